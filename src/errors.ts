@@ -1,0 +1,104 @@
+/**
+ * Every error that Potoroo raises, by its stable code. A message says what was wrong and where; the table says
+ * whether trying again can help, what the operator does about it, and with which status a worker process ends.
+ */
+
+/** Exit statuses of the command line. `stoppedByOnError` must never be restarted by a supervisor: it would stop again. */
+export const exitCodes = {
+  ok: 0,
+  /** A failure that no other status names. */
+  failure: 1,
+  /** Wrong command line, configuration or application definition. */
+  usage: 2,
+  /** A topic is missing, or topics do not fit together. */
+  topics: 3,
+  /** No broker answered at the start, or it refused the credentials. */
+  broker: 4,
+  /** The state directory is in use, unreadable or on a full disk. */
+  state: 5,
+  /** A computation threw while `onError` was `stop`. */
+  stoppedByOnError: 6,
+  /** Input was deleted before it was read, or the changelog was lost: an operator has to decide. */
+  positions: 7,
+} as const
+
+interface ErrorKind {
+  /** Whether the same call can succeed later with nothing changed by hand. */
+  readonly retriable: boolean
+  readonly exitCode: number
+  /** What to do about it. */
+  readonly cure: string
+}
+
+const kind = (exitCode: number, retriable: boolean, cure: string): ErrorKind => ({ exitCode, retriable, cure })
+const { failure, usage, topics, broker, state, stoppedByOnError, positions } = exitCodes
+
+export const errorKinds = {
+  // definition of an application
+  INVALID_DEFINITION: kind(usage, false, 'Correct the definition of the application.'),
+  INVALID_CONFIGURATION: kind(usage, false, 'Correct the option or the environment variable that the message names.'),
+  // one record
+  NOT_JSON: kind(failure, false, 'The producer has to write JSON.'),
+  SCHEMA_MISMATCH: kind(failure, false, "The producer has to write what the topic's schema says."),
+  KEY_MISSING: kind(failure, false, 'The producer has to set the record key.'),
+  KEY_MISMATCH: kind(failure, false, 'The producer has to set the record key to the key that the topic declares.'),
+  KEY_TOO_LONG: kind(failure, false, 'Keys of state objects are at most 1,900 bytes of UTF-8.'),
+  WRONG_PARTITION: kind(failure, false, "The producer has to use the topic's partitioner."),
+  COMPUTATION_FAILED: kind(stoppedByOnError, false, 'Correct the computation or the message.'),
+  OUTPUT_INVALID: kind(stoppedByOnError, false, 'The computation has to return what the sink takes.'),
+  STATE_NOT_PACKABLE: kind(stoppedByOnError, false, 'Keep to values that can be stored, or bring pack and unpack.'),
+  RECORD_TOO_LARGE: kind(failure, false, 'Make the record smaller, or raise max.message.bytes of the topic.'),
+  VALUE_NULL: kind(failure, false, 'The producer has to write a value: sources do not take tombstones.'),
+  // broker
+  BROKER_UNREACHABLE: kind(broker, true, 'Start the broker, or correct --brokers or KAFKA_BROKERS.'),
+  AUTHENTICATION_FAILED: kind(broker, false, 'Correct the credentials.'),
+  NOT_AUTHORIZED: kind(broker, false, 'Give the user the access that the message names.'),
+  UNSUPPORTED_FORMAT: kind(failure, false, 'Write the topic in record batch format 2 (magic 2).'),
+  CORRUPT_BATCH: kind(failure, true, 'If it comes again, the log of that partition is damaged on the broker.'),
+  REQUEST_FAILED: kind(broker, true, 'See the cause.'),
+  FENCED: kind(failure, true, 'Another worker took the task over: nothing to do.'),
+  TRANSACTION_FAILED: kind(failure, true, 'The task starts again from its last commit.'),
+  // topics
+  TOPIC_MISSING: kind(topics, false, 'Create it, for example with `potoroo topics`.'),
+  PARTITION_COUNTS_DIFFER: kind(topics, false, 'Give co-partitioned topics the same number of partitions.'),
+  CHANGELOG_UNFIT: kind(topics, false, 'The changelog must be compacted only, with as many partitions as its sources.'),
+  // positions
+  OFFSET_OUT_OF_RANGE: kind(positions, false, "Decide where to go on, and set the group's offset there."),
+  CHANGELOG_LOST: kind(positions, false, 'Restore the changelog, or delete the group and start again.'),
+  // state directory
+  STATE_DIRECTORY_LOCKED: kind(state, false, 'Stop the other process, or give this worker another --state-dir.'),
+  STORE_DAMAGED: kind(state, true, 'The store is set aside and rebuilt from the changelog.'),
+  STORE_FAILED: kind(state, false, 'Look at the disk: is it full, is the directory writable?'),
+  // the application's wish
+  STOPPED_BY_ON_ERROR: kind(stoppedByOnError, false, 'Correct the computation or the message, then start again.'),
+  INTERNAL: kind(failure, false, 'This is a defect of Potoroo: please report it.'),
+} as const satisfies Record<string, ErrorKind>
+
+export type ErrorCode = keyof typeof errorKinds
+
+/** The one class of error that Potoroo throws. `code` is stable; messages may change. */
+export class PotorooError extends Error {
+  override readonly name = 'PotorooError'
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options?: { readonly cause?: unknown },
+  ) {
+    super(message, options)
+  }
+  get retriable(): boolean {
+    return errorKinds[this.code].retriable
+  }
+  get exitCode(): number {
+    return errorKinds[this.code].exitCode
+  }
+  get cure(): string {
+    return errorKinds[this.code].cure
+  }
+}
+
+export const isPotorooError = (error: unknown, code?: ErrorCode): error is PotorooError =>
+  error instanceof PotorooError && (code === undefined || error.code === code)
+
+/** The message of anything thrown. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -1,0 +1,45 @@
+/** The state store: what the runtime needs of LMDB. One store per task, in the worker's state directory. */
+
+export interface StoreMeta {
+  /** Position in the changelog up to which the store holds its records. */
+  readonly changelogPosition: number
+  /** The changelog's identity: a random id that its first transaction wrote. */
+  readonly identity: string
+  /** Positions of the inputs as of changelogPosition, by topic. */
+  readonly inputPositions: Readonly<Record<string, number>>
+  /** When the store was last known to be at the changelog's end, ms since the epoch. */
+  readonly atEndMs: number
+}
+
+export interface StateStore {
+  meta(): StoreMeta | undefined
+  /** The bytes stored under key, a copy; undefined when there are none. Synchronous: the hot path reads cold objects here. Keys up to 1,970 bytes. */
+  get(key: Uint8Array): Uint8Array | undefined
+  /**
+   * Applies all of it in one transaction; resolves when a later open in any process sees it. undefined as a value
+   * deletes. Writes are applied in the order of the calls. Bytes may not be changed by the caller until it resolves.
+   * Rejects with STORE_FAILED (a full disk, say); the store then holds what it held before.
+   */
+  write(changes: readonly StoreChange[], meta: StoreMeta): Promise<void>
+  /** Number of stored objects. */
+  size(): number
+  /** Waits for writes under way. */
+  close(): Promise<void>
+}
+export interface StoreChange {
+  readonly key: Uint8Array
+  readonly value: Uint8Array | undefined
+}
+
+/** The stores of one worker, under its lock. */
+export interface StateStores {
+  /** Opens or creates. Rejects with STORE_DAMAGED (not LMDB, of another application, truncated) or STORE_FAILED. */
+  open(task: string): Promise<StateStore>
+  /** Moves the store out of the way (kept beside it until the next discard of this task) so that `open` creates it anew. */
+  discard(task: string): Promise<void>
+  /** What this worker wrote down under a name, to read after a restart; small. */
+  readNote(name: string): string | undefined
+  writeNote(name: string, text: string): void
+  /** Closes what is open and gives the lock back. */
+  close(): Promise<void>
+}
