@@ -58,6 +58,14 @@ export const errorKinds = {
   REQUEST_FAILED: kind(broker, true, 'See the cause.'),
   FENCED: kind(failure, true, 'Another worker took the task over: nothing to do.'),
   TRANSACTION_FAILED: kind(failure, true, 'The task starts again from its last commit.'),
+  // local broker
+  TOOL_MISSING: kind(broker, false, 'Install it, or name a running broker with KAFKA_BROKERS.'),
+  JARS_NOT_FETCHED: kind(
+    broker,
+    true,
+    'Maven Central must be within reach; or name a running broker with KAFKA_BROKERS.',
+  ),
+  BROKER_NOT_STARTED: kind(broker, false, 'See what its log says; another port or data directory may help.'),
   // topics
   TOPIC_MISSING: kind(topics, false, 'Create it, for example with `potoroo topics`.'),
   PARTITION_COUNTS_DIFFER: kind(topics, false, 'Give co-partitioned topics the same number of partitions.'),
