@@ -1,0 +1,41 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+
+/** Tests run on the sources; only what starts the command line runs what was built (the global set-up builds it). */
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^potoroo$/, replacement: here('./src/index.ts') },
+      { find: /^potoroo\/market-spread$/, replacement: here('./src/market-spread/application.ts') },
+      { find: /^#topics\/(.*)\.js$/, replacement: here('./topics/$1.ts') },
+    ],
+  },
+  test: {
+    reporters: ['default', here('./test/support/summary-reporter.ts')],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts', 'test/sim/**/*.test.ts'],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'kafka',
+          include: ['test/kafka/**/*.test.ts'],
+          globalSetup: here('./test/support/global-setup.ts'),
+          // One broker and two cores: files that run beside each other would only wait for each other.
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+})
