@@ -15,17 +15,21 @@ export interface TopicDefinition {
   readonly config: Readonly<Record<string, string>>
   /** Where a group without positions starts to read. */
   readonly start: 'earliest' | 'latest'
-  /** The message in bytes[start, end), validated. Throws NOT_JSON or SCHEMA_MISMATCH; never anything else. */
+  /**
+   * The message in bytes[start, end), validated. Throws NOT_JSON or SCHEMA_MISMATCH, which condemn the record, or
+   * INVALID_DEFINITION when the schema turns out to be asynchronous, which must stop the worker; never anything else.
+   */
   decode(bytes: Buffer, start: number, end: number): unknown
   /** Throws OUTPUT_INVALID, for what can't be written as JSON. */
   encode(message: unknown): string | Uint8Array
+  /** Throws OUTPUT_INVALID when it isn't a string. */
   keyOf(message: unknown): string
 }
 
 export interface StateDefinition {
   readonly name: string
   initial(key: string): object
-  /** The state as plain values that packing takes (a class's `pack`, else its own fields). */
+  /** What packing takes: what a `pack` gives, else the state itself, whose own fields are then packed. */
   toPlain(state: object): unknown
   /** The state object again, with its class's methods. */
   fromPlain(plain: unknown, key: string): object
@@ -46,14 +50,17 @@ export interface ComputationContext {
 export interface PipelineDefinition {
   readonly name: string
   readonly source: TopicDefinition
-  /** Steps between source and computation (or sink, where there is no computation). */
+  /** Steps between source and computation; where there is no computation, those up to where a key is known. */
   readonly before: readonly Step[]
-  /** The key of what `before` gives. It has to be the record's key. */
+  /** The key of what `before` gives. It has to be the record's key. Throws KEY_MISMATCH when it isn't a string. */
   readonly key: (message: unknown) => string
   readonly state: StateDefinition | undefined
-  /** Undefined where the pipeline has no computation. */
+  /**
+   * Undefined where the pipeline has no computation. Gives undefined, one output, or an array of outputs; always undefined
+   * where there is no sink. Throws what the user's computation throws, INVALID_DEFINITION when it gives a promise.
+   */
   readonly compute: ((state: object, message: unknown, context: ComputationContext) => unknown) | undefined
-  /** Steps between the computation and the sink, for each output. */
+  /** Steps between the computation and the sink, for each output; where there is no computation, the other steps. */
   readonly after: readonly Step[]
   readonly sink: TopicDefinition | undefined
 }

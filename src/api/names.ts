@@ -1,0 +1,53 @@
+/** What names may look like, and how a wrong definition is refused. */
+import { PotorooError } from '../errors.js'
+
+export const invalid = (message: string): PotorooError => new PotorooError('INVALID_DEFINITION', message)
+
+/** Kafka's own rule for topics; changelogs, transactional ids and directories are made of the other names, so they follow it. */
+const LEGAL = /^[a-zA-Z0-9._-]+$/
+/** `<application>-<state object>-changelog` must fit into Kafka's 249 characters for a topic. */
+const MAX_NAME_LENGTH = 100
+const MAX_TOPIC_NAME_LENGTH = 249
+
+export const checkName = (what: string, name: unknown): string => checkNameUpTo(MAX_NAME_LENGTH, what, name)
+export const checkTopicName = (what: string, name: unknown): string => checkNameUpTo(MAX_TOPIC_NAME_LENGTH, what, name)
+
+function checkNameUpTo(maxLength: number, what: string, name: unknown): string {
+  if (typeof name !== 'string') throw invalid(`The name of ${what} is ${shown(name)}: it has to be a string.`)
+  if (name.length > maxLength)
+    throw invalid(
+      `The name of ${what} has ${String(name.length)} characters: at most ${String(maxLength)} are allowed.`,
+    )
+  if (!LEGAL.test(name) || name === '.' || name === '..')
+    throw invalid(`${JSON.stringify(name)} can't be the name of ${what}: use letters, digits, '.', '_' and '-'.`)
+  return name
+}
+
+/** A function that a definition was given. An async one is refused here: its promise would be taken for its result. */
+export function checkFunction(what: string, value: unknown): void {
+  if (typeof value !== 'function') throw invalid(`${what} is ${shown(value)}: it has to be a function.`)
+  const kind = Object.prototype.toString.call(value)
+  if (kind === '[object Function]') return
+  // async functions, generators and async generators
+  throw invalid(
+    `${what} is ${kind.slice('[object '.length, -1)}: it has to be an ordinary function, without async or *.`,
+  )
+}
+
+export const isPromise = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+
+/** Whatever a caller without types passed, in a few words. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(shortened(value, 40))
+  if (typeof value === 'object' && value !== null) {
+    const name: unknown = value.constructor?.name
+    return Array.isArray(value)
+      ? 'an array'
+      : `an object of ${typeof name === 'string' && name !== '' ? name : 'no class'}`
+  }
+  return typeof value === 'function' ? 'a function' : String(value)
+}
+
+export const shortened = (text: string, maxLength: number): string =>
+  text.length <= maxLength ? text : `${text.slice(0, maxLength - 1)}…`

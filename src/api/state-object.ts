@@ -1,0 +1,178 @@
+/**
+ * State objects: one object per key, the boundary of atomicity. One message changes one of them, all of it or nothing.
+ *
+ * A state object is an object literal or an instance of the user's class. An instance comes back from storage with its
+ * methods: it is made with its class's prototype and given its own fields, and the constructor does not run again. What
+ * is not an own field doesn't come back: `#private` fields and `accessor` fields can't be read from outside. A class that
+ * has such brings `pack(): unknown` and `static unpack(plain: unknown, key: string)`.
+ */
+import { PotorooError } from '../errors.js'
+import type { StateDefinition } from './definition.js'
+import { checkFunction, checkName, invalid, shown } from './names.js'
+
+const stateKey: unique symbol = Symbol.for('potoroo.state-object')
+declare const state: unique symbol
+
+export interface AnyStateObject {
+  readonly name: string
+  readonly [stateKey]: StateDefinition
+}
+export interface StateObject<in out S extends object> extends AnyStateObject {
+  /** Exists for the type checker alone. */
+  readonly [state]?: (state: S) => S
+}
+
+/** The type of a state object. */
+export type State<T extends AnyStateObject> = T extends StateObject<infer S> ? S : never
+
+/** A class of state objects. `pack` of its instances and its own `unpack` come together or not at all. */
+export interface StateClass<S extends object> {
+  new (key: string): S
+  unpack?(plain: unknown, key: string): S
+}
+
+/** How a state object is stored, if not as its own fields. */
+export interface StateOptions<S extends object> {
+  /** Gives plain values: objects, arrays, strings, numbers, booleans, null, undefined, BigInt, Date, Map, Set, typed arrays. */
+  readonly pack: (state: S) => unknown
+  /** Gives the state object back. */
+  readonly unpack: (plain: unknown, key: string) => S
+}
+
+/**
+ * Declares a kind of state object; `name` is part of the name of its changelog topic. A key without a state object gets
+ * one from `initial`: a function that gives an object literal, or a class, whose constructor is called with the key.
+ * Throws INVALID_DEFINITION.
+ */
+export function stateObject<S extends object>(
+  name: string,
+  initial: (StateClass<S> | ((key: string) => S)) & NotPromised<S>,
+  options?: StateOptions<S>,
+): StateObject<S> {
+  checkName('a state object', name)
+  const definition = isClass(initial)
+    ? ofClass(name, initial as StateClass<S>, options)
+    : ofFactory(name, initial as (key: string) => S, options)
+  return { name, [stateKey]: definition }
+}
+
+type NotPromised<S> = S extends PromiseLike<unknown> ? 'error: a state object is made synchronously' : unknown
+
+/** A class's `prototype` can't be written; a function's can, and arrow functions and methods have none. */
+const isClass = (value: unknown): boolean =>
+  typeof value === 'function' && Object.getOwnPropertyDescriptor(value, 'prototype')?.writable === false
+
+function ofFactory<S extends object>(
+  name: string,
+  initial: (key: string) => S,
+  options: StateOptions<S> | undefined,
+): StateDefinition {
+  checkFunction(`The initial value of state object ${name}`, initial)
+  checkOptions(name, options)
+  return {
+    name,
+    initial: (key) => {
+      const made: unknown = initial(key)
+      if (options !== undefined && typeof made === 'object' && made !== null) return made
+      if (isPlain(made)) return made
+      throw invalid(
+        `The initial value of state object ${name} is ${shown(made)}: it has to be an object literal. ` +
+          'For an instance of a class, give stateObject() the class itself, or pack and unpack.',
+      )
+    },
+    toPlain: options === undefined ? (object) => object : (object) => options.pack(object as S),
+    fromPlain:
+      options === undefined
+        ? (plain) => asObject(name, plain)
+        : (plain, key) => asObject(name, options.unpack(plain, key)),
+  }
+}
+
+function ofClass<S extends object>(
+  name: string,
+  constructor: StateClass<S>,
+  options: StateOptions<S> | undefined,
+): StateDefinition {
+  checkOptions(name, options)
+  const prototype = constructor.prototype as object
+  const ancestor = BUILT_IN.find((builtIn) => (constructor as unknown) === builtIn || prototype instanceof builtIn)
+  const brings = 'pack' in prototype && typeof prototype.pack === 'function'
+  const takes = typeof constructor.unpack === 'function'
+  if (options === undefined && brings !== takes)
+    throw invalid(
+      `The class of state object ${name} has ${brings ? 'pack() but no static unpack()' : 'static unpack() but no pack()'}: ` +
+        'it has to have both or neither.',
+    )
+  const initial = (key: string): object => new constructor(key)
+  if (options !== undefined)
+    return {
+      name,
+      initial,
+      toPlain: (object) => options.pack(object as S),
+      fromPlain: (plain, key) => asObject(name, options.unpack(plain, key)),
+    }
+  if (ancestor !== undefined && !brings)
+    throw invalid(
+      `State object ${name} can't be a ${ancestor.name}: its contents are no fields, so they would not be stored. ` +
+        'Keep it in a field of the state object, or bring pack and unpack.',
+    )
+  if (brings)
+    return {
+      name,
+      initial,
+      toPlain: (object) => (object as { pack(): unknown }).pack(),
+      fromPlain: (plain, key) => asObject(name, constructor.unpack?.(plain, key)),
+    }
+  return {
+    name,
+    initial,
+    // packing looks at own fields, whatever the prototype
+    toPlain: (object) => object,
+    fromPlain: (plain) => Object.assign(Object.create(prototype) as object, asObject(name, plain)),
+  }
+}
+
+/** Their contents are no own fields. */
+const BUILT_IN = [
+  Map,
+  Set,
+  WeakMap,
+  WeakSet,
+  WeakRef,
+  Array,
+  Date,
+  RegExp,
+  Promise,
+  Function,
+  ArrayBuffer,
+  SharedArrayBuffer,
+  DataView,
+  Object.getPrototypeOf(Uint8Array) as typeof Uint8Array,
+  Error,
+  String,
+  Number,
+  Boolean,
+] as const
+
+function checkOptions(name: string, options: unknown): void {
+  if (options === undefined) return
+  if (typeof options !== 'object' || options === null || !('pack' in options) || !('unpack' in options))
+    throw invalid(`The options of state object ${name} have to be pack and unpack, both.`)
+  checkFunction(`pack of state object ${name}`, options.pack)
+  checkFunction(`unpack of state object ${name}`, options.unpack)
+}
+
+function isPlain(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+}
+
+function asObject(name: string, value: unknown): object {
+  if (typeof value === 'object' && value !== null) return value
+  throw new PotorooError('STATE_NOT_PACKABLE', `State object ${name} comes back from storage as ${shown(value)}.`)
+}
+
+/** The definition behind a state object. Throws INVALID_DEFINITION for anything else, naming `where` it was found. */
+export function stateDefinition(value: unknown, where: string): StateDefinition {
+  if (typeof value === 'object' && value !== null && stateKey in value) return value[stateKey] as StateDefinition
+  throw invalid(`${where} is ${shown(value)}: it has to be a state object, made with stateObject().`)
+}

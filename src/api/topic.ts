@@ -1,0 +1,131 @@
+/** Topics: where messages come from and go to. A topic owns schema and key, so that no pipeline repeats them. */
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { PotorooError } from '../errors.js'
+import { decodeMessage, encodeMessage } from './codec.js'
+import type { PartitionerName, TopicDefinition } from './definition.js'
+import { checkFunction, checkTopicName, invalid, shown } from './names.js'
+
+/** Registered, so that an application and a command line that have a copy of Potoroo each understand one another. */
+const topicKey: unique symbol = Symbol.for('potoroo.topic')
+declare const read: unique symbol
+declare const written: unique symbol
+
+/** A topic that messages of type M can be read from. */
+export interface Source<out M> {
+  readonly name: string
+  readonly [topicKey]: TopicDefinition
+  /** Exists for the type checker alone. */
+  readonly [read]?: () => M
+}
+/** A topic that messages of type M can be written to. */
+export interface Sink<in M> {
+  readonly name: string
+  readonly [topicKey]: TopicDefinition
+  /** Exists for the type checker alone. */
+  readonly [written]?: (message: M) => void
+}
+/**
+ * A topic: source and sink. `Out` is what its schema gives, `In` what its schema takes: they differ where the schema
+ * fills in defaults or converts.
+ */
+export interface Topic<out Out, in In = Out> extends Source<Out>, Sink<In> {}
+
+/** The type of the messages that are read from a topic. */
+export type Message<T extends Source<unknown>> = T extends Source<infer M> ? M : never
+
+export interface TopicOptions<In extends object, Out extends object> {
+  /** What a message is: any schema of a library that implements Standard Schema (ArkType, Valibot, Zod, …), synchronous. */
+  readonly schema: StandardSchemaV1<In, Out>
+  /** The key of a message. Records of the topic must have it as their record key (UTF-8). */
+  readonly key: (message: In | Out) => string
+  /**
+   * How many partitions the topic gets when Potoroo creates it; default 8. It bounds how many workers can share the
+   * work, and is hard to change later: keys would move to other partitions. A topic that exists is taken as it is.
+   */
+  readonly partitions?: number
+  /**
+   * How producers choose the partition of a key. `murmur2` (default) is what Kafka's Java client and kafkajs do, `xxh64`
+   * is for topics that only Potoroo writes. `none`: not known; records are not checked then, and the topic can't be a sink.
+   */
+  readonly partitioner?: PartitionerName | 'none'
+  /** Where an application that has no position yet starts to read; default `earliest`. `latest` skips what is there already. */
+  readonly start?: 'earliest' | 'latest'
+  /** Kafka's topic configuration for its creation, `cleanup.policy` for example. */
+  readonly config?: Readonly<Record<string, string>>
+}
+
+export const DEFAULT_PARTITIONS = 8
+const PARTITIONERS: readonly unknown[] = ['murmur2', 'xxh64', 'none']
+const STARTS: readonly unknown[] = ['earliest', 'latest']
+
+/** Declares a topic. Throws INVALID_DEFINITION. */
+export function topic<In extends object, Out extends object>(
+  name: string,
+  options: TopicOptions<In, Out> & { readonly partitioner: 'none' },
+): Source<Out>
+export function topic<In extends object, Out extends object>(
+  name: string,
+  options: TopicOptions<In, Out> & { readonly partitioner?: PartitionerName },
+): Topic<Out, In>
+export function topic<In extends object, Out extends object>(
+  name: string,
+  options: TopicOptions<In, Out>,
+): Topic<Out, In> {
+  checkTopicName('a topic', name)
+  const {
+    schema,
+    key,
+    partitions = DEFAULT_PARTITIONS,
+    partitioner = 'murmur2',
+    start = 'earliest',
+    config = {},
+  } = options
+  const standard = standardOf(name, schema)
+  checkFunction(`The key of topic ${name}`, key)
+  if (!Number.isInteger(partitions) || partitions < 1)
+    throw invalid(`Topic ${name} has partitions: ${shown(partitions)}. It has to be a whole number, 1 or more.`)
+  if (!PARTITIONERS.includes(partitioner))
+    throw invalid(`Topic ${name} has partitioner: ${shown(partitioner)}. It has to be 'murmur2', 'xxh64' or 'none'.`)
+  if (!STARTS.includes(start))
+    throw invalid(`Topic ${name} has start: ${shown(start)}. It has to be 'earliest' or 'latest'.`)
+  for (const [entry, value] of Object.entries<unknown>(config))
+    if (typeof value !== 'string') throw invalid(`Topic ${name} has ${entry}: ${shown(value)}. It has to be a string.`)
+
+  const definition: TopicDefinition = {
+    name,
+    partitions,
+    partitioner: partitioner === 'none' ? undefined : partitioner,
+    config: { ...config },
+    start,
+    decode: (bytes, from, to) => decodeMessage(name, standard, bytes, from, to),
+    encode: (message) => encodeMessage(name, message),
+    keyOf: (message) => {
+      const value: unknown = key(message as In | Out)
+      if (typeof value === 'string') return value
+      throw new PotorooError('OUTPUT_INVALID', `The key that topic ${name} gives is ${shown(value)}, not a string.`)
+    },
+  }
+  return { name, [topicKey]: definition }
+}
+
+function standardOf(name: string, schema: unknown): StandardSchemaV1['~standard'] {
+  // a schema may be a function, too
+  const standard: unknown =
+    (typeof schema === 'object' && schema !== null) || typeof schema === 'function'
+      ? (schema as Partial<StandardSchemaV1>)['~standard']
+      : undefined
+  if (
+    typeof standard === 'object' &&
+    standard !== null &&
+    'validate' in standard &&
+    typeof standard.validate === 'function'
+  )
+    return standard as StandardSchemaV1['~standard']
+  throw invalid(`The schema of topic ${name} doesn't implement Standard Schema (https://standardschema.dev).`)
+}
+
+/** The definition behind a topic. Throws INVALID_DEFINITION for anything else, naming `where` it was found. */
+export function topicDefinition(value: unknown, where: string): TopicDefinition {
+  if (typeof value === 'object' && value !== null && topicKey in value) return value[topicKey] as TopicDefinition
+  throw invalid(`${where} is ${shown(value)}: it has to be a topic, made with topic().`)
+}
