@@ -21,7 +21,7 @@ export const runTool = (command: string, args: readonly string[], env: Environme
       const output = `${stdout}${stderr}`
       if (error === null) resolve({ status: 0, output })
       else if (typeof error.code === 'number') resolve({ status: error.code, output })
-      else reject(error)
+      else reject(new Error(error.message, { cause: error }))
     })
   })
 

@@ -1,0 +1,83 @@
+/**
+ * Imports point one way: errors <- api <- core <- ports <- runtime; kafka, lmdb, memory and broker stand beside it and
+ * know nothing of each other; few files put it all together.
+ */
+const only = (name, path, allowed, comment) => ({
+  name,
+  severity: 'error',
+  comment,
+  from: { path },
+  to: { path: '^(src|topics)/', pathNot: allowed },
+})
+const layer = (folder, ...below) =>
+  only(
+    `layer-${folder}`,
+    `^src/${folder}/`,
+    [`^src/${folder}/`, '^src/errors\\.ts$', ...below.map((other) => `^src/${other}/`)],
+    `src/${folder} may import errors and ${below.join(', ') || 'nothing else'}`,
+  )
+
+/** What puts parts together, and so imports what nobody else may. */
+const compositionRoots = '^src/(cli|testing)/|^src/(index|start-worker)\\.ts$'
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'no-orphans',
+      severity: 'error',
+      comment: 'a file that nobody imports and that starts nothing is dead',
+      from: { orphan: true, pathNot: ['^src/index\\.ts$', '^src/cli/main\\.ts$', '\\.d\\.ts$'] },
+      to: {},
+    },
+    { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    only('errors-imports-nothing', '^src/errors\\.ts$', ['^$'], 'errors is the lowest layer'),
+    layer('api'),
+    layer('core', 'api'),
+    layer('ports', 'api', 'core'),
+    layer('runtime', 'api', 'core', 'ports'),
+    layer('kafka', 'api', 'core', 'ports'),
+    layer('lmdb', 'api', 'core', 'ports'),
+    layer('memory', 'api', 'core', 'ports'),
+    layer('broker', 'ports'),
+    only(
+      'market-spread-is-an-application',
+      '^src/market-spread/',
+      ['^src/market-spread/', '^src/index\\.ts$', '^topics/'],
+      'the bundled application uses what every user has: the public API and its topics',
+    ),
+    only('topics-stand-alone', '^topics/', ['^topics/', '^src/index\\.ts$'], 'a topic imports the package by its name'),
+    {
+      name: 'only-roots-put-together',
+      severity: 'error',
+      comment: 'who needs an adapter gets it through a port',
+      from: { path: '^(src|topics)/', pathNot: [compositionRoots, '^src/(kafka|lmdb|memory|broker)/'] },
+      to: { path: '^src/(kafka|lmdb|memory|broker|cli|testing)/|^src/start-worker\\.ts$' },
+    },
+    {
+      name: 'kafkajs-in-kafka-only',
+      severity: 'error',
+      from: { path: '^(src|topics)/', pathNot: '^src/kafka/' },
+      to: { path: 'node_modules/kafkajs/' },
+    },
+    {
+      name: 'lmdb-in-lmdb-only',
+      severity: 'error',
+      from: { path: '^(src|topics)/', pathNot: '^src/lmdb/' },
+      to: { path: 'node_modules/lmdb/' },
+    },
+    {
+      name: 'nothing-of-development',
+      severity: 'error',
+      comment: 'what runs at users must be a dependency of the package',
+      from: { path: '^(src|topics)/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: require('node:path').join(__dirname, 'test', 'tsconfig.json') },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'node', 'default'] },
+  },
+}
