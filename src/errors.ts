@@ -48,6 +48,7 @@ export const errorKinds = {
   OUTPUT_INVALID: kind(stoppedByOnError, false, 'The computation has to return what the sink takes.'),
   STATE_NOT_PACKABLE: kind(stoppedByOnError, false, 'Keep to values that can be stored, or bring pack and unpack.'),
   RECORD_TOO_LARGE: kind(failure, false, 'Make the record smaller, or raise max.message.bytes of the topic.'),
+  RECORD_REFUSED: kind(failure, false, 'The broker refused the record (its timestamp, say): see the message.'),
   VALUE_NULL: kind(failure, false, 'The producer has to write a value: sources do not take tombstones.'),
   // broker
   BROKER_UNREACHABLE: kind(broker, true, 'Start the broker, or correct --brokers or KAFKA_BROKERS.'),

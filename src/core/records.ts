@@ -261,7 +261,7 @@ export class RecordCursor {
     return (value >>> 1) ^ -(value & 1)
   }
 
-  /** Exact up to 2^53; what is beyond 2^52 is no time, and kept to 2^52 so that sums stay exact. */
+  /** What is beyond 2^51 is no time, and kept to 2^51, so that sums stay exact. */
   #varlong(at: number): number {
     const buffer = this.buffer
     let byte = 0x80
@@ -278,7 +278,7 @@ export class RecordCursor {
         if (scale === 2 ** 35 && byte > 0x01) this.#corrupt('a number of more than 64 bits')
         high += (byte & 0x7f) * scale
       }
-      magnitude = Math.min(magnitude + high * 2 ** 27, 2 ** 52)
+      magnitude = Math.min(magnitude + high * 2 ** 27, 2 ** 51)
     }
     this.#behind = at
     return low & 1 ? -magnitude - 1 : magnitude

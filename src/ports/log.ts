@@ -4,12 +4,11 @@
  * Positions are exclusive: the offset of the next record to read. Offsets are numbers (exact below 2^53).
  * Every failure is a PotorooError; its code says what kind it is and whether trying again can help.
  */
-import type { RecordBatch, RecordChunk } from '../core/records.js'
+import type { Fetched, TopicPartition } from '../core/fetched.js'
+import type { RecordChunk } from '../core/records.js'
 
-export interface TopicPartition {
-  readonly topic: string
-  readonly partition: number
-}
+export type { Fetched, TopicPartition } from '../core/fetched.js'
+
 export interface PartitionPosition extends TopicPartition {
   readonly position: number
 }
@@ -31,26 +30,6 @@ export interface NewTopic {
   /** Default: the broker's. */
   readonly replicationFactor?: number | undefined
   readonly config?: Readonly<Record<string, string>>
-}
-
-/** What one fetch gave for one partition; also when it gave nothing, for an empty answer proves that nothing was there. */
-export interface Fetched extends TopicPartition {
-  /** The position that was asked for. */
-  readonly position: number
-  /** Where to read on: behind the last whole batch, control batches and aborted ones included. */
-  readonly nextPosition: number
-  readonly highWatermark: number
-  /** Everything below is decided: a read-committed reader gets no further. */
-  readonly lastStableOffset: number
-  readonly batches: readonly RecordBatch[]
-  /** Bytes of memory that the batches pin. */
-  readonly bytes: number
-  /**
-   * Ticks of one counter of the process, raised whenever a fetch is sent or answered: `asked` before the request was
-   * sent, `arrived` when the answer came. All partitions of one answer share `arrived`.
-   */
-  readonly asked: number
-  readonly arrived: number
 }
 
 /** One partition that is read. The fetcher asks it before each request; it decides by itself what it takes. */

@@ -17,10 +17,10 @@ export interface StateStore {
   get(key: Uint8Array): Uint8Array | undefined
   /**
    * Applies all of it in one transaction; resolves when a later open in any process sees it. undefined as a value
-   * deletes. Writes are applied in the order of the calls. Bytes may not be changed by the caller until it resolves.
+   * deletes; meta undefined leaves it as it is. Writes are applied in the order of the calls. Bytes may not be changed by the caller until it resolves.
    * Rejects with STORE_FAILED (a full disk, say); the store then holds what it held before.
    */
-  write(changes: readonly StoreChange[], meta: StoreMeta): Promise<void>
+  write(changes: readonly StoreChange[], meta: StoreMeta | undefined): Promise<void>
   /** Number of stored objects. */
   size(): number
   /** Waits for writes under way. */

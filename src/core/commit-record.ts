@@ -1,0 +1,47 @@
+/**
+ * The commit record: in every transaction the last record of the changelog, under a reserved key. It says up to where
+ * the inputs are worked off in the changelog, and whose changelog it is.
+ *
+ * State keys are `<name> \0 <key>` in UTF-8, in which no byte is 0xff: the reserved key can't be one of them.
+ */
+import { PotorooError } from '../errors.js'
+
+export const COMMIT_KEY = Buffer.from([0xff, 0x63]) // 0xff 'c'
+
+export interface CommitRecord {
+  /** Random, written by the changelog's first transaction: tells a topic that was deleted and made anew. */
+  readonly identity: string
+  /** Positions of the inputs, by topic. */
+  readonly positions: Readonly<Record<string, number>>
+}
+
+export const encodeCommitRecord = (record: CommitRecord): string =>
+  JSON.stringify({ v: 1, identity: record.identity, positions: record.positions })
+
+export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
+  try {
+    const parsed: unknown = JSON.parse(value.toString())
+    if (isCommitRecord(parsed)) return { identity: parsed.identity, positions: parsed.positions }
+  } catch {
+    // said below
+  }
+  throw new PotorooError(
+    'CHANGELOG_UNFIT',
+    `${where}: the commit record is none of this version's: ${value.toString().slice(0, 200)}`,
+  )
+}
+
+function isCommitRecord(value: unknown): value is CommitRecord {
+  if (typeof value !== 'object' || value === null) return false
+  const { v, identity, positions } = value as Record<string, unknown>
+  return (
+    v === 1 &&
+    typeof identity === 'string' &&
+    typeof positions === 'object' &&
+    positions !== null &&
+    Object.values(positions).every((p) => Number.isSafeInteger(p))
+  )
+}
+
+export const isCommitKey = (bytes: Buffer, start: number, end: number): boolean =>
+  end - start === 2 && bytes[start] === 0xff && bytes[start + 1] === 0x63

@@ -1,0 +1,25 @@
+import type { RecordBatch } from './records.js'
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+/** What one fetch gave for one partition; also when it gave nothing, for an empty answer proves that nothing was there. */
+export interface Fetched extends TopicPartition {
+  /** The position that was asked for. */
+  readonly position: number
+  /** Where to read on: behind the last whole batch, control batches and aborted ones included. */
+  readonly nextPosition: number
+  readonly highWatermark: number
+  /** Everything below is decided: a read-committed reader gets no further. */
+  readonly lastStableOffset: number
+  readonly batches: readonly RecordBatch[]
+  /** Bytes of memory that the batches pin. */
+  readonly bytes: number
+  /**
+   * Ticks of one counter of the process, raised whenever a fetch is sent or answered: `asked` before the request was
+   * sent, `arrived` when the answer came. All partitions of one answer share `arrived`.
+   */
+  readonly asked: number
+  readonly arrived: number
+}

@@ -1,0 +1,135 @@
+/**
+ * One source topic's partition within a task: the buffer between the fetcher and the merge.
+ *
+ * Invariants
+ * 1. A fetch is accepted only at the position that the buffer ends at; anything else is an answer to a question that is
+ *    no longer asked.
+ * 2. Records below that position inside a first batch are skipped: a broker answers with whole batches.
+ * 3. Positions go on behind control batches and aborted ones, so that lag ends at 0.
+ * 4. What was taken since the last mark stays in memory, so that it can be taken again (`rewind`).
+ * 5. `drained` is proven by an answer, never assumed: see `isDrainedFor`.
+ */
+import type { Fetched } from './fetched.js'
+import { RecordCursor, type RecordBatch } from './records.js'
+
+interface Buffered {
+  readonly batch: RecordBatch
+  readonly arrived: number
+  readonly bytes: number
+}
+
+export class Input {
+  /** The head: the next record to take, while `hasHead`. */
+  readonly cursor = new RecordCursor()
+  hasHead = false
+  /** Tick at which the head's fetch was answered. */
+  headArrived = 0
+  /** True from when a dry spell outlasted the bound until the source gives something again. */
+  waived = false
+
+  /** Batches; `#queue[#current]` is under the cursor, those before it were taken since the mark. */
+  #queue: Buffered[] = []
+  #current = 0
+  #end: number
+  #mark: number
+  #pinnedBytes = 0
+  #takenBytes = 0
+  #drainedAsked = -1
+  #drainedArrived = -1
+
+  constructor(
+    /** Place among the sub-topology's sources. */
+    readonly index: number,
+    readonly topic: string,
+    position: number,
+  ) {
+    this.#end = position
+    this.#mark = position
+  }
+
+  /** Where the buffer ends: the position to fetch from. */
+  get end(): number {
+    return this.#end
+  }
+  /** Position of the next record that was not taken. */
+  get position(): number {
+    return this.hasHead ? this.cursor.offset : this.#end
+  }
+  /** Bytes that the buffer keeps in memory, those taken since the mark included. */
+  get pinnedBytes(): number {
+    return this.#pinnedBytes
+  }
+
+  /** Bytes of those batches that were taken since the mark. */
+  get takenBytes(): number {
+    return this.#takenBytes
+  }
+
+  /** Returns whether the answer was taken (invariant 1). */
+  accept(fetched: Fetched): boolean {
+    if (fetched.position !== this.#end) return false
+    const each = fetched.batches.length === 0 ? 0 : fetched.bytes / fetched.batches.length
+    for (const batch of fetched.batches) this.#queue.push({ batch, arrived: fetched.arrived, bytes: each })
+    const floor = this.#end
+    this.#end = fetched.nextPosition
+    this.#pinnedBytes += each * fetched.batches.length
+    if (fetched.nextPosition >= fetched.lastStableOffset) {
+      this.#drainedAsked = fetched.asked
+      this.#drainedArrived = fetched.arrived
+    } else {
+      this.#drainedAsked = this.#drainedArrived = -1
+    }
+    if (!this.hasHead) this.#openFrom(floor)
+    if (this.hasHead) this.waived = false
+    return true
+  }
+
+  /** Takes the head: the cursor moves to the next record. */
+  advance(): void {
+    if (this.cursor.next()) return
+    this.#takenBytes += this.#queue[this.#current]?.bytes ?? 0
+    this.#current++
+    this.#openFrom(0)
+  }
+
+  /**
+   * Whether this input, being empty, certainly had nothing older to give when a record that arrived at that tick came:
+   * the answer that left it empty was the same one, or was asked for after the record had arrived.
+   */
+  isDrainedFor(arrived: number): boolean {
+    return arrived === this.#drainedArrived || arrived <= this.#drainedAsked
+  }
+
+  /** What was taken so far is not to be taken again: it is in a commit. */
+  mark(): void {
+    this.#pinnedBytes -= this.#takenBytes
+    this.#takenBytes = 0
+    if (this.#current > 0) this.#queue.splice(0, this.#current)
+    this.#current = 0
+    if (this.#queue.length === 0) this.#pinnedBytes = 0
+    this.#mark = this.position
+  }
+
+  /** Back to the mark. */
+  rewind(): void {
+    this.#current = this.#takenBytes = 0
+    this.#openFrom(this.#mark)
+  }
+
+  #openFrom(floor: number): void {
+    for (; ; this.#current++) {
+      const next = this.#queue[this.#current]
+      if (next === undefined) {
+        this.hasHead = false
+        return
+      }
+      this.cursor.open(next.batch)
+      while (this.cursor.next()) {
+        if (this.cursor.offset < floor) continue
+        this.hasHead = true
+        this.headArrived = next.arrived
+        return
+      }
+    }
+  }
+}

@@ -1,0 +1,341 @@
+/**
+ * What one record does: decode, check, compute, emit. Everything it changes is in memory and belongs to the current
+ * commit interval; the task commits that, or takes it back.
+ *
+ * Invariants
+ * 1. A record has all of its effects or none: state objects and outputs.
+ * 2. Bad input goes to the dead letters with its bytes as they were; no state object has seen it.
+ * 3. What a computation did before it threw is taken back. In normal mode nothing is copied per message: the whole
+ *    interval is taken back (Retake), and done again in careful mode, which packs state objects after each message and
+ *    so can take back a single one.
+ * 4. Outputs carry the timestamp of the record that caused them: the same input gives the same bytes.
+ */
+import type { ComputationContext, PipelineDefinition, Step, TopicDefinition } from '../api/definition.js'
+import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
+import { COMMIT_KEY, encodeCommitRecord, type CommitRecord } from './commit-record.js'
+import type { Input } from './input.js'
+import { fits, Outbox, type DeadLetter, type Destination, type OutgoingRecords } from './outbox.js'
+import { partitionOf } from './partitioner.js'
+import { RecordWriter, type RecordCursor } from './records.js'
+import type { StateEntry } from './state-cache.js'
+import { StateTable, type StateChange } from './state-table.js'
+import type { SubTopology } from './topology.js'
+
+export interface ProcessorPlan {
+  readonly subTopology: SubTopology
+  readonly partition: number
+  /** Partition count of the sources. */
+  readonly partitions: number
+  /** By the sink's declared name. */
+  readonly sinks: ReadonlyMap<string, Destination>
+  readonly deadLetters: Destination
+  /** Undefined for a sub-topology without state. */
+  readonly changelog: Destination | undefined
+  readonly onError: 'dead-letter' | 'stop'
+  readonly maxCachedEntries: number
+  /** Reads a state object's bytes from the store. */
+  readonly load: (storeKey: Buffer) => Uint8Array | undefined
+}
+
+/** Thrown in normal mode: take the interval back (`retake`), rewind the inputs, and go on in careful mode. */
+export class Retake extends Error {
+  override readonly name = 'Retake'
+}
+
+export interface Collected {
+  readonly records: readonly OutgoingRecords[]
+  readonly changes: readonly StateChange[]
+  readonly deadLetters: readonly DeadLetter[]
+  readonly messages: number
+}
+
+/** The longest key of a state object, in bytes of UTF-8: with the state object's name, what the store's keys take. */
+export const MAX_KEY_BYTES = 1800
+/** How many intervals without a failure end careful mode. */
+const CALM_INTERVALS = 3
+
+export class Processor {
+  /** Packs after each message, so that one message can be taken back. */
+  careful = false
+  /** Messages in the current interval. */
+  messages = 0
+
+  readonly #states: StateTable
+  readonly #outbox = new Outbox()
+  readonly #context = new Context()
+  readonly #fitsChangelog: (entry: StateEntry, value: Uint8Array) => boolean
+  #failures = 0
+  #calm = 0
+
+  constructor(private readonly plan: ProcessorPlan) {
+    const { changelog, subTopology, maxCachedEntries, load } = plan
+    this.#states = new StateTable(subTopology.states, maxCachedEntries, load)
+    this.#fitsChangelog = (entry, value) =>
+      changelog === undefined || fits(changelog, entry.storeKey.length, value.length)
+  }
+
+  /** Bytes of outputs in the current interval. */
+  get outputBytes(): number {
+    return this.#outbox.bytes
+  }
+
+  /**
+   * Does the record under the input's cursor; the caller advances the input afterwards. Throws Retake (normal mode
+   * only), or STOPPED_BY_ON_ERROR: then the record has had no effect.
+   */
+  process(sourceIndex: number, input: Input, nowMs: () => number): void {
+    const { cursor } = input
+    const source = this.plan.subTopology.sources[sourceIndex]
+    if (source === undefined) throw new RangeError(`no source ${String(sourceIndex)}`)
+    this.messages++
+    let message: unknown
+    try {
+      if (cursor.valueStart < 0) throw new PotorooError('VALUE_NULL', 'the value is null')
+      message = source.topic.decode(cursor.buffer, cursor.valueStart, cursor.valueEnd)
+    } catch (error) {
+      if (!(error instanceof PotorooError) || error.code === 'INVALID_DEFINITION') throw error
+      this.#toDeadLetters(input, error, nowMs)
+      return
+    }
+    this.#context.begin(cursor)
+    if (this.careful) this.#carefully(source.pipelines, input, message, nowMs)
+    else this.#briskly(source.pipelines, input, message, nowMs)
+  }
+
+  /** Sends the record under the cursor to the dead letters without doing it: it makes commits fail. */
+  condemn(input: Input, error: PotorooError, nowMs: () => number): void {
+    this.messages++
+    this.#failed(input, error, nowMs)
+  }
+
+  /** Everything of this interval; what comes after belongs to the next. Throws Retake in normal mode. */
+  collect(commit: CommitRecord, nowMs: number): Collected {
+    let changes: StateChange[]
+    try {
+      changes = this.#states.collect(this.#fitsChangelog)
+    } catch (error) {
+      throw new Retake(messageOf(error), { cause: error })
+    }
+    const { deadLetters } = this.#outbox
+    const records = this.#outbox.take()
+    const { changelog, partition } = this.plan
+    if (changelog !== undefined) {
+      const writer = new RecordWriter(changelog.maxMessageBytes)
+      for (const { entry, value } of changes) writer.append(nowMs, entry.storeKey, value ?? null)
+      // The commit record is the last: the store's position is its position.
+      writer.append(nowMs, COMMIT_KEY, encodeCommitRecord(commit))
+      records.unshift({ topic: changelog.topic, partition, chunks: writer.take() })
+    }
+    const messages = this.messages
+    this.#calm = this.#failures === 0 ? this.#calm + 1 : 0
+    if (this.#calm >= CALM_INTERVALS) this.careful = false
+    this.#failures = this.messages = 0
+    return { records, changes, deadLetters, messages }
+  }
+
+  /** The store has them now, so they may be forgotten. */
+  stored(collected: Collected): void {
+    this.#states.stored(collected.changes)
+  }
+
+  /** Takes the current interval back, and goes on in careful mode: state objects are as after the last `collect`. */
+  retake(): void {
+    this.#states.retake()
+    this.#outbox.discard()
+    this.messages = this.#failures = this.#calm = 0
+    this.careful = true
+  }
+
+  #briskly(pipelines: readonly PipelineDefinition[], input: Input, message: unknown, nowMs: () => number): void {
+    let begun = false
+    try {
+      for (const pipeline of pipelines) {
+        this.#run(pipeline, input, message, (to, partition, key, value) => {
+          if (!this.#outbox.add(to, partition, this.#context.timestampMs, key, value)) throw tooLarge(to)
+        })
+        begun = true
+      }
+    } catch (error) {
+      if (error instanceof RefusedInput && !begun) this.#toDeadLetters(input, error.reason, nowMs)
+      else throw new Retake(messageOf(error), { cause: error })
+    }
+  }
+
+  #carefully(pipelines: readonly PipelineDefinition[], input: Input, message: unknown, nowMs: () => number): void {
+    const outputs: Parameters<Emit>[] = []
+    try {
+      for (const pipeline of pipelines)
+        this.#run(pipeline, input, message, (to, partition, key, value) => {
+          if (!fits(to, Buffer.byteLength(key), Buffer.byteLength(value))) throw tooLarge(to)
+          outputs.push([to, partition, key, value])
+        })
+      this.#states.settle(this.#fitsChangelog)
+    } catch (error) {
+      this.#states.undo()
+      if (isPotorooError(error) && notOfTheMessage.has(error.code)) throw error
+      if (error instanceof RefusedInput) this.#toDeadLetters(input, error.reason, nowMs)
+      else this.#failed(input, error, nowMs)
+      return
+    }
+    for (const [to, partition, key, value] of outputs)
+      this.#outbox.add(to, partition, this.#context.timestampMs, key, value)
+  }
+
+  /** One pipeline for one message. Throws RefusedInput before it has changed anything, else whatever went wrong. */
+  #run(pipeline: PipelineDefinition, input: Input, message: unknown, emit: Emit): void {
+    let current = message
+    if (pipeline.before.length > 0) {
+      const stepped = applySteps(pipeline.before, message)
+      if (stepped === DROPPED) return
+      current = stepped
+    }
+    const { state: definition, compute, key: keyOf } = pipeline
+    if (definition === undefined || compute === undefined || keyOf === undefined) {
+      this.#emit(pipeline, current, undefined, emit)
+      return
+    }
+    if (input.cursor.keyStart < 0) throw new RefusedInput('KEY_MISSING', 'the record has no key')
+    const key = keyOf(current)
+    let entry = this.#states.cached(definition, key)
+    if (entry === undefined) {
+      const keyBytes = this.#checkKey(pipeline.source, key, input.cursor)
+      entry = this.#states.bring(definition, key, keyBytes)
+    } else if (!isKeyOf(input.cursor, entry.keyBytes)) throw keyMismatch(key, input.cursor)
+    const state = this.#states.touch(entry, this.careful)
+    const context = this.#context
+    context.key = key
+    context.forgotten = false
+    const result = compute(state, current, context)
+    if (context.forgotten) this.#states.forget(entry)
+    if (result === undefined || result === null) return
+    if (Array.isArray(result)) for (const output of result as unknown[]) this.#emit(pipeline, output, entry, emit)
+    else this.#emit(pipeline, result, entry, emit)
+  }
+
+  #emit(pipeline: PipelineDefinition, output: unknown, entry: StateEntry | undefined, emit: Emit): void {
+    const { sink, after } = pipeline
+    if (sink === undefined) return
+    let current = output
+    if (after.length > 0) {
+      const stepped = applySteps(after, output)
+      if (stepped === DROPPED) return
+      current = stepped
+    }
+    const to = this.plan.sinks.get(sink.name)
+    if (to === undefined) throw new RangeError(`no destination for sink ${sink.name}`)
+    const { partitioner } = sink
+    if (partitioner === undefined) throw new RangeError(`sink ${sink.name} has no partitioner`)
+    const key = sink.keyOf(current)
+    // What has the key of the state object is on the task's own partition, where the topics are alike.
+    const same = entry !== undefined && key === entry.key && to.partitions === this.plan.partitions
+    const bytes = entry !== undefined && key === entry.key ? entry.keyBytes : Buffer.from(key)
+    const partition =
+      same && partitioner === pipeline.source.partitioner
+        ? this.plan.partition
+        : partitionOf(partitioner, bytes, to.partitions)
+    emit(to, partition, bytes, sink.encode(current))
+  }
+
+  /** The key in UTF-8. Throws RefusedInput where it is not the record's, or the record is not where it belongs. */
+  #checkKey(source: TopicDefinition, key: string, cursor: RecordCursor): Buffer {
+    const bytes = Buffer.from(key)
+    if (!isKeyOf(cursor, bytes)) throw keyMismatch(key, cursor)
+    if (bytes.length > MAX_KEY_BYTES)
+      throw new RefusedInput(
+        'KEY_TOO_LONG',
+        `the key has ${String(bytes.length)} bytes, more than ${String(MAX_KEY_BYTES)}`,
+      )
+    const { partitioner } = source
+    if (partitioner === undefined) return bytes
+    const right = partitionOf(partitioner, bytes, this.plan.partitions)
+    if (right !== this.plan.partition)
+      throw new RefusedInput(
+        'WRONG_PARTITION',
+        `key '${key.slice(0, 100)}' belongs on partition ${String(right)} by ${partitioner}, but lies on ${String(this.plan.partition)}: ` +
+          (partitioner === 'murmur2'
+            ? 'producers must use murmur2 as the Java client does (librdkafka: partitioner=murmur2_random; its default, CRC32, is another)'
+            : `producers must partition by ${partitioner} of the key`),
+      )
+    return bytes
+  }
+
+  /** A failure of the application's: to the dead letters, or a stop, as it was chosen. */
+  #failed(input: Input, error: unknown, nowMs: () => number): void {
+    const known =
+      error instanceof PotorooError ? error : new PotorooError('COMPUTATION_FAILED', messageOf(error), { cause: error })
+    if (this.plan.onError === 'stop')
+      throw new PotorooError(
+        'STOPPED_BY_ON_ERROR',
+        `${input.topic}, partition ${String(this.plan.partition)}, offset ${String(input.cursor.offset)}: ${known.code}: ${known.message}`,
+        { cause: known.cause ?? known },
+      )
+    this.#failures++
+    this.#toDeadLetters(input, known, nowMs)
+  }
+
+  #toDeadLetters(input: Input, error: PotorooError, nowMs: () => number): void {
+    this.#outbox.addDeadLetter(this.plan.deadLetters, input.topic, this.plan.partition, input.cursor, error, nowMs())
+  }
+}
+
+type Emit = (to: Destination, partition: number, key: Buffer, value: Uint8Array | string) => void
+
+/** Bad input that is found before anything was changed. */
+class RefusedInput extends Error {
+  readonly reason: PotorooError
+  constructor(code: 'KEY_MISSING' | 'KEY_MISMATCH' | 'KEY_TOO_LONG' | 'WRONG_PARTITION', message: string) {
+    super(message)
+    this.reason = new PotorooError(code, message)
+  }
+}
+
+const keyMismatch = (key: string, { buffer, keyStart, keyEnd }: RecordCursor): RefusedInput =>
+  new RefusedInput(
+    'KEY_MISMATCH',
+    `the record key is '${buffer.toString('utf8', keyStart, Math.min(keyEnd, keyStart + 100))}', but the message's is '${key.slice(0, 100)}'`,
+  )
+
+const tooLarge = (to: Destination): PotorooError =>
+  new PotorooError(
+    'RECORD_TOO_LARGE',
+    `an output is larger than ${to.topic} takes (max.message.bytes ${String(to.maxMessageBytes)})`,
+  )
+
+function isKeyOf({ buffer, keyStart, keyEnd }: RecordCursor, key: Buffer): boolean {
+  const { length } = key
+  if (keyEnd - keyStart !== length) return false
+  for (let i = 0; i < length; i++) if (buffer[keyStart + i] !== key[i]) return false
+  return true
+}
+
+/** Errors that come out of the store, not of a message: they stop the worker. */
+const notOfTheMessage: ReadonlySet<ErrorCode> = new Set(['STORE_FAILED', 'STORE_DAMAGED', 'INTERNAL'])
+
+const DROPPED = Symbol('dropped')
+
+function applySteps(steps: readonly Step[], message: unknown): unknown {
+  let current = message
+  for (const step of steps)
+    if (step.kind === 'map') current = step.map(current)
+    else if (!step.keep(current)) return DROPPED
+  return current
+}
+
+/** One object for all messages: a computation may use it until it returns. */
+class Context implements ComputationContext {
+  key = ''
+  timestampMs = 0
+  forgotten = false
+  #cursor: RecordCursor | undefined
+
+  begin(cursor: RecordCursor): void {
+    this.timestampMs = cursor.timestampMs
+    this.#cursor = cursor
+  }
+  header(name: string): Uint8Array | undefined {
+    return this.#cursor?.header(name)
+  }
+  forget(): void {
+    this.forgotten = true
+  }
+}

@@ -1,0 +1,226 @@
+/**
+ * A worker's membership in its consumer group: join, sync, heartbeat, join again. Processing goes on meanwhile; who may
+ * commit is decided by fencing, never by this.
+ *
+ * Invariants
+ * 1. Heartbeats go out whatever else is going on, except while a join or sync is under way: the coordinator takes those
+ *    as signs of life.
+ * 2. `confirmed` resolves only after a heartbeat or a join that was *sent after* the call succeeded.
+ * 3. Before a worker joins again its commits are awaited (bounded), so that a task that moves has little to repeat.
+ */
+import { assign, type Member } from '../core/assignor.js'
+import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from '../core/group-metadata.js'
+import type { TopicPartition } from '../core/fetched.js'
+import { messageOf, PotorooError } from '../errors.js'
+import { GroupError, type GroupClient, type Joined } from '../ports/log.js'
+import { sleep, type Ports, type RuntimeOptions } from './options.js'
+
+/** The assignor's name in the group: workers with another one can't join. */
+const PROTOCOL = 'potoroo'
+const RETRY_MS = 100
+
+export interface MembershipEvents {
+  /** Tasks that are active here now. */
+  active(): readonly string[]
+  /** Awaited before joining again. */
+  beforeRejoin(): Promise<void>
+  assigned(tasks: readonly string[], generation: number): void
+  /** The membership can't go on: other software is in the group, or access was refused. */
+  failed(error: PotorooError): void
+  /** The coordinator gave this worker a member id. */
+  memberId(id: string): void
+}
+
+export interface MembershipPlan {
+  readonly topics: readonly string[]
+  /** All tasks of the application. */
+  readonly tasks: readonly string[]
+  /** The partitions that a task reads. */
+  partitionsOf(task: string): readonly TopicPartition[]
+}
+
+export class GroupMembership {
+  #memberId = ''
+  #generation = -1
+  #stopped = false
+  #sent = 0
+  #confirmations: { readonly after: number; readonly resolve: () => void }[] = []
+  #loop: Promise<void> = Promise.resolve()
+  #wakeHeartbeat: (() => void) | undefined
+  #complained = false
+
+  constructor(
+    private readonly client: GroupClient,
+    private readonly plan: MembershipPlan,
+    private readonly options: RuntimeOptions,
+    private readonly ports: Pick<Ports, 'clock' | 'logger'>,
+    private readonly events: MembershipEvents,
+  ) {}
+
+  get memberId(): string {
+    return this.#memberId
+  }
+  get generation(): number {
+    return this.#generation
+  }
+
+  start(): void {
+    this.#loop = this.#run()
+  }
+
+  /** Resolves when a heartbeat or a join sent from now on has succeeded: what was assigned by then is this worker's. */
+  confirmed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#confirmations.push({ after: this.#sent, resolve })
+      this.#wakeHeartbeat?.()
+    })
+  }
+
+  /** Leaves the group, so that others need not wait for the session timeout. */
+  async leave(): Promise<void> {
+    this.#stopped = true
+    this.#wakeHeartbeat?.()
+    const { logger } = this.ports
+    if (this.#memberId !== '')
+      await this.client.leave(this.#memberId).catch((error: unknown) => {
+        logger.warn({ error: messageOf(error) }, 'could not leave the group: its members wait for the session timeout')
+      })
+    await this.client.close()
+    await this.#loop
+  }
+
+  async #run(): Promise<void> {
+    let first = true
+    while (!this.#stopped)
+      try {
+        if (!first) await this.events.beforeRejoin()
+        first = false
+        await this.#joinAndSync()
+        await this.#heartbeats()
+      } catch (error) {
+        await this.#handle(error)
+      }
+  }
+
+  async #joinAndSync(): Promise<void> {
+    const { options, plan } = this
+    const sent = ++this.#sent
+    const metadata = encodeSubscription(plan.topics, { v: 1, worker: options.name, active: this.events.active() })
+    const joined = await this.client.join(
+      {
+        memberId: this.#memberId,
+        sessionTimeoutMs: options.sessionTimeoutMs,
+        rebalanceTimeoutMs: options.rebalanceTimeoutMs,
+        protocol: PROTOCOL,
+        metadata,
+      },
+      (id) => {
+        this.#became(id)
+      },
+    )
+    if (this.#isStopped()) return
+    this.#became(joined.memberId)
+    const mine = await this.client.sync(joined, joined.leaderId === joined.memberId ? this.#lead(joined) : new Map())
+    if (this.#isStopped()) return
+    this.#generation = joined.generation
+    const assignment = decodeAssignment(mine)
+    if (assignment === undefined)
+      throw new GroupError('inconsistent-protocol', 'the assignment is in no format that this version knows')
+    this.#recovered()
+    this.events.assigned(assignment.active, joined.generation)
+    this.#confirm(sent)
+  }
+
+  /** Only the leader is given members. */
+  #lead({ members }: Joined): Map<string, Uint8Array> {
+    const known: Member[] = members.map(({ memberId, metadata }) => ({
+      memberId,
+      active: decodeSubscription(metadata)?.active ?? [],
+    }))
+    const { plan } = this
+    return new Map(
+      [...assign(known, plan.tasks)].map(([memberId, active]) => [
+        memberId,
+        encodeAssignment(
+          active.flatMap((task) => plan.partitionsOf(task)),
+          { v: 1, active },
+        ),
+      ]),
+    )
+  }
+
+  async #heartbeats(): Promise<void> {
+    const { clock } = this.ports
+    while (!this.#stopped) {
+      if (this.#confirmations.length === 0)
+        await new Promise<void>((resolve) => {
+          const timer = clock.after(this.options.heartbeatIntervalMs, resolve)
+          this.#wakeHeartbeat = () => {
+            timer.cancel()
+            resolve()
+          }
+        })
+      this.#wakeHeartbeat = undefined
+      if (this.#isStopped()) return
+      const sent = ++this.#sent
+      try {
+        await this.client.heartbeat({ memberId: this.#memberId, generation: this.#generation })
+      } catch (error) {
+        // No answer says nothing about the membership: ask again. Any other refusal ends this generation.
+        if (!(error instanceof GroupError && error.kind === 'unavailable')) throw error
+        await this.#handle(error)
+        continue
+      }
+      this.#recovered()
+      this.#confirm(sent)
+    }
+  }
+
+  /** What fails here is either a reason to join again, or to wait and try again, or the end. */
+  async #handle(error: unknown): Promise<void> {
+    if (this.#stopped) return
+    const { logger, clock } = this.ports
+    const kind = error instanceof GroupError ? error.kind : 'refused'
+    switch (kind) {
+      case 'rebalance-in-progress':
+      case 'illegal-generation':
+        logger.debug({ memberId: this.#memberId, kind }, 'the group rebalances')
+        return
+      case 'unknown-member':
+        logger.info({ memberId: this.#memberId }, 'the group has forgotten this worker: joining as a new member')
+        this.#memberId = ''
+        return
+      case 'unavailable':
+        if (!this.#complained) logger.warn({ error: messageOf(error) }, 'the group cannot be reached: trying again')
+        this.#complained = true
+        await sleep(clock, RETRY_MS)
+        return
+      case 'inconsistent-protocol':
+      case 'refused':
+        this.#stopped = true
+        this.events.failed(new PotorooError('REQUEST_FAILED', `group: ${messageOf(error)}`, { cause: error }))
+    }
+  }
+
+  #became(id: string): void {
+    if (id === this.#memberId) return
+    this.#memberId = id
+    this.events.memberId(id)
+  }
+
+  #confirm(sent: number): void {
+    const due = this.#confirmations.filter(({ after }) => sent > after)
+    this.#confirmations = this.#confirmations.filter(({ after }) => sent <= after)
+    for (const { resolve } of due) resolve()
+  }
+
+  #recovered(): void {
+    if (this.#complained) this.ports.logger.info({}, 'the group answers again')
+    this.#complained = false
+  }
+
+  // A method, for the compiler to forget what it knew before an await.
+  #isStopped(): boolean {
+    return this.#stopped
+  }
+}

@@ -1,0 +1,75 @@
+/** What a worker can be told. Defaults in `defaults`; the command line and startWorker fill in the rest. */
+import type { Clock, Random } from '../ports/clock.js'
+import type { Log } from '../ports/log.js'
+import type { Logger } from '../ports/logger.js'
+import type { StateStores } from '../ports/store.js'
+
+export interface RuntimeOptions {
+  /** The worker's name, in logs and in the group's metadata. */
+  readonly name: string
+  /** Put in front of the names of topics, group and transactional ids. Default ''. */
+  readonly topicPrefix: string
+  /**
+   * How long the changes of messages are gathered before they are committed, ms, 1 to 10,000; default 20. Downstream
+   * sees an output this much later at most; every commit costs one transaction per busy task.
+   */
+  readonly commitIntervalMs: number
+  /** The same while a task works off a backlog, where throughput counts, ms; default 100. */
+  readonly backlogCommitIntervalMs: number
+  /** How long an empty source may hold the others of its task back, ms; default 500. See core/merge.ts. */
+  readonly maxHoldMs: number
+  /** State objects kept in memory, of all tasks; default 200,000. More than that are in memory while commits need them. */
+  readonly cachedStateObjects: number
+  /** Bytes of fetched records kept in memory, of all inputs; default 64 MiB. Each input gets a share, 1 MiB at least. */
+  readonly bufferBytes: number
+  /** What happens to a message whose computation throws; default 'dead-letter'. */
+  readonly onError: 'dead-letter' | 'stop'
+  /** Of topics that the runtime creates; default: the broker's. */
+  readonly replicationFactor: number | undefined
+  /** After which silence the group gives this worker's tasks away, ms (Kafka's session.timeout.ms); default 6,000, the least that brokers allow. */
+  readonly sessionTimeoutMs: number
+  /** ms; default 300. The shorter, the sooner a rebalance is noticed. */
+  readonly heartbeatIntervalMs: number
+  /** How long the group waits for a member to join again, ms (Kafka's rebalance timeout); default 3,000. */
+  readonly rebalanceTimeoutMs: number
+}
+
+export const defaults = {
+  topicPrefix: '',
+  commitIntervalMs: 20,
+  backlogCommitIntervalMs: 100,
+  maxHoldMs: 500,
+  cachedStateObjects: 200_000,
+  bufferBytes: 64 * 1024 * 1024,
+  onError: 'dead-letter',
+  replicationFactor: undefined,
+  sessionTimeoutMs: 6000,
+  heartbeatIntervalMs: 300,
+  rebalanceTimeoutMs: 3000,
+} as const satisfies Partial<RuntimeOptions>
+
+/** The world as the runtime sees it. */
+export interface Ports {
+  readonly log: Log
+  readonly stores: StateStores
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+export const sleep = (clock: Clock, ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    clock.after(ms, resolve)
+  })
+
+/** Resolves with what the work resolves with, or with undefined once the time is over. The work goes on. */
+export function atMost<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(ms, () => {
+      resolve(undefined)
+    })
+    work.then(resolve, reject).finally(() => {
+      timer.cancel()
+    })
+  })
+}

@@ -1,0 +1,490 @@
+/**
+ * A task at work: becomes active, processes, commits; when something fails, becomes active again.
+ *
+ * Becoming active, in this order (docs/design.md):
+ *   A1. InitProducerId: fences every earlier owner, and ends its open transaction.
+ *   A2. Store writes of an earlier activation end; then the changelog is replayed up to its end as listed after A1.
+ *   A3. Input positions from the changelog's last commit record.
+ *   A4. Fetch from there; run.
+ * Commit, in this order:
+ *   C1. At once, without awaiting: pack what messages touched, take outputs and positions. Processing goes on.
+ *   C2. One Kafka transaction.
+ *   C3. Then one store transaction. Positions never go backwards.
+ * So the store never runs ahead of Kafka, and a crash at any point loses and repeats nothing.
+ */
+import { errorKinds, isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
+import type { CommitRecord } from '../core/commit-record.js'
+import { Input } from '../core/input.js'
+import { Merge } from '../core/merge.js'
+import { Processor, Retake, type Collected } from '../core/processor.js'
+import { TaskLife, type TaskState } from '../core/task-life.js'
+import type { Timer } from '../ports/clock.js'
+import type { FetchInput, PartitionPosition } from '../ports/log.js'
+import type { StateStore } from '../ports/store.js'
+import { activate, type Activation, type TaskPlan } from './activation.js'
+import { atMost, sleep, type Ports, type RuntimeOptions } from './options.js'
+import type { Fetcher } from '../ports/log.js'
+
+export interface TaskEnvironment extends Ports {
+  readonly fetcher: Fetcher
+  readonly options: RuntimeOptions
+  /** Bytes of fetched records that each input may keep in memory. */
+  readonly inputBytes: number
+  /** Resolves once the group has confirmed, after the call, which tasks are this worker's. */
+  confirmOwnership(): Promise<void>
+  /** The worker can't go on. */
+  fatal(error: PotorooError, task: string): void
+  /** The task has something to do: `run` it. */
+  ready(task: Task): void
+}
+
+interface Running {
+  readonly number: number
+  readonly activation: Activation
+  readonly inputs: readonly Input[]
+  readonly fetchInputs: readonly FetchInput[]
+  readonly merge: Merge
+  readonly processor: Processor
+  /** Positions of the last commit, in the order of the inputs. */
+  committed: readonly number[]
+  lastCommitMs: number
+}
+
+/** What is left to process: more at once, nothing for now, or more once a commit is through. */
+type Left = 'more' | 'nothing' | 'blocked'
+
+/** A failure that comes again when it is tried as it was: messages are then committed one by one, to find the culprit. */
+interface Singly {
+  /** Behind these positions the suspicion ends, by input. */
+  readonly until: readonly number[]
+  /** The record that made a commit fail alone. */
+  readonly culprit: { readonly input: number; readonly offset: number; readonly error: PotorooError } | undefined
+}
+
+const FIRST_BACK_OFF_MS = 50
+const MAX_BACK_OFF_MS = 2000
+const STOP_COMMIT_MS = 10_000
+/** Records between two looks at the clock. */
+const RECORDS_PER_LOOK = 64
+
+export class Task {
+  readonly id: string
+  readonly #life: TaskLife
+  #running: Running | undefined
+  #store: StateStore | undefined
+  /** The commit under way: C1 done, C2 not yet. Never rejects. */
+  #committing: Promise<void> | undefined
+  /** C3 of all commits so far. Never rejects. */
+  #storeWrites: Promise<void> = Promise.resolve()
+  #storeWritesUnderWay = 0
+  #commitTimer: Timer | undefined
+  #holdTimer: Timer | undefined
+  #abort = new AbortController()
+  #backOffMs = FIRST_BACK_OFF_MS
+  #singly: Singly | undefined
+  #lastTaken: { readonly input: number; readonly offset: number } | undefined
+  #stopping = false
+  #backlogged = false
+
+  constructor(
+    readonly plan: TaskPlan,
+    private readonly env: TaskEnvironment,
+  ) {
+    this.id = plan.id
+    this.#life = new TaskLife(plan.id)
+  }
+
+  get state(): TaskState {
+    return this.#life.state
+  }
+
+  /** Becomes active, in the background. */
+  start(): void {
+    void this.#activate()
+  }
+
+  /**
+   * Processes what is there, until the deadline (on the monotonic clock). Returns whether more is there that can be
+   * processed at once.
+   */
+  run(deadlineMs: number): boolean {
+    const running = this.#running
+    if (running === undefined || this.#stopping) return false
+    this.#holdTimer?.cancel()
+    this.#holdTimer = undefined
+    let left: Left
+    try {
+      left =
+        this.#singly === undefined ? this.#processUntil(running, deadlineMs) : this.#processOne(running, this.#singly)
+    } catch (error) {
+      if (error instanceof Retake) {
+        this.#retake(running, error)
+        return true
+      }
+      this.#fail(running.number, error)
+      return false
+    }
+    this.#backlogged = left !== 'nothing'
+    this.#commitWhenDue(running)
+    const { heldUntilMs } = running.merge
+    if (heldUntilMs !== undefined) {
+      this.env.fetcher.wake()
+      this.#holdTimer = this.env.clock.after(Math.max(0, heldUntilMs - this.env.clock.monotonic()) + 1, () => {
+        this.env.ready(this)
+      })
+    }
+    return left === 'more'
+  }
+
+  /** Everything that was processed when this was called is committed when it resolves, or the task has failed meanwhile. Never rejects. */
+  async flush(): Promise<void> {
+    await this.#committing
+    const running = this.#running
+    if (running === undefined || !isDirty(running)) return
+    this.#commit(running)
+    await this.#committing
+  }
+
+  /** Ends: with a last commit, or at once. Never rejects. */
+  async close({ commit }: { readonly commit: boolean }): Promise<void> {
+    if (this.state === 'closed') return
+    this.#stopping = true
+    if (commit) await atMost(this.env.clock, STOP_COMMIT_MS, this.flush())
+    if (this.#isClosed()) return
+    const running = this.#running
+    this.#drop()
+    this.#life.become('closed')
+    this.#abort.abort(new Error('the task is closed'))
+    await this.#storeWrites
+    if (running !== undefined && commit) await this.#refreshStore(running)
+    await this.#store?.close().catch((error: unknown) => {
+      this.env.logger.warn({ task: this.id, error: messageOf(error) }, 'could not close the store')
+    })
+  }
+
+  /** Writes down that the store is at the changelog's end now: an owner always is. */
+  async #refreshStore({ activation }: Running): Promise<void> {
+    const meta = this.#store?.meta()
+    if (meta === undefined || activation.identity === undefined) return
+    await this.#store?.write([], { ...meta, atEndMs: this.env.clock.now() }).catch((error: unknown) => {
+      this.env.logger.warn({ task: this.id, error: messageOf(error) }, 'could not write to the store')
+    })
+  }
+
+  // ---- becoming active ----
+
+  async #activate(): Promise<void> {
+    const number = this.#life.become('restoring')
+    const abort = (this.#abort = new AbortController())
+    try {
+      const activation = await activate(
+        this.plan,
+        this.env,
+        abort.signal,
+        this.#storeWrites,
+        (store) => {
+          this.#store = store
+        },
+        this.#store,
+      )
+      if (!this.#life.isCurrent(number)) {
+        activation.producer.close()
+        return
+      }
+      this.#begin(number, activation)
+    } catch (error) {
+      this.#fail(number, error)
+    }
+  }
+
+  /** A4 */
+  #begin(number: number, activation: Activation): void {
+    const { env, plan } = this
+    const inputs = plan.sources.map((source, i) => new Input(i, source.topic, activation.positions[i] ?? 0))
+    const merge = new Merge(inputs, env.options.maxHoldMs)
+    const store = this.#store
+    const processor = new Processor({
+      ...plan.processor,
+      load: (storeKey) => store?.get(storeKey),
+    })
+    const fetchInputs = inputs.map((input) => this.#fetchInput(input, merge, number))
+    this.#running = {
+      number,
+      activation,
+      inputs,
+      fetchInputs,
+      merge,
+      processor,
+      committed: activation.committed,
+      lastCommitMs: -Infinity,
+    }
+    this.#life.become('running')
+    for (const input of fetchInputs) env.fetcher.add(input)
+    env.ready(this)
+  }
+
+  #fetchInput(input: Input, merge: Merge, number: number): FetchInput {
+    const { env, plan } = this
+    return {
+      topic: input.topic,
+      partition: plan.partition,
+      wanted: () => (input.pinnedBytes < env.inputBytes ? input.end : undefined),
+      hurried: () => merge.awaited === input,
+      deliver: (fetched) => {
+        try {
+          if (input.accept(fetched)) env.ready(this)
+        } catch (error) {
+          this.#fail(number, error)
+        }
+      },
+      failed: (error) => {
+        this.#fail(number, error)
+      },
+    }
+  }
+
+  // ---- processing ----
+
+  #processUntil(running: Running, deadlineMs: number): Left {
+    const { merge, processor } = running
+    const { clock } = this.env
+    const monotonic = (): number => clock.monotonic()
+    const now = (): number => clock.now()
+    for (let n = 0; ; n++) {
+      if (n % RECORDS_PER_LOOK === 0) {
+        if (n > 0 && clock.monotonic() >= deadlineMs) return 'more'
+        if (this.#isFull(running)) return this.#canCommit() ? 'more' : 'blocked'
+      }
+      const input = merge.next(monotonic)
+      if (input === undefined) return 'nothing'
+      processor.process(input.index, input, now)
+      input.advance()
+    }
+  }
+
+  /** One message, one commit. */
+  #processOne(running: Running, { until, culprit }: Singly): Left {
+    if (!this.#canCommit()) return 'blocked'
+    const { merge, processor, inputs } = running
+    if (inputs.every((input, i) => input.position >= (until[i] ?? 0))) {
+      this.#singly = undefined
+      return 'more'
+    }
+    const input = merge.next(() => this.env.clock.monotonic())
+    if (input === undefined) return 'nothing'
+    const { offset } = input.cursor
+    this.#lastTaken = { input: input.index, offset }
+    const now = (): number => this.env.clock.now()
+    if (culprit?.input === input.index && culprit.offset === offset) processor.condemn(input, culprit.error, now)
+    else processor.process(input.index, input, now)
+    input.advance()
+    this.#commit(running)
+    return 'blocked'
+  }
+
+  /** One commit at a time, and the store not far behind. When this turns true, the task is made ready. */
+  #canCommit(): boolean {
+    return this.#committing === undefined && this.#storeWritesUnderWay <= 1
+  }
+
+  #isFull({ inputs, processor }: Running): boolean {
+    const { inputBytes } = this.env
+    return processor.outputBytes >= inputBytes || inputs.some((input) => input.takenBytes >= inputBytes / 2)
+  }
+
+  #retake(running: Running, reason: Error): void {
+    this.env.logger.debug(
+      { task: this.id, reason: reason.message },
+      'a message failed: the interval is done again, message by message',
+    )
+    running.processor.retake()
+    for (const input of running.inputs) input.rewind()
+  }
+
+  // ---- commit ----
+
+  #commitWhenDue(running: Running): void {
+    if (!this.#canCommit() || !isDirty(running)) return
+    const { clock, options } = this.env
+    const interval = this.#backlogged ? options.backlogCommitIntervalMs : options.commitIntervalMs
+    const dueInMs = this.#isFull(running) ? 0 : running.lastCommitMs + interval - clock.monotonic()
+    if (dueInMs <= 0) {
+      this.#commit(running)
+      return
+    }
+    this.#commitTimer ??= clock.after(dueInMs, () => {
+      this.#commitTimer = undefined
+      if (this.#running === running) this.#commitWhenDue(running)
+    })
+  }
+
+  /** C1. */
+  #commit(running: Running): void {
+    if (this.#committing !== undefined) return
+    const { processor, inputs, activation } = running
+    const positions = inputs.map((input) => input.position)
+    const record: CommitRecord = {
+      identity: activation.identity ?? '',
+      positions: Object.fromEntries(inputs.map((input, i) => [input.topic, positions[i] ?? 0])),
+    }
+    let collected: Collected
+    try {
+      collected = processor.collect(record, this.env.clock.now())
+    } catch (error) {
+      if (error instanceof Retake) {
+        this.#retake(running, error)
+        this.env.ready(this)
+      } else this.#fail(running.number, error)
+      return
+    }
+    for (const input of inputs) input.mark()
+    running.committed = positions
+    running.lastCommitMs = this.env.clock.monotonic()
+    this.#commitTimer?.cancel()
+    this.#commitTimer = undefined
+    this.#committing = this.#transact(running, record, collected).finally(() => {
+      this.#committing = undefined
+      this.env.fetcher.wake()
+      this.env.ready(this)
+    })
+  }
+
+  /** C2 and C3. Never rejects. */
+  async #transact(running: Running, record: CommitRecord, collected: Collected): Promise<void> {
+    const { plan, env } = this
+    const { number, activation, inputs } = running
+    let ends: readonly number[]
+    try {
+      const positions: PartitionPosition[] = inputs.map(({ topic }) => ({
+        topic,
+        partition: plan.partition,
+        position: record.positions[topic] ?? 0,
+      }))
+      ends = await activation.producer.commit({ records: collected.records, group: plan.group, positions })
+    } catch (error) {
+      this.#commitFailed(running, collected, error)
+      return
+    }
+    if (!this.#life.isCurrent(number)) return
+    this.#backOffMs = FIRST_BACK_OFF_MS
+    this.#sayDeadLetters(collected)
+    const store = this.#store
+    const changelogEnd = ends[0]
+    if (store === undefined || plan.changelog === undefined || changelogEnd === undefined) return
+    this.#storeWritesUnderWay++
+    const write = store
+      .write(
+        collected.changes.map(({ entry, value }) => ({ key: entry.storeKey, value })),
+        // The commit record is the changelog's first entry in `records`, and its last record: its position is one below the end.
+        {
+          changelogPosition: changelogEnd - 1,
+          identity: record.identity,
+          inputPositions: record.positions,
+          atEndMs: env.clock.now(),
+        },
+      )
+      .then(
+        () => {
+          running.processor.stored(collected)
+        },
+        (error: unknown) => {
+          if (this.#life.isCurrent(number)) this.#fail(number, error)
+        },
+      )
+      .finally(() => {
+        this.#storeWritesUnderWay--
+        env.ready(this)
+      })
+    this.#storeWrites = Promise.all([this.#storeWrites, write]).then(() => undefined)
+  }
+
+  #sayDeadLetters({ deadLetters }: Collected): void {
+    const { logger } = this.env
+    for (const { cut, ...letter } of deadLetters)
+      logger.warn(
+        { task: this.id, ...letter },
+        cut ? 'too large for the dead letters: only its beginning went there' : 'a record went to the dead letters',
+      )
+  }
+
+  // ---- failure ----
+
+  #commitFailed(running: Running, { messages }: Collected, error: unknown): void {
+    if (!this.#life.isCurrent(running.number)) return
+    const willComeAgain = isPotorooError(error) && comesAgain.has(error.code)
+    if (willComeAgain) {
+      const alone = this.#singly !== undefined && messages === 1 ? this.#lastTaken : undefined
+      this.#singly = {
+        until: this.#singly?.until ?? running.inputs.map((input) => input.position),
+        culprit: alone && { ...alone, error },
+      }
+    }
+    this.#fail(running.number, error)
+  }
+
+  #fail(number: number, error: unknown): void {
+    if (!this.#life.isCurrent(number) || (this.#running === undefined && this.state === 'running')) return
+    this.#drop()
+    this.#abort.abort(error)
+    const { logger } = this.env
+    if (this.#stopping) return
+    if (isPotorooError(error, 'FENCED')) {
+      logger.info({ task: this.id }, 'fenced: another activation of this task began')
+      void this.#whenConfirmed(number)
+      return
+    }
+    if (isPotorooError(error) && !errorKinds[error.code].retriable && !comesAgain.has(error.code)) {
+      this.env.fatal(error, this.id)
+      return
+    }
+    if (!isPotorooError(error)) {
+      this.env.fatal(new PotorooError('INTERNAL', `task ${this.id}: ${messageOf(error)}`, { cause: error }), this.id)
+      return
+    }
+    logger.warn(
+      { task: this.id, code: error.code, error: error.message, retryInMs: this.#backOffMs },
+      'the task starts again from its last commit',
+    )
+    void this.#afterBackOff(number)
+  }
+
+  /**
+   * Fenced: only when the group has confirmed *after* the failure that the task is still this worker's may it fence in
+   * turn, else two owners would fence each other for ever.
+   */
+  async #whenConfirmed(number: number): Promise<void> {
+    await this.env.confirmOwnership()
+    if (this.#life.isCurrent(number)) await this.#activate()
+  }
+
+  async #afterBackOff(number: number): Promise<void> {
+    const ms = this.#backOffMs
+    this.#backOffMs = Math.min(MAX_BACK_OFF_MS, ms * 2)
+    await sleep(this.env.clock, ms)
+    if (this.#life.isCurrent(number)) await this.#activate()
+  }
+
+  /** What this activation had in memory is gone. */
+  #drop(): void {
+    const running = this.#running
+    this.#running = undefined
+    this.#commitTimer?.cancel()
+    this.#holdTimer?.cancel()
+    this.#commitTimer = this.#holdTimer = undefined
+    if (running === undefined) return
+    for (const input of running.fetchInputs) this.env.fetcher.remove(input)
+    running.activation.producer.close()
+  }
+
+  // A method, for the compiler to forget what it knew before an await.
+  #isClosed(): boolean {
+    return this.#life.state === 'closed'
+  }
+}
+
+/** Failures of a commit that would come again with the same records. */
+const comesAgain: ReadonlySet<ErrorCode> = new Set(['RECORD_TOO_LARGE', 'RECORD_REFUSED'])
+
+/** Whether there is something to commit: also a position that moved over control batches alone, so that lag ends at 0. */
+const isDirty = ({ processor, inputs, committed }: Running): boolean =>
+  processor.messages > 0 || inputs.some((input, i) => input.position !== committed[i])

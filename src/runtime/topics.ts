@@ -1,0 +1,147 @@
+/** The topics that an application needs, as they are in Kafka: checked, and the runtime's own ones created. */
+import { namesOf, taskId, type SubTopology, type Topology } from '../core/topology.js'
+import type { Destination } from '../core/outbox.js'
+import { PotorooError } from '../errors.js'
+import type { Log, NewTopic, TopicInfo } from '../ports/log.js'
+import type { Logger } from '../ports/logger.js'
+import type { TaskPlan } from './activation.js'
+import type { RuntimeOptions } from './options.js'
+
+/** A changelog: compacted only, for a deleted segment would be lost state. */
+export const changelogConfig = { 'cleanup.policy': 'compact' } as const
+
+/** All tasks of the application, by id. Creates changelogs and dead letters. Throws TOPIC_MISSING, PARTITION_COUNTS_DIFFER, CHANGELOG_UNFIT or CHANGELOG_LOST. */
+export async function planTasks(
+  topology: Topology,
+  log: Log,
+  options: Pick<RuntimeOptions, 'topicPrefix' | 'replicationFactor' | 'onError' | 'cachedStateObjects'>,
+  logger: Logger,
+): Promise<ReadonlyMap<string, TaskPlan>> {
+  const names = namesOf(options.topicPrefix, topology.application)
+  const found = new Map(await log.describeTopics(allTopics(topology, names)))
+  requireDeclared(topology, names, found)
+
+  const counts = new Map(topology.subTopologies.map((sub) => [sub, partitionCount(sub, names, found)]))
+  const missing: NewTopic[] = []
+  const { replicationFactor } = options
+  if (!found.has(names.deadLetters))
+    missing.push({ name: names.deadLetters, partitions: Math.max(...counts.values()), replicationFactor })
+  for (const [sub, partitions] of counts) {
+    const name = names.changelog(sub.name)
+    if (sub.states.length === 0 || found.has(name)) continue
+    await requireUnread(sub, name, names, partitions, log)
+    missing.push({ name, partitions, replicationFactor, config: changelogConfig })
+  }
+  if (missing.length > 0) {
+    logger.info({ topics: missing.map(({ name, partitions }) => ({ name, partitions })) }, 'creating topics')
+    await log.createTopics(missing)
+    for (const [name, info] of await log.describeTopics(missing.map(({ name }) => name))) found.set(name, info)
+  }
+
+  const destination = (name: string): Destination => {
+    const info = requireTopic(name, found)
+    return { topic: name, partitions: info.partitions, maxMessageBytes: info.maxMessageBytes }
+  }
+  const deadLetters = destination(names.deadLetters)
+  const plans = new Map<string, TaskPlan>()
+  for (const [sub, partitions] of counts) {
+    const changelog =
+      sub.states.length === 0 ? undefined : requireChangelog(names.changelog(sub.name), partitions, found)
+    const sinks = new Map(sub.sinks.map(({ name }) => [name, destination(names.topic(name))]))
+    for (let partition = 0; partition < partitions; partition++) {
+      const id = taskId(sub.name, partition)
+      plans.set(id, {
+        id,
+        partition,
+        transactionalId: names.transactionalId(sub.name, partition),
+        group: names.group,
+        sources: sub.sources.map(({ topic }) => ({ topic: names.topic(topic.name), start: topic.start })),
+        changelog: changelog && { topic: changelog.name, deleteRetentionMs: changelog.deleteRetentionMs },
+        processor: {
+          subTopology: sub,
+          partition,
+          partitions,
+          sinks,
+          deadLetters,
+          changelog: changelog && destination(changelog.name),
+          onError: options.onError,
+          maxCachedEntries: options.cachedStateObjects,
+        },
+      })
+    }
+  }
+  return plans
+}
+
+type Names = ReturnType<typeof namesOf>
+
+const allTopics = (topology: Topology, names: Names): string[] => [
+  ...new Set([
+    names.deadLetters,
+    ...topology.subTopologies.flatMap((sub) => [
+      ...[...sub.sources.map(({ topic }) => topic.name), ...sub.sinks.map(({ name }) => name)].map(names.topic),
+      ...(sub.states.length === 0 ? [] : [names.changelog(sub.name)]),
+    ]),
+  ]),
+]
+
+function requireDeclared(topology: Topology, names: Names, found: ReadonlyMap<string, TopicInfo>): void {
+  const declared = topology.subTopologies.flatMap((sub) => [...sub.sources.map(({ topic }) => topic), ...sub.sinks])
+  const missing = [...new Set(declared.map(({ name }) => names.topic(name)))].filter((name) => !found.has(name))
+  if (missing.length > 0) throw new PotorooError('TOPIC_MISSING', `no such topic: ${missing.join(', ')}`)
+}
+
+function requireTopic(name: string, found: ReadonlyMap<string, TopicInfo>): TopicInfo {
+  const info = found.get(name)
+  if (info === undefined) throw new PotorooError('TOPIC_MISSING', `no such topic: ${name}`)
+  return info
+}
+
+function partitionCount(sub: SubTopology, names: Names, found: ReadonlyMap<string, TopicInfo>): number {
+  const topics = sub.sources.map(({ topic }) => requireTopic(names.topic(topic.name), found))
+  const counts = new Set(topics.map(({ partitions }) => partitions))
+  if (counts.size > 1) {
+    const list = topics.map(({ name, partitions }) => `${name} has ${String(partitions)}`).join(', ')
+    throw new PotorooError(
+      'PARTITION_COUNTS_DIFFER',
+      `the sources of sub-topology ${sub.name} are co-partitioned, but ${list}: make them anew with the same number of partitions`,
+    )
+  }
+  return Math.max(...counts)
+}
+
+function requireChangelog(name: string, partitions: number, found: ReadonlyMap<string, TopicInfo>): TopicInfo {
+  const info = requireTopic(name, found)
+  if (info.cleanupPolicy.join() !== 'compact')
+    throw new PotorooError(
+      'CHANGELOG_UNFIT',
+      `${name} has cleanup.policy ${info.cleanupPolicy.join(',')}: deleted segments would be lost state; set it to compact`,
+    )
+  if (info.partitions !== partitions)
+    throw new PotorooError(
+      'CHANGELOG_UNFIT',
+      `${name} has ${String(info.partitions)} partitions, but its sources have ${String(partitions)}: a partition count can't be changed ` +
+        'under state objects; go back to the former count, or start again with a new application name',
+    )
+  return info
+}
+
+/** A changelog that is missing while the group has positions was lost: to go on would be to go on without the state. */
+async function requireUnread(
+  sub: SubTopology,
+  changelog: string,
+  names: Names,
+  partitions: number,
+  log: Log,
+): Promise<void> {
+  const sources = sub.sources.flatMap(({ topic }) =>
+    Array.from({ length: partitions }, (_, partition) => ({ topic: names.topic(topic.name), partition })),
+  )
+  const positions = await log.committedPositions(names.group, sources)
+  if (positions.some((position) => position !== undefined))
+    throw new PotorooError(
+      'CHANGELOG_LOST',
+      `${changelog} does not exist, but the group ${names.group} has read its sources: the state objects are gone. ` +
+        'To go on from there without them, create it with `potoroo topics`',
+    )
+}
