@@ -19,7 +19,7 @@ export function assign(members: readonly Member[], tasks: readonly string[]): Re
   const owned = new Map<string, string[]>()
   const taken = new Set<string>()
   for (const { memberId, active } of [...members].sort((a, b) => compare(a.memberId, b.memberId))) {
-    const mine = active.filter((task) => known.has(task) && !taken.has(task)).sort(compare)
+    const mine = [...new Set(active)].filter((task) => known.has(task) && !taken.has(task)).sort(compare)
     for (const task of mine) taken.add(task)
     owned.set(memberId, mine)
   }
