@@ -1,0 +1,198 @@
+/**
+ * Writes trees of plain values as MessagePack: objects, arrays, strings, numbers, booleans, null and undefined. Nearly all
+ * state objects are such, and each commit writes every one that changed: so it is done in one pass, check included.
+ *
+ * Invariants
+ * 1. What is written reads back as it was, -0 and NaN too. Where that isn't sure, nothing is written.
+ * 2. The same values in the same order give the same bytes, and the bytes are nobody else's.
+ */
+
+/** Deeper than anything but a mistake; leaves the stack alone. */
+export const MAX_DEPTH = 200
+/** Up to here, strings are copied character by character: calls into Buffer cost more. */
+const SHORT_STRING = 40
+const INITIAL_BYTES = 8192
+/** A scratch buffer that a large object made larger than this is not kept. */
+const MAX_KEPT_BYTES = 1 << 20
+
+export class PlainWriter {
+  #bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES)
+  #view = new DataView(this.#bytes.buffer)
+  #end = 0
+  /** Objects inside the root: an object that is in two places would come back as two. */
+  readonly #seen = new Set<object>()
+
+  /** The bytes, or undefined where `root` is more than a tree of plain values. Of the root, only its own fields count. */
+  write(root: object): Buffer | undefined {
+    this.#end = 0
+    try {
+      if (!this.#fields(root, 0)) return undefined
+      const packed = Buffer.allocUnsafe(this.#end)
+      this.#bytes.copy(packed, 0, 0, this.#end)
+      return packed
+    } finally {
+      if (this.#seen.size > 0) this.#seen.clear()
+      if (this.#bytes.length > MAX_KEPT_BYTES) this.#resize(INITIAL_BYTES)
+    }
+  }
+
+  #value(value: unknown, depth: number): boolean {
+    switch (typeof value) {
+      case 'number':
+        this.#number(value)
+        return true
+      case 'boolean':
+        this.#room(1)
+        this.#bytes[this.#end++] = value ? 0xc3 : 0xc2
+        return true
+      case 'string':
+        return this.#string(value)
+      case 'undefined':
+        this.#room(3)
+        this.#bytes[this.#end++] = 0xd4
+        this.#bytes[this.#end++] = 0
+        this.#bytes[this.#end++] = 0
+        return true
+      case 'object':
+        if (value !== null) return this.#nested(value, depth + 1)
+        this.#room(1)
+        this.#bytes[this.#end++] = 0xc0
+        return true
+      default:
+        return false
+    }
+  }
+
+  #nested(value: object, depth: number): boolean {
+    if (depth > MAX_DEPTH || this.#seen.has(value)) return false
+    this.#seen.add(value)
+    const prototype: unknown = Object.getPrototypeOf(value)
+    if (prototype === Object.prototype) return this.#fields(value, depth)
+    return prototype === Array.prototype && Array.isArray(value) && this.#array(value, depth)
+  }
+
+  #fields(object: object, depth: number): boolean {
+    const keys = Object.keys(object)
+    if (Object.getOwnPropertySymbols(object).length > 0) return false
+    this.#header(keys.length, 0x80, 0xde)
+    for (const key of keys) {
+      if (key === '__proto__' || !this.#string(key)) return false
+      if (!this.#value((object as Record<string, unknown>)[key], depth)) return false
+    }
+    return true
+  }
+
+  #array(array: readonly unknown[], depth: number): boolean {
+    const { length } = array
+    this.#header(length, 0x90, 0xdc)
+    let keys = 0
+    // not for…of: it would read holes as undefined
+    for (const key in array) {
+      if (key !== String(keys++)) return false
+    }
+    if (keys !== length) return false
+    for (let index = 0; index < length; index++) if (!this.#value(array[index], depth)) return false
+    return true
+  }
+
+  #header(length: number, small: number, code16: number): void {
+    this.#room(5)
+    if (length < 16) this.#bytes[this.#end++] = small | length
+    else if (length < 0x10000) {
+      this.#bytes[this.#end++] = code16
+      this.#end = this.#bytes.writeUInt16BE(length, this.#end)
+    } else {
+      this.#bytes[this.#end++] = code16 + 1
+      this.#end = this.#bytes.writeUInt32BE(length, this.#end)
+    }
+  }
+
+  #number(value: number): void {
+    this.#room(9)
+    const bytes = this.#bytes
+    if (value >>> 0 === value && !Object.is(value, -0)) {
+      if (value < 0x80) bytes[this.#end++] = value
+      else if (value < 0x100) {
+        bytes[this.#end++] = 0xcc
+        bytes[this.#end++] = value
+      } else if (value < 0x10000) {
+        bytes[this.#end++] = 0xcd
+        this.#view.setUint16(this.#end, value)
+        this.#end += 2
+      } else {
+        bytes[this.#end++] = 0xce
+        this.#view.setUint32(this.#end, value)
+        this.#end += 4
+      }
+    } else if (value >= -0x20 && value < 0 && value >> 0 === value) bytes[this.#end++] = 0x100 + value
+    else if (value >> 0 === value && value < 0) {
+      bytes[this.#end++] = 0xd2
+      this.#view.setInt32(this.#end, value)
+      this.#end += 4
+    } else {
+      bytes[this.#end++] = 0xcb
+      // one of the many NaNs
+      this.#view.setFloat64(this.#end, Number.isNaN(value) ? NaN : value)
+      this.#end += 8
+    }
+  }
+
+  #string(text: string): boolean {
+    const { length } = text
+    if (length <= SHORT_STRING) {
+      this.#room(SHORT_STRING + 2)
+      const bytes = this.#bytes
+      let at = this.#end + (length < 0x20 ? 1 : 2)
+      let index = 0
+      for (; index < length; index++) {
+        const code = text.charCodeAt(index)
+        if (code > 0x7f) break
+        bytes[at++] = code
+      }
+      if (index === length) {
+        if (length < 0x20) bytes[this.#end] = 0xa0 | length
+        else {
+          bytes[this.#end] = 0xd9
+          bytes[this.#end + 1] = length
+        }
+        this.#end = at
+        return true
+      }
+    }
+    return this.#longString(text)
+  }
+
+  #longString(text: string): boolean {
+    if (!isStorable(text)) return false
+    const length = Buffer.byteLength(text)
+    this.#room(length + 5)
+    const bytes = this.#bytes
+    if (length < 0x20) bytes[this.#end++] = 0xa0 | length
+    else if (length < 0x100) {
+      bytes[this.#end++] = 0xd9
+      bytes[this.#end++] = length
+    } else if (length < 0x10000) {
+      bytes[this.#end++] = 0xda
+      this.#end = bytes.writeUInt16BE(length, this.#end)
+    } else {
+      bytes[this.#end++] = 0xdb
+      this.#end = bytes.writeUInt32BE(length, this.#end)
+    }
+    this.#end += bytes.write(text, this.#end, 'utf8')
+    return true
+  }
+
+  #room(bytes: number): void {
+    if (this.#end + bytes > this.#bytes.length) this.#resize(Math.max(this.#bytes.length * 2, this.#end + bytes))
+  }
+
+  #resize(length: number): void {
+    const old = this.#bytes
+    this.#bytes = Buffer.allocUnsafeSlow(length)
+    this.#view = new DataView(this.#bytes.buffer)
+    old.copy(this.#bytes, 0, 0, Math.min(this.#end, length))
+  }
+}
+
+/** UTF-8 has no lone surrogates, and text decoders drop a byte order mark at the start. */
+export const isStorable = (text: string): boolean => text.isWellFormed() && !text.startsWith('\ufeff')

@@ -1,0 +1,90 @@
+/**
+ * State objects as bytes: in the store and in the changelog.
+ *
+ *     Packed => Plain | 0xc1 Rich
+ *       Plain => a MessagePack map (its first byte is 0x8X, 0xde or 0xdf): a tree of plain values
+ *       Rich  => what msgpackr writes for more: Map, Set, Date, BigInt, typed arrays, objects in several places, cycles
+ *
+ * Invariants
+ * 1. What was packed comes back as it was, or STATE_NOT_PACKABLE names the field that would not.
+ * 2. The same state gives the same bytes, in every process: bytes carry all they mean.
+ * 3. Bytes are nobody else's when they are given away, and what is unpacked doesn't look into them.
+ */
+import { Packr, Unpackr } from 'msgpackr'
+import type { StateDefinition } from '../api/definition.js'
+import { messageOf, PotorooError } from '../errors.js'
+import { PlainWriter } from './pack-plain.js'
+import { unpackable } from './packable.js'
+
+/** Never used by MessagePack. */
+const RICH = 0xc1
+
+const plainWriter = new PlainWriter()
+const plainReader = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: 'bigint' })
+/** Records are how msgpackr tells objects from Maps. */
+const richOptions = {
+  useRecords: true,
+  mapsAsObjects: false,
+  structuredClone: true,
+  copyBuffers: true,
+  useToJSON: false,
+}
+const richWriter = new Packr(richOptions)
+const richReader = new Unpackr(richOptions)
+
+/** Throws STATE_NOT_PACKABLE. */
+export function pack(definition: StateDefinition, state: object): Buffer {
+  const plain = plainOf(definition, state)
+  const packed = plainWriter.write(plain)
+  return packed ?? packRich(definition, plain)
+}
+
+function plainOf(definition: StateDefinition, state: object): object {
+  let plain: unknown
+  try {
+    plain = definition.toPlain(state)
+  } catch (error) {
+    throw notPackable(definition, `its pack threw: ${messageOf(error)}`, error)
+  }
+  if (plain === state) return state
+  if (typeof plain !== 'object' || plain === null || Object.getPrototypeOf(plain) !== Object.prototype)
+    throw notPackable(definition, 'its pack has to give an object literal')
+  return plain
+}
+
+function packRich(definition: StateDefinition, plain: object): Buffer {
+  const found = unpackable(plain)
+  if (found !== undefined) throw notPackable(definition, found)
+  // msgpackr would ask a class for its own ideas of packing
+  const fields = Object.getPrototypeOf(plain) === Object.prototype ? plain : { ...plain }
+  let packed: Buffer
+  try {
+    packed = richWriter.pack(fields)
+  } catch (error) {
+    throw notPackable(definition, messageOf(error), error)
+  }
+  const bytes = Buffer.allocUnsafe(packed.length + 1)
+  bytes[0] = RICH
+  packed.copy(bytes, 1)
+  return bytes
+}
+
+const notPackable = (definition: StateDefinition, reason: string, cause?: unknown): PotorooError =>
+  new PotorooError('STATE_NOT_PACKABLE', `State object ${definition.name} can't be stored: ${reason}.`, { cause })
+
+/** Throws STORE_DAMAGED for bytes that pack() didn't write, and what an unpack of the user's throws. */
+export function unpack(definition: StateDefinition, bytes: Uint8Array, key: string): object {
+  let plain: unknown
+  try {
+    plain = bytes[0] === RICH ? richReader.unpack(bytes.subarray(1)) : plainReader.unpack(bytes)
+  } catch (error) {
+    throw unreadable(definition, messageOf(error), error)
+  }
+  if (typeof plain !== 'object' || plain === null) throw unreadable(definition, 'they hold no object')
+  return definition.fromPlain(plain, key)
+}
+
+const unreadable = (definition: StateDefinition, reason: string, cause?: unknown): PotorooError =>
+  new PotorooError('STORE_DAMAGED', `The bytes of a state object ${definition.name} can't be read: ${reason}.`, {
+    cause,
+  })
