@@ -1,0 +1,142 @@
+/**
+ * Starting a worker within any Node process: the place where the runtime, Kafka and LMDB are put together. It installs
+ * no signal handlers and ends no process; `potoroo run` is this with a command line around it.
+ */
+import { homedir, hostname } from 'node:os'
+import { join } from 'node:path'
+import { type } from 'arktype'
+import { pino } from 'pino'
+import { definitionOf, type Application } from './api/application.js'
+import { loadPartitioners } from './core/partitioner.js'
+import { isPotorooError, PotorooError } from './errors.js'
+import { createKafkaLog } from './kafka/log.js'
+import type { BrokerConnection } from './kafka/options.js'
+import { openStateStores } from './lmdb/stores.js'
+import type { Logger } from './ports/logger.js'
+import type { StateStores } from './ports/store.js'
+import { defaults, type RuntimeOptions } from './runtime/options.js'
+import { Worker } from './runtime/worker.js'
+import { systemClock, systemRandom } from './system.js'
+
+/** What startWorker takes. Only `brokers` has to be given; the defaults of the rest are in docs/configuration.md. */
+export interface WorkerOptions extends BrokerConnection, Partial<RuntimeOptions> {
+  /**
+   * Directory of this worker's state stores. Default: `<state home>/potoroo/<application>/<name>`, where the state home is
+   * XDG_STATE_HOME or ~/.local/state. Two workers can't share one (STATE_DIRECTORY_LOCKED).
+   */
+  readonly stateDir?: string
+  /** Any pino logger, or any object with debug, info, warn and error. Default: pino, JSON lines on standard output. */
+  readonly logger?: Logger
+}
+
+export interface RunningWorker {
+  readonly name: string
+  readonly stateDir: string
+  /** Ids of the tasks that this worker is processing now. */
+  readonly active: readonly string[]
+  /** Resolves when the worker was stopped; rejects with a PotorooError when something else ended it. */
+  readonly ended: Promise<void>
+  /** Commits, leaves the group, closes. Never rejects. */
+  stop(): Promise<void>
+}
+
+const optionsSchema = type({
+  topicPrefix: 'string <= 100',
+  commitIntervalMs: '1 <= number.integer <= 10000',
+  backlogCommitIntervalMs: '1 <= number.integer <= 10000',
+  maxHoldMs: '0 <= number.integer <= 3600000',
+  cachedStateObjects: 'number.integer >= 1',
+  bufferBytes: 'number.integer >= 1048576',
+  onError: "'dead-letter' | 'stop'",
+  replicationFactor: '1 <= number.integer <= 100 | undefined',
+  sessionTimeoutMs: '1000 <= number.integer <= 1800000',
+  heartbeatIntervalMs: '10 <= number.integer <= 60000',
+  rebalanceTimeoutMs: '500 <= number.integer <= 1800000',
+})
+
+/**
+ * Starts one worker of the application. Resolves when it has checked its topics and is joining the group. Rejects with a
+ * PotorooError: INVALID_CONFIGURATION, BROKER_UNREACHABLE, AUTHENTICATION_FAILED, TOPIC_MISSING,
+ * PARTITION_COUNTS_DIFFER, CHANGELOG_UNFIT, CHANGELOG_LOST, STATE_DIRECTORY_LOCKED, STORE_FAILED.
+ */
+export async function startWorker(application: Application, options: WorkerOptions): Promise<RunningWorker> {
+  const definition = definitionOf(application)
+  const runtime = checkOptions(options)
+  const logger = options.logger ?? pino()
+  await loadPartitioners(definition.pipelines.flatMap(({ source, sink }) => [source.partitioner, sink?.partitioner]))
+  const { name, stateDir, stores } = await openState(definition.name, options, logger)
+  const log = createKafkaLog({
+    brokers: options.brokers,
+    ssl: options.ssl,
+    sasl: options.sasl,
+    clientId: name,
+    logger,
+    clock: systemClock,
+  })
+  const worker = new Worker(
+    definition,
+    { ...runtime, name },
+    { log, stores, clock: systemClock, random: systemRandom, logger },
+  )
+  await worker.start()
+  return {
+    name,
+    stateDir,
+    get active() {
+      return worker.active
+    },
+    ended: worker.ended,
+    stop: () => worker.stop(),
+  }
+}
+
+function checkOptions(options: WorkerOptions): Omit<RuntimeOptions, 'name'> {
+  const given = Object.entries(options).filter(([key, value]) => key in defaults && value !== undefined)
+  const runtime = { ...defaults, ...Object.fromEntries(given) }
+  const checked = optionsSchema(runtime)
+  if (checked instanceof type.errors) throw new PotorooError('INVALID_CONFIGURATION', checked.summary)
+  if (options.name !== undefined && !/^[a-zA-Z0-9._-]{1,100}$/.test(options.name))
+    throw new PotorooError('INVALID_CONFIGURATION', `name '${options.name}': 1 to 100 letters, digits, '.', '_' or '-'`)
+  if (runtime.heartbeatIntervalMs * 3 > runtime.sessionTimeoutMs)
+    throw new PotorooError(
+      'INVALID_CONFIGURATION',
+      `heartbeatIntervalMs (${String(runtime.heartbeatIntervalMs)}) must be a third of sessionTimeoutMs (${String(runtime.sessionTimeoutMs)}) at most`,
+    )
+  return runtime
+}
+
+interface OpenedState {
+  readonly name: string
+  readonly stateDir: string
+  readonly stores: StateStores
+}
+
+/** Without a name, the first of `<host>-1`, `<host>-2`, … whose directory is free: the same again after a restart. */
+async function openState(
+  application: string,
+  { name, stateDir, topicPrefix = '' }: WorkerOptions,
+  logger: Logger,
+): Promise<OpenedState> {
+  const home = join(
+    process.env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'),
+    'potoroo',
+    `${topicPrefix}${application}`,
+  )
+  const open = async (worker: string, directory: string): Promise<OpenedState> => ({
+    name: worker,
+    stateDir: directory,
+    stores: await openStateStores({ directory, logger, worker }),
+  })
+  if (name !== undefined) return open(name, stateDir ?? join(home, name))
+  const host = hostname()
+    .replace(/[^a-zA-Z0-9._-]/g, '-')
+    .slice(0, 90)
+  if (stateDir !== undefined) return open(`${host}-${String(process.pid)}`, stateDir)
+  for (let i = 1; ; i++)
+    try {
+      const free = `${host}-${String(i)}`
+      return await open(free, join(home, free))
+    } catch (error) {
+      if (!isPotorooError(error, 'STATE_DIRECTORY_LOCKED') || i >= 1000) throw error
+    }
+}
