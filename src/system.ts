@@ -1,4 +1,4 @@
-/** The real clock and real chance. */
+/** The real clock and real chance, for what puts the parts together. */
 import { randomBytes } from 'node:crypto'
 import type { Clock, Random } from './ports/clock.js'
 

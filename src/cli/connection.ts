@@ -1,0 +1,45 @@
+/** The way from flags and environment to Kafka. */
+import { PotorooError } from '../errors.js'
+import { connectionFromEnvironment } from '../kafka/environment.js'
+import { createKafkaLog } from '../kafka/log.js'
+import type { KafkaOptions } from '../kafka/options.js'
+import type { Log, TopicInfo } from '../ports/log.js'
+import { systemClock } from '../system.js'
+import type { CliContext, Environment } from './context.js'
+import type { ConnectionFlags } from './options.js'
+
+/** Where `potoroo broker` listens by default. */
+const DEFAULT_BROKERS = '127.0.0.1:9092'
+
+/** The flag goes before the variable. Throws INVALID_CONFIGURATION. */
+export function kafkaOptions(context: Pick<CliContext, 'env' | 'logger'>, flags: ConnectionFlags): KafkaOptions {
+  const { env, logger } = context
+  const brokers = flags.brokers ?? env['KAFKA_BROKERS']
+  const settings: Environment = {
+    ...env,
+    KAFKA_BROKERS: brokers === undefined || brokers === '' ? DEFAULT_BROKERS : brokers,
+  }
+  return { ...connectionFromEnvironment(settings), clientId: 'potoroo', logger, clock: systemClock }
+}
+
+/** Connects, lets `use` work, and closes, whatever came of it. */
+export async function withLog<T>(
+  context: Pick<CliContext, 'env' | 'logger'>,
+  flags: ConnectionFlags,
+  use: (log: Log) => Promise<T>,
+): Promise<T> {
+  const log = createKafkaLog(kafkaOptions(context, flags))
+  try {
+    await log.connect()
+    return await use(log)
+  } finally {
+    await log.close()
+  }
+}
+
+/** Rejects with TOPIC_MISSING. */
+export async function describeTopic(log: Log, name: string): Promise<TopicInfo> {
+  const info = (await log.describeTopics([name])).get(name)
+  if (info === undefined) throw new PotorooError('TOPIC_MISSING', `there is no topic ${name}`)
+  return info
+}

@@ -1,0 +1,25 @@
+/** How a failed command ends: one line that says what, where and what to do, and an exit code that says which kind. */
+import { CommanderError } from 'commander'
+import type { Writable } from 'node:stream'
+import { exitCodes, isPotorooError, messageOf, PotorooError } from '../errors.js'
+
+/** Writes the line, with the stack below it when debug. Returns the exit code. */
+export function reportFailure(error: unknown, stderr: Writable, debug: boolean): number {
+  // Commander has printed its message (or the help) itself by now.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+  const failure = isPotorooError(error) ? error : new PotorooError('INTERNAL', messageOf(error), { cause: error })
+  stderr.write(`${failureLine(failure)}\n`)
+  if (debug) stderr.write(`${stackOf(error)}\n`)
+  return failure.exitCode
+}
+
+export const failureLine = (failure: PotorooError): string =>
+  `error ${failure.code}: ${sentence(failure.message)} ${failure.cure}`
+
+const sentence = (text: string): string => (/[.!?:]$/.test(text.trimEnd()) ? text.trimEnd() : `${text.trimEnd()}.`)
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const own = error.stack ?? error.message
+  return error.cause === undefined ? own : `${own}\ncaused by: ${stackOf(error.cause)}`
+}

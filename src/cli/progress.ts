@@ -1,0 +1,34 @@
+/** A progress bar on a terminal; nothing elsewhere. Lines that are printed meanwhile stand above it. */
+import { SingleBar } from 'cli-progress'
+import type { Writable } from 'node:stream'
+
+export interface Progress {
+  /** Bytes of input read, and lines taken. */
+  update(bytes: number, lines: number): void
+  /** Writes a line of its own. */
+  print(line: string): void
+  stop(): void
+}
+
+export function progressOn(stream: Writable & { readonly isTTY?: boolean }, totalBytes: number | undefined): Progress {
+  if (stream.isTTY !== true)
+    return { update: () => undefined, print: (line) => void stream.write(`${line}\n`), stop: () => undefined }
+  const format =
+    totalBytes === undefined
+      ? '{lines} lines, {duration_formatted}'
+      : '{bar} {percentage}%, {lines} lines, {eta_formatted} left'
+  const bar = new SingleBar({ format, stream, hideCursor: true, clearOnComplete: true, barsize: 30 })
+  bar.start(totalBytes ?? 0, 0, { lines: 0 })
+  return {
+    update: (bytes, lines) => {
+      bar.update(bytes, { lines: lines.toLocaleString('en') })
+    },
+    print: (line) => {
+      stream.write(`\r\u001b[2K${line}\n`)
+      bar.render()
+    },
+    stop: () => {
+      bar.stop()
+    },
+  }
+}

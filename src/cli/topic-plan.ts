@@ -1,0 +1,118 @@
+/** Pure: which topics an application needs, which of them are there, which to create, and what does not fit. */
+import type { ApplicationDefinition, TopicDefinition } from '../api/definition.js'
+import { namesOf, type SubTopology, topologyOf } from '../core/topology.js'
+import { PotorooError } from '../errors.js'
+import type { NewTopic, TopicInfo } from '../ports/log.js'
+
+export interface TopicRow {
+  readonly name: string
+  readonly role: 'source' | 'sink' | 'changelog' | 'dead letters'
+  readonly declaredPartitions: number
+  readonly declaredCleanup: string
+  readonly there: TopicInfo | undefined
+  /** Undefined when it is there. */
+  readonly create: NewTopic | undefined
+}
+export interface TopicPlan {
+  readonly rows: readonly TopicRow[]
+  /** Why a worker would not start on these topics. Nothing should be created then. */
+  readonly problems: readonly PotorooError[]
+}
+
+/** As in the runtime: a deleted segment of a changelog would be lost state. */
+const CHANGELOG_CLEANUP = 'compact'
+const DEFAULT_CLEANUP = 'delete'
+
+/** The names in Kafka that `planTopics` wants to know about. */
+export function topicNames(application: ApplicationDefinition, prefix: string): readonly string[] {
+  return planTopics(application, prefix, new Map()).rows.map(({ name }) => name)
+}
+
+export function planTopics(
+  application: ApplicationDefinition,
+  prefix: string,
+  there: ReadonlyMap<string, TopicInfo>,
+  replicationFactor?: number,
+): TopicPlan {
+  const names = namesOf(prefix, application.name)
+  const rows: TopicRow[] = []
+  const problems: PotorooError[] = []
+  const add = (
+    row: Pick<TopicRow, 'name' | 'role' | 'declaredPartitions'>,
+    partitions: number,
+    config: Config,
+  ): void => {
+    if (rows.some(({ name }) => name === row.name)) return
+    const found = there.get(row.name)
+    const create = found === undefined ? { name: row.name, partitions, replicationFactor, config } : undefined
+    rows.push({ ...row, declaredCleanup: config['cleanup.policy'] ?? DEFAULT_CLEANUP, there: found, create })
+  }
+
+  const { subTopologies } = topologyOf(application)
+  const counts = subTopologies.map((sub) => partitionsOf(sub, names.topic, there, problems))
+  subTopologies.forEach((sub, i) => {
+    for (const { topic } of sub.sources)
+      add(declared(topic, 'source', names.topic), counts[i] ?? topic.partitions, topic.config)
+  })
+  for (const topic of subTopologies.flatMap(({ sinks }) => sinks))
+    add(declared(topic, 'sink', names.topic), topic.partitions, topic.config)
+  subTopologies.forEach((sub, i) => {
+    if (sub.states.length === 0) return
+    const name = names.changelog(sub.name)
+    const partitions = counts[i] ?? 0
+    add({ name, role: 'changelog', declaredPartitions: partitions }, partitions, {
+      'cleanup.policy': CHANGELOG_CLEANUP,
+    })
+    problems.push(...changelogProblems(there.get(name), partitions))
+  })
+  const most = Math.max(...counts)
+  add({ name: names.deadLetters, role: 'dead letters', declaredPartitions: most }, most, {})
+  return { rows, problems }
+}
+
+type Config = Readonly<Record<string, string>>
+
+const declared = (topic: TopicDefinition, role: 'source' | 'sink', nameOf: (name: string) => string) => ({
+  name: nameOf(topic.name),
+  role,
+  declaredPartitions: topic.partitions,
+})
+
+/**
+ * How many partitions the sub-topology's sources have: those of the topics that are there, for they are taken as they
+ * are, and a missing one is made to fit them; the declared ones where none is there.
+ */
+function partitionsOf(
+  sub: SubTopology,
+  nameOf: (name: string) => string,
+  there: ReadonlyMap<string, TopicInfo>,
+  problems: PotorooError[],
+): number {
+  const known = sub.sources.flatMap(({ topic }) => {
+    const found = there.get(nameOf(topic.name))
+    return found === undefined ? [] : [{ name: found.name, partitions: found.partitions, verb: 'has' }]
+  })
+  const counted =
+    known.length > 0
+      ? known
+      : sub.sources.map(({ topic }) => ({ name: nameOf(topic.name), partitions: topic.partitions, verb: 'declares' }))
+  if (new Set(counted.map(({ partitions }) => partitions)).size > 1) {
+    const list = counted.map(({ name, partitions, verb }) => `${name} ${verb} ${String(partitions)}`).join(', ')
+    problems.push(
+      new PotorooError('PARTITION_COUNTS_DIFFER', `the sources of ${sub.name} are co-partitioned, but ${list}`),
+    )
+  }
+  return Math.max(...counted.map(({ partitions }) => partitions))
+}
+
+function changelogProblems(found: TopicInfo | undefined, partitions: number): PotorooError[] {
+  if (found === undefined) return []
+  const problems: string[] = []
+  if (found.cleanupPolicy.join() !== CHANGELOG_CLEANUP)
+    problems.push(`${found.name} has cleanup.policy ${found.cleanupPolicy.join(',')}`)
+  if (found.partitions !== partitions)
+    problems.push(
+      `${found.name} has ${String(found.partitions)} partitions, but its sources have ${String(partitions)}`,
+    )
+  return problems.map((problem) => new PotorooError('CHANGELOG_UNFIT', problem))
+}
