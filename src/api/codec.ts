@@ -74,16 +74,16 @@ export function encodeMessage(topic: string, message: unknown): string {
   if (typeof message !== 'object' || message === null || Array.isArray(message))
     throw unwritable(topic, `a message is an object, this is ${shown(message)}`)
   if (isPromise(message)) throw unwritable(topic, 'it is a promise: computations and steps are synchronous')
-  let text: string | undefined
+  let text: unknown
   try {
-    text = JSON.stringify(message) as string | undefined // undefined when toJSON gives undefined
+    text = JSON.stringify(message) // not a string where toJSON gives undefined
     // JSON.stringify makes null of NaN and Infinity; whoever reads the topic could not tell, so it costs a second look
-    if (text?.includes('null') === true) JSON.stringify(message, refuseNonFinite)
+    if (typeof text === 'string' && text.includes('null')) JSON.stringify(message, refuseNonFinite)
   } catch (error) {
     if (error instanceof PotorooError) throw error
     throw unwritable(topic, shortened(messageOf(error), MAX_ISSUE_LENGTH), error)
   }
-  if (text === undefined || !text.startsWith('{')) throw unwritable(topic, 'its toJSON gives no object')
+  if (typeof text !== 'string' || !text.startsWith('{')) throw unwritable(topic, 'its toJSON gives no object')
   return text
 }
 

@@ -41,12 +41,17 @@ export const isPromise = (value: unknown): value is PromiseLike<unknown> =>
 export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(shortened(value, 40))
   if (typeof value === 'object' && value !== null) {
-    const name: unknown = value.constructor?.name
-    return Array.isArray(value)
-      ? 'an array'
-      : `an object of ${typeof name === 'string' && name !== '' ? name : 'no class'}`
+    if (Array.isArray(value)) return 'an array'
+    const name = classNameOf(value)
+    return name === 'Object' ? 'an object' : `an object of ${name}`
   }
   return typeof value === 'function' ? 'a function' : String(value)
+}
+
+/** The name of an object's class, which need not have one. */
+export function classNameOf(value: object): string {
+  const { constructor }: { readonly constructor?: unknown } = value
+  return typeof constructor === 'function' && constructor.name !== '' ? constructor.name : 'a class without a name'
 }
 
 export const shortened = (text: string, maxLength: number): string =>

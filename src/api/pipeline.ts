@@ -62,7 +62,8 @@ export interface Outputs<out M> {
   sink(topic: Sink<M>): Pipeline
 }
 
-type Emitted<R> = R extends void | undefined | null ? never : R extends readonly (infer O)[] ? O : R
+type Nothing = ReturnType<() => void> | undefined | null
+type Emitted<R> = R extends Nothing ? never : R extends readonly (infer O)[] ? O : R
 type Synchronous<R, T> = [Extract<R, PromiseLike<unknown>>] extends [never]
   ? T
   : 'error: computations and steps are synchronous, this one gives a promise'

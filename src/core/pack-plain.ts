@@ -85,12 +85,7 @@ export class PlainWriter {
   #array(array: readonly unknown[], depth: number): boolean {
     const { length } = array
     this.#header(length, 0x90, 0xdc)
-    let keys = 0
-    // not for…of: it would read holes as undefined
-    for (const key in array) {
-      if (key !== String(keys++)) return false
-    }
-    if (keys !== length) return false
+    if (!isDense(array)) return false
     for (let index = 0; index < length; index++) if (!this.#value(array[index], depth)) return false
     return true
   }
@@ -192,6 +187,12 @@ export class PlainWriter {
     this.#view = new DataView(this.#bytes.buffer)
     old.copy(this.#bytes, 0, 0, Math.min(this.#end, length))
   }
+}
+
+/** No holes, which would be read as undefined, and no fields beside the elements. Indices come first among the keys. */
+export function isDense(array: readonly unknown[]): boolean {
+  const keys = Object.keys(array)
+  return keys.length === array.length && (keys.length === 0 || keys.at(-1) === String(keys.length - 1))
 }
 
 /** UTF-8 has no lone surrogates, and text decoders drop a byte order mark at the start. */

@@ -1,5 +1,6 @@
 /** Finds what could be packed, but would not come back as it was, or not at all: with its path, for the error. */
-import { isStorable, MAX_DEPTH } from './pack-plain.js'
+import { classNameOf } from '../api/names.js'
+import { isDense, isStorable, MAX_DEPTH } from './pack-plain.js'
 
 /** Where and why `root` can't be packed; undefined when it can. Of the root, only its own fields count. */
 export function unpackable(root: object): string | undefined {
@@ -19,7 +20,7 @@ const TYPED_ARRAYS: readonly unknown[] = [
   BigInt64Array,
   BigUint64Array,
   Buffer,
-].map((constructor) => constructor.prototype)
+].map((constructor): unknown => constructor.prototype)
 
 class Walk {
   readonly #seen = new Set<object>()
@@ -70,13 +71,11 @@ class Walk {
       return this.#bare(value, path) ?? this.#each(value, `${path}.<element>`, depth)
     if (value instanceof Date && prototype === Date.prototype) return this.#bare(value, path)
     if (prototype === null) return `${path} is an object without prototype: take a Map or an object literal`
-    return `${path} is an instance of ${nameOf(value)}`
+    return `${path} is an instance of ${classNameOf(value)}`
   }
 
   #array(array: readonly unknown[], path: string, depth: number): string | undefined {
-    const keys = Object.keys(array)
-    if (keys.length !== array.length || keys.some((key, index) => key !== String(index)))
-      return `${path} is an array with holes or with fields of its own`
+    if (!isDense(array)) return `${path} is an array with holes or with fields of its own`
     for (const [index, value] of array.entries()) {
       const found = this.#value(value, `${path}[${String(index)}]`, depth)
       if (found !== undefined) return found
@@ -104,13 +103,10 @@ class Walk {
   /** Maps, sets and dates are stored without fields that were given to them. */
   #bare(value: object, path: string): string | undefined {
     const [field] = Reflect.ownKeys(value)
-    return field === undefined ? undefined : `${path} is a ${nameOf(value)} with a field of its own, ${String(field)}`
+    return field === undefined
+      ? undefined
+      : `${path} is a ${classNameOf(value)} with a field of its own, ${String(field)}`
   }
 }
 
 const at = (path: string): string => (path === '' ? 'it' : path)
-
-function nameOf(value: object): string {
-  const name: unknown = value.constructor.name
-  return typeof name === 'string' && name !== '' ? name : 'a class without a name'
-}

@@ -1,21 +1,21 @@
 /** Which partition a key belongs on: what every producer of a topic has to agree on. */
-import xxhash from 'xxhash-wasm'
+import xxhash, { type XXHashAPI } from 'xxhash-wasm'
 import type { PartitionerName } from '../api/definition.js'
 import { PotorooError } from '../errors.js'
 
 /** XXH64 is WebAssembly, which loads asynchronously: once in a process, and it stays the same. */
-let xxh64: ((bytes: Uint8Array, seed?: bigint) => bigint) | undefined
+let xxh64: XXHashAPI | undefined
 
 /** To be awaited before partitionOf() is called with one of these names. */
 export async function loadPartitioners(names: Iterable<PartitionerName | undefined>): Promise<void> {
-  for (const name of names) if (name === 'xxh64') xxh64 ??= (await xxhash()).h64Raw
+  for (const name of names) if (name === 'xxh64') xxh64 ??= await xxhash()
 }
 
 export function partitionOf(name: PartitionerName, key: Uint8Array, partitions: number): number {
   if (name === 'murmur2') return (murmur2(key) & 0x7fffffff) % partitions
   if (xxh64 === undefined)
     throw new PotorooError('INTERNAL', 'Partitioner xxh64 is used before loadPartitioners() was awaited.')
-  return Number(xxh64(key) % BigInt(partitions))
+  return Number(xxh64.h64Raw(key) % BigInt(partitions))
 }
 
 /** As in Kafka's Java client (org.apache.kafka.common.utils.Utils.murmur2): a signed 32-bit integer. */
