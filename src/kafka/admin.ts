@@ -1,0 +1,213 @@
+/** Topics and offsets: what is asked now and then, not while messages flow. */
+import { PotorooError } from '../errors.js'
+import type { NewTopic, TopicInfo, TopicPartition } from '../ports/log.js'
+import type { Cluster } from './cluster.js'
+import { BrokerError, codes, isAuthorizationCode, isPassing, toPotorooError } from './errors.js'
+import { offsetFetch } from './offset-fetch-request.js'
+import * as requests from './requests.js'
+import { byTopic } from './requests.js'
+import { retrying } from './retrying.js'
+
+/** For how long a topic may be unknown before it counts as missing: metadata of a new one takes a moment to spread. */
+const UNKNOWN_TOPIC_MS = 3_000
+/** Latest time for anything here: longer than a broker takes to start again. */
+const PATIENCE_MS = 30_000
+
+const EARLIEST = -2
+const LATEST = -1
+export const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}-${String(partition)}`
+
+export async function describeTopics(
+  cluster: Cluster,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, TopicInfo>> {
+  if (names.length === 0) return new Map()
+  return guarded(cluster, `topics ${names.join(', ')}`, async () => {
+    const { topicMetadata } = await cluster.callAny(requests.metadata([...new Set(names)]))
+    const there = topicMetadata.filter(({ topic, topicErrorCode }) => {
+      if (topicErrorCode === codes.UNKNOWN_TOPIC_OR_PARTITION) return false
+      if (topicErrorCode !== 0 && topicErrorCode !== codes.LEADER_NOT_AVAILABLE)
+        throw new BrokerError(topicErrorCode, `topic ${topic}`)
+      return true
+    })
+    if (there.length === 0) return new Map()
+    const wanted = ['max.message.bytes', 'cleanup.policy', 'delete.retention.ms']
+    const { resources } = await cluster.callAny(
+      requests.describeTopicConfigs(
+        there.map(({ topic }) => topic),
+        wanted,
+      ),
+    )
+    const infos = new Map<string, TopicInfo>()
+    for (const { topic, partitionMetadata } of there) {
+      const resource = resources.find(({ resourceName }) => resourceName === topic)
+      if (!resource || resource.errorCode !== 0)
+        throw new BrokerError(resource?.errorCode ?? -1, `configuration of topic ${topic}`)
+      const config = new Map(resource.configEntries.map((entry) => [entry.configName, entry.configValue ?? '']))
+      infos.set(topic, {
+        name: topic,
+        partitions: partitionMetadata.length,
+        maxMessageBytes: Number(config.get('max.message.bytes')),
+        cleanupPolicy: (config.get('cleanup.policy') ?? '').split(',').filter(Boolean).sort(),
+        deleteRetentionMs: Number(config.get('delete.retention.ms')),
+      })
+    }
+    return infos
+  })
+}
+
+export async function createTopics(cluster: Cluster, topics: readonly NewTopic[]): Promise<void> {
+  if (topics.length === 0) return
+  const names = topics.map(({ name }) => name)
+  await guarded(cluster, `creating topics ${names.join(', ')}`, async () => {
+    const request = requests.createTopics(
+      topics.map(({ name, partitions, replicationFactor, config }) => ({
+        topic: name,
+        numPartitions: partitions,
+        replicationFactor: replicationFactor ?? -1,
+        configEntries: Object.entries(config ?? {}).map(([key, value]) => ({ name: key, value })),
+      })),
+      cluster.settings.requestTimeoutMs / 2,
+    )
+    const { topicErrors } = await cluster.callController(request)
+    for (const { topic, errorCode, errorMessage } of topicErrors) {
+      if (errorCode === 0 || errorCode === codes.TOPIC_ALREADY_EXISTS) continue
+      const error = new BrokerError(errorCode, `creating topic ${topic}${errorMessage ? `: ${errorMessage}` : ''}`)
+      throw isPassing(error) || isAuthorizationCode(errorCode)
+        ? error
+        : new PotorooError('INVALID_CONFIGURATION', error.message, { cause: error })
+    }
+  })
+  // Until every partition has a leader that answers for it: metadata alone is ahead of the leaders.
+  const all = topics.flatMap(({ name, partitions }) => partitionsOf(name, partitions))
+  await guarded(cluster, `waiting for topics ${names.join(', ')}`, async () => {
+    await cluster.refresh(names)
+    const existing = names.flatMap((name) => partitionsOf(name, cluster.partitionsOf(name)))
+    await offsetsOnce(cluster, existing.length > 0 ? existing : all, LATEST)
+  })
+}
+
+const partitionsOf = (topic: string, count: number): TopicPartition[] =>
+  Array.from({ length: count }, (_, partition) => ({ topic, partition }))
+
+export async function listOffsets(
+  cluster: Cluster,
+  partitions: readonly TopicPartition[],
+  which: 'earliest' | 'end',
+): Promise<readonly number[]> {
+  if (partitions.length === 0) return []
+  const started = cluster.now()
+  return guarded(cluster, `offsets of ${summary(partitions)}`, async () => {
+    try {
+      return await offsetsOnce(cluster, partitions, which === 'earliest' ? EARLIEST : LATEST)
+    } catch (error) {
+      if (isUnknownTopic(error) && cluster.now() - started > UNKNOWN_TOPIC_MS)
+        throw new PotorooError('TOPIC_MISSING', error.message, { cause: error })
+      throw error
+    }
+  })
+}
+
+const isUnknownTopic = (error: unknown): error is BrokerError =>
+  error instanceof BrokerError && error.errorCode === codes.UNKNOWN_TOPIC_OR_PARTITION
+
+async function offsetsOnce(
+  cluster: Cluster,
+  partitions: readonly TopicPartition[],
+  timestamp: number,
+): Promise<readonly number[]> {
+  const leaders = await leadersOf(cluster, partitions)
+  const offsets = new Map<string, number>()
+  const ask = async (nodeId: number): Promise<void> => {
+    const mine = partitions.filter((_, i) => leaders[i] === nodeId)
+    const topics = byTopic(mine, ({ partition }) => ({ partition, timestamp }))
+    const { responses } = await cluster.call('admin', nodeId, requests.listOffsets(topics))
+    for (const { topic, partitions: answers } of responses) {
+      for (const { partition, errorCode, offset } of answers) {
+        if (errorCode !== 0) {
+          cluster.forgetTopic(topic)
+          throw new BrokerError(errorCode, `offsets of ${nameOf({ topic, partition })}`)
+        }
+        offsets.set(nameOf({ topic, partition }), Number(offset))
+      }
+    }
+  }
+  await Promise.all([...new Set(leaders)].map(ask))
+  return partitions.map((partition) => {
+    const offset = offsets.get(nameOf(partition))
+    if (offset === undefined) throw new BrokerError(-1, `offsets of ${nameOf(partition)}`)
+    return offset
+  })
+}
+
+/** The leader of each partition, from the cache where it knows. Rejects with BrokerError where there is none. */
+export async function leadersOf(cluster: Cluster, partitions: readonly TopicPartition[]): Promise<readonly number[]> {
+  const unknown = partitions.filter((partition) => cluster.leaderOf(partition) === undefined)
+  if (unknown.length > 0) await cluster.refresh(unknown.map(({ topic }) => topic))
+  return partitions.map((partition) => {
+    const leader = cluster.leaderOf(partition)
+    if (leader !== undefined) return leader
+    const code = cluster.whyLeaderless(partition)
+    cluster.forgetTopic(partition.topic)
+    throw new BrokerError(code, `partition ${nameOf(partition)}`)
+  })
+}
+
+/** Offsets that an open transaction is about to change are waited for; the brokers end it by its timeout at the latest. */
+export async function committedPositions(
+  cluster: Cluster,
+  group: string,
+  partitions: readonly TopicPartition[],
+): Promise<readonly (number | undefined)[]> {
+  if (partitions.length === 0) return []
+  const request = offsetFetch(
+    group,
+    byTopic(partitions, ({ partition }) => partition),
+  )
+  const what = `committed positions of group ${group}`
+  let deadline = cluster.now() + PATIENCE_MS
+  let said = false
+  const attempt = async (): Promise<readonly (number | undefined)[]> => {
+    const node = await cluster.coordinator('group', group)
+    const answer = await cluster.call('admin', node, request)
+    if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, what)
+    const found = new Map<string, number>()
+    for (const partition of answer.partitions) {
+      if (partition.errorCode !== 0) throw new BrokerError(partition.errorCode, `${what} on ${nameOf(partition)}`)
+      if (partition.offset >= 0) found.set(nameOf(partition), partition.offset)
+    }
+    return partitions.map((partition) => found.get(nameOf(partition)))
+  }
+  const onFailure = (error: unknown): void => {
+    cluster.noteCoordinatorFailure('group', group, error)
+    if (!(error instanceof BrokerError && error.errorCode === codes.UNSTABLE_OFFSET_COMMIT)) return
+    deadline = cluster.now() + PATIENCE_MS
+    if (!said) cluster.settings.logger.info({ group }, 'waiting for an open transaction on the committed positions')
+    said = true
+  }
+  return guarded(cluster, what, attempt, { onFailure, deadline: () => deadline })
+}
+
+async function guarded<T>(
+  cluster: Cluster,
+  what: string,
+  attempt: () => Promise<T>,
+  options: { onFailure?: (error: unknown) => void; deadline?: () => number } = {},
+): Promise<T> {
+  const until = cluster.now() + PATIENCE_MS
+  const { onFailure } = options
+  try {
+    return await retrying(
+      cluster,
+      { deadline: options.deadline ?? (() => until), ...(onFailure ? { onFailure } : {}) },
+      attempt,
+    )
+  } catch (error) {
+    throw toPotorooError(error, what)
+  }
+}
+
+const summary = (partitions: readonly TopicPartition[]): string =>
+  partitions.length <= 4
+    ? partitions.map(nameOf).join(', ')
+    : `${partitions.slice(0, 3).map(nameOf).join(', ')} and ${String(partitions.length - 3)} more`

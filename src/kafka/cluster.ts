@@ -1,0 +1,294 @@
+/**
+ * The cluster as one worker sees it: which broker leads what, and the connections to them.
+ *
+ * Connections are made by lane: Kafka works off the requests of one connection in order, so that a long poll or a join
+ * would hold up whatever came behind it. Each lane has its own connection to each broker that it talks to.
+ *
+ * Invariants:
+ * 1. There is at most one live link for a lane and a broker.
+ * 2. Who leads a partition, or coordinates a group or a transactional id, is remembered until a broker says otherwise or
+ *    the connection to it breaks: no look-ups where things go well.
+ * 3. After `close`, nothing is opened, and everything that waits is rejected.
+ */
+import { isPotorooError, messageOf, PotorooError } from '../errors.js'
+import type { TopicPartition } from '../ports/log.js'
+import { Backoff } from './backoff.js'
+import { BrokerError, codes, isCoordinatorMoved, LinkError } from './errors.js'
+import { Link, type Request } from './link.js'
+import type { KafkaSettings } from './options.js'
+import { findCoordinator, metadata, type MetadataAnswer } from './requests.js'
+import { Sleeper } from './sleeper.js'
+
+export type CoordinatorKind = 'group' | 'transaction'
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+interface TopicState {
+  /** 0, or why the topic can't be used now. */
+  readonly errorCode: number
+  /** The leader by partition; -1 where there is none now. */
+  readonly leaders: ReadonlyMap<number, number>
+}
+
+const ADMIN = 'admin'
+const key = (lane: string, address: string): string => `${lane} ${address}`
+
+export class Cluster {
+  readonly sleeper: Sleeper
+  readonly #seeds: readonly Address[]
+  #nodes: ReadonlyMap<number, Address> = new Map()
+  #controller = -1
+  readonly #topics = new Map<string, TopicState>()
+  readonly #coordinators = new Map<string, number>()
+  readonly #links = new Map<string, { readonly opening: Promise<Link>; link?: Link }>()
+  #refreshing: { readonly topics: ReadonlySet<string>; readonly done: Promise<void> } | undefined
+  #closed = false
+
+  constructor(readonly settings: KafkaSettings) {
+    this.#seeds = settings.brokers.map(parseAddress)
+    if (this.#seeds.length === 0) throw new PotorooError('INVALID_CONFIGURATION', 'no broker is configured')
+    this.sleeper = new Sleeper(settings.clock)
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+  now(): number {
+    return this.settings.clock.monotonic()
+  }
+
+  /** Tries the configured brokers in turn until one answers and the address that it gives for itself answers too. */
+  async connect(): Promise<void> {
+    const deadline = this.now() + this.settings.connectTimeoutMs
+    const backoff = new Backoff(50, 1_000)
+    const failures = new Map<string, string>()
+    for (;;) {
+      for (const seed of this.#seeds) {
+        const address = `${seed.host}:${String(seed.port)}`
+        try {
+          const answer = await (await this.#link(ADMIN, seed)).call(metadata([]))
+          this.#learn(answer)
+          await this.#anyNode(failures)
+          return
+        } catch (error) {
+          this.#check()
+          if (isPotorooError(error) && error.code !== 'BROKER_UNREACHABLE') throw error
+          if (!isPotorooError(error)) failures.set(address, reasonOf(error))
+        }
+      }
+      const pause = backoff.next()
+      if (this.now() + pause >= deadline) {
+        const tried = [...failures].map(([address, reason]) => `${address} (${reason})`).join(', ')
+        const seconds = String(this.settings.connectTimeoutMs / 1000)
+        throw new PotorooError('BROKER_UNREACHABLE', `no broker could be reached within ${seconds} s: ${tried}`)
+      }
+      await this.sleeper.sleep(pause)
+    }
+  }
+
+  /** Calls a broker on a lane's own connection. Rejects with LinkError when it can't be reached or the link breaks. */
+  async call<T>(lane: string, nodeId: number, request: Request<T>, timeoutMs?: number): Promise<T> {
+    try {
+      return await (await this.link(lane, nodeId)).call(request, timeoutMs)
+    } catch (error) {
+      if (error instanceof LinkError) this.#forgetNode(nodeId)
+      throw error
+    }
+  }
+
+  async link(lane: string, nodeId: number): Promise<Link> {
+    const address = this.#nodes.get(nodeId)
+    if (!address) throw new LinkError(`broker ${String(nodeId)} is not in the cluster's metadata`)
+    return this.#link(lane, address)
+  }
+
+  /** Any broker; the one that takes administrative requests where that is known. */
+  async callAny<T>(request: Request<T>, timeoutMs?: number): Promise<T> {
+    return (await this.#any()).call(request, timeoutMs)
+  }
+  async callController<T>(request: Request<T>, timeoutMs?: number): Promise<T> {
+    return this.#nodes.has(this.#controller)
+      ? this.call(ADMIN, this.#controller, request, timeoutMs)
+      : this.callAny(request, timeoutMs)
+  }
+
+  // leaders
+
+  /** Who leads the partition as far as is known; undefined: refresh. */
+  leaderOf({ topic, partition }: TopicPartition): number | undefined {
+    const leader = this.#topics.get(topic)?.leaders.get(partition)
+    return leader === -1 ? undefined : leader
+  }
+  /** The error code that says why `leaderOf` knows none, as of the last answer. */
+  whyLeaderless({ topic, partition }: TopicPartition): number {
+    const state = this.#topics.get(topic)
+    if (state === undefined) return codes.UNKNOWN_TOPIC_OR_PARTITION
+    if (state.errorCode !== 0) return state.errorCode
+    return state.leaders.has(partition) ? codes.LEADER_NOT_AVAILABLE : codes.UNKNOWN_TOPIC_OR_PARTITION
+  }
+  /** As of the last answer; 0: unknown. */
+  partitionsOf(topic: string): number {
+    return this.#topics.get(topic)?.leaders.size ?? 0
+  }
+  addressOf(nodeId: number): string {
+    const address = this.#nodes.get(nodeId)
+    return address ? `${address.host}:${String(address.port)}` : `broker ${String(nodeId)}`
+  }
+  forgetTopic(topic: string): void {
+    this.#topics.delete(topic)
+  }
+  /** Asks for these topics' leaders. Whoever asks for the same topics meanwhile shares the answer. */
+  async refresh(topics: readonly string[]): Promise<void> {
+    const wanted = [...new Set(topics)]
+    const under = this.#refreshing
+    if (under && wanted.every((topic) => under.topics.has(topic))) return under.done
+    const done = this.callAny(metadata(wanted)).then((answer) => {
+      this.#learn(answer)
+    })
+    const refreshing = { topics: new Set(wanted), done }
+    this.#refreshing = refreshing
+    try {
+      await done
+    } finally {
+      if (this.#refreshing === refreshing) this.#refreshing = undefined
+    }
+  }
+
+  // coordinators
+
+  /** Rejects with BrokerError while there is none. */
+  async coordinator(kind: CoordinatorKind, of: string): Promise<number> {
+    const known = this.#coordinators.get(key(kind, of))
+    if (known !== undefined && this.#nodes.has(known)) return known
+    const { errorCode, coordinator } = await this.callAny(findCoordinator(kind, of))
+    if (errorCode !== 0) throw new BrokerError(errorCode, `coordinator of the ${kind} ${of}`)
+    if (!this.#nodes.has(coordinator.nodeId)) await this.refresh([])
+    this.#coordinators.set(key(kind, of), coordinator.nodeId)
+    return coordinator.nodeId
+  }
+  forgetCoordinator(kind: CoordinatorKind, of: string): void {
+    this.#coordinators.delete(key(kind, of))
+  }
+  /** After a failure: looks the coordinator up anew if the code says that it moved. */
+  noteCoordinatorFailure(kind: CoordinatorKind, of: string, error: unknown): void {
+    if (error instanceof LinkError || (error instanceof BrokerError && isCoordinatorMoved(error.errorCode))) {
+      this.forgetCoordinator(kind, of)
+    }
+  }
+
+  // end of connections
+
+  /** Closes the connections of lanes with these names; what is under way on them is rejected. */
+  closeLanes(...lanes: readonly string[]): void {
+    for (const [name, entry] of [...this.#links]) {
+      if (!lanes.some((lane) => name.startsWith(`${lane} `))) continue
+      this.#links.delete(name)
+      entry.opening.then(
+        (link) => {
+          link.close('closed')
+        },
+        () => undefined,
+      )
+    }
+  }
+  async close(): Promise<void> {
+    this.#closed = true
+    this.sleeper.close()
+    const all = [...this.#links.values()]
+    this.#links.clear()
+    for (const { link } of all) link?.close('closed')
+    await Promise.allSettled(all.map(async ({ opening }) => (await opening).close('closed')))
+  }
+
+  // --
+
+  #check(): void {
+    if (this.#closed) throw new PotorooError('REQUEST_FAILED', 'the connection to Kafka was closed')
+  }
+
+  async #link(lane: string, { host, port }: Address): Promise<Link> {
+    this.#check()
+    const name = key(lane, `${host}:${String(port)}`)
+    const known = this.#links.get(name)
+    if (known && (known.link === undefined || known.link.usable)) return known.opening
+    const old = known?.link
+    const entry: { readonly opening: Promise<Link>; link?: Link } = { opening: Link.open(host, port, this.settings) }
+    this.#links.set(name, entry)
+    try {
+      const link = await entry.opening
+      entry.link = link
+      if (this.#closed) link.close('closed')
+      this.#check()
+      // It broke, or its session ends: what is under way on it is not cut off.
+      old?.retire()
+      return link
+    } catch (error) {
+      if (this.#links.get(name) === entry) this.#links.delete(name)
+      throw error
+    }
+  }
+
+  /** A live administrative link to any broker: one that is open, else any that opens. */
+  async #any(): Promise<Link> {
+    this.#check()
+    for (const [name, { link }] of this.#links) if (name.startsWith(`${ADMIN} `) && link?.usable) return link
+    return this.#anyNode()
+  }
+
+  async #anyNode(failures = new Map<string, string>()): Promise<Link> {
+    for (const address of [...this.#nodes.values(), ...this.#seeds]) {
+      try {
+        return await this.#link(ADMIN, address)
+      } catch (error) {
+        this.#check()
+        if (isPotorooError(error)) throw error
+        const advertised = this.#seeds.some((seed) => seed.host === address.host && seed.port === address.port)
+          ? ''
+          : ', the address that the broker advertises (advertised.listeners)'
+        failures.set(`${address.host}:${String(address.port)}${advertised}`, reasonOf(error))
+      }
+    }
+    const tried = [...failures].map(([address, reason]) => `${address} (${reason})`).join(', ')
+    throw new LinkError(`no broker can be reached: ${tried}`)
+  }
+
+  #learn(answer: MetadataAnswer): void {
+    if (answer.brokers.length > 0) {
+      this.#nodes = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
+      this.#controller = answer.controllerId
+    }
+    for (const { topic, topicErrorCode, partitionMetadata } of answer.topicMetadata) {
+      const errorCode = topicErrorCode === codes.LEADER_NOT_AVAILABLE ? 0 : topicErrorCode
+      this.#topics.set(topic, {
+        errorCode,
+        leaders: new Map(partitionMetadata.map(({ partitionId, leader }) => [partitionId, leader])),
+      })
+    }
+  }
+
+  #forgetNode(nodeId: number): void {
+    for (const [name, node] of this.#coordinators) if (node === nodeId) this.#coordinators.delete(name)
+    for (const [topic, { leaders }] of this.#topics) {
+      if ([...leaders.values()].includes(nodeId)) this.#topics.delete(topic)
+    }
+  }
+}
+
+/** A connection that the broker closes without a word is, nearly always, one that TLS or SASL was expected on. */
+function reasonOf(error: unknown): string {
+  const reason = messageOf(error).replace(/^Connection error: /, '')
+  return /connection closed|Closed connection/i.test(reason)
+    ? `${reason}: does it expect TLS or SASL, or other credentials?`
+    : reason
+}
+
+export function parseAddress(text: string): Address {
+  const match = /^(?:\[(?<v6>[^\]]+)\]|(?<name>[^:\s]+)):(?<port>\d{1,5})$/.exec(text.trim())
+  const host = match?.groups?.['v6'] ?? match?.groups?.['name']
+  const port = Number(match?.groups?.['port'])
+  if (host === undefined || !(port > 0 && port < 65_536)) {
+    throw new PotorooError('INVALID_CONFIGURATION', `'${text}' is no broker address: write host:port`)
+  }
+  return { host, port }
+}

@@ -1,0 +1,268 @@
+/**
+ * Reads partitions, read-committed. One reader per broker (`node-reader.ts`) fetches from the partitions that it leads;
+ * here stands which reader an input belongs to, and what happens to inputs whose leader is unknown, moved or unreachable.
+ *
+ * An input is in one of two places: with the reader of its leader, or among the seekers, which wait (50 ms, growing to
+ * 1 s) and then ask the cluster who leads. Every failure of an input or of a connection makes its inputs seekers.
+ */
+import { messageOf, PotorooError } from '../errors.js'
+import type { Fetcher, FetchInput } from '../ports/log.js'
+import { listOffsets, nameOf } from './admin.js'
+import { Backoff } from './backoff.js'
+import type { Cluster } from './cluster.js'
+import { codes, errorName } from './errors.js'
+import type { PartitionAnswer } from './fetch-request.js'
+import { NodeReader, type Place, type ReaderHost } from './node-reader.js'
+
+/** For how long a topic may be unknown before its inputs fail: metadata lags, and a broker that starts knows nothing yet. */
+const UNKNOWN_TOPIC_MS = 10_000
+const FIRST_PAUSE_MS = 50
+const MAX_PAUSE_MS = 1_000
+
+interface Seeking {
+  readonly place: Place
+  readonly dueAt: number
+}
+
+export class KafkaFetcher implements Fetcher, ReaderHost {
+  readonly #places = new Map<FetchInput, Place>()
+  readonly #readers = new Map<number, NodeReader>()
+  #seekers: Seeking[] = []
+  #seeking = false
+  #wakeSeek: (() => void) | undefined
+  #wakePending = false
+  #closed = false
+  /** Addresses of brokers that don't answer, each said once in the log. */
+  readonly #gone = new Set<string>()
+
+  constructor(
+    readonly cluster: Cluster,
+    /** Its connections have names of their own, so that closing one fetcher leaves the others' alone. */
+    private readonly id: number,
+    readonly tick: () => number,
+  ) {}
+
+  add(input: FetchInput): void {
+    if (this.#closed) throw new PotorooError('INTERNAL', `input ${nameOf(input)} was added to a closed fetcher`)
+    if (this.#places.has(input)) return
+    const place: Place = {
+      input,
+      backoff: new Backoff(FIRST_PAUSE_MS, MAX_PAUSE_MS),
+      unknownSince: undefined,
+      flying: 0,
+      rested: false,
+      removed: false,
+    }
+    this.#places.set(input, place)
+    const leader = this.cluster.leaderOf(input)
+    if (leader === undefined) this.#seek(place, 0)
+    else this.#reader(leader).take(place)
+  }
+
+  remove(input: FetchInput): void {
+    const place = this.#places.get(input)
+    if (!place) return
+    place.removed = true
+    this.#places.delete(input)
+    this.#seekers = this.#seekers.filter((seeking) => seeking.place !== place)
+    this.#detach(place)
+  }
+
+  /** Cheap, however often it is called: readers look once per turn. */
+  wake(): void {
+    if (this.#wakePending || this.#closed) return
+    this.#wakePending = true
+    queueMicrotask(() => {
+      this.#wakePending = false
+      for (const reader of this.#readers.values()) reader.wake()
+    })
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    for (const place of this.#places.values()) place.removed = true
+    this.#places.clear()
+    this.#seekers = []
+    this.#wakeSeek?.()
+    this.cluster.closeLanes(...this.#lanes())
+    await Promise.all([...this.#readers.values()].map((reader) => reader.close()))
+  }
+
+  // what readers ask of it
+
+  get closed(): boolean {
+    return this.#closed || this.cluster.closed
+  }
+
+  lane(which: 'poll' | 'express'): string {
+    return `fetch-${which}-${String(this.id)}`
+  }
+
+  /** The connection to a broker broke, or could not be made: its inputs look for their leaders. */
+  lost(nodeId: number, places: readonly Place[], error: unknown): void {
+    if (this.closed) return
+    this.#sayGone(this.cluster.addressOf(nodeId), error)
+    for (const place of places) {
+      this.cluster.forgetTopic(place.input.topic)
+      this.#seek(place, place.backoff.next())
+    }
+  }
+
+  answered(nodeId: number): void {
+    if (this.#gone.size === 0) return
+    const address = this.cluster.addressOf(nodeId)
+    if (this.#gone.delete(address)) this.cluster.settings.logger.info({ broker: address }, 'broker is back')
+  }
+
+  /** The broker refused one partition; the others of the same answer are not touched by it. */
+  refused(place: Place, position: number, answer: PartitionAnswer): void {
+    const { input } = place
+    const name = nameOf(input)
+    switch (answer.errorCode) {
+      case codes.OFFSET_OUT_OF_RANGE:
+        this.#detach(place)
+        void this.#outOfRange(place, position)
+        return
+      case codes.TOPIC_AUTHORIZATION_FAILED:
+        this.fail(place, new PotorooError('NOT_AUTHORIZED', `reading ${name}: ${errorName(answer.errorCode)}`))
+        return
+      case codes.CORRUPT_MESSAGE:
+        this.fail(place, new PotorooError('CORRUPT_BATCH', `${name} at ${String(position)}: damaged at the broker`))
+        return
+      default:
+        this.#unavailable(place, answer.errorCode)
+    }
+  }
+
+  /** Takes the input out, and tells it. */
+  fail(place: Place, error: Error): void {
+    if (place.removed) return
+    this.remove(place.input)
+    place.input.failed(error)
+  }
+
+  // --
+
+  #lanes(): string[] {
+    return [this.lane('poll'), this.lane('express')]
+  }
+
+  #reader(nodeId: number): NodeReader {
+    const known = this.#readers.get(nodeId)
+    if (known) return known
+    const reader = new NodeReader(this, nodeId)
+    this.#readers.set(nodeId, reader)
+    return reader
+  }
+
+  #detach(place: Place): void {
+    for (const reader of this.#readers.values()) reader.drop(place)
+  }
+
+  #unavailable(place: Place, errorCode: number): void {
+    const { input } = place
+    const now = this.cluster.now()
+    if (errorCode === codes.UNKNOWN_TOPIC_OR_PARTITION) {
+      place.unknownSince ??= now
+      if (now - place.unknownSince > UNKNOWN_TOPIC_MS) {
+        this.fail(place, new PotorooError('TOPIC_MISSING', `there is no partition ${nameOf(input)}`))
+        return
+      }
+    } else {
+      place.unknownSince = undefined
+    }
+    this.cluster.settings.logger.debug({ ...here(input), reason: errorName(errorCode) }, 'partition is not available')
+    this.cluster.forgetTopic(input.topic)
+    this.#seek(place, place.backoff.next())
+  }
+
+  async #outOfRange(place: Place, position: number): Promise<void> {
+    const { input } = place
+    const asked = `${nameOf(input)}: position ${String(position)} was asked for`
+    try {
+      const [start] = await listOffsets(this.cluster, [input], 'earliest')
+      const [end] = await listOffsets(this.cluster, [input], 'end')
+      const held = `the log holds ${String(start)} to ${String(end)}`
+      this.fail(place, new PotorooError('OFFSET_OUT_OF_RANGE', `${asked}, but ${held} (exclusive)`))
+    } catch (error) {
+      if (this.closed) return
+      const unknown = `it is out of range (where the log begins and ends could not be asked: ${messageOf(error)})`
+      this.fail(place, new PotorooError('OFFSET_OUT_OF_RANGE', `${asked}, but ${unknown}`))
+    }
+  }
+
+  #seek(place: Place, pauseMs: number): void {
+    if (place.removed || this.closed) return
+    this.#detach(place)
+    this.#seekers.push({ place, dueAt: this.cluster.now() + pauseMs })
+    this.#wakeSeek?.()
+    if (!this.#seeking) void this.#seekLeaders()
+  }
+
+  async #seekLeaders(): Promise<void> {
+    this.#seeking = true
+    // Several inputs are mostly added in one turn: one request for all of them.
+    await Promise.resolve()
+    while (!this.closed && this.#seekers.length > 0) {
+      const now = this.cluster.now()
+      const due = this.#seekers.filter(({ dueAt }) => dueAt <= now).map(({ place }) => place)
+      if (due.length === 0) {
+        await this.#pause(Math.min(...this.#seekers.map(({ dueAt }) => dueAt)) - now)
+        continue
+      }
+      this.#seekers = this.#seekers.filter(({ place }) => !due.includes(place))
+      const topics = due
+        .filter(({ input }) => this.cluster.leaderOf(input) === undefined)
+        .map(({ input }) => input.topic)
+      try {
+        if (topics.length > 0) await this.cluster.refresh(topics)
+        this.#sayBack('cluster')
+      } catch (error) {
+        this.#sayGone('cluster', error)
+        for (const place of due) this.#seek(place, place.backoff.next())
+        continue
+      }
+      for (const place of due) this.#settle(place)
+    }
+    this.#seeking = false
+  }
+
+  #settle(place: Place): void {
+    if (place.removed || this.closed) return
+    const leader = this.cluster.leaderOf(place.input)
+    if (leader !== undefined) {
+      this.#reader(leader).take(place)
+      return
+    }
+    const code = this.cluster.whyLeaderless(place.input)
+    if (code === codes.TOPIC_AUTHORIZATION_FAILED) {
+      this.fail(place, new PotorooError('NOT_AUTHORIZED', `topic ${place.input.topic}: ${errorName(code)}`))
+      return
+    }
+    this.#unavailable(place, code)
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        timer.cancel()
+        this.#wakeSeek = undefined
+        resolve()
+      }
+      const timer = this.cluster.settings.clock.after(ms, done)
+      this.#wakeSeek = done
+    })
+  }
+
+  #sayGone(broker: string, error: unknown): void {
+    if (this.closed || this.#gone.has(broker)) return
+    this.#gone.add(broker)
+    this.cluster.settings.logger.warn({ broker, reason: messageOf(error) }, 'broker is gone, trying to reach it again')
+  }
+  #sayBack(broker: string): void {
+    if (this.#gone.delete(broker)) this.cluster.settings.logger.info({ broker }, 'broker is back')
+  }
+}
+
+const here = ({ topic, partition }: FetchInput) => ({ topic, partition })

@@ -1,0 +1,189 @@
+/**
+ * One connection to one broker. It lives once: when it breaks, everything under way is rejected with LinkError, and the
+ * cluster opens another. (A kafkajs connection that is opened a second time keeps half an answer of its first life, and
+ * one that is opened twice at once leaks a socket.)
+ */
+import net from 'node:net'
+import tls, { type ConnectionOptions } from 'node:tls'
+import { isPotorooError, messageOf, PotorooError } from '../errors.js'
+import { LinkError } from './errors.js'
+import { InFlight } from './in-flight.js'
+import { apiKeys, type ApiVersions, Connection, exchangeOf, type KafkajsConnection } from './kafkajs.js'
+import type { KafkaSettings, SocketFactory } from './options.js'
+import { kafkajsLogger } from './logging.js'
+
+/** A request in the version that the broker takes. */
+export interface Prepared<T> {
+  readonly apiKey: number
+  readonly apiVersion: number
+  readonly apiName: string
+  /** The request behind its header, in one or more parts. */
+  encode(): readonly Uint8Array[] | Promise<readonly Uint8Array[]>
+  decode(payload: Buffer): T | Promise<T>
+}
+export type Request<T> = (versions: ApiVersions) => Prepared<T>
+
+/** For how long opening one connection may take, TLS and SASL included. */
+const OPEN_TIMEOUT_MS = 5_000
+
+export class Link {
+  readonly address: string
+  #versions: ApiVersions = {}
+  #dead: LinkError | undefined
+  #retired = false
+  readonly #inFlight: InFlight
+
+  static async open(host: string, port: number, settings: KafkaSettings): Promise<Link> {
+    const link = new Link(host, port, settings)
+    let timeUp: (error: Error) => void = () => undefined
+    const late = new Promise<never>((_, reject) => (timeUp = reject))
+    const timer = settings.clock.after(OPEN_TIMEOUT_MS, () => {
+      timeUp(new LinkError(`no answer within ${String(OPEN_TIMEOUT_MS / 1000)} s`))
+    })
+    try {
+      await Promise.race([link.#greet(), late])
+      return link
+    } catch (error) {
+      link.close(messageOf(error))
+      throw isPotorooError(error) ? error : new LinkError(messageOf(error), { cause: error })
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  private readonly connection: KafkajsConnection
+
+  private constructor(
+    host: string,
+    port: number,
+    private readonly settings: KafkaSettings,
+  ) {
+    this.address = `${host}:${String(port)}`
+    const { ssl, sasl, clientId, clock, requestTimeoutMs } = settings
+    this.connection = new Connection({
+      host,
+      port,
+      clientId,
+      ssl: ssl === true ? {} : ssl === false ? undefined : ssl,
+      // kafkajs writes into this object.
+      sasl: sasl && { ...sasl },
+      socketFactory: settings.socketFactory ?? openSocket,
+      connectionTimeout: OPEN_TIMEOUT_MS,
+      requestTimeout: requestTimeoutMs,
+      enforceRequestTimeout: false,
+      logger: kafkajsLogger(settings.logger),
+    })
+    this.#inFlight = new InFlight(clock, requestTimeoutMs, (why) => {
+      this.close(why)
+    })
+    this.connection.requestQueue = this.#inFlight
+  }
+
+  /** False once it broke, and when its SASL session nears its end: then a new one is to be opened. */
+  get usable(): boolean {
+    return this.#dead === undefined && (!this.settings.sasl || this.connection.isAuthenticated())
+  }
+  /** Closes as soon as nothing is under way. */
+  retire(): void {
+    this.#retired = true
+    if (this.#inFlight.size === 0) this.close('replaced')
+  }
+
+  /** Sends at once, before it returns; rejects with LinkError when the connection breaks. */
+  async call<T>(request: Request<T>, timeoutMs?: number): Promise<T> {
+    return this.#exchange(request(this.#versions), timeoutMs)
+  }
+
+  close(why: string): void {
+    if (this.#dead) return
+    this.#dead = new LinkError(`${this.address}: ${why}`)
+    this.#inFlight.close(this.#dead)
+    this.connection.socket?.destroy()
+  }
+
+  async #greet(): Promise<void> {
+    await this.connection.connect()
+    this.connection.socket?.once('close', () => {
+      this.close('connection closed')
+    })
+    // Made before any handler of ours saw the socket: it may be closed already.
+    if (!this.connection.isConnected() || this.connection.socket?.destroyed) throw new LinkError('connection closed')
+    const exchange = exchangeOf('ApiVersions', {}, undefined)
+    const answer = (await this.#exchange(preparedOf(exchange))) as {
+      apiVersions: readonly { apiKey: number; minVersion: number; maxVersion: number }[]
+    }
+    this.#versions = Object.fromEntries(answer.apiVersions.map(({ apiKey, ...range }) => [apiKey, range]))
+    this.connection.setVersions(this.#versions)
+    this.connection.setSupportAuthenticationProtocol(apiKeys['SaslAuthenticate'] !== undefined)
+    if (!this.settings.sasl) return
+    try {
+      await this.connection.authenticate()
+    } catch (error) {
+      if (this.#dead) throw this.#dead
+      if (error instanceof Error && /Connection|Timeout/.test(error.name)) throw error
+      const { mechanism, username } = this.settings.sasl
+      throw new PotorooError(
+        'AUTHENTICATION_FAILED',
+        `${this.address} refused user ${username} (SASL ${mechanism}): ${messageOf(error)}`,
+        { cause: error },
+      )
+    }
+  }
+
+  async #exchange<T>(prepared: Prepared<T>, timeoutMs?: number): Promise<T> {
+    const parts = await prepared.encode()
+    if (this.#dead) throw this.#dead
+    const correlationId = this.connection.nextCorrelationId()
+    const { payload } = await new Promise<{ payload: Buffer }>((resolve, reject) => {
+      this.#inFlight.push({
+        entry: { correlationId, resolve, reject },
+        requestTimeout: timeoutMs ?? null,
+        sendRequest: () => {
+          this.#write(prepared, correlationId, parts)
+        },
+      })
+    })
+    if (this.#retired) this.retire()
+    return prepared.decode(payload)
+  }
+
+  /**
+   *     Frame => Size ApiKey ApiVersion CorrelationId ClientId Body
+   */
+  #write({ apiKey, apiVersion }: Prepared<unknown>, correlationId: number, parts: readonly Uint8Array[]): void {
+    const { socket } = this.connection
+    if (!socket) throw new LinkError(`${this.address}: not connected`)
+    const clientId = Buffer.from(this.settings.clientId)
+    const header = Buffer.allocUnsafe(14 + clientId.length)
+    header.writeInt32BE(10 + clientId.length + parts.reduce((sum, part) => sum + part.length, 0), 0)
+    header.writeInt16BE(apiKey, 4)
+    header.writeInt16BE(apiVersion, 6)
+    header.writeInt32BE(correlationId, 8)
+    header.writeInt16BE(clientId.length, 12)
+    header.set(clientId, 14)
+    socket.cork()
+    socket.write(header)
+    for (const part of parts) socket.write(part)
+    socket.uncork()
+  }
+}
+
+/** A request through kafkajs's encoder and decoder. */
+export const preparedOf = ({ request, response }: ReturnType<typeof exchangeOf>): Prepared<unknown> => ({
+  apiKey: request.apiKey,
+  apiVersion: request.apiVersion,
+  apiName: request.apiName,
+  encode: async () => [(await request.encode()).buffer],
+  decode: (payload) => response.decode(payload),
+})
+
+/** As kafkajs's own, without Nagle's delay: requests are small, and several follow each other. */
+const openSocket: SocketFactory = ({ host, port, ssl, onConnect }) => {
+  const serverName: ConnectionOptions = net.isIP(host) ? {} : { servername: host }
+  const socket = ssl
+    ? tls.connect({ host, port, ...serverName, ...ssl }, onConnect)
+    : net.connect({ host, port }, onConnect)
+  socket.setKeepAlive(true, 10_000)
+  socket.setNoDelay(true)
+  return socket
+}

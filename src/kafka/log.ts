@@ -1,0 +1,56 @@
+/** The port `Log` on kafkajs's connections. */
+import type { FetchInput, Fetcher, GroupClient, Log, NewTopic, TopicInfo, TopicPartition } from '../ports/log.js'
+import type { TransactionalProducer } from '../ports/log.js'
+import { committedPositions, createTopics, describeTopics, listOffsets } from './admin.js'
+import { Cluster } from './cluster.js'
+import { KafkaFetcher } from './fetcher.js'
+import { KafkaGroup } from './group.js'
+import { type KafkaOptions, settingsOf } from './options.js'
+import { openProducer } from './transactions.js'
+
+export type { BrokerConnection, KafkaOptions, SaslOptions, SocketFactory } from './options.js'
+export type { FetchInput }
+
+export function createKafkaLog(options: KafkaOptions): Log {
+  return new KafkaLog(new Cluster(settingsOf(options)))
+}
+
+class KafkaLog implements Log {
+  readonly #fetchers = new Set<KafkaFetcher>()
+  #ticks = 0
+  #clients = 0
+
+  constructor(private readonly cluster: Cluster) {}
+
+  connect(): Promise<void> {
+    return this.cluster.connect()
+  }
+  describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
+    return describeTopics(this.cluster, names)
+  }
+  createTopics(topics: readonly NewTopic[]): Promise<void> {
+    return createTopics(this.cluster, topics)
+  }
+  listOffsets(partitions: readonly TopicPartition[], which: 'earliest' | 'end'): Promise<readonly number[]> {
+    return listOffsets(this.cluster, partitions, which)
+  }
+  committedPositions(group: string, partitions: readonly TopicPartition[]): Promise<readonly (number | undefined)[]> {
+    return committedPositions(this.cluster, group, partitions)
+  }
+  fetcher(): Fetcher {
+    const fetcher = new KafkaFetcher(this.cluster, (this.#clients += 1), () => (this.#ticks += 1))
+    this.#fetchers.add(fetcher)
+    return fetcher
+  }
+  producer(transactionalId: string, signal?: AbortSignal): Promise<TransactionalProducer> {
+    return openProducer(this.cluster, transactionalId, signal)
+  }
+  group(groupId: string): GroupClient {
+    return new KafkaGroup(this.cluster, groupId, (this.#clients += 1))
+  }
+  async close(): Promise<void> {
+    const fetchersClosed = Promise.all([...this.#fetchers].map((fetcher) => fetcher.close()))
+    await this.cluster.close()
+    await fetchersClosed
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * Fetches from one broker, on two connections.
+ *
+ * The poll asks for every input that wants something, and lingers at the broker while there is nothing new. As soon as
+ * its answer is handed over the next is sent, so that a fetch is under way while its predecessor's records are worked on.
+ *
+ * The express exists because a fetch that lingers can't be called back: an input that is added or woken meanwhile would
+ * wait for `maxWaitMs`, and a shorter wait would cost idle workers a request every few ms. It never lingers, is sent only
+ * when something woke up, and takes only inputs that the poll under way doesn't hold, or that somebody waits for. What it
+ * found empty goes with the next poll, so that all inputs soon share answers again: the order of records across topics
+ * is known without waiting only among inputs of one answer.
+ *
+ * Invariants:
+ * 1. An input is in at most one poll, and in at most one express.
+ * 2. It is in both only while it is hurried and the poll lingers; what comes second is for a position that is past, which
+ *    the input drops.
+ * 3. Inputs that gave records go to the end of the line: the broker fills its answer in the order asked, and returns a
+ *    batch larger than its bounds only for the first partition that has any.
+ */
+import { PotorooError } from '../errors.js'
+import type { FetchInput } from '../ports/log.js'
+import { nameOf } from './admin.js'
+import type { Backoff } from './backoff.js'
+import type { Cluster } from './cluster.js'
+import { BrokerError } from './errors.js'
+import { fetchRequest, type PartitionAnswer } from './fetch-request.js'
+import { readBatches } from './record-batch.js'
+import { byTopic } from './requests.js'
+
+/** An input with what its reading needs. */
+export interface Place {
+  readonly input: FetchInput
+  readonly backoff: Backoff
+  /** Since when its topic is said to be unknown. */
+  unknownSince: number | undefined
+  /** How many requests under way hold it. */
+  flying: number
+  /** The express found it empty: it waits for the next poll, or to be woken. */
+  rested: boolean
+  removed: boolean
+}
+
+export interface ReaderHost {
+  readonly cluster: Cluster
+  readonly closed: boolean
+  readonly tick: () => number
+  lane(which: 'poll' | 'express'): string
+  wake(): void
+  lost(nodeId: number, places: readonly Place[], error: unknown): void
+  answered(nodeId: number): void
+  refused(place: Place, position: number, answer: PartitionAnswer): void
+  fail(place: Place, error: Error): void
+}
+
+interface Asked {
+  readonly place: Place
+  readonly position: number
+}
+
+export class NodeReader {
+  #places: Place[] = []
+  #polling: Promise<void> | undefined
+  #expressing: Promise<void> | undefined
+  /** Whether the poll under way lingers at the broker; undefined: none is under way. */
+  #lingers: boolean | undefined
+  #wokenMeanwhile = false
+
+  constructor(
+    private readonly host: ReaderHost,
+    private readonly nodeId: number,
+  ) {}
+
+  take(place: Place): void {
+    if (this.#places.includes(place)) return
+    this.#places.push(place)
+    this.wake()
+  }
+
+  drop(place: Place): void {
+    this.#places = this.#places.filter((other) => other !== place)
+  }
+
+  wake(): void {
+    if (this.host.closed) return
+    for (const place of this.#places) place.rested = false
+    if (this.#polling === undefined) {
+      this.#startPoll()
+    } else if (this.#expressing === undefined) {
+      this.#expressing = this.#express().finally(() => {
+        this.#expressing = undefined
+        // The poll may have ended because the express held what was left.
+        if (this.#polling === undefined && !this.host.closed) this.#startPoll()
+      })
+    } else {
+      this.#wokenMeanwhile = true
+    }
+  }
+
+  #startPoll(): void {
+    this.#polling = this.#poll().finally(() => {
+      this.#polling = undefined
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#places = []
+    await Promise.all([this.#polling, this.#expressing])
+  }
+
+  /** Runs until nothing is wanted. */
+  async #poll(): Promise<void> {
+    // Inputs are mostly added several at a time.
+    await Promise.resolve()
+    for (;;) {
+      const asked = this.#choose((place) => place.flying === 0)
+      if (asked.length === 0) return
+      const hurried = asked.some(({ place }) => place.input.hurried())
+      this.#lingers = !hurried
+      const there = await this.#fetch('poll', asked, hurried ? 0 : this.host.cluster.settings.fetch.maxWaitMs)
+      this.#lingers = undefined
+      if (!there) return
+      for (const { place } of asked) place.rested = false
+    }
+  }
+
+  async #express(): Promise<void> {
+    await Promise.resolve()
+    for (;;) {
+      this.#wokenMeanwhile = false
+      const asked = this.#choose(
+        (place) =>
+          !place.rested &&
+          (place.flying === 0 || (place.flying === 1 && this.#lingers === true && place.input.hurried())),
+      )
+      if (asked.length > 0 && !(await this.#fetch('express', asked, 0))) return
+      if (asked.length === 0 && !this.wokenMeanwhile()) return
+    }
+  }
+
+  // A method, as the compiler takes a field that was just set for unchanged.
+  private wokenMeanwhile(): boolean {
+    return this.#wokenMeanwhile
+  }
+
+  #choose(may: (place: Place) => boolean): Asked[] {
+    if (this.host.closed) return []
+    const asked: Asked[] = []
+    for (const place of this.#places) {
+      if (!may(place)) continue
+      const position = place.input.wanted()
+      if (position !== undefined) asked.push({ place, position })
+    }
+    return asked
+  }
+
+  /** Resolves with whether it makes sense to go on here. */
+  async #fetch(which: 'poll' | 'express', asked: readonly Asked[], maxWaitMs: number): Promise<boolean> {
+    const { cluster, tick } = this.host
+    const { maxBytes, maxBytesPerPartition } = cluster.settings.fetch
+    const topics = byTopic(
+      asked.map(({ place: { input }, position }) => ({ topic: input.topic, partition: input.partition, position })),
+      ({ partition, position }) => ({ partition, position }),
+    )
+    for (const { place } of asked) place.flying += 1
+    const sent = tick()
+    try {
+      const request = fetchRequest({ maxWaitMs, maxBytes, maxBytesPerPartition, topics })
+      const timeoutMs = maxWaitMs + cluster.settings.requestTimeoutMs
+      const answer = await cluster.call(this.host.lane(which), this.nodeId, request, timeoutMs)
+      if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, 'fetch')
+      this.host.answered(this.nodeId)
+      this.#handOut(asked, answer.partitions, sent, tick())
+      return true
+    } catch (error) {
+      const mine = asked.map(({ place }) => place).filter((place) => this.#places.includes(place))
+      this.host.lost(this.nodeId, mine, error)
+      return false
+    } finally {
+      for (const { place } of asked) place.flying -= 1
+      // Another reader took some of them meanwhile, and passed them over because they were under way here.
+      if (asked.some(({ place }) => !place.removed && !this.#places.includes(place))) this.host.wake()
+    }
+  }
+
+  #handOut(asked: readonly Asked[], answers: readonly PartitionAnswer[], sent: number, arrived: number): void {
+    const wanted = new Map(asked.map((one) => [nameOf(one.place.input), one]))
+    for (const answer of answers) {
+      const one = wanted.get(nameOf(answer))
+      if (!one || one.place.removed) continue
+      if (answer.errorCode === 0) this.#deliver(one, answer, sent, arrived)
+      else this.host.refused(one.place, one.position, answer)
+    }
+  }
+
+  #deliver({ place, position }: Asked, answer: PartitionAnswer, asked: number, arrived: number): void {
+    const { input } = place
+    place.backoff.reset()
+    place.unknownSince = undefined
+    try {
+      const { batches, nextPosition, bytes } = readBatches(answer.records, position, answer.abortedTransactions)
+      place.rested = answer.records.length === 0
+      if (!place.rested) this.#toTheEnd(place)
+      const { topic, partition, highWatermark, lastStableOffset } = answer
+      const figures = { topic, partition, position, nextPosition, highWatermark, lastStableOffset }
+      input.deliver({ ...figures, batches, bytes, asked, arrived })
+    } catch (error) {
+      this.host.fail(place, error instanceof PotorooError ? withPlace(error, answer) : toError(error))
+    }
+  }
+
+  #toTheEnd(place: Place): void {
+    const at = this.#places.indexOf(place)
+    if (at < 0) return
+    this.#places.splice(at, 1)
+    this.#places.push(place)
+  }
+}
+
+const withPlace = (error: PotorooError, answer: PartitionAnswer): PotorooError =>
+  error.message.includes(nameOf(answer))
+    ? error
+    : new PotorooError(error.code, `${nameOf(answer)}: ${error.message}`, { cause: error })
+
+const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))

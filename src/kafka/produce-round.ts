@@ -1,0 +1,142 @@
+/** The Produce requests of one commit. See the invariants of `transactions.ts`. */
+import { PotorooError } from '../errors.js'
+import type { RecordChunk } from '../core/records.js'
+import { nameOf } from './admin.js'
+import { Backoff } from './backoff.js'
+import type { Cluster } from './cluster.js'
+import { BrokerError, codes } from './errors.js'
+import { produceRequest, type Produced } from './produce-request.js'
+import { sealBatch } from './record-batch.js'
+import { byTopic, type ProducerIdentity } from './requests.js'
+
+const LANE = 'produce'
+/** Bound of one request; the brokers' is 100 MiB (`socket.request.max.bytes`). One chunk goes however large it is. */
+const MAX_REQUEST_BYTES = 8 * 1024 * 1024
+const SEQUENCES = 2 ** 31
+
+/** One partition in one activation: its sequence goes on from commit to commit. */
+export class PartitionWriter {
+  #sequence = 0
+  #chunks: readonly RecordChunk[] = []
+  #sent = 0
+  #sealed: Buffer | undefined
+  /** The position behind the last record written. */
+  end = 0
+
+  constructor(
+    readonly topic: string,
+    readonly partition: number,
+  ) {}
+
+  queue(chunks: readonly RecordChunk[]): void {
+    if (this.#chunks.length > this.#sent) throw new PotorooError('INTERNAL', `${nameOf(this)} is written twice at once`)
+    this.#chunks = chunks
+    this.#sent = 0
+  }
+
+  /** The next batch to be sent, the same until it is acknowledged. */
+  next({ producerId, producerEpoch }: ProducerIdentity): Buffer | undefined {
+    const chunk = this.#chunks[this.#sent]
+    if (!chunk) return undefined
+    this.#sealed ??= sealBatch(chunk, {
+      producerId: BigInt(producerId),
+      producerEpoch,
+      firstSequence: this.#sequence,
+      transactional: true,
+    })
+    return this.#sealed
+  }
+
+  acknowledged(baseOffset: number): void {
+    const count = this.#chunks[this.#sent]?.count ?? 0
+    this.#sent += 1
+    this.#sealed = undefined
+    this.#sequence = (this.#sequence + count) % SEQUENCES
+    this.end = baseOffset + count
+    if (this.#sent === this.#chunks.length) {
+      this.#chunks = []
+      this.#sent = 0
+    }
+  }
+}
+
+export class ProduceRound {
+  constructor(
+    private readonly cluster: Cluster,
+    private readonly identity: ProducerIdentity,
+    private readonly deadline: number,
+    /** False once another part of the commit failed: what is sent from then on would be aborted. */
+    private readonly goesOn: () => boolean,
+  ) {}
+
+  /** All that is queued for one leader: one request at a time, each with the next chunk of as many partitions as fit. */
+  async send(leader: number, writers: readonly PartitionWriter[]): Promise<void> {
+    const backoff = new Backoff(2, 50)
+    for (;;) {
+      const batches = this.#choose(writers)
+      if (batches.length === 0 || !this.goesOn()) return
+      const answers = await this.#request(leader, batches)
+      if (answers.length < batches.length) throw new BrokerError(-1, 'the answer to a Produce leaves partitions out')
+      const refused = this.#take(writers, answers)
+      if (!refused) {
+        backoff.reset()
+        continue
+      }
+      const pause = backoff.next()
+      if (this.cluster.now() + pause > this.deadline) throw refused
+      await this.cluster.sleeper.sleep(pause)
+    }
+  }
+
+  #choose(writers: readonly PartitionWriter[]): { topic: string; partition: number; batch: Buffer }[] {
+    const chosen: { topic: string; partition: number; batch: Buffer }[] = []
+    let bytes = 0
+    for (const writer of writers) {
+      const batch = writer.next(this.identity)
+      if (!batch || (bytes > 0 && bytes + batch.length > MAX_REQUEST_BYTES)) continue
+      bytes += batch.length
+      chosen.push({ topic: writer.topic, partition: writer.partition, batch })
+    }
+    return chosen
+  }
+
+  #request(
+    leader: number,
+    batches: readonly { topic: string; partition: number; batch: Buffer }[],
+  ): Promise<readonly Produced[]> {
+    const timeoutMs = Math.max(1, Math.round(this.deadline - this.cluster.now()))
+    const request = produceRequest({
+      transactionalId: this.identity.transactionalId,
+      timeoutMs,
+      topics: byTopic(batches, ({ partition, batch }) => ({ partition, batch })),
+    })
+    return this.cluster.call(LANE, leader, request, timeoutMs)
+  }
+
+  /** Returns the refusal if some are to be sent again as they are. */
+  #take(writers: readonly PartitionWriter[], answers: readonly Produced[]): BrokerError | undefined {
+    let refused: BrokerError | undefined
+    for (const answer of answers) {
+      const writer = writers.find(({ topic, partition }) => topic === answer.topic && partition === answer.partition)
+      const error = new BrokerError(answer.errorCode, `writing to ${nameOf(answer)}`)
+      switch (answer.errorCode) {
+        case 0:
+          writer?.acknowledged(answer.baseOffset)
+          break
+        case codes.NOT_ENOUGH_REPLICAS:
+          refused = error
+          break
+        case codes.MESSAGE_TOO_LARGE:
+        case codes.RECORD_LIST_TOO_LARGE:
+          throw new PotorooError(
+            'RECORD_TOO_LARGE',
+            `topic ${answer.topic}, partition ${String(answer.partition)}: the broker refuses a batch of this size`,
+            { cause: error },
+          )
+        default:
+          throw error
+      }
+    }
+    return refused
+  }
+}

@@ -1,0 +1,32 @@
+/** Tries again what may succeed a moment later. */
+import type { Cluster } from './cluster.js'
+import { Backoff } from './backoff.js'
+import { isPassing } from './errors.js'
+
+export interface RetryOptions {
+  /** When to give up, on the clock of `Cluster.now()`: then the last failure is thrown. */
+  readonly deadline: () => number
+  readonly firstPauseMs?: number
+  readonly maxPauseMs?: number
+  readonly signal?: AbortSignal | undefined
+  /** Whether this failure is worth another try. Default: `isPassing`. */
+  readonly again?: (error: unknown) => boolean
+  /** Before the pause after a failure. */
+  readonly onFailure?: (error: unknown) => void
+}
+
+export async function retrying<T>(cluster: Cluster, options: RetryOptions, attempt: () => Promise<T>): Promise<T> {
+  const { deadline, firstPauseMs = 20, maxPauseMs = 500, signal, again = isPassing, onFailure } = options
+  const backoff = new Backoff(firstPauseMs, maxPauseMs)
+  for (;;) {
+    signal?.throwIfAborted()
+    try {
+      return await attempt()
+    } catch (error) {
+      onFailure?.(error)
+      const pause = backoff.next()
+      if (cluster.closed || !again(error) || cluster.now() + pause > deadline()) throw error
+      await cluster.sleeper.sleep(pause, signal)
+    }
+  }
+}
