@@ -1,0 +1,183 @@
+/**
+ * `StateStores` in memory. A `MemoryDisk` is one worker's state directory: it survives the death of the process that has
+ * it open.
+ *
+ * Invariants
+ * 1. A write is on the disk as a whole or not at all, in the order of the calls. A process that is killed before that
+ *    moment has written nothing; the disk may hold it before the writer knows.
+ * 2. One living process has the directory; a dead one's lock counts for nothing.
+ */
+import { PotorooError } from '../errors.js'
+import { noFaults } from './faults.js'
+import { sleep } from './waiting.js'
+import type { Faults } from './faults.js'
+import type { SimulatedProcess } from './scheduler.js'
+import type { StateStore, StateStores, StoreChange, StoreMeta } from '../ports/store.js'
+
+interface Contents {
+  readonly values: Map<string, Uint8Array>
+  meta: StoreMeta | undefined
+  damaged: boolean
+}
+
+export interface OpenDiskOptions {
+  readonly process: SimulatedProcess
+  /** Default: nothing fails. */
+  readonly faults?: Faults
+}
+
+export class MemoryDisk {
+  readonly #stores = new Map<string, Contents>()
+  readonly #discarded = new Map<string, Contents>()
+  readonly #notes = new Map<string, string>()
+  #holder: SimulatedProcess | undefined
+
+  /** Takes the directory's lock. Throws STATE_DIRECTORY_LOCKED. */
+  open({ process, faults = noFaults }: OpenDiskOptions): StateStores {
+    if (this.#holder?.alive === true) {
+      throw new PotorooError('STATE_DIRECTORY_LOCKED', `The state directory is in use by ${this.#holder.name}`)
+    }
+    this.#holder = process
+    return new MemoryStateStores(this, process, faults, () => {
+      if (this.#holder === process) this.#holder = undefined
+    })
+  }
+
+  /** What is on the disk for a task, for tests to look at. Keys are latin1. */
+  look(task: string): { readonly meta: StoreMeta | undefined; readonly values: ReadonlyMap<string, Uint8Array> } {
+    return this.contents(task)
+  }
+
+  tasks(): readonly string[] {
+    return [...this.#stores.keys()]
+  }
+
+  /** The next `open` of this task finds it damaged. */
+  damage(task: string): void {
+    this.contents(task).damaged = true
+  }
+
+  /** The state directory is lost. */
+  wipe(): void {
+    this.#stores.clear()
+    this.#discarded.clear()
+    this.#notes.clear()
+  }
+
+  contents(task: string): Contents {
+    const there = this.#stores.get(task)
+    if (there !== undefined) return there
+    const made: Contents = { values: new Map(), meta: undefined, damaged: false }
+    this.#stores.set(task, made)
+    return made
+  }
+
+  discard(task: string): void {
+    const contents = this.#stores.get(task)
+    if (contents !== undefined) this.#discarded.set(task, contents)
+    this.#stores.delete(task)
+  }
+
+  note(name: string): string | undefined {
+    return this.#notes.get(name)
+  }
+
+  setNote(name: string, text: string): void {
+    this.#notes.set(name, text)
+  }
+}
+
+class MemoryStateStores implements StateStores {
+  readonly #open = new Map<string, MemoryStateStore>()
+
+  constructor(
+    private readonly disk: MemoryDisk,
+    private readonly process: SimulatedProcess,
+    private readonly faults: Faults,
+    private readonly release: () => void,
+  ) {}
+
+  async open(task: string): Promise<StateStore> {
+    const { process, faults, disk } = this
+    await sleep(process.clock, faults.openMs({ process: process.name, task }))
+    if (this.#open.has(task)) throw new PotorooError('STORE_FAILED', `The store of ${task} is open already`)
+    const contents = disk.contents(task)
+    if (contents.damaged) throw new PotorooError('STORE_DAMAGED', `The store of ${task} is damaged`)
+    const store = new MemoryStateStore(task, contents, process, faults, () => this.#open.delete(task))
+    this.#open.set(task, store)
+    return store
+  }
+
+  async discard(task: string): Promise<void> {
+    await sleep(this.process.clock, this.faults.openMs({ process: this.process.name, task }))
+    if (this.#open.has(task)) throw new PotorooError('STORE_FAILED', `The store of ${task} is open: close it first`)
+    this.disk.discard(task)
+  }
+
+  readNote(name: string): string | undefined {
+    return this.disk.note(name)
+  }
+
+  writeNote(name: string, text: string): void {
+    if (this.process.alive) this.disk.setNote(name, text)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#open.values()].map((store) => store.close()))
+    this.release()
+  }
+}
+
+class MemoryStateStore implements StateStore {
+  #last: Promise<unknown> = Promise.resolve()
+  #closed = false
+
+  constructor(
+    private readonly task: string,
+    private readonly contents: Contents,
+    private readonly process: SimulatedProcess,
+    private readonly faults: Faults,
+    private readonly onClosed: () => void,
+  ) {}
+
+  meta(): StoreMeta | undefined {
+    return this.contents.meta
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    const value = this.contents.values.get(latin1(key))
+    return value === undefined ? undefined : Uint8Array.from(value)
+  }
+
+  write(changes: readonly StoreChange[], meta: StoreMeta): Promise<void> {
+    if (this.#closed) return Promise.reject(new PotorooError('STORE_FAILED', `The store of ${this.task} is closed`))
+    const written = this.#last.then(() => this.#write(changes, meta))
+    this.#last = written.catch(() => undefined)
+    return written
+  }
+
+  size(): number {
+    return this.contents.values.size
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#last
+    this.onClosed()
+  }
+
+  async #write(changes: readonly StoreChange[], meta: StoreMeta): Promise<void> {
+    const { clock, name } = this.process
+    const { durableAfterMs, knownAfterMs, fails } = this.faults.write({ process: name, task: this.task })
+    await sleep(clock, durableAfterMs)
+    if (fails === true) throw new PotorooError('STORE_FAILED', `The store of ${this.task} can't be written: disk full`)
+    for (const { key, value } of changes) {
+      if (value === undefined) this.contents.values.delete(latin1(key))
+      else this.contents.values.set(latin1(key), Uint8Array.from(value))
+    }
+    this.contents.meta = meta
+    await sleep(clock, knownAfterMs)
+  }
+}
+
+const latin1 = (key: Uint8Array): string => Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')

@@ -1,0 +1,148 @@
+/**
+ * Kafka's transaction coordinator.
+ *
+ *     empty ──add──▶ ongoing ──end──▶ ending ──all markers written──▶ empty
+ *                       └─init, timeout─▶ ending (abort, with the epoch raised)
+ *
+ * Invariants
+ * 1. At most one epoch of a transactional id is valid; every request of an older one is refused for good.
+ * 2. `init` of a new activation answers only when the transaction of the one before has ended, its markers written.
+ *    The old epoch is refused from the first try of `init` on.
+ * 3. A transaction that is decided stays decided; its markers come one by one, after the answer to the one who ended it.
+ * 4. A request of a transaction that was not begun with that partition or group is refused: what is under way still
+ *    when its transaction ends changes nothing any more (KIP-890).
+ */
+import { BrokerError } from './broker-error.js'
+import type { Scheduler } from './scheduler.js'
+import type { Timer } from '../ports/clock.js'
+
+/** What a transaction can be ended on: one partition, or the offsets of one group. */
+export interface Participant {
+  mark(producerId: number, kind: 'commit' | 'abort'): void
+}
+
+interface Transactional {
+  readonly transactionalId: string
+  readonly producerId: number
+  epoch: number
+  state: 'empty' | 'ongoing' | 'ending'
+  readonly participants: Set<Participant>
+  timeoutMs: number
+  timeout: Timer | undefined
+}
+
+export interface ProducerIdentity {
+  readonly producerId: number
+  readonly epoch: number
+}
+
+/** A transaction that ended, for tests and simulations to look at. */
+export interface EndedTransaction {
+  readonly transactionalId: string
+  readonly epoch: number
+  readonly kind: 'commit' | 'abort'
+  readonly atMs: number
+}
+
+export interface TransactionOptions {
+  readonly scheduler: Scheduler
+  /** ms until a marker is written. */
+  readonly markerMs: (transactionalId: string) => number
+  readonly onEnded?: ((ended: EndedTransaction) => void) | undefined
+}
+
+export class TransactionCoordinator {
+  readonly #byName = new Map<string, Transactional>()
+  readonly #byId = new Map<number, Transactional>()
+
+  constructor(private readonly options: TransactionOptions) {}
+
+  /** InitProducerId. */
+  init(transactionalId: string, timeoutMs: number): ProducerIdentity {
+    let transactional = this.#byName.get(transactionalId)
+    if (transactional === undefined) {
+      transactional = {
+        transactionalId,
+        producerId: this.#byId.size + 1000,
+        epoch: -1,
+        state: 'empty',
+        participants: new Set(),
+        timeoutMs,
+        timeout: undefined,
+      }
+      this.#byName.set(transactionalId, transactional)
+      this.#byId.set(transactional.producerId, transactional)
+    }
+    if (transactional.state === 'ongoing') this.#abortAndFence(transactional)
+    if (transactional.state !== 'empty') throw new BrokerError('CONCURRENT_TRANSACTIONS', transactionalId)
+    transactional.epoch++
+    transactional.timeoutMs = timeoutMs
+    return { producerId: transactional.producerId, epoch: transactional.epoch }
+  }
+
+  /** AddPartitionsToTxn and AddOffsetsToTxn. */
+  add(identity: ProducerIdentity, participants: readonly Participant[]): void {
+    const transactional = this.#current(identity)
+    if (transactional.state === 'ending')
+      throw new BrokerError('CONCURRENT_TRANSACTIONS', transactional.transactionalId)
+    for (const participant of participants) transactional.participants.add(participant)
+    if (transactional.state === 'ongoing') return
+    transactional.state = 'ongoing'
+    transactional.timeout = this.options.scheduler.after(undefined, transactional.timeoutMs, () => {
+      this.#abortAndFence(transactional)
+    })
+  }
+
+  /** What a partition or a group asks before it takes something of a transaction. */
+  verify(identity: ProducerIdentity, participant: Participant): void {
+    const transactional = this.#current(identity)
+    if (transactional.state === 'ongoing' && transactional.participants.has(participant)) return
+    throw new BrokerError('INVALID_TXN_STATE', `${transactional.transactionalId} has no open transaction there`)
+  }
+
+  /** EndTxn. */
+  end(identity: ProducerIdentity, kind: 'commit' | 'abort'): void {
+    const transactional = this.#current(identity)
+    if (transactional.state === 'ending')
+      throw new BrokerError('CONCURRENT_TRANSACTIONS', transactional.transactionalId)
+    if (transactional.state === 'empty') throw new BrokerError('INVALID_TXN_STATE', transactional.transactionalId)
+    this.#end(transactional, kind)
+  }
+
+  /** True while a transaction is open or its markers are under way. */
+  isBusy(transactionalId: string): boolean {
+    return (this.#byName.get(transactionalId)?.state ?? 'empty') !== 'empty'
+  }
+
+  #current({ producerId, epoch }: ProducerIdentity): Transactional {
+    const transactional = this.#byId.get(producerId)
+    if (transactional === undefined) throw new BrokerError('INVALID_PRODUCER_ID_MAPPING', String(producerId))
+    if (transactional.epoch !== epoch) {
+      throw new BrokerError(
+        'INVALID_PRODUCER_EPOCH',
+        `${transactional.transactionalId} is at epoch ${String(transactional.epoch)}, the request at ${String(epoch)}`,
+      )
+    }
+    return transactional
+  }
+
+  #abortAndFence(transactional: Transactional): void {
+    transactional.epoch++
+    this.#end(transactional, 'abort')
+  }
+
+  #end(transactional: Transactional, kind: 'commit' | 'abort'): void {
+    const { transactionalId, producerId, epoch } = transactional
+    transactional.timeout?.cancel()
+    transactional.timeout = undefined
+    transactional.state = 'ending'
+    this.options.onEnded?.({ transactionalId, epoch, kind, atMs: this.options.scheduler.elapsedMs })
+    for (const participant of transactional.participants) {
+      this.options.scheduler.after(undefined, this.options.markerMs(transactionalId), () => {
+        participant.mark(producerId, kind)
+        transactional.participants.delete(participant)
+        if (transactional.participants.size === 0) transactional.state = 'empty'
+      })
+    }
+  }
+}

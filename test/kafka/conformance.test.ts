@@ -1,0 +1,37 @@
+/** The same cases as `test/unit/memory/conformance.test.ts`, on a real broker. */
+import { testLog } from '../support/kafka-log.js'
+import { uniqueName } from '../support/broker.js'
+import { withAdmin } from '../support/topics.js'
+import { groupCases } from '../conformance/group-cases.js'
+import { logCases } from '../conformance/log-cases.js'
+import { systemClock } from '../../src/system.js'
+import type { World, Worlds } from '../conformance/world.js'
+import type { Log } from '../../src/ports/log.js'
+
+const worlds: Worlds = {
+  async run(body) {
+    const logs: Log[] = []
+    const world: World = {
+      clock: systemClock,
+      log: (options) => {
+        const { log } = testLog(options)
+        logs.push(log)
+        return log
+      },
+      name: uniqueName,
+      deleteBefore: (topic, partition, offset) =>
+        withAdmin((admin) => admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] })),
+      close: async () => {
+        await Promise.all(logs.map((log) => log.close()))
+      },
+    }
+    try {
+      await body(world)
+    } finally {
+      await world.close()
+    }
+  },
+}
+
+logCases(worlds)
+groupCases(worlds)
