@@ -1,29 +1,12 @@
-import { afterEach, expect, test } from 'vitest'
-import type { Log } from '../../src/ports/log.js'
+import { expect, test } from 'vitest'
 import { uniqueName } from '../support/broker.js'
-import { chunksOf, RecordingInput, recordsFrom, testLog } from '../support/kafka-log.js'
+import { chunksOf, RecordingInput, recordsFrom } from '../support/kafka-log.js'
+import { newTopic, openLog } from '../support/open-logs.js'
 import { until } from '../support/until.js'
 
-const logs: Log[] = []
-function open(options?: Parameters<typeof testLog>[0]): Log {
-  const { log } = testLog(options)
-  logs.push(log)
-  return log
-}
-afterEach(async () => {
-  await Promise.all(logs.splice(0).map((log) => log.close()))
-})
-
-async function topicWith(log: Log, partitions: number, config: Record<string, string> = {}): Promise<string> {
-  const name = uniqueName('log')
-  await log.createTopics([{ name, partitions, config }])
-  return name
-}
-
 test('topics are created, described, and left alone when they exist', async () => {
-  const log = open()
-  await log.connect()
-  const name = await topicWith(log, 3, { 'cleanup.policy': 'compact', 'max.message.bytes': '2000000' })
+  const { log } = await openLog()
+  const name = await newTopic(log, 3, { 'cleanup.policy': 'compact', 'max.message.bytes': '2000000' })
   await log.createTopics([{ name, partitions: 8 }])
   const infos = await log.describeTopics([name, 'does-not-exist'])
   expect([...infos.keys()]).toEqual([name])
@@ -38,9 +21,8 @@ test('topics are created, described, and left alone when they exist', async () =
 })
 
 test('what a transaction writes is read back, and its positions are committed', async () => {
-  const log = open()
-  await log.connect()
-  const topic = await topicWith(log, 2)
+  const { log } = await openLog()
+  const topic = await newTopic(log, 2)
   const group = uniqueName('group')
   const producer = await log.producer(uniqueName('tx'))
   const ends = await producer.commit({
@@ -77,8 +59,7 @@ test('what a transaction writes is read back, and its positions are committed', 
 })
 
 test('two members form a group', async () => {
-  const log = open()
-  await log.connect()
+  const { log } = await openLog()
   const group = uniqueName('group')
   const [a, b] = [log.group(group), log.group(group)]
   const join = { memberId: '', sessionTimeoutMs: 6000, rebalanceTimeoutMs: 3000, protocol: 'test' }

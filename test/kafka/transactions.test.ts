@@ -1,0 +1,264 @@
+import { expect, test } from 'vitest'
+import type { Transaction, TransactionalProducer } from '../../src/ports/log.js'
+import { uniqueName } from '../support/broker.js'
+import { chunksOf, recordsFrom } from '../support/kafka-log.js'
+import { newTopic, openLog, openProxied, readAll } from '../support/open-logs.js'
+import { api, type ProxiedRequest, type Rule } from '../support/proxy.js'
+
+const positions = (topic: string, position: number) => [{ topic, partition: 0, position }]
+const values = (first: number, count: number) => recordsFrom(first, count).map(({ value }) => value)
+
+/** One transaction with a record for each of the partitions and a position. */
+function transactionOf(topic: string, group: string, first: number, count = 3): Transaction {
+  const records = [{ topic, partition: 0, chunks: chunksOf(recordsFrom(first, count)) }]
+  return { records, group, positions: positions(topic, first) }
+}
+
+const onlyFirst =
+  (apiKey: number, times: number, action: NonNullable<ReturnType<Rule>>): Rule =>
+  (request) =>
+    request.apiKey === apiKey && times-- > 0 ? action : undefined
+
+/** The bytes behind the header, which holds a correlation id that differs. */
+const bodyOf = ({ bytes }: ProxiedRequest): string => bytes.subarray(10 + bytes.readInt16BE(8)).toString('hex')
+
+test('a Produce whose answer is lost fails the transaction; done anew, its records are there once', async () => {
+  const { log, proxy } = await openProxied()
+  const topic = await newTopic(log)
+  const [group, id] = [uniqueName('group'), uniqueName('tx')]
+  const producer = await log.producer(id)
+  await producer.commit(transactionOf(topic, group, 0))
+  proxy.rule = onlyFirst(api.produce, 1, { kind: 'lose answer' })
+  await expect(producer.commit(transactionOf(topic, group, 3))).rejects.toMatchObject({ code: 'TRANSACTION_FAILED' })
+  // It was sent once, and the transaction did not go on without its answer.
+  expect(proxy.seen.filter(({ apiKey }) => apiKey === api.produce)).toHaveLength(2)
+  expect(proxy.seen.filter(({ apiKey }) => apiKey === api.endTxn)).toHaveLength(1)
+  await expect(producer.commit(transactionOf(topic, group, 3))).rejects.toMatchObject({ code: 'TRANSACTION_FAILED' })
+
+  const next = await log.producer(id)
+  expect(await log.committedPositions(group, [{ topic, partition: 0 }])).toEqual([0])
+  await next.commit(transactionOf(topic, group, 3))
+  expect((await readAll(log, topic)).values).toEqual(values(0, 6))
+  expect(await log.committedPositions(group, [{ topic, partition: 0 }])).toEqual([3])
+})
+
+test('a Produce that the broker did not append is sent again as it was, and its records are there once', async () => {
+  const { log, proxy } = await openProxied()
+  const topic = await newTopic(log)
+  const group = uniqueName('group')
+  const producer = await log.producer(uniqueName('tx'))
+  await producer.commit(transactionOf(topic, group, 0))
+  proxy.rule = onlyFirst(api.produce, 3, { kind: 'answer', body: produceAnswer(topic, NOT_ENOUGH_REPLICAS) })
+  await producer.commit(transactionOf(topic, group, 3))
+  await producer.commit(transactionOf(topic, group, 6))
+  // Timeouts count down, and stand in front of the batches: those are compared.
+  const batches = proxy.seen
+    .filter(({ apiKey }) => apiKey === api.produce)
+    .map((request) => bodyOf(request).slice(-200))
+  // The broker itself may refuse one more, while it verifies the transaction.
+  expect(batches.length).toBeGreaterThanOrEqual(1 + 4 + 1)
+  expect(new Set(batches).size).toBe(3)
+  expect((await readAll(log, topic)).values).toEqual(values(0, 9))
+})
+
+test('chunks of one partition land in order, and more than 1 MiB of them is split', async () => {
+  const { log } = await openLog()
+  const topic = await newTopic(log, 2)
+  const large = recordsFrom(0, 3000).map((record) => ({
+    ...record,
+    value: `${record.value ?? ''} ${'x'.repeat(1000)}`,
+  }))
+  const chunks = chunksOf(large, 100_000)
+  expect(chunks.length).toBeGreaterThan(25)
+  const producer = await log.producer(uniqueName('tx'))
+  const ends = await producer.commit({
+    records: [
+      { topic, partition: 1, chunks: chunksOf(recordsFrom(0, 2)) },
+      { topic, partition: 0, chunks },
+    ],
+    group: uniqueName('group'),
+    positions: [],
+  })
+  expect(ends).toEqual([2, 3000])
+  const { records } = await readAll(log, topic)
+  expect(records.map(({ offset }) => offset)).toEqual(large.map((_, i) => i))
+  expect(records.map(({ key }) => key)).toEqual(large.map(({ key }) => key))
+})
+
+test('50 transactions of positions alone, back to back', async () => {
+  const { log } = await openLog()
+  const topic = await newTopic(log)
+  const group = uniqueName('group')
+  const producer = await log.producer(uniqueName('tx'))
+  for (let i = 1; i <= 50; i += 1) await producer.commit({ records: [], group, positions: positions(topic, i) })
+  expect(await log.committedPositions(group, [{ topic, partition: 0 }])).toEqual([50])
+})
+
+test('50 transactions of records and positions, back to back', async () => {
+  const { log } = await openLog()
+  const topic = await newTopic(log)
+  const group = uniqueName('group')
+  const producer = await log.producer(uniqueName('tx'))
+  let end: readonly number[] = []
+  for (let i = 0; i < 50; i += 1) end = await producer.commit(transactionOf(topic, group, 2 * i, 2))
+  // Two records and a marker each; the last marker lies behind the position.
+  expect(end).toEqual([149])
+  expect((await readAll(log, topic)).values).toEqual(values(0, 100))
+})
+
+test('an activation fences the one before it, and ends its open transaction', async () => {
+  const { log, proxy } = await openProxied()
+  const topic = await newTopic(log)
+  const [group, id] = [uniqueName('group'), uniqueName('tx')]
+  const first = await log.producer(id)
+  await first.commit(transactionOf(topic, group, 0))
+  // The first stops before it could say that its transaction is to be committed.
+  let opened: Promise<TransactionalProducer> | undefined
+  proxy.rule = ({ apiKey }) => {
+    if (apiKey !== api.endTxn || opened) return undefined
+    opened = log.producer(id)
+    return { kind: 'answer', body: controlAnswer(CONCURRENT_TRANSACTIONS) }
+  }
+  await expect(first.commit(transactionOf(topic, group, 3))).rejects.toMatchObject({ code: 'FENCED' })
+  const second = await opened
+  await second?.commit(transactionOf(topic, group, 10))
+  await expect(first.commit(transactionOf(topic, group, 3))).rejects.toMatchObject({ code: 'TRANSACTION_FAILED' })
+  expect((await readAll(log, topic)).values).toEqual([...values(0, 3), ...values(10, 3)])
+})
+
+test('an idle activation that was fenced learns it at its next commit', async () => {
+  const { log } = await openLog()
+  const topic = await newTopic(log)
+  const id = uniqueName('tx')
+  const first = await log.producer(id)
+  await log.producer(id)
+  await expect(first.commit(transactionOf(topic, 'group', 0))).rejects.toMatchObject({ code: 'FENCED' })
+})
+
+test.each([
+  ['AddPartitionsToTxn', api.addPartitionsToTxn],
+  ['AddOffsetsToTxn', api.addOffsetsToTxn],
+  ['TxnOffsetCommit', api.txnOffsetCommit],
+  ['EndTxn', api.endTxn],
+])('%s is repeated when its answer is lost, and when it never arrived', async (_, apiKey) => {
+  const { log, proxy } = await openProxied()
+  const topic = await newTopic(log)
+  const group = uniqueName('group')
+  const producer = await log.producer(uniqueName('tx'))
+  proxy.rule = onlyFirst(apiKey, 1, { kind: 'lose answer' })
+  await producer.commit(transactionOf(topic, group, 0))
+  proxy.rule = onlyFirst(apiKey, 1, { kind: 'cut' })
+  await producer.commit(transactionOf(topic, group, 3))
+  expect((await readAll(log, topic)).values).toEqual(values(0, 6))
+  expect(await log.committedPositions(group, [{ topic, partition: 0 }])).toEqual([3])
+})
+
+test.each([
+  ['a coordinator that loads', 14],
+  ['no coordinator', 15],
+  ['a coordinator that moved', 16],
+  ['a transaction that is still being ended', 51],
+])('%s is waited for', async (_, code) => {
+  const { log, proxy } = await openProxied()
+  const topic = await newTopic(log)
+  const group = uniqueName('group')
+  proxy.rule = onlyFirst(api.initProducerId, 2, { kind: 'answer', body: initAnswer(code) })
+  const producer = await log.producer(uniqueName('tx'))
+  const failing = new Map<number, number>([api.addOffsetsToTxn, api.endTxn].map((apiKey) => [apiKey, 3]))
+  proxy.rule = ({ apiKey }) => {
+    const left = failing.get(apiKey) ?? 0
+    failing.set(apiKey, left - 1)
+    return left > 0 ? { kind: 'answer', body: controlAnswer(code) } : undefined
+  }
+  await producer.commit(transactionOf(topic, group, 0))
+  expect((await readAll(log, topic)).values).toEqual(values(0, 3))
+  const lookUps = proxy.seen.filter(({ apiKey }) => apiKey === api.findCoordinator).length
+  expect(lookUps > 3).toBe(code === 15 || code === 16)
+})
+
+test('a commit asks for no metadata and no coordinator where things go well, and takes one request of each kind', async () => {
+  const { log, proxy } = await openProxied()
+  const topic = await newTopic(log)
+  const group = uniqueName('group')
+  const producer = await log.producer(uniqueName('tx'))
+  await producer.commit(transactionOf(topic, group, 0))
+  const before = proxy.seen.length
+  await producer.commit(transactionOf(topic, group, 3))
+  const kinds = new Set(proxy.seen.slice(before).map(({ apiKey }) => apiKey))
+  const expected = [api.addPartitionsToTxn, api.addOffsetsToTxn, api.produce, api.txnOffsetCommit, api.endTxn]
+  expect([...kinds].sort()).toEqual([...expected].sort())
+})
+
+test('a batch that the topic does not take names topic and partition', async () => {
+  const { log } = await openLog()
+  const topic = await newTopic(log, 2, { 'max.message.bytes': '2000' })
+  const producer = await log.producer(uniqueName('tx'))
+  const chunks = chunksOf([{ key: 'k', value: 'x'.repeat(5000) }])
+  const commit = producer.commit({ records: [{ topic, partition: 1, chunks }], group: 'group', positions: [] })
+  await expect(commit).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE' })
+  await expect(commit).rejects.toThrow(`topic ${topic}, partition 1`)
+})
+
+test('a broker that is gone for good fails the commit before the transaction times out', async () => {
+  const { log, proxy } = await openProxied({ transactionTimeoutMs: 2_000 })
+  const topic = await newTopic(log)
+  const producer = await log.producer(uniqueName('tx'))
+  proxy.down = true
+  proxy.cutAll()
+  const commit = producer.commit(transactionOf(topic, 'group', 0))
+  await expect(commit).rejects.toMatchObject({ code: 'TRANSACTION_FAILED' })
+})
+
+test('opening a transactional id ends when the caller gives up, and when the log is closed', async () => {
+  const { log, proxy } = await openProxied()
+  proxy.rule = ({ apiKey }) =>
+    apiKey === api.initProducerId ? { kind: 'answer', body: initAnswer(CONCURRENT_TRANSACTIONS) } : undefined
+  const giveUp = new AbortController()
+  const opening = log.producer(uniqueName('tx'), giveUp.signal)
+  giveUp.abort()
+  await expect(opening).rejects.toThrow('given up')
+  const other = log.producer(uniqueName('tx'))
+  await log.close()
+  await expect(other).rejects.toMatchObject({ code: 'REQUEST_FAILED' })
+})
+
+test('closing the log rejects the commit that is under way', async () => {
+  const { log, proxy } = await openProxied()
+  const topic = await newTopic(log)
+  const producer = await log.producer(uniqueName('tx'))
+  let closing: Promise<void> | undefined
+  proxy.rule = ({ apiKey }) => {
+    if (apiKey !== api.produce) return undefined
+    closing = log.close()
+    return { kind: 'swallow' }
+  }
+  const commit = producer.commit(transactionOf(topic, 'group', 0))
+  await expect(commit).rejects.toMatchObject({ code: 'TRANSACTION_FAILED' })
+  await closing
+})
+
+const NOT_ENOUGH_REPLICAS = 19
+const CONCURRENT_TRANSACTIONS = 51
+
+/** ThrottleTimeMs ErrorCode */
+function controlAnswer(code: number): Buffer {
+  const body = Buffer.alloc(6)
+  body.writeInt16BE(code, 4)
+  return body
+}
+/** ThrottleTimeMs ErrorCode ProducerId ProducerEpoch */
+const initAnswer = (code: number): Buffer => Buffer.concat([controlAnswer(code), Buffer.alloc(10, 0xff)])
+
+/** Of partition 0, version 7. */
+function produceAnswer(topic: string, code: number): Buffer {
+  const name = Buffer.from(topic)
+  const body = Buffer.alloc(4 + 2 + name.length + 4 + 4 + 2 + 24 + 4)
+  let at = body.writeInt32BE(1, 0)
+  at = body.writeInt16BE(name.length, at)
+  at += name.copy(body, at)
+  at = body.writeInt32BE(1, at)
+  at = body.writeInt32BE(0, at)
+  at = body.writeInt16BE(code, at)
+  body.writeBigInt64BE(-1n, at)
+  return body
+}

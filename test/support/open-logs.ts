@@ -1,0 +1,46 @@
+/** Logs and proxies that a test opens, closed after it. */
+import { afterEach } from 'vitest'
+import type { Log } from '../../src/ports/log.js'
+import { testBrokers, uniqueName } from './broker.js'
+import { RecordingInput, testLog, type TestLog } from './kafka-log.js'
+import { type Proxy, startProxy } from './proxy.js'
+import { until } from './until.js'
+
+const opened: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const close of opened.splice(0).reverse()) await close()
+})
+
+/** Connected. */
+export async function openLog(options?: Parameters<typeof testLog>[0]): Promise<TestLog> {
+  const opening = testLog(options)
+  opened.push(() => opening.log.close())
+  await opening.log.connect()
+  return opening
+}
+
+/** A log of which every connection goes through a proxy. */
+export async function openProxied(
+  options?: Parameters<typeof testLog>[0],
+): Promise<TestLog & { readonly proxy: Proxy }> {
+  const proxy = await startProxy(testBrokers()[0] ?? '')
+  opened.push(() => proxy.close())
+  return { ...(await openLog({ ...options, socketFactory: proxy.socketFactory })), proxy }
+}
+
+export async function newTopic(log: Log, partitions = 1, config: Record<string, string> = {}): Promise<string> {
+  const name = uniqueName('topic')
+  await log.createTopics([{ name, partitions, config }])
+  return name
+}
+
+/** Everything that a read-committed reader sees now, up to the end of the log. */
+export async function readAll(log: Log, topic: string, partition = 0, from = 0): Promise<RecordingInput> {
+  const [end] = await log.listOffsets([{ topic, partition }], 'end')
+  const input = new RecordingInput(topic, partition, from)
+  const fetcher = log.fetcher()
+  fetcher.add(input)
+  await until(`${topic}-${String(partition)} is read to ${String(end)}`, () => input.position >= (end ?? 0))
+  await fetcher.close()
+  return input
+}
