@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { definitionOf } from '../api/application.js'
+import { type Application, definitionOf } from '../api/application.js'
 import type { ApplicationDefinition, TopicDefinition } from '../api/definition.js'
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 
@@ -13,7 +13,7 @@ export const bundledApplication = (): string =>
 export interface LoadedApplication {
   readonly path: string
   /** What `application()` gave: for `startWorker`. */
-  readonly application: unknown
+  readonly application: Application
   readonly definition: ApplicationDefinition
 }
 
@@ -33,7 +33,8 @@ export async function loadApplication(path: string): Promise<LoadedApplication> 
   }
   const application = defaultExportOf(module)
   try {
-    return { path: file, application, definition: definitionOf(application) }
+    // What has a definition is an application.
+    return { path: file, application: application as Application, definition: definitionOf(application) }
   } catch (cause) {
     throw new PotorooError('INVALID_DEFINITION', `the default export of ${file} is no application`, { cause })
   }

@@ -1,8 +1,8 @@
 /** The way from flags and environment to Kafka. */
 import { PotorooError } from '../errors.js'
-import { connectionFromEnvironment } from '../kafka/environment.js'
+import { brokersOf, connectionFromEnvironment } from '../kafka/environment.js'
 import { createKafkaLog } from '../kafka/log.js'
-import type { KafkaOptions } from '../kafka/options.js'
+import type { BrokerConnection, KafkaOptions } from '../kafka/options.js'
 import type { Log, TopicInfo } from '../ports/log.js'
 import { systemClock } from '../system.js'
 import type { CliContext, Environment } from './context.js'
@@ -11,16 +11,22 @@ import type { ConnectionFlags } from './options.js'
 /** Where `potoroo broker` listens by default. */
 const DEFAULT_BROKERS = '127.0.0.1:9092'
 
-/** The flag goes before the variable. Throws INVALID_CONFIGURATION. */
-export function kafkaOptions(context: Pick<CliContext, 'env' | 'logger'>, flags: ConnectionFlags): KafkaOptions {
-  const { env, logger } = context
-  const brokers = flags.brokers ?? env['KAFKA_BROKERS']
-  const settings: Environment = {
-    ...env,
-    KAFKA_BROKERS: brokers === undefined || brokers === '' ? DEFAULT_BROKERS : brokers,
-  }
-  return { ...connectionFromEnvironment(settings), clientId: 'potoroo', logger, clock: systemClock }
+/** The flag goes before the variable. Throws INVALID_CONFIGURATION, naming which of them is wrong. */
+export function connectionOf(env: Environment, flags: ConnectionFlags): BrokerConnection {
+  const connection = connectionFromEnvironment(env)
+  if (flags.brokers !== undefined) return { ...connection, brokers: brokersOf(flags.brokers, '--brokers') }
+  return connection.brokers.length > 0 ? connection : { ...connection, brokers: [DEFAULT_BROKERS] }
 }
+
+export const kafkaOptions = (
+  { env, logger }: Pick<CliContext, 'env' | 'logger'>,
+  flags: ConnectionFlags,
+): KafkaOptions => ({
+  ...connectionOf(env, flags),
+  clientId: 'potoroo',
+  logger,
+  clock: systemClock,
+})
 
 /** Connects, lets `use` work, and closes, whatever came of it. */
 export async function withLog<T>(

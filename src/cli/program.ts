@@ -1,6 +1,8 @@
 import { Command } from 'commander'
 import { registerBroker } from './commands/broker.js'
+import { registerDemo } from './commands/demo.js'
 import { registerProduce } from './commands/produce.js'
+import { registerRun } from './commands/run.js'
 import { registerTail } from './commands/tail.js'
 import { registerTopics } from './commands/topics.js'
 import type { CliContext } from './context.js'
@@ -22,6 +24,7 @@ export const createProgram = (context: CliContext, version: string): Command => 
 Examples:
   potoroo broker                                         a local Kafka, until Ctrl-C
   potoroo topics dist/market-spread/application.js       create what the application needs
+  potoroo run dist/market-spread/application.js          one worker; start as many as you like
   potoroo produce orders orders.ndjson                   feed it
   potoroo tail rejections --from-beginning --until-end   see what came out
 
@@ -30,6 +33,7 @@ Exit codes:
   4 no broker, or credentials refused   5 state directory   6 stopped by onError: do not restart
   7 positions lost: an operator has to decide`,
     )
-  for (const register of [registerBroker, registerTopics, registerProduce, registerTail]) register(program, context)
+  for (const register of [registerBroker, registerTopics, registerRun, registerProduce, registerTail, registerDemo])
+    register(program, context)
   return program
 }

@@ -5,6 +5,7 @@ import type { TopicDefinition } from '../../api/definition.js'
 import { loadPartitioners } from '../../core/partitioner.js'
 import { exitCodes, messageOf, PotorooError } from '../../errors.js'
 import { plainKafka } from '../../kafka/plain.js'
+import type { Logger } from '../../ports/logger.js'
 import { bundledApplication, loadApplication, topicOf } from '../application.js'
 import { describeTopic, kafkaOptions, withLog } from '../connection.js'
 import type { CliContext } from '../context.js'
@@ -67,10 +68,22 @@ async function produceInto(
   context: CliContext,
 ): Promise<void> {
   // One request at a time: kafkajs puts overlapping ones of a partition out of order.
-  const producer = plainKafka(kafkaOptions(context, flags)).producer({ idempotent: true, maxInFlightRequests: 1 })
+  // What it logs are retries; one that does not help ends in an error.
+  const { logger } = context
+  const quiet: Logger = {
+    debug: (fields, message) => logger.debug(fields, message),
+    info: (fields, message) => logger.debug(fields, message),
+    warn: (fields, message) => logger.debug(fields, message),
+    error: (fields, message) => logger.debug(fields, message),
+  }
+  const producer = plainKafka(kafkaOptions({ ...context, logger: quiet }, flags)).producer({
+    idempotent: true,
+    maxInFlightRequests: 1,
+  })
   await producer.connect()
   const progress = progressOn(context.stderr, input.totalBytes)
   let bytesRead = 0
+  let acknowledged = 0
   const counted = async function* (): AsyncGenerator<Buffer> {
     for await (const chunk of input.bytes) {
       bytesRead += chunk.length
@@ -82,7 +95,11 @@ async function produceInto(
       definition,
       topic,
       send: async (records: readonly KeyedRecord[]) => {
-        await producer.send({ topic: topic.name, acks: -1, messages: [...records] })
+        await producer.send({ topic: topic.name, acks: -1, messages: [...records] }).catch((cause: unknown) => {
+          const what = `the brokers did not take ${quantity(records.length, 'record')} for ${topic.name}`
+          throw new PotorooError('REQUEST_FAILED', `${what}: ${messageOf(cause)}`, { cause })
+        })
+        acknowledged += records.length
       },
       refused: ({ number, error }) => {
         progress.print(`line ${String(number)}: ${error.code}: ${error.message}`)
@@ -95,6 +112,10 @@ async function produceInto(
     const left = refused === 0 ? '' : `, ${quantity(refused, 'line')} refused`
     context.stdout.write(`${quantity(sent, 'record')} produced to ${topic.name}${left}\n`)
     if (refused > 0) context.exitCode(exitCodes.failure)
+  } catch (error) {
+    progress.stop()
+    context.stderr.write(`${quantity(acknowledged, 'record')} produced to ${topic.name} before it failed\n`)
+    throw error
   } finally {
     progress.stop()
     await producer.disconnect()

@@ -1,0 +1,79 @@
+import { PassThrough } from 'node:stream'
+import { describe, expect, test } from 'vitest'
+import type { CliContext } from '../../../src/cli/context.js'
+import { reportFailure } from '../../../src/cli/failure.js'
+import { createProgram } from '../../../src/cli/program.js'
+import { silentLogger } from '../../support/silent-logger.js'
+
+interface Outcome {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** The command line in this process, for what ends before anything is connected. */
+async function run(...args: string[]): Promise<Outcome> {
+  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
+  let code = 0
+  const context: CliContext = {
+    env: {},
+    stdin,
+    stdout,
+    stderr,
+    logger: silentLogger,
+    stopRequested: () => new AbortController().signal,
+    exitCode: (given) => (code = given),
+  }
+  try {
+    await createProgram(context, '1.2.3').parseAsync(args, { from: 'user' })
+  } catch (error) {
+    code = reportFailure(error, stderr, false)
+  }
+  return { code, stdout: text(stdout), stderr: text(stderr) }
+}
+const text = (stream: PassThrough): string => {
+  const read: unknown = stream.read()
+  return Buffer.isBuffer(read) ? read.toString() : ''
+}
+
+const commands = ['broker', 'topics', 'run', 'produce', 'tail']
+
+describe('help', () => {
+  test('names every command, and exits with 0', async () => {
+    const { code, stdout } = await run('--help')
+    expect(code).toBe(0)
+    for (const command of commands) expect(stdout).toContain(`\n  ${command} `)
+  })
+
+  test.each(commands)('of %s has examples', async (command) => {
+    const { code, stdout } = await run(command, '--help')
+    expect(code).toBe(0)
+    expect(stdout).toContain(`Examples:\n  `)
+    expect(stdout).toContain(`potoroo ${command}`)
+  })
+
+  test('the version is the package’s', async () => {
+    expect(await run('--version')).toMatchObject({ code: 0, stdout: '1.2.3\n' })
+  })
+})
+
+describe('wrong use exits with 2, and says what was wrong', () => {
+  test.each([
+    [['nix'], "unknown command 'nix'"],
+    [['tail'], "missing required argument 'topic'"],
+    [['tail', 'a', 'b'], 'too many arguments'],
+    [['tail', 'a', '--count', '0'], 'whole number, 1 or more'],
+    [['tail', 'a', '--count', 'x'], 'whole number, 1 or more'],
+    [['tail', 'a', '--nix'], "unknown option '--nix'"],
+    [['tail', 'a', '--topic-prefix', 'a b'], 'letters, digits'],
+    [['tail', 'a', '--brokers', 'x:y'], '--brokers'],
+    [['broker', '--port', '65536'], 'from 0 to 65535'],
+    [['broker', '--set', 'nix'], 'name=value'],
+    [['topics', 'nowhere.js'], 'there is no module'],
+    [['topics', 'a.js', '--replication-factor', '0'], 'from 1 to 32767'],
+  ])('%j', async (args, message) => {
+    const { code, stderr } = await run(...args)
+    expect(code).toBe(2)
+    expect(stderr).toContain(message)
+  })
+})
