@@ -125,7 +125,7 @@ async function restore(
       `task ${plan.id}: ${topic}, partition ${String(partition)}: ${decided.why}`,
     )
   const run = async (from: number, rebuilt: boolean): Promise<Restored> => {
-    const known = rebuilt ? undefined : meta
+    const known = rebuilt ? undefined : meta // a store that was set aside is empty now
     const replayed = await replay({ ...where, from, end, store: known }, store, env.fetcher, env, signal)
     return { ...replayed, from, rebuilt }
   }
@@ -134,7 +134,7 @@ async function restore(
     return run(decided.from, true)
   }
   try {
-    return await run(decided.from, meta === undefined)
+    return await run(decided.from, false)
   } catch (error) {
     if (meta === undefined || !(error instanceof IdentityMismatch || isPotorooError(error, 'OFFSET_OUT_OF_RANGE')))
       throw error

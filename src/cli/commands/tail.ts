@@ -46,6 +46,7 @@ const SAY_WAITING_AFTER_MS = 1_000
 
 async function runTail(log: Log, topic: string, flags: TailFlags, context: CliContext): Promise<void> {
   const ranges = await rangesOf(log, topic, flags)
+  context.logger.debug({ topic, partitions: ranges.length }, 'tailing')
   const stop = context.stopRequested()
   const output = new Output(context.stdout)
   const fetcher = log.fetcher()
