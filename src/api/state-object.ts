@@ -74,11 +74,13 @@ function ofFactory<S extends object>(
     initial: (key) => {
       const made: unknown = initial(key)
       if (options !== undefined && typeof made === 'object' && made !== null) return made
-      if (isPlain(made)) return made
-      throw invalid(
-        `The initial value of state object ${name} is ${shown(made)}: it has to be an object literal. ` +
-          'For an instance of a class, give stateObject() the class itself, or pack and unpack.',
-      )
+      if (!isPlain(made))
+        throw invalid(
+          `The initial value of state object ${name} is ${shown(made)}: it has to be an object literal. ` +
+            'For an instance of a class, give stateObject() the class itself, or pack and unpack.',
+        )
+      refuseAccessors(name, made)
+      return made
     },
     toPlain: options === undefined ? (object) => object : (object) => options.pack(object as S),
     fromPlain:
@@ -164,6 +166,13 @@ function checkOptions(name: string, options: unknown): void {
 
 function isPlain(value: unknown): value is object {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+}
+
+/** A getter would come back from storage as the value that it had. */
+function refuseAccessors(name: string, made: object): void {
+  for (const field of Object.keys(made))
+    if (Object.getOwnPropertyDescriptor(made, field)?.get !== undefined)
+      throw invalid(`State object ${name} has getter ${field}, which can't be stored: make it a class.`)
 }
 
 function asObject(name: string, value: unknown): object {

@@ -21,8 +21,8 @@ export interface Source<out M> {
 export interface Sink<in M> {
   readonly name: string
   readonly [topicKey]: TopicDefinition
-  /** Exists for the type checker alone. */
-  readonly [written]?: (message: M) => void
+  /** Exists for the type checker alone; not optional, or else every source would pass for a sink. */
+  readonly [written]: (message: M) => void
 }
 /**
  * A topic: source and sink. `Out` is what its schema gives, `In` what its schema takes: they differ where the schema
@@ -105,7 +105,7 @@ export function topic<In extends object, Out extends object>(
       throw new PotorooError('OUTPUT_INVALID', `The key that topic ${name} gives is ${shown(value)}, not a string.`)
     },
   }
-  return { name, [topicKey]: definition }
+  return { name, [topicKey]: definition } as Topic<Out, In>
 }
 
 function standardOf(name: string, schema: unknown): StandardSchemaV1['~standard'] {

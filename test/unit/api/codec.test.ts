@@ -1,0 +1,149 @@
+import { type } from 'arktype'
+import { describe, expect, it } from 'vitest'
+import type { TopicDefinition } from '../../../src/api/definition.js'
+import { topic, topicDefinition } from '../../../src/api/topic.js'
+import { isPotorooError, type ErrorCode, type PotorooError } from '../../../src/errors.js'
+import { anySchema } from '../../support/schemas.js'
+
+const quotes = topicDefinition(
+  topic('quotes', { schema: type({ symbol: 'string', bid: 'number' }), key: (quote) => quote.symbol }),
+  'test',
+)
+const anything = topicDefinition(topic('anything', { schema: anySchema(), key: () => 'k' }), 'test')
+
+const decode = (text: string | Uint8Array, definition: TopicDefinition = quotes): unknown => {
+  // in the middle of a larger buffer, as records are
+  const value = Buffer.from(text as string)
+  const bytes = Buffer.concat([Buffer.from('{"a":'), value, Buffer.from('\xff"}', 'latin1')])
+  return definition.decode(bytes, 5, 5 + value.length)
+}
+function failure(act: () => unknown, code: ErrorCode): PotorooError {
+  try {
+    act()
+  } catch (error) {
+    expect(isPotorooError(error, code), String(error)).toBe(true)
+    return error as PotorooError
+  }
+  throw new Error(`nothing was thrown, expected ${code}`)
+}
+
+describe('decoding refuses', () => {
+  it.each([
+    ['an empty value', ''],
+    ['text that is no JSON', '{"symbol":'],
+    ['two values', '{} {}'],
+    ['a byte order mark', '\ufeff{"symbol":"A","bid":1}'],
+  ])('%s', (_, text) => {
+    expect(failure(() => decode(text), 'NOT_JSON').message).toContain('quotes')
+  })
+
+  it('invalid UTF-8, which would be read as other text', () => {
+    const bytes = Buffer.from('{"symbol":"A\xff","bid":1}', 'latin1')
+    expect(failure(() => decode(bytes), 'NOT_JSON').message).toContain('UTF-8')
+  })
+
+  it('what fails the schema, naming field and reason', () => {
+    const { message } = failure(() => decode('{"symbol":"A","bid":"1"}'), 'SCHEMA_MISMATCH')
+    expect(message).toContain('quotes')
+    expect(message).toContain('bid must be a number')
+  })
+
+  it('large input with a short message', () => {
+    const large = 'x'.repeat(100_000)
+    expect(failure(() => decode(`{"symbol":"A","bid":"${large}"}`), 'SCHEMA_MISMATCH').message.length).toBeLessThan(400)
+    expect(failure(() => decode(`{"symbol": ${large}`), 'NOT_JSON').message.length).toBeLessThan(400)
+    const manyIssues = topicDefinition(
+      topic('wide', {
+        schema: {
+          '~standard': {
+            ...anySchema()['~standard'],
+            validate: () => ({
+              issues: Array.from({ length: 500 }, () => ({
+                message: 'm'.repeat(500),
+                path: ['p'.repeat(500), { key: 1 }],
+              })),
+            }),
+          },
+        },
+        key: () => '',
+      }),
+      'test',
+    )
+    const { message } = failure(() => decode('{}', manyIssues), 'SCHEMA_MISMATCH')
+    expect(message.length).toBeLessThan(1200)
+    expect(message).toContain('and 497 more')
+  })
+
+  it('whatever makes the schema throw', () => {
+    const throwing = anySchema()
+    const broken = topicDefinition(
+      topic('broken', {
+        schema: {
+          '~standard': {
+            ...throwing['~standard'],
+            validate: () => {
+              throw new TypeError('no such thing')
+            },
+          },
+        },
+        key: () => '',
+      }),
+      'test',
+    )
+    expect(failure(() => decode('{}', broken), 'SCHEMA_MISMATCH').message).toContain('no such thing')
+  })
+
+  it('every message when the schema is asynchronous: that is a wrong definition, not a wrong record', () => {
+    const schema = anySchema()
+    const late = topicDefinition(
+      topic('late', {
+        schema: { '~standard': { ...schema['~standard'], validate: () => Promise.reject(new Error('unheard')) } },
+        key: () => '',
+      }),
+      'test',
+    )
+    expect(failure(() => decode('{}', late), 'INVALID_DEFINITION').message).toContain('late')
+  })
+})
+
+describe('decoding gives', () => {
+  it('the message that lies between start and end', () => {
+    expect(decode('{"symbol":"A","bid":1.5}')).toEqual({ symbol: 'A', bid: 1.5 })
+  })
+  it('U+FFFD where it was written, and other text as it was', () => {
+    expect(decode('{"symbol":"\ufffd ä 𝄞","bid":1}')).toEqual({ symbol: '\ufffd ä 𝄞', bid: 1 })
+  })
+  it('what the schema makes of the message', () => {
+    const dated = topicDefinition(topic('dated', { schema: type({ on: 'string.date.parse' }), key: () => '' }), 'test')
+    expect(decode('{"on":"2026-01-01T00:00:00Z"}', dated)).toEqual({ on: new Date(Date.UTC(2026, 0, 1)) })
+  })
+})
+
+describe('encoding refuses', () => {
+  const circular: Record<string, unknown> = {}
+  circular['self'] = circular
+  it.each([
+    ['undefined', undefined],
+    ['null', null],
+    ['a string', 'text'],
+    ['an array', [1]],
+    ['a promise', Promise.resolve({})],
+    ['a BigInt', { quantity: 1n }],
+    ['a cycle', circular],
+    ['NaN, which would become null', { deep: [{ price: NaN }] }],
+    ['Infinity, which would become null', { price: -Infinity }],
+    ['an object whose toJSON gives no object', { toJSON: () => undefined }],
+    ['an object whose toJSON throws', { toJSON: (): unknown => JSON.parse('{') }],
+  ])('%s', (_, message) => {
+    expect(failure(() => anything.encode(message), 'OUTPUT_INVALID').message).toContain('anything')
+  })
+  it('a key that is no string', () => {
+    const wrong = topicDefinition(topic('wrong', { schema: anySchema(), key: () => 5 as unknown as string }), 'test')
+    expect(failure(() => wrong.keyOf({}), 'OUTPUT_INVALID').message).toContain('wrong')
+  })
+})
+
+it('encodes what decodes to the same, nulls and texts that say null among it', () => {
+  const message = { a: null, b: 'null', c: [1, null, { d: 'ä\ud800' }], e: -1.5e300 }
+  expect(decode(anything.encode(message) as string, anything)).toEqual(message)
+})
