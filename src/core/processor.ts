@@ -156,7 +156,7 @@ export class Processor {
         begun = true
       }
     } catch (error) {
-      if (error instanceof RefusedInput && !begun) this.#toDeadLetters(input, error.reason, nowMs)
+      if (isBadInput(error) && !begun) this.#toDeadLetters(input, error, nowMs)
       else throw new Retake(messageOf(error), { cause: error })
     }
   }
@@ -173,7 +173,7 @@ export class Processor {
     } catch (error) {
       this.#states.undo()
       if (isPotorooError(error) && notOfTheMessage.has(error.code)) throw error
-      if (error instanceof RefusedInput) this.#toDeadLetters(input, error.reason, nowMs)
+      if (isBadInput(error)) this.#toDeadLetters(input, error, nowMs)
       else this.#failed(input, error, nowMs)
       return
     }
@@ -181,7 +181,7 @@ export class Processor {
       this.#outbox.add(to, partition, this.#context.timestampMs, key, value)
   }
 
-  /** One pipeline for one message. Throws RefusedInput before it has changed anything, else whatever went wrong. */
+  /** One pipeline for one message. Throws bad input before it has changed anything, else whatever went wrong. */
   #run(pipeline: PipelineDefinition, input: Input, message: unknown, emit: Emit): void {
     let current = message
     if (pipeline.before.length > 0) {
@@ -190,12 +190,13 @@ export class Processor {
       current = stepped
     }
     const { state: definition, compute, key: keyOf } = pipeline
-    if (definition === undefined || compute === undefined || keyOf === undefined) {
+    if (input.cursor.keyStart < 0) throw new PotorooError('KEY_MISSING', 'the record has no key')
+    const key = keyOf(current)
+    if (definition === undefined || compute === undefined) {
+      this.#checkKey(pipeline.source, key, input.cursor)
       this.#emit(pipeline, current, undefined, emit)
       return
     }
-    if (input.cursor.keyStart < 0) throw new RefusedInput('KEY_MISSING', 'the record has no key')
-    const key = keyOf(current)
     let entry = this.#states.cached(definition, key)
     if (entry === undefined) {
       const keyBytes = this.#checkKey(pipeline.source, key, input.cursor)
@@ -203,8 +204,7 @@ export class Processor {
     } else if (!isKeyOf(input.cursor, entry.keyBytes)) throw keyMismatch(key, input.cursor)
     const state = this.#states.touch(entry, this.careful)
     const context = this.#context
-    context.key = key
-    context.forgotten = false
+    context.beginComputation(key)
     const result = compute(state, current, context)
     if (context.forgotten) this.#states.forget(entry)
     if (result === undefined || result === null) return
@@ -236,12 +236,12 @@ export class Processor {
     emit(to, partition, bytes, sink.encode(current))
   }
 
-  /** The key in UTF-8. Throws RefusedInput where it is not the record's, or the record is not where it belongs. */
+  /** The key in UTF-8. Throws bad input where it is not the record's, or the record is not where it belongs. */
   #checkKey(source: TopicDefinition, key: string, cursor: RecordCursor): Buffer {
     const bytes = Buffer.from(key)
     if (!isKeyOf(cursor, bytes)) throw keyMismatch(key, cursor)
     if (bytes.length > MAX_KEY_BYTES)
-      throw new RefusedInput(
+      throw new PotorooError(
         'KEY_TOO_LONG',
         `the key has ${String(bytes.length)} bytes, more than ${String(MAX_KEY_BYTES)}`,
       )
@@ -249,7 +249,7 @@ export class Processor {
     if (partitioner === undefined) return bytes
     const right = partitionOf(partitioner, bytes, this.plan.partitions)
     if (right !== this.plan.partition)
-      throw new RefusedInput(
+      throw new PotorooError(
         'WRONG_PARTITION',
         `key '${key.slice(0, 100)}' belongs on partition ${String(right)} by ${partitioner}, but lies on ${String(this.plan.partition)}: ` +
           (partitioner === 'murmur2'
@@ -280,17 +280,12 @@ export class Processor {
 
 type Emit = (to: Destination, partition: number, key: Buffer, value: Uint8Array | string) => void
 
-/** Bad input that is found before anything was changed. */
-class RefusedInput extends Error {
-  readonly reason: PotorooError
-  constructor(code: 'KEY_MISSING' | 'KEY_MISMATCH' | 'KEY_TOO_LONG' | 'WRONG_PARTITION', message: string) {
-    super(message)
-    this.reason = new PotorooError(code, message)
-  }
-}
+/** Bad input, found before the pipeline has changed anything: dead letters, whatever onError says. */
+const badInput: ReadonlySet<ErrorCode> = new Set(['KEY_MISSING', 'KEY_MISMATCH', 'KEY_TOO_LONG', 'WRONG_PARTITION'])
+const isBadInput = (error: unknown): error is PotorooError => isPotorooError(error) && badInput.has(error.code)
 
-const keyMismatch = (key: string, { buffer, keyStart, keyEnd }: RecordCursor): RefusedInput =>
-  new RefusedInput(
+const keyMismatch = (key: string, { buffer, keyStart, keyEnd }: RecordCursor): PotorooError =>
+  new PotorooError(
     'KEY_MISMATCH',
     `the record key is '${buffer.toString('utf8', keyStart, Math.min(keyEnd, keyStart + 100))}', but the message's is '${key.slice(0, 100)}'`,
   )
@@ -331,6 +326,10 @@ class Context implements ComputationContext {
   begin(cursor: RecordCursor): void {
     this.timestampMs = cursor.timestampMs
     this.#cursor = cursor
+  }
+  beginComputation(key: string): void {
+    this.key = key
+    this.forgotten = false
   }
   header(name: string): Uint8Array | undefined {
     return this.#cursor?.header(name)

@@ -40,8 +40,6 @@ export interface RecordHeader {
   readonly value: Uint8Array | null
 }
 
-/** What a record brings besides length and content, at least: attributes, two deltas, two lengths, header count. */
-const MIN_RECORD_BYTES = 6
 const EMPTY = Buffer.alloc(0)
 
 /**
@@ -99,7 +97,7 @@ export class RecordCursor {
       if (this.#at !== this.#end) this.#corrupt('bytes are left over behind its last record')
       return false
     }
-    // A read behind the section is caught by the check that follows it; behind the buffer it gives 0.
+    // Positions only grow, so the last check finds whatever went beyond the record; behind the buffer, reads give 0.
     const buffer = this.buffer
     let at = this.#at
     let byte = buffer[at++] ?? 0
@@ -110,7 +108,7 @@ export class RecordCursor {
       at = this.#behind
     }
     const recordEnd = at + length
-    if (length < MIN_RECORD_BYTES || recordEnd > this.#end) this.#corrupt(`a record of ${String(length)} bytes`)
+    if (recordEnd > this.#end) this.#corrupt(`a record of ${String(length)} bytes`)
     at++ // attributes
 
     byte = buffer[at++] ?? 0
@@ -143,7 +141,6 @@ export class RecordCursor {
       keyStart = at
       keyEnd = at += length
     } else if (length !== -1) this.#corrupt(`a key of ${String(length)} bytes`)
-    if (at >= recordEnd) this.#corrupt('a key reaches beyond its record')
 
     byte = buffer[at++] ?? 0
     if (byte < 0x80) length = (byte >>> 1) ^ -(byte & 1)
@@ -157,7 +154,6 @@ export class RecordCursor {
       valueStart = at
       valueEnd = at += length
     } else if (length !== -1) this.#corrupt(`a value of ${String(length)} bytes`)
-    if (at >= recordEnd) this.#corrupt('a value reaches beyond its record')
 
     byte = buffer[at++] ?? 0
     let headerCount = 0
@@ -226,9 +222,7 @@ export class RecordCursor {
     for (; count > 0; count--) {
       const keyBytes = this.#varint(at)
       if (keyBytes < 0) this.#corrupt(`a header's key of ${String(keyBytes)} bytes`)
-      at = this.#behind + keyBytes
-      if (at >= recordEnd) this.#corrupt('a header reaches beyond its record')
-      const valueBytes = this.#varint(at)
+      const valueBytes = this.#varint(this.#behind + keyBytes)
       if (valueBytes < -1) this.#corrupt(`a header of ${String(valueBytes)} bytes`)
       at = this.#behind + Math.max(valueBytes, 0)
       if (at > recordEnd) this.#corrupt('a header reaches beyond its record')
@@ -323,8 +317,7 @@ export class RecordWriter {
     value: Uint8Array | string | null,
     headers?: readonly RecordHeader[],
   ): number {
-    const body = 3 + sizeOfBytes(bytesOf(key)) + sizeOfBytes(bytesOf(value)) + sizeOfHeaders(headers)
-    return BATCH_HEADER_BYTES + sizeOfVarint(body) + body
+    return batchAlone(bytesOf(key), bytesOf(value), sizeOfHeaders(headers))
   }
 
   get count(): number {
@@ -347,14 +340,30 @@ export class RecordWriter {
       throw new PotorooError('INTERNAL', `a record's timestamp is whole milliseconds, not ${String(timestampMs)}`)
     }
     const headersBytes = headers === undefined || headers.length === 0 ? 1 : sizeOfHeaders(headers)
-    // Texts are taken for ASCII first, of which the size is known without looking at it.
+    // Texts are taken for ASCII first, of which the size is known without looking at it. A chunk is closed for exact sizes
+    // only: a record that no chunk can hold must not close one.
     const keyBytes = key === null ? -1 : key.length
     const valueBytes = value === null ? -1 : value.length
-    if (!this.#makeRoom(timestampMs, keyBytes, valueBytes, headersBytes)) return false
-    if (this.#write(timestampMs, key, keyBytes, value, valueBytes, headers, headersBytes)) return true
+    if (
+      this.#inChunk > 0 &&
+      this.#makeRoom(this.#endWith(timestampMs, keyBytes, valueBytes, headersBytes)) &&
+      this.#write(timestampMs, key, keyBytes, value, valueBytes, headers, headersBytes)
+    ) {
+      return true
+    }
     const exactKeyBytes = bytesOf(key)
     const exactValueBytes = bytesOf(value)
-    if (!this.#makeRoom(timestampMs, exactKeyBytes, exactValueBytes, headersBytes)) return false
+    if (
+      this.#inChunk === 0 ||
+      !this.#makeRoom(this.#endWith(timestampMs, exactKeyBytes, exactValueBytes, headersBytes))
+    ) {
+      const alone = batchAlone(exactKeyBytes, exactValueBytes, headersBytes)
+      if (alone > this.maxBatchBytes) return false
+      this.#close()
+      this.#baseTimestampMs = timestampMs
+      this.#maxTimestampMs = timestampMs
+      this.#makeRoom(alone)
+    }
     return this.#write(timestampMs, key, exactKeyBytes, value, exactValueBytes, headers, headersBytes)
   }
 
@@ -392,20 +401,22 @@ export class RecordWriter {
     this.#inChunk = 0
   }
 
-  /** Sees to it that a record of that size fits behind the last one; in a chunk of its own where it must be. */
-  #makeRoom(timestampMs: number, keyBytes: number, valueBytes: number, headersBytes: number): boolean {
-    const content = 1 + sizeOfBytes(keyBytes) + sizeOfBytes(valueBytes) + headersBytes
-    let body = content + sizeOfVarint(this.#inChunk) + sizeOfVarlong(timestampMs - this.#baseTimestampMs)
-    let needed = this.#end + sizeOfVarint(body) + body
-    if (this.#inChunk === 0 || needed > this.maxBatchBytes) {
-      body = content + 2
-      needed = BATCH_HEADER_BYTES + sizeOfVarint(body) + body
-      if (needed > this.maxBatchBytes) return false
-      this.#close()
-      this.#baseTimestampMs = timestampMs
-      this.#maxTimestampMs = timestampMs
-    }
-    if (needed + SLACK_BYTES > this.#buffer.length) this.#grow(needed + SLACK_BYTES)
+  /** Where the chunk would end with that record behind its last one. */
+  #endWith(timestampMs: number, keyBytes: number, valueBytes: number, headersBytes: number): number {
+    const body =
+      1 +
+      sizeOfVarlong(timestampMs - this.#baseTimestampMs) +
+      sizeOfVarint(this.#inChunk) +
+      sizeOfBytes(keyBytes) +
+      sizeOfBytes(valueBytes) +
+      headersBytes
+    return this.#end + sizeOfVarint(body) + body
+  }
+
+  /** Sees to it that the chunk can reach up to there; false where it must not. */
+  #makeRoom(end: number): boolean {
+    if (end > this.maxBatchBytes) return false
+    if (end + SLACK_BYTES > this.#buffer.length) this.#grow(end + SLACK_BYTES)
     return true
   }
 
@@ -456,6 +467,12 @@ export class RecordWriter {
     if (timestampMs > this.#maxTimestampMs) this.#maxTimestampMs = timestampMs
     return true
   }
+}
+
+/** The size of a batch with one record. */
+function batchAlone(keyBytes: number, valueBytes: number, headersBytes: number): number {
+  const body = 3 + sizeOfBytes(keyBytes) + sizeOfBytes(valueBytes) + headersBytes
+  return BATCH_HEADER_BYTES + sizeOfVarint(body) + body
 }
 
 /** -1 for null, as it is written. */

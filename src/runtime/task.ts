@@ -85,6 +85,7 @@ export class Task {
   #lastTaken: { readonly input: number; readonly offset: number } | undefined
   #stopping = false
   #backlogged = false
+  #damaged = false
 
   constructor(
     readonly plan: TaskPlan,
@@ -156,16 +157,25 @@ export class Task {
     this.#life.become('closed')
     this.#abort.abort(new Error('the task is closed'))
     await this.#storeWrites
-    if (running !== undefined && commit) await this.#refreshStore(running)
+    if (running !== undefined && commit) await this.#writeAtEnd()
     await this.#store?.close().catch((error: unknown) => {
       this.env.logger.warn({ task: this.id, error: messageOf(error) }, 'could not close the store')
     })
   }
 
-  /** Writes down that the store is at the changelog's end now: an owner always is. */
-  async #refreshStore({ activation }: Running): Promise<void> {
+  /**
+   * Writes down that the store is at the changelog's end now, as an owner's always is: a store that was away from it for
+   * too long can't be trusted (core/restore-plan.ts). To be called now and then, for an idle task commits nothing.
+   */
+  refresh(): void {
+    // A write under way would be followed by its own past: positions never go backwards.
+    if (this.#running === undefined || this.#storeWritesUnderWay > 0) return
+    this.#storeWrites = Promise.all([this.#storeWrites, this.#writeAtEnd()]).then(() => undefined)
+  }
+
+  async #writeAtEnd(): Promise<void> {
     const meta = this.#store?.meta()
-    if (meta === undefined || activation.identity === undefined) return
+    if (meta === undefined) return
     await this.#store?.write([], { ...meta, atEndMs: this.env.clock.now() }).catch((error: unknown) => {
       this.env.logger.warn({ task: this.id, error: messageOf(error) }, 'could not write to the store')
     })
@@ -177,6 +187,7 @@ export class Task {
     const number = this.#life.become('restoring')
     const abort = (this.#abort = new AbortController())
     try {
+      if (this.#damaged) await this.#setAside()
       const activation = await activate(
         this.plan,
         this.env,
@@ -195,6 +206,16 @@ export class Task {
     } catch (error) {
       this.#fail(number, error)
     }
+  }
+
+  /** A state object's bytes could not be read. */
+  async #setAside(): Promise<void> {
+    this.env.logger.warn({ task: this.id }, 'the store is set aside, and rebuilt from the changelog')
+    await this.#storeWrites
+    await this.#store?.close()
+    this.#store = undefined
+    await this.env.stores.discard(this.id)
+    this.#damaged = false
   }
 
   /** A4 */
@@ -441,6 +462,7 @@ export class Task {
       this.env.fatal(new PotorooError('INTERNAL', `task ${this.id}: ${messageOf(error)}`, { cause: error }), this.id)
       return
     }
+    if (error.code === 'STORE_DAMAGED') this.#damaged = true
     logger.warn(
       { task: this.id, code: error.code, error: error.message, retryInMs: this.#backOffMs },
       'the task starts again from its last commit',

@@ -4,7 +4,8 @@
  */
 import type { ApplicationDefinition } from '../api/definition.js'
 import { topologyOf, namesOf } from '../core/topology.js'
-import { messageOf, PotorooError } from '../errors.js'
+import { messageOf, type PotorooError } from '../errors.js'
+import type { Timer } from '../ports/clock.js'
 import type { Fetcher } from '../ports/log.js'
 import type { TaskPlan } from './activation.js'
 import { GroupMembership } from './membership.js'
@@ -16,6 +17,7 @@ import { planTasks } from './topics.js'
 const PUMP_MS = 10
 const SLICE_MS = 5
 const FLUSH_MS = 500
+const REFRESH_MS = 600_000
 const MEMBER_ID_NOTE = 'member-id'
 
 export class Worker {
@@ -30,6 +32,7 @@ export class Worker {
   #membership: GroupMembership | undefined
   #environment: TaskEnvironment | undefined
   #closing: Promise<void> | undefined
+  #refreshTimer: Timer | undefined
   #end!: { resolve: () => void; reject: (error: PotorooError) => void }
 
   constructor(
@@ -123,6 +126,7 @@ export class Worker {
       },
     )
     this.#membership.start()
+    this.#refreshLater()
     logger.info({ worker: options.name, group: names.group, tasks: this.#plans.size }, 'worker started')
   }
 
@@ -164,6 +168,13 @@ export class Worker {
     if (this.#tasks.get(task.id) === task && this.#closing === undefined) task.start()
   }
 
+  #refreshLater(): void {
+    this.#refreshTimer = this.ports.clock.after(REFRESH_MS, () => {
+      for (const task of this.#tasks.values()) task.refresh()
+      this.#refreshLater()
+    })
+  }
+
   #runSoon(task: Task): void {
     if (this.#tasks.get(task.id) !== task) return
     this.#ready.add(task)
@@ -199,6 +210,7 @@ export class Worker {
 
   async #closeAll(error: PotorooError | undefined): Promise<void> {
     const { logger, log, stores } = this.ports
+    this.#refreshTimer?.cancel()
     // What was processed before the failure is committed all the same: it is right.
     await Promise.all([...this.#tasks.values()].map((task) => task.close({ commit: true })))
     await Promise.all(this.#leaving.values())

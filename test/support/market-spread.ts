@@ -1,0 +1,147 @@
+/** Market Spread on the test broker, under names of its own: topics, worker processes, generated input, what came out. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll } from 'vitest'
+import { compare, rejectionsOf, type Comparison, type Event } from '../../src/market-spread/calculation.js'
+import { marketEvents } from '../../src/market-spread/generator.js'
+import { roundsOf } from '../../src/market-spread/rounds.js'
+import type { Rejection } from '../../topics/rejections.js'
+import { uniqueName } from './broker.js'
+import { runCli, startCli, type CliProcess } from './cli.js'
+import { createTopics, testKafka, withAdmin } from './topics.js'
+import { until } from './until.js'
+
+export const APPLICATION = 'dist/market-spread/application.js'
+
+const directories: string[] = []
+afterAll(() => {
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true })
+})
+export function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'potoroo-test-'))
+  directories.push(directory)
+  return directory
+}
+
+/** A log line of a worker. */
+export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string; readonly level: number }
+
+export interface WorkerHandle extends CliProcess {
+  readonly stateDir: string
+  /** Its log so far, of lines with this message. */
+  log(message?: string): LogLine[]
+}
+
+export class MarketSpreadBench {
+  readonly prefix = `${uniqueName('ms')}-`
+  readonly directory = temporaryDirectory()
+  readonly sent: Event[] = []
+  readonly group = `${this.prefix}market-spread`
+  #producer: ReturnType<ReturnType<typeof testKafka>['producer']> | undefined
+
+  topic(name: string): string {
+    return `${this.prefix}${name}`
+  }
+
+  async createTopics(partitions = 4): Promise<void> {
+    await createTopics(['market-data', 'orders', 'rejections'].map((name) => ({ name: this.topic(name), partitions })))
+  }
+
+  worker(name: string, ...flags: readonly string[]): WorkerHandle {
+    const stateDir = join(this.directory, name)
+    const cli = startCli([
+      'run',
+      APPLICATION,
+      '--name',
+      name,
+      '--state-dir',
+      stateDir,
+      '--topic-prefix',
+      this.prefix,
+      ...flags,
+    ])
+    return {
+      ...cli,
+      stateDir,
+      log: (message) => {
+        const lines = cli.stdout.map((line) => JSON.parse(line) as LogLine)
+        return message === undefined ? lines : lines.filter(({ msg }) => msg === message)
+      },
+    }
+  }
+
+  /** Sends them so that their order is kept; record timestamps are the events' own. Stops between rounds when told to. */
+  async feed(events: Iterable<Event>, stop: () => boolean = () => false, roundEvents = 200): Promise<void> {
+    for (const { quotes, orders } of roundsOf(events, roundEvents)) {
+      for (const part of [quotes, orders]) await this.#send(part)
+      if (stop()) return
+    }
+  }
+
+  async #send(events: readonly Event[]): Promise<void> {
+    const [first] = events
+    if (first === undefined) return
+    if (this.#producer === undefined) {
+      this.#producer = testKafka().producer({ idempotent: true, maxInFlightRequests: 1, retry: { retries: 20 } })
+      await this.#producer.connect()
+    }
+    this.sent.push(...events)
+    await this.#producer.send({
+      topic: this.topic(first.topic),
+      messages: events.map(({ message }) => ({
+        key: message.symbol,
+        value: JSON.stringify(message),
+        timestamp: String(new Date(message.time).getTime()),
+      })),
+    })
+  }
+
+  /** Resolves when the group has committed everything that is in the source topics: lag 0. */
+  async settled(timeoutMs = 60_000): Promise<void> {
+    await withAdmin(async (admin) => {
+      await until(
+        `${this.group} has worked off its sources`,
+        async () => {
+          let left = 0
+          for (const name of ['market-data', 'orders']) {
+            const topic = this.topic(name)
+            const ends = await admin.fetchTopicOffsets(topic)
+            const [committed] = await admin.fetchOffsets({ groupId: this.group, topics: [topic] })
+            for (const { partition, high } of ends)
+              left +=
+                Number(high) -
+                Math.max(0, Number(committed?.partitions.find((p) => p.partition === partition)?.offset ?? 0))
+          }
+          return left === 0
+        },
+        timeoutMs,
+      )
+    })
+  }
+
+  async rejections(): Promise<Rejection[]> {
+    const { code, stdout, stderr } = await runCli(['tail', this.topic('rejections'), '--from-beginning', '--until-end'])
+    if (code !== 0) throw new Error(`tail failed: ${stderr.join('\n')}`)
+    return stdout.map((line) => JSON.parse(line) as Rejection)
+  }
+
+  /** What came out beside what had to. */
+  async compare(): Promise<Comparison> {
+    return compare(rejectionsOf(this.sent), await this.rejections())
+  }
+
+  async close(): Promise<void> {
+    await this.#producer?.disconnect()
+  }
+}
+
+/** So many generated events. */
+export function* events(count: number, seed: number, symbols = 200): Generator<Event, void> {
+  // Near now: a broker refuses timestamps too far ahead.
+  let left = count
+  for (const event of marketEvents({ seed, symbols, startMs: Date.UTC(2026, 0, 1) })) {
+    if (left-- <= 0) return
+    yield event
+  }
+}
