@@ -24,6 +24,8 @@ export const kafkaOptions = (
 ): KafkaOptions => ({
   ...connectionOf(env, flags),
   clientId: 'potoroo',
+  // A person waits for it.
+  connectTimeoutMs: 5_000,
   logger,
   clock: systemClock,
 })

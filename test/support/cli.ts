@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, inject } from 'vitest'
 import { until } from './until.js'
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+export const CLI_MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
 export interface CliProcess {
   readonly pid: number
@@ -40,7 +41,11 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Cli
   const buildErrors = inject('buildErrors')
   if (buildErrors !== '') throw new Error(`the command line was not built:\n${buildErrors}`)
   const env = { ...process.env, NO_COLOR: '1', KAFKA_BROKERS: inject('brokers'), ...options.env }
-  const child = spawn(process.execPath, [MAIN, ...args], { env, cwd: options.cwd, stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [CLI_MAIN, ...args], {
+    env,
+    cwd: options.cwd ?? ROOT,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
   const stdout = linesOf(child.stdout)
   const stderr = linesOf(child.stderr)
   // A program that has ended takes no more input: what it prints says why.
