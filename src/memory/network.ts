@@ -5,20 +5,21 @@
  * Invariants
  * 1. What a request does, it does at one moment, at the broker, whatever has become of its sender by then.
  * 2. The sender gets exactly one outcome, or none when its process is dead; never in the moment of sending.
- * 3. A broker that went down answers nothing that it was asked before.
+ * 3. A broker that goes down answers nothing that it was asked before, and what it answered a moment ago may be lost.
  */
 import { BrokerError } from './broker-error.js'
 import type { Api, Faults } from './faults.js'
 import type { Reply } from './groups.js'
 import type { Scheduler, SimulatedProcess } from './scheduler.js'
 import type { TopicPartition } from '../ports/log.js'
+import type { Timer } from '../ports/clock.js'
 
 export const partitionKey = ({ topic, partition }: TopicPartition): string => `${topic}-${String(partition)}`
 
 /** The connections of one client. */
 export class Connections {
   /** How to end what waits for an answer. */
-  readonly waiting = new Set<(error: BrokerError) => void>()
+  readonly waiting = new Set<() => void>()
   closed = false
   constructor(
     readonly process: SimulatedProcess,
@@ -33,7 +34,7 @@ export class Connections {
 
   close(): void {
     this.closed = true
-    for (const end of [...this.waiting]) end(new BrokerError('CONNECTION_LOST', 'this client was closed'))
+    for (const end of [...this.waiting]) end()
   }
 }
 
@@ -110,29 +111,41 @@ export class Network {
       })
       const broker = this.#broker(to.broker)
       const life = broker.life
-      let open = true
-      const end = (afterMs: number, settle: () => void): void => {
-        if (!open) return
-        open = false
-        from.waiting.delete(close)
-        broker.waiting.delete(lose)
-        scheduler.after(process, afterMs, settle)
-      }
-      const close = (error: BrokerError): void => {
-        end(0, () => {
-          reject(error)
+      let decided: Timer | undefined
+      let ended = false
+      const decide = (afterMs: number, settle: () => void): void => {
+        decided = scheduler.after(process, afterMs, () => {
+          ended = true
+          from.waiting.delete(close)
+          broker.waiting.delete(lose)
+          settle()
         })
+      }
+      /** The first outcome counts, */
+      const end = (afterMs: number, settle: () => void): void => {
+        if (decided === undefined) decide(afterMs, settle)
       }
       const loseAfter = (ms: number, why: string): void => {
         end(ms, () => {
           reject(new BrokerError('CONNECTION_LOST', `${to.api} of ${to.subject}: ${why}`))
         })
       }
+      /** but an answer that is under way still is lost with its connection. */
+      const breakOff = (afterMs: number, why: string): void => {
+        if (ended) return
+        decided?.cancel()
+        decide(afterMs, () => {
+          reject(new BrokerError('CONNECTION_LOST', `${to.api} of ${to.subject}: ${why}`))
+        })
+      }
+      const close = (): void => {
+        breakOff(0, 'this client was closed')
+      }
       const lose = (): void => {
-        loseAfter(toClientMs, 'the broker went away')
+        breakOff(toClientMs, 'the broker went away')
       }
       if (from.closed) {
-        close(new BrokerError('CONNECTION_LOST', 'this client was closed'))
+        close()
         return
       }
       from.waiting.add(close)
@@ -164,8 +177,9 @@ export class Network {
         },
       }
       scheduler.after(undefined, toBrokerMs, () => {
-        if (broker.life !== life || !broker.up) {
-          lose()
+        if (broker.life !== life) return
+        if (!broker.up) {
+          loseAfter(toClientMs, 'the broker is not there')
           return
         }
         if (fault === 'refused') {

@@ -149,7 +149,7 @@ class MemoryStateStore implements StateStore {
     return value === undefined ? undefined : Uint8Array.from(value)
   }
 
-  write(changes: readonly StoreChange[], meta: StoreMeta): Promise<void> {
+  write(changes: readonly StoreChange[], meta: StoreMeta | undefined): Promise<void> {
     if (this.#closed) return Promise.reject(new PotorooError('STORE_FAILED', `The store of ${this.task} is closed`))
     const written = this.#last.then(() => this.#write(changes, meta))
     this.#last = written.catch(() => undefined)
@@ -166,7 +166,7 @@ class MemoryStateStore implements StateStore {
     this.onClosed()
   }
 
-  async #write(changes: readonly StoreChange[], meta: StoreMeta): Promise<void> {
+  async #write(changes: readonly StoreChange[], meta: StoreMeta | undefined): Promise<void> {
     const { clock, name } = this.process
     const { durableAfterMs, knownAfterMs, fails } = this.faults.write({ process: name, task: this.task })
     await sleep(clock, durableAfterMs)
@@ -175,7 +175,7 @@ class MemoryStateStore implements StateStore {
       if (value === undefined) this.contents.values.delete(latin1(key))
       else this.contents.values.set(latin1(key), Uint8Array.from(value))
     }
-    this.contents.meta = meta
+    if (meta !== undefined) this.contents.meta = meta
     await sleep(clock, knownAfterMs)
   }
 }

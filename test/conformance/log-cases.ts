@@ -1,6 +1,6 @@
 /** What every `Log` has to do: these cases hold for the real Kafka and for the one in memory alike. */
 import { expect, test } from 'vitest'
-import { isPotorooError } from '../../src/errors.js'
+import { isPotorooError, messageOf } from '../../src/errors.js'
 import { eventually, sleep, type World, type Worlds } from './world.js'
 import { chunksOf, RecordingInput, recordsFrom } from './inputs.js'
 import type { Log, TopicPartition, TransactionalProducer } from '../../src/ports/log.js'
@@ -148,9 +148,8 @@ export function logCases(worlds: Worlds): void {
     const input = new RecordingInput(topic, 0, 77)
     log.fetcher().add(input)
     await eventually(world, 'the input fails', () => input.failures.length > 0)
-    expect(input.failures).toMatchObject([
-      { code: 'OFFSET_OUT_OF_RANGE', message: expect.stringMatching(/77.* 0 to 0/) },
-    ])
+    expect(input.failures).toMatchObject([{ code: 'OFFSET_OUT_OF_RANGE' }])
+    expect(input.failures[0]?.message).toMatch(/77.* 0 to 0/)
   })
 
   check('records that were deleted leave the log start behind them', async (world) => {
@@ -173,7 +172,9 @@ export function logCases(worlds: Worlds): void {
     const producer = await log.producer(world.name('id'))
     const chunks = chunksOf([{ key: 'k', value: 'x'.repeat(2_000) }])
     const commit = producer.commit({ records: [{ topic, partition: 0, chunks }], group: '', positions: [] })
-    await expect(commit).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE', message: expect.stringContaining(topic) })
+    const error: unknown = await commit.catch((reason: unknown) => reason)
+    expect(isPotorooError(error, 'RECORD_TOO_LARGE')).toBe(true)
+    expect(messageOf(error)).toContain(topic)
     expect(await codeOf(write(producer, { topic, partition: 0 }, 0, 1))).not.toBe('none')
   })
 

@@ -20,7 +20,11 @@ const worlds: Worlds = {
       },
       name: uniqueName,
       deleteBefore: (topic, partition, offset) =>
-        withAdmin((admin) => admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] })),
+        withAdmin(async (admin) => {
+          // kafkajs knows no leader of a topic that it hasn't asked for.
+          await admin.fetchTopicOffsets(topic)
+          await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] })
+        }),
       close: async () => {
         await Promise.all(logs.map((log) => log.close()))
       },
