@@ -76,6 +76,7 @@ describe('Tail', () => {
   test('passes on every record from the position on, once', async () => {
     const { fetcher, values, state } = tailOf([{ partition: 0, position: 11, end: undefined }])
     const first = fetched(11, { nextPosition: 13, batches: [batch(10, ['a', 'b', null])] })
+    fetcher.input().deliver(fetched(12, { nextPosition: 14, batches: [batch(12, [null, 'd'])] }))
     fetcher.input().deliver(first)
     fetcher.input().deliver(first)
     expect(fetcher.input().wanted()).toBe(13)
