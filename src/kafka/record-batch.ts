@@ -109,10 +109,8 @@ export function readBatches(
     const attributes = raw.readInt16BE(start + at.attributes)
     const lastOffsetDelta = raw.readInt32BE(start + at.lastOffsetDelta)
     if (lastOffsetDelta < 0 || baseOffset <= previousOffset) {
-      throw corrupt(
-        baseOffset,
-        `it reaches ${String(lastOffsetDelta)} further, behind offset ${String(previousOffset)}`,
-      )
+      const reach = `it reaches ${String(lastOffsetDelta)} offsets further`
+      throw corrupt(baseOffset, `${reach}, behind offset ${String(previousOffset)}`)
     }
     const lastOffset = baseOffset + lastOffsetDelta
     previousOffset = lastOffset
@@ -214,7 +212,7 @@ function verify(raw: Buffer, start: number, end: number, baseOffset: number): vo
 function readOffset(raw: Buffer, start: number): number {
   const offset = raw.readInt32BE(start) * 2 ** 32 + raw.readUInt32BE(start + 4)
   // Behind the highest one that a batch from here can reach, offsets have to be exact, too.
-  if (offset < 0 || offset > Number.MAX_SAFE_INTEGER - 2 ** 31) throw corrupt(offset, 'there is no such offset')
+  if (offset > Number.MAX_SAFE_INTEGER - 2 ** 31) throw corrupt(offset, 'there is no such offset')
   return offset
 }
 
