@@ -1,0 +1,286 @@
+/**
+ * One task's store: an LMDB environment with two databases, `objects` (key to bytes) and `meta` (one entry).
+ *
+ * 1. A write is one LMDB transaction, objects and meta together: it is there whole, or not at all.
+ * 2. One transaction at a time. Writes that wait meanwhile go into the next one, together, in their order.
+ * 3. After a write has failed, every later one fails, until the store is opened anew: it would put the position past
+ *    changes that are missing.
+ */
+import { statfsSync, statSync, truncateSync } from 'node:fs'
+import { open as openFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { open as openLmdb, type Database, type RootDatabase } from 'lmdb'
+import { PotorooError } from '../errors.js'
+import type { Logger } from '../ports/logger.js'
+import type { StateStore, StoreChange, StoreMeta } from '../ports/store.js'
+import { checkDataFile } from './data-file.js'
+import { damaged, failed, lmdbFailure } from './failures.js'
+import { FILE_MODE } from './files.js'
+import { decodeMeta, encodeMeta } from './meta.js'
+import { markClosed, markOpen, wentDownOpen } from './power-mark.js'
+
+/** LMDB takes 1,978 bytes with pages of 4 KiB. */
+export const MAX_KEY_BYTES = 1970
+/** Address space, not memory: LMDB maps the file anew, twice as large, whenever it outgrows this. */
+const INITIAL_MAP_BYTES = 256 * 1024 * 1024
+/** The most that a write insists on finding free on the disk before it starts. */
+const MAX_FREE_BYTES_ASKED = 8 * 1024 * 1024
+const PAGE_BYTES = 4096
+
+const OBJECTS = 'objects'
+const META = 'meta'
+const META_KEY = Buffer.from('store')
+
+export interface StoreOptions {
+  /** Exists already. Nothing else is in it. */
+  readonly directory: string
+  readonly logger: Logger
+  /** Of the running system; undefined where there is none. */
+  readonly bootId: string | undefined
+  /** Free bytes on the disk of a directory. */
+  readonly freeBytes?: (directory: string) => number
+  readonly onClosed?: () => void
+}
+
+interface Write {
+  readonly changes: readonly StoreChange[]
+  readonly meta: StoreMeta
+  readonly resolve: () => void
+  readonly reject: (error: PotorooError) => void
+}
+
+/** Throws STORE_DAMAGED or STORE_FAILED. */
+export async function openStore(options: StoreOptions): Promise<LmdbStore> {
+  const { directory, bootId } = options
+  const file = dataFileOf(directory)
+  checkDataFile(file)
+  let root: RootDatabase<Buffer, Uint8Array> | undefined
+  try {
+    if (wentDownOpen(directory, bootId))
+      throw damaged(directory, 'the machine went down while it was open, so its last writes may not be on the disk')
+    if (bootId !== undefined) await markOpen(directory, bootId)
+    const binary = { encoding: 'binary', keyEncoding: 'binary' } as const
+    root = openLmdb<Buffer, Uint8Array>({
+      ...binary,
+      path: directory,
+      noSubdir: false,
+      maxDbs: 2,
+      mapSize: INITIAL_MAP_BYTES,
+      remapChunks: false,
+      // lmdb takes this option, its types don't know it
+      ...{ permissionsMode: FILE_MODE },
+      // else lmdb makes a second promise of each batch, which nobody can catch when the batch fails
+      eventTurnBatching: false,
+      // the power mark makes this safe; without a boot id, lmdb's own way has to
+      ...(bootId === undefined ? {} : { noSync: true }),
+    })
+    refuseForeign(root, directory)
+    const objects = root.openDB<Buffer, Uint8Array>(OBJECTS, binary)
+    const meta = root.openDB<Buffer, Uint8Array>(META, binary)
+    return new LmdbStore(options, root, objects, meta, readMeta(objects, meta, directory))
+  } catch (error) {
+    await root?.close()
+    throw lmdbFailure(`Opening the store ${directory}`, directory, error)
+  }
+}
+
+const dataFileOf = (directory: string): string => join(directory, 'data.mdb')
+
+/** The databases of an environment are the keys of its unnamed one. */
+function refuseForeign(root: RootDatabase<Buffer, Uint8Array>, directory: string): void {
+  for (const key of root.getKeys({ limit: 3 })) {
+    const name = Buffer.from(key).toString()
+    if (name !== OBJECTS && name !== META)
+      throw damaged(directory, `it belongs to another application (it has a database or key ${JSON.stringify(name)})`)
+  }
+}
+
+function readMeta(
+  objects: Database<Buffer, Uint8Array>,
+  meta: Database<Buffer, Uint8Array>,
+  directory: string,
+): StoreMeta | undefined {
+  const bytes = meta.getBinary(META_KEY)
+  if (bytes === undefined) {
+    if (entriesOf(objects) > 0)
+      throw damaged(directory, 'it has objects, but no positions: another application wrote it')
+    return undefined
+  }
+  const decoded = decodeMeta(bytes)
+  if (typeof decoded === 'string') throw damaged(directory, decoded)
+  return decoded
+}
+
+export class LmdbStore implements StateStore {
+  readonly #file: string
+  readonly #options: StoreOptions
+  readonly #root: RootDatabase<Buffer, Uint8Array>
+  readonly #objects: Database<Buffer, Uint8Array>
+  readonly #metaDatabase: Database<Buffer, Uint8Array>
+  #meta: StoreMeta | undefined
+  #waiting: Write[] = []
+  #writing: Promise<void> | undefined
+  #failure: PotorooError | undefined
+  #closing: Promise<void> | undefined
+
+  /** Use `openStore`. */
+  constructor(
+    options: StoreOptions,
+    root: RootDatabase<Buffer, Uint8Array>,
+    objects: Database<Buffer, Uint8Array>,
+    metaDatabase: Database<Buffer, Uint8Array>,
+    meta: StoreMeta | undefined,
+  ) {
+    this.#options = options
+    this.#file = dataFileOf(options.directory)
+    this.#root = root
+    this.#objects = objects
+    this.#metaDatabase = metaDatabase
+    this.#meta = meta
+  }
+
+  meta(): StoreMeta | undefined {
+    return this.#meta
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    this.#refuseClosed()
+    // LMDB has no such keys, and would throw
+    if (key.length === 0 || key.length > MAX_KEY_BYTES) return undefined
+    try {
+      return this.#objects.getBinary(key)
+    } catch (error) {
+      throw lmdbFailure(`Reading from the store ${this.#options.directory}`, this.#options.directory, error)
+    }
+  }
+
+  size(): number {
+    this.#refuseClosed()
+    return entriesOf(this.#objects)
+  }
+
+  async write(changes: readonly StoreChange[], meta: StoreMeta): Promise<void> {
+    this.#refuseClosed()
+    // an error half way through a batch would commit the first half
+    for (const { key } of changes)
+      if (key.length === 0 || key.length > MAX_KEY_BYTES)
+        throw new PotorooError('KEY_TOO_LONG', `A key of ${String(key.length)} bytes can't be stored.`)
+    const written = new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ changes, meta, resolve, reject })
+    })
+    this.#writing ??= this.#writeWaiting()
+    return written
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** Never rejects. */
+  async #writeWaiting(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const writes = this.#waiting
+      this.#waiting = []
+      try {
+        if (this.#failure !== undefined) throw this.#failure
+        await this.#commit(writes)
+        for (const { resolve } of writes) resolve()
+      } catch (error) {
+        const { directory } = this.#options
+        this.#failure ??= lmdbFailure(`Writing to the store ${directory}`, directory, await reasonOf(error))
+        for (const { reject } of writes) reject(this.#failure)
+      }
+    }
+    this.#writing = undefined
+  }
+
+  async #commit(writes: readonly Write[]): Promise<void> {
+    const last = writes.at(-1)
+    if (last === undefined) return
+    this.#refuseFullDisk(writes)
+    const bytes = encodeMeta(last.meta)
+    // lmdb answers for the batch alone, not for what is in it
+    await this.#objects.batch(() => {
+      for (const { changes } of writes)
+        for (const { key, value } of changes)
+          if (value === undefined) void this.#objects.remove(key)
+          else void this.#objects.put(key, value as Buffer)
+      void this.#metaDatabase.put(META_KEY, bytes)
+    })
+    this.#meta = last.meta
+    this.#fillUp()
+  }
+
+  /**
+   * LMDB survives a full disk, too, but says so by itself, at length, on stderr. What is asked for is what the write
+   * needs if nothing in the file is free: a page for each object.
+   */
+  #refuseFullDisk(writes: readonly Write[]): void {
+    const { directory, freeBytes = freeBytesOn } = this.#options
+    let needed = 16 * PAGE_BYTES
+    for (const { changes } of writes)
+      for (const { value } of changes) needed += PAGE_BYTES + (value === undefined ? 0 : value.length)
+    needed = Math.min(needed, MAX_FREE_BYTES_ASKED)
+    const free = freeBytes(directory)
+    if (free < needed)
+      throw failed(
+        `Writing to the store ${directory}`,
+        `the disk is full (${String(free)} bytes free, ${String(needed)} needed)`,
+      )
+  }
+
+  /** LMDB doesn't write a last page that was freed in the same transaction. `checkDataFile` must not miss it. */
+  #fillUp(): void {
+    const { lastPageNumber, pageSize } = statsOf(this.#objects)
+    const length = (lastPageNumber + 1) * pageSize
+    if (statSync(this.#file).size < length) truncateSync(this.#file, length)
+  }
+
+  async #close(): Promise<void> {
+    const { directory, bootId, logger, onClosed } = this.#options
+    await this.#writing
+    await this.#root.close()
+    try {
+      if (bootId === undefined) return
+      const file = await openFile(this.#file, 'r+')
+      try {
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      await markClosed(directory)
+    } catch (error) {
+      // nothing is lost: the mark stays, and costs a rebuild if the machine goes down before the next clean close
+      logger.warn({ store: directory, err: error }, 'store closed, but not known to be on the disk')
+    } finally {
+      onClosed?.()
+    }
+  }
+
+  #refuseClosed(): void {
+    if (this.#closing !== undefined)
+      throw new PotorooError('INTERNAL', `The store ${this.#options.directory} is closed already.`)
+  }
+}
+
+/** lmdb rejects with 'Commit failed' and a promise of the reason, which is unhandled if nobody takes it. */
+async function reasonOf(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error) || !('commitError' in error) || !(error.commitError instanceof Promise)) return error
+  const reason = error.commitError.then(
+    () => error,
+    (cause: unknown) => cause,
+  )
+  // it is rejected by now, if it ever will be
+  return Promise.race([reason, new Promise((resolve) => setImmediate(resolve, error))])
+}
+
+function statsOf(database: Database<Buffer, Uint8Array>): Record<'entryCount' | 'lastPageNumber' | 'pageSize', number> {
+  return database.getStats() as Record<'entryCount' | 'lastPageNumber' | 'pageSize', number>
+}
+const entriesOf = (database: Database<Buffer, Uint8Array>): number => statsOf(database).entryCount
+
+function freeBytesOn(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory)
+  return bavail * bsize
+}

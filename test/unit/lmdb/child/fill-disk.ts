@@ -1,0 +1,46 @@
+/** Under a limit to the size of files: writes until it fails, says how, opens the store again, and goes on in it. */
+import { isPotorooError, messageOf } from '../../../../src/errors.js'
+import { openStateStores } from '../../../../src/lmdb/stores.js'
+
+const say = (text: string): void => {
+  process.stdout.write(`${text}\n`)
+}
+process.on('unhandledRejection', (reason) => {
+  say(`unhandled: ${messageOf(reason)}`)
+})
+const [directory = ''] = process.argv.slice(2)
+const ignore = (): void => undefined
+const logger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
+const metaAt = (changelogPosition: number) => ({ changelogPosition, identity: 'i', inputPositions: {}, atEndMs: 0 })
+const stores = await openStateStores({ directory, worker: 'child', logger })
+
+const store = await stores.open('symbol_0')
+let position = 0
+const write = (at: number): Promise<void> =>
+  store.write(
+    Array.from({ length: 200 }, (_, i) => ({
+      key: Buffer.from(`${String(at)} ${String(i)}`),
+      value: Buffer.alloc(500),
+    })),
+    metaAt(at),
+  )
+// one is on its way when the next are asked for: what is behind a failed one must not be written either
+const outcomes: string[] = []
+while (outcomes.length === 0) {
+  const ats = [++position, ++position, ++position]
+  for (const [index, outcome] of (await Promise.allSettled(ats.map(write))).entries())
+    if (outcome.status === 'rejected')
+      outcomes.push(`${String(ats[index])} ${isPotorooError(outcome.reason) ? outcome.reason.code : 'other'}`)
+}
+say(`failed: ${outcomes.join(', ')}`)
+say(`position: ${String(store.meta()?.changelogPosition)}, objects: ${String(store.size())}`)
+await store.write([], metaAt(position + 1)).catch((error: unknown) => {
+  say(`later: ${isPotorooError(error) ? error.code : 'other'}`)
+})
+await store.close()
+
+const again = await stores.open('symbol_0')
+say(`again: ${String(again.meta()?.changelogPosition)}, objects: ${String(again.size())}`)
+await again.write([{ key: Buffer.from('small'), value: Buffer.from('1') }], metaAt(position))
+say(`went on: ${String(again.meta()?.changelogPosition)}, objects: ${String(again.size())}`)
+await stores.close()
