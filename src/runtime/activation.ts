@@ -95,11 +95,13 @@ async function restore(
   const { partition } = plan
   const where = { topic, partition }
 
+  let aside = false
   const setAside = async (store: StateStore | undefined, why: string): Promise<StateStore> => {
     logger.warn({ task: plan.id, why }, 'the store is set aside, and rebuilt from the changelog')
     await store?.close()
     opened(undefined)
     await stores.discard(plan.id)
+    aside = true
     const fresh = await stores.open(plan.id)
     opened(fresh)
     return fresh
@@ -124,23 +126,22 @@ async function restore(
       'CHANGELOG_LOST',
       `task ${plan.id}: ${topic}, partition ${String(partition)}: ${decided.why}`,
     )
-  const run = async (from: number, rebuilt: boolean): Promise<Restored> => {
-    const known = rebuilt ? undefined : meta // a store that was set aside is empty now
-    const replayed = await replay({ ...where, from, end, store: known }, store, env.fetcher, env, signal)
-    return { ...replayed, from, rebuilt }
+  const run = async (from: number): Promise<Restored> => {
+    const replayed = await replay({ ...where, from, end, store: store.meta() }, store, env.fetcher, env, signal)
+    return { ...replayed, from, rebuilt: aside }
   }
   if (decided.kind === 'rebuild') {
     store = await setAside(store, decided.why)
-    return run(decided.from, true)
+    return run(decided.from)
   }
   try {
-    return await run(decided.from, false)
+    return await run(decided.from)
   } catch (error) {
     if (meta === undefined || !(error instanceof IdentityMismatch || isPotorooError(error, 'OFFSET_OUT_OF_RANGE')))
       throw error
     signal.throwIfAborted()
     store = await setAside(store, messageOf(error))
-    return run(earliest, true)
+    return run(earliest)
   }
 }
 

@@ -1,0 +1,129 @@
+/** Bad input and failing computations on a real broker: dead letters, or a stop, and nothing lost. */
+import { describe, expect, it } from 'vitest'
+import { deadLetterHeaders } from '../../src/core/outbox.js'
+import { exitCodes } from '../../src/errors.js'
+import { LedgerBench } from '../support/ledger.js'
+
+const codesOf = (letters: readonly { readonly headers: Readonly<Record<string, string>> }[]) =>
+  letters.map(({ headers }) => headers[deadLetterHeaders.code])
+
+describe('bad input', () => {
+  it('goes to the dead letters as it is, and the worker goes on', async () => {
+    const bench = new LedgerBench()
+    await bench.createTopics()
+    const worker = bench.worker()
+    const trace = { trace: '42' }
+    await bench.send(
+      { add: 1 },
+      { key: 'a', value: '{"account":', headers: trace },
+      { key: 'a', value: '{"account":7}' },
+      { key: null, value: '{"account":"a"}', partition: 0 },
+      { key: 'b', value: '{"account":"a"}', partition: 0 },
+      { key: 'a', value: null },
+      { add: 10 },
+    )
+    expect(await bench.balances(2)).toEqual([1, 11])
+    const letters = await bench.read('ledger-dead-letters', 5)
+    expect(codesOf(letters)).toEqual(['NOT_JSON', 'SCHEMA_MISMATCH', 'KEY_MISSING', 'KEY_MISMATCH', 'VALUE_NULL'])
+    expect(letters[0]).toMatchObject({
+      key: 'a',
+      value: '{"account":',
+      headers: {
+        ...trace,
+        [deadLetterHeaders.topic]: bench.topic('commands'),
+        [deadLetterHeaders.partition]: '0',
+        [deadLetterHeaders.offset]: '1',
+      },
+    })
+    worker.kill('SIGTERM')
+    expect((await worker.exited).code).toBe(0)
+  })
+
+  it('a record on another partition than its key belongs on goes there, with what its producers must set', async () => {
+    const bench = new LedgerBench()
+    await bench.createTopics({}, 4)
+    const worker = bench.worker()
+    await bench.send(...[0, 1, 2, 3].map((partition) => ({ key: 'a', value: '{"account":"a","add":1}', partition })))
+    expect(await bench.balances(1)).toEqual([1])
+    const letters = await bench.read('ledger-dead-letters', 3)
+    expect(new Set(codesOf(letters))).toEqual(new Set(['WRONG_PARTITION']))
+    expect(letters[0]?.headers[deadLetterHeaders.message]).toMatch(/murmur2_random/)
+    worker.kill('SIGTERM')
+    await worker.exited
+  })
+
+  it('a record too large for the dead letters goes there as its beginning, and its position is logged', async () => {
+    const bench = new LedgerBench()
+    await bench.createTopics({ commands: { 'max.message.bytes': '3000000' } })
+    const worker = bench.worker()
+    const value = `{"account":"a","x":"${'x'.repeat(2_000_000)}`
+    await bench.send({ key: 'a', value }, { add: 3 })
+    expect(await bench.balances(1)).toEqual([3])
+    const [letter] = await bench.read('ledger-dead-letters', 1)
+    expect(letter?.value).toBe(value.slice(0, 64 * 1024))
+    expect(letter?.headers[deadLetterHeaders.fullSize]).toBe(String(value.length))
+    expect(await worker.line(/too large for the dead letters/)).toMatch(/"offset":0/)
+    worker.kill('SIGTERM')
+    await worker.exited
+  })
+
+  it('a computation that throws leaves its state object as it was; so does a state object too large for the changelog', async () => {
+    const bench = new LedgerBench()
+    await bench.createTopics()
+    const worker = bench.worker()
+    await bench.send({ add: 1 }, { add: 10, fail: 'on purpose' }, { add: 1 }, { add: 100, note: 2_000_000 }, { add: 1 })
+    expect(await bench.balances(3)).toEqual([1, 2, 3])
+    const letters = await bench.read('ledger-dead-letters', 2)
+    expect(codesOf(letters)).toEqual(['COMPUTATION_FAILED', 'RECORD_TOO_LARGE'])
+    expect(letters[0]?.headers[deadLetterHeaders.message]).toBe('on purpose')
+    worker.kill('SIGTERM')
+    await worker.exited
+  })
+
+  it('stops where that was chosen: the last line says where and why, and nothing is lost', async () => {
+    const bench = new LedgerBench()
+    await bench.createTopics()
+    await bench.send({ add: 1 }, { add: 10, fail: 'on purpose' }, { add: 1 })
+    const worker = bench.worker('w1', '--on-error', 'stop')
+    expect((await worker.exited).code).toBe(exitCodes.stoppedByOnError)
+    const last = worker.stdout.at(-1) ?? ''
+    expect(last).toContain('STOPPED_BY_ON_ERROR')
+    expect(last).toContain(`${bench.topic('commands')}, partition 0, offset 1: COMPUTATION_FAILED: on purpose`)
+    // The same command, now to the dead letters: everything is there, once.
+    const next = bench.worker('w1')
+    expect(await bench.balances(2)).toEqual([1, 2])
+    next.kill('SIGTERM')
+    await next.exited
+  })
+
+  it('finds the record that makes every commit fail, when the topic takes less than it did at the start', async () => {
+    const bench = new LedgerBench()
+    await bench.createTopics()
+    const worker = bench.worker()
+    await bench.send({ add: 1 })
+    expect(await bench.balances(1)).toEqual([1])
+    const { withAdmin } = await import('../support/topics.js')
+    const { ConfigResourceTypes } = (await import('kafkajs')).default
+    await withAdmin((admin) =>
+      admin.alterConfigs({
+        validateOnly: false,
+        resources: [
+          {
+            type: ConfigResourceTypes.TOPIC,
+            name: bench.topic('ledger-ledger-changelog'),
+            configEntries: [
+              { name: 'cleanup.policy', value: 'compact' },
+              { name: 'max.message.bytes', value: '20000' },
+            ],
+          },
+        ],
+      }),
+    )
+    await bench.send({ add: 1 }, { add: 100, note: 50_000 }, { add: 1 })
+    expect(await bench.balances(3)).toEqual([1, 2, 3])
+    const letters = await bench.read('ledger-dead-letters', 1)
+    expect(codesOf(letters)).toEqual(['RECORD_TOO_LARGE'])
+    worker.kill('SIGTERM')
+    expect((await worker.exited).code).toBe(0)
+  })
+})
