@@ -17,6 +17,8 @@ export class Merge {
   constructor(
     readonly inputs: readonly Input[],
     private readonly maxHoldMs: number,
+    /** Told when an input was waited for in vain: from here the order of records across sources is not certain. */
+    private readonly waived: (input: Input) => void = () => undefined,
   ) {}
 
   /** The input whose head is to be taken now; undefined when there is none, or when it is held back. */
@@ -45,6 +47,7 @@ export class Merge {
       }
       if (now < this.heldUntilMs) return true
       input.waived = true
+      this.waived(input)
     }
     this.#release()
     return false

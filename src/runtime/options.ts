@@ -16,7 +16,11 @@ export interface RuntimeOptions {
   readonly commitIntervalMs: number
   /** The same while a task works off a backlog, where throughput counts, ms; default 100. */
   readonly backlogCommitIntervalMs: number
-  /** How long an empty source may hold the others of its task back, ms; default 500. See core/merge.ts. */
+  /**
+   * How long an empty source may hold the others of its task back, ms; default 10,000. It does so only until a fetch has
+   * shown that it has nothing older: a fraction of a millisecond, unless its broker is slow or away. Shorter, and a slow
+   * broker makes orders overtake the quotes before them (said in the log). See core/merge.ts.
+   */
   readonly maxHoldMs: number
   /** State objects kept in memory, of all tasks; default 200,000. More than that are in memory while commits need them. */
   readonly cachedStateObjects: number
@@ -38,7 +42,7 @@ export const defaults = {
   topicPrefix: '',
   commitIntervalMs: 20,
   backlogCommitIntervalMs: 100,
-  maxHoldMs: 500,
+  maxHoldMs: 10_000,
   cachedStateObjects: 200_000,
   bufferBytes: 64 * 1024 * 1024,
   onError: 'dead-letter',

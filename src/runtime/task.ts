@@ -222,7 +222,12 @@ export class Task {
   #begin(number: number, activation: Activation): void {
     const { env, plan } = this
     const inputs = plan.sources.map((source, i) => new Input(i, source.topic, activation.positions[i] ?? 0))
-    const merge = new Merge(inputs, env.options.maxHoldMs)
+    const merge = new Merge(inputs, env.options.maxHoldMs, ({ topic, position }) => {
+      env.logger.warn(
+        { task: plan.id, topic, partition: plan.partition, position, waitedMs: env.options.maxHoldMs },
+        'a source gave no answer in time: records of the others go first, whatever their timestamps',
+      )
+    })
     const store = this.#store
     const processor = new Processor({
       ...plan.processor,
