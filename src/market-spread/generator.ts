@@ -38,6 +38,12 @@ interface Walk {
   wide: boolean
 }
 
+/** The first `count` events. */
+export function firstEvents(count: number, options: GeneratorOptions): Event[] {
+  const events = marketEvents(options)
+  return Array.from({ length: count }, () => events.next().value)
+}
+
 /** Endless. */
 export function* marketEvents(options: GeneratorOptions): Generator<Event, never> {
   const { seed, symbols = DEFAULT_SYMBOLS, orderShare = DEFAULT_ORDER_SHARE } = options

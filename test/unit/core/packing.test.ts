@@ -1,6 +1,6 @@
 /** Invariants are those of packing.ts. */
 import fc from 'fast-check'
-import { Unpackr } from 'msgpackr'
+import { addExtension, Unpackr } from 'msgpackr'
 import { describe, expect, it } from 'vitest'
 import type { StateDefinition } from '../../../src/api/definition.js'
 import { stateDefinition, stateObject } from '../../../src/api/state-object.js'
@@ -109,6 +109,7 @@ describe('comes back as it was (invariant 1)', () => {
     ['strings of all lengths', { s: [31, 32, 40, 41, 64, 65, 255, 256, 65535, 65536].map((n) => 'x'.repeat(n)) }],
     ['others of all lengths', { s: [10, 11, 21, 22, 80, 100, 21845, 21846].map((n) => 'ह'.repeat(n)) }],
     ['names that objects have', { constructor: 1, toJSON: 2, hasOwnProperty: 3, then: 4, length: 5, __keys__: 6 }],
+    ['such names beside a Map', { m: new Map(), constructor: 1, toJSON: 2, hasOwnProperty: 3, then: 4, __keys__: 6 }],
     ['many fields', Object.fromEntries(Array.from({ length: 70_000 }, (_, n) => [`f${String(n)}`, n]))],
     ['long arrays', { a: Array.from({ length: 70_000 }, (_, n) => n) }],
     ['dates', { d: [new Date(0), new Date(-1), new Date(1_700_000_000_123), new Date(8.64e15), new Date(-8.64e15)] }],
@@ -186,6 +187,17 @@ describe('comes back as it was (invariant 1)', () => {
     const hidden = stateDefinition(stateObject('hidden', Hidden), 'test')
     const other = unpack(hidden, pack(hidden, new Hidden('k', 7)), 'k') as Hidden
     expect([other.key, other.n]).toEqual(['k', 7])
+  })
+
+  it('a class for which the user taught msgpackr something else', () => {
+    class Taught {
+      readonly m = new Map([['a', 1]])
+    }
+    addExtension({ Class: Taught, type: 11, pack: () => Buffer.from('x'), unpack: () => new Taught() })
+    const taught = stateDefinition(stateObject('taught', Taught), 'test')
+    const state = new Taught()
+    state.m.set('b', 2)
+    expect(unpack(taught, pack(taught, state), 'k')).toStrictEqual(state)
   })
 
   // Objects with no prototype, lone surrogates and the like are refused: they have their own tests above.
