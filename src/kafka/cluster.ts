@@ -63,6 +63,7 @@ export class Cluster {
     const deadline = this.now() + this.settings.connectTimeoutMs
     const backoff = new Backoff(50, 1_000)
     const failures = new Map<string, string>()
+    let said = false
     for (;;) {
       for (const seed of this.#seeds) {
         const address = `${seed.host}:${String(seed.port)}`
@@ -78,8 +79,10 @@ export class Cluster {
         }
       }
       const pause = backoff.next()
+      const tried = [...failures].map(([address, reason]) => `${address} (${reason})`).join(', ')
+      if (!said) this.settings.logger.info({ tried }, 'no broker answers yet, trying on')
+      said = true
       if (this.now() + pause >= deadline) {
-        const tried = [...failures].map(([address, reason]) => `${address} (${reason})`).join(', ')
         const seconds = String(this.settings.connectTimeoutMs / 1000)
         throw new PotorooError('BROKER_UNREACHABLE', `no broker could be reached within ${seconds} s: ${tried}`)
       }
@@ -275,11 +278,11 @@ export class Cluster {
   }
 }
 
-/** A connection that the broker closes without a word is, nearly always, one that TLS or SASL was expected on. */
-function reasonOf(error: unknown): string {
-  const reason = messageOf(error).replace(/^Connection error: /, '')
-  return /connection closed|Closed connection/i.test(reason)
-    ? `${reason}: does it expect TLS or SASL, or other credentials?`
+/** A connection that the broker closes without a word is, nearly always, one that TLS or SASL was expected on, or not. */
+export function reasonOf(error: unknown): string {
+  const reason = messageOf(error).replace(/^(?:Connection error: |\S+:\d+: )+/, '')
+  return /connection closed|closed connection|disconnected before secure/i.test(reason)
+    ? `${reason}: does it expect TLS or SASL, or neither?`
     : reason
 }
 

@@ -9,7 +9,7 @@ import { messageOf, PotorooError } from '../errors.js'
 import type { Fetcher, FetchInput } from '../ports/log.js'
 import { listOffsets, nameOf } from './admin.js'
 import { Backoff } from './backoff.js'
-import type { Cluster } from './cluster.js'
+import { type Cluster, reasonOf } from './cluster.js'
 import { codes, errorName } from './errors.js'
 import type { PartitionAnswer } from './fetch-request.js'
 import { NodeReader, type Place, type ReaderHost } from './node-reader.js'
@@ -18,6 +18,8 @@ import { NodeReader, type Place, type ReaderHost } from './node-reader.js'
 const UNKNOWN_TOPIC_MS = 10_000
 const FIRST_PAUSE_MS = 50
 const MAX_PAUSE_MS = 1_000
+/** Stands for all brokers where one is named. */
+const NO_BROKER = 'all'
 
 interface Seeking {
   readonly place: Place
@@ -217,9 +219,9 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
         .map(({ input }) => input.topic)
       try {
         if (topics.length > 0) await this.cluster.refresh(topics)
-        this.#sayBack('cluster')
+        this.#sayBack(NO_BROKER)
       } catch (error) {
-        this.#sayGone('cluster', error)
+        this.#sayGone(NO_BROKER, error)
         for (const place of due) this.#seek(place, place.backoff.next())
         continue
       }
@@ -256,9 +258,10 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
   }
 
   #sayGone(broker: string, error: unknown): void {
-    if (this.closed || this.#gone.has(broker)) return
+    // When none can be reached, those that were in use have been named already.
+    if (this.closed || this.#gone.has(broker) || (broker === NO_BROKER && this.#gone.size > 0)) return
     this.#gone.add(broker)
-    this.cluster.settings.logger.warn({ broker, reason: messageOf(error) }, 'broker is gone, trying to reach it again')
+    this.cluster.settings.logger.warn({ broker, reason: reasonOf(error) }, 'broker is gone, trying to reach it again')
   }
   #sayBack(broker: string): void {
     if (this.#gone.delete(broker)) this.cluster.settings.logger.info({ broker }, 'broker is back')

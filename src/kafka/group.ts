@@ -70,8 +70,10 @@ export class KafkaGroup implements GroupClient {
       }
       this.#check(answer.errorCode, 'join')
       // A group in the new protocol takes classic members in, but assigns by itself: it names no leader.
-      if (!answer.leaderId || answer.groupProtocol !== protocol)
+      if (!answer.leaderId || answer.groupProtocol !== protocol) {
+        await this.leave(answer.memberId ?? memberId)
         throw new GroupError('inconsistent-protocol', newProtocol(this.groupId))
+      }
       if (request.memberId === '' && memberId === '') onMemberId?.(answer.memberId ?? '')
       return {
         memberId: answer.memberId ?? memberId,

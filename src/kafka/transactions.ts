@@ -263,5 +263,5 @@ class KafkaProducer implements TransactionalProducer {
 const OPERATION_NOT_ATTEMPTED = 55
 
 export const newProtocol = (group: string): string =>
-  `group ${group} has members in the new consumer protocol (KIP-848, group.protocol=consumer), which take no offsets of ` +
-  'others: use another application name, or end those members and delete the group'
+  `group ${group} is run by the new consumer protocol (KIP-848, group.protocol=consumer), which gives out partitions by ` +
+  'itself: use another application name, or stop its members and delete the group'
