@@ -89,7 +89,8 @@ const dataFileOf = (directory: string): string => join(directory, 'data.mdb')
 /** The databases of an environment are the keys of its unnamed one. */
 function refuseForeign(root: RootDatabase<Buffer, Uint8Array>, directory: string): void {
   for (const key of root.getKeys({ limit: 3 })) {
-    const name = Buffer.from(key).toString()
+    // lmdb stores the final zero of the name, too
+    const name = Buffer.from(key).toString().replace(/\0$/, '')
     if (name !== OBJECTS && name !== META)
       throw damaged(directory, `it belongs to another application (it has a database or key ${JSON.stringify(name)})`)
   }

@@ -5,8 +5,9 @@
  *     note-<name>                     notes
  *     <task>/data.mdb, lock.mdb       the store of a task
  *     <task>/open-since-boot          while it is open, or was when the process died
- *     <task>.discarded-<time>         a store that was set aside, at most one for each task
+ *     <task>.discarded-<time>-<…>     a store that was set aside, at most one for each task
  */
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, readdirSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -72,16 +73,17 @@ class LmdbStores implements StateStores {
 
   async discard(task: string): Promise<void> {
     this.#refuseClosed()
-    const directory = this.#path(task)
+    const { directory, now } = this.#options
+    const path = this.#path(task)
     await (await this.#open.get(task))?.close()
     const prefix = `${task}.discarded-`
-    const aside = `${prefix}${new Date(this.#options.now()).toISOString().replaceAll(':', '')}`
+    const aside = `${prefix}${new Date(now()).toISOString().replaceAll(':', '')}-${randomBytes(4).toString('hex')}`
     try {
-      for (const name of readdirSync(this.#options.directory))
-        if (name.startsWith(prefix)) await rm(join(this.#options.directory, name), { recursive: true, force: true })
-      await rename(directory, join(this.#options.directory, aside))
+      await rename(path, join(directory, aside))
+      for (const name of readdirSync(directory))
+        if (name.startsWith(prefix) && name !== aside) await rm(join(directory, name), { recursive: true })
     } catch (error) {
-      if (!isNotFound(error)) throw failed(`Setting the store ${directory} aside`, error)
+      if (!isNotFound(error)) throw failed(`Setting the store ${path} aside`, error)
     }
   }
 

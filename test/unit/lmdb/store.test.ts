@@ -1,0 +1,374 @@
+import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { open as openLmdb } from 'lmdb'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { checkDataFile } from '../../../src/lmdb/data-file.js'
+import { MAX_KEY_BYTES, openStore, type LmdbStore, type StoreOptions } from '../../../src/lmdb/store.js'
+import type { StateStore, StoreMeta } from '../../../src/ports/store.js'
+import { silentLogger } from '../../support/silent-logger.js'
+import { temporaryFolder } from '../../support/temporary.js'
+import { run } from './child/run.js'
+
+async function open(directory: string, options: Partial<StoreOptions> = {}): Promise<LmdbStore> {
+  const store = await openStore({ directory, logger: silentLogger, bootId: 'boot-1', ...options })
+  onTestFinished(() => store.close())
+  return store
+}
+const metaAt = (changelogPosition: number): StoreMeta => ({
+  changelogPosition,
+  identity: '0123456789abcdef',
+  inputPositions: { orders: 2 ** 53 - 1, 'market-data': 0 },
+  atEndMs: 1_767_225_600_000,
+})
+const key = (text: string): Buffer => Buffer.from(text)
+const value = (store: StateStore, text: string): string | undefined => {
+  const bytes = store.get(key(text))
+  return bytes === undefined ? undefined : Buffer.from(bytes).toString()
+}
+const put = (text: string, to: string | undefined) => ({
+  key: key(text),
+  value: to === undefined ? undefined : Buffer.from(to),
+})
+
+describe('a store', () => {
+  it('is empty when new', async () => {
+    const store = await open(temporaryFolder())
+    expect(store.meta()).toBeUndefined()
+    expect(store.size()).toBe(0)
+    expect(store.get(key('absent'))).toBeUndefined()
+  })
+
+  it('shows a write as soon as it resolves, and after it is opened again', async () => {
+    const directory = temporaryFolder()
+    const store = await open(directory)
+    for (let i = 1; i <= 50; i++) {
+      // a read just before: LMDB would go on showing what was there then
+      expect(value(store, 'k')).toBe(i === 1 ? undefined : String(i - 1))
+      await store.write([put('k', String(i)), put(`k${String(i)}`, '')], metaAt(i))
+      expect(value(store, 'k')).toBe(String(i))
+      expect(value(store, `k${String(i)}`)).toBe('')
+      expect(store.meta()).toEqual(metaAt(i))
+      expect(store.size()).toBe(i + 1)
+    }
+    await store.close()
+    const again = await open(directory)
+    expect(value(again, 'k')).toBe('50')
+    expect(again.meta()).toEqual(metaAt(50))
+    expect(again.size()).toBe(51)
+  })
+
+  it('deletes, also what is not there, and lets the last change of a key win', async () => {
+    const store = await open(temporaryFolder())
+    await store.write([put('a', '1'), put('b', '1'), put('c', '1'), put('c', undefined)], metaAt(1))
+    await store.write([put('a', undefined), put('absent', undefined), put('b', undefined), put('b', '2')], metaAt(2))
+    expect(['a', 'b', 'c', 'absent'].map((name) => value(store, name))).toEqual([undefined, '2', undefined, undefined])
+    expect(store.size()).toBe(1)
+  })
+
+  it('applies writes in the order of the calls, whether or not they are awaited', async () => {
+    const store = await open(temporaryFolder())
+    const done: number[] = []
+    await Promise.all(
+      Array.from({ length: 100 }, async (_, i) => {
+        await store.write([put('k', String(i)), put(`k${String(i)}`, 'x')], metaAt(i))
+        done.push(i)
+      }),
+    )
+    expect(done).toEqual(Array.from({ length: 100 }, (_, i) => i))
+    expect(value(store, 'k')).toBe('99')
+    expect(store.size()).toBe(101)
+    expect(store.meta()?.changelogPosition).toBe(99)
+  })
+
+  it('takes any bytes as keys and values, up to its limits', async () => {
+    const directory = temporaryFolder()
+    const store = await open(directory)
+    const keys = [[0], [0, 0], [255], [0, 1, 255, 0], Array<number>(MAX_KEY_BYTES).fill(7)].map((bytes) =>
+      Buffer.from(bytes),
+    )
+    const values = keys.map((_, i) => Buffer.alloc([0, 1, 5000, 200_000, 3_000_000][i] ?? 0, i + 1))
+    await store.write(
+      keys.map((bytes, i) => ({ key: bytes, value: values[i] })),
+      metaAt(1),
+    )
+    await store.close()
+    const again = await open(directory)
+    for (const [i, bytes] of keys.entries())
+      expect(values[i]?.equals(again.get(bytes) ?? Buffer.from('none'))).toBe(true)
+  })
+
+  it('gives copies: what the next read does not overwrite', async () => {
+    const store = await open(temporaryFolder())
+    await store.write([put('a', 'aaaa'), put('b', 'bbbb')], metaAt(1))
+    const a = store.get(key('a'))
+    store.get(key('b'))
+    expect(a?.toString()).toBe('aaaa')
+    a?.fill(0)
+    expect(value(store, 'a')).toBe('aaaa')
+  })
+
+  it('reads subarrays of a shared buffer, as packing gives them', async () => {
+    const store = await open(temporaryFolder())
+    const shared = Buffer.from('k1v1k2v2')
+    await store.write(
+      [
+        { key: shared.subarray(0, 2), value: shared.subarray(2, 4) },
+        { key: shared.subarray(4, 6), value: new Uint8Array(shared.buffer, shared.byteOffset + 6, 2) },
+      ],
+      metaAt(1),
+    )
+    expect([value(store, 'k1'), value(store, 'k2')]).toEqual(['v1', 'v2'])
+  })
+
+  it('has no key that LMDB could not have, and writes nothing of a batch with one', async () => {
+    const store = await open(temporaryFolder())
+    for (const bad of [Buffer.alloc(0), Buffer.alloc(MAX_KEY_BYTES + 1), Buffer.alloc(10_000)]) {
+      expect(store.get(bad)).toBeUndefined()
+      const changes = [put('a', '1'), { key: bad, value: Buffer.from('1') }]
+      await expect(store.write(changes, metaAt(1))).rejects.toMatchObject({ code: 'KEY_TOO_LONG' })
+    }
+    expect(store.size()).toBe(0)
+  })
+
+  it('grows beyond its first map, also while it is read', async () => {
+    const store = await open(temporaryFolder())
+    const mebibyte = Buffer.alloc(1024 * 1024, 1)
+    for (let i = 0; i < 300; i += 20) {
+      const written = store.write(
+        Array.from({ length: 20 }, (_, j) => ({ key: key(String(i + j)), value: mebibyte })),
+        metaAt(i),
+      )
+      if (i > 0) expect(store.get(key(String(i - 1)))?.length).toBe(mebibyte.length)
+      await written
+    }
+    expect(mebibyte.equals(store.get(key('0')) ?? Buffer.alloc(0))).toBe(true)
+    expect(mebibyte.equals(store.get(key('299')) ?? Buffer.alloc(0))).toBe(true)
+  })
+
+  it('leaves a file that passes the check, though its last pages were freed in the same transaction', async () => {
+    const directory = temporaryFolder()
+    const store = await open(directory)
+    await store.write([put('a', '1')], metaAt(1))
+    await store.write([put('big', 'x'.repeat(500_000)), put('big', undefined)], metaAt(2))
+    checkDataFile(join(directory, 'data.mdb'))
+    await store.close()
+    expect((await open(directory)).size()).toBe(1)
+  })
+
+  it('waits for its writes when it is closed, and is of no use then', async () => {
+    const directory = temporaryFolder()
+    const store = await open(directory)
+    const writes = [store.write([put('a', '1')], metaAt(1)), store.write([put('b', '1')], metaAt(2))]
+    await Promise.all([store.close(), store.close()])
+    await Promise.all(writes)
+    expect(() => store.get(key('a'))).toThrow(expect.objectContaining({ code: 'INTERNAL' }) as Error)
+    expect(() => store.size()).toThrow(expect.objectContaining({ code: 'INTERNAL' }) as Error)
+    await expect(store.write([], metaAt(3))).rejects.toMatchObject({ code: 'INTERNAL' })
+    expect((await open(directory)).size()).toBe(2)
+  })
+
+  it('can be read by nobody else', async () => {
+    const directory = temporaryFolder()
+    await (await open(directory)).close()
+    const mode = (name: string): number => statSync(join(directory, name)).mode & 0o777
+    expect([mode('data.mdb'), mode('lock.mdb')]).toEqual([0o600, 0o600])
+  })
+})
+
+describe('a full disk', () => {
+  it('fails the write before it starts, and every later one; what is there can be read', async () => {
+    const directory = temporaryFolder()
+    let free = 1e12
+    const store = await open(directory, { freeBytes: () => free })
+    await store.write([put('a', '1')], metaAt(1))
+    free = 100_000
+    const full = { code: 'STORE_FAILED', message: expect.stringContaining('disk is full') as string }
+    await expect(store.write([put('a', 'x'.repeat(100_000))], metaAt(2))).rejects.toMatchObject(full)
+    free = 1e12
+    await expect(store.write([put('b', '1')], metaAt(3))).rejects.toMatchObject(full)
+    expect([value(store, 'a'), value(store, 'b'), store.meta()]).toEqual(['1', undefined, metaAt(1)])
+    await store.close()
+    const again = await open(directory)
+    await again.write([put('b', '1')], metaAt(2))
+    expect([value(again, 'a'), value(again, 'b'), again.meta()]).toEqual(['1', '1', metaAt(2)])
+  })
+
+  it('met in the middle of a transaction keeps what was there; opened again, the store goes on', async () => {
+    const directory = temporaryFolder()
+    const child = run('fill-disk.ts', [directory], 3000)
+    const said: string[] = []
+    for (let line = await child.line(); line !== undefined; line = await child.line()) said.push(line)
+    expect(await child.ended).toEqual({ code: 0, signal: null })
+    // the first that failed, and the ones that were asked for after it; nothing unhandled
+    const [, first = ''] = /^failed: (\d+) STORE_FAILED(, \d+ STORE_FAILED)*$/.exec(said[0] ?? '') ?? []
+    const last = Number(first) - 1
+    expect(last).toBeGreaterThan(2)
+    expect(said.slice(1)).toEqual([
+      `position: ${String(last)}, objects: ${String(last * 600)}`,
+      'later: STORE_FAILED',
+      `again: ${String(last)}, objects: ${String(last * 600)}`,
+      expect.stringMatching(new RegExp(`^went on: \\d+, objects: ${String(last * 600 + 1)}$`)),
+    ])
+  })
+})
+
+describe('a killed process', () => {
+  it('loses nothing that was written, and leaves nothing half written', async () => {
+    const directory = temporaryFolder()
+    let written = 0
+    for (let life = 0; life < 8; life++) {
+      const child = run('write-on.ts', [directory])
+      const until = written + 1 + life * 7
+      while (written < until) written = Number(await child.line())
+      child.process.kill('SIGKILL')
+      for (let line = await child.line(); line !== undefined; line = await child.line()) written = Number(line)
+      await child.ended
+    }
+    const { openStateStores } = await import('../../../src/lmdb/stores.js')
+    const stores = await openStateStores({ directory, worker: 'test', logger: silentLogger })
+    onTestFinished(() => stores.close())
+    const store = await stores.open('symbol_0')
+    const generation = store.meta()?.changelogPosition
+    // it may have been killed between the write and its saying so
+    expect([written, written + 1]).toContain(generation)
+    expect(store.size()).toBe(500)
+    for (let i = 0; i < 500; i++) expect(value(store, `symbol\0${String(i)}`)?.split(' ')[0]).toBe(String(generation))
+  })
+})
+
+describe('a loss of power', () => {
+  it('while the store was open makes it damaged; after a clean close it is not', async () => {
+    const directory = temporaryFolder()
+    const store = await open(directory)
+    await store.write([put('a', '1')], metaAt(1))
+    // what the next boot finds if the machine goes down now
+    const other = temporaryFolder()
+    for (const name of ['data.mdb', 'open-since-boot'])
+      writeFileSync(join(other, name), readFileSync(join(directory, name)))
+    await expect(open(other, { bootId: 'boot-2' })).rejects.toMatchObject({
+      code: 'STORE_DAMAGED',
+      message: expect.stringContaining('the machine went down') as string,
+    })
+    await store.close()
+    const next = await open(directory, { bootId: 'boot-2' })
+    expect(value(next, 'a')).toBe('1')
+  })
+
+  it('cannot be told from a clean close without boot ids: then each write waits for the disk', async () => {
+    const directory = temporaryFolder()
+    const store = await open(directory, { bootId: undefined })
+    await store.write([put('a', '1')], metaAt(1))
+    await store.close()
+    expect(value(await open(directory, { bootId: undefined }), 'a')).toBe('1')
+    // where lmdb writes down the transaction that it has seen to the disk: 0 when it does not look after that
+    expect(readFileSync(join(directory, 'data.mdb')).readBigUInt64LE(2048 + 152)).toBeGreaterThan(0n)
+  })
+
+  it('is not the death of the process: under the same boot the store is as it was', async () => {
+    const directory = temporaryFolder()
+    const store = await open(directory)
+    await store.write([put('a', '1')], metaAt(1))
+    const other = temporaryFolder()
+    for (const name of ['data.mdb', 'open-since-boot'])
+      writeFileSync(join(other, name), readFileSync(join(directory, name)))
+    expect(value(await open(other), 'a')).toBe('1')
+  })
+})
+
+describe('a damaged store', () => {
+  async function filled(): Promise<string> {
+    const directory = temporaryFolder()
+    const store = await open(directory)
+    await store.write(
+      Array.from({ length: 2000 }, (_, i) => put(`k${String(i)}`, 'x'.repeat(100))),
+      metaAt(1),
+    )
+    await store.close()
+    return directory
+  }
+  const foreign = async (name: string | undefined): Promise<string> => {
+    const directory = temporaryFolder()
+    const root = openLmdb({ path: directory, noSubdir: false })
+    await (name === undefined ? root : root.openDB({ name })).put('k', 'v')
+    await root.close()
+    return directory
+  }
+  const patched = (patch: (bytes: Buffer) => void) => async (): Promise<string> => {
+    const directory = await filled()
+    const file = join(directory, 'data.mdb')
+    const bytes = readFileSync(file)
+    patch(bytes)
+    writeFileSync(file, bytes)
+    return directory
+  }
+  const withMeta = (json: string) => async (): Promise<string> => {
+    const directory = await filled()
+    const root = openLmdb({ path: directory, noSubdir: false })
+    const meta = root.openDB<Buffer, Buffer>({ name: 'meta', encoding: 'binary', keyEncoding: 'binary' })
+    await meta.put(Buffer.from('store'), Buffer.from(json))
+    await root.close()
+    return directory
+  }
+
+  const cases: readonly [what: string, make: () => Promise<string>, found: RegExp][] = [
+    ...[0.9, 0.5, 0.1].map((part): [string, () => Promise<string>, RegExp] => [
+      `truncated to ${String(part)}`,
+      async () => {
+        const directory = await filled()
+        const file = join(directory, 'data.mdb')
+        truncateSync(file, Math.floor(statSync(file).size * part))
+        return directory
+      },
+      /truncated: \d+ bytes of \d+/,
+    ]),
+    ['of 100 bytes', patchedTo(100), /too short/],
+    ['of one page', patchedTo(4096), /second page.*too short/],
+    ['overwritten with rubbish', patched((bytes) => bytes.fill('rubbish ')), /not an LMDB file/],
+    ['overwritten with zeros', patched((bytes) => bytes.fill(0)), /not an LMDB file/],
+    ['with a second meta page overwritten', patched((bytes) => bytes.fill(1, 4096, 8192)), /second page/],
+    ['with its trees overwritten', patched((bytes) => bytes.fill(1, 8192)), /page \d+ is overwritten/],
+    ['with an impossible page size', patched((bytes) => bytes.writeUInt32LE(12345, 48)), /page size is 12345/],
+    ['of another LMDB format', patched((bytes) => bytes.writeUInt32LE(1, 28)), /data format 1, not 2/],
+    ['a text file', textFile, /not an LMDB file|too short/],
+    ['a directory', dataDirectory, /not a file/],
+    ['of another application, with a database', () => foreign('theirs'), /another application.*"theirs"/],
+    ['of another application, with keys', () => foreign(undefined), /another application/],
+    ['of another application, with our names', () => foreign('objects'), /no positions/],
+    ['of a newer format', withMeta('{"format":2}'), /newer Potoroo \(store format 2; this one knows 1\)/],
+    ['without a format', withMeta('{}'), /no store format/],
+    ['with positions that are not JSON', withMeta('{'), /not JSON/],
+    ['with positions that are no object', withMeta('7'), /not an object/],
+    ['with incomplete positions', withMeta('{"format":1,"changelogPosition":1}'), /incomplete/],
+  ]
+  function patchedTo(bytes: number) {
+    return async (): Promise<string> => {
+      const directory = await filled()
+      truncateSync(join(directory, 'data.mdb'), bytes)
+      return directory
+    }
+  }
+  function textFile(): Promise<string> {
+    const directory = temporaryFolder()
+    writeFileSync(join(directory, 'data.mdb'), 'hello\n'.repeat(5000))
+    return Promise.resolve(directory)
+  }
+  async function dataDirectory(): Promise<string> {
+    const directory = temporaryFolder()
+    await mkdir(join(directory, 'data.mdb'))
+    return directory
+  }
+
+  it.each(cases)('%s is refused, saying what was found', async (_, make, found) => {
+    await expect(open(await make())).rejects.toMatchObject({
+      code: 'STORE_DAMAGED',
+      message: expect.stringMatching(found) as string,
+    })
+  })
+
+  it('that is empty is a new one', async () => {
+    const directory = temporaryFolder()
+    writeFileSync(join(directory, 'data.mdb'), '')
+    expect((await open(directory)).meta()).toBeUndefined()
+  })
+})
