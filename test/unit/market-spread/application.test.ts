@@ -76,6 +76,9 @@ describe('the application', () => {
   it.each([
     ['market-data', quote(1, 2)],
     ['market-data', { ...quote(1, 2), time: 1_767_225_600_000 }],
+    ['market-data', { ...quote(1, 2), time: '2026-12-31' }],
+    ['market-data', { ...quote(1, 2), time: '2026-12-31T23:59:59.123456+05:30' }],
+    ['market-data', { ...quote(1, 2), time: '2026-12-31T23:59' }],
     ['orders', order],
     ['rejections', rejection],
   ])('takes what %s are like', (name, message) => {
@@ -88,6 +91,8 @@ describe('the application', () => {
     ['market-data', 'a bid that is infinite', `{"symbol":"A","bid":1e999,"offer":1,"time":"${time}"}`],
     ['market-data', 'no symbol', { ...quote(1, 2), symbol: '' }],
     ['market-data', 'a time that is none', { ...quote(1, 2), time: 'noon' }],
+    ['market-data', 'a thirteenth month', { ...quote(1, 2), time: '2026-13-01T00:00:00Z' }],
+    ['market-data', 'a time with more behind it', { ...quote(1, 2), time: `${time} ` }],
     ['market-data', 'no time', { symbol: 'A', bid: 1, offer: 2 }],
     ['orders', 'another side', { ...order, side: 'hold' }],
     ['orders', 'no account', { ...order, account: undefined }],
