@@ -26,9 +26,7 @@ export class WireWriter {
   string(value: string | null): this {
     if (value === null) return this.int16(-1)
     const length = Buffer.byteLength(value)
-    this.int16(length)
-    this.#to += this.#room(length).write(value, this.#to)
-    return this
+    return this.int16(length).#text(value, length)
   }
   unsignedVarint(value: number): this {
     let rest = value
@@ -37,9 +35,7 @@ export class WireWriter {
   }
   compactString(value: string): this {
     const length = Buffer.byteLength(value)
-    this.unsignedVarint(length + 1)
-    this.#to += this.#room(length).write(value, this.#to)
-    return this
+    return this.unsignedVarint(length + 1).#text(value, length)
   }
   /** INT32 length, then the bytes themselves, which must not change until they are sent. */
   bytes(value: Uint8Array): this {
@@ -63,6 +59,12 @@ export class WireWriter {
     return this.#parts
   }
 
+  #text(value: string, length: number): this {
+    // First the room: it moves where to write.
+    const buffer = this.#room(length)
+    this.#to += buffer.write(value, this.#to)
+    return this
+  }
   #cut(): void {
     if (this.#to > this.#from) this.#parts.push(this.#buffer.subarray(this.#from, this.#to))
     this.#from = this.#to

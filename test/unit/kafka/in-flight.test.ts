@@ -1,0 +1,101 @@
+import { expect, test } from 'vitest'
+import { InFlight } from '../../../src/kafka/in-flight.js'
+import type { Clock } from '../../../src/ports/clock.js'
+
+/** A clock that stands still until it is moved. */
+class StillClock implements Clock {
+  #now = 0
+  readonly #timers = new Map<() => void, number>()
+  now = (): number => this.#now
+  monotonic = (): number => this.#now
+  after = (ms: number, call: () => void) => {
+    this.#timers.set(call, this.#now + ms)
+    return { cancel: () => void this.#timers.delete(call) }
+  }
+  soon = (call: () => void): void => {
+    queueMicrotask(call)
+  }
+  get timers(): number {
+    return this.#timers.size
+  }
+  advance(ms: number): void {
+    this.#now += ms
+    for (const [call, at] of [...this.#timers]) {
+      if (at > this.#now) continue
+      this.#timers.delete(call)
+      call()
+    }
+  }
+}
+
+function setUp() {
+  const clock = new StillClock()
+  const broken: string[] = []
+  const inFlight = new InFlight(clock, 1_000, (why) => {
+    broken.push(why)
+    inFlight.close(new Error(why))
+  })
+  const send = (correlationId: number, requestTimeout: number | null = null): Promise<Buffer> =>
+    new Promise((resolve, reject) => {
+      const entry = { correlationId, resolve: (answer: { payload: Buffer }) => resolve(answer.payload), reject }
+      inFlight.push({ entry, requestTimeout, sendRequest: () => undefined })
+    })
+  const answer = (correlationId: number): void => {
+    inFlight.fulfillRequest({ correlationId, payload: Buffer.from([correlationId]), size: 1 })
+  }
+  return { clock, broken, inFlight, send, answer }
+}
+
+test('answers find their requests; an answer to none is dropped', async () => {
+  const { inFlight, send, answer } = setUp()
+  const [one, two] = [send(1), send(2)]
+  expect(inFlight.size).toBe(2)
+  answer(2)
+  answer(3)
+  answer(1)
+  expect([await one, await two]).toEqual([Buffer.from([1]), Buffer.from([2])])
+  expect(inFlight.size).toBe(0)
+})
+
+test('one overdue answer breaks the connection for all', async () => {
+  const { clock, broken, send } = setUp()
+  const [slow, patient] = [send(1), send(2, 5_000)]
+  const rejected = [slow, patient].map((call) => expect(call).rejects.toThrow('did not come in time'))
+  clock.advance(999)
+  expect(broken).toEqual([])
+  clock.advance(1)
+  await Promise.all(rejected)
+  expect(broken).toHaveLength(1)
+  await expect(send(3)).rejects.toThrow('did not come in time')
+})
+
+test('a shorter deadline is kept though a longer one was watched first', async () => {
+  const { clock, broken, send } = setUp()
+  const calls = [send(1, 60_000), send(2, 10)].map((call) => expect(call).rejects.toThrow())
+  clock.advance(10)
+  expect(broken).toHaveLength(1)
+  await Promise.all(calls)
+})
+
+test('what was answered in time is not overdue, and a quiet connection has no timer', async () => {
+  const { clock, broken, send, answer } = setUp()
+  const first = send(1)
+  clock.advance(900)
+  answer(1)
+  await first
+  const second = send(2)
+  clock.advance(900)
+  answer(2)
+  await second
+  clock.advance(60_000)
+  expect(broken).toEqual([])
+  expect(clock.timers).toBe(0)
+})
+
+test("kafkajs's word of a broken connection ends everything", async () => {
+  const { clock, inFlight, send } = setUp()
+  const call = expect(send(1)).rejects.toThrow('reset')
+  inFlight.rejectAll(new Error('reset'))
+  await call
+  expect(clock.timers).toBe(0)
+})

@@ -1,0 +1,181 @@
+/** The requests with a codec of our own, against kafkajs's codec of the same version where it has one. */
+import { createRequire } from 'node:module'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { fetchRequest } from '../../../src/kafka/fetch-request.js'
+import { exchangeOf } from '../../../src/kafka/kafkajs.js'
+import { offsetFetch } from '../../../src/kafka/offset-fetch-request.js'
+import { produceRequest } from '../../../src/kafka/produce-request.js'
+import { byTopic, metadata } from '../../../src/kafka/requests.js'
+import { WireReader, WireWriter } from '../../../src/kafka/wire.js'
+
+const require = createRequire(import.meta.url)
+interface KafkajsRequest {
+  encode(): Promise<{ buffer: Buffer }>
+}
+const kafkajs = (path: string) =>
+  require(`kafkajs/src/protocol/requests/${path}`) as ((args: object) => KafkajsRequest) & {
+    decode(payload: Buffer): Promise<unknown>
+  }
+const joined = async (request: { encode(): readonly Uint8Array[] | Promise<readonly Uint8Array[]> }): Promise<Buffer> =>
+  Buffer.concat(await request.encode())
+
+const offset = fc.maxSafeNat()
+const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 200 })
+const topics = <T>(partition: fc.Arbitrary<T>) =>
+  fc.array(fc.record({ topic: name, partitions: fc.array(partition, { maxLength: 40 }) }), { maxLength: 5 })
+
+test('Fetch, byte for byte', async () => {
+  const partition = fc.record({ partition: fc.nat(), position: offset })
+  await fc.assert(
+    fc.asyncProperty(topics(partition), fc.nat(), fc.nat(), fc.nat(), async (asked, maxWaitMs, maxBytes, most) => {
+      const ours = fetchRequest({ maxWaitMs, maxBytes, maxBytesPerPartition: most, topics: asked })({})
+      const theirs = kafkajs('fetch/v11/request')({
+        replicaId: -1,
+        maxWaitTime: maxWaitMs,
+        minBytes: 1,
+        maxBytes,
+        isolationLevel: 1,
+        topics: asked.map(({ topic, partitions }) => ({
+          topic,
+          partitions: partitions.map(({ partition: number, position }) => ({
+            partition: number,
+            fetchOffset: position,
+            maxBytes: most,
+          })),
+        })),
+      })
+      expect((await joined(ours)).equals((await theirs.encode()).buffer)).toBe(true)
+    }),
+  )
+})
+
+test("Fetch's answer: every partition with its own error, aborted transactions, raw records", async () => {
+  const partition = fc.record({
+    partition: fc.nat(),
+    errorCode: fc.integer({ min: -1, max: 120 }),
+    highWatermark: offset,
+    lastStableOffset: offset,
+    abortedTransactions: fc.array(
+      fc.record({ producerId: fc.bigInt({ min: 0n, max: 2n ** 62n }), firstOffset: offset }),
+    ),
+    records: fc.uint8Array({ maxLength: 300 }),
+  })
+  await fc.assert(
+    fc.asyncProperty(topics(partition), fc.nat({ max: 30_000 }), async (answered, errorCode) => {
+      const writer = new WireWriter().int32(0).int16(errorCode).int32(0)
+      writer.array(answered, ({ topic, partitions }) => {
+        writer.string(topic).array(partitions, (one) => {
+          writer.int32(one.partition).int16(one.errorCode).int64(one.highWatermark).int64(one.lastStableOffset).int64(0)
+          // Without aborted transactions brokers write a null array.
+          if (one.abortedTransactions.length === 0) writer.int32(-1)
+          else
+            writer.array(one.abortedTransactions, ({ producerId, firstOffset }) => {
+              writer
+                .int32(Number(producerId >> 32n))
+                .int32(Number(BigInt.asIntN(32, producerId)))
+                .int64(firstOffset)
+            })
+          writer.int32(-1).bytes(one.records)
+        })
+      })
+      const answer = await fetchRequest({ maxWaitMs: 0, maxBytes: 0, maxBytesPerPartition: 0, topics: [] })({}).decode(
+        Buffer.concat(writer.parts()),
+      )
+      expect(answer.errorCode).toBe(errorCode)
+      expect(answer.partitions.map((one) => ({ ...one, records: new Uint8Array(one.records) }))).toEqual(
+        answered.flatMap(({ topic, partitions }) => partitions.map((one) => ({ topic, ...one }))),
+      )
+    }),
+  )
+})
+
+test('Produce: what kafkajs would write around the same batches', async () => {
+  const partition = fc.record({ partition: fc.nat(), batch: fc.uint8Array({ maxLength: 2000 }) })
+  await fc.assert(
+    fc.asyncProperty(fc.option(name), fc.nat(), topics(partition), async (transactionalId, timeoutMs, written) => {
+      const encoded = await joined(produceRequest({ transactionalId, timeoutMs, topics: written })({}))
+      const reader = new WireReader(encoded)
+      expect([reader.string(), reader.int16(), reader.int32()]).toEqual([transactionalId, -1, timeoutMs])
+      const read = reader.array(() => {
+        const topic = reader.string()
+        const partitions = reader.array(() => ({ partition: reader.int32(), batch: new Uint8Array(reader.bytes()) }))
+        return { topic, partitions }
+      })
+      expect(read).toEqual(written)
+    }),
+  )
+  const theirs = kafkajs('produce/v7/request')({ acks: -1, timeout: 9, transactionalId: 'tx', topicData: [] })
+  const ours = produceRequest({ transactionalId: 'tx', timeoutMs: 9, topics: [] })({})
+  expect(await joined(ours)).toEqual((await theirs.encode()).buffer)
+})
+
+test("Produce's answer names the partition that failed", async () => {
+  const writer = new WireWriter()
+  const answers = [
+    { topic: 'a', partition: 1, errorCode: 0, baseOffset: 2 ** 40 },
+    { topic: 'a', partition: 2, errorCode: 10, baseOffset: -1 },
+    { topic: 'b', partition: 0, errorCode: 0, baseOffset: 0 },
+  ]
+  writer.array(
+    byTopic(answers, (one) => one),
+    ({ topic, partitions }) => {
+      writer.string(topic).array(partitions, ({ partition, errorCode, baseOffset }) => {
+        writer.int32(partition).int16(errorCode).int64(baseOffset).int64(-1).int64(0)
+      })
+    },
+  )
+  const payload = Buffer.concat(writer.int32(0).parts())
+  expect(await produceRequest({ transactionalId: null, timeoutMs: 0, topics: [] })({}).decode(payload)).toEqual(answers)
+})
+
+test('OffsetFetch asks for stable offsets only', async () => {
+  const request = offsetFetch('grp', [{ topic: 'tp', partitions: [1, 258] }])({})
+  const hex = ['00', '04677270', '02', '037470', '03', '00000001', '00000102', '00', '01', '00'].join('')
+  expect((await joined(request)).toString('hex')).toBe(hex)
+  expect(request).toMatchObject({ apiKey: 9, apiVersion: 7 })
+})
+
+test("OffsetFetch's answer, with tagged fields that are not known here", async () => {
+  const writer = new WireWriter().unsignedVarint(1).unsignedVarint(300).unsignedVarint(2).int16(7).int32(0)
+  writer.compactArray(['tp'], (topic) => {
+    writer.compactString(topic).compactArray([0, 1], (partition) => {
+      writer
+        .int32(partition)
+        .int64(partition === 0 ? 2 ** 45 + 1 : -1)
+        .int32(-1)
+      writer
+        .unsignedVarint(0)
+        .int16(partition === 0 ? 0 : 88)
+        .unsignedVarint(0)
+    })
+    writer.unsignedVarint(0)
+  })
+  const payload = Buffer.concat(writer.int16(0).unsignedVarint(0).parts())
+  expect(await offsetFetch('g', [])({}).decode(payload)).toEqual({
+    errorCode: 0,
+    partitions: [
+      { topic: 'tp', partition: 0, offset: 2 ** 45 + 1, errorCode: 0 },
+      { topic: 'tp', partition: 1, offset: -1, errorCode: 88 },
+    ],
+  })
+})
+
+test('an answer that is cut is an error, not a wrong figure', () => {
+  const payload = Buffer.concat(new WireWriter().int32(0).int16(0).int32(0).int32(3).parts())
+  const decode = () =>
+    fetchRequest({ maxWaitMs: 0, maxBytes: 0, maxBytesPerPartition: 0, topics: [] })({}).decode(payload)
+  expect(decode).toThrow(RangeError)
+})
+
+test('metadata of no topic is not metadata of all topics', async () => {
+  const versions = { 3: { minVersion: 0, maxVersion: 13 } }
+  expect(await joined(metadata([])(versions))).toEqual(Buffer.from([0, 0, 0, 0, 0]))
+  const theirs = await exchangeOf('Metadata', { topics: [] }, versions).request.encode()
+  expect(theirs.buffer.readInt32BE(0)).toBe(-1)
+})
+
+test('a request that the broker does not take in any version known here is an error', () => {
+  expect(() => exchangeOf('Metadata', {}, { 3: { minVersion: 90, maxVersion: 99 } })).toThrow('Metadata')
+  expect(() => exchangeOf('Metadata', {}, {})).toThrow('Metadata')
+})
