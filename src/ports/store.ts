@@ -1,5 +1,7 @@
 /** The state store: what the runtime needs of LMDB. One store per task, in the worker's state directory. */
 
+import type { Snapshot } from './peers.js'
+
 export interface StoreMeta {
   /** Position in the changelog up to which the store holds its records. */
   readonly changelogPosition: number
@@ -18,7 +20,8 @@ export interface StateStore {
   /**
    * Applies all of it in one transaction; resolves when a later open in any process sees it. undefined as a value
    * deletes; meta undefined leaves it as it is. Writes are applied in the order of the calls. Bytes may not be changed by the caller until it resolves.
-   * Rejects with STORE_FAILED (a full disk, say); the store then holds what it held before.
+   * Rejects with STORE_FAILED (a full disk, say); the store then holds what it held before, and takes no write until it
+   * is opened anew, for a later one would leave a gap.
    */
   write(changes: readonly StoreChange[], meta: StoreMeta | undefined): Promise<void>
   /** Number of stored objects. */
@@ -37,6 +40,17 @@ export interface StateStores {
   open(task: string): Promise<StateStore>
   /** Moves the store out of the way (kept beside it until the next discard of this task) so that `open` creates it anew. */
   discard(task: string): Promise<void>
+  /**
+   * A consistent copy of an open store, as it is now; writes go on meanwhile. The copy is bounded in time and is made
+   * beside the store, so that no reader pins it. Rejects with STORE_FAILED.
+   */
+  snapshot(task: string): Promise<Snapshot>
+  /**
+   * Takes a copy as the task's store: into a new directory first, checked, and swapped in only whole. The task's store
+   * must not be open; what was there before is discarded. Rejects with STORE_DAMAGED when it is no store of Potoroo's,
+   * STORE_FAILED, or what the chunks throw; then nothing has changed. `signal` aborts it at any time before the swap.
+   */
+  adopt(task: string, snapshot: Snapshot, signal: AbortSignal): Promise<void>
   /** What this worker wrote down under a name, to read after a restart; small. */
   readNote(name: string): string | undefined
   writeNote(name: string, text: string): void

@@ -1,0 +1,41 @@
+/** The other workers of the group, reached directly: to copy a task's store from its owner, and to notice a death at once. */
+
+export interface Peer {
+  readonly memberId: string
+  /** `host:port`, as that worker says of itself in the group's metadata. */
+  readonly address: string
+}
+
+/** What this worker serves to its peers. */
+export interface PeerService {
+  /** The member id in the greeting: another id at the same address means that the old member is dead. */
+  memberId(): string
+  /** A consistent copy of the store of a task that is active here; undefined when it isn't. */
+  snapshot(task: string): Promise<Snapshot | undefined>
+}
+
+/** A consistent copy of a store, on its way. */
+export interface Snapshot {
+  readonly bytes: number
+  /** Gives the bytes once; releases what it holds when it ends, is returned early or throws. */
+  chunks(): AsyncIterable<Uint8Array>
+  /** For one that is not read. */
+  discard(): Promise<void>
+}
+
+export interface Peers {
+  /** Starts to listen, and resolves with this worker's address. */
+  listen(service: PeerService): Promise<string>
+  /**
+   * Keeps a connection to each of these, and to no other. `died` is told of a peer, once, when that is certain: its
+   * connection closed and a new one was refused, or the greeting has another member id. What is not certain (no answer, a
+   * host or network that is gone) is left to the session timeout.
+   */
+  watch(peers: readonly Peer[], died: (peer: Peer) => void): void
+  /**
+   * A copy of the peer's store. Resolves with undefined when the peer doesn't have the task active. Rejects when the peer
+   * can't be reached or refuses the token; `chunks()` throws when it breaks off or its checksum is wrong.
+   */
+  snapshot(peer: Peer, task: string, signal: AbortSignal): Promise<Snapshot | undefined>
+  close(): Promise<void>
+}
