@@ -303,8 +303,13 @@ function isKeyOf({ buffer, keyStart, keyEnd }: RecordCursor, key: Buffer): boole
   return true
 }
 
-/** Errors that come out of the store, not of a message: they stop the worker. */
-const notOfTheMessage: ReadonlySet<ErrorCode> = new Set(['STORE_FAILED', 'STORE_DAMAGED', 'INTERNAL'])
+/** Errors that are not of a message, but of the store or of the application as a whole: they stop the worker. */
+const notOfTheMessage: ReadonlySet<ErrorCode> = new Set([
+  'STORE_FAILED',
+  'STORE_DAMAGED',
+  'INTERNAL',
+  'INVALID_DEFINITION',
+])
 
 const DROPPED = Symbol('dropped')
 

@@ -264,3 +264,18 @@ describe('Processor', () => {
     expect(at(collected, 'dead')[0]?.headers.trace).toBe('42')
   })
 })
+
+describe('an application that is wrong as a whole', () => {
+  it('stops the worker: no message is to blame, so none goes to the dead letters', () => {
+    const [wrong] = topologyOf(
+      definitionOf(
+        application('wrong', from(steps).to(counts, (() => Promise.resolve()) as unknown as () => undefined)),
+      ),
+    ).subTopologies
+    if (wrong === undefined) throw new Error('no sub-topology')
+    const bench = new Bench({ subTopology: wrong })
+    bench.feed({ key: 'a' })
+    expect(() => bench.run()).toThrow(/promise/)
+    expect(bench.retakes).toBe(1)
+  })
+})
