@@ -1,11 +1,11 @@
 /** Becoming active: steps A1 to A3 of task.ts. */
-import { messageOf, PotorooError, isPotorooError } from '../errors.js'
+import { messageOf } from '../errors.js'
 import type { ProcessorPlan } from '../core/processor.js'
-import { choosePosition, restorePlan } from '../core/restore-plan.js'
+import { choosePosition } from '../core/restore-plan.js'
 import type { Fetcher, TransactionalProducer } from '../ports/log.js'
-import type { StateStore } from '../ports/store.js'
 import type { Ports } from './options.js'
-import { IdentityMismatch, replay, type Replayed } from './replay.js'
+import { restoreUpTo, type Replayed } from './changelog-reader.js'
+import { isOfAnotherChangelog, prepareStore, rebuildStore, type PreparedStore, type StoreHolder } from './task-store.js'
 
 export interface TaskPlan {
   readonly id: string
@@ -31,17 +31,13 @@ export interface Activation {
 
 type Environment = Ports & { readonly fetcher: Fetcher }
 
-/**
- * `earlierWrites`: store writes of an earlier activation. `opened` is told of a store as soon as it is open, for that
- * must be closed also when this fails.
- */
+/** `earlierWrites`: store writes of an earlier activation. */
 export async function activate(
   plan: TaskPlan,
   env: Environment,
   signal: AbortSignal,
   earlierWrites: Promise<void>,
-  opened: (store: StateStore | undefined) => void,
-  open: StateStore | undefined,
+  holder: StoreHolder,
 ): Promise<Activation> {
   const { log, random } = env
   const startedMs = env.clock.monotonic()
@@ -51,7 +47,7 @@ export async function activate(
     signal.throwIfAborted()
     // A2
     await earlierWrites
-    const restored = plan.changelog && (await restore(plan, plan.changelog, env, signal, opened, open))
+    const restored = plan.changelog && (await restore(plan, plan.changelog, env, signal, holder))
     signal.throwIfAborted()
     // A3
     const committed = restored?.commit?.positions
@@ -87,61 +83,21 @@ async function restore(
   changelog: NonNullable<TaskPlan['changelog']>,
   env: Environment,
   signal: AbortSignal,
-  opened: (store: StateStore | undefined) => void,
-  open: StateStore | undefined,
+  holder: StoreHolder,
 ): Promise<Restored> {
-  const { log, stores, clock, logger } = env
-  const { topic, deleteRetentionMs } = changelog
-  const { partition } = plan
-  const where = { topic, partition }
-
-  let aside = false
-  const setAside = async (store: StateStore | undefined, why: string): Promise<StateStore> => {
-    logger.warn({ task: plan.id, why }, 'the store is set aside, and rebuilt from the changelog')
-    await store?.close()
-    opened(undefined)
-    await stores.discard(plan.id)
-    aside = true
-    const fresh = await stores.open(plan.id)
-    opened(fresh)
-    return fresh
-  }
-
-  let store: StateStore
-  try {
-    store = open ?? (await stores.open(plan.id))
-    opened(store)
-  } catch (error) {
-    if (!isPotorooError(error, 'STORE_DAMAGED')) throw error
-    store = await setAside(undefined, messageOf(error))
-  }
   // After A1: what lies behind this end is not the task's history any more.
-  const [end = 0] = await log.listOffsets([where], 'end')
-  const [earliest = 0] = await log.listOffsets([where], 'earliest')
-  if (store.meta() === undefined && store.size() > 0) store = await setAside(store, 'it was left half rebuilt')
-  const meta = store.meta()
-  const decided = restorePlan(meta, { earliest, end, deleteRetentionMs }, clock.now())
-  if (decided.kind === 'lost')
-    throw new PotorooError(
-      'CHANGELOG_LOST',
-      `task ${plan.id}: ${topic}, partition ${String(partition)}: ${decided.why}`,
-    )
-  const run = async (from: number): Promise<Restored> => {
-    const replayed = await replay({ ...where, from, end, store: store.meta() }, store, env.fetcher, env, signal)
-    return { ...replayed, from, rebuilt: aside }
-  }
-  if (decided.kind === 'rebuild') {
-    store = await setAside(store, decided.why)
-    return run(decided.from)
+  const [end = 0] = await env.log.listOffsets([{ topic: changelog.topic, partition: plan.partition }], 'end')
+  const prepared = await prepareStore(plan, changelog, end, env, holder)
+  const run = async ({ store, from, rebuilt }: PreparedStore): Promise<Restored> => {
+    const range = { topic: changelog.topic, partition: plan.partition, from, end }
+    return { ...(await restoreUpTo(range, store, env.fetcher, env, signal)), from, rebuilt }
   }
   try {
-    return await run(decided.from)
+    return await run(prepared)
   } catch (error) {
-    if (meta === undefined || !(error instanceof IdentityMismatch || isPotorooError(error, 'OFFSET_OUT_OF_RANGE')))
-      throw error
+    if (prepared.store.meta() === undefined || !isOfAnotherChangelog(error)) throw error
     signal.throwIfAborted()
-    store = await setAside(store, messageOf(error))
-    return run(earliest)
+    return run(await rebuildStore(plan, changelog, messageOf(error), env, holder))
   }
 }
 

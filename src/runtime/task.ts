@@ -20,8 +20,8 @@ import { Processor, Retake, type Collected } from '../core/processor.js'
 import { TaskLife, type TaskState } from '../core/task-life.js'
 import type { Timer } from '../ports/clock.js'
 import type { FetchInput, PartitionPosition } from '../ports/log.js'
-import type { StateStore } from '../ports/store.js'
 import { activate, type Activation, type TaskPlan } from './activation.js'
+import type { StoreHolder } from './task-store.js'
 import { atMost, sleep, type Ports, type RuntimeOptions } from './options.js'
 import type { Fetcher } from '../ports/log.js'
 
@@ -71,7 +71,6 @@ export class Task {
   readonly id: string
   readonly #life: TaskLife
   #running: Running | undefined
-  #store: StateStore | undefined
   /** The commit under way: C1 done, C2 not yet. Never rejects. */
   #committing: Promise<void> | undefined
   /** C3 of all commits so far. Never rejects. */
@@ -85,11 +84,15 @@ export class Task {
   #lastTaken: { readonly input: number; readonly offset: number } | undefined
   #stopping = false
   #backlogged = false
+  /** The activation under way, or the last one. Never rejects. */
+  #activating: Promise<void> = Promise.resolve()
   #damaged = false
 
+  /** `holder`: of a store that is open already, as a standby's; the task closes it. */
   constructor(
     readonly plan: TaskPlan,
     private readonly env: TaskEnvironment,
+    private readonly holder: StoreHolder = { store: undefined },
   ) {
     this.id = plan.id
     this.#life = new TaskLife(plan.id)
@@ -101,7 +104,11 @@ export class Task {
 
   /** Becomes active, in the background. */
   start(): void {
-    void this.#activate()
+    this.#activateSoon()
+  }
+
+  #activateSoon(): void {
+    this.#activating = this.#activate()
   }
 
   /**
@@ -156,9 +163,11 @@ export class Task {
     this.#drop()
     this.#life.become('closed')
     this.#abort.abort(new Error('the task is closed'))
+    // It may be opening the store: that is closed only when nobody works on it.
+    await atMost(this.env.clock, STOP_COMMIT_MS, this.#activating)
     await this.#storeWrites
     if (running !== undefined && commit) await this.#writeAtEnd()
-    await this.#store?.close().catch((error: unknown) => {
+    await this.holder.store?.close().catch((error: unknown) => {
       this.env.logger.warn({ task: this.id, error: messageOf(error) }, 'could not close the store')
     })
   }
@@ -174,9 +183,9 @@ export class Task {
   }
 
   async #writeAtEnd(): Promise<void> {
-    const meta = this.#store?.meta()
+    const meta = this.holder.store?.meta()
     if (meta === undefined) return
-    await this.#store?.write([], { ...meta, atEndMs: this.env.clock.now() }).catch((error: unknown) => {
+    await this.holder.store?.write([], { ...meta, atEndMs: this.env.clock.now() }).catch((error: unknown) => {
       this.env.logger.warn({ task: this.id, error: messageOf(error) }, 'could not write to the store')
     })
   }
@@ -188,16 +197,7 @@ export class Task {
     const abort = (this.#abort = new AbortController())
     try {
       if (this.#damaged) await this.#setAside()
-      const activation = await activate(
-        this.plan,
-        this.env,
-        abort.signal,
-        this.#storeWrites,
-        (store) => {
-          this.#store = store
-        },
-        this.#store,
-      )
+      const activation = await activate(this.plan, this.env, abort.signal, this.#storeWrites, this.holder)
       if (!this.#life.isCurrent(number)) {
         activation.producer.close()
         return
@@ -212,8 +212,8 @@ export class Task {
   async #setAside(): Promise<void> {
     this.env.logger.warn({ task: this.id }, 'the store is set aside, and rebuilt from the changelog')
     await this.#storeWrites
-    await this.#store?.close()
-    this.#store = undefined
+    await this.holder.store?.close()
+    this.holder.store = undefined
     await this.env.stores.discard(this.id)
     this.#damaged = false
   }
@@ -228,7 +228,7 @@ export class Task {
         'a source gave no answer in time: records of the others go first, whatever their timestamps',
       )
     })
-    const store = this.#store
+    const store = this.holder.store
     const processor = new Processor({
       ...plan.processor,
       load: (storeKey) => store?.get(storeKey),
@@ -394,7 +394,7 @@ export class Task {
     if (!this.#life.isCurrent(number)) return
     this.#backOffMs = FIRST_BACK_OFF_MS
     this.#sayDeadLetters(collected)
-    const store = this.#store
+    const store = this.holder.store
     const changelogEnd = ends[0]
     if (store === undefined || plan.changelog === undefined || changelogEnd === undefined) return
     this.#storeWritesUnderWay++
@@ -481,14 +481,14 @@ export class Task {
    */
   async #whenConfirmed(number: number): Promise<void> {
     await this.env.confirmOwnership()
-    if (this.#life.isCurrent(number)) await this.#activate()
+    if (this.#life.isCurrent(number)) this.#activateSoon()
   }
 
   async #afterBackOff(number: number): Promise<void> {
     const ms = this.#backOffMs
     this.#backOffMs = Math.min(MAX_BACK_OFF_MS, ms * 2)
     await sleep(this.env.clock, ms)
-    if (this.#life.isCurrent(number)) await this.#activate()
+    if (this.#life.isCurrent(number)) this.#activateSoon()
   }
 
   /** What this activation had in memory is gone. */
