@@ -5,7 +5,8 @@
  * Invariants
  * 1. A write is on the disk as a whole or not at all, in the order of the calls. A process that is killed before that
  *    moment has written nothing; the disk may hold it before the writer knows.
- * 2. One living process has the directory; a dead one's lock counts for nothing.
+ * 2. After a write that failed none succeeds, until the store is opened anew.
+ * 3. One living process has the directory; a dead one's lock counts for nothing.
  */
 import { PotorooError } from '../errors.js'
 import { noFaults } from './faults.js'
@@ -131,6 +132,8 @@ class MemoryStateStores implements StateStores {
 class MemoryStateStore implements StateStore {
   #last: Promise<unknown> = Promise.resolve()
   #closed = false
+  /** A write that comes after one that failed would leave a gap. */
+  #failure: PotorooError | undefined
 
   constructor(
     private readonly task: string,
@@ -170,7 +173,10 @@ class MemoryStateStore implements StateStore {
     const { clock, name } = this.process
     const { durableAfterMs, knownAfterMs, fails } = this.faults.write({ process: name, task: this.task })
     await sleep(clock, durableAfterMs)
-    if (fails === true) throw new PotorooError('STORE_FAILED', `The store of ${this.task} can't be written: disk full`)
+    if (fails === true) {
+      this.#failure = new PotorooError('STORE_FAILED', `The store of ${this.task} can't be written: disk full`)
+    }
+    if (this.#failure !== undefined) throw this.#failure
     for (const { key, value } of changes) {
       if (value === undefined) this.contents.values.delete(latin1(key))
       else this.contents.values.set(latin1(key), Uint8Array.from(value))

@@ -70,15 +70,20 @@ test('a process killed before a write is on the disk has written nothing; after 
   }
 })
 
-test('a write that fails changes nothing, and the next one goes on', async () => {
+test('a write that fails changes nothing, nor do those after it, until the store is opened anew (invariant 2)', async () => {
   const { scheduler, disk, open } = scene([{ durableAfterMs: 1, knownAfterMs: 1, fails: true }])
-  const store = await scheduler.run(open('a').stores.open('t_0'))
-  await expect(scheduler.run(store.write([{ key: key('a'), value: key('1') }], meta(1)))).rejects.toMatchObject({
+  const { stores } = open('a')
+  const store = await scheduler.run(stores.open('t_0'))
+  const failed = (write: Promise<void>): Promise<unknown> => scheduler.run(write.catch((error: unknown) => error))
+  expect(await failed(store.write([{ key: key('a'), value: key('1') }], meta(1)))).toMatchObject({
     code: 'STORE_FAILED',
   })
+  expect(await failed(store.write([], meta(2)))).toMatchObject({ code: 'STORE_FAILED' })
   expect(disk.look('t_0').meta).toBe(undefined)
-  await scheduler.run(store.write([], meta(2)))
-  expect(store.meta()?.changelogPosition).toBe(2)
+  await scheduler.run(store.close())
+  const again = await scheduler.run(stores.open('t_0'))
+  await scheduler.run(again.write([], meta(3)))
+  expect(again.meta()?.changelogPosition).toBe(3)
 })
 
 test('a write without meta leaves it as it is', async () => {
@@ -90,7 +95,7 @@ test('a write without meta leaves it as it is', async () => {
   expect(store.size()).toBe(1)
 })
 
-test('closing waits for writes under way, and gives the lock back (invariant 2)', async () => {
+test('closing waits for writes under way, and gives the lock back (invariant 3)', async () => {
   const { scheduler, disk, open } = scene()
   const { stores } = open('a')
   const store = await scheduler.run(stores.open('t_0'))

@@ -1,0 +1,97 @@
+/** What goes in, drawn from the seed, and what has to come out, calculated plainly. */
+import {
+  initialState,
+  takeOrder,
+  takeQuote,
+  type Checked,
+  type Noted,
+  type Order,
+  type Quote,
+  type SymbolState,
+} from './application.js'
+import type { SeededRandom } from '../../src/memory/random.js'
+
+export interface MarketEvent {
+  readonly topic: 'quotes' | 'orders'
+  readonly key: string
+  /** The record's value. */
+  readonly text: string
+  /** Undefined for a value that is no JSON. */
+  readonly message: Quote | Order | undefined
+  /** ms from the beginning; before it when negative. No two events have the same. */
+  readonly atMs: number
+}
+
+export interface MarketPlan {
+  readonly events: number
+  readonly symbols: number
+  readonly fromMs: number
+  readonly toMs: number
+  /** Whether messages may delete state objects; without it an order's place can be checked by counting. */
+  readonly forgets: boolean
+}
+
+export function drawMarket(random: SeededRandom, plan: MarketPlan): MarketEvent[] {
+  const times = new Set<number>()
+  while (times.size < plan.events) times.add(Math.floor(random.between(plan.fromMs, plan.toMs)))
+  return [...times]
+    .sort((a, b) => a - b)
+    .map((atMs, index) => {
+      const key = `S${String(random.below(plan.symbols))}`
+      const id = `e${String(index)}`
+      const topic = random.chance(0.5) ? 'quotes' : 'orders'
+      if (random.chance(0.02)) return { topic, key, text: `no json ${id}`, message: undefined, atMs }
+      const throws = random.chance(0.03)
+      const draw = random.next()
+      const message: Quote | Order =
+        topic === 'orders'
+          ? { id, symbol: key, account: `A${String(random.below(5))}`, kind: throws ? 'throws' : 'plain' }
+          : {
+              id,
+              symbol: key,
+              bid: index,
+              kind: throws ? 'throws' : draw < 0.05 ? 'idle' : draw < 0.12 && plan.forgets ? 'forget' : 'plain',
+            }
+      return { topic, key, text: JSON.stringify(message), message, atMs }
+    })
+}
+
+export interface Expected {
+  /** By symbol, in their order. */
+  readonly checked: ReadonlyMap<string, readonly Checked[]>
+  readonly noted: readonly Noted[]
+  /** Values of the records that go to the dead letters. */
+  readonly deadLetters: readonly string[]
+  readonly states: ReadonlyMap<string, SymbolState>
+}
+
+/** Everything in the order of its time. */
+export function calculate(events: readonly MarketEvent[]): Expected {
+  const states = new Map<string, SymbolState>()
+  const checked = new Map<string, Checked[]>()
+  const noted: Noted[] = []
+  const deadLetters: string[] = []
+  for (const { key, message, text } of events) {
+    if (message === undefined) {
+      deadLetters.push(text)
+      continue
+    }
+    const state = { ...(states.get(key) ?? initialState()) }
+    let forgotten = false
+    try {
+      if ('account' in message) {
+        const output = takeOrder(state, message)
+        const list = checked.get(key)
+        if (list === undefined) checked.set(key, [output])
+        else list.push(output)
+        noted.push({ id: message.id, account: message.account })
+      } else takeQuote(state, message, { forget: () => (forgotten = true) })
+    } catch {
+      deadLetters.push(text)
+      continue
+    }
+    if (forgotten) states.delete(key)
+    else states.set(key, state)
+  }
+  return { checked, noted, deadLetters, states }
+}

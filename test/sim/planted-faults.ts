@@ -1,0 +1,289 @@
+/**
+ * Faults to plant, each a breach of one numbered step or invariant: what the simulation is good for shows in that it
+ * finds them all. Texts that are not in the sources any more make the test fail: plant anew where the code went.
+ */
+import type { Plant } from './compile.mjs'
+
+export interface PlantedFault {
+  readonly what: string
+  readonly plants: readonly Plant[]
+}
+
+const task = 'src/runtime/task.ts'
+const activation = 'src/runtime/activation.ts'
+const replay = 'src/runtime/replay.ts'
+
+const commitCall =
+  'ends = await activation.producer.commit({ records: collected.records, group: plan.group, positions })'
+const fence = '  const producer = await log.producer(plan.transactionalId, signal)\n'
+
+export const plantedFaults: readonly PlantedFault[] = [
+  {
+    what: 'A1: the changelog is replayed before the owner before is fenced',
+    plants: [
+      { file: activation, find: fence, replace: '' },
+      {
+        file: activation,
+        find: '  try {\n    signal.throwIfAborted()\n    // A2\n',
+        replace: '  let producer\n  try {\n    signal.throwIfAborted()\n    // A2\n',
+      },
+      {
+        file: activation,
+        find: '    // A3\n',
+        replace: '    producer = await log.producer(plan.transactionalId, signal)\n    // A3\n',
+      },
+      { file: activation, find: '    producer.close()\n', replace: '    producer?.close()\n' },
+    ],
+  },
+  {
+    what: 'A1, A3: the positions are read before the owner before is fenced',
+    plants: [
+      {
+        file: activation,
+        find: fence,
+        replace: `  const early = await inputPositions(plan, env, undefined)\n${fence}`,
+      },
+      {
+        file: activation,
+        find: 'const { positions, known } = await inputPositions(plan, env, committed)',
+        replace:
+          'const late = await inputPositions(plan, env, committed)\n' +
+          '    const { positions, known } = early.known.some(Number.isNaN) ? late : early',
+      },
+    ],
+  },
+  {
+    what: 'A1: nobody is fenced, for every activation has a transactional id of its own',
+    plants: [
+      {
+        file: activation,
+        find: 'log.producer(plan.transactionalId, signal)',
+        replace: 'log.producer(plan.transactionalId + random.id(), signal)',
+      },
+    ],
+  },
+  {
+    what: 'A2: store writes of the activation before are not awaited',
+    plants: [{ file: activation, find: '    await earlierWrites\n', replace: '' }],
+  },
+  {
+    what: 'A2: the changelog is not replayed where the store holds something',
+    plants: [
+      {
+        file: 'src/core/restore-plan.ts',
+        find: "return { kind: 'replay', from: store.changelogPosition }",
+        replace: "return { kind: 'replay', from: end - 1 }",
+      },
+    ],
+  },
+  {
+    what: 'A2: the end is what can be read now: open transactions below it are not waited for',
+    plants: [
+      {
+        file: replay,
+        find: '      if (position >= end) finish(undefined)\n      else if (sliceBytes',
+        replace: '      if (position >= end || fetched.batches.length === 0) finish(undefined)\n      else if (sliceBytes',
+      },
+      {
+        file: activation,
+        find: fence,
+        replace: `  const fencing = log.producer(plan.transactionalId, signal)\n  fencing.catch(() => undefined)\n`,
+      },
+      { file: activation, find: '  try {\n    signal.throwIfAborted()\n    // A2\n', replace: '  let producer\n  try {\n    // A2\n' },
+      { file: activation, find: '    // A3\n', replace: '    // A3\n    producer = await fencing\n' },
+      { file: activation, find: '    producer.close()\n', replace: '    producer?.close()\n' },
+    ],
+  },
+  {
+    what: 'A2: the replay stops short of the last commit',
+    plants: [{ file: replay, find: 'if (cursor.offset >= end) break', replace: 'if (cursor.offset >= end - 4) break' }],
+  },
+  {
+    what: 'A3: the positions are those of the group, which may be gone',
+    plants: [
+      {
+        file: activation,
+        find: 'await inputPositions(plan, env, committed)',
+        replace: 'await inputPositions(plan, env, undefined)',
+      },
+    ],
+  },
+  {
+    what: 'A4: reading goes on one record too far',
+    plants: [
+      {
+        file: task,
+        find: 'new Input(i, source.topic, activation.positions[i] ?? 0)',
+        replace: 'new Input(i, source.topic, (activation.positions[i] ?? 0) + (activation.positions[i] > 3 ? 1 : 0))',
+      },
+    ],
+  },
+  {
+    what: 'C1: the positions are taken after something was awaited',
+    plants: [
+      {
+        file: task,
+        find: "    let ends: readonly number[]\n    try {\n",
+        replace:
+          '    let ends: readonly number[]\n    try {\n      await new Promise<void>((resolve) => env.clock.after(1, resolve))\n' +
+          '      for (const input of inputs) (record.positions as Record<string, number>)[input.topic] = input.position\n',
+      },
+      {
+        file: 'src/core/processor.ts',
+        find: 'writer.append(nowMs, COMMIT_KEY, encodeCommitRecord(commit))',
+        replace:
+          'const late = { toString: () => encodeCommitRecord(commit) }\n      writer.append(nowMs, COMMIT_KEY, late.toString())',
+      },
+      {
+        file: activation,
+        find: 'await inputPositions(plan, env, committed)',
+        replace: 'await inputPositions(plan, env, undefined)',
+      },
+    ],
+  },
+  {
+    what: 'C1: the positions are those of what was fetched, not of what was processed',
+    plants: [
+      {
+        file: task,
+        find: 'const positions = inputs.map((input) => input.position)\n    const record',
+        replace: 'const positions = inputs.map((input) => input.end)\n    const record',
+      },
+    ],
+  },
+  {
+    what: 'C2: outputs have a transaction of their own, after that of changelog and positions',
+    plants: [
+      {
+        file: task,
+        find: commitCall,
+        replace:
+          'ends = await activation.producer.commit({ records: collected.records.slice(0, 1), group: plan.group, positions })\n' +
+          '      await activation.producer.commit({ records: collected.records.slice(1), group: plan.group, positions: [] })',
+      },
+    ],
+  },
+  {
+    what: 'C2: outputs have a transaction of their own, before that of changelog and positions',
+    plants: [
+      {
+        file: task,
+        find: commitCall,
+        replace:
+          'await activation.producer.commit({ records: collected.records.slice(1), group: plan.group, positions: [] })\n' +
+          '      ends = await activation.producer.commit({ records: collected.records.slice(0, 1), group: plan.group, positions })',
+      },
+    ],
+  },
+  {
+    what: 'C2: a commit that failed is tried again as it was',
+    plants: [
+      {
+        file: task,
+        find: commitCall,
+        replace:
+          'const all = { records: collected.records, group: plan.group, positions }\n' +
+          '      ends = await activation.producer.commit(all).catch(async () => {\n' +
+          '        const again = await env.log.producer(plan.transactionalId)\n' +
+          '        Object.assign(activation, { producer: again })\n' +
+          '        return again.commit(all)\n' +
+          '      })',
+      },
+    ],
+  },
+  {
+    what: 'C2: a commit that failed is taken for done',
+    plants: [
+      {
+        file: task,
+        find: '      this.#commitFailed(running, collected, error)\n      return\n',
+        replace:
+          "      if (!isPotorooError(error, 'TRANSACTION_FAILED')) {\n        this.#commitFailed(running, collected, error)\n        return\n      }\n" +
+          '      Object.assign(activation, { producer: await env.log.producer(plan.transactionalId) })\n      return\n',
+      },
+    ],
+  },
+  {
+    what: 'C2: after a failure, what was in memory stays',
+    plants: [
+      {
+        file: activation,
+        find: 'const { positions, known } = await inputPositions(plan, env, committed)',
+        replace:
+          'const kept = (globalThis as Record<string, unknown>)[plan.id] as number[] | undefined\n' +
+          '    const { positions: due, known } = await inputPositions(plan, env, committed)\n' +
+          '    const positions = due',
+      },
+      {
+        file: task,
+        find: 'const store = this.#store\n    const processor = new Processor({\n      ...plan.processor,\n      load: (storeKey) => store?.get(storeKey),\n    })',
+        replace:
+          'const store = this.#store\n    const processor = (this.kept ??= new Processor({\n      ...plan.processor,\n      load: (storeKey) => this.#store?.get(storeKey),\n    }))',
+      },
+    ],
+  },
+  {
+    what: 'C3: the store is written before Kafka',
+    plants: [
+      {
+        file: task,
+        find: commitCall,
+        replace:
+          'const early = collected.changes.map(({ entry, value }) => ({ key: entry.storeKey, value }))\n' +
+          `      if (this.#store?.meta()) await this.#store.write(early, undefined)\n      ${commitCall}`,
+      },
+    ],
+  },
+  {
+    what: 'C3: the store says a position that it does not have yet',
+    plants: [
+      {
+        file: task,
+        find: 'collected.changes.map(({ entry, value }) => ({ key: entry.storeKey, value })),\n',
+        replace: 'collected.changes.slice(1).map(({ entry, value }) => ({ key: entry.storeKey, value })),\n',
+      },
+    ],
+  },
+  {
+    what: 'C3: state objects may be forgotten before the store has them',
+    plants: [
+      { file: 'src/core/state-cache.ts', find: 'entry.pins > 0 || ', replace: '' },
+    ],
+  },
+  {
+    what: 'hand-off: a task that comes back does not wait for its former life',
+    plants: [{ file: 'src/runtime/worker.ts', find: '    await this.#leaving.get(task.id)\n', replace: '' }],
+  },
+  {
+    what: 'a computation that throws leaves half of its changes',
+    plants: [{ file: 'src/core/state-table.ts', find: '    for (const entry of this.#touched) revert(entry, entry.packed)\n', replace: '' }],
+  },
+  {
+    what: 'order: an empty source holds nobody back',
+    plants: [
+      {
+        file: 'src/core/input.ts',
+        find: 'return arrived === this.#drainedArrived || arrived <= this.#drainedAsked',
+        replace: 'return true',
+      },
+    ],
+  },
+  {
+    what: 'order: a source counts as drained by an answer that was asked for before the record arrived',
+    plants: [
+      {
+        file: 'src/core/input.ts',
+        find: 'return arrived === this.#drainedArrived || arrived <= this.#drainedAsked',
+        replace: 'return arrived <= this.#drainedArrived',
+      },
+    ],
+  },
+  {
+    what: 'input: records below the position are not skipped in a first batch',
+    plants: [{ file: 'src/core/input.ts', find: 'if (this.cursor.offset < floor) continue\n', replace: '' }],
+  },
+  {
+    what: 'input: an answer to a question that is no longer asked is taken',
+    plants: [{ file: 'src/core/input.ts', find: 'if (fetched.position !== this.#end) return false\n', replace: '' }],
+  },
+]

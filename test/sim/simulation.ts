@@ -1,0 +1,499 @@
+/**
+ * One simulated world from one seed: brokers, several workers of the real runtime, input, and everything that can go
+ * wrong. After some seconds of trouble all is well again; then the world has to come to rest, and everything has to be
+ * as the plain calculation has it.
+ */
+import { definitionOf } from '../../src/api/application.js'
+import { partitionOf } from '../../src/core/partitioner.js'
+import { RecordWriter, type RecordChunk } from '../../src/core/records.js'
+import { namesOf, taskId } from '../../src/core/topology.js'
+import { isPotorooError, messageOf, type ErrorCode } from '../../src/errors.js'
+import { unpack } from '../../src/core/packing.js'
+import { MemoryCluster } from '../../src/memory/cluster.js'
+import { SeededRandom } from '../../src/memory/random.js'
+import { Scheduler, type SimulatedProcess } from '../../src/memory/scheduler.js'
+import { MemoryDisk } from '../../src/memory/stores.js'
+import { defaults, type RuntimeOptions } from '../../src/runtime/options.js'
+import { Worker } from '../../src/runtime/worker.js'
+import { APPLICATION, simulated, type SymbolState } from './application.js'
+import { checkDeadLetters, checkNoted, checkOutputs, checkOutputsLoosely, checkStates } from './checks.js'
+import { calculate, drawMarket, type MarketEvent } from './market.js'
+import { ChangelogView, recordsOf, type SeenRecord } from './views.js'
+import { drawClimate, Weather } from './weather.js'
+import type { PartitionLog } from '../../src/memory/partition.js'
+import type { Logger } from '../../src/ports/logger.js'
+
+export interface Outcome {
+  readonly seed: number
+  /** Empty: nothing was found. */
+  readonly problems: readonly string[]
+  /** The same for every run of the same code with the same seed. */
+  readonly fingerprint: number
+  readonly events: number
+  readonly virtualMs: number
+  /** What happened, with its times; only when asked for. */
+  readonly trace: readonly string[]
+}
+
+const definition = definitionOf(simulated)
+const names = namesOf('', APPLICATION)
+const STATE = 'symbol'
+const CHANGELOG = names.changelog(STATE)
+const TOPICS = ['quotes', 'orders', 'checked', 'noted', names.deadLetters, CHANGELOG]
+const TROUBLE_MS = 8_000
+const REST_WITHIN_MS = 180_000
+/** A worker that ends with one of these is started again, as a supervisor would do; any other is a finding. */
+const acceptable: ReadonlySet<ErrorCode> = new Set(['BROKER_UNREACHABLE', 'REQUEST_FAILED', 'STORE_FAILED'])
+
+export async function simulate(seed: number, options: { readonly trace?: boolean } = {}): Promise<Outcome> {
+  return new World(seed, options.trace === true).run()
+}
+
+interface Slot {
+  readonly name: string
+  readonly disk: MemoryDisk
+  process: SimulatedProcess | undefined
+  worker: Worker | undefined
+  lives: number
+  /** It is to be started again when it is down. */
+  wanted: boolean
+}
+
+class World {
+  readonly #scheduler = new Scheduler()
+  readonly #random: SeededRandom
+  readonly #problems: string[] = []
+  readonly #trace: string[] = []
+  readonly #slots: Slot[] = []
+  readonly #cluster: MemoryCluster
+  readonly #weather: Weather
+  readonly #partitions: number
+  /** Quotes and orders in the order of their timestamps, always; else orders may overtake quotes within bounds. */
+  readonly #strict: boolean
+  readonly #events: readonly MarketEvent[]
+  readonly #runtime: Omit<RuntimeOptions, 'name'>
+  readonly #changelogs: ChangelogView[] = []
+  #fingerprint = 0
+  #compacted = false
+
+  constructor(
+    readonly seed: number,
+    private readonly tracing: boolean,
+  ) {
+    const random = (this.#random = new SeededRandom(seed))
+    const climate = drawClimate(random)
+    this.#weather = new Weather(random.fork(), climate, {
+      crash: (process, why, afterMs) => {
+        this.#crash(process, why, afterMs)
+      },
+      said: (what) => {
+        this.#say(what)
+      },
+    })
+    this.#cluster = new MemoryCluster({
+      scheduler: this.#scheduler,
+      faults: this.#weather,
+      random: random.fork(),
+      brokers: random.pick([1, 1, 2]),
+      initialRebalanceDelayMs: random.pick([0, 0, 500]),
+      onTransactionEnded: ({ transactionalId, epoch, kind }) => {
+        this.#say(() => `${transactionalId}: ${kind} decided at epoch ${String(epoch)}`)
+      },
+    })
+    this.#partitions = 1 + random.below(3)
+    this.#strict = random.chance(0.7)
+    this.#runtime = {
+      ...defaults,
+      commitIntervalMs: random.pick([1, 5, 20, 100]),
+      backlogCommitIntervalMs: random.pick([1, 20, 100]),
+      maxHoldMs: this.#strict ? 3_600_000 : random.pick([0, 50, 500]),
+      cachedStateObjects: random.pick([1, 3, 1000]),
+    }
+    this.#events = drawMarket(random.fork(), {
+      events: 20 + random.below(140),
+      symbols: 1 + random.below(8),
+      fromMs: random.pick([0, -TROUBLE_MS / 2, -TROUBLE_MS * 3]),
+      toMs: random.pick([TROUBLE_MS, TROUBLE_MS * 0.7]),
+      forgets: this.#strict,
+    })
+    this.#say(
+      () => `climate ${JSON.stringify(climate)}, strict ${String(this.#strict)}, ${JSON.stringify(this.#runtime)}`,
+    )
+  }
+
+  async run(): Promise<Outcome> {
+    try {
+      this.#createTopics()
+      this.#feed()
+      const workers = 1 + this.#random.below(4)
+      for (let i = 0; i < workers; i++) this.#addSlot(this.#random.pick([0, 0, 200, 2_000]))
+      this.#plan()
+      await this.#scheduler.advance(TROUBLE_MS)
+      this.#calm()
+      await this.#rest()
+      await this.#stopAll()
+      this.#check()
+    } catch (error) {
+      this.#problems.push(
+        `the simulation broke off: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      )
+    }
+    return {
+      seed: this.seed,
+      problems: this.#problems,
+      fingerprint: this.#fingerprint,
+      events: this.#scheduler.happened,
+      virtualMs: this.#scheduler.elapsedMs,
+      trace: this.#trace,
+    }
+  }
+
+  // ---- what goes in ----
+
+  #createTopics(): void {
+    const sinkPartitions = this.#random.chance(0.5) ? this.#partitions : 1 + this.#random.below(4)
+    for (const name of ['quotes', 'orders']) this.#cluster.createTopic({ name, partitions: this.#partitions })
+    for (const name of ['checked', 'noted']) this.#cluster.createTopic({ name, partitions: sinkPartitions })
+    if (!this.#random.chance(0.5)) return
+    this.#cluster.createTopic({
+      name: CHANGELOG,
+      partitions: this.#partitions,
+      config: { 'cleanup.policy': 'compact' },
+    })
+  }
+
+  #feed(): void {
+    for (const event of this.#events) {
+      const append = (): void => {
+        const partition = partitionOf('murmur2', Buffer.from(event.key), this.#partitions)
+        this.#cluster.append({ topic: event.topic, partition }, chunksOf([event], this.#scheduler.startMs))
+      }
+      if (event.atMs < 0) append()
+      else this.#scheduler.after(undefined, event.atMs, append)
+    }
+  }
+
+  // ---- what goes wrong ----
+
+  #plan(): void {
+    const random = this.#random
+    const operations: readonly (() => void)[] = [
+      () => {
+        this.#kill(this.#anySlot(), 'is killed')
+      },
+      () => {
+        this.#kill(this.#anySlot(), 'is killed')
+      },
+      () => {
+        this.#stop(this.#anySlot())
+      },
+      () => {
+        if (this.#slots.length < 5) this.#addSlot(0)
+      },
+      () => {
+        this.#pause(this.#anySlot())
+      },
+      () => {
+        const broker = random.below(this.#cluster.brokers)
+        const downMs = random.pick([1, 100, 1_000, 3_000])
+        this.#say(() => `broker ${String(broker)} restarts, down for ${String(downMs)} ms`)
+        this.#cluster.restartBroker(broker, downMs)
+      },
+      () => {
+        this.#compact()
+      },
+      () => {
+        const partition = random.below(this.#partitions)
+        const transactionalId = names.transactionalId(STATE, partition)
+        this.#say(() => `somebody else fences ${transactionalId}`)
+        try {
+          this.#cluster.transactions.init(transactionalId, 10_000)
+        } catch (error) {
+          this.#say(() => messageOf(error))
+        }
+      },
+      () => {
+        this.#say(() => 'the group loses its positions')
+        this.#cluster.deleteOffsets(names.group)
+      },
+      () => {
+        this.#anySlot().process?.setWallClockOff(random.between(-100_000, 100_000))
+      },
+      () => {
+        const slot = this.#anySlot()
+        this.#kill(slot, 'is killed, and its disk is lost')
+        slot.disk.wipe()
+      },
+      () => {
+        const slot = this.#anySlot()
+        this.#kill(slot, 'is killed, and a store of it is damaged')
+        slot.disk.damage(taskId(STATE, random.below(this.#partitions)))
+      },
+    ]
+    const count = random.below(8)
+    for (let i = 0; i < count; i++) {
+      const operation = random.pick(operations)
+      this.#scheduler.after(undefined, random.between(0, TROUBLE_MS), operation)
+    }
+    if (!this.#strict) this.#haunt()
+  }
+
+  /** Upstream transactions that are aborted after a while: nothing of them may ever be seen. */
+  #haunt(): void {
+    const random = this.#random
+    const { transactions } = this.#cluster
+    const count = random.below(6)
+    for (let i = 0; i < count; i++) {
+      const to = { topic: random.pick(['quotes', 'orders']), partition: random.below(this.#partitions) }
+      const key = `S${String(random.below(8))}`
+      const ghost: MarketEvent = { topic: 'quotes', key, text: `ghost ${String(i)}`, message: undefined, atMs: 0 }
+      const openMs = random.pick([1, 100, 2_000])
+      this.#scheduler.after(undefined, random.between(0, TROUBLE_MS), () => {
+        this.#say(() => `an upstream transaction on ${to.topic}-${String(to.partition)}, open for ${String(openMs)} ms`)
+        const identity = transactions.init(`upstream-${String(i)}`, 60_000)
+        const partition = this.#cluster.partition(to)
+        transactions.add(identity, [partition])
+        const [chunk] = chunksOf([ghost, ghost], this.#scheduler.startMs)
+        if (chunk !== undefined) partition.append(chunk, { producerId: identity.producerId })
+        this.#scheduler.after(undefined, openMs, () => {
+          transactions.end(identity, 'abort')
+        })
+      })
+    }
+  }
+
+  #compact(): void {
+    if (this.#cluster.describeTopic(CHANGELOG) === undefined) return
+    this.#say(() => 'the changelog is compacted')
+    this.#compacted = true
+    for (let partition = 0; partition < this.#partitions; partition++) {
+      this.#cluster.partition({ topic: CHANGELOG, partition }).compact()
+    }
+  }
+
+  // ---- workers ----
+
+  #anySlot(): Slot {
+    return this.#random.pick(this.#slots)
+  }
+
+  #addSlot(afterMs: number): void {
+    const name = `w${String(this.#slots.length)}`
+    const slot: Slot = { name, disk: new MemoryDisk(), process: undefined, worker: undefined, lives: 0, wanted: true }
+    this.#slots.push(slot)
+    this.#startLater(slot, afterMs)
+  }
+
+  #startLater(slot: Slot, afterMs: number): void {
+    this.#scheduler.after(undefined, afterMs, () => {
+      if (slot.wanted && slot.process === undefined) this.#start(slot)
+    })
+  }
+
+  #start(slot: Slot): void {
+    const process = this.#scheduler.process(`${slot.name}.${String(++slot.lives)}`)
+    const logger = this.#logger(process)
+    const log = this.#cluster.log({ process, clientId: slot.name, requestTimeoutMs: 5_000, connectTimeoutMs: 5_000 })
+    const stores = slot.disk.open({ process, faults: this.#weather })
+    const ports = { log, stores, clock: process.clock, random: this.#random.fork(), logger }
+    const worker = new Worker(definition, { ...this.#runtime, name: slot.name }, ports)
+    slot.process = process
+    slot.worker = worker
+    this.#say(() => `${process.name} starts`)
+    const ended = (error: unknown): void => {
+      if (slot.process !== process) return
+      this.#say(() => `${process.name} ended: ${error === undefined ? 'as it was told' : messageOf(error)}`)
+      if (error !== undefined && !(isPotorooError(error) && acceptable.has(error.code)))
+        this.#problems.push(`${process.name} ended: ${isPotorooError(error) ? error.code : ''} ${messageOf(error)}`)
+      this.#gone(slot, 500)
+    }
+    worker.ended.then(() => {
+      ended(undefined)
+    }, ended)
+    worker.start().catch(ended)
+  }
+
+  #gone(slot: Slot, restartAfterMs: number): void {
+    slot.process?.kill()
+    slot.process = slot.worker = undefined
+    this.#startLater(slot, restartAfterMs)
+  }
+
+  #crash(processName: string, why: string, afterMs: number): void {
+    const slot = this.#slots.find(({ process }) => process?.name === processName)
+    if (slot === undefined) return
+    const { process } = slot
+    const restartAfterMs = this.#random.pick([10, 500, 4_000])
+    const die = (): void => {
+      if (slot.process !== process) return
+      this.#say(() => `${processName} dies ${why}`)
+      this.#gone(slot, restartAfterMs)
+    }
+    if (afterMs === 0) die()
+    else this.#scheduler.after(undefined, afterMs, die)
+  }
+
+  #kill(slot: Slot, what: string): void {
+    if (slot.process === undefined) return
+    this.#say(() => `${slot.process?.name ?? ''} ${what}`)
+    this.#gone(slot, this.#random.pick([1, 300, 3_000, 8_000]))
+  }
+
+  #stop(slot: Slot): void {
+    const { process, worker } = slot
+    if (process === undefined || worker === undefined) return
+    this.#say(() => `${process.name} is told to stop`)
+    void worker.stop()
+    // A supervisor loses patience.
+    this.#scheduler.after(undefined, 15_000, () => {
+      if (slot.process === process) this.#kill(slot, 'did not stop in time, and is killed')
+    })
+  }
+
+  #pause(slot: Slot): void {
+    const { process } = slot
+    if (process === undefined) return
+    const forMs = this.#random.pick([50, 1_000, 5_000, 10_000])
+    this.#say(() => `${process.name} is paused for ${String(forMs)} ms`)
+    process.pause()
+    this.#scheduler.after(undefined, forMs, () => {
+      process.resume()
+    })
+  }
+
+  // ---- the end ----
+
+  #calm(): void {
+    this.#say(() => 'from here on all is well')
+    this.#weather.calm = true
+  }
+
+  /** Waits until everything that went in is committed. */
+  async #rest(): Promise<void> {
+    const untilMs = this.#scheduler.elapsedMs + REST_WITHIN_MS
+    while (!this.#isAtRest()) {
+      if (this.#scheduler.elapsedMs > untilMs) {
+        this.#problems.push(`not at rest ${String(REST_WITHIN_MS)} ms after all was well: ${this.#whatIsLeft()}`)
+        return
+      }
+      await this.#scheduler.advance(200)
+    }
+    // What would be repeated is repeated soon.
+    await this.#scheduler.advance(1_000)
+  }
+
+  #isAtRest(): boolean {
+    return this.#whatIsLeft() === ''
+  }
+
+  #whatIsLeft(): string {
+    if (this.#cluster.describeTopic(CHANGELOG) === undefined) return 'there is no changelog yet'
+    for (const topic of TOPICS) {
+      const undecided = this.#partitionsOf(topic).find((one) => one.lastStableOffset < one.highWatermark)
+      if (undecided !== undefined) return `a transaction is open on ${topic}-${String(undecided.partition)}`
+    }
+    for (let partition = 0; partition < this.#partitions; partition++) {
+      let view = this.#changelogs[partition]
+      if (view === undefined) {
+        const of = this.#cluster.partition({ topic: CHANGELOG, partition })
+        view = this.#changelogs[partition] = new ChangelogView(`changelog ${String(partition)}`, of)
+      }
+      view.update()
+      for (const topic of ['quotes', 'orders']) {
+        const { highWatermark } = this.#cluster.partition({ topic, partition })
+        const position = view.commit?.positions[topic] ?? 0
+        if (position < highWatermark)
+          return `${topic}-${String(partition)} is at ${String(position)} of ${String(highWatermark)}`
+      }
+    }
+    return ''
+  }
+
+  async #stopAll(): Promise<void> {
+    for (const slot of this.#slots) slot.wanted = false
+    if (this.#problems.length > 0) return
+    const stopping = this.#slots.map(({ worker, process }) => (process?.alive === true ? worker?.stop() : undefined))
+    await this.#scheduler.run(Promise.all(stopping), 60_000)
+  }
+
+  #check(): void {
+    const expected = calculate(this.#events)
+    const problems = this.#problems
+    const checked = this.#records('checked')
+    if (this.#strict) problems.push(...checkOutputs(expected, checked))
+    else problems.push(...checkOutputsLoosely(this.#events, expected, checked))
+    problems.push(...checkNoted(expected, this.#records('noted')))
+    problems.push(...checkDeadLetters(expected, this.#records(names.deadLetters)))
+    const states = new Map<string, SymbolState>()
+    for (const view of this.#changelogs) {
+      view.update()
+      problems.push(...view.problems)
+      for (const [key, bytes] of view.values) {
+        const symbol = key.slice(STATE.length + 1)
+        states.set(symbol, unpackState(bytes, symbol))
+      }
+    }
+    problems.push(...checkStates(expected, states, !this.#strict))
+    for (const slot of this.#slots) problems.push(...this.#checkDisk(slot))
+  }
+
+  /** A store never has what the changelog has not, and at its position it has the same. */
+  #checkDisk({ name, disk }: Slot): string[] {
+    return this.#changelogs.flatMap((view, partition) => {
+      const { meta, values } = disk.look(taskId(STATE, partition))
+      const where = `${name}: the store of ${taskId(STATE, partition)}`
+      if (meta === undefined) return []
+      if (meta.changelogPosition > view.commitPosition) return [`${where} is ahead of the changelog`]
+      const of = this.#cluster.partition({ topic: CHANGELOG, partition })
+      if (meta.changelogPosition < view.commitPosition && this.#compacted) return []
+      const then = new ChangelogView(where, of, meta.changelogPosition + 1)
+      then.update()
+      if (then.commitPosition !== meta.changelogPosition) return [`${where}: there is no commit at its position`]
+      return [...new Set([...values.keys(), ...then.values.keys()])].flatMap((key) => {
+        const [got, due] = [values.get(key), then.values.get(key)]
+        if (got !== undefined && due?.equals(got) === true) return []
+        const show = (bytes: Uint8Array | undefined): string =>
+          bytes === undefined ? 'nothing' : JSON.stringify(unpackState(bytes, key))
+        return [`${where}: ${key.slice(STATE.length + 1)} is ${show(got)}, in the changelog ${show(due)}`]
+      })
+    })
+  }
+
+  #records(topic: string): SeenRecord[] {
+    return this.#partitionsOf(topic).flatMap(recordsOf)
+  }
+
+  #partitionsOf(topic: string): PartitionLog[] {
+    const partitions = this.#cluster.describeTopic(topic)?.partitions ?? 0
+    return Array.from({ length: partitions }, (_, partition) => this.#cluster.partition({ topic, partition }))
+  }
+
+  // ---- the trace ----
+
+  #logger(process: SimulatedProcess): Logger {
+    const at =
+      (level: string) =>
+      (fields: object, message: string): void => {
+        this.#say(() => `${process.name} ${level} ${message} ${JSON.stringify(fields)}`)
+      }
+    return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+  }
+
+  #say(what: () => string): void {
+    const { elapsedMs } = this.#scheduler
+    this.#fingerprint = (Math.imul(this.#fingerprint, 31) + Math.floor(elapsedMs * 1_000)) | 0
+    if (this.tracing) this.#trace.push(`${elapsedMs.toFixed(2).padStart(10)} ${what()}`)
+  }
+}
+
+const stateDefinition = definition.pipelines.flatMap(({ state }) => state ?? [])[0]
+function unpackState(bytes: Uint8Array, key: string): SymbolState {
+  if (stateDefinition === undefined) throw new RangeError('the application has a state object')
+  return unpack(stateDefinition, bytes, key) as SymbolState
+}
+
+function chunksOf(events: readonly MarketEvent[], startMs: number): RecordChunk[] {
+  const writer = new RecordWriter(1_000_000)
+  for (const { key, text, atMs } of events) writer.append(startMs + atMs, key, text)
+  return writer.take()
+}

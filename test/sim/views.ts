@@ -1,0 +1,88 @@
+/** What everybody can read in the simulated cluster's topics: committed records, in their order. */
+import { decodeCommitRecord, isCommitKey, type CommitRecord } from '../../src/core/commit-record.js'
+import { RecordCursor } from '../../src/core/records.js'
+import type { PartitionLog } from '../../src/memory/partition.js'
+
+export interface SeenRecord {
+  readonly key: string
+  readonly value: string
+}
+
+/** Follows one partition, read-committed. */
+export class PartitionView {
+  position = 0
+  readonly #cursor = new RecordCursor()
+
+  constructor(
+    private readonly partition: PartitionLog,
+    private readonly take: (cursor: RecordCursor) => void,
+  ) {}
+
+  update(): void {
+    for (;;) {
+      const { batches, nextPosition } = this.partition.read(this.position, Infinity)
+      if (nextPosition === this.position) return
+      for (const batch of batches) {
+        this.#cursor.open(batch)
+        while (this.#cursor.next()) if (this.#cursor.offset >= this.position) this.take(this.#cursor)
+      }
+      this.position = nextPosition
+    }
+  }
+}
+
+export function recordsOf(partition: PartitionLog): SeenRecord[] {
+  const records: SeenRecord[] = []
+  new PartitionView(partition, ({ buffer, keyStart, keyEnd, valueStart, valueEnd }) => {
+    records.push({
+      key: buffer.toString('utf8', keyStart, keyEnd),
+      value: buffer.toString('utf8', valueStart, valueEnd),
+    })
+  }).update()
+  return records
+}
+
+/** Follows a changelog: what a store that has all of it holds, and where its inputs stand. */
+export class ChangelogView {
+  readonly values = new Map<string, Buffer>()
+  commit: CommitRecord | undefined
+  /** Position of the last commit record. */
+  commitPosition = -1
+  readonly problems: string[] = []
+  readonly #view: PartitionView
+
+  constructor(
+    private readonly name: string,
+    partition: PartitionLog,
+    /** Where to stop, exclusive. */
+    end = Infinity,
+  ) {
+    this.#view = new PartitionView(partition, (cursor) => {
+      if (cursor.offset < end) this.#take(cursor)
+    })
+  }
+
+  update(): void {
+    this.#view.update()
+  }
+
+  #take({ buffer, keyStart, keyEnd, valueStart, valueEnd, offset }: RecordCursor): void {
+    if (isCommitKey(buffer, keyStart, keyEnd)) {
+      const commit = decodeCommitRecord(buffer.subarray(valueStart, valueEnd), this.name)
+      const before = this.commit
+      if (before !== undefined && before.identity !== commit.identity)
+        this.problems.push(`${this.name}: its identity changed`)
+      for (const [topic, position] of Object.entries(before?.positions ?? {}))
+        if ((commit.positions[topic] ?? 0) < position)
+          this.problems.push(
+            `${this.name}: the position of ${topic} went back from ${String(position)} to ${String(commit.positions[topic])}`,
+          )
+      this.commit = commit
+      this.commitPosition = offset
+      return
+    }
+    const key = buffer.toString('latin1', keyStart, keyEnd)
+    if (valueStart < 0) this.values.delete(key)
+    else this.values.set(key, Buffer.from(buffer.subarray(valueStart, valueEnd)))
+  }
+}
