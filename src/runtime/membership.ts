@@ -9,7 +9,14 @@
  * 3. Before a worker joins again its commits are awaited (bounded), so that a task that moves has little to repeat.
  */
 import { assign, type Member } from '../core/assignor.js'
-import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from '../core/group-metadata.js'
+import {
+  decodeAssignment,
+  decodeSubscription,
+  encodeAssignment,
+  encodeSubscription,
+  type TaskAssignment,
+  type WorkerInfo,
+} from '../core/group-metadata.js'
 import type { TopicPartition } from '../core/fetched.js'
 import { messageOf, PotorooError } from '../errors.js'
 import { GroupError, type GroupClient, type Joined } from '../ports/log.js'
@@ -20,11 +27,11 @@ const PROTOCOL = 'potoroo'
 const RETRY_MS = 100
 
 export interface MembershipEvents {
-  /** Tasks that are active here now. */
-  active(): readonly string[]
+  /** What the group is to know of this worker now. */
+  info(): WorkerInfo
   /** Awaited before joining again. */
   beforeRejoin(): Promise<void>
-  assigned(tasks: readonly string[], generation: number): void
+  assigned(assignment: TaskAssignment, generation: number): void
   /** The membership can't go on: other software is in the group, or access was refused. */
   failed(error: PotorooError): void
   /** The coordinator gave this worker a member id. */
@@ -48,6 +55,7 @@ export class GroupMembership {
   #loop: Promise<void> = Promise.resolve()
   #wakeHeartbeat: (() => void) | undefined
   #complained = false
+  #rejoinWanted = false
 
   constructor(
     private readonly client: GroupClient,
@@ -74,6 +82,20 @@ export class GroupMembership {
       this.#confirmations.push({ after: this.#sent, resolve })
       this.#wakeHeartbeat?.()
     })
+  }
+
+  /** Joins again, so that the leader decides anew on what this worker says of itself now. */
+  rejoin(): void {
+    this.#rejoinWanted = true
+    this.#wakeHeartbeat?.()
+  }
+
+  /** Makes a member leave that is certainly dead, so that the group need not wait for its session timeout. */
+  async bury(memberId: string): Promise<void> {
+    await this.client.leave(memberId).catch((error: unknown) => {
+      this.ports.logger.debug({ memberId, error: messageOf(error) }, 'a dead member could not be made to leave')
+    })
+    this.rejoin()
   }
 
   /** Leaves the group, so that others need not wait for the session timeout. */
@@ -105,7 +127,8 @@ export class GroupMembership {
   async #joinAndSync(): Promise<void> {
     const { options, plan } = this
     const sent = ++this.#sent
-    const metadata = encodeSubscription(plan.topics, { v: 1, worker: options.name, active: this.events.active() })
+    this.#rejoinWanted = false
+    const metadata = encodeSubscription(plan.topics, this.events.info())
     const joined = await this.client.join(
       {
         memberId: this.#memberId,
@@ -127,23 +150,31 @@ export class GroupMembership {
     if (assignment === undefined)
       throw new GroupError('inconsistent-protocol', 'the assignment is in no format that this version knows')
     this.#recovered()
-    this.events.assigned(assignment.active, joined.generation)
+    this.events.assigned(assignment, joined.generation)
     this.#confirm(sent)
   }
 
   /** Only the leader is given members. */
   #lead({ members }: Joined): Map<string, Uint8Array> {
-    const known: Member[] = members.map(({ memberId, metadata }) => ({
+    const { plan, options } = this
+    const infos = members.map(({ memberId, metadata }) => ({ memberId, info: decodeSubscription(metadata) }))
+    const known: Member[] = infos.map(({ memberId, info }) => ({
       memberId,
-      active: decodeSubscription(metadata)?.active ?? [],
+      active: info?.active ?? [],
+      standby: info?.standby ?? {},
+      leaving: info?.leaving ?? false,
     }))
-    const { plan } = this
+    const placements = assign(known, plan.tasks, { standbys: options.standbys, warmLag: options.warmLag })
+    const owners = new Map([...placements].flatMap(([memberId, { active }]) => active.map((task) => [task, memberId])))
+    const peers = infos.flatMap(({ memberId, info }) =>
+      info?.address === undefined ? [] : { memberId, address: info.address },
+    )
     return new Map(
-      [...assign(known, plan.tasks)].map(([memberId, active]) => [
+      [...placements].map(([memberId, { active, standby }]) => [
         memberId,
         encodeAssignment(
           active.flatMap((task) => plan.partitionsOf(task)),
-          { v: 1, active },
+          { v: 1, active, standby: standby.map((task) => ({ task, owner: owners.get(task) ?? '' })), peers },
         ),
       ]),
     )
@@ -152,6 +183,7 @@ export class GroupMembership {
   async #heartbeats(): Promise<void> {
     const { clock } = this.ports
     while (!this.#stopped) {
+      if (this.#rejoinWanted) return
       if (this.#confirmations.length === 0)
         await new Promise<void>((resolve) => {
           const timer = clock.after(this.options.heartbeatIntervalMs, resolve)
@@ -161,7 +193,7 @@ export class GroupMembership {
           }
         })
       this.#wakeHeartbeat = undefined
-      if (this.#isStopped()) return
+      if (this.#isStopped() || this.#isRejoinWanted()) return
       const sent = ++this.#sent
       try {
         await this.client.heartbeat({ memberId: this.#memberId, generation: this.#generation })
@@ -219,7 +251,11 @@ export class GroupMembership {
     this.#complained = false
   }
 
-  // A method, for the compiler to forget what it knew before an await.
+  #isRejoinWanted(): boolean {
+    return this.#rejoinWanted
+  }
+
+  // Methods, for the compiler to forget what it knew before an await.
   #isStopped(): boolean {
     return this.#stopped
   }

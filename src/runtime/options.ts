@@ -2,6 +2,7 @@
 import type { Clock, Random } from '../ports/clock.js'
 import type { Log } from '../ports/log.js'
 import type { Logger } from '../ports/logger.js'
+import type { Peers } from '../ports/peers.js'
 import type { StateStores } from '../ports/store.js'
 
 export interface RuntimeOptions {
@@ -36,6 +37,12 @@ export interface RuntimeOptions {
   readonly heartbeatIntervalMs: number
   /** How long the group waits for a member to join again, ms (Kafka's rebalance timeout); default 3,000. */
   readonly rebalanceTimeoutMs: number
+  /** Workers beside the owner that keep a copy of each task's store, 0 to 10; default 0. With 1, a worker that dies costs no restore. */
+  readonly standbys: number
+  /** A standby this many changelog records behind at most may take its task over; default 10,000. More, and a hand-off pauses longer. */
+  readonly warmLag: number
+  /** How long a worker that stops waits for others to become warm for its tasks, ms; default 10,000. Then it leaves all the same. */
+  readonly handOverTimeoutMs: number
 }
 
 export const defaults = {
@@ -50,12 +57,16 @@ export const defaults = {
   sessionTimeoutMs: 6000,
   heartbeatIntervalMs: 300,
   rebalanceTimeoutMs: 3000,
+  standbys: 0,
+  warmLag: 10_000,
+  handOverTimeoutMs: 10_000,
 } as const satisfies Partial<RuntimeOptions>
 
 /** The world as the runtime sees it. */
 export interface Ports {
   readonly log: Log
   readonly stores: StateStores
+  readonly peers: Peers
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger

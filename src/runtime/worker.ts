@@ -8,7 +8,11 @@ import { messageOf, type PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
 import type { Fetcher } from '../ports/log.js'
 import type { TaskPlan } from './activation.js'
+import type { TaskAssignment } from '../core/group-metadata.js'
+import type { Peer } from '../ports/peers.js'
 import { GroupMembership } from './membership.js'
+import { Standby } from './standby.js'
+import type { StoreHolder } from './task-store.js'
 import { atMost, type Ports, type RuntimeOptions } from './options.js'
 import { Task, type TaskEnvironment } from './task.js'
 import { planTasks } from './topics.js'
@@ -18,6 +22,7 @@ const PUMP_MS = 10
 const SLICE_MS = 5
 const FLUSH_MS = 500
 const REFRESH_MS = 600_000
+const REJOIN_DELAY_MS = 100
 const MEMBER_ID_NOTE = 'member-id'
 
 export class Worker {
@@ -33,6 +38,13 @@ export class Worker {
   #environment: TaskEnvironment | undefined
   #closing: Promise<void> | undefined
   #refreshTimer: Timer | undefined
+  #rejoinTimer: Timer | undefined
+  readonly #standbys = new Map<string, Standby>()
+  /** By task: what is being opened or closed, one after another. */
+  readonly #transitions = new Map<string, Promise<void>>()
+  #others: readonly Peer[] = []
+  /** While this worker stops: called when an assignment has come. */
+  #handedOver: (() => void) | undefined
   #end!: { resolve: () => void; reject: (error: PotorooError) => void }
 
   constructor(
@@ -62,9 +74,30 @@ export class Worker {
     }
   }
 
-  /** Commits, leaves the group, closes everything. Never rejects; see `ended`. */
+  /** Hands over, commits, leaves the group, closes everything. Never rejects; see `ended`. */
   async stop(): Promise<void> {
+    await this.#handOver()
     await this.#close(undefined)
+  }
+
+  /**
+   * Goes on working until others are warm for this worker's tasks and the group has moved them. Bounded: without others,
+   * or when they are too slow, whoever comes next restores from the changelog.
+   */
+  async #handOver(): Promise<void> {
+    if (this.#closing !== undefined || this.#handedOver !== undefined) return
+    if (this.#others.length === 0 || this.#tasks.size === 0) return
+    this.ports.logger.info({ tasks: [...this.#tasks.keys()] }, 'stopping: handing tasks over')
+    const done = new Promise<void>((resolve) => {
+      this.#handedOver = () => {
+        if (this.#tasks.size === 0 || this.#others.length === 0) resolve()
+      }
+    })
+    this.#membership?.rejoin()
+    await Promise.race([
+      atMost(this.ports.clock, this.options.handOverTimeoutMs, done),
+      this.ended.catch(() => undefined),
+    ])
   }
 
   async #start(): Promise<void> {
@@ -90,6 +123,10 @@ export class Worker {
         this.#runSoon(task)
       },
     }
+    const address = await ports.peers.listen({
+      memberId: () => this.#membership?.memberId ?? '',
+      snapshot: async (id) => (this.#tasks.get(id)?.state === 'running' ? stores.snapshot(id) : undefined),
+    })
     const names = namesOf(options.topicPrefix, application.name)
     const client = log.group(names.group)
     const former = stores.readNote(MEMBER_ID_NOTE)
@@ -109,12 +146,21 @@ export class Worker {
       options,
       ports,
       {
-        active: () => [...this.#tasks.keys()],
+        info: () => ({
+          v: 1,
+          worker: options.name,
+          address,
+          active: [...this.#tasks.keys()],
+          standby: Object.fromEntries(
+            [...this.#standbys].map(([id, { lag }]) => [id, Number.isFinite(lag) ? lag : -1]),
+          ),
+          leaving: this.#handedOver !== undefined,
+        }),
         beforeRejoin: async () => {
           await atMost(ports.clock, FLUSH_MS, Promise.all([...this.#tasks.values()].map((task) => task.flush())))
         },
-        assigned: (tasks, generation) => {
-          this.#assigned(tasks, generation)
+        assigned: (assignment, generation) => {
+          this.#assigned(assignment, generation)
         },
         failed: (error) => {
           logger.warn({ code: error.code, error: error.message }, 'the worker cannot go on: it stops')
@@ -130,42 +176,94 @@ export class Worker {
     logger.info({ worker: options.name, group: names.group, tasks: this.#plans.size }, 'worker started')
   }
 
-  #assigned(ids: readonly string[], generation: number): void {
+  #assigned({ active, standby, peers }: TaskAssignment, generation: number): void {
     const { logger } = this.ports
     const environment = this.#environment
     if (environment === undefined || this.#closing !== undefined) return
-    const wanted = new Set(ids)
-    const gone = [...this.#tasks.values()].filter(({ id }) => !wanted.has(id))
-    const come = ids.filter((id) => !this.#tasks.has(id))
-    logger.info({ generation, active: ids, gained: come, lost: gone.map(({ id }) => id) }, 'tasks assigned')
-    for (const task of gone) {
-      this.#tasks.delete(task.id)
+    const me = this.#membership?.memberId
+    this.#others = peers.filter(({ memberId }) => memberId !== me)
+    this.ports.peers.watch(this.#others, (peer) => {
+      logger.warn({ ...peer }, 'a worker has died')
+      void this.#membership?.bury(peer.memberId)
+    })
+    const follows = new Map(standby.map(({ task, owner }) => [task, owner]))
+    const gained = active.filter((id) => !this.#tasks.has(id))
+    const lost = [...this.#tasks.keys()].filter((id) => !active.includes(id))
+    logger.info({ generation, active, standby: [...follows.keys()], gained, lost }, 'tasks assigned')
+    for (const id of lost) {
+      const task = this.#tasks.get(id)
+      if (task === undefined) continue
+      this.#tasks.delete(id)
       this.#ready.delete(task)
-      this.#leaving.set(task.id, task.close({ commit: false }))
+      this.#afterwards(id, () => task.close({ commit: false }))
     }
-    for (const id of come) {
-      const plan = this.#plans.get(id)
-      if (plan === undefined) {
-        logger.warn(
-          { task: id },
-          'the leader gave this worker a task that it does not know: do all workers run the same version?',
-        )
-        continue
+    for (const [id, running] of this.#standbys)
+      if (!follows.has(id) && !active.includes(id)) {
+        this.#standbys.delete(id)
+        this.#afterwards(id, () => running.close())
       }
-      const task = new Task(plan, environment)
-      this.#tasks.set(id, task)
-      void this.#startWhenLeft(task)
-    }
+    for (const id of gained) this.#gain(id, environment)
+    for (const [id, owner] of follows) this.#followTask(id, owner, environment)
+    this.#handedOver?.()
   }
 
-  /** Tasks that were closed, until their stores are. */
-  readonly #leaving = new Map<string, Promise<void>>()
+  #gain(id: string, environment: TaskEnvironment): void {
+    const plan = this.#planOf(id)
+    if (plan === undefined) return
+    const standby = this.#standbys.get(id)
+    this.#standbys.delete(id)
+    const holder: StoreHolder = { store: undefined }
+    const task = new Task(plan, environment, holder)
+    this.#tasks.set(id, task)
+    this.#afterwards(id, async () => {
+      // What the standby has open the task goes on with.
+      if (standby !== undefined) holder.store = (await standby.release()).store
+      if (this.#tasks.get(id) === task && this.#closing === undefined) task.start()
+      else await task.close({ commit: false })
+    })
+  }
 
-  /** A task that comes back opens its store only when its former life has closed it. */
-  async #startWhenLeft(task: Task): Promise<void> {
-    await this.#leaving.get(task.id)
-    this.#leaving.delete(task.id)
-    if (this.#tasks.get(task.id) === task && this.#closing === undefined) task.start()
+  #followTask(id: string, owner: string, environment: TaskEnvironment): void {
+    const plan = this.#planOf(id)
+    if (plan === undefined || this.#standbys.has(id) || this.#tasks.has(id)) return
+    const peer = this.#others.find(({ memberId }) => memberId === owner)
+    const standby = new Standby(
+      plan,
+      { ...environment, warmLag: this.options.warmLag, warm: () => this.#rejoinSoon() },
+      peer,
+    )
+    this.#standbys.set(id, standby)
+    this.#afterwards(id, () => {
+      if (this.#standbys.get(id) === standby && this.#closing === undefined) standby.start()
+      return Promise.resolve()
+    })
+  }
+
+  #planOf(id: string): TaskPlan | undefined {
+    const plan = this.#plans.get(id)
+    if (plan === undefined)
+      this.ports.logger.warn(
+        { task: id },
+        'the leader gave this worker a task that it does not know: do all workers run the same version?',
+      )
+    return plan
+  }
+
+  /** One thing after another for each task: a store is opened only when whoever had it open has closed it. */
+  #afterwards(id: string, work: () => Promise<void>): void {
+    const next = (this.#transitions.get(id) ?? Promise.resolve()).then(work)
+    this.#transitions.set(id, next)
+    void next.then(() => {
+      if (this.#transitions.get(id) === next) this.#transitions.delete(id)
+    })
+  }
+
+  /** Several standbys become warm at about the same time: one rebalance for all of them. */
+  #rejoinSoon(): void {
+    this.#rejoinTimer ??= this.ports.clock.after(REJOIN_DELAY_MS, () => {
+      this.#rejoinTimer = undefined
+      this.#membership?.rejoin()
+    })
   }
 
   #refreshLater(): void {
@@ -209,14 +307,16 @@ export class Worker {
   }
 
   async #closeAll(error: PotorooError | undefined): Promise<void> {
-    const { logger, log, stores } = this.ports
+    const { logger, log, stores, peers } = this.ports
     this.#refreshTimer?.cancel()
+    this.#rejoinTimer?.cancel()
     // What was processed before the failure is committed all the same: it is right.
     await Promise.all([...this.#tasks.values()].map((task) => task.close({ commit: true })))
-    await Promise.all(this.#leaving.values())
+    await Promise.all(this.#transitions.values())
     await this.#membership?.leave()
+    await Promise.all([...this.#standbys.values()].map((standby) => standby.close()))
     const failures: unknown[] = []
-    for (const close of [() => this.#fetcher?.close(), () => log.close(), () => stores.close()])
+    for (const close of [() => peers.close(), () => this.#fetcher?.close(), () => log.close(), () => stores.close()])
       await Promise.resolve(close()).catch((failure: unknown) => failures.push(failure))
     for (const failure of failures) logger.warn({ error: messageOf(failure) }, 'closing')
     if (error === undefined) {

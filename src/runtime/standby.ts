@@ -1,0 +1,171 @@
+/**
+ * A standby: a store that follows a task's changelog without owning the task, so that it can take over with little to
+ * replay. A store that is far behind begins with a copy of the owner's; without one it reads the changelog from the start.
+ *
+ * Invariants
+ * 1. A snapshot is swapped in only whole, and never under a task that has become active: `release` ends the work on the
+ *    store first, wherever it is, and hands on what there is.
+ * 2. Whatever fails on the way to a snapshot, the changelog is enough.
+ */
+import { isPotorooError, messageOf } from '../errors.js'
+import type { Fetcher } from '../ports/log.js'
+import type { Peer } from '../ports/peers.js'
+import type { TaskPlan } from './activation.js'
+import { ChangelogReader } from './changelog-reader.js'
+import { isOfAnotherChangelog, prepareStore, rebuildStore, type PreparedStore, type StoreHolder } from './task-store.js'
+import { sleep, type Ports } from './options.js'
+
+export interface StandbyEnvironment extends Ports {
+  readonly fetcher: Fetcher
+  /** Up to how many changelog records behind a standby counts as warm. */
+  readonly warmLag: number
+  /** The standby has become warm: the group may move the task here now. */
+  warm(task: string): void
+}
+
+/** A store this many records behind is worth a copy of the owner's. */
+const SNAPSHOT_LAG = 20_000
+const RETRY_MS = 1000
+
+export class Standby {
+  readonly id: string
+  /** Bytes that came by snapshot. */
+  snapshotBytes = 0
+  #lag = Infinity
+  #wasWarm = false
+  readonly #holder: StoreHolder
+  #reader: ChangelogReader | undefined
+  readonly #abort = new AbortController()
+  #work: Promise<void> = Promise.resolve()
+
+  constructor(
+    readonly plan: TaskPlan,
+    private readonly env: StandbyEnvironment,
+    /** Who has the task active; undefined when nobody has. */
+    private readonly owner: Peer | undefined,
+    holder: StoreHolder = { store: undefined },
+  ) {
+    this.id = plan.id
+    this.#holder = holder
+  }
+
+  /** Changelog records that it is behind; Infinity while that is not known. */
+  get lag(): number {
+    return this.#lag
+  }
+
+  start(): void {
+    this.#work = this.#follow()
+  }
+
+  /** Ends the following, and hands over the store, if it is open. Never rejects. */
+  async release(): Promise<StoreHolder> {
+    this.#abort.abort(new Error('the standby was released'))
+    await this.#reader?.stop()
+    await this.#work
+    return this.#holder
+  }
+
+  /** Ends, and closes the store. It stays on disk. Never rejects. */
+  async close(): Promise<void> {
+    const { store } = await this.release()
+    this.#holder.store = undefined
+    await store?.close().catch((error: unknown) => {
+      this.env.logger.warn({ task: this.id, error: messageOf(error) }, 'could not close the store')
+    })
+  }
+
+  async #follow(): Promise<void> {
+    const { env, plan } = this
+    const { signal } = this.#abort
+    const { changelog } = plan
+    if (changelog === undefined) {
+      // Nothing to warm up: a task without state can move at any time.
+      this.#progress(0)
+      return
+    }
+    while (!signal.aborted)
+      try {
+        await this.#prepareAndFollow(changelog)
+      } catch (error) {
+        if (signal.aborted) return
+        env.logger.warn({ task: this.id, error: messageOf(error) }, 'a standby starts again')
+        if (isPotorooError(error, 'STORE_FAILED') || isPotorooError(error, 'CHANGELOG_LOST')) return
+        await sleep(env.clock, RETRY_MS)
+      }
+  }
+
+  async #prepareAndFollow(changelog: NonNullable<TaskPlan['changelog']>): Promise<void> {
+    const { env, plan } = this
+    const { signal } = this.#abort
+    const where = { topic: changelog.topic, partition: plan.partition }
+    const [end = 0] = await env.log.listOffsets([where], 'end')
+    let prepared = await prepareStore(plan, changelog, end, env, this.#holder)
+    if (end - prepared.from > SNAPSHOT_LAG && (await this.#adoptSnapshot()))
+      prepared = await prepareStore(plan, changelog, end, env, this.#holder)
+    signal.throwIfAborted()
+    try {
+      await this.#read(where, prepared)
+    } catch (error) {
+      if (!isOfAnotherChangelog(error)) throw error
+      signal.throwIfAborted()
+      await this.#read(where, await rebuildStore(plan, changelog, messageOf(error), env, this.#holder))
+    }
+  }
+
+  /** Resolves never but with the end of the standby; rejects when reading fails. */
+  #read(where: { readonly topic: string; readonly partition: number }, { store, from }: PreparedStore): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const reader = new ChangelogReader({ ...where, from, end: undefined }, store, this.env.fetcher, this.env, {
+        failed: reject,
+        lag: (records) => {
+          this.#progress(records)
+        },
+      })
+      this.#reader = reader
+      this.#abort.signal.addEventListener('abort', () => {
+        void reader.stop().then(resolve)
+      })
+      if (this.#abort.signal.aborted) resolve()
+      else reader.start()
+    })
+  }
+
+  #progress(lag: number): void {
+    this.#lag = lag
+    if (this.#wasWarm || lag > this.env.warmLag) return
+    this.#wasWarm = true
+    this.env.warm(this.id)
+  }
+
+  /** Returns whether the store is a copy of the owner's now. */
+  async #adoptSnapshot(): Promise<boolean> {
+    const { env, owner, plan } = this
+    const { signal } = this.#abort
+    if (owner === undefined) return false
+    const startedMs = env.clock.monotonic()
+    try {
+      const snapshot = await env.peers.snapshot(owner, plan.id, signal)
+      if (snapshot === undefined) return false
+      await this.#holder.store?.close()
+      this.#holder.store = undefined
+      await env.stores.adopt(plan.id, snapshot, signal)
+      this.snapshotBytes = snapshot.bytes
+      const tookMs = Math.round(env.clock.monotonic() - startedMs)
+      env.logger.info(
+        { task: this.id, from: owner.address, bytes: snapshot.bytes, tookMs },
+        'took a snapshot of the store',
+      )
+      return true
+    } catch (error) {
+      if (signal.aborted) throw error
+      env.logger.warn(
+        { task: this.id, from: owner.address, error: messageOf(error) },
+        'no snapshot: the changelog is read instead',
+      )
+      // Where it failed after the store was closed, it is opened again.
+      this.#holder.store ??= await env.stores.open(plan.id)
+      return true
+    }
+  }
+}
