@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest'
+import { PotorooError } from '../../src/errors.js'
 import type { Transaction, TransactionalProducer } from '../../src/ports/log.js'
 import { uniqueName } from '../support/broker.js'
 import { chunksOf, recordsFrom } from '../support/kafka-log.js'
 import { newTopic, openLog, openProxied, readAll } from '../support/open-logs.js'
 import { api, type ProxiedRequest, type Rule } from '../support/proxy.js'
+import { until } from '../support/until.js'
 
 const positions = (topic: string, position: number) => [{ topic, partition: 0, position }]
 const values = (first: number, count: number) => recordsFrom(first, count).map(({ value }) => value)
@@ -133,6 +135,26 @@ test('an idle activation that was fenced learns it at its next commit', async ()
   const first = await log.producer(id)
   await log.producer(id)
   await expect(first.commit(transactionOf(topic, 'group', 0))).rejects.toMatchObject({ code: 'FENCED' })
+})
+
+test('positions that an open transaction is about to change are waited for', async () => {
+  const { log, lines, proxy } = await openProxied()
+  const topic = await newTopic(log)
+  const [group, id] = [uniqueName('group'), uniqueName('tx')]
+  const first = await log.producer(id)
+  await first.commit(transactionOf(topic, group, 0))
+  proxy.rule = onlyFirst(api.endTxn, 1, { kind: 'swallow' })
+  const failed = expect(first.commit(transactionOf(topic, group, 3))).rejects.toBeInstanceOf(PotorooError)
+  const ends = () => proxy.seen.filter(({ apiKey }) => apiKey === api.endTxn).length
+  await until('the transaction is about to end', () => ends() === 2)
+  const asking = log.committedPositions(group, [{ topic, partition: 0 }])
+  await until('the wait is said', () =>
+    lines.some(({ message }) => message.includes('waiting for an open transaction')),
+  )
+  await log.producer(id)
+  expect(await asking).toEqual([0])
+  await log.close()
+  await failed
 })
 
 test.each([
