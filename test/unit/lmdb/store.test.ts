@@ -191,7 +191,7 @@ describe('a store', () => {
   })
 })
 
-describe('a full disk', () => {
+describe('a full disk', { timeout: 30_000 }, () => {
   it('fails the write before it starts, and every later one; what is there can be read', async () => {
     const directory = temporaryFolder()
     let free = 1e12
@@ -228,11 +228,11 @@ describe('a full disk', () => {
   })
 })
 
-describe('a killed process', () => {
+describe('a killed process', { timeout: 30_000 }, () => {
   it('loses nothing that was written, and leaves nothing half written', async () => {
     const directory = temporaryFolder()
     let written = 0
-    for (let life = 0; life < 8; life++) {
+    for (let life = 0; life < 5; life++) {
       const child = run('write-on.ts', [directory])
       const until = written + 1 + life * 7
       while (written < until) written = Number(await child.line())
