@@ -11,8 +11,7 @@ import { dirname } from 'node:path'
 import type { Snapshot } from '../ports/peers.js'
 import { damaged, failed } from './failures.js'
 import { DIRECTORY_MODE, FILE_MODE } from './files.js'
-import { dataFileOf, freeBytesOn, openStore, type LmdbStore } from './store.js'
-import type { StateStoresOptions } from './stores.js'
+import { dataFileOf, freeBytesOn, openStore, type LmdbStore, type StoreOptions } from './store.js'
 
 const CHUNK_BYTES = 256 * 1024
 /** What a copy leaves free on the disk: the stores that are in use come first. */
@@ -87,7 +86,11 @@ async function* read(file: FileHandle, bytes: number, discard: () => Promise<voi
 export async function receiveStore(
   snapshot: Snapshot,
   directory: string,
-  { logger, bootId, freeBytes = freeBytesOn }: Pick<StateStoresOptions, 'logger' | 'bootId' | 'freeBytes'>,
+  {
+    logger,
+    bootId,
+    freeBytes = freeBytesOn,
+  }: Pick<StoreOptions, 'logger' | 'freeBytes'> & { readonly bootId?: string | undefined },
   signal: AbortSignal,
 ): Promise<void> {
   // ends a wait for the next chunk
