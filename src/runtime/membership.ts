@@ -105,7 +105,13 @@ export class GroupMembership {
   async #joinAndSync(): Promise<void> {
     const { options, plan } = this
     const sent = ++this.#sent
-    const metadata = encodeSubscription(plan.topics, { v: 1, worker: options.name, active: this.events.active() })
+    const metadata = encodeSubscription(plan.topics, {
+      v: 1,
+      worker: options.name,
+      active: this.events.active(),
+      standby: {},
+      leaving: false,
+    })
     const joined = await this.client.join(
       {
         memberId: this.#memberId,
@@ -133,17 +139,21 @@ export class GroupMembership {
 
   /** Only the leader is given members. */
   #lead({ members }: Joined): Map<string, Uint8Array> {
+    const { plan } = this
+    // Nothing warms up before it moves: whoever gets a task restores it then, so all count as warm.
+    const warm = Object.fromEntries(plan.tasks.map((task) => [task, 0]))
     const known: Member[] = members.map(({ memberId, metadata }) => ({
       memberId,
       active: decodeSubscription(metadata)?.active ?? [],
+      standby: warm,
+      leaving: false,
     }))
-    const { plan } = this
     return new Map(
-      [...assign(known, plan.tasks)].map(([memberId, active]) => [
+      [...assign(known, plan.tasks)].map(([memberId, { active }]) => [
         memberId,
         encodeAssignment(
           active.flatMap((task) => plan.partitionsOf(task)),
-          { v: 1, active },
+          { v: 1, active, standby: [], peers: [] },
         ),
       ]),
     )
