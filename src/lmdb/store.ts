@@ -24,7 +24,7 @@ export const MAX_KEY_BYTES = 1970
 /** Address space, not memory: LMDB maps the file anew, twice as large, whenever it outgrows this. */
 const INITIAL_MAP_BYTES = 256 * 1024 * 1024
 /** The most that a write insists on finding free on the disk before it starts. */
-export const MAX_FREE_BYTES_ASKED = 8 * 1024 * 1024
+const MAX_FREE_BYTES_ASKED = 8 * 1024 * 1024
 const PAGE_BYTES = 4096
 /** lmdb takes these, but its types don't have them. */
 const untypedOptions = {
