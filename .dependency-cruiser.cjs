@@ -1,6 +1,6 @@
 /**
- * Imports point one way: errors <- api <- core <- ports <- runtime; kafka, lmdb, memory and broker stand beside it and
- * know nothing of each other; few files put it all together.
+ * Imports point one way: errors <- api <- core <- ports <- runtime; kafka, lmdb, memory, peers and broker stand beside
+ * it and know nothing of each other; few files put it all together.
  */
 const only = (name, path, allowed, comment) => ({
   name,
@@ -39,6 +39,7 @@ module.exports = {
     layer('kafka', 'api', 'core', 'ports'),
     layer('lmdb', 'api', 'core', 'ports'),
     layer('memory', 'api', 'core', 'ports'),
+    layer('peers', 'api', 'core', 'ports'),
     layer('broker', 'ports'),
     only(
       'market-spread-is-an-application',
@@ -51,8 +52,8 @@ module.exports = {
       name: 'only-roots-put-together',
       severity: 'error',
       comment: 'who needs an adapter gets it through a port',
-      from: { path: '^(src|topics)/', pathNot: [compositionRoots, '^src/(kafka|lmdb|memory|broker)/'] },
-      to: { path: '^src/(kafka|lmdb|memory|broker|cli|testing)/|^src/start-worker\\.ts$' },
+      from: { path: '^(src|topics)/', pathNot: [compositionRoots, '^src/(kafka|lmdb|memory|peers|broker)/'] },
+      to: { path: '^src/(kafka|lmdb|memory|peers|broker|cli|testing)/|^src/start-worker\\.ts$' },
     },
     {
       name: 'kafkajs-in-kafka-only',

@@ -78,6 +78,10 @@ export const errorKinds = {
   STATE_DIRECTORY_LOCKED: kind(state, false, 'Stop the other process, or give this worker another --state-dir.'),
   STORE_DAMAGED: kind(state, true, 'The store is set aside and rebuilt from the changelog.'),
   STORE_FAILED: kind(state, false, 'Look at the disk: is it full, is the directory writable?'),
+  // other workers
+  PEER_UNREACHABLE: kind(failure, true, 'Nothing: what it was asked for comes from Kafka instead.'),
+  PEER_REFUSED: kind(failure, false, 'Give all workers of the group the same token.'),
+  SNAPSHOT_DAMAGED: kind(failure, true, 'Nothing: the changelog is replayed instead.'),
   // the application's wish
   STOPPED_BY_ON_ERROR: kind(stoppedByOnError, false, 'Correct the computation or the message, then start again.'),
   INTERNAL: kind(failure, false, 'This is a defect of Potoroo: please report it.'),

@@ -13,15 +13,21 @@ export interface CommitRecord {
   readonly identity: string
   /** Positions of the inputs, by topic. */
   readonly positions: Readonly<Record<string, number>>
+  /** The worker that committed, and when by its clock, ms since the epoch: for the pause of a hand-off. */
+  readonly by: string
+  readonly atMs: number
 }
 
 export const encodeCommitRecord = (record: CommitRecord): string =>
-  JSON.stringify({ v: 1, identity: record.identity, positions: record.positions })
+  JSON.stringify({ v: 1, identity: record.identity, positions: record.positions, by: record.by, atMs: record.atMs })
 
 export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
   try {
     const parsed: unknown = JSON.parse(value.toString())
-    if (isCommitRecord(parsed)) return { identity: parsed.identity, positions: parsed.positions }
+    if (isCommitRecord(parsed)) {
+      const { identity, positions, by, atMs } = parsed
+      return { identity, positions, by, atMs }
+    }
   } catch {
     // said below
   }
@@ -33,10 +39,12 @@ export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
 
 function isCommitRecord(value: unknown): value is CommitRecord {
   if (typeof value !== 'object' || value === null) return false
-  const { v, identity, positions } = value as Record<string, unknown>
+  const { v, identity, positions, by, atMs } = value as Record<string, unknown>
   return (
     v === 1 &&
     typeof identity === 'string' &&
+    typeof by === 'string' &&
+    typeof atMs === 'number' &&
     typeof positions === 'object' &&
     positions !== null &&
     Object.values(positions).every((p) => Number.isSafeInteger(p))

@@ -9,21 +9,48 @@
  */
 import type { TopicPartition } from './fetched.js'
 
+/** What a worker says of itself when it joins. */
 export interface WorkerInfo {
   readonly v: 1
   readonly worker: string
+  /** `host:port` that its peers reach it at. */
+  readonly address?: string
   /** Tasks that are active on this worker. */
   readonly active: readonly string[]
+  /** Its standby tasks, each with its lag in changelog records. Not finite: not known, which travels as -1. */
+  readonly standby: Readonly<Record<string, number>>
+  /** It stops, and wants to give everything away. */
+  readonly leaving: boolean
 }
+export interface StandbyTask {
+  readonly task: string
+  /** Member id of its active owner, '' where it has none. */
+  readonly owner: string
+}
+/** A task that is active here from now on and was not before. */
+export interface Arrival {
+  readonly task: string
+  /** Member id of the owner so far, '' where it is gone. */
+  readonly from: string
+  readonly reason: string
+}
+/** What the leader gives a worker. */
 export interface TaskAssignment {
   readonly v: 1
   readonly active: readonly string[]
+  readonly standby: readonly StandbyTask[]
+  readonly peers: readonly Peer[]
+  readonly arrivals?: readonly Arrival[]
+}
+export interface Peer {
+  readonly memberId: string
+  readonly address: string
 }
 
 const VERSION = 0
 
 export function encodeSubscription(topics: readonly string[], info: WorkerInfo): Buffer {
-  return Buffer.concat([int16(VERSION), int32(topics.length), ...topics.map(string), bytes(JSON.stringify(info))])
+  return Buffer.concat([int16(VERSION), int32(topics.length), ...topics.map(string), bytes(textOf(info))])
 }
 
 /** Undefined where the bytes are not this protocol's. */
@@ -32,10 +59,7 @@ export function decodeSubscription(metadata: Uint8Array): WorkerInfo | undefined
     const reader = new Reader(metadata)
     reader.int16()
     for (let n = reader.int32(); n > 0; n--) reader.string()
-    const info = JSON.parse(reader.bytes()) as Partial<WorkerInfo>
-    return info.v === 1 && typeof info.worker === 'string' && isTexts(info.active)
-      ? { v: 1, worker: info.worker, active: info.active }
-      : undefined
+    return workerInfo(JSON.parse(reader.bytes()))
   })
 }
 
@@ -48,7 +72,7 @@ export function encodeAssignment(partitions: readonly TopicPartition[], assignme
 
 /** Undefined where the bytes are not this protocol's; an empty assignment is one without tasks. */
 export function decodeAssignment(assignment: Uint8Array): TaskAssignment | undefined {
-  if (assignment.length === 0) return { v: 1, active: [] }
+  if (assignment.length === 0) return { v: 1, active: [], standby: [], peers: [] }
   return parseOr(() => {
     const reader = new Reader(assignment)
     reader.int16()
@@ -56,12 +80,44 @@ export function decodeAssignment(assignment: Uint8Array): TaskAssignment | undef
       reader.string()
       for (let m = reader.int32(); m > 0; m--) reader.int32()
     }
-    const tasks = JSON.parse(reader.bytes()) as Partial<TaskAssignment>
-    return tasks.v === 1 && isTexts(tasks.active) ? { v: 1, active: tasks.active } : undefined
+    return taskAssignment(JSON.parse(reader.bytes()))
   })
 }
 
-const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every((v) => typeof v === 'string')
+const textOf = (info: WorkerInfo): string => {
+  const lags = Object.entries(info.standby).map(([task, lag]) => [task, Number.isFinite(lag) ? lag : -1] as const)
+  return JSON.stringify({ ...info, standby: Object.fromEntries(lags) })
+}
+
+function workerInfo(value: unknown): WorkerInfo | undefined {
+  if (!isRecord(value) || value.v !== 1) return undefined
+  const { worker, address, active, standby, leaving } = value
+  if (typeof worker !== 'string' || !isTexts(active) || !isLags(standby) || typeof leaving !== 'boolean')
+    return undefined
+  const info = { v: 1, worker, active, standby, leaving } as const
+  return typeof address === 'string' ? { ...info, address } : info
+}
+
+function taskAssignment(value: unknown): TaskAssignment | undefined {
+  if (!isRecord(value) || value.v !== 1) return undefined
+  const { active, standby, peers, arrivals } = value
+  if (!isTexts(active) || !isList(standby, isStandby) || !isList(peers, isPeer)) return undefined
+  const assignment = { v: 1, active, standby, peers } as const
+  return isList(arrivals, isArrival) ? { ...assignment, arrivals } : assignment
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const isList = <T>(value: unknown, isOne: (one: unknown) => one is T): value is T[] =>
+  Array.isArray(value) && value.every(isOne)
+const isText = (value: unknown): value is string => typeof value === 'string'
+const isTexts = (value: unknown): value is string[] => isList(value, isText)
+const isLags = (value: unknown): value is Record<string, number> =>
+  isRecord(value) && Object.values(value).every((lag) => typeof lag === 'number')
+const isStandby = (value: unknown): value is StandbyTask => isRecord(value) && isText(value.task) && isText(value.owner)
+const isPeer = (value: unknown): value is Peer => isRecord(value) && isText(value.memberId) && isText(value.address)
+const isArrival = (value: unknown): value is Arrival =>
+  isRecord(value) && isText(value.task) && isText(value.from) && isText(value.reason)
 
 function parseOr<T>(parse: () => T | undefined): T | undefined {
   try {

@@ -42,6 +42,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     /** Its connections have names of their own, so that closing one fetcher leaves the others' alone. */
     private readonly id: number,
     readonly tick: () => number,
+    private readonly onClosed: (fetcher: KafkaFetcher) => void,
   ) {}
 
   add(input: FetchInput): void {
@@ -89,6 +90,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     this.#wakeSeek?.()
     this.cluster.closeLanes(...this.#lanes())
     await Promise.all([...this.#readers.values()].map((reader) => reader.close()))
+    this.onClosed(this)
   }
 
   // what readers ask of it

@@ -98,7 +98,8 @@ export class Link {
     if (this.#dead) return
     this.#dead = new LinkError(`${this.address}: ${why}`)
     this.#inFlight.close(this.#dead)
-    this.connection.socket?.destroy()
+    // With an error, for only that ends kafkajs's timer of a connection that is not made yet.
+    this.connection.socket?.destroy(this.#dead)
   }
 
   async #greet(): Promise<void> {

@@ -38,7 +38,10 @@ class KafkaLog implements Log {
     return committedPositions(this.cluster, group, partitions)
   }
   fetcher(): Fetcher {
-    const fetcher = new KafkaFetcher(this.cluster, (this.#clients += 1), () => (this.#ticks += 1))
+    const tick = (): number => (this.#ticks += 1)
+    const fetcher = new KafkaFetcher(this.cluster, (this.#clients += 1), tick, (closed) =>
+      this.#fetchers.delete(closed),
+    )
     this.#fetchers.add(fetcher)
     return fetcher
   }

@@ -5,19 +5,24 @@ import type { StoreMeta } from '../ports/store.js'
 /** Raise it whenever an older Potoroo would misread the store. */
 export const STORE_FORMAT = 1
 
-export const encodeMeta = (meta: StoreMeta): Buffer =>
+/** Without positions: a store that is being filled. */
+export const encodeMeta = (meta: StoreMeta | undefined): Buffer =>
   Buffer.from(
-    JSON.stringify({
-      format: STORE_FORMAT,
-      changelogPosition: meta.changelogPosition,
-      identity: meta.identity,
-      inputPositions: meta.inputPositions,
-      atEndMs: meta.atEndMs,
-    }),
+    JSON.stringify(
+      meta === undefined
+        ? { format: STORE_FORMAT }
+        : {
+            format: STORE_FORMAT,
+            changelogPosition: meta.changelogPosition,
+            identity: meta.identity,
+            inputPositions: meta.inputPositions,
+            atEndMs: meta.atEndMs,
+          },
+    ),
   )
 
 /** A string says what is wrong with the bytes. */
-export function decodeMeta(bytes: Uint8Array): StoreMeta | string {
+export function decodeMeta(bytes: Uint8Array): { readonly meta: StoreMeta | undefined } | string {
   let value: unknown
   try {
     value = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString())
@@ -29,6 +34,7 @@ export function decodeMeta(bytes: Uint8Array): StoreMeta | string {
   if (typeof format === 'number' && format > STORE_FORMAT)
     return `it was written by a newer Potoroo (store format ${String(format)}; this one knows ${String(STORE_FORMAT)})`
   if (format !== STORE_FORMAT) return 'it names no store format'
+  if (Object.keys(value).length === 1) return { meta: undefined }
   if (
     !isPosition(changelogPosition) ||
     typeof identity !== 'string' ||
@@ -36,7 +42,7 @@ export function decodeMeta(bytes: Uint8Array): StoreMeta | string {
     typeof atEndMs !== 'number'
   )
     return 'its positions are incomplete'
-  return { changelogPosition, identity, inputPositions, atEndMs }
+  return { meta: { changelogPosition, identity, inputPositions, atEndMs } }
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

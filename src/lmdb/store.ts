@@ -26,6 +26,14 @@ const INITIAL_MAP_BYTES = 256 * 1024 * 1024
 /** The most that a write insists on finding free on the disk before it starts. */
 const MAX_FREE_BYTES_ASKED = 8 * 1024 * 1024
 const PAGE_BYTES = 4096
+/** lmdb takes these, but its types don't have them. */
+const untypedOptions = {
+  permissionsMode: FILE_MODE,
+  // Pages of the free list in memory. Each commit goes over all of them: with lmdb's own 50,000 and 75,000 a commit of
+  // one object takes 3 ms after a restore of a million, with these 0.1 ms, and the file grows no larger.
+  maxFreeSpaceToLoad: 1000,
+  maxFreeSpaceToRetain: 2000,
+}
 
 const OBJECTS = 'objects'
 const META = 'meta'
@@ -44,7 +52,7 @@ export interface StoreOptions {
 
 interface Write {
   readonly changes: readonly StoreChange[]
-  readonly meta: StoreMeta
+  readonly meta: StoreMeta | undefined
   readonly resolve: () => void
   readonly reject: (error: PotorooError) => void
 }
@@ -67,8 +75,7 @@ export async function openStore(options: StoreOptions): Promise<LmdbStore> {
       maxDbs: 2,
       mapSize: INITIAL_MAP_BYTES,
       remapChunks: false,
-      // lmdb takes this option, its types don't know it
-      ...{ permissionsMode: FILE_MODE },
+      ...untypedOptions,
       // else lmdb makes a second promise of each batch, which nobody can catch when the batch fails
       eventTurnBatching: false,
       // the power mark makes this safe; without a boot id, lmdb's own way has to
@@ -84,7 +91,7 @@ export async function openStore(options: StoreOptions): Promise<LmdbStore> {
   }
 }
 
-const dataFileOf = (directory: string): string => join(directory, 'data.mdb')
+export const dataFileOf = (directory: string): string => join(directory, 'data.mdb')
 
 /** The databases of an environment are the keys of its unnamed one. */
 function refuseForeign(root: RootDatabase<Buffer, Uint8Array>, directory: string): void {
@@ -109,7 +116,7 @@ function readMeta(
   }
   const decoded = decodeMeta(bytes)
   if (typeof decoded === 'string') throw damaged(directory, decoded)
-  return decoded
+  return decoded.meta
 }
 
 export class LmdbStore implements StateStore {
@@ -122,6 +129,7 @@ export class LmdbStore implements StateStore {
   #waiting: Write[] = []
   #writing: Promise<void> | undefined
   #failure: PotorooError | undefined
+  readonly #copies = new Set<Promise<void>>()
   #closing: Promise<void> | undefined
 
   /** Use `openStore`. */
@@ -160,7 +168,7 @@ export class LmdbStore implements StateStore {
     return entriesOf(this.#objects)
   }
 
-  async write(changes: readonly StoreChange[], meta: StoreMeta): Promise<void> {
+  async write(changes: readonly StoreChange[], meta: StoreMeta | undefined): Promise<void> {
     this.#refuseClosed()
     // an error half way through a batch would commit the first half
     for (const { key } of changes)
@@ -171,6 +179,22 @@ export class LmdbStore implements StateStore {
     })
     this.#writing ??= this.#writeWaiting()
     return written
+  }
+
+  /** A consistent copy of what is written by now, compacted. Writes go on meanwhile; closing waits for it. */
+  async copyTo(directory: string): Promise<void> {
+    // no defect: who asks for a copy can't know that the task is being handed off
+    if (this.#closing !== undefined)
+      throw failed(`Copying the store ${this.#options.directory}`, 'it is closed already')
+    const copying = this.#root.backup(directory, true)
+    this.#copies.add(copying)
+    try {
+      await copying
+    } catch (error) {
+      throw lmdbFailure(`Copying the store ${this.#options.directory}`, this.#options.directory, error)
+    } finally {
+      this.#copies.delete(copying)
+    }
   }
 
   close(): Promise<void> {
@@ -197,10 +221,9 @@ export class LmdbStore implements StateStore {
   }
 
   async #commit(writes: readonly Write[]): Promise<void> {
-    const last = writes.at(-1)
-    if (last === undefined) return
     this.#refuseFullDisk(writes)
-    const bytes = encodeMeta(last.meta)
+    const meta = writes.findLast((write) => write.meta !== undefined)?.meta ?? this.#meta
+    const bytes = encodeMeta(meta)
     // lmdb answers for the batch alone, not for what is in it
     await this.#objects.batch(() => {
       for (const { changes } of writes)
@@ -209,7 +232,7 @@ export class LmdbStore implements StateStore {
           else void this.#objects.put(key, value as Buffer)
       void this.#metaDatabase.put(META_KEY, bytes)
     })
-    this.#meta = last.meta
+    this.#meta = meta
     this.#fillUp()
   }
 
@@ -241,6 +264,8 @@ export class LmdbStore implements StateStore {
   async #close(): Promise<void> {
     const { directory, bootId, logger, onClosed } = this.#options
     await this.#writing
+    // LMDB would read from a file that is no longer mapped
+    await Promise.allSettled(this.#copies)
     await this.#root.close()
     try {
       if (bootId === undefined) return
@@ -281,7 +306,7 @@ function statsOf(database: Database<Buffer, Uint8Array>): Record<'entryCount' | 
 }
 const entriesOf = (database: Database<Buffer, Uint8Array>): number => statsOf(database).entryCount
 
-function freeBytesOn(directory: string): number {
+export function freeBytesOn(directory: string): number {
   const { bavail, bsize } = statfsSync(directory)
   return bavail * bsize
 }

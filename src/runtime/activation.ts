@@ -1,5 +1,6 @@
 /** Becoming active: steps A1 to A3 of task.ts. */
 import { messageOf } from '../errors.js'
+import type { CommitRecord } from '../core/commit-record.js'
 import type { ProcessorPlan } from '../core/processor.js'
 import { choosePosition } from '../core/restore-plan.js'
 import type { Fetcher, TransactionalProducer } from '../ports/log.js'
@@ -25,6 +26,10 @@ export interface Activation {
   readonly identity: string | undefined
   /** Where the inputs are read from, in the order of the sources. */
   readonly positions: readonly number[]
+  /** Records of state objects that were replayed. */
+  readonly replayed: number
+  /** The last commit of whoever had the task before; undefined where there is none. */
+  readonly before: CommitRecord | undefined
   /** Positions that are committed already, in the same order; NaN where there is none. */
   readonly committed: readonly number[]
 }
@@ -69,6 +74,8 @@ export async function activate(
       identity: plan.changelog && (restored?.commit?.identity ?? random.id()),
       positions,
       committed: known,
+      replayed: restored?.records ?? 0,
+      before: restored?.commit,
     }
   } catch (error) {
     producer.close()

@@ -8,7 +8,7 @@
  * 2. `confirmed` resolves only after a heartbeat or a join that was *sent after* the call succeeded.
  * 3. Before a worker joins again its commits are awaited (bounded), so that a task that moves has little to repeat.
  */
-import { assign, type Member } from '../core/assignor.js'
+import { assign, moves, type Member } from '../core/assignor.js'
 import {
   decodeAssignment,
   decodeSubscription,
@@ -164,17 +164,27 @@ export class GroupMembership {
       standby: info?.standby ?? {},
       leaving: info?.leaving ?? false,
     }))
-    const placements = assign(known, plan.tasks, { standbys: options.standbys, warmLag: options.warmLag })
+    const placements = assign(known, plan.tasks, options)
     const owners = new Map([...placements].flatMap(([memberId, { active }]) => active.map((task) => [task, memberId])))
     const peers = infos.flatMap(({ memberId, info }) =>
       info?.address === undefined ? [] : { memberId, address: info.address },
+    )
+    const arrivals = Map.groupBy(
+      moves(known, placements).filter(({ warmUp }) => !warmUp),
+      ({ to }) => to,
     )
     return new Map(
       [...placements].map(([memberId, { active, standby }]) => [
         memberId,
         encodeAssignment(
           active.flatMap((task) => plan.partitionsOf(task)),
-          { v: 1, active, standby: standby.map((task) => ({ task, owner: owners.get(task) ?? '' })), peers },
+          {
+            v: 1,
+            active,
+            standby: standby.map((task) => ({ task, owner: owners.get(task) ?? '' })),
+            peers,
+            arrivals: (arrivals.get(memberId) ?? []).map(({ task, from, reason }) => ({ task, from, reason })),
+          },
         ),
       ]),
     )

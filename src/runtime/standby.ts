@@ -32,7 +32,7 @@ export class Standby {
   /** Bytes that came by snapshot. */
   snapshotBytes = 0
   #lag = Infinity
-  #wasWarm = false
+  #reportedWarm = false
   readonly #holder: StoreHolder
   #reader: ChangelogReader | undefined
   readonly #abort = new AbortController()
@@ -51,6 +51,12 @@ export class Standby {
 
   /** Changelog records that it is behind; Infinity while that is not known. */
   get lag(): number {
+    return this.#lag
+  }
+
+  /** The lag, as the group is told it now: should it be told that this standby is cold, `warm` is called when it no longer is. */
+  report(): number {
+    this.#reportedWarm = this.#lag <= this.env.warmLag
     return this.#lag
   }
 
@@ -133,8 +139,8 @@ export class Standby {
 
   #progress(lag: number): void {
     this.#lag = lag
-    if (this.#wasWarm || lag > this.env.warmLag) return
-    this.#wasWarm = true
+    if (this.#reportedWarm || lag > this.env.warmLag) return
+    this.#reportedWarm = true
     this.env.warm(this.id)
   }
 

@@ -38,6 +38,26 @@ export interface TaskEnvironment extends Ports {
   ready(task: Task): void
 }
 
+/** Why a task came to this worker, and what it brought. */
+export interface TaskArrival {
+  readonly reason: string
+  /** Bytes that came as a copy of the former owner's store. */
+  readonly snapshotBytes: number
+}
+
+export interface HandOff extends TaskArrival {
+  readonly task: string
+  /** Worker names. */
+  readonly from: string
+  readonly to: string
+  /** Changelog records that were replayed. */
+  readonly replayed: number
+  /** From the last commit of the old owner to the first record of the new one, by the clocks of both. */
+  readonly pauseMs: number
+  /** When, ms since the epoch. */
+  readonly atMs: number
+}
+
 interface Running {
   readonly number: number
   readonly activation: Activation
@@ -69,6 +89,8 @@ const RECORDS_PER_LOOK = 64
 
 export class Task {
   readonly id: string
+  /** How the task came here, once it has processed something here. */
+  handOff: HandOff | undefined
   readonly #life: TaskLife
   #running: Running | undefined
   /** The commit under way: C1 done, C2 not yet. Never rejects. */
@@ -93,6 +115,8 @@ export class Task {
     readonly plan: TaskPlan,
     private readonly env: TaskEnvironment,
     private readonly holder: StoreHolder = { store: undefined },
+    /** Why the task is here now; undefined once that was said. */
+    private arrival?: TaskArrival,
   ) {
     this.id = plan.id
     this.#life = new TaskLife(plan.id)
@@ -133,6 +157,7 @@ export class Task {
       return false
     }
     this.#backlogged = left !== 'nothing'
+    if (this.arrival !== undefined && running.processor.messages > 0) this.#sayHandOff(running, this.arrival)
     this.#commitWhenDue(running)
     const { heldUntilMs } = running.merge
     if (heldUntilMs !== undefined) {
@@ -142,6 +167,25 @@ export class Task {
       })
     }
     return left === 'more'
+  }
+
+  /** One line for each hand-off, with its pause: from the last commit of the old owner to the first record of the new one. */
+  #sayHandOff({ activation: { before, replayed } }: Running, { reason, snapshotBytes }: TaskArrival): void {
+    const { clock, logger, options } = this.env
+    this.arrival = undefined
+    if (before === undefined) return
+    const pauseMs = Math.max(0, clock.now() - before.atMs)
+    this.handOff = {
+      task: this.id,
+      from: before.by,
+      to: options.name,
+      reason,
+      snapshotBytes,
+      replayed,
+      pauseMs,
+      atMs: clock.now(),
+    }
+    logger.info(this.handOff, 'task was handed over')
   }
 
   /** Everything that was processed when this was called is committed when it resolves, or the task has failed meanwhile. Never rejects. */
@@ -352,6 +396,8 @@ export class Task {
     const record: CommitRecord = {
       identity: activation.identity ?? '',
       positions: Object.fromEntries(inputs.map((input, i) => [input.topic, positions[i] ?? 0])),
+      by: this.env.options.name,
+      atMs: this.env.clock.now(),
     }
     let collected: Collected
     try {

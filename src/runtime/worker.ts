@@ -176,14 +176,14 @@ export class Worker {
     logger.info({ worker: options.name, group: names.group, tasks: this.#plans.size }, 'worker started')
   }
 
-  #assigned({ active, standby, peers }: TaskAssignment, generation: number): void {
+  #assigned({ active, standby, peers, arrivals = [] }: TaskAssignment, generation: number): void {
     const { logger } = this.ports
     const environment = this.#environment
     if (environment === undefined || this.#closing !== undefined) return
     const me = this.#membership?.memberId
     this.#others = peers.filter(({ memberId }) => memberId !== me)
     this.ports.peers.watch(this.#others, (peer) => {
-      logger.warn({ ...peer }, 'a worker has died')
+      logger.info({ ...peer }, 'a worker is gone: its address refuses connections')
       void this.#membership?.bury(peer.memberId)
     })
     const follows = new Map(standby.map(({ task, owner }) => [task, owner]))
@@ -202,18 +202,20 @@ export class Worker {
         this.#standbys.delete(id)
         this.#afterwards(id, () => running.close())
       }
-    for (const id of gained) this.#gain(id, environment)
+    const reasons = new Map(arrivals.map(({ task, reason }) => [task, reason]))
+    for (const id of gained) this.#gain(id, reasons.get(id), environment)
     for (const [id, owner] of follows) this.#followTask(id, owner, environment)
     this.#handedOver?.()
   }
 
-  #gain(id: string, environment: TaskEnvironment): void {
+  #gain(id: string, reason: string | undefined, environment: TaskEnvironment): void {
     const plan = this.#planOf(id)
     if (plan === undefined) return
     const standby = this.#standbys.get(id)
     this.#standbys.delete(id)
     const holder: StoreHolder = { store: undefined }
-    const task = new Task(plan, environment, holder)
+    const arrival = reason === undefined ? undefined : { reason, snapshotBytes: standby?.snapshotBytes ?? 0 }
+    const task = new Task(plan, environment, holder, arrival)
     this.#tasks.set(id, task)
     this.#afterwards(id, async () => {
       // What the standby has open the task goes on with.

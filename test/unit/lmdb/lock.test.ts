@@ -20,7 +20,7 @@ async function holder(directory: string): Promise<Child> {
 const locks = (directory: string): string[] =>
   readdirSync(directory).filter((name) => /^lock\.\d|^listening/.test(name))
 
-describe('lockDirectory', () => {
+describe('lockDirectory', { timeout: 30_000 }, () => {
   it('refuses while another has it, and says who', async () => {
     const directory = temporaryFolder()
     await lock(directory, 'market-spread-1')

@@ -1,0 +1,111 @@
+/**
+ * Which workers are a task's permanent standbys in the end, its target being its owner (rule 8).
+ *
+ * As a flow: source → task (as many as it shall have) → worker → sink, every worker with its share of all standbys. First
+ * the workers that have the task warm, then its owner where that is not the target (it will have the newest store of
+ * all), then those that have it cold; only for what is then missing others are chosen. As with targets, what was chosen
+ * is a standby next time, and then the flow needs nobody new.
+ */
+import { compare, leastLoaded, loadOf, raise, type Group, type OwnedTask, type Worker } from './assignor-group.js'
+import { FlowNode, Network, type FlowEdge } from './max-flow.js'
+
+/** Candidates that a task without a standby is given at first; only where they don't suffice more are tried. */
+const FIRST_CANDIDATES = 4
+
+export function permanentStandbysOf(
+  { staying, tasks }: Group,
+  targets: ReadonlyMap<OwnedTask, Worker>,
+  standbys: number,
+): ReadonlyMap<OwnedTask, ReadonlySet<Worker>> {
+  const each = Math.min(standbys, staying.length - 1)
+  if (each <= 0) return new Map()
+  const plan = new StandbyPlan(staying, tasks, targets, each)
+  for (const task of tasks) for (const { worker, warm } of task.holders) if (warm) plan.offer(task, worker)
+  plan.settle()
+  for (const task of tasks) plan.offer(task, task.owner)
+  plan.settle()
+  for (const task of tasks) for (const { worker } of task.holders) plan.offer(task, worker)
+  plan.settle()
+  let missing = plan.missing()
+  for (let width = FIRST_CANDIDATES; missing.length > 0; width *= FIRST_CANDIDATES) {
+    // Who has most choice among the free places is not tried first: only a conflict makes others move.
+    const turns = leastLoaded(staying, plan.load(), missing.length)
+    missing.forEach((task, i) => plan.offerFrom(task, [...turns.slice(i, i + width), ...staying], width))
+    if (width > FIRST_CANDIDATES) for (const task of tasks) plan.offerFrom(task, staying, width)
+    plan.settle()
+    missing = plan.missing()
+    if (width >= staying.length) break
+  }
+  return plan.chosen()
+}
+
+class StandbyPlan {
+  readonly #network = new Network()
+  readonly #workers = new Map<Worker, FlowNode>()
+  readonly #slots = new Map<
+    OwnedTask,
+    { readonly node: FlowNode; readonly demand: FlowEdge; readonly edges: Map<Worker, FlowEdge> }
+  >()
+
+  constructor(
+    staying: readonly Worker[],
+    tasks: readonly OwnedTask[],
+    private readonly targets: ReadonlyMap<OwnedTask, Worker>,
+    each: number,
+  ) {
+    const { source, sink } = this.#network
+    const total = tasks.length * each
+    const oneMore = new FlowNode()
+    this.#network.connect(oneMore, sink, total % staying.length)
+    for (const worker of staying) {
+      const node = new FlowNode()
+      this.#network.connect(node, sink, Math.floor(total / staying.length))
+      this.#network.connect(node, oneMore, 1)
+      this.#workers.set(worker, node)
+    }
+    for (const task of tasks) {
+      const node = new FlowNode()
+      this.#slots.set(task, { node, demand: this.#network.connect(source, node, each), edges: new Map() })
+    }
+  }
+
+  /** False when it makes no difference: not a place for this task, or offered before. */
+  offer(task: OwnedTask, worker: Worker): boolean {
+    const slot = this.#slots.get(task)
+    const place = this.#workers.get(worker)
+    if (slot === undefined || place === undefined || worker === this.targets.get(task)) return false
+    if (slot.edges.has(worker)) return false
+    slot.edges.set(worker, this.#network.connect(slot.node, place, 1))
+    return true
+  }
+  offerFrom(task: OwnedTask, workers: readonly Worker[], count: number): void {
+    let offered = 0
+    for (const worker of workers) {
+      if (offered >= count) return
+      if (this.offer(task, worker)) offered++
+    }
+  }
+  settle(): void {
+    this.#network.maximise()
+  }
+
+  /** A task as often as it lacks a standby; those of an owner together, so that its standbys are spread. */
+  missing(): OwnedTask[] {
+    const lacking = [...this.#slots].flatMap(([task, { demand }]) => Array.from({ length: demand.room }, () => task))
+    return lacking.sort((a, b) => compare(this.targets.get(a)?.id ?? '', this.targets.get(b)?.id ?? ''))
+  }
+  load(): ReadonlyMap<Worker, number> {
+    const load = new Map<Worker, number>()
+    for (const workers of this.chosen().values()) for (const worker of workers) raise(load, worker)
+    for (const worker of this.#workers.keys()) load.set(worker, loadOf(load, worker))
+    return load
+  }
+  chosen(): ReadonlyMap<OwnedTask, ReadonlySet<Worker>> {
+    return new Map(
+      [...this.#slots].map(([task, { edges }]) => [
+        task,
+        new Set([...edges].filter(([, edge]) => edge.flow > 0).map(([worker]) => worker)),
+      ]),
+    )
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Maximum flow (Dinic's algorithm), in the small: the assignor's question 'as many tasks as possible at workers that have
+ * them already, none above its share' is one.
+ *
+ * Edges may be added after a maximisation, and the next one goes on from the flow there is. What flows into an edge to
+ * the sink never becomes less by that, and of paths the shortest are taken first, in the order in which edges were added:
+ * so what is connected first is served first.
+ */
+export class FlowNode {
+  readonly edges: FlowEdge[] = []
+  /** Distance from the source in the present phase. */
+  level = 0
+  phase = 0
+  /** Edges before this one lead nowhere in this phase. */
+  next = 0
+}
+
+export class FlowEdge {
+  /** The same edge, in the other direction: what it can take back. */
+  readonly reverse: FlowEdge
+  constructor(
+    readonly to: FlowNode,
+    /** How much more it takes. */
+    public room: number,
+    from: FlowNode | FlowEdge,
+  ) {
+    this.reverse = from instanceof FlowEdge ? from : new FlowEdge(from, 0, this)
+  }
+  get flow(): number {
+    return this.reverse.room
+  }
+}
+
+export class Network {
+  readonly source = new FlowNode()
+  readonly sink = new FlowNode()
+  #phase = 0
+
+  connect(from: FlowNode, to: FlowNode, capacity: number): FlowEdge {
+    const edge = new FlowEdge(to, capacity, from)
+    from.edges.push(edge)
+    to.edges.push(edge.reverse)
+    return edge
+  }
+
+  maximise(): void {
+    while (this.#measure()) while (this.#push());
+  }
+
+  /** Levels of the nodes that the source reaches; false when the sink is none of them. */
+  #measure(): boolean {
+    const phase = ++this.#phase
+    const reached = [visit(this.source, 0, phase)]
+    for (const node of reached)
+      for (const { room, to } of node.edges)
+        if (room > 0 && to.phase !== phase) reached.push(visit(to, node.level + 1, phase))
+    return this.sink.phase === phase
+  }
+
+  /** Sends what one more path takes; false when there is none in this phase. */
+  #push(): boolean {
+    const path: FlowEdge[] = []
+    let node = this.source
+    while (node !== this.sink) {
+      const edge = this.#onward(node)
+      if (edge !== undefined) {
+        path.push(edge)
+        node = edge.to
+        continue
+      }
+      node.level = -1
+      const last = path.pop()
+      if (last === undefined) return false
+      node = last.reverse.to
+    }
+    const amount = path.reduce((least, { room }) => Math.min(least, room), Infinity)
+    for (const edge of path) {
+      edge.room -= amount
+      edge.reverse.room += amount
+    }
+    return true
+  }
+
+  #onward(node: FlowNode): FlowEdge | undefined {
+    for (; node.next < node.edges.length; node.next++) {
+      const edge = node.edges[node.next]
+      if (edge !== undefined && edge.room > 0 && edge.to.phase === this.#phase && edge.to.level === node.level + 1)
+        return edge
+    }
+    return undefined
+  }
+}
+
+function visit(node: FlowNode, level: number, phase: number): FlowNode {
+  node.level = level
+  node.phase = phase
+  node.next = 0
+  return node
+}
