@@ -12,6 +12,7 @@ import { isPotorooError, PotorooError } from './errors.js'
 import { createKafkaLog } from './kafka/log.js'
 import type { BrokerConnection } from './kafka/options.js'
 import { openStateStores } from './lmdb/stores.js'
+import { createPeers, type PeersOptions } from './peers/peers.js'
 import type { Logger } from './ports/logger.js'
 import type { StateStores } from './ports/store.js'
 import { defaults, type RuntimeOptions } from './runtime/options.js'
@@ -25,6 +26,11 @@ export interface WorkerOptions extends BrokerConnection, Partial<RuntimeOptions>
    * XDG_STATE_HOME or ~/.local/state. Two workers can't share one (STATE_DIRECTORY_LOCKED).
    */
   readonly stateDir?: string
+  /**
+   * Where this worker listens to the others of its group, for copies of stores and to notice a death at once. Default:
+   * loopback, any free port. Anything but loopback needs a token that all workers share.
+   */
+  readonly peers?: Pick<PeersOptions, 'host' | 'port' | 'advertise' | 'token' | 'maxSnapshotBytesPerSecond'>
   /** Any pino logger, or any object with debug, info, warn and error. Default: pino, JSON lines on standard output. */
   readonly logger?: Logger
 }
@@ -52,6 +58,9 @@ const optionsSchema = type({
   sessionTimeoutMs: '1000 <= number.integer <= 1800000',
   heartbeatIntervalMs: '10 <= number.integer <= 60000',
   rebalanceTimeoutMs: '500 <= number.integer <= 1800000',
+  standbys: '0 <= number.integer <= 10',
+  warmLag: 'number.integer >= 0',
+  handOverTimeoutMs: '0 <= number.integer <= 3600000',
 })
 
 /**
@@ -64,6 +73,7 @@ export async function startWorker(application: Application, options: WorkerOptio
   const runtime = checkOptions(options)
   const logger = options.logger ?? pino()
   await loadPartitioners(definition.pipelines.flatMap(({ source, sink }) => [source.partitioner, sink?.partitioner]))
+  const peers = createPeers({ ...options.peers, logger, clock: systemClock })
   const { name, stateDir, stores } = await openState(definition.name, options, logger)
   const log = createKafkaLog({
     brokers: options.brokers,
@@ -76,7 +86,7 @@ export async function startWorker(application: Application, options: WorkerOptio
   const worker = new Worker(
     definition,
     { ...runtime, name },
-    { log, stores, clock: systemClock, random: systemRandom, logger },
+    { log, stores, peers, clock: systemClock, random: systemRandom, logger },
   )
   await worker.start()
   return {

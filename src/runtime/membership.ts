@@ -8,7 +8,8 @@
  * 2. `confirmed` resolves only after a heartbeat or a join that was *sent after* the call succeeded.
  * 3. Before a worker joins again its commits are awaited (bounded), so that a task that moves has little to repeat.
  */
-import { assign, moves, type Member } from '../core/assignor.js'
+import { assign, type Member } from '../core/assignor.js'
+import { moves } from '../core/assignor-moves.js'
 import {
   decodeAssignment,
   decodeSubscription,
@@ -169,10 +170,7 @@ export class GroupMembership {
     const peers = infos.flatMap(({ memberId, info }) =>
       info?.address === undefined ? [] : { memberId, address: info.address },
     )
-    const arrivals = Map.groupBy(
-      moves(known, placements).filter(({ warmUp }) => !warmUp),
-      ({ to }) => to,
-    )
+    const arrivals = moves(known, placements).filter(({ warmUp }) => !warmUp)
     return new Map(
       [...placements].map(([memberId, { active, standby }]) => [
         memberId,
@@ -183,7 +181,9 @@ export class GroupMembership {
             active,
             standby: standby.map((task) => ({ task, owner: owners.get(task) ?? '' })),
             peers,
-            arrivals: (arrivals.get(memberId) ?? []).map(({ task, from, reason }) => ({ task, from, reason })),
+            arrivals: arrivals
+              .filter(({ to }) => to === memberId)
+              .map(({ task, from, reason }) => ({ task, from, reason })),
           },
         ),
       ]),

@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { rejectionsOf } from '../../src/market-spread/calculation.js'
 import { runCli } from '../support/cli.js'
+import { seededRandom } from '../support/random.js'
 import { events, MarketSpreadBench, type WorkerHandle } from '../support/market-spread.js'
 
 const ACTIVE = 'task is active'
@@ -82,7 +83,7 @@ describe('Market Spread', () => {
     const feeding = bench.feed(events(1_000_000, 2, 5000), () => stop, 100)
     const seed = Date.now() % 1_000_000
     console.log(`kill test, seed ${String(seed)}`)
-    const random = randomOf(seed)
+    const random = seededRandom(seed)
     for (let kill = 1; kill <= 20; kill++) {
       await moments(random, worker)
       worker.kill('SIGKILL')
@@ -118,11 +119,3 @@ const moments = (random: () => number, worker: WorkerHandle): Promise<void> =>
         reject(new Error(`the worker ended by itself:\n${[...worker.stdout.slice(-3), ...worker.stderr].join('\n')}`))
     }, random() * 600)
   })
-
-function randomOf(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state / 2 ** 32
-  }
-}

@@ -1,5 +1,6 @@
 /** Market Spread on the test broker, under names of its own: topics, worker processes, generated input, what came out. */
 import { mkdtempSync, rmSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KafkaJSError } from 'kafkajs'
@@ -28,7 +29,11 @@ export function temporaryDirectory(): string {
 /** A log line of a worker. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string; readonly level: number }
 
+type Admin = Parameters<Parameters<typeof withAdmin>[0]>[0]
+type Ends = ReadonlyMap<string, readonly { readonly partition: number; readonly high: string }[]>
+
 export interface WorkerHandle extends CliProcess {
+  readonly name: string
   readonly stateDir: string
   /** Its log so far, of lines with this message. */
   log(message?: string): LogLine[]
@@ -64,6 +69,7 @@ export class MarketSpreadBench {
     ])
     return {
       ...cli,
+      name,
       stateDir,
       log: (message) => {
         const lines = cli.stdout.map((line) => JSON.parse(line) as LogLine)
@@ -72,11 +78,23 @@ export class MarketSpreadBench {
     }
   }
 
-  /** Sends them so that their order is kept; record timestamps are the events' own. Stops between rounds when told to. */
-  async feed(events: Iterable<Event>, stop: () => boolean = () => false, roundEvents = 200): Promise<void> {
+  /**
+   * Sends them so that their order is kept; record timestamps are the events' own. Stops between rounds when told to; no
+   * faster than so many events per second.
+   */
+  async feed(
+    events: Iterable<Event>,
+    stop: () => boolean = () => false,
+    roundEvents = 200,
+    eventsPerSecond = Infinity,
+  ): Promise<void> {
+    const began = performance.now()
+    const before = this.sent.length
     for (const { quotes, orders } of roundsOf(events, roundEvents)) {
       for (const part of [quotes, orders]) await this.#send(part)
       if (stop()) return
+      const aheadMs = ((this.sent.length - before) / eventsPerSecond) * 1000 - (performance.now() - began)
+      if (aheadMs > 0) await delay(aheadMs)
     }
   }
 
@@ -100,31 +118,49 @@ export class MarketSpreadBench {
 
   /** Resolves when the group has committed everything that is in the source topics: lag 0. */
   async settled(timeoutMs = 60_000): Promise<void> {
-    await withAdmin(async (admin) => {
-      await until(
+    await withAdmin((admin) =>
+      until(
         `${this.group} has worked off its sources`,
-        async () => {
-          let left = 0
-          for (const name of ['market-data', 'orders']) {
-            const topic = this.topic(name)
-            const ends = await admin.fetchTopicOffsets(topic)
-            // A broker that has just started has no coordinator for the group yet.
-            const [committed] = await admin
-              .fetchOffsets({ groupId: this.group, topics: [topic] })
-              .catch((error: unknown) => {
-                if (error instanceof KafkaJSError && error.retriable) return [undefined]
-                throw error
-              })
-            for (const { partition, high } of ends)
-              left +=
-                Number(high) -
-                Math.max(0, Number(committed?.partitions.find((p) => p.partition === partition)?.offset ?? 0))
-          }
-          return left === 0
-        },
+        async () => (await this.#behind(admin, await this.#ends(admin))) === 0,
+        timeoutMs,
+      ),
+    )
+  }
+
+  /** Resolves when the group has committed, on every partition, what was there when this was called. */
+  async caughtUp(timeoutMs = 60_000): Promise<void> {
+    await withAdmin(async (admin) => {
+      const ends = await this.#ends(admin)
+      await until(
+        `${this.group} goes on with every partition`,
+        async () => (await this.#behind(admin, ends)) === 0,
         timeoutMs,
       )
     })
+  }
+
+  async #ends(admin: Admin): Promise<Ends> {
+    const topics = ['market-data', 'orders'].map((name) => this.topic(name))
+    return new Map(
+      await Promise.all(topics.map(async (topic) => [topic, await admin.fetchTopicOffsets(topic)] as const)),
+    )
+  }
+
+  /** By how many records the group's positions are below these. */
+  async #behind(admin: Admin, ends: Ends): Promise<number> {
+    let left = 0
+    for (const [topic, partitions] of ends) {
+      // A broker that has just started has no coordinator for the group yet.
+      const [committed] = await admin.fetchOffsets({ groupId: this.group, topics: [topic] }).catch((error: unknown) => {
+        if (error instanceof KafkaJSError && error.retriable) return [undefined]
+        throw error
+      })
+      for (const { partition, high } of partitions) {
+        const position = Number(committed?.partitions.find((p) => p.partition === partition)?.offset ?? 0)
+        left += Math.max(0, Number(high) - Math.max(0, position))
+      }
+    }
+    return left
   }
 
   async rejections(): Promise<Rejection[]> {

@@ -6,7 +6,7 @@ import { startWorker, type WorkerOptions } from '../../start-worker.js'
 import { loadApplication } from '../application.js'
 import { connectionOf } from '../connection.js'
 import type { CliContext } from '../context.js'
-import { connectionHelp, type ConnectionFlags, wholeNumber, withConnection, withTopicPrefix } from '../options.js'
+import { connectionHelp, type ConnectionFlags, port, wholeNumber, withConnection, withTopicPrefix } from '../options.js'
 
 interface RunFlags extends ConnectionFlags {
   readonly name?: string
@@ -18,6 +18,10 @@ interface RunFlags extends ConnectionFlags {
   readonly replicationFactor?: number
   readonly cachedStateObjects: number
   readonly logLevel: string
+  readonly standbys: number
+  readonly peerHost: string
+  readonly peerPort: number
+  readonly peerAdvertise?: string
 }
 
 export function registerRun(program: Command, context: CliContext): void {
@@ -46,11 +50,23 @@ export function registerRun(program: Command, context: CliContext): void {
     .option('--on-error <what>', 'when a computation throws: dead-letter or stop', defaults.onError)
     .option('--replication-factor <n>', "of topics that it creates (default: the broker's)", wholeNumber(1, 100))
     .option('--cached-state-objects <n>', 'state objects kept in memory', wholeNumber(1), defaults.cachedStateObjects)
+    .option(
+      '--standbys <n>',
+      'workers that keep a copy of each task beside its owner',
+      wholeNumber(0, 10),
+      defaults.standbys,
+    )
+    .option('--peer-host <host>', 'where to listen to the other workers', '127.0.0.1')
+    .option('--peer-port <port>', 'the same: 0 takes a free port', port, 0)
+    .option('--peer-advertise <host>', 'the host under which the others reach this worker (default: --peer-host)')
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
   withTopicPrefix(withConnection(command))
     .addHelpText(
       'after',
       `${connectionHelp}
+
+Workers copy state from each other, and notice each other's death, over --peer-host: beyond loopback that needs the
+same secret in POTOROO_PEER_TOKEN for all of them.
 
 Logs are JSON lines on standard output, or text where that is a terminal.
 
@@ -78,6 +94,13 @@ async function runWorker(path: string, flags: RunFlags, context: CliContext): Pr
     onError: flags.onError,
     replicationFactor: flags.replicationFactor,
     cachedStateObjects: flags.cachedStateObjects,
+    standbys: flags.standbys,
+    peers: {
+      host: flags.peerHost,
+      port: flags.peerPort,
+      advertise: flags.peerAdvertise,
+      token: context.env.POTOROO_PEER_TOKEN,
+    },
     logger: workerLogger(flags.logLevel, context),
     ...(flags.name === undefined ? {} : { name: flags.name }),
     ...(flags.stateDir === undefined ? {} : { stateDir: flags.stateDir }),
