@@ -1,5 +1,5 @@
 /** Gets a snapshot from a peer. What is not whole, or not what the peer sent, ends in an error instead of the last chunk. */
-import { request, type IncomingMessage } from 'node:http'
+import { get, type IncomingMessage } from 'node:http'
 import { crc32c } from '@node-rs/crc32'
 import { messageOf, PotorooError } from '../errors.js'
 import type { Peer, Snapshot } from '../ports/peers.js'
@@ -41,7 +41,7 @@ function answerOf(
   if (to === undefined) throw unreachable(peer, `${JSON.stringify(peer.address)} is no address`)
   return new Promise((resolve, reject) => {
     const path = SNAPSHOT_PATH + encodeURIComponent(task)
-    const asking = request({ ...to, path, headers: authorization(token), agent: false, signal })
+    const asking = get({ ...to, path, headers: authorization(token), agent: false, signal })
     asking.setTimeout(stallTimeoutMs, () => asking.destroy(new Error('no answer')))
     asking.once('socket', (socket) => socket.once('connect', () => asking.setTimeout(ANSWER_TIMEOUT_MS)))
     asking.once('response', (response) => {

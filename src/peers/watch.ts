@@ -10,7 +10,7 @@
  *    for dead.
  * 2. A connection that closes, is reset or gets no answer says nothing: the peer may be paused, the network broken.
  */
-import { request, type ClientRequest, type IncomingMessage } from 'node:http'
+import { get, type ClientRequest, type IncomingMessage } from 'node:http'
 import type { Timer } from '../ports/clock.js'
 import type { Peer } from '../ports/peers.js'
 import { parseAddress, type PeersSettings } from './options.js'
@@ -54,7 +54,7 @@ export class Watch {
       this.settings.logger.warn({ peer: this.peer }, 'a peer is not watched: its address is none')
       return
     }
-    const connecting = request({ ...to, path: WATCH_PATH, headers: authorization(token), agent: false })
+    const connecting = get({ ...to, path: WATCH_PATH, headers: authorization(token), agent: false })
     this.#request = connecting
     const timeout = clock.after(CONNECT_TIMEOUT_MS, () => connecting.destroy(new Error('no answer')))
     connecting.setSocketKeepAlive(true, KEEP_ALIVE_MS)
@@ -80,6 +80,7 @@ export class Watch {
     const member = response.statusCode === 200 ? memberOf(response) : undefined
     if (member === this.peer.memberId) {
       this.#greeted = true
+      this.settings.logger.debug({ peer: this.peer }, 'watching a peer')
       const since = this.settings.clock.monotonic()
       response.resume()
       response.once('close', () => {
