@@ -5,3 +5,4 @@ export { stateObject, type State, type StateClass, type StateObject, type StateO
 export { topic, type Message, type Sink, type Source, type Topic, type TopicOptions } from './api/topic.js'
 export { PotorooError, isPotorooError, type ErrorCode } from './errors.js'
 export type { Logger } from './ports/logger.js'
+export { startWorker, type RunningWorker, type WorkerOptions } from './start-worker.js'

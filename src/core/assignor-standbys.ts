@@ -9,8 +9,8 @@
 import { compare, leastLoaded, loadOf, raise, type Group, type OwnedTask, type Worker } from './assignor-group.js'
 import { FlowNode, Network, type FlowEdge } from './max-flow.js'
 
-/** Candidates that a task without a standby is given at first; only where they don't suffice more are tried. */
-const FIRST_CANDIDATES = 4
+/** Workers that a task without a standby chooses from at first; only where that does not do more are tried. */
+const CANDIDATES = 4
 
 export function permanentStandbysOf(
   { staying, tasks }: Group,
@@ -26,14 +26,17 @@ export function permanentStandbysOf(
   plan.settle()
   for (const task of tasks) for (const { worker } of task.holders) plan.offer(task, worker)
   plan.settle()
-  let missing = plan.missing()
-  for (let width = FIRST_CANDIDATES; missing.length > 0; width *= FIRST_CANDIDATES) {
-    // Who has most choice among the free places is not tried first: only a conflict makes others move.
-    const turns = leastLoaded(staying, plan.load(), missing.length)
-    missing.forEach((task, i) => plan.offerFrom(task, [...turns.slice(i, i + width), ...staying], width))
-    if (width > FIRST_CANDIDATES) for (const task of tasks) plan.offerFrom(task, staying, width)
+  const missing = plan.missing()
+  const free = leastLoaded(staying, plan.load(), missing.length)
+  missing.forEach((task, i) => {
+    plan.offerFrom(task, [...free.slice(i, i + CANDIDATES), ...staying], CANDIDATES)
+  })
+  plan.settle()
+  // The places left may all be at the targets of the tasks left: then other tasks have to make room.
+  for (let width = CANDIDATES; plan.lacks(); width *= CANDIDATES) {
+    const places = [...new Set([...leastLoaded(staying, plan.load(), staying.length), ...staying])]
+    for (const task of tasks) plan.offerFrom(task, places, width)
     plan.settle()
-    missing = plan.missing()
     if (width >= staying.length) break
   }
   return plan.chosen()
@@ -69,7 +72,7 @@ class StandbyPlan {
     }
   }
 
-  /** False when it makes no difference: not a place for this task, or offered before. */
+  /** Lets the task use the worker. False when it makes no difference: no place for this task, or offered before. */
   offer(task: OwnedTask, worker: Worker): boolean {
     const slot = this.#slots.get(task)
     const place = this.#workers.get(worker)
@@ -89,6 +92,9 @@ class StandbyPlan {
     this.#network.maximise()
   }
 
+  lacks(): boolean {
+    return [...this.#slots.values()].some(({ demand }) => demand.room > 0)
+  }
   /** A task as often as it lacks a standby; those of an owner together, so that its standbys are spread. */
   missing(): OwnedTask[] {
     const lacking = [...this.#slots].flatMap(([task, { demand }]) => Array.from({ length: demand.room }, () => task))

@@ -16,7 +16,8 @@
  *     successor is warm.
  *  9. Leaving workers get nothing new; when all leave, tasks stay where they are.
  * 10. Of two that claim a task one keeps it: a staying one rather than a leaving one.
- * 11. Given that standbys become warm in between, the second rebalance does all moves, and the third none.
+ * 11. Given that standbys become warm in between, the second rebalance does all moves of active tasks. The third changes
+ *     nothing; with permanent standbys it may still replace some of these, and the fourth changes nothing.
  * 12. The total is balanced; beyond that the tasks of each sub-topology are spread where it costs no move.
  */
 import { compare, groupOf, type Member, type OwnedTask, type Worker } from './assignor-group.js'

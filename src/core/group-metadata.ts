@@ -92,10 +92,10 @@ const textOf = (info: WorkerInfo): string => {
 function workerInfo(value: unknown): WorkerInfo | undefined {
   if (!isRecord(value) || value.v !== 1) return undefined
   const { worker, address, active, standby, leaving } = value
-  if (typeof worker !== 'string' || !isTexts(active) || !isLags(standby) || typeof leaving !== 'boolean')
-    return undefined
+  if (!isText(worker) || !isTexts(active) || !isLags(standby) || typeof leaving !== 'boolean') return undefined
   const info = { v: 1, worker, active, standby, leaving } as const
-  return typeof address === 'string' ? { ...info, address } : info
+  if (address === undefined) return info
+  return isText(address) ? { ...info, address } : undefined
 }
 
 function taskAssignment(value: unknown): TaskAssignment | undefined {
@@ -103,7 +103,8 @@ function taskAssignment(value: unknown): TaskAssignment | undefined {
   const { active, standby, peers, arrivals } = value
   if (!isTexts(active) || !isList(standby, isStandby) || !isList(peers, isPeer)) return undefined
   const assignment = { v: 1, active, standby, peers } as const
-  return isList(arrivals, isArrival) ? { ...assignment, arrivals } : assignment
+  if (arrivals === undefined) return assignment
+  return isList(arrivals, isArrival) ? { ...assignment, arrivals } : undefined
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

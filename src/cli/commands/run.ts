@@ -1,4 +1,5 @@
-import type { Command } from 'commander'
+import { join } from 'node:path'
+import { type Command, Option } from 'commander'
 import { pino } from 'pino'
 import { exitCodes } from '../../errors.js'
 import { defaults } from '../../runtime/options.js'
@@ -7,8 +8,14 @@ import { loadApplication } from '../application.js'
 import { connectionOf } from '../connection.js'
 import type { CliContext } from '../context.js'
 import { connectionHelp, type ConnectionFlags, port, wholeNumber, withConnection, withTopicPrefix } from '../options.js'
+import { supervisorGone, tellStarted, workerArguments, workerProcesses } from '../supervised-process.js'
+import { Supervisor } from '../supervisor.js'
+import { systemClock } from '../../system.js'
 
 interface RunFlags extends ConnectionFlags {
+  readonly workers: number
+  /** Set by the supervisor: this process is one of its workers. */
+  readonly supervised?: boolean
   readonly name?: string
   readonly stateDir?: string
   readonly commitInterval: number
@@ -27,14 +34,25 @@ interface RunFlags extends ConnectionFlags {
 export function registerRun(program: Command, context: CliContext): void {
   const command = program
     .command('run')
-    .summary('run one worker of an application')
+    .summary('run workers of an application')
     .description(
       'Runs one worker, in the foreground. Start as many as you like, on as many machines: they share the work.\n' +
-        'SIGTERM and SIGINT: it commits, leaves the group and ends with exit code 0.',
+        'SIGTERM and SIGINT: it commits, leaves the group and ends with exit code 0.\n\n' +
+        'With --workers it runs so many in processes of their own, passes on their log lines, and starts one that died\n' +
+        'again: after 0.2 s, then twice as long with every death, up to 10 s, until one has lived for 60 s. SIGTERM and\n' +
+        'SIGINT stop all of them, a second one kills them. When this process is killed, its workers stop.',
     )
     .argument('<application>', 'a JavaScript module whose default export is an application')
-    .option('--name <name>', 'of the worker (default: <host>-<n>, the first whose state directory is free)')
-    .option('--state-dir <dir>', 'where its state stores lie (default: ~/.local/state/potoroo/<application>/<name>)')
+    .option('--workers <n>', 'how many; 1 runs in this very process, and nothing restarts it', wholeNumber(1, 100), 1)
+    .addOption(new Option('--supervised').hideHelp())
+    .option(
+      '--name <name>',
+      'of the worker (default: <host>-<n>, the first whose state directory is free); of several: <name>-1, <name>-2, ...',
+    )
+    .option(
+      '--state-dir <dir>',
+      'where its state stores lie (default: ~/.local/state/potoroo/<application>/<name>); of several: <dir>/1, <dir>/2, ...',
+    )
     .option(
       '--commit-interval <ms>',
       'how long changes are gathered before they are committed',
@@ -75,16 +93,52 @@ Exit codes:
   1  another failure          5  state directory in use, or not writable, or its disk is full
   2  wrong command line       6  stopped by --on-error stop: don't restart it, it would stop again
   3  topics missing or unfit  7  input was deleted before it was read, or the changelog was lost
+With --workers: a worker that ends with 2, 6 or 7, or with 3, 4 or 5 before it has ever run, is not started again; the
+others are stopped, and the exit code is that worker's. After a signal it is the worst of all workers', 1 if they had to
+be killed.
 
 Examples:
   potoroo run dist/market-spread/application.js
+  potoroo run dist/market-spread/application.js --workers 4
   potoroo run dist/application.js --name w1 --state-dir /var/lib/app/w1 --on-error stop`,
     )
-    .action((path: string, flags: RunFlags) => runWorker(path, flags, context))
+    .action((path: string, flags: RunFlags) =>
+      flags.workers === 1 ? runWorker(path, flags, context) : runWorkers(path, flags, command, context),
+    )
+}
+
+async function runWorkers(path: string, flags: RunFlags, command: Command, context: CliContext): Promise<void> {
+  const stop = context.stopRequested()
+  // What every worker would stumble over is said once, here.
+  connectionOf(context.env, flags)
+  await loadApplication(path)
+  const { name, stateDir } = flags
+  const argumentsOf = (worker: number): string[] =>
+    workerArguments(command, [path], {
+      name: name === undefined ? undefined : `${name}-${String(worker)}`,
+      stateDir: stateDir === undefined ? undefined : join(stateDir, String(worker)),
+    })
+  const names = Array.from({ length: flags.workers }, (_, i) => `${name ?? 'worker'}-${String(i + 1)}`)
+  const supervisor = new Supervisor(names, {
+    start: workerProcesses(argumentsOf, context, systemClock),
+    clock: systemClock,
+    logger: supervisorLogger(flags, context),
+  })
+  const onStop = (): void => {
+    // Asked for only now, so that the signal that stops is not the one that kills.
+    context.stopRequested().addEventListener('abort', () => {
+      supervisor.kill()
+    })
+    supervisor.stop()
+  }
+  stop.addEventListener('abort', onStop)
+  if (stop.aborted) onStop()
+  context.exitCode(await supervisor.run())
 }
 
 async function runWorker(path: string, flags: RunFlags, context: CliContext): Promise<void> {
-  const stop = context.stopRequested()
+  const supervised = flags.supervised === true
+  const stops = [context.stopRequested(), ...(supervised ? [supervisorGone()] : [])]
   const { application } = await loadApplication(path)
   const options: WorkerOptions = {
     ...connectionOf(context.env, flags),
@@ -101,23 +155,42 @@ async function runWorker(path: string, flags: RunFlags, context: CliContext): Pr
       advertise: flags.peerAdvertise,
       token: context.env.POTOROO_PEER_TOKEN,
     },
-    logger: workerLogger(flags.logLevel, context),
+    logger: workerLogger(flags, context),
     ...(flags.name === undefined ? {} : { name: flags.name }),
     ...(flags.stateDir === undefined ? {} : { stateDir: flags.stateDir }),
   }
   const worker = await startWorker(application, options)
+  if (supervised) tellStarted(worker.name)
   const onStop = (): void => {
     void worker.stop()
   }
-  stop.addEventListener('abort', onStop)
-  if (stop.aborted) onStop()
+  for (const stop of stops) {
+    stop.addEventListener('abort', onStop)
+    if (stop.aborted) onStop()
+  }
   await worker.ended
   context.exitCode(exitCodes.ok)
 }
 
 /** Written synchronously: what a worker says last is what matters most. */
-function workerLogger(level: string, context: CliContext) {
-  const options = { level, base: { pid: process.pid } }
-  if (context.stdout.isTTY !== true) return pino(options, pino.destination({ dest: 1, sync: true }))
-  return pino({ ...options, transport: { target: 'pino-pretty', options: { destination: 1, ignore: 'pid' } } })
+function workerLogger({ logLevel, supervised = false }: RunFlags, context: CliContext) {
+  if (context.stdout.isTTY === true) return prettyLogger(logLevel, supervised)
+  const destination = pino.destination({ dest: 1, sync: true })
+  // A supervisor that is gone takes no lines any more: the worker has to come to its stop all the same.
+  if (supervised) destination.on('error', () => undefined)
+  return pino({ level: logLevel, base: { pid: process.pid } }, destination)
 }
+
+/** Through the stream that the workers' lines go through, so that lines stay whole. */
+function supervisorLogger({ logLevel }: RunFlags, { stdout }: CliContext) {
+  if (stdout.isTTY === true) return prettyLogger(logLevel, true)
+  return pino({ level: logLevel, base: { pid: process.pid } }, { write: (line) => void stdout.write(line) })
+}
+
+/** Several processes on one terminal are told apart by their ids. */
+const prettyLogger = (level: string, several: boolean) =>
+  pino({
+    level,
+    base: { pid: process.pid },
+    transport: { target: 'pino-pretty', options: { destination: 1, ...(several ? {} : { ignore: 'pid' }) } },
+  })

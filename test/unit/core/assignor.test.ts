@@ -1,57 +1,216 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { assign, type Member } from '../../../src/core/assignor.js'
+import { assign, DEFAULT_WARM_LAG, type Member } from '../../../src/core/assignor.js'
+import {
+  anyGroup,
+  carriedOut,
+  chance,
+  checkStep,
+  claimants,
+  cold,
+  member,
+  placesOf,
+  tasksOf,
+  warmed,
+  type Placements,
+} from '../../support/assignor.js'
 
-const tasks = (count: number): string[] => Array.from({ length: count }, (_, i) => `symbol_${String(i)}`)
-const member = fc.record({
-  memberId: fc.string({ minLength: 1, maxLength: 3 }),
-  active: fc.array(fc.nat(40).map((i) => `symbol_${String(i)}`)),
-})
-const group = fc.record({
-  members: fc.uniqueArray(member, { minLength: 1, maxLength: 8, selector: ({ memberId }) => memberId }),
-  count: fc.nat(40),
-})
+const RUNS = { numRuns: 300 }
+const active = (placements: Placements): Record<string, number> =>
+  Object.fromEntries([...placements].map(([id, placement]) => [id, placement.active.length]))
 
-const sizes = (assignment: ReadonlyMap<string, readonly string[]>): number[] =>
-  [...assignment.values()].map((mine) => mine.length)
-
-describe('assign', () => {
-  it('gives every task exactly one owner, and is balanced (rules 1 and 2)', () => {
+describe('assign, from any state', () => {
+  it('keeps every rule that holds in one step (rules 1, 5, 6, 8, 9, 10)', () => {
     fc.assert(
-      fc.property(group, ({ members, count }) => {
-        const assignment = assign(members, tasks(count))
-        expect([...assignment.values()].flat().sort()).toEqual(tasks(count).sort())
-        expect([...assignment.keys()].sort()).toEqual(members.map(({ memberId }) => memberId).sort())
-        expect(Math.max(...sizes(assignment)) - Math.min(...sizes(assignment))).toBeLessThanOrEqual(1)
+      fc.property(anyGroup, ({ members, tasks, standbys }) => {
+        checkStep(members, tasks, standbys, assign(members, tasks, { standbys }))
       }),
+      RUNS,
     )
+  }, 60_000)
+
+  it('does not depend on the order in which members and tasks are listed, and changes neither (rule 4)', () => {
+    fc.assert(
+      fc.property(anyGroup, fc.nat(), ({ members, tasks, standbys }, dice) => {
+        const shuffled = <T>(things: readonly T[]): T[] =>
+          things
+            .map((thing) => ({ thing, at: chance(dice, JSON.stringify(thing)) }))
+            .sort((a, b) => a.at - b.at)
+            .map(({ thing }) => thing)
+        const options = { standbys }
+        const before = structuredClone(members)
+        const placements = assign(members, tasks, options)
+        expect(members).toEqual(before)
+        const others = shuffled(members).map((one) => ({
+          ...one,
+          active: shuffled(one.active),
+          standby: Object.fromEntries(shuffled(Object.entries(one.standby))),
+        }))
+        expect(assign(others, shuffled(tasks), options)).toEqual(placements)
+      }),
+      RUNS,
+    )
+  }, 60_000)
+
+  it('moves no more tasks than balance demands, and those whose owners leave (rule 3)', () => {
+    fc.assert(
+      fc.property(anyGroup, ({ members, standbys }) => {
+        const claims = claimants(members)
+        const tasks = [...claims.keys()]
+        const staying = members.filter(({ leaving }) => !leaving)
+        fc.pre(staying.length > 0)
+        const placements = assign(members, tasks, { standbys })
+        const [owners, warmUps] = [placesOf(placements, 'active'), placesOf(placements, 'warmUp')]
+        const moving = tasks.filter(
+          (task) => (warmUps.get(task) ?? owners.get(task))?.[0] !== claims.get(task)?.memberId,
+        ).length
+        const share = Math.floor(tasks.length / staying.length)
+        const loads = staying.map((one) => [...claims.values()].filter((claimant) => claimant === one).length)
+        const kept = loads.reduce((sum, load) => sum + Math.min(load, share), 0)
+        const oneMore = Math.min(tasks.length % staying.length, loads.filter((load) => load > share).length)
+        expect(moving).toBe(tasks.length - kept - oneMore)
+      }),
+      RUNS,
+    )
+  }, 60_000)
+
+  it('throws without a member', () => {
+    expect(() => assign([], ['x_0'])).toThrow(RangeError)
+  })
+})
+
+describe('assign, case by case', () => {
+  const eight = tasksOf(8)
+  const half = eight.slice(4)
+  const lags = (tasks: readonly string[], lag: number): Record<string, number> =>
+    Object.fromEntries(tasks.map((task) => [task, lag]))
+
+  it('warms a joiner up first, and moves the tasks when it is warm (rules 5 and 7)', () => {
+    const members = [member('a', { active: eight }), member('b')]
+    const first = assign(members, eight)
+    expect(first.get('a')?.active).toEqual(eight)
+    expect(first.get('b')).toEqual({ active: [], standby: half, warmUp: half })
+    const still = assign(carriedOut(members, first), eight)
+    expect(still).toEqual(first)
+    const moved = assign(warmed(carriedOut(members, first)), eight)
+    expect(moved.get('b')).toEqual({ active: half, standby: [], warmUp: [] })
   })
 
-  it('does not depend on the order of the members (rule 4)', () => {
-    fc.assert(
-      fc.property(group, ({ members, count }) => {
-        expect(assign([...members].reverse(), tasks(count))).toEqual(assign(members, tasks(count)))
-      }),
-    )
+  it.each([
+    [DEFAULT_WARM_LAG, true],
+    [0, true],
+    [DEFAULT_WARM_LAG + 1, false],
+    [-1, false],
+    [Infinity, false],
+    [NaN, false],
+  ])('counts a lag of %d as warm: %s', (lag, isWarm) => {
+    const members = [member('a', { active: eight }), member('b', { standby: lags(half, lag) })]
+    expect(assign(members, eight).get('b')?.active).toEqual(isWarm ? half : [])
   })
 
-  it('moves nothing when nobody came or went, and no more than balance demands when somebody did (rule 3)', () => {
-    fc.assert(
-      fc.property(group, fc.boolean(), ({ members, count }, joins) => {
-        const before = assign(members, tasks(count))
-        const holding = (ids: Iterable<string>): Member[] =>
-          [...ids].map((memberId) => ({ memberId, active: before.get(memberId) ?? [] }))
-        expect(assign(holding(before.keys()), tasks(count))).toEqual(before)
+  it('takes the bound of warmth from its caller', () => {
+    const members = [member('a', { active: eight }), member('b', { standby: lags(half, 50) })]
+    expect(active(assign(members, eight, { warmLag: 49 }))).toEqual({ a: 8, b: 0 })
+    expect(active(assign(members, eight, { warmLag: 50 }))).toEqual({ a: 4, b: 4 })
+  })
 
-        const ids = [...before.keys()]
-        const after = assign(
-          holding(joins ? [...ids, 'the new one'] : ids.length > 1 ? ids.slice(1) : ids),
-          tasks(count),
-        )
-        const moved = [...after].flatMap(([id, mine]) => mine.filter((task) => !before.get(id)?.includes(task)))
-        const gone = joins || ids.length === 1 ? 0 : (before.get(ids[0] ?? '')?.length ?? 0)
-        expect(moved.length).toBe(joins ? (after.get('the new one')?.length ?? 0) : gone)
-      }),
-    )
+  it('lets a worker that leaves keep what nobody is warm for, and warms up others (rules 5 and 9)', () => {
+    const members = [
+      member('a', { active: eight.slice(0, 4), leaving: true }),
+      member('b', { active: half, standby: lags(eight.slice(0, 2), 0) }),
+    ]
+    const placements = assign(members, eight)
+    expect(placements.get('a')?.active).toEqual(eight.slice(2, 4))
+    expect(placements.get('b')?.warmUp).toEqual(eight.slice(2, 4))
+  })
+
+  it('gives the tasks of a dead worker to warm standbys, the least loaded first (rule 6)', () => {
+    const [x, y, ...others] = eight
+    const standby = lags([x ?? '', y ?? ''], 0)
+    const members = [
+      member('a', { active: others.slice(0, 2), standby }),
+      member('b', { active: others.slice(2, 3), standby }),
+      member('c', { active: others.slice(3) }),
+    ]
+    const placements = assign(members, eight)
+    expect(placements.get('b')?.active).toEqual([x, others[2]])
+    expect(placements.get('a')?.active).toEqual([y, ...others.slice(0, 2)])
+  })
+
+  it('gives the tasks of a dead worker that nobody has to the least loaded (rule 6)', () => {
+    const members = [member('a', { active: half }), member('b', { active: eight.slice(0, 1) }), member('c')]
+    expect(active(assign(members, eight))).toEqual({ a: 4, b: 2, c: 2 })
+  })
+
+  it('leaves a task with the staying one of two that claim it (rule 10)', () => {
+    const members = [member('a', { active: ['x_0'], leaving: true }), member('b', { active: ['x_0'] }), member('c')]
+    expect(active(assign(members, ['x_0']))).toEqual({ a: 0, b: 1, c: 0 })
+  })
+
+  it('chooses to give away what others are warm for (rule 7)', () => {
+    // Taken in order, b would get the first task, and then nobody would be warm for another one.
+    const members = [
+      member('a', { active: eight.slice(0, 4) }),
+      member('b', { active: eight.slice(4, 5), standby: { x_sub_0: 0, x_sub_3: 0 } }),
+      member('c', { active: eight.slice(5, 6), standby: { x_sub_0: 0, x_sub_1: cold } }),
+    ]
+    const placements = assign(members, eight.slice(0, 6))
+    expect(active(placements)).toEqual({ a: 2, b: 2, c: 2 })
+  })
+
+  it('hands over to the permanent standby, and makes the owner so far a standby (rule 8)', () => {
+    const members = [
+      member('a', { active: eight }),
+      member('b', { standby: lags(eight, 0) }),
+      member('c', { standby: lags(half, cold) }),
+    ]
+    const placements = assign(members, eight, { standbys: 2 })
+    for (const task of eight)
+      expect([...placements].filter(([, { active, standby }]) => [...active, ...standby].includes(task))).toHaveLength(
+        3,
+      )
+    expect(placements.get('a')?.standby).toEqual(placements.get('b')?.active)
+  })
+
+  it('keeps a warm standby until the one that replaces it is warm (rule 8)', () => {
+    const tasks = tasksOf(4)
+    const members: Member[] = [
+      member('a', { active: tasks.slice(0, 2), standby: lags(tasks.slice(2), 0) }),
+      member('b', { active: tasks.slice(2), standby: lags(tasks.slice(0, 2), 0) }),
+    ]
+    const joined = [...members, member('c')]
+    const first = assign(joined, tasks, { standbys: 1 })
+    const following = [...(first.get('a')?.standby ?? []), ...(first.get('b')?.standby ?? [])]
+    expect(following.sort()).toEqual(tasks)
+    expect(first.get('c')?.standby.length).toBeGreaterThan(1)
+  })
+
+  it('spreads the tasks of each sub-topology (rule 12)', () => {
+    const tasks = tasksOf(6, 6)
+    const perSub = (placements: Placements): string[] =>
+      [...placements.values()].map(({ active }) => {
+        const xs = active.filter((task) => task.startsWith('x')).length
+        return `${String(xs)} + ${String(active.length - xs)}`
+      })
+    expect(perSub(assign([member('a'), member('b'), member('c')], tasks))).toEqual(['2 + 2', '2 + 2', '2 + 2'])
+    const owner = [member('a', { active: tasks }), member('b'), member('c')]
+    const first = assign(owner, tasks)
+    expect(perSub(assign(warmed(carriedOut(owner, first)), tasks))).toEqual(['2 + 2', '2 + 2', '2 + 2'])
+  })
+
+  it("spreads the standbys of a worker's tasks, so that its death burdens all others alike (rule 8)", () => {
+    const members = ['a', 'b', 'c', 'd'].map((id) => member(id))
+    const tasks = tasksOf(12)
+    const first = assign(members, tasks, { standbys: 1 })
+    const after = assign(warmed(carriedOut(members, first)).slice(1), tasks, { standbys: 1 })
+    expect(active(after)).toEqual({ b: 4, c: 4, d: 4 })
+  })
+
+  it('takes tasks in the order of their partitions, and ids of any form', () => {
+    const odd = ['__proto__', 'no partition', '_', '', 'x_10', 'x_9']
+    expect(assign([member('a')], odd).get('a')?.active).toEqual([...odd].sort())
+    expect([...assign([member('a'), member('b')], tasksOf(11)).values()].map(({ active }) => active.length)).toEqual([
+      6, 5,
+    ])
   })
 })

@@ -1,0 +1,283 @@
+/** Everything that the README shows is done here: commands, code, tables. */
+import { execFile, spawn } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { promisify } from 'node:util'
+import type { Command } from 'commander'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { createProgram } from '../../src/cli/program.js'
+import { exitCodes } from '../../src/errors.js'
+import { defaults } from '../../src/runtime/options.js'
+import { testBrokers, uniqueName } from '../support/broker.js'
+import { runCli, startCli } from '../support/cli.js'
+import { blockWith, codeBlocks, compile, linkPackages, readDocument, ROOT, writeFiles } from '../support/documents.js'
+import { readCommitted } from '../support/read-committed.js'
+import { silentLogger } from '../support/silent-logger.js'
+import { temporaryFolder } from '../support/temporary.js'
+import { createTopics } from '../support/topics.js'
+
+const readme = readDocument('README.md')
+const documents = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md'].concat(
+  readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
+)
+const all = codeBlocks(readme)
+const tutorial = codeBlocks(readme, '## Write an application', '### A worker inside your own program')
+
+/** The folder that the README lets its reader make. */
+const folder = temporaryFolder()
+const prefix = `${uniqueName('readme')}-`
+const embeddedPrefix = `${uniqueName('embedded')}-`
+let complaints = ''
+
+beforeAll(async () => {
+  linkPackages(folder, ['potoroo', 'arktype', '@types/node'])
+  const embedded = blockWith(all, 'ts', 'startWorker(bank')
+  writeFiles(folder, {
+    'package.json': JSON.stringify({ name: 'bank', private: true, type: 'module' }),
+    'tsconfig.json': blockWith(tutorial, 'json', 'compilerOptions'),
+    'bookings.ndjson': blockWith(tutorial, 'json', '"account":"ada"'),
+    'src/desk.ts': blockWith(all, 'ts', "'desk'"),
+    'src/application.ts': blockWith(tutorial, 'ts', "application('bank'"),
+    'src/check.ts': blockWith(tutorial, 'ts', 'node:assert'),
+    // The test broker in place of the one on the usual port, and names of its own on it.
+    'src/embedded.ts': replaced(
+      embedded,
+      "brokers: ['127.0.0.1:9092'],",
+      `brokers: ${JSON.stringify(testBrokers())}, topicPrefix: '${embeddedPrefix}',`,
+    ),
+  })
+  complaints = await compile(folder)
+})
+
+function replaced(text: string, what: string, by: string): string {
+  if (!text.includes(what)) throw new Error(`${what} is not in:\n${text}`)
+  return text.replace(what, () => by)
+}
+
+test('its TypeScript compiles, strictly, with the tsconfig that it shows', () => {
+  expect(JSON.parse(blockWith(tutorial, 'json', 'compilerOptions'))).toMatchObject({
+    compilerOptions: { strict: true },
+  })
+  expect(complaints).toBe('')
+})
+
+test('the API on one screen processes messages', async () => {
+  const flags = ['--topic-prefix', prefix]
+  expect(await runCli(['topics', 'dist/desk.js', ...flags], { cwd: folder })).toMatchObject({ code: 0 })
+  const messages = {
+    quotes: [{ symbol: 'x', bid: 9, offer: 10 }],
+    orders: [{ id: '1', symbol: 'x', quantity: 1, limit: 9 }],
+    fills: [
+      { id: '2', symbol: 'x', quantity: 3, account: 'a' },
+      { id: '3', symbol: 'x', quantity: -3, account: 'a' },
+      { id: '4', symbol: 'x', quantity: -1, account: 'a' },
+    ],
+  }
+  for (const [topic, lines] of Object.entries(messages)) {
+    const input = lines.map((line) => JSON.stringify(line)).join('\n')
+    const produced = await runCli(['produce', topic, '--application', 'dist/desk.js', ...flags], { cwd: folder, input })
+    expect(produced, produced.stderr.join('\n')).toMatchObject({ code: 0 })
+  }
+  const worker = startCli(['run', 'dist/desk.js', '--state-dir', 'state/desk', ...flags], { cwd: folder })
+  const alerts = await readCommitted(`${prefix}alerts`, 2)
+  expect(alerts.map(({ value }) => (JSON.parse(value ?? '') as { text: string }).text).sort()).toEqual([
+    expect.stringMatching(/^a is short since \d+$/) as string,
+    'order 1 is below 10',
+  ])
+  worker.kill('SIGTERM')
+  expect((await worker.exited).code).toBe(0)
+})
+
+describe('an application of one’s own', () => {
+  test('has computations that a plain program can test', async () => {
+    await promisify(execFile)(process.execPath, ['dist/check.js'], { cwd: folder })
+  })
+
+  test('does what is shown, command by command', async () => {
+    const commands = shellLines(tutorial).filter((words) => words[0] === 'potoroo')
+    const [broker, topics, run, ...rest] = commands.map(([, ...words]) => words)
+    if (broker === undefined || topics === undefined || run === undefined) throw new Error('commands are missing')
+    expect(broker).toEqual(['broker']) // the test broker takes its place
+    const here = (words: readonly string[]): string[] => [...words, '--topic-prefix', prefix]
+
+    const made = await runCli(here(topics), { cwd: folder })
+    expect(made).toMatchObject({ code: 0, stderr: [] })
+    expect(cells(made.stdout.join('\n').replaceAll(prefix, ''))).toEqual(
+      cells(blockWith(tutorial, 'text', 'changelog')),
+    )
+
+    const worker = startCli([...here(run), '--state-dir', 'state/bank'], { cwd: folder })
+    const printed: string[] = []
+    for (const words of rest) {
+      if (words[0] === 'tail') {
+        // The README's reader is slower than the worker; this one waits.
+        const [topic = ''] = words.slice(1)
+        await readCommitted(`${prefix}${topic}`, topic === 'balances' ? 4 : 1)
+      }
+      const { code, stdout, stderr } = await runCli(here(words), { cwd: folder })
+      expect(code, stderr.join('\n')).toBe(0)
+      printed.push(...stdout)
+    }
+    const shown = blockWith(tutorial, 'text', 'records produced').trimEnd().split('\n')
+    const account = (name: string) => (line: string) => line.includes(`"account":"${name}"`)
+    for (const name of ['ada', 'bob']) expect(printed.filter(account(name))).toEqual(shown.filter(account(name)))
+    expect(printed[0]?.replace(prefix, '')).toBe(shown[0])
+    expect(printed).toHaveLength(shown.length)
+    worker.kill('SIGTERM')
+    expect((await worker.exited).code).toBe(0)
+  })
+
+  test('runs inside another program, which ends it', async () => {
+    const [bookings, balances] = [`${embeddedPrefix}bookings`, `${embeddedPrefix}balances`]
+    await createTopics([bookings, balances].map((name) => ({ name, partitions: 2 })))
+    const child = spawn(process.execPath, ['dist/embedded.js'], { cwd: folder, stdio: 'ignore' })
+    const exited = new Promise((resolve) => child.once('exit', resolve))
+    try {
+      const input = '{"account":"eve","amount":7}\n'
+      const flags = ['--application', 'dist/application.js', '--topic-prefix', embeddedPrefix]
+      expect(await runCli(['produce', 'bookings', ...flags], { cwd: folder, input })).toMatchObject({ code: 0 })
+      const [balance] = await readCommitted(balances, 1)
+      expect(balance?.value).toBe('{"account":"eve","balance":7,"bookings":1}')
+      child.kill('SIGTERM')
+      expect(await exited).toBe(0)
+    } finally {
+      child.kill('SIGKILL')
+    }
+    expect(existsSync(join(folder, 'state/bank-1'))).toBe(true)
+  })
+})
+
+describe('what it says about the command line', () => {
+  const stream = new PassThrough()
+  const program = createProgram(
+    {
+      env: {},
+      stdin: stream,
+      stdout: stream,
+      stderr: stream,
+      logger: silentLogger,
+      stopRequested: () => new AbortController().signal,
+      exitCode: () => undefined,
+    },
+    '0.0.0',
+  )
+  const commandOf = (name: string): Command | undefined => program.commands.find((command) => command.name() === name)
+  const optionsOf = (command: Command): string[] =>
+    ['--help', '--debug', '--version'].concat(command.options.flatMap(({ long }) => long ?? []))
+
+  test.each(documents)('every command that %s shows is known, with its options and arguments', (document) => {
+    const text = readDocument(document)
+    const spans = [...text.matchAll(/`((?:npx )?potoroo [^`\n]+)`/g)].map(([, span = '']) => wordsOf(span))
+    const shown = [...shellLines(codeBlocks(text)), ...spans].filter(([first]) => first === 'potoroo')
+    if (document === 'README.md') expect(shown.length).toBeGreaterThan(10)
+    for (const [, name = '', ...words] of shown) {
+      if (name === '<command>' || name.startsWith('--')) continue
+      const command = commandOf(name)
+      expect(command, `potoroo ${name}`).toBeDefined()
+      if (command === undefined) continue
+      const values = words.filter((word) => !word.startsWith('-'))
+      const flags = words.filter((word) => word.startsWith('-'))
+      for (const flag of flags) expect(optionsOf(command), `potoroo ${name} ${flag}`).toContain(flag)
+      const taken = command.options.filter(({ long, required }) => required && flags.includes(long ?? '')).length
+      expect(values.length - taken, `arguments of potoroo ${[name, ...words].join(' ')}`).toBeLessThanOrEqual(
+        command.registeredArguments.length,
+      )
+    }
+  })
+
+  test('names every command, and only options that there are', () => {
+    for (const command of program.commands)
+      expect(readme.includes(`\`potoroo ${command.name()}`), command.name()).toBe(true)
+    const known = new Set(program.commands.flatMap(optionsOf))
+    for (const [, flag = ''] of readme.matchAll(/`(--[a-z-]+)/g)) expect(known, flag).toContain(flag)
+  })
+
+  test('has every exit code', () => {
+    const codes = [...readme.matchAll(/^\| (\d) +\|/gm)].map(([, code]) => Number(code))
+    expect(codes).toEqual(Object.values(exitCodes).sort())
+  })
+})
+
+describe('its tables of configuration', () => {
+  const rowOf = (name: string): string[] | undefined =>
+    readme
+      .split('\n')
+      .filter((line) => line.startsWith(`| \`${name}\``))
+      .map((line) => line.split('|').map((cell) => cell.trim()))[0]
+
+  test.each(Object.entries(defaults))('%s has its default', (name, value) => {
+    const cell = rowOf(name)?.[3] ?? ''
+    if (typeof value === 'number') expect(Number(/^[\d,]+/.exec(cell)?.[0].replaceAll(',', ''))).toBe(value)
+    else if (value === '') expect(cell).toBe("`''`")
+    else expect(cell).toContain(value ?? "the broker's")
+  })
+
+  test('have every variable that the code reads', () => {
+    const sources = ['src/kafka/environment.ts', 'src/broker/jars.ts', 'src/broker/java.ts', 'src/cli/main.ts']
+    const read = [...sources, 'src/start-worker.ts'].flatMap((path) =>
+      [...readDocument(path).matchAll(/(?:KAFKA|XDG|JAVA)_[A-Z_]*[A-Z]\b|\bDEBUG\b/g)].map(([name]) => name),
+    )
+    expect(new Set(read).size).toBeGreaterThan(5)
+    for (const name of new Set(read))
+      if (name !== 'KAFKA_VERSION') expect(readme.includes(`\`${name}\``), name).toBe(true)
+  })
+})
+
+describe('links and names in the documents', () => {
+  test.each(documents)('%s points at what is there', (document) => {
+    for (const [, target = ''] of readDocument(document).matchAll(/\]\(([^)]+)\)/g)) {
+      if (/^https?:/.test(target)) continue
+      const [path = '', anchor] = target.split('#')
+      const file = path === '' ? document : join(dirname(document), path)
+      expect(existsSync(join(ROOT, file)), `${document}: ${target}`).toBe(true)
+      if (anchor !== undefined) expect(anchors(readDocument(file)), `${document}: ${target}`).toContain(anchor)
+    }
+  })
+
+  test.each(documents)('%s names files of the project that exist', (document) => {
+    const paths = [...readDocument(document).matchAll(/`((?:src|test|topics|docs)\/[\w./-]+\.\w+)`/g)]
+    for (const [, path = ''] of paths)
+      // That one is the reader's own.
+      if (path !== 'src/application.ts') expect(existsSync(join(ROOT, path)), `${document}: ${path}`).toBe(true)
+  })
+
+  test('docs/guarantees.md cites tests that there are', () => {
+    const cited = [...readDocument('docs/guarantees.md').matchAll(/`(test\/[\w./-]+\.ts)`: ((?:“[^”]+”(?:, )?)+)/g)]
+    expect(cited.length).toBeGreaterThan(10)
+    for (const [, path = '', names = ''] of cited) {
+      const source = readFileSync(join(ROOT, path), 'utf8')
+      for (const [, name = ''] of names.matchAll(/“([^”]+)”/g))
+        expect(source.includes(name), `${path}: ${name}`).toBe(true)
+    }
+  })
+})
+
+const anchors = (markdown: string): string[] =>
+  [...markdown.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, '')
+      .replaceAll(' ', '-'),
+  )
+
+/** Commands in shell blocks, in words, with `npx` and comments left out. */
+const shellLines = (blocks: readonly { readonly language: string; readonly text: string }[]): string[][] =>
+  blocks
+    .filter(({ language }) => language === 'sh')
+    .flatMap(({ text }) => text.trim().split('\n'))
+    .flatMap((line) => line.replace(/#.*$/, '').split('&&'))
+    .map(wordsOf)
+
+const wordsOf = (command: string): string[] =>
+  command
+    .trim()
+    .split(/\s+/)
+    .filter((word, i) => !(i === 0 && word === 'npx'))
+
+/** A table's cells, however wide its columns are. */
+const cells = (table: string): string[][] =>
+  table
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s{2,}/))
