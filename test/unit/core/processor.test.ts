@@ -96,7 +96,7 @@ class Bench {
     for (;;)
       try {
         for (; this.input.hasHead; this.input.advance()) this.processor.process(0, this.input, () => 77)
-        const collected = this.processor.collect({ identity: 'i', positions: { steps: this.input.position } }, 99)
+        const collected = this.processor.collect({ identity: 'i', positions: { steps: this.input.position }, by: 'w', atMs: 5 }, 99)
         this.input.mark()
         for (const { entry, value } of collected.changes)
           if (value === undefined) this.store.delete(entry.storeKey.toString())
@@ -139,7 +139,7 @@ describe('Processor', () => {
     expect(collected.records[0]?.topic).toBe('changelog')
     const log = at(collected, 'changelog')
     expect(log.map(({ key }) => key)).toEqual(['counts\0a', '\ufffdc'])
-    expect(JSON.parse(log[1]?.value ?? '')).toEqual({ v: 1, identity: 'i', positions: { steps: 2 } })
+    expect(JSON.parse(log[1]?.value ?? '')).toEqual({ v: 1, identity: 'i', positions: { steps: 2 }, by: 'w', atMs: 5 })
   })
 
   it('does not write what is as before, nor what no message has changed yet', () => {
@@ -246,7 +246,7 @@ describe('Processor', () => {
       new RegExp(`steps, partition ${String(partition)}, offset 1: COMPUTATION_FAILED: half way`),
     )
     expect(bench.input.position).toBe(1)
-    const collected = bench.processor.collect({ identity: 'i', positions: {} }, 0)
+    const collected = bench.processor.collect({ identity: 'i', positions: {}, by: 'w', atMs: 5 }, 0)
     expect(outputs(collected)).toEqual([1])
   })
 
