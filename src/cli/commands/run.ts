@@ -38,9 +38,9 @@ export function registerRun(program: Command, context: CliContext): void {
     .description(
       'Runs one worker, in the foreground. Start as many as you like, on as many machines: they share the work.\n' +
         'SIGTERM and SIGINT: it commits, leaves the group and ends with exit code 0.\n\n' +
-        'With --workers it runs so many in processes of their own, passes on their log lines, and starts one that died\n' +
-        'again: after 0.2 s, then twice as long with every death, up to 10 s, until one has lived for 60 s. SIGTERM and\n' +
-        'SIGINT stop all of them, a second one kills them. When this process is killed, its workers stop.',
+        'With --workers it runs so many in processes of their own, passes on their log lines, and starts one that died ' +
+        'again: after 0.2 s, then twice as long with every death, up to 10 s, until one has lived for 60 s. ' +
+        'SIGTERM and SIGINT stop all of them, a second one kills them. When this process is killed, its workers stop.',
     )
     .argument('<application>', 'a JavaScript module whose default export is an application')
     .option('--workers <n>', 'how many; 1 runs in this very process, and nothing restarts it', wholeNumber(1, 100), 1)
@@ -75,7 +75,12 @@ export function registerRun(program: Command, context: CliContext): void {
       defaults.standbys,
     )
     .option('--peer-host <host>', 'where to listen to the other workers', '127.0.0.1')
-    .option('--peer-port <port>', 'the same: 0 takes a free port', port, 0)
+    .option(
+      '--peer-port <port>',
+      'the same: 0 takes a free port; several workers take this one and those after it',
+      port,
+      0,
+    )
     .option('--peer-advertise <host>', 'the host under which the others reach this worker (default: --peer-host)')
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
   withTopicPrefix(withConnection(command))
@@ -112,11 +117,12 @@ async function runWorkers(path: string, flags: RunFlags, command: Command, conte
   // What every worker would stumble over is said once, here.
   connectionOf(context.env, flags)
   await loadApplication(path)
-  const { name, stateDir } = flags
+  const { name, stateDir, peerPort } = flags
   const argumentsOf = (worker: number): string[] =>
     workerArguments(command, [path], {
       name: name === undefined ? undefined : `${name}-${String(worker)}`,
       stateDir: stateDir === undefined ? undefined : join(stateDir, String(worker)),
+      peerPort: peerPort === 0 ? undefined : String(peerPort + worker - 1),
     })
   const names = Array.from({ length: flags.workers }, (_, i) => `${name ?? 'worker'}-${String(i + 1)}`)
   const supervisor = new Supervisor(names, {

@@ -69,7 +69,9 @@ describe('the command line of a worker', () => {
       .option('--commit-interval <ms>', '', Number, 20)
       .option('--no-colour')
       .option('-q, --quiet')
-    run.action((path: string) => (args = workerArguments(run, [path], own)))
+    run.action((path: string) => {
+      args = workerArguments(run, [path], own)
+    })
     program.parse(given, { from: 'user' })
     return args
   }
