@@ -8,6 +8,7 @@
  * The user data is JSON. Source: ConsumerProtocolSubscription.json and ConsumerProtocolAssignment.json of Apache Kafka.
  */
 import type { TopicPartition } from './fetched.js'
+import { isList, isRecord, isText, isTexts, parseOr } from './json-shape.js'
 
 /** What a worker says of itself when it joins. */
 export interface WorkerInfo {
@@ -107,26 +108,12 @@ function taskAssignment(value: unknown): TaskAssignment | undefined {
   return isList(arrivals, isArrival) ? { ...assignment, arrivals } : undefined
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-const isList = <T>(value: unknown, isOne: (one: unknown) => one is T): value is T[] =>
-  Array.isArray(value) && value.every(isOne)
-const isText = (value: unknown): value is string => typeof value === 'string'
-const isTexts = (value: unknown): value is string[] => isList(value, isText)
 const isLags = (value: unknown): value is Record<string, number> =>
   isRecord(value) && Object.values(value).every((lag) => typeof lag === 'number')
 const isStandby = (value: unknown): value is StandbyTask => isRecord(value) && isText(value.task) && isText(value.owner)
 const isPeer = (value: unknown): value is Peer => isRecord(value) && isText(value.memberId) && isText(value.address)
 const isArrival = (value: unknown): value is Arrival =>
   isRecord(value) && isText(value.task) && isText(value.from) && isText(value.reason)
-
-function parseOr<T>(parse: () => T | undefined): T | undefined {
-  try {
-    return parse()
-  } catch {
-    return undefined
-  }
-}
 
 function int16(value: number): Buffer {
   const buffer = Buffer.alloc(2)

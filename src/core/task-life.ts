@@ -26,6 +26,9 @@ const legal: Readonly<Record<TaskState, readonly TaskState[]>> = {
   closed: [],
 }
 
+export const isTaskState = (value: unknown): value is TaskState =>
+  typeof value === 'string' && Object.hasOwn(legal, value)
+
 export class TaskLife {
   #state: TaskState = 'created'
   #activation = 0

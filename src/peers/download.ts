@@ -1,10 +1,11 @@
 /** Gets a snapshot from a peer. What is not whole, or not what the peer sent, ends in an error instead of the last chunk. */
-import { get, type IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { crc32c } from '@node-rs/crc32'
-import { messageOf, PotorooError } from '../errors.js'
+import { PotorooError } from '../errors.js'
 import type { Peer, Snapshot } from '../ports/peers.js'
-import { parseAddress, type PeersSettings } from './options.js'
-import { authorization, CHECKSUM_BYTES, memberOf, SNAPSHOT_PATH, SNAPSHOT_TYPE } from './protocol.js'
+import { answerTo, unreachable, type Question } from './asking.js'
+import type { PeersSettings } from './options.js'
+import { CHECKSUM_BYTES, memberOf, SNAPSHOT_PATH, SNAPSHOT_TYPE } from './protocol.js'
 
 /** The peer may have others to serve first. */
 const ANSWER_TIMEOUT_MS = 30_000
@@ -19,45 +20,26 @@ export async function download(
   task: string,
   signal: AbortSignal,
 ): Promise<Snapshot | undefined> {
-  const response = await answerOf(settings, peer, task, signal)
-  // whatever follows, an error must not go unheard
-  response.on('error', () => undefined)
+  const question = questionOf(peer, task)
+  const response = await answerTo(question, settings, signal)
   try {
-    return snapshotOf(response, peer, signal)
+    return snapshotOf(response, question, signal)
   } catch (error) {
     response.destroy()
     throw error
   }
 }
 
-function answerOf(
-  { token, stallTimeoutMs }: PeersSettings,
-  peer: Peer,
-  task: string,
-  signal: AbortSignal,
-): Promise<IncomingMessage> {
-  signal.throwIfAborted()
-  const to = parseAddress(peer.address)
-  if (to === undefined) throw unreachable(peer, `${JSON.stringify(peer.address)} is no address`)
-  return new Promise((resolve, reject) => {
-    const path = SNAPSHOT_PATH + encodeURIComponent(task)
-    const asking = get({ ...to, path, headers: authorization(token), agent: false, signal })
-    asking.setTimeout(stallTimeoutMs, () => asking.destroy(new Error('no answer')))
-    asking.once('socket', (socket) => socket.once('connect', () => asking.setTimeout(ANSWER_TIMEOUT_MS)))
-    asking.once('response', (response) => {
-      asking.setTimeout(stallTimeoutMs)
-      resolve(response)
-    })
-    asking.on('error', (error) => {
-      reject(signal.aborted ? (signal.reason as Error) : unreachable(peer, messageOf(error), error))
-    })
-  })
-}
+const questionOf = (peer: Peer, task: string): Question => ({
+  peer,
+  what: 'snapshot',
+  path: SNAPSHOT_PATH + encodeURIComponent(task),
+  answerTimeoutMs: ANSWER_TIMEOUT_MS,
+})
 
-function snapshotOf(response: IncomingMessage, peer: Peer, signal: AbortSignal): Snapshot | undefined {
+function snapshotOf(response: IncomingMessage, question: Question, signal: AbortSignal): Snapshot | undefined {
   const { statusCode, headers } = response
-  if (statusCode === 401)
-    throw new PotorooError('PEER_REFUSED', `The worker at ${peer.address} has another token than this one.`)
+  const { peer } = question
   const member = memberOf(response)
   if (member === undefined) throw foreign(peer, 'what answers is not Potoroo')
   if (member !== peer.memberId) throw foreign(peer, `there is ${JSON.stringify(member)}, not ${peer.memberId}`)
@@ -65,13 +47,13 @@ function snapshotOf(response: IncomingMessage, peer: Peer, signal: AbortSignal):
     response.destroy()
     return undefined
   }
-  if (statusCode !== 200) throw unreachable(peer, `it answers with status ${String(statusCode)}`)
+  if (statusCode !== 200) throw unreachable(question, `it answers with status ${String(statusCode)}`)
   const bytes = Number(headers['content-length']) - CHECKSUM_BYTES
   if (headers['content-type'] !== SNAPSHOT_TYPE || !Number.isSafeInteger(bytes) || bytes < 0)
     throw foreign(peer, 'its answer is no snapshot')
   return {
     bytes,
-    chunks: () => read(response, bytes, peer, signal),
+    chunks: () => read(response, bytes, question, signal),
     discard: () => {
       response.destroy()
       return Promise.resolve()
@@ -82,7 +64,7 @@ function snapshotOf(response: IncomingMessage, peer: Peer, signal: AbortSignal):
 async function* read(
   response: IncomingMessage,
   bytes: number,
-  peer: Peer,
+  question: Question,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   let left = bytes
@@ -99,19 +81,17 @@ async function* read(
   } catch (error) {
     throw signal.aborted
       ? signal.reason
-      : unreachable(peer, `its snapshot broke off, ${left} of ${bytes} bytes are missing`, error)
-  } finally {
-    response.destroy()
+      : unreachable(question, `its snapshot broke off, ${left} of ${bytes} bytes are missing`, error)
   }
   const sent = Buffer.concat(end)
-  if (left > 0 || sent.length !== CHECKSUM_BYTES)
-    throw unreachable(peer, `its snapshot broke off, ${left} of ${bytes} bytes are missing`)
+  if (sent.length !== CHECKSUM_BYTES)
+    throw unreachable(question, `its snapshot broke off, ${left} of ${bytes} bytes are missing`)
   if (sent.readUInt32BE() !== checksum)
-    throw new PotorooError('SNAPSHOT_DAMAGED', `The snapshot from ${peer.address} came damaged: its checksum is wrong.`)
+    throw new PotorooError(
+      'SNAPSHOT_DAMAGED',
+      `The snapshot from ${question.peer.address} came damaged: its checksum is wrong.`,
+    )
 }
-
-const unreachable = (peer: Peer, why: string, cause?: unknown): PotorooError =>
-  new PotorooError('PEER_UNREACHABLE', `No snapshot from the worker at ${peer.address}: ${why}.`, { cause })
 
 const foreign = (peer: Peer, why: string): PotorooError =>
   new PotorooError('SNAPSHOT_DAMAGED', `No snapshot from ${peer.address}: ${why}.`)

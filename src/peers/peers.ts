@@ -1,6 +1,8 @@
 /** The port `Peers` on Node's HTTP. */
+import type { WorkerStatus } from '../core/worker-status.js'
 import { PotorooError } from '../errors.js'
 import type { Peer, Peers, PeerService, Snapshot } from '../ports/peers.js'
+import { askStatus } from './ask-status.js'
 import { download } from './download.js'
 import { settingsOf, type PeersOptions, type PeersSettings } from './options.js'
 import { PeerServer } from './server.js'
@@ -44,6 +46,11 @@ class HttpPeers implements Peers {
   snapshot(peer: Peer, task: string, signal: AbortSignal): Promise<Snapshot | undefined> {
     this.#refuseClosed()
     return download(this.settings, peer, task, AbortSignal.any([signal, this.#closing.signal]))
+  }
+
+  status(peer: Peer, signal: AbortSignal): Promise<WorkerStatus | undefined> {
+    this.#refuseClosed()
+    return askStatus(this.settings, peer, AbortSignal.any([signal, this.#closing.signal]))
   }
 
   async close(): Promise<void> {

@@ -5,6 +5,7 @@
  *                            503: no member at the moment
  *     GET /snapshot/<task>   200: the bytes of a store, then their CRC32C (4 bytes, big-endian)
  *                            404: the task is not active here
+ *     GET /status            200: what the worker is doing now, as JSON (core/worker-status.ts)
  *     Authorization: Bearer <token>   where a token is set; 401 without it
  *     Potoroo-Member: <member id>     in every answer but 401, URI-encoded: who is not Potoroo does not send it
  */
@@ -12,6 +13,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 
 export const WATCH_PATH = '/watch'
+export const STATUS_PATH = '/status'
 export const SNAPSHOT_PATH = '/snapshot/'
 export const SNAPSHOT_TYPE = 'application/vnd.potoroo.snapshot'
 export const CHECKSUM_BYTES = 4

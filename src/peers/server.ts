@@ -9,6 +9,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { crc32c } from '@node-rs/crc32'
+import { encodeWorkerStatus } from '../core/worker-status.js'
 import { messageOf, PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
 import type { PeerService, Snapshot } from '../ports/peers.js'
@@ -21,6 +22,7 @@ import {
   memberHeader,
   SNAPSHOT_PATH,
   SNAPSHOT_TYPE,
+  STATUS_PATH,
   WATCH_PATH,
 } from './protocol.js'
 
@@ -89,6 +91,7 @@ export class PeerServer {
     const task = taskIn(request.url ?? '')
     if (request.method !== 'GET') response.writeHead(405, { allow: 'GET' }).end()
     else if (request.url === WATCH_PATH) this.#greet(response)
+    else if (request.url === STATUS_PATH) this.#tellStatus(response)
     else if (task === undefined) response.writeHead(404).end()
     else {
       const giving = this.#give(task, response)
@@ -109,6 +112,12 @@ export class PeerServer {
     this.#watchers.set(response, memberId)
     response.once('close', () => this.#watchers.delete(response))
     if (this.#watchers.size === 1) this.#checkMember()
+  }
+
+  #tellStatus(response: ServerResponse): void {
+    const text = encodeWorkerStatus(this.service.status())
+    response.setTimeout(this.settings.stallTimeoutMs, () => response.destroy())
+    response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(text)
   }
 
   /** Who was told another member id connects again, and sees the new one. */

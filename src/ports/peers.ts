@@ -1,5 +1,7 @@
 /** The other workers of the group, reached directly: to copy a task's store from its owner, and to notice a death at once. */
 
+import type { WorkerStatus } from '../core/worker-status.js'
+
 export interface Peer {
   readonly memberId: string
   /** `host:port`, as that worker says of itself in the group's metadata. */
@@ -12,6 +14,8 @@ export interface PeerService {
   memberId(): string
   /** A consistent copy of the store of a task that is active here; undefined when it isn't. */
   snapshot(task: string): Promise<Snapshot | undefined>
+  /** What it is doing now. Called from outside at any time: must be cheap. */
+  status(): WorkerStatus
 }
 
 /** A consistent copy of a store, on its way. */
@@ -37,5 +41,10 @@ export interface Peers {
    * can't be reached or refuses the token; `chunks()` throws when it breaks off or its checksum is wrong.
    */
   snapshot(peer: Peer, task: string, signal: AbortSignal): Promise<Snapshot | undefined>
+  /**
+   * What the peer is doing now. Resolves with undefined when another member is at its address, or one that can't tell.
+   * Rejects when the peer can't be reached, does not answer in about a second, or refuses the token.
+   */
+  status(peer: Peer, signal: AbortSignal): Promise<WorkerStatus | undefined>
   close(): Promise<void>
 }

@@ -18,9 +18,11 @@ import { Input } from '../core/input.js'
 import { Merge } from '../core/merge.js'
 import { Processor, Retake, type Collected } from '../core/processor.js'
 import { TaskLife, type TaskState } from '../core/task-life.js'
+import type { HandOff } from '../core/worker-status.js'
 import type { Timer } from '../ports/clock.js'
 import type { FetchInput, PartitionPosition } from '../ports/log.js'
-import { activate, type Activation, type TaskPlan } from './activation.js'
+import { activate, type Activation } from './activation.js'
+import type { TaskPlan } from './task-plan.js'
 import type { StoreHolder } from './task-store.js'
 import { atMost, sleep, type Ports, type RuntimeOptions } from './options.js'
 import type { Fetcher } from '../ports/log.js'
@@ -36,6 +38,8 @@ export interface TaskEnvironment extends Ports {
   fatal(error: PotorooError, task: string): void
   /** The task has something to do: `run` it. */
   ready(task: Task): void
+  /** The task has processed its first message here, after it was another worker's. */
+  handedOver(handOff: HandOff): void
 }
 
 /** Why a task came to this worker, and what it brought. */
@@ -43,19 +47,6 @@ export interface TaskArrival {
   readonly reason: string
   /** Bytes that came as a copy of the former owner's store. */
   readonly snapshotBytes: number
-}
-
-export interface HandOff extends TaskArrival {
-  readonly task: string
-  /** Worker names. */
-  readonly from: string
-  readonly to: string
-  /** Changelog records that were replayed. */
-  readonly replayed: number
-  /** From the last commit of the old owner to the first record of the new one, by the clocks of both. */
-  readonly pauseMs: number
-  /** When, ms since the epoch. */
-  readonly atMs: number
 }
 
 interface Running {
@@ -89,8 +80,6 @@ const RECORDS_PER_LOOK = 64
 
 export class Task {
   readonly id: string
-  /** How the task came here, once it has processed something here. */
-  handOff: HandOff | undefined
   readonly #life: TaskLife
   #running: Running | undefined
   /** The commit under way: C1 done, C2 not yet. Never rejects. */
@@ -175,7 +164,7 @@ export class Task {
     this.arrival = undefined
     if (before === undefined) return
     const pauseMs = Math.max(0, clock.now() - before.atMs)
-    this.handOff = {
+    const handOff: HandOff = {
       task: this.id,
       from: before.by,
       to: options.name,
@@ -185,7 +174,8 @@ export class Task {
       pauseMs,
       atMs: clock.now(),
     }
-    logger.info(this.handOff, 'task was handed over')
+    logger.info(handOff, 'task was handed over')
+    this.env.handedOver(handOff)
   }
 
   /** Everything that was processed when this was called is committed when it resolves, or the task has failed meanwhile. Never rejects. */

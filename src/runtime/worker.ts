@@ -4,10 +4,11 @@
  */
 import type { ApplicationDefinition } from '../api/definition.js'
 import { topologyOf, namesOf } from '../core/topology.js'
+import type { HandOff, WorkerStatus } from '../core/worker-status.js'
 import { messageOf, type PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
 import type { Fetcher } from '../ports/log.js'
-import type { TaskPlan } from './activation.js'
+import type { TaskPlan } from './task-plan.js'
 import type { TaskAssignment } from '../core/group-metadata.js'
 import type { Peer } from '../ports/peers.js'
 import { GroupMembership } from './membership.js'
@@ -24,6 +25,8 @@ const FLUSH_MS = 500
 const REFRESH_MS = 600_000
 const REJOIN_DELAY_MS = 100
 const MEMBER_ID_NOTE = 'member-id'
+/** So many of the last hand-offs are told to those who ask. */
+const HAND_OFFS_KEPT = 20
 
 export class Worker {
   /** Resolves when the worker has stopped because it was told to; rejects with what stopped it otherwise. */
@@ -43,6 +46,8 @@ export class Worker {
   /** By task: what is being opened or closed, one after another. */
   readonly #transitions = new Map<string, Promise<void>>()
   #others: readonly Peer[] = []
+  /** The latest last. */
+  #handOffs: readonly HandOff[] = []
   /** While this worker stops: called when an assignment has come. */
   #handedOver: (() => void) | undefined
   #end!: { resolve: () => void; reject: (error: PotorooError) => void }
@@ -122,10 +127,14 @@ export class Worker {
       ready: (task) => {
         this.#runSoon(task)
       },
+      handedOver: (handOff) => {
+        this.#handOffs = [...this.#handOffs, handOff].slice(-HAND_OFFS_KEPT)
+      },
     }
     const address = await ports.peers.listen({
       memberId: () => this.#membership?.memberId ?? '',
       snapshot: async (id) => (this.#tasks.get(id)?.state === 'running' ? stores.snapshot(id) : undefined),
+      status: () => this.#status(),
     })
     const names = namesOf(options.topicPrefix, application.name)
     const client = log.group(names.group)
@@ -174,6 +183,18 @@ export class Worker {
     this.#membership.start()
     this.#refreshLater()
     logger.info({ worker: options.name, group: names.group, tasks: this.#plans.size }, 'worker started')
+  }
+
+  #status(): WorkerStatus {
+    return {
+      v: 1,
+      worker: this.options.name,
+      memberId: this.#membership?.memberId ?? '',
+      generation: this.#membership?.generation ?? -1,
+      active: [...this.#tasks].map(([task, { state }]) => ({ task, state })),
+      standby: [...this.#standbys].map(([task, { lag }]) => (Number.isFinite(lag) ? { task, lag } : { task })),
+      handOffs: this.#handOffs,
+    }
   }
 
   #assigned({ active, standby, peers, arrivals = [] }: TaskAssignment, generation: number): void {

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { onTestFinished } from 'vitest'
+import type { WorkerStatus } from '../../../src/core/worker-status.js'
 import type { Logger } from '../../../src/ports/logger.js'
 import type { Peers, PeerService, Snapshot } from '../../../src/ports/peers.js'
 import { createPeers, type PeersOptions } from '../../../src/peers/peers.js'
@@ -31,9 +32,20 @@ export function openPeers(options: Partial<PeersOptions> = {}): World {
   return { peers, lines }
 }
 
+const idle: WorkerStatus = {
+  v: 1,
+  worker: 'w1',
+  memberId: 'owner',
+  generation: 1,
+  active: [],
+  standby: [],
+  handOffs: [],
+}
+
 export const service = (over: Partial<PeerService> = {}): PeerService => ({
   memberId: () => 'owner',
   snapshot: () => Promise.resolve(undefined),
+  status: () => idle,
   ...over,
 })
 

@@ -6,5 +6,9 @@ const [memberId = '', port = '0'] = process.argv.slice(2)
 const ignore = (): void => undefined
 const logger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
 const peers = createPeers({ logger, clock: systemClock, port: Number(port) })
-const address = await peers.listen({ memberId: () => memberId, snapshot: () => Promise.resolve(undefined) })
+const address = await peers.listen({
+  memberId: () => memberId,
+  snapshot: () => Promise.resolve(undefined),
+  status: () => ({ v: 1, worker: 'w', memberId, generation: 1, active: [], standby: [], handOffs: [] }),
+})
 process.stdout.write(`${address}\n`)
