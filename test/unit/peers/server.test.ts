@@ -36,6 +36,25 @@ describe('an owner', () => {
     expect(given).toHaveLength(4)
   })
 
+  it('lets go of a copy that was made for one who has gone', async () => {
+    const given = big()
+    let give: (snapshot: Snapshot) => void = () => undefined
+    const calledOff = new AbortController()
+    const { peers } = openPeers()
+    const snapshot = (): Promise<Snapshot> =>
+      new Promise((resolve) => {
+        give = resolve
+        calledOff.abort()
+      })
+    const address = await peers.listen(service({ snapshot }))
+    const asking = openPeers().peers.snapshot({ memberId: 'owner', address }, 'symbol_0', calledOff.signal)
+    await expect(asking).rejects.toMatchObject({ name: 'AbortError' })
+    const closed = peers.close()
+    give(given)
+    await closed
+    expect(given.released).toBe(true)
+  })
+
   it('lets a peer go that takes nothing', async () => {
     const given = big()
     const { peers } = openPeers({ stallTimeoutMs: 50 })
