@@ -214,9 +214,15 @@ describe('its tables of configuration', () => {
   })
 
   test('have every variable that the code reads', () => {
-    const sources = ['src/kafka/environment.ts', 'src/broker/jars.ts', 'src/broker/java.ts', 'src/cli/main.ts']
+    const sources = [
+      'src/kafka/environment.ts',
+      'src/broker/jars.ts',
+      'src/broker/java.ts',
+      'src/cli/main.ts',
+      'src/cli/commands/run.ts',
+    ]
     const read = [...sources, 'src/start-worker.ts'].flatMap((path) =>
-      [...readDocument(path).matchAll(/(?:KAFKA|XDG|JAVA)_[A-Z_]*[A-Z]\b|\bDEBUG\b/g)].map(([name]) => name),
+      [...readDocument(path).matchAll(/(?:KAFKA|XDG|JAVA|POTOROO)_[A-Z_]*[A-Z]\b|\bDEBUG\b/g)].map(([name]) => name),
     )
     expect(new Set(read).size).toBeGreaterThan(5)
     for (const name of new Set(read))
