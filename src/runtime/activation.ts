@@ -1,24 +1,12 @@
 /** Becoming active: steps A1 to A3 of task.ts. */
 import { messageOf } from '../errors.js'
 import type { CommitRecord } from '../core/commit-record.js'
-import type { ProcessorPlan } from '../core/processor.js'
 import { choosePosition } from '../core/restore-plan.js'
 import type { Fetcher, TransactionalProducer } from '../ports/log.js'
 import type { Ports } from './options.js'
+import type { TaskPlan } from './task-plan.js'
 import { restoreUpTo, type Replayed } from './changelog-reader.js'
 import { isOfAnotherChangelog, prepareStore, rebuildStore, type PreparedStore, type StoreHolder } from './task-store.js'
-
-export interface TaskPlan {
-  readonly id: string
-  readonly partition: number
-  readonly transactionalId: string
-  readonly group: string
-  /** In the order of declaration; topics by their names in Kafka. */
-  readonly sources: readonly { readonly topic: string; readonly start: 'earliest' | 'latest' }[]
-  /** Undefined for a sub-topology without state. */
-  readonly changelog: { readonly topic: string; readonly deleteRetentionMs: number } | undefined
-  readonly processor: Omit<ProcessorPlan, 'load'>
-}
 
 export interface Activation {
   readonly producer: TransactionalProducer

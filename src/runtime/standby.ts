@@ -10,7 +10,7 @@
 import { isPotorooError, messageOf } from '../errors.js'
 import type { Fetcher } from '../ports/log.js'
 import type { Peer } from '../ports/peers.js'
-import type { TaskPlan } from './activation.js'
+import type { TaskPlan } from './task-plan.js'
 import { ChangelogReader } from './changelog-reader.js'
 import { isOfAnotherChangelog, prepareStore, rebuildStore, type PreparedStore, type StoreHolder } from './task-store.js'
 import { sleep, type Ports } from './options.js'
@@ -94,7 +94,7 @@ export class Standby {
       try {
         await this.#prepareAndFollow(changelog)
       } catch (error) {
-        if (signal.aborted) return
+        if (this.#isReleased()) return
         env.logger.warn({ task: this.id, error: messageOf(error) }, 'a standby starts again')
         if (isPotorooError(error, 'STORE_FAILED') || isPotorooError(error, 'CHANGELOG_LOST')) return
         await sleep(env.clock, RETRY_MS)
@@ -135,6 +135,11 @@ export class Standby {
       if (this.#abort.signal.aborted) resolve()
       else reader.start()
     })
+  }
+
+  // A method, for the compiler to forget what it knew before an await.
+  #isReleased(): boolean {
+    return this.#abort.signal.aborted
   }
 
   #progress(lag: number): void {

@@ -2,7 +2,7 @@
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import { restorePlan } from '../core/restore-plan.js'
 import type { StateStore } from '../ports/store.js'
-import type { TaskPlan } from './activation.js'
+import type { TaskPlan } from './task-plan.js'
 import { IdentityMismatch } from './changelog-reader.js'
 import type { Ports } from './options.js'
 

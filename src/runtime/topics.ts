@@ -4,7 +4,7 @@ import type { Destination } from '../core/outbox.js'
 import { PotorooError } from '../errors.js'
 import type { Log, NewTopic, TopicInfo } from '../ports/log.js'
 import type { Logger } from '../ports/logger.js'
-import type { TaskPlan } from './activation.js'
+import type { TaskPlan } from './task-plan.js'
 import type { RuntimeOptions } from './options.js'
 
 /** A changelog: compacted only, for a deleted segment would be lost state. */

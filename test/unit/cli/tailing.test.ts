@@ -50,7 +50,7 @@ const fetched = (position: number, over: Partial<Fetched>): Fetched => ({
   ...over,
 })
 
-function tailOf(ranges: readonly TailRange[], { count = Infinity, ready = () => true } = {}) {
+function tailOf(ranges: readonly TailRange[], { count = Infinity, ready = (): boolean => true } = {}) {
   const fetcher = new ManualFetcher()
   const values: (string | undefined)[] = []
   const tail = new Tail(fetcher, 't', ranges, {
@@ -142,10 +142,10 @@ describe('Tail', () => {
   })
 
   test('asks for nothing while the taker is busy', () => {
-    let ready = false
-    const { fetcher, tail } = tailOf([{ partition: 0, position: 4, end: undefined }], { ready: () => ready })
+    const taker = { isReady: false }
+    const { fetcher, tail } = tailOf([{ partition: 0, position: 4, end: undefined }], { ready: () => taker.isReady })
     expect(fetcher.input().wanted()).toBeUndefined()
-    ready = true
+    taker.isReady = true
     tail.wake()
     expect(fetcher.woken).toBe(1)
     expect(fetcher.input().wanted()).toBe(4)

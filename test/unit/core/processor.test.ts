@@ -95,8 +95,13 @@ class Bench {
   run(): Collected {
     for (;;)
       try {
-        for (; this.input.hasHead; this.input.advance()) this.processor.process(0, this.input, () => 77)
-        const collected = this.processor.collect({ identity: 'i', positions: { steps: this.input.position }, by: 'w', atMs: 5 }, 99)
+        for (; this.input.hasHead; this.input.advance()) {
+          this.processor.process(0, this.input, () => 77)
+        }
+        const collected = this.processor.collect(
+          { identity: 'i', positions: { steps: this.input.position }, by: 'w', atMs: 5 },
+          99,
+        )
         this.input.mark()
         for (const { entry, value } of collected.changes)
           if (value === undefined) this.store.delete(entry.storeKey.toString())
@@ -275,7 +280,9 @@ describe('an application that is wrong as a whole', () => {
     if (wrong === undefined) throw new Error('no sub-topology')
     const bench = new Bench({ subTopology: wrong })
     bench.feed({ key: 'a' })
-    expect(() => bench.run()).toThrow(/promise/)
+    expect(() => {
+      bench.run()
+    }).toThrow(/promise/)
     expect(bench.retakes).toBe(1)
   })
 })

@@ -1,0 +1,14 @@
+/** A task's place in Kafka: what it reads and writes, under which names. */
+import type { ProcessorPlan } from '../core/processor.js'
+
+export interface TaskPlan {
+  readonly id: string
+  readonly partition: number
+  readonly transactionalId: string
+  readonly group: string
+  /** In the order of declaration; topics by their names in Kafka. */
+  readonly sources: readonly { readonly topic: string; readonly start: 'earliest' | 'latest' }[]
+  /** Undefined for a sub-topology without state. */
+  readonly changelog: { readonly topic: string; readonly deleteRetentionMs: number } | undefined
+  readonly processor: Omit<ProcessorPlan, 'load'>
+}
