@@ -85,10 +85,11 @@ const isWarm = (task: OwnedTask, worker: Worker): boolean =>
 function standbysNow(task: OwnedTask, owner: Worker, target: Worker, permanent: ReadonlySet<Worker>): Set<Worker> {
   const following = new Set([...permanent, target])
   following.delete(owner)
-  // Make before break: a warm standby goes on while the one that replaces it is cold. An owner that hands over is warm.
-  let warm = [...following].filter((worker) => worker === task.owner || isWarm(task, worker)).length
-  for (const { worker, ...holder } of task.holders)
-    if (holder.warm && warm < permanent.size && !worker.leaving && worker !== owner && !following.has(worker)) {
+  // Make before break: who is warm goes on while the one that replaces it is cold. The owner so far has all there is.
+  const had = new Set([task.owner, ...task.holders.filter((holder) => holder.warm).map(({ worker }) => worker)])
+  let warm = [...following].filter((worker) => had.has(worker)).length
+  for (const worker of had)
+    if (warm < permanent.size && !worker.leaving && worker !== owner && !following.has(worker)) {
       following.add(worker)
       warm++
     }

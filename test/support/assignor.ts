@@ -87,7 +87,9 @@ export function checkStep(
     const least = Math.min(standbys, staying.length - 1)
     hold(following.length >= least, 'rule 8: enough standbys')
     if (standbys === 0) hold(following.length === (target === undefined ? 0 : 1), 'rule 8: none without need')
-    const copies = staying.filter(({ memberId }) => memberId !== owner && warmAt(task, memberId)).length
+    const copies = staying.filter(
+      (one) => one.memberId !== owner && (one === claimant || warmAt(task, one.memberId)),
+    ).length
     const kept = following.filter((id) => warmAt(task, id) || id === claimant?.memberId).length
     hold(kept >= Math.min(least, copies), 'rule 8: no warm standby is given up for a cold one')
   }

@@ -137,6 +137,16 @@ describe('assign, case by case', () => {
     expect(placements.get('a')?.active).toEqual([y, ...others.slice(0, 2)])
   })
 
+  it('gives them to the least loaded of the warm, also where all of these have more than their share (rule 6)', () => {
+    const standby = lags(eight.slice(7), 0)
+    const members = [
+      member('a', { active: eight.slice(0, 4), standby }),
+      member('b', { active: eight.slice(4, 7), standby }),
+      member('c'),
+    ]
+    expect(active(assign(members, eight))).toEqual({ a: 4, b: 4, c: 0 })
+  })
+
   it('gives the tasks of a dead worker that nobody has to the least loaded (rule 6)', () => {
     const members = [member('a', { active: half }), member('b', { active: eight.slice(0, 1) }), member('c')]
     expect(active(assign(members, eight))).toEqual({ a: 4, b: 2, c: 2 })
@@ -158,18 +168,52 @@ describe('assign, case by case', () => {
     expect(active(placements)).toEqual({ a: 2, b: 2, c: 2 })
   })
 
-  it('hands over to the permanent standby, and makes the owner so far a standby (rule 8)', () => {
+  it('hands over to permanent standbys, and makes the owners so far standbys (rule 8)', () => {
+    const [t0, t1, t2, t3] = ['x_0', 'x_1', 'x_2', 'x_3'] as const
     const members = [
-      member('a', { active: eight }),
-      member('b', { standby: lags(eight, 0) }),
-      member('c', { standby: lags(half, cold) }),
+      member('a', { active: [t2, t3] }),
+      member('b', { standby: lags([t0, t1], 0) }),
+      member('c', { active: [t0, t1] }),
+      member('d', { standby: lags([t2, t3], 0) }),
     ]
-    const placements = assign(members, eight, { standbys: 2 })
-    for (const task of eight)
-      expect([...placements].filter(([, { active, standby }]) => [...active, ...standby].includes(task))).toHaveLength(
-        3,
-      )
-    expect(placements.get('a')?.standby).toEqual(placements.get('b')?.active)
+    const given = Object.fromEntries(assign(members, [t0, t1, t2, t3], { standbys: 1 }))
+    expect(given).toEqual({
+      a: { active: [t2], standby: [t3], warmUp: [] },
+      b: { active: [t1], standby: [t0], warmUp: [] },
+      c: { active: [t0], standby: [t1], warmUp: [] },
+      d: { active: [t3], standby: [t2], warmUp: [] },
+    })
+  })
+
+  it('would rather keep a warm standby than a cold one (rule 8)', () => {
+    const [t0, t1] = ['x_0', 'x_1'] as const
+    const members = [
+      member('a', { active: [t0] }),
+      member('b', { standby: { [t0]: cold, [t1]: 0 } }),
+      member('c', { active: [t1] }),
+    ]
+    const given = assign(members, [t0, t1], { standbys: 1 })
+    expect([...given.values()].map(({ standby }) => standby)).toEqual([[], [t1], [t0]])
+  })
+
+  it('keeps a standby that is still cold (rule 8)', () => {
+    const members = [member('a', { active: ['x_0'] }), member('b'), member('c', { standby: { x_0: cold } })]
+    expect(assign(members, ['x_0'], { standbys: 1 }).get('c')?.standby).toEqual(['x_0'])
+  })
+
+  it('lets the owner so far follow while the permanent standby is cold (rule 8)', () => {
+    // Each gets one standby: a has another one already, so c gets the task that moves to b.
+    const [t0, t1, t2] = ['x_0', 'x_1', 'x_2'] as const
+    const members = [
+      member('a', { active: [t0, t1], standby: { [t2]: 0 } }),
+      member('b', { standby: { [t0]: 0, [t1]: 0 } }),
+      member('c', { active: [t2], standby: { [t1]: cold } }),
+    ]
+    const first = assign(members, [t0, t1, t2], { standbys: 1 })
+    expect([...first.values()].map(({ active }) => active)).toEqual([[t0], [t1], [t2]])
+    expect([...first.values()].map(({ standby }) => standby)).toEqual([[t1, t2], [t0], [t1]])
+    const second = assign(warmed(carriedOut(members, first)), [t0, t1, t2], { standbys: 1 })
+    expect([...second.values()].map(({ standby }) => standby.length)).toEqual([1, 1, 1])
   })
 
   it('keeps a warm standby until the one that replaces it is warm (rule 8)', () => {
