@@ -95,8 +95,9 @@ class Bench {
   run(): Collected {
     for (;;)
       try {
-        for (; this.input.hasHead; this.input.advance()) {
+        while (this.input.hasHead) {
           this.processor.process(0, this.input, () => 77)
+          this.input.advance()
         }
         const collected = this.processor.collect(
           { identity: 'i', positions: { steps: this.input.position }, by: 'w', atMs: 5 },
