@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import type { Peer, PeerService, Snapshot } from '../../../src/ports/peers.js'
 import type { PeersOptions } from '../../../src/peers/peers.js'
 import { until } from '../../support/until.js'
-import { freeAddress, openPeers, rawServer, read, service, snapshotOf, type World } from './support.js'
+import { freeAddress, openPeers, rawServer, read, readSize, service, snapshotOf, type World } from './support.js'
 
 const unaborted = new AbortController().signal
 
@@ -113,14 +113,14 @@ describe('a snapshot that fails', () => {
   it('because the owner can not read on', async () => {
     const given = snapshotOf([...pieces(5), new Error('disk'), ...pieces(5)], 1_000_000)
     const { ask, lines } = await owner([given])
-    await expect(read(await ask())).rejects.toMatchObject({ code: 'PEER_UNREACHABLE' })
+    await expect(readSize(await ask())).rejects.toMatchObject({ code: 'PEER_UNREACHABLE' })
     await until('let go', () => given.released)
     expect(lines).toEqual([expect.stringMatching(/^warn a snapshot could not be given .*disk/)])
   })
 
   it.each([999_999, 1_000_001])('because it has %i bytes instead of 1,000,000', async (bytes) => {
     const { ask } = await owner([snapshotOf(pieces(10), bytes)])
-    await expect(read(await ask())).rejects.toThrow(
+    await expect(readSize(await ask())).rejects.toThrow(
       expect.objectContaining({ code: expect.stringMatching(/^(PEER_UNREACHABLE|SNAPSHOT_DAMAGED)$/) as string }),
     )
   })
@@ -136,7 +136,7 @@ describe('a snapshot that fails', () => {
       if (at <= 500_000 && at + data.length > 500_000) data.writeUInt8(data.readUInt8(500_000 - at) ^ 1, 500_000 - at)
     })
     const snapshot = await openPeers().peers.snapshot({ ...peer, address }, 'symbol_0', unaborted)
-    await expect(read(snapshot)).rejects.toMatchObject({ code: 'SNAPSHOT_DAMAGED' })
+    await expect(readSize(snapshot)).rejects.toMatchObject({ code: 'SNAPSHOT_DAMAGED' })
   })
 
   it.each([
@@ -149,7 +149,7 @@ describe('a snapshot that fails', () => {
       if (at > 2_000_000) cut(socket)
     })
     const snapshot = await openPeers().peers.snapshot({ ...peer, address }, 'symbol_0', unaborted)
-    await expect(read(snapshot)).rejects.toMatchObject({ code: 'PEER_UNREACHABLE' })
+    await expect(readSize(snapshot)).rejects.toMatchObject({ code: 'PEER_UNREACHABLE' })
     await until('let go', () => given.released)
   })
 
@@ -196,7 +196,7 @@ describe('a snapshot that fails', () => {
     })
     const { peers } = openPeers({ stallTimeoutMs: 50 })
     const snapshot = await peers.snapshot({ memberId: 'owner', address }, 'symbol_0', unaborted)
-    await expect(read(snapshot)).rejects.toMatchObject({ code: 'PEER_UNREACHABLE' })
+    await expect(readSize(snapshot)).rejects.toMatchObject({ code: 'PEER_UNREACHABLE' })
   })
 })
 
@@ -246,7 +246,7 @@ describe('letting go', () => {
     const joiner = openPeers()
     const snapshot = await ask(unaborted, joiner)
     await joiner.peers.close()
-    await expect(read(snapshot)).rejects.toMatchObject({ code: 'PEER_UNREACHABLE' })
+    await expect(readSize(snapshot)).rejects.toMatchObject({ code: 'PEER_UNREACHABLE' })
     await until('let go', () => given.released)
     expect(() => ask(unaborted, joiner)).toThrow(expect.objectContaining({ code: 'INTERNAL' }))
   })

@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import type { Snapshot } from '../../../src/ports/peers.js'
 import { until } from '../../support/until.js'
-import { openPeers, rawServer, read, service, snapshotOf, type CountedSnapshot } from './support.js'
+import { openPeers, rawServer, read, readSize, service, snapshotOf, type CountedSnapshot } from './support.js'
 
 const unaborted = new AbortController().signal
 const piece = Buffer.alloc(100_000)
@@ -62,7 +62,7 @@ describe('an owner', () => {
     const joiner = openPeers().peers
     const snapshot = await joiner.snapshot({ memberId: 'owner', address }, 'symbol_0', unaborted)
     await until('let go', () => given.released)
-    await expect(read(snapshot)).rejects.toMatchObject({ code: 'PEER_UNREACHABLE' })
+    await expect(readSize(snapshot)).rejects.toMatchObject({ code: 'PEER_UNREACHABLE' })
   })
 
   it('does not read faster than a peer takes', async () => {

@@ -90,6 +90,9 @@ export async function read(snapshot: Snapshot | undefined): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
+/** For what is to fail: a test that does not would print all of the bytes. */
+export const readSize = async (snapshot: Snapshot | undefined): Promise<number> => (await read(snapshot)).length
+
 export interface RawServer {
   readonly address: string
   readonly port: number
