@@ -157,6 +157,22 @@ export class Brokers {
     return first
   }
 
+  /** Whether the record at that offset is committed: readers see it, or will. */
+  isCommitted(of: TopicPartition, offset: number): boolean {
+    const fate = this.partition(of).fateOf(offset)
+    return typeof fate === 'string' ? fate === 'committed' : this.transactions.isCommitting(fate.open)
+  }
+
+  /** Compacts a topic now. */
+  compact(name: string): void {
+    const topic = this.describeTopic(name)
+    if (topic === undefined) return
+    const { deleteRetentionMs } = topic
+    for (let partition = 0; partition < topic.partitions; partition++) {
+      this.partition({ topic: name, partition }).compact({ nowMs: this.scheduler.elapsedMs, deleteRetentionMs })
+    }
+  }
+
   describeGroup(groupId: string): GroupDescription {
     return this.group(groupId).describe()
   }

@@ -17,10 +17,16 @@ export type Api =
   | 'syncGroup'
   | 'heartbeat'
   | 'leaveGroup'
+  /** Between workers: a connection, a snapshot, a piece of one. */
+  | 'peerConnect'
+  | 'peerSnapshot'
+  | 'peerChunk'
+  | 'peerStatus'
 
 export interface RequestInfo {
   /** Name of the process that sends it. */
   readonly process: string
+  /** -1: another worker. */
   readonly broker: number
   readonly api: Api
   /** What it is about: a transactional id, a group, topics. */

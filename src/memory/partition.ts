@@ -20,6 +20,14 @@ interface StoredBatch {
   /** Undefined for a marker. */
   readonly records: RecordBatch | undefined
   aborted: boolean
+  /** Of a tombstone that compaction has seen: when it may go, on the compacting caller's clock. */
+  readonly horizonMs?: number
+}
+
+export interface Compaction {
+  readonly nowMs: number
+  /** `delete.retention.ms`: how long a tombstone stays after compaction has first seen it. */
+  readonly deleteRetentionMs: number
 }
 
 export interface ReadResult {
@@ -129,6 +137,17 @@ export class PartitionLog {
     return { batches, nextPosition, bytes }
   }
 
+  /**
+   * What has become of the record at an offset. `open`, with the producer: its transaction has no marker here yet.
+   */
+  fateOf(offset: number): 'committed' | 'aborted' | 'absent' | { readonly open: number } {
+    const batch = this.#batches[this.#indexOf(offset)]
+    if (batch === undefined || batch.baseOffset > offset || batch.records === undefined) return 'absent'
+    if (batch.aborted) return 'aborted'
+    const first = this.#open.get(batch.producerId)
+    return first !== undefined && first <= offset ? { open: batch.producerId } : 'committed'
+  }
+
   /** Moves the log start, as DeleteRecords and retention do. A batch that holds the new start stays whole. */
   deleteBefore(offset: number): void {
     this.#logStart = Math.max(this.#logStart, Math.min(offset, this.#end))
@@ -140,7 +159,7 @@ export class PartitionLog {
    * Compaction of what lies below the last stable offset: of each key the last committed record stays. The last batch
    * there stays in any case, as Kafka never compacts the segment that is written to.
    */
-  compact(options: { readonly tombstones: 'keep' | 'drop' } = { tombstones: 'keep' }): void {
+  compact({ nowMs, deleteRetentionMs }: Compaction): void {
     // The batch before the last stable offset stays: a reader has to find something that takes it there.
     const stable = this.#batches.filter((batch) => batch.lastOffset < this.lastStableOffset).length
     const cleaned = this.#batches.slice(0, Math.max(0, stable - 1))
@@ -148,10 +167,11 @@ export class PartitionLog {
     const last = new Map<string, number>()
     eachRecord(this.#batches.slice(0, stable), (cursor, key) => last.set(key, cursor.offset))
     const kept: StoredBatch[] = []
-    eachRecord(cleaned, (cursor, key) => {
+    eachRecord(cleaned, (cursor, key, { horizonMs = nowMs + deleteRetentionMs }) => {
       if (last.get(key) !== cursor.offset) return
-      if (cursor.valueStart < 0 && options.tombstones === 'drop') return
-      kept.push(alone(cursor))
+      const isTombstone = cursor.valueStart < 0
+      if (isTombstone && horizonMs <= nowMs) return
+      kept.push(alone(cursor, isTombstone ? { horizonMs } : {}))
     })
     this.#batches = [...kept, ...rest]
     this.#changed()
@@ -182,20 +202,24 @@ export class PartitionLog {
   }
 }
 
-function eachRecord(batches: readonly StoredBatch[], visit: (cursor: RecordCursor, key: string) => void): void {
+function eachRecord(
+  batches: readonly StoredBatch[],
+  visit: (cursor: RecordCursor, key: string, batch: StoredBatch) => void,
+): void {
   const cursor = new RecordCursor()
-  for (const { records, aborted } of batches) {
+  for (const batch of batches) {
+    const { records, aborted } = batch
     if (records === undefined || aborted) continue
     cursor.open(records)
     while (cursor.next()) {
       if (cursor.keyStart < 0) throw new RangeError('a compacted topic holds no record without a key')
-      visit(cursor, cursor.buffer.toString('latin1', cursor.keyStart, cursor.keyEnd))
+      visit(cursor, cursor.buffer.toString('latin1', cursor.keyStart, cursor.keyEnd), batch)
     }
   }
 }
 
 /** The cursor's record as a batch of its own, at its offset. */
-function alone(cursor: RecordCursor): StoredBatch {
+function alone(cursor: RecordCursor, more: { readonly horizonMs?: number }): StoredBatch {
   const key = cursor.buffer.subarray(cursor.keyStart, cursor.keyEnd)
   const value = cursor.valueStart < 0 ? null : cursor.buffer.subarray(cursor.valueStart, cursor.valueEnd)
   const writer = new RecordWriter(Infinity)
@@ -218,5 +242,6 @@ function alone(cursor: RecordCursor): StoredBatch {
       end,
     },
     aborted: false,
+    ...more,
   }
 }

@@ -183,6 +183,7 @@ export class SimulatedProcess {
   #state: 'alive' | 'paused' | 'dead' = 'alive'
   #held: (() => void)[] = []
   #offWallMs = 0
+  readonly #onDeath = new Set<() => void>()
 
   constructor(
     private readonly scheduler: Scheduler,
@@ -202,10 +203,25 @@ export class SimulatedProcess {
     return this.#state !== 'dead'
   }
 
+  get paused(): boolean {
+    return this.#state === 'paused'
+  }
+
   /** As SIGKILL: nothing of it runs any more. What it sent is under way still. */
   kill(): void {
+    if (this.#state === 'dead') return
     this.#state = 'dead'
     this.#held = []
+    for (const call of [...this.#onDeath]) call()
+    this.#onDeath.clear()
+  }
+
+  /** Calls when the process is killed, for what the world around it notices; until taken back by the function returned. */
+  onDeath(call: () => void): () => void {
+    this.#onDeath.add(call)
+    return () => {
+      this.#onDeath.delete(call)
+    }
   }
 
   /** As SIGSTOP. */

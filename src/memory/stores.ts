@@ -13,6 +13,7 @@ import { noFaults } from './faults.js'
 import { sleep } from './waiting.js'
 import type { Faults } from './faults.js'
 import type { SimulatedProcess } from './scheduler.js'
+import type { Snapshot } from '../ports/peers.js'
 import type { StateStore, StateStores, StoreChange, StoreMeta } from '../ports/store.js'
 
 interface Contents {
@@ -31,6 +32,8 @@ export class MemoryDisk {
   readonly #stores = new Map<string, Contents>()
   readonly #discarded = new Map<string, Contents>()
   readonly #notes = new Map<string, string>()
+  /** Told of every write at the moment at which it is on the disk. */
+  onWritten: ((task: string, meta: StoreMeta | undefined) => void) | undefined
   #holder: SimulatedProcess | undefined
 
   /** Takes the directory's lock. Throws STATE_DIRECTORY_LOCKED. */
@@ -79,6 +82,11 @@ export class MemoryDisk {
     this.#stores.delete(task)
   }
 
+  replace(task: string, contents: Contents): void {
+    this.discard(task)
+    this.#stores.set(task, contents)
+  }
+
   note(name: string): string | undefined {
     return this.#notes.get(name)
   }
@@ -101,18 +109,44 @@ class MemoryStateStores implements StateStores {
   async open(task: string): Promise<StateStore> {
     const { process, faults, disk } = this
     await sleep(process.clock, faults.openMs({ process: process.name, task }))
-    if (this.#open.has(task)) throw new PotorooError('STORE_FAILED', `The store of ${task} is open already`)
+    if (this.#open.has(task)) throw new PotorooError('INTERNAL', `The store of ${task} is open already`)
     const contents = disk.contents(task)
     if (contents.damaged) throw new PotorooError('STORE_DAMAGED', `The store of ${task} is damaged`)
-    const store = new MemoryStateStore(task, contents, process, faults, () => this.#open.delete(task))
+    const store = new MemoryStateStore(task, contents, process, faults, {
+      written: (meta) => disk.onWritten?.(task, meta),
+      closed: () => this.#open.delete(task),
+    })
     this.#open.set(task, store)
     return store
   }
 
   async discard(task: string): Promise<void> {
     await sleep(this.process.clock, this.faults.openMs({ process: this.process.name, task }))
-    if (this.#open.has(task)) throw new PotorooError('STORE_FAILED', `The store of ${task} is open: close it first`)
+    if (this.#open.has(task)) throw new PotorooError('INTERNAL', `The store of ${task} is open: close it first`)
     this.disk.discard(task)
+  }
+
+  async snapshot(task: string): Promise<Snapshot> {
+    const { process, faults, disk } = this
+    if (!this.#open.has(task)) throw new PotorooError('STORE_FAILED', `The store of ${task} is not open here`)
+    const copy = encode(disk.contents(task))
+    await sleep(process.clock, faults.openMs({ process: process.name, task }))
+    return snapshotOf(copy)
+  }
+
+  async adopt(task: string, snapshot: Snapshot, signal: AbortSignal): Promise<void> {
+    const { process, faults, disk } = this
+    const chunks: Uint8Array[] = []
+    for await (const chunk of snapshot.chunks()) {
+      signal.throwIfAborted()
+      chunks.push(chunk)
+    }
+    await sleep(process.clock, faults.openMs({ process: process.name, task }))
+    signal.throwIfAborted()
+    const contents = decode(Buffer.concat(chunks))
+    if (contents === undefined) throw new PotorooError('STORE_DAMAGED', `The snapshot of ${task} is no store`)
+    if (this.#open.has(task)) throw new PotorooError('INTERNAL', `The store of ${task} is open: close it first`)
+    disk.replace(task, contents)
   }
 
   readNote(name: string): string | undefined {
@@ -140,7 +174,7 @@ class MemoryStateStore implements StateStore {
     private readonly contents: Contents,
     private readonly process: SimulatedProcess,
     private readonly faults: Faults,
-    private readonly onClosed: () => void,
+    private readonly events: { written(meta: StoreMeta | undefined): void; closed(): void },
   ) {}
 
   meta(): StoreMeta | undefined {
@@ -166,7 +200,7 @@ class MemoryStateStore implements StateStore {
   async close(): Promise<void> {
     this.#closed = true
     await this.#last
-    this.onClosed()
+    this.events.closed()
   }
 
   async #write(changes: readonly StoreChange[], meta: StoreMeta | undefined): Promise<void> {
@@ -182,8 +216,45 @@ class MemoryStateStore implements StateStore {
       else this.contents.values.set(latin1(key), Uint8Array.from(value))
     }
     if (meta !== undefined) this.contents.meta = meta
+    this.events.written(meta)
     await sleep(clock, knownAfterMs)
   }
 }
 
 const latin1 = (key: Uint8Array): string => Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
+
+const CHUNK_BYTES = 1_000
+
+function snapshotOf(bytes: Buffer): Snapshot {
+  return {
+    bytes: bytes.length,
+    // eslint-disable-next-line @typescript-eslint/require-await -- what is in memory is there at once; LMDB's is not
+    async *chunks() {
+      for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES)
+    },
+    discard: () => Promise.resolve(),
+  }
+}
+
+const FORMAT = 'store in memory 1'
+
+const encode = ({ values, meta }: Contents): Buffer =>
+  Buffer.from(
+    JSON.stringify({
+      format: FORMAT,
+      meta,
+      values: [...values].map(([key, value]) => [key, Buffer.from(value).toString('latin1')]),
+    }),
+  )
+
+/** Undefined for anything else. */
+function decode(bytes: Buffer): Contents | undefined {
+  try {
+    const parsed = JSON.parse(bytes.toString()) as { format: string; meta?: StoreMeta; values: [string, string][] }
+    if (parsed.format !== FORMAT) return undefined
+    const values = new Map(parsed.values.map(([key, value]) => [key, Buffer.from(value, 'latin1')]))
+    return { values, meta: parsed.meta, damaged: false }
+  } catch {
+    return undefined
+  }
+}

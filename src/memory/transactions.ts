@@ -26,6 +26,8 @@ interface Transactional {
   readonly producerId: number
   epoch: number
   state: 'empty' | 'ongoing' | 'ending'
+  /** How the last transaction of this epoch ended, or is ending. */
+  ending: 'commit' | 'abort' | undefined
   readonly participants: Set<Participant>
   timeoutMs: number
   timeout: Timer | undefined
@@ -66,6 +68,7 @@ export class TransactionCoordinator {
         producerId: this.#byId.size + 1000,
         epoch: -1,
         state: 'empty',
+        ending: undefined,
         participants: new Set(),
         timeoutMs,
         timeout: undefined,
@@ -76,6 +79,7 @@ export class TransactionCoordinator {
     if (transactional.state === 'ongoing') this.#abortAndFence(transactional)
     if (transactional.state !== 'empty') throw new BrokerError('CONCURRENT_TRANSACTIONS', transactionalId)
     transactional.epoch++
+    transactional.ending = undefined
     transactional.timeoutMs = timeoutMs
     return { producerId: transactional.producerId, epoch: transactional.epoch }
   }
@@ -100,18 +104,20 @@ export class TransactionCoordinator {
     throw new BrokerError('INVALID_TXN_STATE', `${transactional.transactionalId} has no open transaction there`)
   }
 
-  /** EndTxn. */
+  /** EndTxn. Said again after the end, as nothing else was said since, it is answered as the first time. */
   end(identity: ProducerIdentity, kind: 'commit' | 'abort'): void {
     const transactional = this.#current(identity)
     if (transactional.state === 'ending')
       throw new BrokerError('CONCURRENT_TRANSACTIONS', transactional.transactionalId)
+    if (transactional.state === 'empty' && transactional.ending === kind) return
     if (transactional.state === 'empty') throw new BrokerError('INVALID_TXN_STATE', transactional.transactionalId)
     this.#end(transactional, kind)
   }
 
-  /** True while a transaction is open or its markers are under way. */
-  isBusy(transactionalId: string): boolean {
-    return (this.#byName.get(transactionalId)?.state ?? 'empty') !== 'empty'
+  /** True from the moment at which a commit is decided, until all of its markers are written. */
+  isCommitting(producerId: number): boolean {
+    const transactional = this.#byId.get(producerId)
+    return transactional?.state === 'ending' && transactional.ending === 'commit'
   }
 
   #current({ producerId, epoch }: ProducerIdentity): Transactional {
@@ -136,6 +142,7 @@ export class TransactionCoordinator {
     transactional.timeout?.cancel()
     transactional.timeout = undefined
     transactional.state = 'ending'
+    transactional.ending = kind
     this.options.onEnded?.({ transactionalId, epoch, kind, atMs: this.options.scheduler.elapsedMs })
     for (const participant of transactional.participants) {
       this.options.scheduler.after(undefined, this.options.markerMs(transactionalId), () => {

@@ -14,6 +14,10 @@ interface Share {
 }
 type Result = Pick<Outcome, 'seed' | 'problems' | 'events' | 'virtualMs'>
 
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`)
+}
+
 export async function main(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({
     args: [...args],
@@ -21,7 +25,7 @@ export async function main(args: readonly string[]): Promise<number> {
   })
   const [first, count] = [Number(values.seed), Number(values.count)]
   if (!Number.isSafeInteger(first) || !Number.isSafeInteger(count) || count < 1) {
-    console.error('usage: npm run sim -- [--seed N] [--count M]')
+    say('usage: npm run sim -- [--seed N] [--count M]')
     return 2
   }
   if (count === 1) return (await showTrace(first)) ? 0 : 1
@@ -32,11 +36,11 @@ export async function main(args: readonly string[]): Promise<number> {
   const [worst] = failed
   if (worst !== undefined) {
     await showTrace(worst.seed)
-    for (const { seed, problems } of failed) console.log(`seed ${String(seed)}: ${problems[0] ?? ''}`)
+    for (const { seed, problems } of failed) say(`seed ${String(seed)}: ${problems[0] ?? ''}`)
   }
   const virtualHours = (found.reduce((ms, { virtualMs }) => ms + virtualMs, 0) / 3_600_000).toFixed(1)
   const events = found.reduce((n, one) => n + one.events, 0)
-  console.log(
+  say(
     `${String(count)} seeds from ${String(first)}: ${String(failed.length)} found something ` +
       `(${virtualHours} virtual hours, ${String(events)} events, in ${seconds} s)`,
   )
@@ -45,9 +49,9 @@ export async function main(args: readonly string[]): Promise<number> {
 
 async function showTrace(seed: number): Promise<boolean> {
   const { trace, problems, fingerprint } = await simulate(seed, { trace: true })
-  for (const line of trace) console.log(line)
-  for (const problem of problems) console.log(`FOUND ${problem}`)
-  console.log(
+  for (const line of trace) say(line)
+  for (const problem of problems) say(`FOUND ${problem}`)
+  say(
     `seed ${String(seed)}, fingerprint ${String(fingerprint)}: ${problems.length === 0 ? 'nothing found' : 'see above'}`,
   )
   return problems.length === 0

@@ -27,8 +27,8 @@ export interface MarketPlan {
   readonly symbols: number
   readonly fromMs: number
   readonly toMs: number
-  /** Whether messages may delete state objects; without it an order's place can be checked by counting. */
-  readonly forgets: boolean
+  /** How many quotes delete their state object; without any an order's place can be checked by counting. */
+  readonly forgetShare: number
 }
 
 export function drawMarket(random: SeededRandom, plan: MarketPlan): MarketEvent[] {
@@ -50,7 +50,7 @@ export function drawMarket(random: SeededRandom, plan: MarketPlan): MarketEvent[
               id,
               symbol: key,
               bid: index,
-              kind: throws ? 'throws' : draw < 0.05 ? 'idle' : draw < 0.12 && plan.forgets ? 'forget' : 'plain',
+              kind: throws ? 'throws' : draw < plan.forgetShare ? 'forget' : draw > 0.95 ? 'idle' : 'plain',
             }
       return { topic, key, text: JSON.stringify(message), message, atMs }
     })
@@ -77,7 +77,7 @@ export function calculate(events: readonly MarketEvent[]): Expected {
       continue
     }
     const state = { ...(states.get(key) ?? initialState()) }
-    let forgotten = false
+    const fate = { forgotten: false }
     try {
       if ('account' in message) {
         const output = takeOrder(state, message)
@@ -85,12 +85,12 @@ export function calculate(events: readonly MarketEvent[]): Expected {
         if (list === undefined) checked.set(key, [output])
         else list.push(output)
         noted.push({ id: message.id, account: message.account })
-      } else takeQuote(state, message, { forget: () => (forgotten = true) })
+      } else takeQuote(state, message, { forget: () => (fate.forgotten = true) })
     } catch {
       deadLetters.push(text)
       continue
     }
-    if (forgotten) states.delete(key)
+    if (fate.forgotten) states.delete(key)
     else states.set(key, state)
   }
   return { checked, noted, deadLetters, states }

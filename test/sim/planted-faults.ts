@@ -11,11 +11,15 @@ export interface PlantedFault {
 
 const task = 'src/runtime/task.ts'
 const activation = 'src/runtime/activation.ts'
-const replay = 'src/runtime/replay.ts'
+const reader = 'src/runtime/changelog-reader.ts'
 
 const commitCall =
   'ends = await activation.producer.commit({ records: collected.records, group: plan.group, positions })'
 const fence = '  const producer = await log.producer(plan.transactionalId, signal)\n'
+
+const begin = '  try {\n    signal.throwIfAborted()\n    // A2\n'
+const newProcessor =
+  'new Processor({\n      ...plan.processor,\n      load: (storeKey) => store?.get(storeKey),\n    })'
 
 export const plantedFaults: readonly PlantedFault[] = [
   {
@@ -24,7 +28,7 @@ export const plantedFaults: readonly PlantedFault[] = [
       { file: activation, find: fence, replace: '' },
       {
         file: activation,
-        find: '  try {\n    signal.throwIfAborted()\n    // A2\n',
+        find: begin,
         replace: '  let producer\n  try {\n    signal.throwIfAborted()\n    // A2\n',
       },
       {
@@ -41,14 +45,16 @@ export const plantedFaults: readonly PlantedFault[] = [
       {
         file: activation,
         find: fence,
-        replace: `  const early = await inputPositions(plan, env, undefined)\n${fence}`,
+        replace:
+          '  const partitions = plan.sources.map(({ topic }) => ({ topic, partition: plan.partition }))\n' +
+          `  const early = await log.committedPositions(plan.group, partitions)\n${fence}`,
       },
       {
         file: activation,
         find: 'const { positions, known } = await inputPositions(plan, env, committed)',
         replace:
-          'const late = await inputPositions(plan, env, committed)\n' +
-          '    const { positions, known } = early.known.some(Number.isNaN) ? late : early',
+          'const { positions: late, known } = await inputPositions(plan, env, committed)\n' +
+          '    const positions = late.map((position, i) => early[i] ?? position)',
       },
     ],
   },
@@ -63,10 +69,6 @@ export const plantedFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'A2: store writes of the activation before are not awaited',
-    plants: [{ file: activation, find: '    await earlierWrites\n', replace: '' }],
-  },
-  {
     what: 'A2: the changelog is not replayed where the store holds something',
     plants: [
       {
@@ -77,26 +79,33 @@ export const plantedFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'A2: the end is what can be read now: open transactions below it are not waited for',
+    what: 'A1, A2: fencing is begun, not awaited, and the changelog is replayed up to where it can be read by now',
     plants: [
-      {
-        file: replay,
-        find: '      if (position >= end) finish(undefined)\n      else if (sliceBytes',
-        replace: '      if (position >= end || fetched.batches.length === 0) finish(undefined)\n      else if (sliceBytes',
-      },
       {
         file: activation,
         find: fence,
-        replace: `  const fencing = log.producer(plan.transactionalId, signal)\n  fencing.catch(() => undefined)\n`,
+        replace: '  const fencing = log.producer(plan.transactionalId, signal)\n  fencing.catch(() => undefined)\n',
       },
-      { file: activation, find: '  try {\n    signal.throwIfAborted()\n    // A2\n', replace: '  let producer\n  try {\n    // A2\n' },
+      { file: activation, find: begin, replace: '  let producer\n  try {\n    // A2\n' },
       { file: activation, find: '    // A3\n', replace: '    // A3\n    producer = await fencing\n' },
       { file: activation, find: '    producer.close()\n', replace: '    producer?.close()\n' },
+      {
+        file: reader,
+        find: 'if (this.#end !== undefined && this.#position >= this.#end) this.#finish()\n    else',
+        replace:
+          'if (this.#end !== undefined && (this.#position >= this.#end || fetched.batches.length === 0)) this.#finish()\n    else',
+      },
     ],
   },
   {
     what: 'A2: the replay stops short of the last commit',
-    plants: [{ file: replay, find: 'if (cursor.offset >= end) break', replace: 'if (cursor.offset >= end - 4) break' }],
+    plants: [
+      {
+        file: reader,
+        find: 'if (this.#cursor.offset >= end) break',
+        replace: 'if (this.#cursor.offset >= end - 4 && this.#commit) break',
+      },
+    ],
   },
   {
     what: 'A3: the positions are those of the group, which may be gone',
@@ -123,17 +132,12 @@ export const plantedFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: task,
-        find: "    let ends: readonly number[]\n    try {\n",
+        find: '    let ends: readonly number[]\n    try {\n',
         replace:
           '    let ends: readonly number[]\n    try {\n      await new Promise<void>((resolve) => env.clock.after(1, resolve))\n' +
-          '      for (const input of inputs) (record.positions as Record<string, number>)[input.topic] = input.position\n',
+          '      for (const input of inputs) record.positions[input.topic] = input.position\n',
       },
-      {
-        file: 'src/core/processor.ts',
-        find: 'writer.append(nowMs, COMMIT_KEY, encodeCommitRecord(commit))',
-        replace:
-          'const late = { toString: () => encodeCommitRecord(commit) }\n      writer.append(nowMs, COMMIT_KEY, late.toString())',
-      },
+      // The changelog's commit record is written by then: its positions are not to be taken.
       {
         file: activation,
         find: 'await inputPositions(plan, env, committed)',
@@ -206,20 +210,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   {
     what: 'C2: after a failure, what was in memory stays',
     plants: [
-      {
-        file: activation,
-        find: 'const { positions, known } = await inputPositions(plan, env, committed)',
-        replace:
-          'const kept = (globalThis as Record<string, unknown>)[plan.id] as number[] | undefined\n' +
-          '    const { positions: due, known } = await inputPositions(plan, env, committed)\n' +
-          '    const positions = due',
-      },
-      {
-        file: task,
-        find: 'const store = this.#store\n    const processor = new Processor({\n      ...plan.processor,\n      load: (storeKey) => store?.get(storeKey),\n    })',
-        replace:
-          'const store = this.#store\n    const processor = (this.kept ??= new Processor({\n      ...plan.processor,\n      load: (storeKey) => this.#store?.get(storeKey),\n    }))',
-      },
+      { file: task, find: newProcessor, replace: newProcessor.replace('new', '(this.kept ??= new').replace(/$/, ')') },
     ],
   },
   {
@@ -230,7 +221,7 @@ export const plantedFaults: readonly PlantedFault[] = [
         find: commitCall,
         replace:
           'const early = collected.changes.map(({ entry, value }) => ({ key: entry.storeKey, value }))\n' +
-          `      if (this.#store?.meta()) await this.#store.write(early, undefined)\n      ${commitCall}`,
+          `      if (this.holder.store?.meta()) await this.holder.store.write(early, undefined)\n      ${commitCall}`,
       },
     ],
   },
@@ -246,17 +237,27 @@ export const plantedFaults: readonly PlantedFault[] = [
   },
   {
     what: 'C3: state objects may be forgotten before the store has them',
-    plants: [
-      { file: 'src/core/state-cache.ts', find: 'entry.pins > 0 || ', replace: '' },
-    ],
+    plants: [{ file: 'src/core/state-cache.ts', find: 'entry.pins > 0 || ', replace: '' }],
   },
   {
     what: 'hand-off: a task that comes back does not wait for its former life',
-    plants: [{ file: 'src/runtime/worker.ts', find: '    await this.#leaving.get(task.id)\n', replace: '' }],
+    plants: [
+      {
+        file: 'src/runtime/worker.ts',
+        find: '(this.#transitions.get(id) ?? Promise.resolve()).then(work)',
+        replace: 'Promise.resolve().then(work)',
+      },
+    ],
   },
   {
     what: 'a computation that throws leaves half of its changes',
-    plants: [{ file: 'src/core/state-table.ts', find: '    for (const entry of this.#touched) revert(entry, entry.packed)\n', replace: '' }],
+    plants: [
+      {
+        file: 'src/core/state-table.ts',
+        find: '    for (const entry of this.#touched) revert(entry, entry.packed)\n',
+        replace: '',
+      },
+    ],
   },
   {
     what: 'order: an empty source holds nobody back',
@@ -283,7 +284,13 @@ export const plantedFaults: readonly PlantedFault[] = [
     plants: [{ file: 'src/core/input.ts', find: 'if (this.cursor.offset < floor) continue\n', replace: '' }],
   },
   {
-    what: 'input: an answer to a question that is no longer asked is taken',
-    plants: [{ file: 'src/core/input.ts', find: 'if (fetched.position !== this.#end) return false\n', replace: '' }],
+    what: 'Kafka: requests that end a transaction are sent again after a lost connection, and so may come late',
+    plants: [
+      {
+        file: 'src/memory/producer.ts',
+        find: "this.#retries(['CONCURRENT_TRANSACTIONS', 'COORDINATOR_LOAD_IN_PROGRESS'])",
+        replace: "this.#retries(['CONCURRENT_TRANSACTIONS', 'COORDINATOR_LOAD_IN_PROGRESS', 'CONNECTION_LOST'])",
+      },
+    ],
   },
 ]

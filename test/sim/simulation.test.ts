@@ -1,9 +1,28 @@
+/** A part of what `npm run sim` does, on every run of the tests. */
 import { expect, test } from 'vitest'
 import { simulate } from './simulation.js'
 
-test('nothing is lost or repeated', { timeout: 60_000 }, async () => {
-  for (let seed = 1; seed <= Number(process.env.SIM_COUNT ?? 30); seed++) {
+const SEEDS = 200
+
+test(`nothing is lost or repeated in ${String(SEEDS)} worlds`, { timeout: 120_000 }, async () => {
+  const found: string[] = []
+  for (let seed = 1; seed <= SEEDS; seed++) {
     const { problems } = await simulate(seed)
-    expect(problems, `seed ${String(seed)}`).toEqual([])
+    for (const problem of problems) found.push(`seed ${String(seed)}: ${problem}`)
+  }
+  expect(found).toEqual([])
+})
+
+test('a seed gives the same run again, to the letter', { timeout: 30_000 }, async () => {
+  for (const seed of [3, 7, 11]) {
+    const [first, again, silent] = [
+      await simulate(seed, { trace: true }),
+      await simulate(seed, { trace: true }),
+      await simulate(seed),
+    ]
+    expect(first.trace.length).toBeGreaterThan(100)
+    expect(again).toEqual(first)
+    expect(silent.fingerprint).toBe(first.fingerprint)
+    expect((await simulate(seed + 1)).fingerprint).not.toBe(first.fingerprint)
   }
 })

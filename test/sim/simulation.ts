@@ -10,6 +10,7 @@ import { namesOf, taskId } from '../../src/core/topology.js'
 import { isPotorooError, messageOf, type ErrorCode } from '../../src/errors.js'
 import { unpack } from '../../src/core/packing.js'
 import { MemoryCluster } from '../../src/memory/cluster.js'
+import { MemoryPeerNetwork } from '../../src/memory/peers.js'
 import { SeededRandom } from '../../src/memory/random.js'
 import { Scheduler, type SimulatedProcess } from '../../src/memory/scheduler.js'
 import { MemoryDisk } from '../../src/memory/stores.js'
@@ -40,10 +41,12 @@ const names = namesOf('', APPLICATION)
 const STATE = 'symbol'
 const CHANGELOG = names.changelog(STATE)
 const TOPICS = ['quotes', 'orders', 'checked', 'noted', names.deadLetters, CHANGELOG]
-const TROUBLE_MS = 8_000
+const TROUBLE_MS = 10_000
 const REST_WITHIN_MS = 180_000
 /** A worker that ends with one of these is started again, as a supervisor would do; any other is a finding. */
 const acceptable: ReadonlySet<ErrorCode> = new Set(['BROKER_UNREACHABLE', 'REQUEST_FAILED', 'STORE_FAILED'])
+/** The shortest `delete.retention.ms`: stores that were away for half of it are rebuilt. */
+const SHORT_RETENTION_MS = 2_000
 
 export async function simulate(seed: number, options: { readonly trace?: boolean } = {}): Promise<Outcome> {
   return new World(seed, options.trace === true).run()
@@ -66,6 +69,7 @@ class World {
   readonly #trace: string[] = []
   readonly #slots: Slot[] = []
   readonly #cluster: MemoryCluster
+  readonly #peers = new MemoryPeerNetwork(this.#scheduler)
   readonly #weather: Weather
   readonly #partitions: number
   /** Quotes and orders in the order of their timestamps, always; else orders may overtake quotes within bounds. */
@@ -73,8 +77,12 @@ class World {
   readonly #events: readonly MarketEvent[]
   readonly #runtime: Omit<RuntimeOptions, 'name'>
   readonly #changelogs: ChangelogView[] = []
+  /** Small ones make a backlog come in pieces, one source ahead of the other. */
+  readonly #bytesPerPartition: number
   #fingerprint = 0
   #compacted = false
+  /** Tombstones go soon; then wall clocks are right, for by them the age of stores is known. */
+  readonly #shortRetention: boolean
 
   constructor(
     readonly seed: number,
@@ -100,8 +108,10 @@ class World {
         this.#say(() => `${transactionalId}: ${kind} decided at epoch ${String(epoch)}`)
       },
     })
-    this.#partitions = 1 + random.below(3)
+    this.#partitions = random.pick([1, 2, 3, 6])
     this.#strict = random.chance(0.7)
+    this.#bytesPerPartition = random.pick([300, 1_500, 1_048_576])
+    this.#shortRetention = random.chance(0.3)
     this.#runtime = {
       ...defaults,
       commitIntervalMs: random.pick([1, 5, 20, 100]),
@@ -110,11 +120,11 @@ class World {
       cachedStateObjects: random.pick([1, 3, 1000]),
     }
     this.#events = drawMarket(random.fork(), {
-      events: 20 + random.below(140),
-      symbols: 1 + random.below(8),
+      events: random.pick([20 + random.below(280), 20 + random.below(280), 900]),
+      symbols: random.pick([1 + random.below(8), 40]),
       fromMs: random.pick([0, -TROUBLE_MS / 2, -TROUBLE_MS * 3]),
       toMs: random.pick([TROUBLE_MS, TROUBLE_MS * 0.7]),
-      forgets: this.#strict,
+      forgetShare: this.#strict ? (this.#shortRetention ? 0.3 : 0.07) : 0,
     })
     this.#say(
       () => `climate ${JSON.stringify(climate)}, strict ${String(this.#strict)}, ${JSON.stringify(this.#runtime)}`,
@@ -154,23 +164,37 @@ class World {
     const sinkPartitions = this.#random.chance(0.5) ? this.#partitions : 1 + this.#random.below(4)
     for (const name of ['quotes', 'orders']) this.#cluster.createTopic({ name, partitions: this.#partitions })
     for (const name of ['checked', 'noted']) this.#cluster.createTopic({ name, partitions: sinkPartitions })
-    if (!this.#random.chance(0.5)) return
-    this.#cluster.createTopic({
-      name: CHANGELOG,
-      partitions: this.#partitions,
-      config: { 'cleanup.policy': 'compact' },
-    })
+    if (!this.#random.chance(0.7)) return
+    const retention = this.#shortRetention ? { 'delete.retention.ms': String(SHORT_RETENTION_MS) } : {}
+    const config = { 'cleanup.policy': 'compact', ...retention }
+    this.#cluster.createTopic({ name: CHANGELOG, partitions: this.#partitions, config })
   }
 
   #feed(): void {
-    for (const event of this.#events) {
-      const append = (): void => {
-        const partition = partitionOf('murmur2', Buffer.from(event.key), this.#partitions)
-        this.#cluster.append({ topic: event.topic, partition }, chunksOf([event], this.#scheduler.startMs))
-      }
-      if (event.atMs < 0) append()
-      else this.#scheduler.after(undefined, event.atMs, append)
+    const backlog = new Map<string, MarketEvent[]>()
+    const where = ({ topic, key }: MarketEvent) => {
+      return { topic, partition: partitionOf('murmur2', Buffer.from(key), this.#partitions) }
     }
+    for (const event of this.#events) {
+      const to = where(event)
+      if (event.atMs >= 0) {
+        this.#scheduler.after(undefined, event.atMs, () => {
+          this.#cluster.append(to, chunksOf([event], this.#scheduler.startMs))
+        })
+        continue
+      }
+      const name = `${to.topic}-${String(to.partition)}`
+      const events = backlog.get(name)
+      if (events === undefined) backlog.set(name, [event])
+      else events.push(event)
+    }
+    // What was there before is in batches of several records.
+    for (const events of backlog.values())
+      while (events.length > 0) {
+        const batch = events.splice(0, 1 + this.#random.below(20))
+        const [first] = batch
+        if (first !== undefined) this.#cluster.append(where(first), chunksOf(batch, this.#scheduler.startMs))
+      }
   }
 
   // ---- what goes wrong ----
@@ -188,10 +212,22 @@ class World {
         this.#stop(this.#anySlot())
       },
       () => {
+        this.#flutter(this.#anySlot())
+      },
+      () => {
+        this.#blips()
+      },
+      () => {
         if (this.#slots.length < 5) this.#addSlot(0)
       },
       () => {
         this.#pause(this.#anySlot())
+      },
+      () => {
+        this.#cutOff(this.#anySlot())
+      },
+      () => {
+        this.#cutOff(this.#anySlot())
       },
       () => {
         const broker = random.below(this.#cluster.brokers)
@@ -217,7 +253,7 @@ class World {
         this.#cluster.deleteOffsets(names.group)
       },
       () => {
-        this.#anySlot().process?.setWallClockOff(random.between(-100_000, 100_000))
+        if (!this.#shortRetention) this.#anySlot().process?.setWallClockOff(random.between(-100_000, 100_000))
       },
       () => {
         const slot = this.#anySlot()
@@ -230,12 +266,17 @@ class World {
         slot.disk.damage(taskId(STATE, random.below(this.#partitions)))
       },
     ]
-    const count = random.below(8)
+    const count = random.below(14)
     for (let i = 0; i < count; i++) {
       const operation = random.pick(operations)
       this.#scheduler.after(undefined, random.between(0, TROUBLE_MS), operation)
     }
     if (!this.#strict) this.#haunt()
+    if (!this.#shortRetention) return
+    for (let atMs = 0; atMs < TROUBLE_MS; atMs += SHORT_RETENTION_MS / 3)
+      this.#scheduler.after(undefined, atMs, () => {
+        this.#compact()
+      })
   }
 
   /** Upstream transactions that are aborted after a while: nothing of them may ever be seen. */
@@ -245,7 +286,7 @@ class World {
     const count = random.below(6)
     for (let i = 0; i < count; i++) {
       const to = { topic: random.pick(['quotes', 'orders']), partition: random.below(this.#partitions) }
-      const key = `S${String(random.below(8))}`
+      const key = `S${String(random.below(40))}`
       const ghost: MarketEvent = { topic: 'quotes', key, text: `ghost ${String(i)}`, message: undefined, atMs: 0 }
       const openMs = random.pick([1, 100, 2_000])
       this.#scheduler.after(undefined, random.between(0, TROUBLE_MS), () => {
@@ -266,9 +307,7 @@ class World {
     if (this.#cluster.describeTopic(CHANGELOG) === undefined) return
     this.#say(() => 'the changelog is compacted')
     this.#compacted = true
-    for (let partition = 0; partition < this.#partitions; partition++) {
-      this.#cluster.partition({ topic: CHANGELOG, partition }).compact()
-    }
+    this.#cluster.compact(CHANGELOG)
   }
 
   // ---- workers ----
@@ -281,6 +320,20 @@ class World {
     const name = `w${String(this.#slots.length)}`
     const slot: Slot = { name, disk: new MemoryDisk(), process: undefined, worker: undefined, lives: 0, wanted: true }
     this.#slots.push(slot)
+    slot.disk.onWritten = (task, meta) => {
+      const partition = Number(task.slice(task.lastIndexOf('_') + 1))
+      if (meta === undefined || this.#cluster.isCommitted({ topic: CHANGELOG, partition }, meta.changelogPosition))
+        return
+      // Compaction may have taken it away since.
+      if (
+        this.#compacted &&
+        meta.changelogPosition < this.#cluster.partition({ topic: CHANGELOG, partition }).lastStableOffset
+      )
+        return
+      this.#problems.push(
+        `${name}: the store of ${task} is at ${String(meta.changelogPosition)}, which is not committed`,
+      )
+    }
     this.#startLater(slot, afterMs)
   }
 
@@ -293,9 +346,16 @@ class World {
   #start(slot: Slot): void {
     const process = this.#scheduler.process(`${slot.name}.${String(++slot.lives)}`)
     const logger = this.#logger(process)
-    const log = this.#cluster.log({ process, clientId: slot.name, requestTimeoutMs: 5_000, connectTimeoutMs: 5_000 })
+    const log = this.#cluster.log({
+      process,
+      clientId: slot.name,
+      requestTimeoutMs: 5_000,
+      connectTimeoutMs: 5_000,
+      maxBytesPerPartition: this.#bytesPerPartition,
+    })
     const stores = slot.disk.open({ process, faults: this.#weather })
-    const ports = { log, stores, clock: process.clock, random: this.#random.fork(), logger }
+    const peers = this.#peers.peers({ process, faults: this.#weather })
+    const ports = { log, stores, peers, clock: process.clock, random: this.#random.fork(), logger }
     const worker = new Worker(definition, { ...this.#runtime, name: slot.name }, ports)
     slot.process = process
     slot.worker = worker
@@ -339,6 +399,38 @@ class World {
     this.#gone(slot, this.#random.pick([1, 300, 3_000, 8_000]))
   }
 
+  /** Members that join, are given tasks, and leave: the tasks come back to where they were a moment ago. */
+  #blips(): void {
+    const process = this.#scheduler.process('blip')
+    const { clock } = process
+    const everyMs = this.#random.pick([400, 700])
+    const client = this.#cluster.log({ process, clientId: 'blip' }).group(names.group)
+    const blip = async (): Promise<void> => {
+      let id = ''
+      const request = { memberId: '', sessionTimeoutMs: 6_000, rebalanceTimeoutMs: 3_000, protocol: 'potoroo' }
+      try {
+        const joined = await client.join({ ...request, metadata: new Uint8Array(0) }, (given) => (id = given))
+        if (joined.leaderId !== id) await client.sync(joined, new Map())
+      } catch (error) {
+        this.#say(() => `blip: ${messageOf(error)}`)
+      }
+      await client.leave(id).catch(() => undefined)
+    }
+    this.#say(() => 'members come and go at once')
+    for (let i = 0; i < 5; i++) clock.after(i * everyMs, () => void blip())
+  }
+
+  /** Comes and goes, so that tasks come back to where they were a moment ago. */
+  #flutter(slot: Slot): void {
+    const everyMs = this.#random.between(50, 800)
+    for (let i = 1; i <= 4; i++)
+      this.#scheduler.after(undefined, i * everyMs, () => {
+        if (slot.process === undefined) return
+        this.#say(() => `${slot.process?.name ?? ''} is killed`)
+        this.#gone(slot, everyMs / 2)
+      })
+  }
+
   #stop(slot: Slot): void {
     const { process, worker } = slot
     if (process === undefined || worker === undefined) return
@@ -358,6 +450,18 @@ class World {
     process.pause()
     this.#scheduler.after(undefined, forMs, () => {
       process.resume()
+    })
+  }
+
+  /** Its session ends, others get its tasks, and it goes on: only fencing can stop it. */
+  #cutOff(slot: Slot): void {
+    const { process } = slot
+    if (process === undefined) return
+    const forMs = this.#random.pick([1_000, 7_000, 9_000])
+    this.#say(() => `${process.name} does not reach its group for ${String(forMs)} ms`)
+    this.#weather.cutOff.add(process.name)
+    this.#scheduler.after(undefined, forMs, () => {
+      this.#weather.cutOff.delete(process.name)
     })
   }
 
@@ -412,7 +516,9 @@ class World {
   async #stopAll(): Promise<void> {
     for (const slot of this.#slots) slot.wanted = false
     if (this.#problems.length > 0) return
-    const stopping = this.#slots.map(({ worker, process }) => (process?.alive === true ? worker?.stop() : undefined))
+    const stopping = this.#slots.flatMap(({ worker, process }) =>
+      process?.alive === true && worker ? [worker.stop()] : [],
+    )
     await this.#scheduler.run(Promise.all(stopping), 60_000)
   }
 

@@ -43,6 +43,8 @@ const crashPoints: ReadonlySet<Api> = new Set<Api>([
   'leaveGroup',
 ])
 
+const groupRequests: ReadonlySet<Api> = new Set<Api>(['joinGroup', 'syncGroup', 'heartbeat', 'leaveGroup'])
+
 export interface WeatherEvents {
   /** That process dies, after so many ms; 0: now. */
   crash(process: string, why: string, afterMs: number): void
@@ -52,6 +54,8 @@ export interface WeatherEvents {
 export class Weather implements Faults {
   /** From here on all is well. */
   calm = false
+  /** Processes that don't reach the group coordinator, though they reach everybody else. */
+  readonly cutOff = new Set<string>()
 
   constructor(
     private readonly random: SeededRandom,
@@ -92,12 +96,16 @@ export class Weather implements Faults {
 
   #fate(request: RequestInfo): Fate {
     const { random, climate } = this
+    if (this.cutOff.has(request.process) && groupRequests.has(request.api))
+      return { toBrokerMs: 1, toClientMs: 1, fault: 'request-lost' }
     if (this.calm) return { toBrokerMs: 0.3, toClientMs: 0.3 }
     const toBrokerMs = random.chance(climate.lateRate) ? random.between(100, 15_000) : this.#about(climate.latencyMs)
     const toClientMs = random.chance(climate.lateRate) ? random.between(100, 5_000) : this.#about(climate.latencyMs)
     let fault: Fate['fault']
     if (random.chance(climate.faultRate))
       fault = random.pick(['request-lost', 'answer-lost', 'cut', 'refused'] as const)
+    // What is under way still when its sender has given up on it comes late, and must change nothing.
+    if (fault === 'cut') return { toBrokerMs: random.pick([toBrokerMs, random.between(1, 3_000)]), toClientMs, fault }
     if (crashPoints.has(request.api) && random.chance(climate.crashRate)) {
       const atMs = random.pick([0, random.next() * toBrokerMs, toBrokerMs + random.next() * toClientMs])
       if (atMs === 0) fault = 'request-lost'

@@ -40,9 +40,11 @@ test('compaction keeps the last committed record of each key at its offset', () 
   log.mark(1, 'commit')
   const before = read(log)
   expect(before.records).toEqual(['0 a=1', '1 b=1', '5 b=3', '6 c=3', '8 c=null'])
-  log.compact()
+  log.compact({ nowMs: 0, deleteRetentionMs: 100 })
   expect(read(log)).toEqual({ records: ['0 a=1', '5 b=3', '8 c=null'], position: 10 })
-  log.compact({ tombstones: 'drop' })
+  log.compact({ nowMs: 99, deleteRetentionMs: 100 })
+  expect(read(log).records).toContain('8 c=null')
+  log.compact({ nowMs: 100, deleteRetentionMs: 100 })
   expect(read(log)).toEqual({ records: ['0 a=1', '5 b=3'], position: 10 })
   expect(read(log, 7)).toEqual({ records: [], position: 10 })
 })
@@ -54,7 +56,7 @@ test('compaction goes no further than the last stable offset, and leaves a way t
   append(log, 2, record('a', '2'))
   append(log, 1, record('a', '3'))
   log.mark(1, 'commit')
-  log.compact({ tombstones: 'drop' })
+  log.compact({ nowMs: 0, deleteRetentionMs: 0 })
   expect(log.lastStableOffset).toBe(2)
   expect(read(log)).toEqual({ records: [], position: 2 })
   log.mark(2, 'commit')
@@ -71,6 +73,13 @@ test('two aborted producers, one inside the other, show nothing', () => {
   append(log, 1, record('a', '2'))
   log.mark(2, 'abort')
   expect(log.lastStableOffset).toBe(5)
+  expect([0, 1, 2, 3, 5].map((offset) => log.fateOf(offset))).toEqual([
+    'aborted',
+    'aborted',
+    'committed',
+    'absent',
+    { open: 1 },
+  ])
   log.mark(1, 'commit')
   expect(read(log).records).toEqual(['2 c=1', '5 a=2'])
 })
