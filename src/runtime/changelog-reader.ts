@@ -5,7 +5,8 @@
  * Invariants
  * 1. The store's position is always that of a commit record, so that the next reader can verify that the changelog is the
  *    same; records behind it that the store has already are applied again, to the same effect.
- * 2. The first record at a store's position is that commit record, with the identity that the store knows.
+ * 2. Nothing is written before a commit record has named the identity that the store knows. It is the first record at the
+ *    store's position, unless compaction has removed it: then it is a later one.
  */
 import { COMMIT_KEY, decodeCommitRecord, isCommitKey, type CommitRecord } from '../core/commit-record.js'
 import { RecordCursor } from '../core/records.js'
@@ -45,6 +46,8 @@ export interface ChangelogEvents {
 }
 
 const SLICE_BYTES = 4 * 1024 * 1024
+/** What is kept in memory while it is not certain that the changelog is the store's. */
+const MAX_UNVERIFIED_BYTES = 64 * 1024 * 1024
 /** After which wait for the end it is said for whom. */
 const COMPLAIN_MS = 1000
 
@@ -105,7 +108,7 @@ export class ChangelogReader implements FetchInput {
   }
 
   wanted(): number | undefined {
-    return this.#sliceBytes > SLICE_BYTES ? undefined : this.#position
+    return this.#sliceBytes > SLICE_BYTES && this.#verified ? undefined : this.#position
   }
 
   hurried(): boolean {
@@ -155,7 +158,8 @@ export class ChangelogReader implements FetchInput {
       this.#commit = { ...found, position: offset }
       return
     }
-    if (!this.#verified) throw new IdentityMismatch('there is no commit record of this changelog at its position')
+    if (!this.#verified && this.#sliceBytes > MAX_UNVERIFIED_BYTES)
+      throw new IdentityMismatch('there is no commit record of this changelog near its position')
     this.#records++
     this.#slice.push({
       key: Buffer.from(buffer.subarray(keyStart, keyEnd)),
@@ -165,7 +169,8 @@ export class ChangelogReader implements FetchInput {
   }
 
   async #writeSlice(): Promise<void> {
-    if (this.#writing !== undefined || (this.#slice.length === 0 && this.#commit === this.#written)) return
+    if (!this.#verified || this.#writing !== undefined || (this.#slice.length === 0 && this.#commit === this.#written))
+      return
     const changes = this.#slice
     this.#slice = []
     this.#sliceBytes = 0
@@ -210,6 +215,7 @@ export class ChangelogReader implements FetchInput {
 
   async #lastSlice(): Promise<Replayed> {
     await this.#writing
+    if (!this.#verified) throw new IdentityMismatch('there is no commit record of this changelog behind its position')
     if (this.#commit !== undefined) await this.#store.write(this.#slice, this.#meta(true))
     else if (this.#slice.length > 0)
       throw new PotorooError(

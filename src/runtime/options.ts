@@ -23,7 +23,10 @@ export interface RuntimeOptions {
    * broker makes orders overtake the quotes before them (said in the log). See core/merge.ts.
    */
   readonly maxHoldMs: number
-  /** State objects kept in memory, of all tasks; default 200,000. More than that are in memory while commits need them. */
+  /**
+   * State objects kept in memory; default 200,000. Each task of the application has an equal share of it, here or elsewhere.
+   * More are in memory while commits need them.
+   */
   readonly cachedStateObjects: number
   /** Bytes of fetched records kept in memory, of all inputs; default 64 MiB. Each input gets a share, 1 MiB at least. */
   readonly bufferBytes: number

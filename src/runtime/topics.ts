@@ -44,6 +44,7 @@ export async function planTasks(
   }
   const deadLetters = destination(names.deadLetters)
   const plans = new Map<string, TaskPlan>()
+  const total = [...counts.values()].reduce((sum, partitions) => sum + partitions, 0)
   for (const [sub, partitions] of counts) {
     const changelog =
       sub.states.length === 0 ? undefined : requireChangelog(names.changelog(sub.name), partitions, found)
@@ -65,7 +66,7 @@ export async function planTasks(
           deadLetters,
           changelog: changelog && destination(changelog.name),
           onError: options.onError,
-          maxCachedEntries: options.cachedStateObjects,
+          maxCachedEntries: Math.ceil(options.cachedStateObjects / total),
         },
       })
     }

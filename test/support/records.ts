@@ -9,7 +9,7 @@ import {
 } from '../../src/core/records.js'
 
 export interface TestRecord {
-  readonly key?: string | null
+  readonly key?: string | Uint8Array | null
   readonly value?: string | null
   readonly timestampMs?: number
   readonly headers?: readonly { readonly key: string; readonly value: Uint8Array | null }[]

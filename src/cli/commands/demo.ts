@@ -6,6 +6,8 @@ import type { Command } from 'commander'
 import { startBroker, type LocalBroker } from '../../broker/local-broker.js'
 import { namesOf } from '../../core/topology.js'
 import { exitCodes } from '../../errors.js'
+import { viewGroup } from '../../kafka/group-view.js'
+import type { KafkaOptions } from '../../kafka/options.js'
 import { plainKafka } from '../../kafka/plain.js'
 import { compare, rejectionsOf } from '../../market-spread/calculation.js'
 import type { Log } from '../../ports/log.js'
@@ -77,7 +79,9 @@ async function demonstrate(
   context: CliContext,
 ): Promise<boolean> {
   const { definition } = await loadApplication(bundledApplication())
-  const kafka = kafkaOptions(context, flags)
+  // What kafkajs logs are retries; one that does not help ends in an error.
+  const quiet = { ...context.logger, warn: context.logger.debug }
+  const kafka = kafkaOptions({ ...context, logger: quiet }, flags)
   const topicPrefix = `demo-${randomBytes(3).toString('hex')}-`
   const names = namesOf(topicPrefix, definition.name)
   const wanted = topicNames(definition, topicPrefix)
@@ -106,13 +110,14 @@ async function demonstrate(
     context.stdout.write(`started ${worker.name}\n`)
     return worker.failed()
   }
+  const group = await viewGroup(kafka, names.group)
   const failures: Promise<never>[] = [startOne()]
   const view = new View(context)
   const watch = async (until: () => boolean): Promise<void> => {
     while (!until() && !stop.aborted) {
       await Promise.race([pause(LOOK_MS), ...failures])
       await rejections.readToEnd()
-      view.show(await lagOf(log, names.group, sources), rejections.seen.length, await holdings(kafka, names.group))
+      view.show(await lagOf(log, group, sources), rejections.seen.length, await holdings(group))
       const due = Math.min(flags.workers, 1 + Math.floor((view.seconds / flags.seconds) * flags.workers))
       if (workers.length < due) failures.push(startOne())
     }
@@ -134,6 +139,7 @@ async function demonstrate(
     for (const failure of failures) failure.catch(() => undefined)
     for (const worker of workers) worker.kill()
     await Promise.all(workers.map(({ exited }) => exited))
+    await group.close()
     await clean(kafka, [...wanted], names.group)
   }
 }
@@ -161,7 +167,7 @@ function report(
 }
 
 /** On a broker that goes on, nothing of the demonstration stays. */
-async function clean(kafka: Parameters<typeof holdings>[0], topics: string[], group: string): Promise<void> {
+async function clean(kafka: KafkaOptions, topics: string[], group: string): Promise<void> {
   const admin = plainKafka(kafka).admin()
   await admin.connect()
   try {

@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest'
+import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit-record.js'
+import type { Fetcher, FetchInput } from '../../../src/ports/log.js'
+import type { StateStore, StoreChange, StoreMeta } from '../../../src/ports/store.js'
+import { ChangelogReader, IdentityMismatch, type Replayed } from '../../../src/runtime/changelog-reader.js'
+import { systemClock } from '../../../src/system.js'
+import { batchOf, fetchedOf, type TestRecord } from '../../support/records.js'
+
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
+const commit = (identity = 'mine'): TestRecord => ({
+  key: COMMIT_KEY,
+  value: encodeCommitRecord({ identity, positions: { t: 1 }, by: 'w', atMs: 1 }),
+})
+
+class RecordingStore implements StateStore {
+  readonly values = new Map<string, string | undefined>()
+  constructor(private known: StoreMeta | undefined) {}
+  meta(): StoreMeta | undefined {
+    return this.known
+  }
+  get(): undefined {
+    return undefined
+  }
+  write(changes: readonly StoreChange[], meta: StoreMeta | undefined): Promise<void> {
+    for (const { key, value } of changes)
+      this.values.set(Buffer.from(key).toString(), value && Buffer.from(value).toString())
+    this.known = meta ?? this.known
+    return Promise.resolve()
+  }
+  size(): number {
+    return this.values.size
+  }
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+}
+
+/** Feeds a reader from `from` to `end` with these records, the first at offset `at`. */
+function read(
+  store: StateStore,
+  from: number,
+  at: number,
+  records: readonly TestRecord[],
+  end = at + records.length,
+): Promise<Replayed> {
+  let input: FetchInput | undefined
+  const fetcher: Fetcher = {
+    add: (added) => {
+      input = added
+    },
+    remove: () => undefined,
+    wake: () => undefined,
+    close: () => Promise.resolve(),
+  }
+  return new Promise((resolve, reject) => {
+    const plan = { topic: 'c', partition: 0, from, end }
+    const ports = { clock: systemClock, logger: silent }
+    new ChangelogReader(plan, store, fetcher, ports, { done: resolve, failed: reject }).start()
+    input?.deliver(fetchedOf([batchOf(at, records)], { position: from, nextPosition: end }))
+  })
+}
+const known = (changelogPosition: number): StoreMeta => ({
+  changelogPosition,
+  identity: 'mine',
+  inputPositions: {},
+  atEndMs: 1,
+})
+
+describe('ChangelogReader', () => {
+  it('brings an empty store up to the end, and stands at the last commit record', async () => {
+    const store = new RecordingStore(undefined)
+    const records = [{ key: 'a', value: '1' }, commit(), { key: 'b', value: '2' }, { key: 'a', value: null }, commit()]
+    const replayed = await read(store, 0, 0, records)
+    expect(replayed).toMatchObject({ records: 3, commit: { identity: 'mine', position: 4 } })
+    expect([...store.values]).toEqual([
+      ['a', undefined],
+      ['b', '2'],
+    ])
+    expect(store.meta()?.changelogPosition).toBe(4)
+  })
+
+  it('refuses the changelog of another identity before anything is written (invariant 2)', async () => {
+    const store = new RecordingStore(known(1))
+    await expect(read(store, 1, 1, [commit('other'), { key: 'a', value: '1' }, commit('other')])).rejects.toThrow(
+      IdentityMismatch,
+    )
+    expect(store.values.size).toBe(0)
+  })
+
+  it('goes on where compaction has removed the commit record at its position, if a later one names the identity', async () => {
+    const store = new RecordingStore(known(1))
+    await read(store, 1, 7, [{ key: 'a', value: '1' }, commit()])
+    expect([...store.values]).toEqual([['a', '1']])
+    const other = new RecordingStore(known(1))
+    await expect(read(other, 1, 7, [{ key: 'a', value: '1' }, commit('other')])).rejects.toThrow(IdentityMismatch)
+    expect(other.values.size).toBe(0)
+  })
+
+  it('refuses a changelog without any commit record', async () => {
+    const store = new RecordingStore(known(1))
+    await expect(read(store, 1, 1, [{ key: 'a', value: '1' }])).rejects.toThrow(IdentityMismatch)
+    await expect(read(new RecordingStore(undefined), 0, 0, [{ key: 'a', value: '1' }])).rejects.toThrow(
+      /no changelog of Potoroo/,
+    )
+  })
+})
