@@ -8,6 +8,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^potoroo$/, replacement: here('./src/index.ts') },
+      { find: /^potoroo\/testing$/, replacement: here('./src/testing/index.ts') },
       { find: /^potoroo\/market-spread$/, replacement: here('./src/market-spread/application.ts') },
       { find: /^#topics\/(.*)\.js$/, replacement: here('./topics/$1.ts') },
     ],

@@ -82,6 +82,8 @@ export const errorKinds = {
   PEER_UNREACHABLE: kind(failure, true, 'Nothing: what it was asked for comes from Kafka instead.'),
   PEER_REFUSED: kind(failure, false, 'Give all workers of the group the same token.'),
   SNAPSHOT_DAMAGED: kind(failure, true, 'Nothing: the changelog is replayed instead.'),
+  // tests with potoroo/testing
+  INVALID_TEST: kind(usage, false, 'Correct the test: the message says what it did.'),
   // the application's wish
   STOPPED_BY_ON_ERROR: kind(stoppedByOnError, false, 'Correct the computation or the message, then start again.'),
   INTERNAL: kind(failure, false, 'This is a defect of Potoroo: please report it.'),

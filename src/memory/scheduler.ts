@@ -32,6 +32,7 @@ export class Scheduler {
   readonly startMs: number
   readonly #queue: Event[] = []
   #elapsedMs = 0
+  #skippedMs = 0
   #order = 0
   #happened = 0
   #running = false
@@ -47,7 +48,7 @@ export class Scheduler {
 
   /** Wall clock, ms since the epoch. */
   get nowMs(): number {
-    return this.startMs + this.#elapsedMs
+    return this.startMs + this.#elapsedMs + this.#skippedMs
   }
 
   /** How many events have happened. */
@@ -106,6 +107,11 @@ export class Scheduler {
     const untilMs = this.#elapsedMs + ms
     await this.#happen(untilMs, () => false)
     this.#elapsedMs = Math.max(this.#elapsedMs, untilMs)
+  }
+
+  /** Sets every wall clock forward. Nothing else happens by it: what was to happen in some time happens in that time. */
+  skip(ms: number): void {
+    this.#skippedMs += ms
   }
 
   /** True when `enough` held; false when no event is left up to that time. */

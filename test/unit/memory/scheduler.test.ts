@@ -98,3 +98,14 @@ test('what an event throws comes out of the run', async () => {
   })
   await expect(scheduler.advance(2)).rejects.toThrow('thrown')
 })
+
+test('skipping sets wall clocks forward, and nothing else', async () => {
+  const scheduler = new Scheduler({ startMs: 1_000 })
+  const { clock } = scheduler.process('p')
+  const happened: number[] = []
+  clock.after(5, () => happened.push(clock.now()))
+  scheduler.skip(86_400_000)
+  expect([clock.now(), clock.monotonic(), scheduler.nowMs]).toEqual([86_401_000, 0, 86_401_000])
+  await scheduler.advance(5)
+  expect(happened).toEqual([86_401_005])
+})

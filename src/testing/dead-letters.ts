@@ -1,0 +1,47 @@
+/** Dead letters as a test reads them. */
+import { deadLetterHeaders } from '../core/outbox.js'
+import type { ErrorCode } from '../errors.js'
+import type { RawRecord } from './topic-reader.js'
+
+export interface DeadLetter {
+  readonly code: ErrorCode
+  /** What went wrong, in words. */
+  readonly error: string
+  /** Where the record came from. */
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** The record's own timestamp. */
+  readonly timestampMs: number
+  /** The record's key and value, read as UTF-8; undefined where there was none. */
+  readonly key: string | undefined
+  readonly value: string | undefined
+  /** The value's bytes as they were, or the first of them where it was too large for the dead letters. */
+  readonly bytes: Buffer | undefined
+  /** The record's own headers, read as UTF-8. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+const own = new Set<string>(Object.values(deadLetterHeaders))
+
+export function deadLetterOf({ key, value, headers }: RawRecord): DeadLetter {
+  const text = (name: string): string => headers.get(name)?.toString() ?? ''
+  return {
+    code: text(deadLetterHeaders.code) as ErrorCode,
+    error: text(deadLetterHeaders.message),
+    topic: text(deadLetterHeaders.topic),
+    partition: Number(text(deadLetterHeaders.partition)),
+    offset: Number(text(deadLetterHeaders.offset)),
+    timestampMs: Number(text(deadLetterHeaders.timestamp)),
+    key: key?.toString(),
+    value: value?.toString(),
+    bytes: value,
+    headers: textHeaders(headers, (name) => !own.has(name)),
+  }
+}
+
+export const textHeaders = (
+  headers: ReadonlyMap<string, Buffer>,
+  keep: (name: string) => boolean = () => true,
+): Record<string, string> =>
+  Object.fromEntries([...headers].filter(([name]) => keep(name)).map(([name, value]) => [name, value.toString()]))

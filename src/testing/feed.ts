@@ -1,0 +1,97 @@
+/** What a test pipes, as records on the partitions of a topic. */
+import type { TopicDefinition } from '../api/definition.js'
+import { partitionOf } from '../core/partitioner.js'
+import { MAX_KEY_BYTES } from '../core/processor.js'
+import { RecordWriter, type RecordHeader } from '../core/records.js'
+import { PotorooError } from '../errors.js'
+import type { World } from './world.js'
+
+export interface PipeOptions {
+  /** The records' timestamp, whole ms since the epoch; default: the time at which each is piped. */
+  readonly timestampMs?: number
+  readonly headers?: Readonly<Record<string, string | Uint8Array>>
+  /** Where the records go, whatever their keys; default: where the topic's partitioner puts them. */
+  readonly partition?: number
+}
+
+/** A record as any producer might write it, right or wrong. */
+export interface RawMessage extends PipeOptions {
+  readonly key?: string | Uint8Array | null
+  readonly value: string | Uint8Array | null
+}
+
+export interface FeedRecord {
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly options: PipeOptions
+}
+
+/** A message as its topic has it. Throws what makes it none: SCHEMA_MISMATCH, OUTPUT_INVALID, KEY_TOO_LONG. */
+export function recordOf(topic: TopicDefinition, message: unknown, options: PipeOptions): FeedRecord {
+  const value = Buffer.from(topic.encode(message))
+  // The key is that of the message as a reader has it: a schema may convert.
+  const key = Buffer.from(topic.keyOf(topic.decode(value, 0, value.length)))
+  if (key.length > MAX_KEY_BYTES)
+    throw new PotorooError(
+      'KEY_TOO_LONG',
+      `The key of a message for topic ${topic.name} has ${String(key.length)} bytes, more than ${String(MAX_KEY_BYTES)}.`,
+    )
+  return { key, value, options }
+}
+
+export function rawRecordOf({ key, value, ...options }: RawMessage): FeedRecord {
+  const bytes = (of: string | Uint8Array | null): Uint8Array | null => (typeof of === 'string' ? Buffer.from(of) : of)
+  return { key: bytes(key ?? null), value: bytes(value), options }
+}
+
+/**
+ * Appends records, in their order. Each that has no timestamp of its own gets a millisecond of its own, so that records of
+ * several topics are processed in the order in which they were piped. All of them or none: throws INVALID_TEST or
+ * RECORD_TOO_LARGE before anything is appended.
+ */
+export async function feed(world: World, topic: TopicDefinition, records: readonly FeedRecord[]): Promise<void> {
+  const { cluster, scheduler } = world
+  const maxBytes = cluster.describeTopic(topic.name)?.maxMessageBytes ?? 0
+  const writers = new Map<number, RecordWriter>()
+  let atMs = Math.floor(scheduler.nowMs)
+  for (const { key, value, options } of records) {
+    const partition = partitionFor(world, topic, key, options)
+    const timestampMs = timestampOf(options) ?? ++atMs
+    let writer = writers.get(partition)
+    if (writer === undefined) writers.set(partition, (writer = new RecordWriter(maxBytes)))
+    if (!writer.append(timestampMs, key, value, headersOf(options)))
+      throw new PotorooError(
+        'RECORD_TOO_LARGE',
+        `A record for topic ${topic.name} is larger than it takes (max.message.bytes ${String(maxBytes)}).`,
+      )
+  }
+  // First the time passes, then they are there: none is of the future.
+  await world.advance(Math.max(0, atMs - scheduler.nowMs))
+  for (const [partition, writer] of writers) cluster.append({ topic: topic.name, partition }, writer.take())
+}
+
+function partitionFor(
+  { options: { partitions } }: World,
+  topic: TopicDefinition,
+  key: Uint8Array | null,
+  { partition }: PipeOptions,
+): number {
+  if (partition === undefined) return key === null ? 0 : partitionOf(topic.partitioner ?? 'murmur2', key, partitions)
+  if (Number.isInteger(partition) && partition >= 0 && partition < partitions) return partition
+  throw new PotorooError(
+    'INVALID_TEST',
+    `There is no partition ${String(partition)} of topic ${topic.name}: there are ${String(partitions)}, from 0. ` +
+      'TestDriver.start() takes another number.',
+  )
+}
+
+function timestampOf({ timestampMs }: PipeOptions): number | undefined {
+  if (timestampMs === undefined || (Number.isSafeInteger(timestampMs) && timestampMs >= 0)) return timestampMs
+  throw new PotorooError('INVALID_TEST', `timestampMs is ${String(timestampMs)}: it has to be whole milliseconds.`)
+}
+
+const headersOf = ({ headers = {} }: PipeOptions): RecordHeader[] =>
+  Object.entries(headers).map(([key, value]) => ({
+    key,
+    value: typeof value === 'string' ? Buffer.from(value) : value,
+  }))

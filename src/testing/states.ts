@@ -1,0 +1,106 @@
+/** State objects of a driver's world: read from the changelogs, and written there as the owner of a task would. */
+import type { StateDefinition } from '../api/definition.js'
+import { COMMIT_KEY, encodeCommitRecord } from '../core/commit-record.js'
+import { pack, unpack } from '../core/packing.js'
+import { partitionOf } from '../core/partitioner.js'
+import { MAX_KEY_BYTES } from '../core/processor.js'
+import { RecordWriter } from '../core/records.js'
+import { storeKeyOf } from '../core/state-table.js'
+import type { SubTopology } from '../core/topology.js'
+import { PotorooError } from '../errors.js'
+import { isBrokerError } from '../memory/broker-error.js'
+import type { ProducerIdentity } from '../memory/transactions.js'
+import { Changelog } from './changelog.js'
+import type { World } from './world.js'
+
+const TRANSACTION_TIMEOUT_MS = 10_000
+
+export class States {
+  readonly #changelogs = new Map<SubTopology, Changelog>()
+
+  constructor(private readonly world: World) {}
+
+  get(definition: StateDefinition, key: string): object | undefined {
+    const bytes = this.#changelog(this.#home(definition)).get(definition.name, key)
+    return bytes === undefined ? undefined : unpack(definition, bytes, key)
+  }
+
+  all(definition: StateDefinition): Map<string, object> {
+    const entries = this.#changelog(this.#home(definition)).entries(definition.name)
+    return new Map(entries.map(([key, bytes]) => [key, unpack(definition, bytes, key)]))
+  }
+
+  /**
+   * Writes to the changelog under the task's transactional id. That fences the task's owner, which is not to go on with
+   * what it has in memory; a marker on a source, which moves its position, makes it notice: it becomes active again, and
+   * replays what was written. The caller then lets the world come to rest.
+   */
+  async set(definition: StateDefinition, key: string, state: object | undefined): Promise<void> {
+    const { cluster, names, scheduler, options } = this.world
+    const sub = this.#home(definition)
+    const keyBytes = Buffer.from(key)
+    if (keyBytes.length > MAX_KEY_BYTES)
+      throw new PotorooError('KEY_TOO_LONG', `the key has ${String(keyBytes.length)} bytes`)
+    const value = state === undefined ? null : pack(definition, state)
+    const partitioner = sub.sources.find(({ topic }) => topic.partitioner !== undefined)?.topic.partitioner
+    const partition = partitionOf(partitioner ?? 'murmur2', keyBytes, options.partitions)
+    const identity = await this.#fence(names.transactionalId(sub.name, partition))
+
+    const changelog = this.#changelog(sub)
+    const commit = changelog.commit(partition)
+    if (commit === undefined) throw new PotorooError('INTERNAL', `${changelog.topic} has no commit record`)
+    const writer = new RecordWriter(cluster.describeTopic(changelog.topic)?.maxMessageBytes ?? 0)
+    const nowMs = Math.floor(scheduler.nowMs)
+    if (!writer.append(nowMs, storeKeyOf(definition.name, keyBytes), value))
+      throw new PotorooError('RECORD_TOO_LARGE', `state object ${definition.name} is larger than its changelog takes`)
+    writer.append(nowMs, COMMIT_KEY, encodeCommitRecord({ ...commit, by: 'test', atMs: nowMs }))
+
+    const { transactions } = cluster
+    const to = { topic: changelog.topic, partition }
+    const sources = sub.sources.map(({ topic }) => cluster.partition({ topic: topic.name, partition }))
+    transactions.add(identity, [cluster.partition(to), ...sources])
+    for (const chunk of writer.take()) cluster.produce(identity, to, chunk)
+    transactions.end(identity, 'commit')
+    // Reads see it when this resolves, also while no worker runs.
+    const log = cluster.partition(to)
+    await scheduler.until(() => log.lastStableOffset === log.highWatermark)
+  }
+
+  /** InitProducerId. */
+  async #fence(transactionalId: string): Promise<ProducerIdentity> {
+    const { cluster, scheduler } = this.world
+    const init = (): ProducerIdentity | undefined => {
+      try {
+        return cluster.transactions.init(transactionalId, TRANSACTION_TIMEOUT_MS)
+      } catch (error) {
+        // A transaction that a killed worker left open is being aborted.
+        if (isBrokerError(error, 'CONCURRENT_TRANSACTIONS')) return undefined
+        throw error
+      }
+    }
+    let identity = init()
+    if (identity === undefined) await scheduler.until(() => (identity = init()) !== undefined)
+    if (identity === undefined) throw new PotorooError('INTERNAL', `${transactionalId} could not be fenced`)
+    return identity
+  }
+
+  #home(definition: StateDefinition): SubTopology {
+    const { topology, application } = this.world
+    const home = topology.subTopologies.find(({ states }) => states.some(({ name }) => name === definition.name))
+    if (home !== undefined) return home
+    const known = topology.subTopologies.flatMap(({ states }) => states.map(({ name }) => name)).join(', ')
+    throw new PotorooError(
+      'INVALID_TEST',
+      `Application ${application.name} has no state object ${definition.name}: it has ${known || 'none'}.`,
+    )
+  }
+
+  #changelog(sub: SubTopology): Changelog {
+    const topic = this.world.names.changelog(sub.name)
+    const there = this.#changelogs.get(sub)
+    if (there !== undefined) return there
+    const made = new Changelog(topic, this.world.partitionsOf(topic))
+    this.#changelogs.set(sub, made)
+    return made
+  }
+}

@@ -1,0 +1,309 @@
+/**
+ * Runs an application in a test: the runtime that runs in production, on a Kafka, disks and a clock in memory. Nothing
+ * waits for real time, and the same calls give the same run.
+ */
+import { definitionOf, type Application } from '../api/application.js'
+import type { TopicDefinition } from '../api/definition.js'
+import { stateDefinition, type AnyStateObject, type State } from '../api/state-object.js'
+import { topicDefinition, type Message, type Sink, type Source } from '../api/topic.js'
+import { loadPartitioners } from '../core/partitioner.js'
+import { PotorooError } from '../errors.js'
+import type { Logger } from '../ports/logger.js'
+import { deadLetterOf, textHeaders, type DeadLetter } from './dead-letters.js'
+import { feed, rawRecordOf, recordOf, type PipeOptions, type RawMessage } from './feed.js'
+import { States } from './states.js'
+import { TopicReader, type RawRecord } from './topic-reader.js'
+import { World } from './world.js'
+import type { WorkerSlot } from './worker-slot.js'
+
+export interface TestDriverOptions {
+  /** Of every topic, whatever it declares; default 1, at most 1,000. With more, keys are spread over several tasks. */
+  readonly partitions?: number
+  /** How many workers run from the beginning; default 1, at most 20. */
+  readonly workers?: number
+  /** The clock at the beginning, ms since the epoch; default 2024-01-01T00:00:00Z. */
+  readonly startMs?: number
+  /** Chooses how long everything takes, and so in which order workers get to do things; default 1. */
+  readonly seed?: number
+  /** As in `startWorker`: what happens to a message whose computation throws; default `dead-letter`. */
+  readonly onError?: 'dead-letter' | 'stop'
+  /** What workers log; default: nothing is logged. `console` will do. */
+  readonly logger?: Logger
+}
+
+/** What a topic takes: where its schema converts or fills in defaults, that is less than what is read from it. */
+export type Piped<T extends Source<unknown>> = T extends Sink<infer M> ? M : Message<T>
+
+/** A record with its message. */
+export interface OutputRecord<M> {
+  readonly key: string | undefined
+  readonly message: M
+  readonly timestampMs: number
+  readonly partition: number
+  readonly offset: number
+  /** Read as UTF-8. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+export interface DrivenWorker {
+  readonly name: string
+  readonly running: boolean
+  /** Ids of the tasks that it is processing: `<state object>_<partition>`. */
+  readonly tasks: readonly string[]
+}
+
+const silent: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
+
+/**
+ * Methods that give a promise let virtual time go on; the others look at the world as it is. What a test does wrong throws
+ * INVALID_TEST. What stops a worker is thrown by the call that was letting the world run, as a PotorooError.
+ */
+export class TestDriver {
+  readonly #states: States
+  readonly #readers = new Map<string, TopicReader>()
+  /** Calls that let the world run happen one after another, also when a test forgot to await one. */
+  #last: Promise<unknown> = Promise.resolve()
+  #closed = false
+
+  private constructor(private readonly world: World) {
+    this.#states = new States(world)
+  }
+
+  /** Starts the application's workers, and resolves when they have their tasks. Throws INVALID_TEST, INVALID_DEFINITION. */
+  static async start(application: Application, options: TestDriverOptions = {}): Promise<TestDriver> {
+    const definition = definitionOf(application)
+    const { partitions = 1, workers = 1, seed = 1, onError = 'dead-letter', logger = silent, startMs } = options
+    requireWhole('partitions', partitions, 1, 1_000)
+    requireWhole('workers', workers, 1, 20)
+    requireWhole('seed', seed, -(2 ** 31), 2 ** 32)
+    if (startMs !== undefined) requireWhole('startMs', startMs, 0, Number.MAX_SAFE_INTEGER)
+    await loadPartitioners(definition.pipelines.flatMap(({ source, sink }) => [source.partitioner, sink?.partitioner]))
+    const world = new World(definition, { partitions, startMs, seed, onError, logger })
+    const driver = new TestDriver(world)
+    await world.start(Array.from({ length: workers }, () => world.addSlot()))
+    await world.balance()
+    return driver
+  }
+
+  /** The time in the driver's world, ms since the epoch. */
+  get nowMs(): number {
+    return Math.floor(this.world.scheduler.nowMs)
+  }
+
+  get workers(): readonly DrivenWorker[] {
+    return this.world.slots.map(({ name, isRunning, active }) => ({ name, running: isRunning, tasks: active }))
+  }
+
+  /**
+   * Writes messages to a source, as a producer does: checked by its schema, under its key, on the key's partition. Each
+   * takes a millisecond, unless it is given a timestamp, so that messages are processed in the order in which they were
+   * piped. Throws SCHEMA_MISMATCH, OUTPUT_INVALID, KEY_TOO_LONG or RECORD_TOO_LARGE for what is no message of the topic;
+   * nothing of the call was written then.
+   */
+  pipe<T extends Source<unknown>>(
+    topic: T,
+    messages: Piped<T> | readonly Piped<T>[],
+    options: PipeOptions = {},
+  ): Promise<void> {
+    return this.#do(async () => {
+      const source = this.#source(topic)
+      const list: readonly unknown[] = Array.isArray(messages) ? messages : [messages]
+      await feed(
+        this.world,
+        source,
+        list.map((message) => recordOf(source, message, options)),
+      )
+    })
+  }
+
+  /** Writes records to a source as they are, unchecked: for what other producers may do wrong. */
+  pipeRaw(topic: Source<unknown>, records: RawMessage | readonly RawMessage[]): Promise<void> {
+    return this.#do(async () => {
+      const list: readonly RawMessage[] = isList(records) ? records : [records]
+      await feed(this.world, this.#source(topic), list.map(rawRecordOf))
+    })
+  }
+
+  /**
+   * Lets time go on until everything that was piped is processed and committed, also what passes through topics within the
+   * application. Throws what stopped a worker; INVALID_TEST when no worker runs, or when there is no end to it.
+   */
+  settle(): Promise<void> {
+    return this.#do(() => this.world.rest())
+  }
+
+  /**
+   * Lets that much time go by, in ms: as much as you like, a year is as quick as a minute. It settles nothing by itself,
+   * but workers go on working meanwhile.
+   */
+  advance(ms: number): Promise<void> {
+    return this.#do(async () => {
+      if (!(ms >= 0 && ms < Infinity))
+        throw new PotorooError('INVALID_TEST', `advance() was given ${String(ms)}: it has to be a number of ms.`)
+      await this.world.advance(ms)
+    })
+  }
+
+  /**
+   * The messages that were committed to a topic since it was last read. Those of one partition come in their order, those
+   * of several by the timestamps of what caused them. Throws SCHEMA_MISMATCH when an output is not what the topic's
+   * schema says.
+   */
+  read<M>(topic: Source<M>): M[] {
+    return this.readRecords(topic).map(({ message }) => message)
+  }
+
+  /** As `read`, with keys, timestamps and headers. */
+  readRecords<M>(topic: Source<M>): OutputRecord<M>[] {
+    const definition = this.#topic(topic)
+    return this.#reader(definition.name).take((record) => outputOf<M>(definition, record))
+  }
+
+  /** The dead letters since they were last read. */
+  readDeadLetters(): DeadLetter[] {
+    return this.#reader(this.world.names.deadLetters).take(deadLetterOf)
+  }
+
+  /**
+   * The state object of a key as it was last committed; undefined where none is stored: no message has changed it yet, or
+   * it was forgotten. It is a copy: changing it changes nothing.
+   */
+  state<T extends AnyStateObject>(stateObject: T, key: string): State<T> | undefined {
+    this.#requireOpen()
+    return this.#states.get(stateDefinition(stateObject, 'What state() was given'), key) as State<T> | undefined
+  }
+
+  /** All of its stored state objects, by key. */
+  states<T extends AnyStateObject>(stateObject: T): Map<string, State<T>> {
+    this.#requireOpen()
+    const all = this.#states.all(stateDefinition(stateObject, 'What states() was given'))
+    return all as Map<string, State<T>>
+  }
+
+  /**
+   * Puts a state object in place, after everything piped so far was processed; undefined deletes it. Throws
+   * STATE_NOT_PACKABLE or RECORD_TOO_LARGE.
+   */
+  setState<T extends AnyStateObject>(stateObject: T, key: string, state: State<T> | undefined): Promise<void> {
+    return this.#do(async () => {
+      const definition = stateDefinition(stateObject, 'What setState() was given')
+      const running = this.world.running.length > 0
+      if (running) await this.world.rest()
+      await this.#states.set(definition, key, state)
+      if (running) await this.world.rest()
+    })
+  }
+
+  /** Kills a worker, or all of them, as SIGKILL or a power cut does. Its disk stays. What was not committed is done again. */
+  crash(worker?: string): void {
+    this.#requireOpen()
+    for (const slot of this.#named(worker, 'crash', true)) slot.kill()
+  }
+
+  /** Stops a worker, or all of them, as SIGTERM does: it commits, hands over, and leaves the group. */
+  stopWorker(worker?: string): Promise<void> {
+    return this.#do(async () => {
+      const stopping = this.#named(worker, 'stopWorker', true).map((slot) => slot.stop())
+      await this.world.scheduler.run(Promise.all(stopping))
+      if (this.world.running.length > 0) await this.world.balance()
+    })
+  }
+
+  /** Starts a worker that is down, or all that are, on the disk that it had. Resolves when they have their tasks again. */
+  restart(worker?: string): Promise<void> {
+    return this.#do(async () => {
+      await this.world.start(this.#named(worker, 'restart', false))
+      await this.world.balance()
+    })
+  }
+
+  /** Starts one more worker. Resolves with its name, when it has its share of the tasks. */
+  addWorker(): Promise<string> {
+    return this.#do(async () => {
+      const slot = this.world.addSlot()
+      await this.world.start([slot])
+      await this.world.balance()
+      return slot.name
+    })
+  }
+
+  /** Ends everything. The driver is of no further use. */
+  async close(): Promise<void> {
+    await this.#last.catch(() => undefined)
+    this.#closed = true
+    for (const slot of this.world.slots) slot.kill()
+  }
+
+  #do<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(() => {
+      this.#requireOpen()
+      return work()
+    })
+    this.#last = done.catch(() => undefined)
+    return done
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new PotorooError('INVALID_TEST', 'The driver is closed.')
+  }
+
+  #named(worker: string | undefined, method: string, running: boolean): readonly WorkerSlot[] {
+    const { world } = this
+    const slots = worker === undefined ? world.slots : [world.slot(worker)]
+    const fit = slots.filter(({ isRunning }) => isRunning === running)
+    if (fit.length > 0) return fit
+    const state = running ? 'running' : 'down'
+    throw new PotorooError(
+      'INVALID_TEST',
+      worker === undefined ? `${method}(): no worker is ${state}.` : `${method}(): ${worker} is not ${state}.`,
+    )
+  }
+
+  #source(topic: Source<unknown>): TopicDefinition {
+    const definition = topicDefinition(topic, 'What was piped into')
+    const { application } = this.world
+    const sources = [...new Set(application.pipelines.map(({ source }) => source.name))]
+    if (sources.includes(definition.name)) return definition
+    throw new PotorooError(
+      'INVALID_TEST',
+      `Application ${application.name} reads no topic ${definition.name}: it reads ${sources.join(', ')}.`,
+    )
+  }
+
+  #topic(topic: Source<unknown>): TopicDefinition {
+    const definition = topicDefinition(topic, 'What was read')
+    const { application, topics } = this.world
+    if (topics.some(({ name }) => name === definition.name)) return definition
+    throw new PotorooError(
+      'INVALID_TEST',
+      `Application ${application.name} has no topic ${definition.name}: it has ${topics.map(({ name }) => name).join(', ')}.`,
+    )
+  }
+
+  #reader(name: string): TopicReader {
+    this.#requireOpen()
+    const there = this.#readers.get(name)
+    if (there !== undefined) return there
+    const made = new TopicReader(this.world.partitionsOf(name))
+    this.#readers.set(name, made)
+    return made
+  }
+}
+
+function outputOf<M>(topic: TopicDefinition, record: RawRecord): OutputRecord<M> {
+  const { key, value, headers, timestampMs, partition, offset } = record
+  if (value === undefined)
+    throw new PotorooError('VALUE_NULL', `The record of topic ${topic.name} at offset ${String(offset)} has no value.`)
+  const message = topic.decode(value, 0, value.length) as M
+  return { key: key?.toString(), message, timestampMs, partition, offset, headers: textHeaders(headers) }
+}
+
+function requireWhole(name: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return
+  throw new PotorooError(
+    'INVALID_TEST',
+    `TestDriver.start() was given ${name}: ${String(value)}. It has to be a whole number from ${String(least)} to ${String(most)}.`,
+  )
+}
+
+const isList = <T>(value: T | readonly T[]): value is readonly T[] => Array.isArray(value)

@@ -1,0 +1,23 @@
+/** How long things take in a driver's world, drawn from its seed. Nothing fails of itself: failures are the test's to choose. */
+import type { Fate, Faults, WriteFate } from '../memory/faults.js'
+import type { SeededRandom } from '../memory/random.js'
+
+export class SeededTiming implements Faults {
+  constructor(private readonly random: SeededRandom) {}
+
+  request(): Fate {
+    return { toBrokerMs: this.random.between(0.05, 1), toClientMs: this.random.between(0.05, 1) }
+  }
+
+  markerMs(): number {
+    return this.random.between(0.1, 1)
+  }
+
+  write(): WriteFate {
+    return { durableAfterMs: this.random.between(0.1, 2), knownAfterMs: this.random.between(0.01, 0.1) }
+  }
+
+  openMs(): number {
+    return this.random.between(0.1, 1)
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * A driver's world: one simulated broker and workers of the real runtime, under virtual time.
+ *
+ * Invariants
+ * 1. Time goes on only within a call that awaits it. Between calls nothing happens.
+ * 2. At rest, everything in the application's topics is decided, processed and committed.
+ */
+import type { ApplicationDefinition, TopicDefinition } from '../api/definition.js'
+import { namesOf, topologyOf, type Topology } from '../core/topology.js'
+import { PotorooError } from '../errors.js'
+import { MemoryCluster } from '../memory/cluster.js'
+import type { PartitionLog } from '../memory/partition.js'
+import { MemoryPeerNetwork } from '../memory/peers.js'
+import { SeededRandom } from '../memory/random.js'
+import { Scheduler } from '../memory/scheduler.js'
+import type { Logger } from '../ports/logger.js'
+import { defaults } from '../runtime/options.js'
+import { SeededTiming } from './timing.js'
+import { WorkerSlot } from './worker-slot.js'
+
+export interface WorldOptions {
+  readonly partitions: number
+  readonly startMs: number | undefined
+  readonly seed: number
+  readonly onError: 'dead-letter' | 'stop'
+  readonly logger: Logger
+}
+
+/** Of virtual time. Longer than any recovery takes: session, transaction and hand-over time out within 10 s. */
+const REST_WITHIN_MS = 60_000
+const BALANCE_WITHIN_MS = 60_000
+/** Twice the longest timeout of workers and brokers. */
+const LIVE_MS = 20_000
+/** Longer than a transaction's markers take. */
+const MARKERS_MS = 5
+
+export class World {
+  readonly topology: Topology
+  readonly names: ReturnType<typeof namesOf>
+  readonly scheduler: Scheduler
+  readonly cluster: MemoryCluster
+  readonly topics: readonly TopicDefinition[]
+  readonly slots: WorkerSlot[] = []
+  readonly #random: SeededRandom
+  readonly #timing: SeededTiming
+  readonly #peers: MemoryPeerNetwork
+
+  constructor(
+    readonly application: ApplicationDefinition,
+    readonly options: WorldOptions,
+  ) {
+    const { pipelines } = application
+    this.topology = topologyOf(application)
+    this.names = namesOf('', application.name)
+    this.scheduler = new Scheduler(options.startMs === undefined ? {} : { startMs: options.startMs })
+    this.#random = new SeededRandom(options.seed)
+    this.#timing = new SeededTiming(this.#random.fork())
+    this.cluster = new MemoryCluster({
+      scheduler: this.scheduler,
+      faults: this.#timing,
+      random: this.#random.fork(),
+    })
+    this.#peers = new MemoryPeerNetwork(this.scheduler)
+    this.topics = [
+      ...new Set([...pipelines.map(({ source }) => source), ...pipelines.flatMap(({ sink }) => sink ?? [])]),
+    ]
+    const { partitions } = options
+    for (const { name, config } of this.topics) this.cluster.createTopic({ name, partitions, config })
+  }
+
+  /** How many there are. */
+  get tasks(): number {
+    return this.topology.subTopologies.length * this.options.partitions
+  }
+
+  get running(): readonly WorkerSlot[] {
+    return this.slots.filter(({ isRunning }) => isRunning)
+  }
+
+  slot(name: string): WorkerSlot {
+    const slot = this.slots.find((one) => one.name === name)
+    if (slot !== undefined) return slot
+    const known = this.slots.map((one) => one.name).join(', ')
+    throw new PotorooError('INVALID_TEST', `There is no worker ${name}: there are ${known}.`)
+  }
+
+  addSlot(): WorkerSlot {
+    const slot = new WorkerSlot(`worker-${String(this.slots.length + 1)}`)
+    this.slots.push(slot)
+    return slot
+  }
+
+  async start(slots: readonly WorkerSlot[]): Promise<void> {
+    const { onError, logger } = this.options
+    const starts = slots.map((slot) =>
+      slot.start(
+        (process) => ({
+          definition: this.application,
+          options: { ...defaults, onError, name: slot.name },
+          ports: {
+            log: this.cluster.log({ process, clientId: slot.name }),
+            stores: slot.disk.open({ process, faults: this.#timing }),
+            peers: this.#peers.peers({ process, faults: this.#timing }),
+            clock: process.clock,
+            random: this.#random.fork(),
+            logger,
+          },
+        }),
+        this.scheduler,
+      ),
+    )
+    await this.scheduler.run(Promise.all(starts))
+  }
+
+  /** Lets the world run until it is at rest. */
+  async rest(): Promise<void> {
+    // Without workers, the markers of what they committed last are still to be written.
+    if (this.running.length === 0) await this.scheduler.advance(MARKERS_MS)
+    await this.#until(() => this.#unfinished() === undefined, REST_WITHIN_MS)
+    const left = this.#unfinished()
+    if (left === undefined) return
+    throw new PotorooError(
+      'INVALID_TEST',
+      this.running.length === 0
+        ? `No worker is running, and ${left}: call restart() or addWorker().`
+        : `After ${String(REST_WITHIN_MS / 1000)} s of virtual time ${left}. Does the application feed itself without end?`,
+    )
+  }
+
+  /** Lets the world run until the running workers have all tasks between them, evenly, and are at rest. */
+  async balance(): Promise<void> {
+    await this.#until(() => this.#isBalanced() && this.#unfinished() === undefined, BALANCE_WITHIN_MS)
+  }
+
+  /** Lets time go by: the first part of it as it would, the rest by setting the clocks, for nothing waits that long. */
+  async advance(ms: number): Promise<void> {
+    await this.scheduler.advance(Math.min(ms, LIVE_MS))
+    this.scheduler.skip(Math.max(0, ms - LIVE_MS))
+    this.#throwFailure()
+  }
+
+  partitionsOf(topic: string): PartitionLog[] {
+    const partitions = this.cluster.describeTopic(topic)?.partitions ?? 0
+    return Array.from({ length: partitions }, (_, partition) => this.cluster.partition({ topic, partition }))
+  }
+
+  /** Until the condition holds, or nobody is left to make it hold, or the time is over. Throws what stopped a worker. */
+  async #until(condition: () => boolean, limitMs: number): Promise<void> {
+    const { scheduler } = this
+    let late = false
+    const timer = scheduler.after(undefined, limitMs, () => {
+      late = true
+    })
+    await scheduler.until(() => late || this.#failed() || this.running.length === 0 || condition(), Infinity)
+    timer.cancel()
+    this.#throwFailure()
+  }
+
+  #failed(): boolean {
+    return this.slots.some(({ failure }) => failure !== undefined)
+  }
+
+  /** Once for each failure. */
+  #throwFailure(): void {
+    for (const slot of this.slots) {
+      const failure = slot.takeFailure()
+      if (failure !== undefined) throw failure
+    }
+  }
+
+  #isBalanced(): boolean {
+    const loads = this.running.map(({ active }) => active.length)
+    const sum = loads.reduce((all, one) => all + one, 0)
+    return sum === this.tasks && Math.max(...loads) - Math.min(...loads) <= 1
+  }
+
+  /** What is not done yet; undefined at rest. */
+  #unfinished(): string | undefined {
+    const { cluster, names } = this
+    const own = this.topology.subTopologies.flatMap(({ name, states }) =>
+      states.length === 0 ? [] : [names.changelog(name)],
+    )
+    for (const topic of [...this.topics.map(({ name }) => name), ...own, names.deadLetters])
+      for (const { partition, lastStableOffset, highWatermark } of this.partitionsOf(topic))
+        if (lastStableOffset < highWatermark)
+          return `a transaction is open on topic ${topic}, partition ${String(partition)}`
+    for (const { sources } of this.topology.subTopologies)
+      for (const { topic } of sources)
+        for (const { partition, highWatermark } of this.partitionsOf(topic.name)) {
+          const position = cluster.committed(names.group, { topic: topic.name, partition })
+          // Without a position nobody has read it yet, and where to start is not decided.
+          if (position === undefined) return `topic ${topic.name}, partition ${String(partition)} has no reader yet`
+          if (position < highWatermark)
+            return `records of topic ${topic.name}, partition ${String(partition)} are not processed`
+        }
+    return undefined
+  }
+}
