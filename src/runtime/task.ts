@@ -16,11 +16,12 @@ import { errorKinds, isPotorooError, messageOf, PotorooError, type ErrorCode } f
 import type { CommitRecord } from '../core/commit-record.js'
 import { Input } from '../core/input.js'
 import { Merge } from '../core/merge.js'
+import { OpenTransactionWatch } from '../core/open-transaction-watch.js'
 import { Processor, Retake, type Collected } from '../core/processor.js'
 import { TaskLife, type TaskState } from '../core/task-life.js'
 import type { HandOff } from '../core/worker-status.js'
 import type { Timer } from '../ports/clock.js'
-import type { FetchInput, PartitionPosition } from '../ports/log.js'
+import type { Fetched, FetchInput, PartitionPosition } from '../ports/log.js'
 import { activate, type Activation } from './activation.js'
 import type { TaskPlan } from './task-plan.js'
 import type { StoreHolder } from './task-store.js'
@@ -285,6 +286,7 @@ export class Task {
 
   #fetchInput(input: Input, merge: Merge, number: number): FetchInput {
     const { env, plan } = this
+    const watch = new OpenTransactionWatch()
     return {
       topic: input.topic,
       partition: plan.partition,
@@ -293,6 +295,7 @@ export class Task {
       deliver: (fetched) => {
         try {
           if (input.accept(fetched)) env.ready(this)
+          this.#sayOpenTransaction(watch, fetched)
         } catch (error) {
           this.#fail(number, error)
         }
@@ -301,6 +304,19 @@ export class Task {
         this.#fail(number, error)
       },
     }
+  }
+
+  #sayOpenTransaction(watch: OpenTransactionWatch, fetched: Fetched): void {
+    const found = watch.observe(fetched, this.env.clock.monotonic())
+    if (found === undefined) return
+    const { topic, partition, lastStableOffset } = fetched
+    const fields = { task: this.id, topic, partition, waitedMs: Math.round(found.waitedMs) }
+    if (found.kind === 'over') this.env.logger.info(fields, 'the transaction has ended: the source goes on')
+    else
+      this.env.logger.warn(
+        { ...fields, position: lastStableOffset, records: found.records },
+        'a transaction of a producer is open: what follows it on this partition of the source waits for its end',
+      )
   }
 
   // ---- processing ----
