@@ -70,6 +70,11 @@ export const errorKinds = {
   // topics
   TOPIC_MISSING: kind(topics, false, 'Create it, for example with `potoroo topics`.'),
   PARTITION_COUNTS_DIFFER: kind(topics, false, 'Give co-partitioned topics the same number of partitions.'),
+  PARTITION_COUNT_CHANGED: kind(
+    topics,
+    false,
+    'Without state: start again. With state: make new topics with that many partitions, use a new application name, and copy.',
+  ),
   CHANGELOG_UNFIT: kind(topics, false, 'The changelog must be compacted only, with as many partitions as its sources.'),
   // positions
   OFFSET_OUT_OF_RANGE: kind(positions, false, "Decide where to go on, and set the group's offset there."),

@@ -74,6 +74,26 @@ export async function planTasks(
   return plans
 }
 
+/**
+ * Throws PARTITION_COUNT_CHANGED when a source has another number of partitions than when the tasks were planned: nobody
+ * reads the new ones, and the keys of what producers write now belong on other partitions than their state objects.
+ */
+export async function checkPartitionCounts(plans: Iterable<TaskPlan>, log: Log): Promise<void> {
+  const planned = new Map(
+    [...plans].flatMap(({ sources, processor }) => sources.map(({ topic }) => [topic, processor.partitions] as const)),
+  )
+  const found = await log.describeTopics([...planned.keys()])
+  for (const [topic, before] of planned) {
+    const now = found.get(topic)?.partitions ?? before
+    if (now !== before)
+      throw new PotorooError(
+        'PARTITION_COUNT_CHANGED',
+        `${topic} has ${String(now)} partitions now, and had ${String(before)} when this worker started: nobody reads the others, ` +
+          'and keys belong on other partitions than before',
+      )
+  }
+}
+
 type Names = ReturnType<typeof namesOf>
 
 const allTopics = (topology: Topology, names: Names): string[] => [
