@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { KafkaJSError } from 'kafkajs'
+import { KafkaJSConnectionError, KafkaJSError, type ProducerRecord } from 'kafkajs'
 import { afterAll } from 'vitest'
 import { compare, rejectionsOf, type Comparison, type Event } from '../../src/market-spread/calculation.js'
 import { marketEvents } from '../../src/market-spread/generator.js'
@@ -11,7 +11,7 @@ import { roundsOf } from '../../src/market-spread/rounds.js'
 import type { Rejection } from '../../topics/rejections.js'
 import { uniqueName } from './broker.js'
 import { runCli, startCli, type CliProcess } from './cli.js'
-import { createTopics, testKafka, withAdmin } from './topics.js'
+import { createTopics, testKafka, withAdmin, type TestTopic } from './topics.js'
 import { until } from './until.js'
 
 export const APPLICATION = 'dist/market-spread/application.js'
@@ -39,34 +39,52 @@ export interface WorkerHandle extends CliProcess {
   log(message?: string): LogLine[]
 }
 
+export interface BenchOptions {
+  /** Default: the test broker. */
+  readonly brokers?: string
+  /** Of the topics, by name. */
+  readonly config?: Readonly<Record<string, TestTopic['config']>>
+}
+
 export class MarketSpreadBench {
   readonly prefix = `${uniqueName('ms')}-`
   readonly directory = temporaryDirectory()
   readonly sent: Event[] = []
   readonly group = `${this.prefix}market-spread`
+  readonly #options: BenchOptions
+  readonly #brokers: readonly string[] | undefined
   #producer: ReturnType<ReturnType<typeof testKafka>['producer']> | undefined
+
+  constructor(options: BenchOptions = {}) {
+    this.#options = options
+    this.#brokers = options.brokers?.split(',')
+  }
 
   topic(name: string): string {
     return `${this.prefix}${name}`
   }
 
   async createTopics(partitions = 4): Promise<void> {
-    await createTopics(['market-data', 'orders', 'rejections'].map((name) => ({ name: this.topic(name), partitions })))
+    const { config = {} } = this.#options
+    await createTopics(
+      ['market-data', 'orders', 'rejections'].map((name) => ({
+        name: this.topic(name),
+        partitions,
+        config: config[name] ?? {},
+      })),
+      this.#brokers,
+    )
   }
 
   worker(name: string, ...flags: readonly string[]): WorkerHandle {
-    const stateDir = join(this.directory, name)
-    const cli = startCli([
-      'run',
-      APPLICATION,
-      '--name',
-      name,
-      '--state-dir',
-      stateDir,
-      '--topic-prefix',
-      this.prefix,
-      ...flags,
-    ])
+    return this.workerIn(join(this.directory, name), name, ...flags)
+  }
+
+  workerIn(stateDir: string, name: string, ...flags: readonly string[]): WorkerHandle {
+    const cli = startCli(
+      ['run', APPLICATION, '--name', name, '--state-dir', stateDir, '--topic-prefix', this.prefix, ...flags],
+      { env: this.#env },
+    )
     return {
       ...cli,
       name,
@@ -76,6 +94,11 @@ export class MarketSpreadBench {
         return message === undefined ? lines : lines.filter(({ msg }) => msg === message)
       },
     }
+  }
+
+  get #env(): Readonly<Record<string, string>> {
+    const { brokers } = this.#options
+    return brokers === undefined ? {} : { KAFKA_BROKERS: brokers }
   }
 
   /**
@@ -102,28 +125,49 @@ export class MarketSpreadBench {
     const [first] = events
     if (first === undefined) return
     if (this.#producer === undefined) {
-      this.#producer = testKafka().producer({ idempotent: true, maxInFlightRequests: 1, retry: { retries: 20 } })
+      this.#producer = testKafka(this.#brokers).producer({
+        idempotent: true,
+        maxInFlightRequests: 1,
+        retry: { retries: 60 },
+      })
       await this.#producer.connect()
     }
     this.sent.push(...events)
-    await this.#producer.send({
+    const producer = this.#producer
+    const record: ProducerRecord = {
       topic: this.topic(first.topic),
       messages: events.map(({ message }) => ({
         key: message.symbol,
         value: JSON.stringify(message),
         timestamp: String(new Date(message.time).getTime()),
       })),
-    })
+    }
+    // Sent again it has the sequences it had, so that the broker takes it once, however long it was away.
+    await until(
+      `${record.topic} takes records`,
+      async () => {
+        try {
+          await producer.send(record)
+          return true
+        } catch (error) {
+          if (isOfConnection(error)) return false
+          throw error
+        }
+      },
+      60_000,
+    )
   }
 
   /** Resolves when the group has committed everything that is in the source topics: lag 0. */
   async settled(timeoutMs = 60_000): Promise<void> {
-    await withAdmin((admin) =>
-      until(
-        `${this.group} has worked off its sources`,
-        async () => (await this.#behind(admin, await this.#ends(admin))) === 0,
-        timeoutMs,
-      ),
+    await withAdmin(
+      (admin) =>
+        until(
+          `${this.group} has worked off its sources`,
+          async () => (await this.#behind(admin, await this.#ends(admin))) === 0,
+          timeoutMs,
+        ),
+      this.#brokers,
     )
   }
 
@@ -136,25 +180,25 @@ export class MarketSpreadBench {
         async () => (await this.#behind(admin, ends)) === 0,
         timeoutMs,
       )
-    })
+    }, this.#brokers)
   }
 
   async #ends(admin: Admin): Promise<Ends> {
     const topics = ['market-data', 'orders'].map((name) => this.topic(name))
-    return new Map(
-      await Promise.all(topics.map(async (topic) => [topic, await admin.fetchTopicOffsets(topic)] as const)),
+    const ends = await until('the topics have leaders', () =>
+      Promise.all(topics.map(async (topic) => [topic, await admin.fetchTopicOffsets(topic)] as const)).catch(
+        unlessPassing,
+      ),
     )
+    return new Map(ends)
   }
 
   /** By how many records the group's positions are below these. */
   async #behind(admin: Admin, ends: Ends): Promise<number> {
     let left = 0
     for (const [topic, partitions] of ends) {
-      // A broker that has just started has no coordinator for the group yet.
-      const [committed] = await admin.fetchOffsets({ groupId: this.group, topics: [topic] }).catch((error: unknown) => {
-        if (error instanceof KafkaJSError && error.retriable) return [undefined]
-        throw error
-      })
+      const [committed] =
+        (await admin.fetchOffsets({ groupId: this.group, topics: [topic] }).catch(unlessPassing)) ?? []
       for (const { partition, high } of partitions) {
         const position = Number(committed?.partitions.find((p) => p.partition === partition)?.offset ?? 0)
         left += Math.max(0, Number(high) - Math.max(0, position))
@@ -164,7 +208,10 @@ export class MarketSpreadBench {
   }
 
   async rejections(): Promise<Rejection[]> {
-    const { code, stdout, stderr } = await runCli(['tail', this.topic('rejections'), '--from-beginning', '--until-end'])
+    const { code, stdout, stderr } = await runCli(
+      ['tail', this.topic('rejections'), '--from-beginning', '--until-end'],
+      { env: this.#env },
+    )
     if (code !== 0) throw new Error(`tail failed: ${stderr.join('\n')}`)
     return stdout.map((line) => JSON.parse(line) as Rejection)
   }
@@ -178,6 +225,14 @@ export class MarketSpreadBench {
     await this.#producer?.disconnect()
   }
 }
+
+/** A broker that has just started leads nothing yet, and coordinates no group. */
+function unlessPassing(error: unknown): undefined {
+  if (!(error instanceof KafkaJSError && (error.retriable || isOfConnection(error)))) throw error
+}
+
+const isOfConnection = (error: unknown): boolean =>
+  error instanceof KafkaJSConnectionError || (error instanceof KafkaJSError && isOfConnection(error.cause))
 
 /** So many generated events. */
 export function* events(count: number, seed: number, symbols = 200): Generator<Event, void> {

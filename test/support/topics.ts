@@ -5,11 +5,20 @@
 import { Kafka, logLevel, type Message } from 'kafkajs'
 import { testBrokers } from './broker.js'
 
-export const testKafka = (): Kafka =>
-  new Kafka({ brokers: testBrokers(), clientId: 'test', logLevel: logLevel.NOTHING, retry: { initialRetryTime: 20 } })
+export const testKafka = (brokers: readonly string[] = testBrokers()): Kafka =>
+  new Kafka({
+    brokers: [...brokers],
+    clientId: 'test',
+    logLevel: logLevel.NOTHING,
+    // A broker that a test stops for a while is found again soon after it is back.
+    retry: { initialRetryTime: 20, maxRetryTime: 1000 },
+  })
 
-export async function withAdmin<T>(use: (admin: ReturnType<Kafka['admin']>) => Promise<T>): Promise<T> {
-  const admin = testKafka().admin()
+export async function withAdmin<T>(
+  use: (admin: ReturnType<Kafka['admin']>) => Promise<T>,
+  brokers?: readonly string[],
+): Promise<T> {
+  const admin = testKafka(brokers).admin()
   await admin.connect()
   try {
     return await use(admin)
@@ -25,7 +34,7 @@ export interface TestTopic {
 }
 
 /** Resolves when every partition has a leader. */
-export const createTopics = (topics: readonly TestTopic[]): Promise<void> =>
+export const createTopics = (topics: readonly TestTopic[], brokers?: readonly string[]): Promise<void> =>
   withAdmin(async (admin) => {
     await admin.createTopics({
       waitForLeaders: true,
@@ -35,7 +44,7 @@ export const createTopics = (topics: readonly TestTopic[]): Promise<void> =>
         configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })),
       })),
     })
-  })
+  }, brokers)
 
 /** Without a partition kafkajs places them by key: murmur2, as the Java client. */
 export async function produce(topic: string, messages: readonly Message[]): Promise<void> {
