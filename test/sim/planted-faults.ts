@@ -74,7 +74,8 @@ export const plantedFaults: readonly PlantedFault[] = [
       {
         file: 'src/core/restore-plan.ts',
         find: "return { kind: 'replay', from: store.changelogPosition }",
-        replace: "return { kind: 'replay', from: end - 1 }",
+        // The last transaction's commit record, without what came before it.
+        replace: "return { kind: 'replay', from: Math.max(store.changelogPosition, end - 2) }",
       },
     ],
   },
