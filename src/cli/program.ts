@@ -3,6 +3,7 @@ import { registerBroker } from './commands/broker.js'
 import { registerDemo } from './commands/demo.js'
 import { registerProduce } from './commands/produce.js'
 import { registerRun } from './commands/run.js'
+import { registerStatus } from './commands/status.js'
 import { registerTail } from './commands/tail.js'
 import { registerTopics } from './commands/topics.js'
 import type { CliContext } from './context.js'
@@ -25,6 +26,7 @@ Examples:
   potoroo broker                                         a local Kafka, until Ctrl-C
   potoroo topics dist/market-spread/application.js       create what the application needs
   potoroo run dist/market-spread/application.js          one worker; start as many as you like
+  potoroo status dist/market-spread/application.js       who does what, and how far behind
   potoroo produce orders orders.ndjson                   feed it
   potoroo tail rejections --from-beginning --until-end   see what came out
 
@@ -33,7 +35,15 @@ Exit codes:
   4 no broker, or credentials refused   5 state directory   6 stopped by onError: do not restart
   7 positions lost: an operator has to decide`,
     )
-  for (const register of [registerBroker, registerTopics, registerRun, registerProduce, registerTail, registerDemo])
-    register(program, context)
+  const commands = [
+    registerBroker,
+    registerTopics,
+    registerRun,
+    registerStatus,
+    registerProduce,
+    registerTail,
+    registerDemo,
+  ]
+  for (const register of commands) register(program, context)
   return program
 }

@@ -1,10 +1,9 @@
 /** What a person wants to see of a running group: who owns what, how far it is, what came out. All of it read from Kafka. */
-import { decodeAssignment, decodeSubscription } from '../../core/group-metadata.js'
-import { plainKafka } from '../../kafka/plain.js'
-import type { KafkaOptions } from '../../kafka/options.js'
+import type { GroupView } from '../../kafka/group-view.js'
 import type { Rejection } from '#topics/rejections.js'
 import type { Log, TopicPartition } from '../../ports/log.js'
 import { describeTopic } from '../connection.js'
+import { inputLags } from '../lag.js'
 import { Tail } from '../tailing.js'
 
 export interface Holding {
@@ -13,22 +12,12 @@ export interface Holding {
 }
 
 /** Who owns which tasks; undefined while the group rebalances, for then it says nothing. */
-export async function holdings(kafka: KafkaOptions, group: string): Promise<readonly Holding[] | undefined> {
-  const admin = plainKafka(kafka).admin()
-  await admin.connect()
-  try {
-    const { groups } = await admin.describeGroups([group])
-    const [found] = groups
-    if (found?.state !== 'Stable') return undefined
-    return found.members
-      .map(({ memberMetadata, memberAssignment, memberId }) => ({
-        worker: decodeSubscription(memberMetadata)?.worker ?? memberId,
-        tasks: decodeAssignment(memberAssignment)?.active ?? [],
-      }))
-      .sort((a, b) => a.worker.localeCompare(b.worker))
-  } finally {
-    await admin.disconnect()
-  }
+export async function holdings(view: GroupView): Promise<readonly Holding[] | undefined> {
+  const { state, members } = await view.describe()
+  if (state !== 'stable') return undefined
+  return members
+    .map(({ memberId, info, assignment }) => ({ worker: info?.worker ?? memberId, tasks: assignment?.active ?? [] }))
+    .sort((a, b) => a.worker.localeCompare(b.worker))
 }
 
 export const partitionsOf = async (log: Log, topics: readonly string[]): Promise<TopicPartition[]> =>
@@ -46,10 +35,12 @@ export interface Lag {
   readonly left: number
 }
 
-export async function lagOf(log: Log, group: string, partitions: readonly TopicPartition[]): Promise<Lag> {
-  const [ends, committed] = [await log.listOffsets(partitions, 'end'), await log.committedPositions(group, partitions)]
-  const done = committed.reduce<number>((sum, position) => sum + (position ?? 0), 0)
-  return { done, left: ends.reduce((sum, end) => sum + end, 0) - done }
+export async function lagOf(log: Log, view: GroupView, partitions: readonly TopicPartition[]): Promise<Lag> {
+  const inputs = await inputLags(log, view, partitions)
+  return {
+    done: inputs.reduce((sum, { committed }) => sum + (committed ?? 0), 0),
+    left: inputs.reduce((sum, { lag }) => sum + lag, 0),
+  }
 }
 
 /** Reads rejections as they are committed. `until` resolves once everything below the end of that moment was read. */

@@ -36,7 +36,7 @@ const text = (stream: PassThrough): string => {
   return Buffer.isBuffer(read) ? read.toString() : ''
 }
 
-const commands = ['broker', 'topics', 'run', 'produce', 'tail']
+const commands = ['broker', 'topics', 'run', 'status', 'produce', 'tail']
 
 describe('help', () => {
   test('names every command, and exits with 0', async () => {
@@ -70,6 +70,8 @@ describe('wrong use exits with 2, and says what was wrong', () => {
     [['broker', '--port', '65536'], 'from 0 to 65535'],
     [['broker', '--set', 'nix'], 'name=value'],
     [['topics', 'nowhere.js'], 'there is no module'],
+    [['status', 'nowhere.js'], 'there is no module'],
+    [['status'], "missing required argument 'application'"],
     [['topics', 'a.js', '--replication-factor', '0'], 'from 1 to 32767'],
   ])('%j', async (args, message) => {
     const { code, stderr } = await run(...args)

@@ -1,0 +1,76 @@
+/** A status report for people. */
+import { table } from '../table.js'
+import type { StatusReport, TaskReport } from './report.js'
+
+/** Hand-offs that are shown; --json has more. */
+const SHOWN_HAND_OFFS = 10
+const NOT_KNOWN = '?'
+
+export function textOf(report: StatusReport): string {
+  const { workers, tasks, handOffs } = report
+  const parts = [`${headline(report)}\n`]
+  if (workers.length > 0)
+    parts.push(
+      table(
+        ['worker', 'address', 'active', 'standby', 'remarks'],
+        workers.map(({ worker, address, active, standby, leaving, problem }) => [
+          worker,
+          address ?? '-',
+          active.length,
+          standby.length,
+          [leaving ? 'stops' : '', problem ?? ''].filter(Boolean).join('; '),
+        ]),
+      ),
+    )
+  if (tasks.length > 0)
+    parts.push(
+      table(
+        ['task', 'worker', 'state', 'lag', 'standbys (their lag)'],
+        tasks.map((task) => [
+          task.task,
+          task.worker ?? '-',
+          task.worker === null ? '-' : (task.state ?? NOT_KNOWN),
+          task.lag ?? NOT_KNOWN,
+          standbysOf(task),
+        ]),
+      ),
+    )
+  if (handOffs.length > 0)
+    parts.push(
+      'last hand-offs\n' +
+        table(
+          ['when', 'task', 'from', 'to', 'pause ms', 'snapshot bytes', 'replayed', 'reason'],
+          handOffs
+            .slice(0, SHOWN_HAND_OFFS)
+            .map(({ atMs, task, from, to, pauseMs, snapshotBytes, replayed, reason }) => [
+              new Date(atMs).toISOString(),
+              task,
+              from,
+              to,
+              Math.round(pauseMs),
+              snapshotBytes,
+              replayed,
+              reason,
+            ]),
+        ),
+    )
+  return parts.join('\n')
+}
+
+function headline({ application, group, state, describedMsAgo, workers, tasks }: StatusReport): string {
+  const lag = tasks.reduce((sum, task) => sum + (task.lag ?? 0), 0)
+  const behind = tasks.length === 0 ? '' : `, ${count(tasks.length, 'task')}, lag ${lag}`
+  const name = `${application} (group ${group}): `
+  if (state === 'no workers') return `${name}no workers${behind}`
+  if (describedMsAgo === null) return `${name}rebalancing, so the group does not tell who its workers are${behind}`
+  const old = `rebalancing; its workers as of ${seconds(describedMsAgo)} s ago`
+  return `${name}${state === 'rebalancing' ? old : state}, ${count(workers.length, 'worker')}${behind}`
+}
+
+const standbysOf = ({ standbys }: TaskReport): string =>
+  standbys
+    .map(({ worker, lag, live }) => `${worker} (${lag ?? NOT_KNOWN}${live ? '' : ' at its last join'})`)
+    .join(', ')
+
+const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`
+const seconds = (ms: number): string => (ms / 1000).toFixed(1)

@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest'
+import { textOf } from '../../../../src/cli/status/text.js'
+import { handOff, member, report, says } from './support.js'
+
+describe('a status for people', () => {
+  it('shows workers, tasks and hand-offs', () => {
+    const made = report(
+      [
+        member('w1', { active: ['symbol_0', 'symbol_1'], leaving: true }),
+        member('w2', { standby: { symbol_0: 7, symbol_1: -1 } }),
+      ],
+      {
+        w1: {
+          status: says('w1', {
+            active: [
+              { task: 'symbol_0', state: 'running' },
+              { task: 'symbol_1', state: 'running' },
+            ],
+            handOffs: [handOff(0)],
+          }),
+        },
+        w2: { problem: 'it is away' },
+      },
+    )
+    expect(textOf(made)).toBe(`market-spread (group x-market-spread): stable, 2 workers, 2 tasks, lag 8
+
+worker  address  active  standby  remarks
+w1      w1:1          2        0  stops
+w2      w2:1          0        2  it is away
+
+task      worker  state    lag  standbys (their lag)
+symbol_0  w1      running    5  w2 (7 at its last join)
+symbol_1  w1      running    3  w2 (? at its last join)
+
+last hand-offs
+when                      task      from  to  pause ms  snapshot bytes  replayed  reason
+1970-01-01T00:00:00.000Z  symbol_0  w1    w2        42            4096         3  balance
+`)
+  })
+
+  it('says that there are no workers, and what is left to do', () => {
+    expect(textOf(report([], {}, { state: 'no workers' }))).toMatch(
+      /^market-spread \(group x-market-spread\): no workers, 2 tasks, lag 8\n\ntask .*\nsymbol_0 +- +- +5\n/,
+    )
+    expect(textOf(report([], {}, { state: 'no workers', inputs: new Map() }))).toBe(
+      'market-spread (group x-market-spread): no workers\n',
+    )
+  })
+
+  it('says that the group rebalances, and how old its last word is', () => {
+    expect(textOf(report([member('w1')], {}, { state: 'rebalancing', describedMsAgo: 1234 }))).toContain(
+      ': rebalancing; its workers as of 1.2 s ago, 1 worker, 2 tasks',
+    )
+    expect(textOf(report([], {}, { state: 'rebalancing', describedMsAgo: null }))).toContain(
+      ': rebalancing, so the group does not tell who its workers are, 2 tasks',
+    )
+  })
+
+  it('shows no more than the last ten hand-offs', () => {
+    const status = says('w1', { handOffs: Array.from({ length: 12 }, (_, i) => handOff(i)) })
+    expect(textOf(report([member('w1')], { w1: { status } })).match(/balance/g)).toHaveLength(10)
+  })
+})
