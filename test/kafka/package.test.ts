@@ -32,6 +32,22 @@ test('an import gives the public API, and nothing else', async () => {
   await expect(node(`await import('potoroo/dist/core/records.js')`)).rejects.toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED')
 })
 
+test('potoroo/testing runs an application, with nothing beside it', async () => {
+  const { stdout } = await node(`
+    import { type } from 'arktype'
+    import { application, from, stateObject, topic } from 'potoroo'
+    import { TestDriver } from 'potoroo/testing'
+    const clicks = topic('clicks', { schema: type({ page: 'string' }), key: (click) => click.page })
+    const count = stateObject('count', () => ({ clicks: 0 }))
+    const app = application('pages', from(clicks).to(count, (state) => void state.clicks++))
+    const driver = await TestDriver.start(app)
+    await driver.pipe(clicks, [{ page: '/' }, { page: '/' }])
+    await driver.settle()
+    console.log(driver.state(count, '/').clicks)
+    await driver.close()`)
+  expect(stdout.trim()).toBe('2')
+})
+
 test('types compile, those of its declarations among them', { timeout: 120_000 }, async () => {
   linkPackages(app, ['@types/node'])
   const compilerOptions = { module: 'NodeNext', target: 'ES2023', strict: true, noEmit: true, types: ['node'] }
@@ -41,6 +57,7 @@ test('types compile, those of its declarations among them', { timeout: 120_000 }
       import { type } from 'arktype'
       import { application, from, startWorker, stateObject, topic, type RunningWorker } from 'potoroo'
       import marketSpread from 'potoroo/market-spread'
+      import { TestDriver } from 'potoroo/testing'
       const clicks = topic('clicks', { schema: type({ page: 'string' }), key: (click) => click.page })
       const count = stateObject('count', () => ({ clicks: 0 }))
       const pages = application('pages', from(clicks).to(count, (state, click) => {
@@ -48,6 +65,7 @@ test('types compile, those of its declarations among them', { timeout: 120_000 }
         // @ts-expect-error the schema knows no such field
         state.clicks += click.user
       }))
+      export const drive = (): Promise<TestDriver> => TestDriver.start(pages, { partitions: 2 })
       export const start = (): Promise<RunningWorker> => startWorker(pages, { brokers: ['127.0.0.1:9092'] })
       export const name: string = marketSpread.name`,
   })
