@@ -1,0 +1,76 @@
+/**
+ * The broker goes away under load, and comes back: restarted, killed, or there but without an answer. Workers wait, say so
+ * once, and go on; every rejection comes out, once. The broker is this file's own.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterEach, beforeAll, expect, it } from 'vitest'
+import { rejectionsOf } from '../../../src/market-spread/calculation.js'
+import { events, MarketSpreadBench } from '../../support/market-spread.js'
+import { OwnBroker } from '../../support/own-broker.js'
+import { until } from '../../support/until.js'
+
+/** Longer than the session timeout of a worker (6 s) and the timeout of its transactions (10 s). */
+const SILENCE_MS = 13_000
+const EVENTS_PER_SECOND = 2000
+
+const GONE = 'broker is gone, trying to reach it again'
+const BACK = 'broker is back'
+
+const broker = new OwnBroker()
+beforeAll(() => broker.start())
+
+let bench: MarketSpreadBench
+afterEach(async () => {
+  await bench.close()
+})
+
+/** Load before, while, and after the broker is away; resolves when all of it was worked off. */
+async function under(fault: () => Promise<void>): Promise<void> {
+  bench = new MarketSpreadBench({ brokers: broker.brokers })
+  await bench.createTopics(2)
+  await bench.feed(events(2000, 1))
+  const worker = bench.worker('w1')
+  await bench.caughtUp()
+  let stop = false
+  const feeding = bench.feed(events(1_000_000, 2), () => stop, 100, EVENTS_PER_SECOND)
+  // Its failure is the test's, when it is awaited.
+  feeding.catch(() => undefined)
+  try {
+    const before = bench.sent.length
+    await until('load is on', () => bench.sent.length > before + 1000)
+    await fault()
+    await bench.caughtUp()
+  } finally {
+    stop = true
+    await feeding
+  }
+  await bench.settled()
+  const comparison = await bench.compare()
+  expect(comparison).toMatchObject({ lost: [], repeated: [] })
+  expect(comparison.right).toBe([...rejectionsOf(bench.sent)].length)
+  expect(comparison.right).toBeGreaterThan(50)
+  // Said once, by each task that it kept from committing, too; and none of it is an error.
+  const complaints = worker.log().filter(({ level }) => level >= 40)
+  expect(complaints.filter(({ level }) => level > 40)).toEqual([])
+  const said = complaints.map(({ msg, task }) => `${msg} ${String(task)}`)
+  expect(said).toEqual([...new Set(said)])
+  for (const message of [GONE, BACK]) expect(worker.log(message), message).toHaveLength(1)
+  worker.kill('SIGTERM')
+  expect(await worker.exited).toEqual({ code: 0, signal: null })
+  expect(worker.stderr).toEqual([])
+}
+
+it.each(['SIGTERM', 'SIGKILL'] as const)('a broker that is restarted under load (%s)', async (signal) => {
+  await under(async () => {
+    await broker.stop(signal)
+    await broker.start()
+  })
+})
+
+it('a broker that does not answer for longer than sessions and transactions last', async () => {
+  await under(async () => {
+    broker.signal('SIGSTOP')
+    await delay(SILENCE_MS)
+    broker.signal('SIGCONT')
+  })
+})
