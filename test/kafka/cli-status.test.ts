@@ -4,6 +4,7 @@ import type { StatusReport } from '../../src/cli/status/report.js'
 import { uniqueName } from '../support/broker.js'
 import { runCli, startCli } from '../support/cli.js'
 import { APPLICATION, events, MarketSpreadBench } from '../support/market-spread.js'
+import { openLog } from '../support/open-logs.js'
 import { until } from '../support/until.js'
 
 const status = (prefix: string, ...flags: readonly string[]) =>
@@ -80,6 +81,28 @@ describe('potoroo status', () => {
     expect(left.state).toBe('no workers')
     expect(left.tasks.reduce((sum, { lag }) => sum + (lag ?? 0), 0)).toBe(100)
     await bench.close()
+  })
+
+  it('waits for a group that rebalances, then says so and exits with 1', async () => {
+    const prefix = `${uniqueName('status')}-`
+    const { log } = await openLog()
+    // A member that has joined and never syncs: the group stays as it is until the rebalance timeout.
+    await log.group(`${prefix}market-spread`).join({
+      memberId: '',
+      sessionTimeoutMs: 60_000,
+      rebalanceTimeoutMs: 60_000,
+      protocol: 'test',
+      metadata: Buffer.alloc(10),
+    })
+    const { code, stdout } = await status(prefix)
+    expect(code).toBe(1)
+    expect(stdout).toEqual([
+      `market-spread (group ${prefix}market-spread): rebalancing, so the group does not tell who its workers are`,
+    ])
+    const watching = startCli(['status', APPLICATION, '--topic-prefix', prefix, '--watch', '--json'])
+    expect(JSON.parse(await watching.line(/rebalancing/))).toMatchObject({ state: 'rebalancing', describedMsAgo: null })
+    watching.kill('SIGTERM')
+    expect(await watching.exited).toEqual({ code: 0, signal: null })
   })
 
   it('tells what the group knows of workers that do not let it in', async () => {
