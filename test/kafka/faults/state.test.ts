@@ -55,7 +55,9 @@ function smallDisk(kib: number): string {
 it('a full disk stops the worker with one clear line, and nothing is lost when it starts elsewhere', async () => {
   bench = new MarketSpreadBench()
   await bench.createTopics(2)
-  const worker = bench.workerIn(smallDisk(2048), 'w1')
+  await bench.feed(events(1000, 20, 500))
+  const worker = bench.workerIn(smallDisk(3072), 'w1')
+  await bench.settled()
   let full = false
   const feeding = bench.feed(events(1_000_000, 21, 20_000), () => full)
   feeding.catch(() => undefined)

@@ -90,10 +90,12 @@ it('memory stays bounded under a backlog that is larger than it', { timeout: 120
     await producer.send({ topic: ledger.topic('commands'), messages })
   }
   await producer.disconnect()
-  const worker = startCli(
-    ['run', LEDGER, '--name', 'w1', '--state-dir', join(ledger.directory, 'w1'), '--topic-prefix', ledger.prefix],
-    { env: { NODE_OPTIONS: `--max-old-space-size=${String(HEAP_MIB)}` } },
-  )
+  // Commits that are not due for long: nothing but the bounds makes room.
+  const seldom = ['--commit-interval', '3000', '--backlog-commit-interval', '3000']
+  const place = ['--name', 'w1', '--state-dir', join(ledger.directory, 'w1'), '--topic-prefix', ledger.prefix]
+  const worker = startCli(['run', LEDGER, ...place, ...seldom], {
+    env: { NODE_OPTIONS: `--max-old-space-size=${String(HEAP_MIB)}` },
+  })
   const balances = await ledger.read('balances', count)
   const last = new Map(
     balances.map(({ value }) => {
