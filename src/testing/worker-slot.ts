@@ -45,6 +45,7 @@ export class WorkerSlot {
     const process = scheduler.process(`${this.name}.${String(++this.#lives)}`)
     const { definition, options, ports } = assemble(process)
     const worker = new Worker(definition, options, ports)
+    const gone = died(process)
     this.#life = { process, worker }
     this.#failure = undefined
     const ended = (error: unknown): void => {
@@ -55,14 +56,15 @@ export class WorkerSlot {
         : new PotorooError('INTERNAL', `${this.name}: ${messageOf(error)}`, { cause: error })
     }
     worker.ended.catch(ended)
-    await worker.start().catch(ended)
+    await Promise.race([worker.start().catch(ended), gone])
   }
 
   /** As SIGTERM. */
   async stop(): Promise<void> {
     const life = this.#life
     if (life === undefined) return
-    await life.worker.stop()
+    const gone = died(life.process)
+    await Promise.race([life.worker.stop(), gone])
     if (this.#life === life) this.kill()
   }
 
@@ -73,3 +75,9 @@ export class WorkerSlot {
     life?.process.kill()
   }
 }
+
+/** What a killed process had begun never ends. */
+const died = (process: SimulatedProcess): Promise<void> =>
+  new Promise((resolve) => {
+    process.onDeath(resolve)
+  })

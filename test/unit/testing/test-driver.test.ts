@@ -1,5 +1,5 @@
 import { type } from 'arktype'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { application, from, stateObject, topic, type Application, type ErrorCode } from '../../../src/index.js'
 import { TestDriver, type TestDriverOptions } from '../../../src/testing/index.js'
 import { anySchema } from '../../support/schemas.js'
@@ -387,6 +387,51 @@ describe('workers', () => {
     expect(balances(driver)).toEqual(new Set([3]))
   })
 
+  it('may be killed while they start, and while they stop', async () => {
+    const events = { handingOver: (): void => undefined }
+    const info = (_: object, message: string): void => {
+      if (message.startsWith('stopping: ')) events.handingOver()
+    }
+    const logger = { debug: () => undefined, info, warn: () => undefined, error: () => undefined }
+    const driver = await start({ partitions: 3, workers: 2, logger })
+    const adding = driver.addWorker()
+    while (driver.workers.length < 3) await new Promise(setImmediate)
+    driver.crash('worker-3')
+    await adding
+    expect(loads(driver)).toEqual([3, 3, 0])
+    const handingOver = vi.fn(() => driver.crash('worker-1'))
+    events.handingOver = handingOver
+    await driver.stopWorker('worker-1')
+    expect(handingOver).toHaveBeenCalledOnce()
+    expect(loads(driver)).toEqual([0, 6, 0])
+    await pipeRound(driver)
+    await driver.settle()
+    expect(balances(driver)).toEqual(new Set([1]))
+  })
+
+  it('may be killed by a computation, in the middle of it', async () => {
+    const driver = await start()
+    const tally = stateObject('tally', () => ({ count: 0 }))
+    let left = 2
+    const fragile = application(
+      'fragile',
+      from(bookings).to(tally, (state) => {
+        state.count++
+        if (left-- > 0) victim.crash()
+      }),
+    )
+    const victim = await start({}, fragile)
+    await victim.pipe(bookings, { account: 'ada', amount: 1 })
+    for (let i = 0; i < 2; i++) {
+      await expect(victim.settle()).rejects.toThrow(failsWith('INVALID_TEST', 'No worker is running'))
+      expect(victim.state(tally, 'ada')).toBeUndefined()
+      await victim.restart()
+    }
+    await victim.settle()
+    expect(victim.state(tally, 'ada')).toEqual({ count: 1 })
+    expect(driver.workers[0]?.running).toBe(true)
+  })
+
   it('are named as they are', async () => {
     const driver = await start()
     expect(() => driver.crash('worker-2')).toThrow(
@@ -426,6 +471,18 @@ describe('time', () => {
     await driver.pipe(bookings, { account: 'ada', amount: 1 })
     await driver.settle()
     expect(driver.state(account, 'ada')?.balance).toBe(2)
+  })
+
+  it('goes by under fake timers, too', async () => {
+    vi.useFakeTimers()
+    try {
+      const driver = await start()
+      await driver.pipe(bookings, { account: 'ada', amount: 1 })
+      await driver.settle()
+      expect(driver.read(statements)).toHaveLength(1)
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   it('does not go back or to nowhere', async () => {
