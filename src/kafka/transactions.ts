@@ -223,7 +223,16 @@ class KafkaProducer implements TransactionalProducer {
     }
     await retrying(this.cluster, options, async () => {
       if (!this.#isCommitting()) throw new PotorooError('TRANSACTION_FAILED', `${this.#name} gave the commit up`)
-      await attempt(await this.cluster.coordinator(kind, of))
+      const node = await this.cluster.coordinator(kind, of)
+      try {
+        await attempt(node)
+      } catch (error) {
+        if (!(error instanceof LinkError)) throw error
+        // Not sent again: what is on the dead connection may still arrive, and would then count for the next transaction
+        // of this epoch. An EndTxn that late would commit half of it. The next activation's epoch keeps it out.
+        this.cluster.noteCoordinatorFailure(kind, of, error)
+        throw new PotorooError('TRANSACTION_FAILED', `${this.#name}: ${error.message}`, { cause: error })
+      }
     })
   }
 
@@ -246,7 +255,10 @@ class KafkaProducer implements TransactionalProducer {
   }
 
   #failure(error: unknown, { records }: Transaction): PotorooError {
-    if (error instanceof PotorooError) return error
+    if (error instanceof PotorooError) {
+      if (error.cause instanceof LinkError) for (const { topic } of records) this.cluster.forgetTopic(topic)
+      return error
+    }
     const what = `commit of ${this.#name}`
     if (error instanceof BrokerError) {
       if (fencing.has(error.errorCode))

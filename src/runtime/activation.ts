@@ -1,5 +1,5 @@
 /** Becoming active: steps A1 to A3 of task.ts. */
-import { messageOf } from '../errors.js'
+import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import type { CommitRecord } from '../core/commit-record.js'
 import { choosePosition } from '../core/restore-plan.js'
 import type { Fetcher, TransactionalProducer } from '../ports/log.js'
@@ -90,10 +90,26 @@ async function restore(
   try {
     return await run(prepared)
   } catch (error) {
+    if (isPotorooError(error, 'CHANGELOG_UNFIT')) await requireUnmoved(plan, changelog, end, env, error)
     if (prepared.store.meta() === undefined || !isOfAnotherChangelog(error)) throw error
     signal.throwIfAborted()
     return run(await rebuildStore(plan, changelog, messageOf(error), env, holder))
   }
+}
+
+/**
+ * A changelog without a commit record below its end is none, unless another owner went on with it meanwhile, and
+ * compaction has removed the earlier commit records: then it is this activation that is over.
+ */
+async function requireUnmoved(
+  plan: TaskPlan,
+  { topic }: NonNullable<TaskPlan['changelog']>,
+  end: number,
+  { log }: Environment,
+  cause: Error,
+): Promise<void> {
+  const [now] = await log.listOffsets([{ topic, partition: plan.partition }], 'end')
+  if (now !== end) throw new PotorooError('FENCED', `task ${plan.id}: its changelog grew during the restore`, { cause })
 }
 
 async function inputPositions(
