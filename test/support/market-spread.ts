@@ -42,6 +42,8 @@ export interface WorkerHandle extends CliProcess {
 export interface BenchOptions {
   /** Default: the test broker. */
   readonly brokers?: string
+  /** Of the workers. */
+  readonly env?: Readonly<Record<string, string>>
   /** Of the topics, by name. */
   readonly config?: Readonly<Record<string, TestTopic['config']>>
 }
@@ -97,8 +99,8 @@ export class MarketSpreadBench {
   }
 
   get #env(): Readonly<Record<string, string>> {
-    const { brokers } = this.#options
-    return brokers === undefined ? {} : { KAFKA_BROKERS: brokers }
+    const { brokers, env } = this.#options
+    return { ...(brokers === undefined ? {} : { KAFKA_BROKERS: brokers }), ...env }
   }
 
   /**

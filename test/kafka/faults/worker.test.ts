@@ -61,6 +61,37 @@ it('a foreign producer that takes the transactional ids under load fences nobody
   expect((await worker.exited).code).toBe(0)
 })
 
+it('a clock that jumps back by an hour, and forward again, changes nothing', async () => {
+  bench = new MarketSpreadBench({ env: { NODE_OPTIONS: '--import ./test/fixtures/clock-back.mjs' } })
+  await bench.createTopics(2)
+  await bench.feed(events(1000, 33))
+  const worker = bench.worker('w1')
+  await bench.settled()
+  worker.kill('SIGUSR2')
+  await bench.feed(events(1000, 34))
+  await bench.settled()
+  worker.kill('SIGTERM')
+  expect((await worker.exited).code).toBe(0)
+  const times = worker.log().map(({ time }) => Number(time))
+  expect(times[0]).toBeGreaterThan(Number(times.at(-1)) + 3_000_000)
+  // It starts again with a store that was written an hour ago, and then with one that will be written in an hour.
+  for (const jump of [false, true]) {
+    const next = bench.worker('w1')
+    await next.line(/symbol_0.*task is active/)
+    await next.line(/symbol_1.*task is active/)
+    if (jump) next.kill('SIGUSR2')
+    await bench.feed(events(500, 35))
+    await bench.settled()
+    expect(next.log().filter(({ level }) => level >= 40)).toEqual([])
+    expect(next.log('task is active').map(({ rebuilt }) => rebuilt)).toEqual([false, false])
+    next.kill('SIGTERM')
+    expect((await next.exited).code).toBe(0)
+  }
+  const comparison = await bench.compare()
+  expect(comparison).toMatchObject({ lost: [], repeated: [] })
+  expect(comparison.right).toBe([...rejectionsOf(bench.sent)].length)
+})
+
 const BACKLOG_BYTES = 100 * 1024 * 1024
 const VALUE_BYTES = 1000
 /**
