@@ -27,8 +27,8 @@ export interface WorldOptions {
 }
 
 /** Of virtual time. Longer than any recovery takes: session, transaction and hand-over time out within 10 s. */
-const REST_WITHIN_MS = 60_000
-const BALANCE_WITHIN_MS = 60_000
+const REST_WITHIN_MS = 30_000
+const BALANCE_WITHIN_MS = 30_000
 /** Twice the longest timeout of workers and brokers. */
 const LIVE_MS = 20_000
 /** Longer than a transaction's markers take. */
