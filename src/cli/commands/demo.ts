@@ -11,6 +11,7 @@ import type { KafkaOptions } from '../../kafka/options.js'
 import { plainKafka } from '../../kafka/plain.js'
 import { compare, rejectionsOf } from '../../market-spread/calculation.js'
 import type { Log } from '../../ports/log.js'
+import type { Logger } from '../../ports/logger.js'
 import { bundledApplication, loadApplication } from '../application.js'
 import { kafkaOptions, withLog } from '../connection.js'
 import type { CliContext } from '../context.js'
@@ -80,7 +81,10 @@ async function demonstrate(
 ): Promise<boolean> {
   const { definition } = await loadApplication(bundledApplication())
   // What kafkajs logs are retries; one that does not help ends in an error.
-  const quiet = { ...context.logger, warn: context.logger.debug }
+  const quiet: Logger = {
+    ...context.logger,
+    warn: (fields, message) => context.logger.debug(fields, message),
+  }
   const kafka = kafkaOptions({ ...context, logger: quiet }, flags)
   const topicPrefix = `demo-${randomBytes(3).toString('hex')}-`
   const names = namesOf(topicPrefix, definition.name)
