@@ -75,7 +75,7 @@ export class Cluster {
         } catch (error) {
           this.#check()
           if (isPotorooError(error) && error.code !== 'BROKER_UNREACHABLE') throw error
-          if (!isPotorooError(error)) failures.set(address, reasonOf(error))
+          if (!isPotorooError(error)) failures.set(address, whyNotMade(error))
         }
       }
       const pause = backoff.next()
@@ -249,7 +249,7 @@ export class Cluster {
         const advertised = this.#seeds.some((seed) => seed.host === address.host && seed.port === address.port)
           ? ''
           : ', the address that the broker advertises (advertised.listeners)'
-        failures.set(`${address.host}:${String(address.port)}${advertised}`, reasonOf(error))
+        failures.set(`${address.host}:${String(address.port)}${advertised}`, whyNotMade(error))
       }
     }
     const tried = [...failures].map(([address, reason]) => `${address} (${reason})`).join(', ')
@@ -278,9 +278,15 @@ export class Cluster {
   }
 }
 
-/** A connection that the broker closes without a word is, nearly always, one that TLS or SASL was expected on, or not. */
-export function reasonOf(error: unknown): string {
-  const reason = messageOf(error).replace(/^(?:Connection error: |\S+:\d+: )+/, '')
+/** Why a connection broke. */
+export const reasonOf = (error: unknown): string => messageOf(error).replace(/^(?:Connection error: |\S+:\d+: )+/, '')
+
+/**
+ * Why a connection could not be made. One that the broker closes without a word is, nearly always, one that TLS or SASL
+ * was expected on, or not.
+ */
+function whyNotMade(error: unknown): string {
+  const reason = reasonOf(error)
   return /connection closed|closed connection|disconnected before secure/i.test(reason)
     ? `${reason}: does it expect TLS or SASL, or neither?`
     : reason
