@@ -80,7 +80,7 @@ describe('Market Spread', () => {
     await worker.exited
     worker = bench.worker('w1')
     let stop = false
-    const feeding = bench.feed(events(1_000_000, 2, 5000), () => stop, 100)
+    const feeding = bench.feed(events(1_000_000, 2, 5000), () => stop, 100, 2000)
     const seed = Date.now() % 1_000_000
     console.log(`kill test, seed ${String(seed)}`)
     const random = seededRandom(seed)
