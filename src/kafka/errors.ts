@@ -23,6 +23,7 @@ export class BrokerError extends Error {
 
 /** Kafka's error codes that this layer tells apart. */
 export const codes = {
+  UNKNOWN_SERVER_ERROR: -1,
   OFFSET_OUT_OF_RANGE: 1,
   CORRUPT_MESSAGE: 2,
   UNKNOWN_TOPIC_OR_PARTITION: 3,

@@ -29,6 +29,8 @@ const kinds: ReadonlyMap<number, GroupErrorKind> = new Map<number, GroupErrorKin
   [codes.UNKNOWN_MEMBER_ID, 'unknown-member'],
   [codes.ILLEGAL_GENERATION, 'illegal-generation'],
   [codes.INCONSISTENT_GROUP_PROTOCOL, 'inconsistent-protocol'],
+  // The broker failed at something of its own: no reason to give the membership up.
+  [codes.UNKNOWN_SERVER_ERROR, 'unavailable'],
 ])
 
 export class KafkaGroup implements GroupClient {

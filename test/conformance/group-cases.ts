@@ -1,5 +1,6 @@
 /** What every `GroupClient` has to do, on the real Kafka and on the one in memory. */
 import { expect, test } from 'vitest'
+import { decodeSubscription, encodeSubscription } from '../../src/core/group-metadata.js'
 import { GroupError } from '../../src/ports/log.js'
 import { eventually, type World, type Worlds } from './world.js'
 import type { GroupClient, Joined, JoinRequest } from '../../src/ports/log.js'
@@ -7,12 +8,17 @@ import type { GroupClient, Joined, JoinRequest } from '../../src/ports/log.js'
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const text = (of: Uint8Array): string => new TextDecoder().decode(of)
 
+/** A subscription to nothing: coordinators read what members say, and other bytes can make them fail. */
+const subscription = (worker: string): Uint8Array =>
+  encodeSubscription([], { v: 1, worker, active: [], standby: {}, leaving: false })
+const workerIn = (metadata: Uint8Array): string | undefined => decodeSubscription(metadata)?.worker
+
 const requestOf = (memberId = '', metadata = 'm', protocol = 'potoroo'): JoinRequest => ({
   memberId,
   sessionTimeoutMs: 6_000,
   rebalanceTimeoutMs: 3_000,
   protocol,
-  metadata: bytes(metadata),
+  metadata: subscription(metadata),
 })
 
 const kindOf = async (promise: Promise<unknown>): Promise<string> => {
@@ -25,7 +31,7 @@ const kindOf = async (promise: Promise<unknown>): Promise<string> => {
 }
 
 const assign = (joined: Joined): Map<string, Uint8Array> =>
-  new Map(joined.members.map(({ memberId, metadata }) => [memberId, bytes(`for ${text(metadata)}`)]))
+  new Map(joined.members.map(({ memberId, metadata }) => [memberId, bytes(`for ${String(workerIn(metadata))}`)]))
 
 /** Joins and syncs, again as long as the group changes meanwhile. */
 async function enter(client: GroupClient, metadata: string, memberId = ''): Promise<{ joined: Joined; mine: string }> {
@@ -51,7 +57,7 @@ export function groupCases(worlds: Worlds): void {
     const joined = await client.join(requestOf(), (id) => told.push(id))
     expect(told).toEqual([joined.memberId])
     expect(joined.leaderId).toBe(joined.memberId)
-    expect(joined.members.map(({ metadata }) => text(metadata))).toEqual(['m'])
+    expect(joined.members.map(({ metadata }) => workerIn(metadata))).toEqual(['m'])
     expect(text(await client.sync(joined, assign(joined)))).toBe('for m')
     await client.heartbeat(joined)
     await client.leave(joined.memberId)
@@ -73,7 +79,7 @@ export function groupCases(worlds: Worlds): void {
     expect(again.joined.leaderId).toBe(other.joined.leaderId)
     expect([again.mine, other.mine]).toEqual(['for a2', 'for b'])
     const leader = again.joined.members.length > 0 ? again.joined : other.joined
-    expect(leader.members.map(({ metadata }) => text(metadata)).sort()).toEqual(['a2', 'b'])
+    expect(leader.members.map(({ metadata }) => workerIn(metadata)).sort()).toEqual(['a2', 'b'])
     expect(await kindOf(a.heartbeat(first.joined))).toBe('illegal-generation')
     await b.leave(other.joined.memberId)
     expect(await kindOf(a.heartbeat(again.joined))).toBe('rebalance-in-progress')
@@ -101,7 +107,7 @@ export function groupCases(worlds: Worlds): void {
       async () => (await kindOf(leaderClient.heartbeat(leader.joined))) === 'rebalance-in-progress',
     )
     const [after] = await Promise.all([enter(leaderClient, 'leader', leader.joined.memberId), warm])
-    expect(after.joined.members.map(({ metadata }) => text(metadata)).sort()).toEqual(['leader', 'warm'])
+    expect(after.joined.members.map(({ metadata }) => workerIn(metadata)).sort()).toEqual(['leader', 'warm'])
     expect((await warm).mine).toBe('for warm')
   })
 
