@@ -35,7 +35,10 @@ export interface HandOff {
   readonly snapshotBytes: number
   /** Changelog records that were replayed. */
   readonly replayed: number
-  /** From the last commit of the old owner to the first record of the new one, by the clocks of both. */
+  /**
+   * To the first record of the new owner, from the last commit of the old one, or from that record's own timestamp where it
+   * is later; by the clocks of both.
+   */
   readonly pauseMs: number
   /** When, ms since the epoch. */
   readonly atMs: number

@@ -134,6 +134,7 @@ export class Task {
     if (running === undefined || this.#stopping) return false
     this.#holdTimer?.cancel()
     this.#holdTimer = undefined
+    const firstMs = this.arrival && oldestHeadMs(running.inputs)
     let left: Left
     try {
       left =
@@ -147,7 +148,7 @@ export class Task {
       return false
     }
     this.#backlogged = left !== 'nothing'
-    if (this.arrival !== undefined && running.processor.messages > 0) this.#sayHandOff(running, this.arrival)
+    if (this.arrival !== undefined && running.processor.messages > 0) this.#sayHandOff(running, this.arrival, firstMs)
     this.#commitWhenDue(running)
     const { heldUntilMs } = running.merge
     if (heldUntilMs !== undefined) {
@@ -159,12 +160,20 @@ export class Task {
     return left === 'more'
   }
 
-  /** One line for each hand-off, with its pause: from the last commit of the old owner to the first record of the new one. */
-  #sayHandOff({ activation: { before, replayed } }: Running, { reason, snapshotBytes }: TaskArrival): void {
+  /**
+   * One line for each hand-off, with its pause: to the first record of the new owner, from the last commit of the old one,
+   * or from that record's own timestamp where it is later.
+   */
+  #sayHandOff(
+    { activation: { before, replayed } }: Running,
+    { reason, snapshotBytes }: TaskArrival,
+    firstMs = 0,
+  ): void {
     const { clock, logger, options } = this.env
     this.arrival = undefined
     if (before === undefined) return
-    const pauseMs = Math.max(0, clock.now() - before.atMs)
+    // Before the first record came, nobody waited.
+    const pauseMs = Math.max(0, clock.now() - Math.max(before.atMs, firstMs))
     const handOff: HandOff = {
       task: this.id,
       from: before.by,
@@ -559,6 +568,11 @@ export class Task {
   #isClosed(): boolean {
     return this.#life.state === 'closed'
   }
+}
+
+const oldestHeadMs = (inputs: readonly Input[]): number | undefined => {
+  const heads = inputs.filter(({ hasHead }) => hasHead).map(({ cursor }) => cursor.timestampMs)
+  return heads.length === 0 ? undefined : Math.min(...heads)
 }
 
 /** Failures of a commit that would come again with the same records. */
