@@ -1,0 +1,153 @@
+/** Kafka as the benchmarks need it: topics made and removed, input written, positions looked up. */
+import { inputLags } from '#potoroo/cli/lag.js'
+import { viewGroup } from '#potoroo/kafka/group-view.js'
+import { createKafkaLog } from '#potoroo/kafka/log.js'
+import type { KafkaOptions } from '#potoroo/kafka/options.js'
+import { plainKafka } from '#potoroo/kafka/plain.js'
+import type { Event } from '#potoroo/market-spread/calculation.js'
+import type { Log, TopicPartition } from '#potoroo/ports/log.js'
+import { until } from './waiting.js'
+
+type PlainKafka = ReturnType<typeof plainKafka>
+type PlainAdmin = ReturnType<PlainKafka['admin']>
+type PlainProducer = ReturnType<PlainKafka['producer']>
+
+const RECORDS_PER_REQUEST = 2000
+/** While a group rebalances it names no members: then its sessions have to run out, of 45 s by default. */
+const GROUP_EMPTY_MS = 60_000
+
+export interface Progress {
+  /** Records behind which the group has committed. */
+  readonly done: number
+  readonly left: number
+}
+
+export class Cluster {
+  private constructor(
+    readonly options: KafkaOptions,
+    readonly log: Log,
+  ) {}
+
+  static async connect(options: KafkaOptions): Promise<Cluster> {
+    const log = createKafkaLog(options)
+    await log.connect()
+    return new Cluster(options, log)
+  }
+
+  close(): Promise<void> {
+    return this.log.close()
+  }
+
+  async createTopics(names: readonly string[], partitions: number): Promise<void> {
+    await this.log.createTopics(names.map((name) => ({ name, partitions })))
+  }
+
+  /** Those that are not there are none to remove. */
+  async remove(topics: readonly string[], groups: readonly string[]): Promise<void> {
+    await this.#withAdmin(async (admin) => {
+      const there = new Set(await admin.listTopics())
+      const found = topics.filter((name) => there.has(name))
+      if (found.length > 0) await admin.deleteTopics({ topics: found })
+      for (const group of groups) await this.#removeGroup(admin, group)
+    })
+  }
+
+  /** Members that were killed, or left without a word as Kafka Streams' do, are made to leave: nobody waits for sessions. */
+  async #removeGroup(admin: PlainAdmin, group: string): Promise<void> {
+    const client = this.log.group(group)
+    const state = async (): Promise<string> => {
+      const { groups } = await admin.describeGroups([group])
+      const [found] = groups
+      for (const { memberId } of found?.members ?? []) await client.leave(memberId)
+      return found?.state ?? 'Dead'
+    }
+    await until(`group ${group} has no members`, async () => ['Dead', 'Empty'].includes(await state()), {
+      timeoutMs: GROUP_EMPTY_MS,
+      everyMs: 100,
+    })
+    if ((await state()) === 'Empty') await admin.deleteGroups([group])
+    await client.close()
+  }
+
+  /** In the order given within each topic, with each message's time as the record's. Resolves when all is acknowledged. */
+  async produce(topicPrefix: string, events: Iterable<Event>): Promise<void> {
+    await this.withProducer(async (producer) => {
+      let round: Event[] = []
+      for (const event of events) {
+        round.push(event)
+        if (round.length < RECORDS_PER_REQUEST) continue
+        await sendEvents(producer, topicPrefix, round)
+        round = []
+      }
+      await sendEvents(producer, topicPrefix, round)
+    })
+  }
+
+  async withProducer<T>(use: (producer: PlainProducer) => Promise<T>): Promise<T> {
+    // One request at a time: kafkajs puts overlapping ones into the log in any order.
+    const producer = plainKafka(this.options).producer({ idempotent: true, maxInFlightRequests: 1 })
+    await producer.connect()
+    try {
+      return await use(producer)
+    } finally {
+      await producer.disconnect()
+    }
+  }
+
+  /** Lets `use` look at how far a group is, as often as it likes. */
+  async watch<T>(
+    group: string,
+    topics: readonly string[],
+    use: (look: () => Promise<Progress>) => Promise<T>,
+  ): Promise<T> {
+    const partitions = await this.partitionsOf(topics)
+    const view = await viewGroup(this.options, group)
+    try {
+      return await use(async () => {
+        const inputs = await inputLags(this.log, view, partitions)
+        return {
+          done: inputs.reduce((sum, { committed }) => sum + (committed ?? 0), 0),
+          left: inputs.reduce((sum, { lag }) => sum + lag, 0),
+        }
+      })
+    } finally {
+      await view.close()
+    }
+  }
+
+  async partitionsOf(topics: readonly string[]): Promise<TopicPartition[]> {
+    const infos = await this.log.describeTopics(topics)
+    return topics.flatMap((topic) =>
+      Array.from({ length: infos.get(topic)?.partitions ?? 0 }, (_, partition) => ({ topic, partition })),
+    )
+  }
+
+  /** A new one each time: kafkajs's clients go on asking for topics that were removed. */
+  async #withAdmin<T>(use: (admin: PlainAdmin) => Promise<T>): Promise<T> {
+    const admin = plainKafka(this.options).admin()
+    await admin.connect()
+    try {
+      return await use(admin)
+    } finally {
+      await admin.disconnect()
+    }
+  }
+}
+
+export async function sendEvents(
+  producer: PlainProducer,
+  topicPrefix: string,
+  events: readonly Event[],
+): Promise<void> {
+  const topicMessages = (['market-data', 'orders'] as const).flatMap((topic) => {
+    const mine = events.filter((event) => event.topic === topic)
+    return mine.length === 0 ? [] : [{ topic: `${topicPrefix}${topic}`, messages: mine.map(messageOf) }]
+  })
+  if (topicMessages.length > 0) await producer.sendBatch({ acks: -1, topicMessages })
+}
+
+const messageOf = ({ message }: Event) => ({
+  key: message.symbol,
+  value: JSON.stringify(message),
+  timestamp: String(typeof message.time === 'number' ? message.time : Date.parse(message.time)),
+})

@@ -1,0 +1,75 @@
+/** How much is done: enough for figures that repeat, or just enough to see that it works. */
+
+export interface Settings {
+  readonly throughput: {
+    readonly rounds: number
+    readonly records: number
+    /** A scenario for each: few are all hot, a million are nearly all cold. */
+    readonly symbols: readonly number[]
+    readonly partitions: number
+  }
+  readonly latency: {
+    readonly rounds: number
+    readonly symbols: number
+    readonly partitions: number
+    /** And as many quotes. */
+    readonly ordersPerSecond: number
+    /** Before it counts: until code is compiled and caches are filled. */
+    readonly warmUpMs: number
+    readonly measuredMs: number
+  }
+  readonly restore: {
+    readonly rounds: number
+    readonly symbols: number
+    readonly partitions: number
+    /** For how long quotes come before the worker is killed. */
+    readonly loadedMs: number
+  }
+  readonly handoff: {
+    readonly symbols: number
+    readonly partitions: number
+    readonly ordersPerSecond: number
+    /** Those that run at the beginning. */
+    readonly workers: number
+    readonly events: readonly HandoffEvent[]
+    /** From one event to the next. */
+    readonly gapMs: number
+    readonly warmUpMs: number
+  }
+}
+
+export const handoffEvents = ['add', 'stop', 'kill'] as const
+export type HandoffEvent = (typeof handoffEvents)[number]
+
+export const benchmarks = ['throughput', 'latency', 'restore', 'handoff'] as const
+export type BenchmarkName = (typeof benchmarks)[number]
+
+export const full: Settings = {
+  throughput: { rounds: 3, records: 3_300_000, symbols: [1000, 1_000_000], partitions: 4 },
+  latency: { rounds: 3, symbols: 20_000, partitions: 8, ordersPerSecond: 1000, warmUpMs: 10_000, measuredMs: 20_000 },
+  restore: { rounds: 3, symbols: 2_000_000, partitions: 4, loadedMs: 1500 },
+  handoff: {
+    symbols: 100_000,
+    partitions: 8,
+    ordersPerSecond: 1000,
+    workers: 2,
+    events: ['add', 'stop', 'kill'],
+    gapMs: 20_000,
+    warmUpMs: 10_000,
+  },
+}
+
+export const short: Settings = {
+  throughput: { rounds: 1, records: 5000, symbols: [100, 2000], partitions: 2 },
+  latency: { rounds: 1, symbols: 100, partitions: 2, ordersPerSecond: 200, warmUpMs: 500, measuredMs: 1000 },
+  restore: { rounds: 1, symbols: 2000, partitions: 2, loadedMs: 200 },
+  handoff: {
+    symbols: 200,
+    partitions: 2,
+    ordersPerSecond: 200,
+    workers: 2,
+    events: ['add', 'stop', 'kill'],
+    gapMs: 1200,
+    warmUpMs: 500,
+  },
+}
