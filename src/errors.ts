@@ -42,7 +42,7 @@ export const errorKinds = {
   SCHEMA_MISMATCH: kind(failure, false, "The producer has to write what the topic's schema says."),
   KEY_MISSING: kind(failure, false, 'The producer has to set the record key.'),
   KEY_MISMATCH: kind(failure, false, 'The producer has to set the record key to the key that the topic declares.'),
-  KEY_TOO_LONG: kind(failure, false, 'Keys of state objects are at most 1,900 bytes of UTF-8.'),
+  KEY_TOO_LONG: kind(failure, false, 'Keys of state objects are at most 1,800 bytes of UTF-8.'),
   WRONG_PARTITION: kind(failure, false, "The producer has to use the topic's partitioner."),
   COMPUTATION_FAILED: kind(stoppedByOnError, false, 'Correct the computation or the message.'),
   OUTPUT_INVALID: kind(stoppedByOnError, false, 'The computation has to return what the sink takes.'),

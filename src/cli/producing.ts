@@ -40,7 +40,7 @@ const MAX_SEND_BYTES = 512 * 1024
 const BATCH_OVERHEAD_BYTES = 61 + 36
 const RECORD_OVERHEAD_BYTES = 36
 /** Keys of state objects are at most so long. */
-const MAX_KEY_BYTES = 1_900
+const MAX_KEY_BYTES = 1_800
 
 /** `partitionOf` of the definition's partitioner must be loaded. Rejects with what `send` rejects with. */
 export async function produceLines(input: AsyncIterable<Buffer>, target: ProduceTarget): Promise<Produced> {
