@@ -42,6 +42,8 @@ export interface TaskAssignment {
   readonly standby: readonly StandbyTask[]
   readonly peers: readonly Peer[]
   readonly arrivals?: readonly Arrival[]
+  /** All members stop: nobody is there to hand over to. */
+  readonly everybodyLeaves?: boolean
 }
 export interface Peer {
   readonly memberId: string
@@ -101,9 +103,9 @@ function workerInfo(value: unknown): WorkerInfo | undefined {
 
 function taskAssignment(value: unknown): TaskAssignment | undefined {
   if (!isRecord(value) || value.v !== 1) return undefined
-  const { active, standby, peers, arrivals } = value
+  const { active, standby, peers, arrivals, everybodyLeaves } = value
   if (!isTexts(active) || !isList(standby, isStandby) || !isList(peers, isPeer)) return undefined
-  const assignment = { v: 1, active, standby, peers } as const
+  const assignment = { v: 1, active, standby, peers, ...(everybodyLeaves === true ? { everybodyLeaves } : {}) } as const
   if (arrivals === undefined) return assignment
   return isList(arrivals, isArrival) ? { ...assignment, arrivals } : undefined
 }

@@ -181,6 +181,7 @@ export class GroupMembership {
             active,
             standby: standby.map((task) => ({ task, owner: owners.get(task) ?? '' })),
             peers,
+            everybodyLeaves: known.every(({ leaving }) => leaving),
             arrivals: arrivals
               .filter(({ to }) => to === memberId)
               .map(({ task, from, reason }) => ({ task, from, reason })),

@@ -49,6 +49,7 @@ export class Worker {
   /** By task: what is being opened or closed, one after another. */
   readonly #transitions = new Map<string, Promise<void>>()
   #others: readonly Peer[] = []
+  #everybodyLeaves = false
   /** The latest last. */
   #handOffs: readonly HandOff[] = []
   /** While this worker stops: called when an assignment has come. */
@@ -98,14 +99,24 @@ export class Worker {
     this.ports.logger.info({ tasks: [...this.#tasks.keys()] }, 'stopping: handing tasks over')
     const done = new Promise<void>((resolve) => {
       this.#handedOver = () => {
-        if (this.#tasks.size === 0 || this.#others.length === 0) resolve()
+        if (this.#tasks.size === 0 || this.#others.length === 0 || this.#everybodyLeaves) resolve()
       }
     })
     this.#membership?.rejoin()
-    await Promise.race([
-      atMost(this.ports.clock, this.options.handOverTimeoutMs, done),
-      this.ended.catch(() => undefined),
-    ])
+    const inTime = atMost(
+      this.ports.clock,
+      this.options.handOverTimeoutMs,
+      done.then(() => true),
+    )
+    const ended = this.ended.then(
+      () => true,
+      () => true,
+    )
+    if ((await Promise.race([inTime, ended])) === undefined)
+      this.ports.logger.warn(
+        { tasks: [...this.#tasks.keys()], waitedMs: this.options.handOverTimeoutMs },
+        'not everything was handed over in time: whoever gets the rest restores it',
+      )
   }
 
   async #start(): Promise<void> {
@@ -201,12 +212,16 @@ export class Worker {
     }
   }
 
-  #assigned({ active, standby, peers, arrivals = [] }: TaskAssignment, generation: number): void {
+  #assigned(
+    { active, standby, peers, arrivals = [], everybodyLeaves = false }: TaskAssignment,
+    generation: number,
+  ): void {
     const { logger } = this.ports
     const environment = this.#environment
     if (environment === undefined || this.#closing !== undefined) return
     const me = this.#membership?.memberId
     this.#others = peers.filter(({ memberId }) => memberId !== me)
+    this.#everybodyLeaves = everybodyLeaves
     this.ports.peers.watch(this.#others, (peer) => {
       logger.info({ ...peer }, 'a worker is gone: its address refuses connections')
       void this.#membership?.bury(peer.memberId)

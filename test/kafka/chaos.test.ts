@@ -78,8 +78,12 @@ describe('hand-off', () => {
     const comparison = await bench.compare()
     expect(comparison, `seed ${String(seed)}: ${done.join(', ')}`).toMatchObject({ lost: [], repeated: [] })
     expect(comparison.right).toBeGreaterThan(100)
+    // All at once: nobody waits for somebody to hand over to.
     for (const worker of workers) worker.kill('SIGTERM')
-    for (const worker of workers) expect((await worker.exited).code).toBe(0)
+    for (const worker of workers) {
+      expect((await worker.exited).code).toBe(0)
+      expect(worker.log().filter(({ msg }) => msg.startsWith('not everything was handed over'))).toEqual([])
+    }
   })
 
   it('moves a task only to a worker that is warm for it, and says so in one line', async () => {

@@ -517,7 +517,10 @@ class World {
     for (const slot of this.#slots) slot.wanted = false
     if (this.#problems.length > 0) return
     const stopping = this.#slots.flatMap(({ worker, process }) =>
-      process?.alive === true && worker ? [worker.stop()] : [],
+      // A worker can die while it stops: then nobody waits for it any more.
+      process?.alive === true && worker
+        ? [Promise.race([worker.stop(), new Promise<void>((resolve) => void process.onDeath(resolve))])]
+        : [],
     )
     await this.#scheduler.run(Promise.all(stopping), 60_000)
   }

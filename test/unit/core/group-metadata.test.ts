@@ -133,3 +133,9 @@ describe('group metadata', () => {
     expect(decodeAssignment(new Uint8Array())).toEqual({ v: 1, active: [], standby: [], peers: [] })
   })
 })
+
+it('says when everybody leaves, and nothing of it otherwise', () => {
+  const assignment = { v: 1, active: ['s_0'], standby: [], peers: [] } as const
+  expect(decodeAssignment(encodeAssignment([], { ...assignment, everybodyLeaves: true }))?.everybodyLeaves).toBe(true)
+  expect(decodeAssignment(encodeAssignment([], { ...assignment, everybodyLeaves: false }))).toEqual(assignment)
+})
