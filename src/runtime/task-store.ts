@@ -79,11 +79,21 @@ async function setAside(
   env: Environment,
   holder: StoreHolder,
 ): Promise<PreparedStore> {
+  await discardStore(plan, why, env, holder)
+  const store = (holder.store = await env.stores.open(plan.id))
+  return { store, from, rebuilt: true }
+}
+
+/** Closes the store, if it is open, and sets it aside: whoever opens it next rebuilds it from the changelog. */
+export async function discardStore(
+  plan: TaskPlan,
+  why: string,
+  env: Pick<Environment, 'stores' | 'logger'>,
+  holder: StoreHolder,
+): Promise<void> {
   env.logger.warn({ task: plan.id, why }, 'the store is set aside, and rebuilt from the changelog')
   const former = holder.store
   holder.store = undefined
   await former?.close()
   await env.stores.discard(plan.id)
-  const store = (holder.store = await env.stores.open(plan.id))
-  return { store, from, rebuilt: true }
 }

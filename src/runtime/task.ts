@@ -24,7 +24,7 @@ import type { Timer } from '../ports/clock.js'
 import type { Fetched, FetchInput, PartitionPosition } from '../ports/log.js'
 import { activate, type Activation } from './activation.js'
 import type { TaskPlan } from './task-plan.js'
-import type { StoreHolder } from './task-store.js'
+import { discardStore, type StoreHolder } from './task-store.js'
 import { atMost, sleep, type Ports, type RuntimeOptions } from './options.js'
 import type { Fetcher } from '../ports/log.js'
 
@@ -98,7 +98,8 @@ export class Task {
   #backlogged = false
   /** The activation under way, or the last one. Never rejects. */
   #activating: Promise<void> = Promise.resolve()
-  #damaged = false
+  /** Why the store can't be believed: a state object's bytes could not be read. */
+  #damage: string | undefined
 
   /** `holder`: of a store that is open already, as a standby's; the task closes it. */
   constructor(
@@ -240,7 +241,11 @@ export class Task {
     const number = this.#life.become('restoring')
     const abort = (this.#abort = new AbortController())
     try {
-      if (this.#damaged) await this.#setAside()
+      if (this.#damage !== undefined) {
+        await this.#storeWrites
+        await discardStore(this.plan, this.#damage, this.env, this.holder)
+        this.#damage = undefined
+      }
       const activation = await activate(this.plan, this.env, abort.signal, this.#storeWrites, this.holder)
       if (!this.#life.isCurrent(number)) {
         activation.producer.close()
@@ -250,16 +255,6 @@ export class Task {
     } catch (error) {
       this.#fail(number, error)
     }
-  }
-
-  /** A state object's bytes could not be read. */
-  async #setAside(): Promise<void> {
-    this.env.logger.warn({ task: this.id }, 'the store is set aside, and rebuilt from the changelog')
-    await this.#storeWrites
-    await this.holder.store?.close()
-    this.holder.store = undefined
-    await this.env.stores.discard(this.id)
-    this.#damaged = false
   }
 
   /** A4 */
@@ -528,7 +523,7 @@ export class Task {
       this.env.fatal(new PotorooError('INTERNAL', `task ${this.id}: ${messageOf(error)}`, { cause: error }), this.id)
       return
     }
-    if (error.code === 'STORE_DAMAGED') this.#damaged = true
+    if (error.code === 'STORE_DAMAGED') this.#damage = error.message
     logger.warn(
       { task: this.id, code: error.code, error: error.message, retryInMs: this.#backOffMs },
       'the task starts again from its last commit',
