@@ -50,6 +50,7 @@ const optionsSchema = type({
   topicPrefix: 'string <= 100',
   commitIntervalMs: '1 <= number.integer <= 10000',
   backlogCommitIntervalMs: '1 <= number.integer <= 10000',
+  storeIntervalMs: '0 <= number.integer <= 60000',
   maxHoldMs: '0 <= number.integer <= 3600000',
   cachedStateObjects: 'number.integer >= 1',
   bufferBytes: 'number.integer >= 1048576',

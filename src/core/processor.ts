@@ -133,9 +133,24 @@ export class Processor {
     return { records, changes, deadLetters, messages }
   }
 
+  /** The log has it now. */
+  committed(collected: Collected): void {
+    this.#states.committed(collected.changes)
+  }
+
+  /** How many state objects are committed and not stored. */
+  get unstored(): number {
+    return this.#states.unstored
+  }
+
+  /** What the store is to have, as of the last commit. */
+  takeUnstored(): StateChange[] {
+    return this.#states.takeUnstored()
+  }
+
   /** The store has them now, so they may be forgotten. */
-  stored(collected: Collected): void {
-    this.#states.stored(collected.changes)
+  stored(changes: readonly StateChange[]): void {
+    this.#states.stored(changes)
   }
 
   /** Takes the current interval back, and goes on in careful mode: state objects are as after the last `collect`. */

@@ -2,7 +2,7 @@
  * A bounded cache of state objects: the hot ones, and every one that the store does not have yet.
  *
  * Bounded by two generations: what was not asked for during a whole generation is forgotten, unless a message of the
- * current interval touched it or a commit under way holds it. A state object that does not exist has an entry, too.
+ * current interval touched it or it is not stored yet. A state object that does not exist has an entry, too.
  */
 import type { StateDefinition } from '../api/definition.js'
 
@@ -15,8 +15,12 @@ export class StateEntry {
   packed: Uint8Array | undefined
   /** Number of the commit interval in which a message touched it last. */
   touchedIn = 0
-  /** Commits under way that hold it. */
+  /** What the store doesn't have yet holds it: commits under way, and what was committed but is not stored. */
   pins = 0
+  /** Whether it is among what was committed and is not stored. */
+  unstored = false
+  /** Then: its bytes as committed last; undefined: deleted. */
+  committed: Uint8Array | undefined
 
   constructor(
     readonly definition: StateDefinition,

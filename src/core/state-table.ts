@@ -3,8 +3,8 @@
  *
  * Invariants
  * 1. `packed` of an entry is what the last collected commit holds (or the store, when it was loaded since).
- * 2. An entry that a message of this interval touched, or that a commit under way holds, is not forgotten: the store
- *    does not have it yet.
+ * 2. An entry that a message of this interval touched, or that a commit under way holds, or that was committed and is not
+ *    stored yet, is not forgotten: the store does not have it.
  * 3. What a message touched can be taken back: the whole interval always (`retake`); one message when every message
  *    before it was settled (`settle`, careful mode).
  */
@@ -25,6 +25,8 @@ export class StateTable {
   #touched: StateEntry[] = []
   /** Careful mode: entries that the message under way touched. */
   #current: StateEntry[] = []
+  /** Committed, not stored. */
+  #unstored: StateEntry[] = []
   /** Careful mode: bytes after the last settled message, of entries touched in this interval. */
   readonly #settled = new Map<StateEntry, Uint8Array | undefined>()
 
@@ -105,6 +107,35 @@ export class StateTable {
     }
     this.#nextInterval()
     return changes
+  }
+
+  /** How many state objects are committed and not stored. */
+  get unstored(): number {
+    return this.#unstored.length
+  }
+
+  /** The log has them now; the store is to have them some time. In the order of the commits. */
+  committed(changes: readonly StateChange[]): void {
+    for (const { entry, value } of changes) {
+      entry.committed = value
+      if (entry.unstored) entry.pins--
+      else {
+        entry.unstored = true
+        this.#unstored.push(entry)
+      }
+    }
+  }
+
+  /** What the store is to have, as of the last commit: each state object once. `stored` them afterwards. */
+  takeUnstored(): StateChange[] {
+    const taken = this.#unstored
+    this.#unstored = []
+    return taken.map((entry) => {
+      const value = entry.committed
+      entry.unstored = false
+      entry.committed = undefined
+      return { entry, value }
+    })
   }
 
   /** The store has them now. */

@@ -18,6 +18,11 @@ export interface RuntimeOptions {
   /** The same while a task works off a backlog, where throughput counts, ms; default 100. */
   readonly backlogCommitIntervalMs: number
   /**
+   * How long what was committed is gathered before the store on disk has it, ms, 0 to 60,000; default 1,000. The log has
+   * it already: a worker that is killed replays this much from the changelog when it is started again.
+   */
+  readonly storeIntervalMs: number
+  /**
    * How long an empty source may hold the others of its task back, ms; default 10,000. It does so only until a fetch has
    * shown that it has nothing older: a fraction of a millisecond, unless its broker is slow or away. Shorter, and a slow
    * broker makes orders overtake the quotes before them (said in the log). See core/merge.ts.
@@ -52,6 +57,7 @@ export const defaults = {
   topicPrefix: '',
   commitIntervalMs: 20,
   backlogCommitIntervalMs: 100,
+  storeIntervalMs: 1000,
   maxHoldMs: 10_000,
   cachedStateObjects: 200_000,
   bufferBytes: 64 * 1024 * 1024,

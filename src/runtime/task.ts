@@ -9,7 +9,7 @@
  * Commit, in this order:
  *   C1. At once, without awaiting: pack what messages touched, take outputs and positions. Processing goes on.
  *   C2. One Kafka transaction.
- *   C3. Then one store transaction. Positions never go backwards.
+ *   C3. Then, for all commits of some time together, one store transaction. Positions never go backwards.
  * So the store never runs ahead of Kafka, and a crash at any point loses and repeats nothing.
  */
 import { errorKinds, isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
@@ -22,6 +22,7 @@ import { TaskLife, type TaskState } from '../core/task-life.js'
 import type { HandOff } from '../core/worker-status.js'
 import type { Timer } from '../ports/clock.js'
 import type { Fetched, FetchInput, PartitionPosition } from '../ports/log.js'
+import type { StoreMeta } from '../ports/store.js'
 import { activate, type Activation } from './activation.js'
 import type { TaskPlan } from './task-plan.js'
 import { discardStore, type StoreHolder } from './task-store.js'
@@ -60,6 +61,9 @@ interface Running {
   /** Positions of the last commit, in the order of the inputs. */
   committed: readonly number[]
   lastCommitMs: number
+  /** What the store's meta is to be once it has what was committed; undefined until the first commit. */
+  meta: Omit<StoreMeta, 'atEndMs'> | undefined
+  lastStoreMs: number
 }
 
 /** What is left to process: more at once, nothing for now, or more once a commit is through. */
@@ -76,6 +80,8 @@ interface Singly {
 const FIRST_BACK_OFF_MS = 50
 const MAX_BACK_OFF_MS = 2000
 const STOP_COMMIT_MS = 10_000
+/** The part of the state objects in memory that may be committed and not stored, one divided by this. */
+const STORE_SHARE = 4
 /** Records between two looks at the clock. */
 const RECORDS_PER_LOOK = 64
 
@@ -85,9 +91,10 @@ export class Task {
   #running: Running | undefined
   /** The commit under way: C1 done, C2 not yet. Never rejects. */
   #committing: Promise<void> | undefined
-  /** C3 of all commits so far. Never rejects. */
-  #storeWrites: Promise<void> = Promise.resolve()
-  #storeWritesUnderWay = 0
+  /** C3 under way, or the last one. Never rejects. */
+  #storing: Promise<void> = Promise.resolve()
+  #isStoring = false
+  #storeTimer: Timer | undefined
   #commitTimer: Timer | undefined
   #holdTimer: Timer | undefined
   #abort = new AbortController()
@@ -210,8 +217,11 @@ export class Task {
     this.#abort.abort(new Error('the task is closed'))
     // It may be opening the store: that is closed only when nobody works on it.
     await atMost(this.env.clock, STOP_COMMIT_MS, this.#activating)
-    await this.#storeWrites
-    if (running !== undefined && commit) await this.#writeAtEnd()
+    await this.#storing
+    if (running !== undefined && commit)
+      await this.#write(running).catch((error: unknown) => {
+        this.env.logger.warn({ task: this.id, error: messageOf(error) }, 'could not write to the store')
+      })
     await this.holder.store?.close().catch((error: unknown) => {
       this.env.logger.warn({ task: this.id, error: messageOf(error) }, 'could not close the store')
     })
@@ -222,17 +232,7 @@ export class Task {
    * too long can't be trusted (core/restore-plan.ts). To be called now and then, for an idle task commits nothing.
    */
   refresh(): void {
-    // A write under way would be followed by its own past: positions never go backwards.
-    if (this.#running === undefined || this.#storeWritesUnderWay > 0) return
-    this.#storeWrites = Promise.all([this.#storeWrites, this.#writeAtEnd()]).then(() => undefined)
-  }
-
-  async #writeAtEnd(): Promise<void> {
-    const meta = this.holder.store?.meta()
-    if (meta === undefined) return
-    await this.holder.store?.write([], { ...meta, atEndMs: this.env.clock.now() }).catch((error: unknown) => {
-      this.env.logger.warn({ task: this.id, error: messageOf(error) }, 'could not write to the store')
-    })
+    if (this.#running !== undefined && !this.#isStoring) this.#store(this.#running)
   }
 
   // ---- becoming active ----
@@ -242,11 +242,11 @@ export class Task {
     const abort = (this.#abort = new AbortController())
     try {
       if (this.#damage !== undefined) {
-        await this.#storeWrites
+        await this.#storing
         await discardStore(this.plan, this.#damage, this.env, this.holder)
         this.#damage = undefined
       }
-      const activation = await activate(this.plan, this.env, abort.signal, this.#storeWrites, this.holder)
+      const activation = await activate(this.plan, this.env, abort.signal, this.#storing, this.holder)
       if (!this.#life.isCurrent(number)) {
         activation.producer.close()
         return
@@ -282,6 +282,8 @@ export class Task {
       processor,
       committed: activation.committed,
       lastCommitMs: -Infinity,
+      meta: undefined,
+      lastStoreMs: env.clock.monotonic(),
     }
     this.#life.become('running')
     for (const input of fetchInputs) env.fetcher.add(input)
@@ -364,7 +366,7 @@ export class Task {
 
   /** One commit at a time, and the store not far behind. When this turns true, the task is made ready. */
   #canCommit(): boolean {
-    return this.#committing === undefined && this.#storeWritesUnderWay <= 1
+    return this.#committing === undefined && !(this.#isStoring && this.#isStoreFarBehind())
   }
 
   #isFull({ inputs, processor }: Running): boolean {
@@ -450,34 +452,67 @@ export class Task {
     if (!this.#life.isCurrent(number)) return
     this.#backOffMs = FIRST_BACK_OFF_MS
     this.#sayDeadLetters(collected)
-    const store = this.holder.store
     const changelogEnd = ends[0]
-    if (store === undefined || plan.changelog === undefined || changelogEnd === undefined) return
-    this.#storeWritesUnderWay++
-    const write = store
-      .write(
-        collected.changes.map(({ entry, value }) => ({ key: entry.storeKey, value })),
-        // The commit record is the changelog's first entry in `records`, and its last record: its position is one below the end.
-        {
-          changelogPosition: changelogEnd - 1,
-          identity: record.identity,
-          inputPositions: record.positions,
-          atEndMs: env.clock.now(),
-        },
-      )
-      .then(
-        () => {
-          running.processor.stored(collected)
-        },
-        (error: unknown) => {
-          if (this.#life.isCurrent(number)) this.#fail(number, error)
-        },
-      )
-      .finally(() => {
-        this.#storeWritesUnderWay--
-        env.ready(this)
+    if (plan.changelog === undefined || changelogEnd === undefined) return
+    running.processor.committed(collected)
+    // The changelog is the first in `records`, and the commit record its last record: its position is one below the end.
+    running.meta = {
+      changelogPosition: changelogEnd - 1,
+      identity: record.identity,
+      inputPositions: record.positions,
+    }
+    this.#storeWhenDue(running)
+  }
+
+  // ---- the store ----
+
+  /** Committed state objects are in memory until the store has them: a share of what may be there. */
+  #isStoreFarBehind(): boolean {
+    return (this.#running?.processor.unstored ?? 0) * STORE_SHARE >= this.plan.processor.maxCachedEntries
+  }
+
+  #storeWhenDue(running: Running): void {
+    if (this.#isStoring || running.meta === undefined) return
+    const { clock, options } = this.env
+    const dueInMs = this.#isStoreFarBehind() ? 0 : running.lastStoreMs + options.storeIntervalMs - clock.monotonic()
+    if (dueInMs <= 0) {
+      this.#store(running)
+      return
+    }
+    this.#storeTimer ??= clock.after(dueInMs, () => {
+      this.#storeTimer = undefined
+      if (this.#running === running) this.#storeWhenDue(running)
+    })
+  }
+
+  /** C3. */
+  #store(running: Running): void {
+    this.#storeTimer?.cancel()
+    this.#storeTimer = undefined
+    this.#isStoring = true
+    this.#storing = this.#write(running)
+      .catch((error: unknown) => {
+        this.#fail(running.number, error)
       })
-    this.#storeWrites = Promise.all([this.#storeWrites, write]).then(() => undefined)
+      .finally(() => {
+        this.#isStoring = false
+        if (this.#running === running) this.#storeWhenDue(running)
+        this.env.ready(this)
+      })
+  }
+
+  async #write(running: Running): Promise<void> {
+    const { store } = this.holder
+    const meta = running.meta ?? store?.meta()
+    if (store === undefined || meta === undefined) return
+    running.meta = undefined
+    running.lastStoreMs = this.env.clock.monotonic()
+    const changes = running.processor.takeUnstored()
+    await store.write(
+      changes.map(({ entry, value }) => ({ key: entry.storeKey, value })),
+      { ...meta, atEndMs: this.env.clock.now() },
+    )
+    running.processor.stored(changes)
   }
 
   #sayDeadLetters({ deadLetters }: Collected): void {
@@ -553,7 +588,8 @@ export class Task {
     this.#running = undefined
     this.#commitTimer?.cancel()
     this.#holdTimer?.cancel()
-    this.#commitTimer = this.#holdTimer = undefined
+    this.#storeTimer?.cancel()
+    this.#commitTimer = this.#holdTimer = this.#storeTimer = undefined
     if (running === undefined) return
     for (const input of running.fetchInputs) this.env.fetcher.remove(input)
     running.activation.producer.close()

@@ -116,6 +116,7 @@ class World {
       ...defaults,
       commitIntervalMs: random.pick([1, 5, 20, 100]),
       backlogCommitIntervalMs: random.pick([1, 20, 100]),
+      storeIntervalMs: random.pick([0, 10, 100, 1000]),
       maxHoldMs: this.#strict ? 3_600_000 : random.pick([0, 50, 500]),
       cachedStateObjects: random.pick([1, 3, 1000]),
     }

@@ -107,7 +107,8 @@ class Bench {
         for (const { entry, value } of collected.changes)
           if (value === undefined) this.store.delete(entry.storeKey.toString())
           else this.store.set(entry.storeKey.toString(), value)
-        this.processor.stored(collected)
+        this.processor.committed(collected)
+        this.processor.stored(this.processor.takeUnstored())
         return collected
       } catch (error) {
         if (!(error instanceof Retake)) throw error
