@@ -17,10 +17,15 @@ import type { Logger } from './ports/logger.js'
 import type { StateStores } from './ports/store.js'
 import { defaults, type RuntimeOptions } from './runtime/options.js'
 import { Worker } from './runtime/worker.js'
-import { systemClock, systemRandom } from './system.js'
+import { memoryShare, systemClock, systemRandom } from './system.js'
 
 /** What startWorker takes. Only `brokers` has to be given; the defaults of the rest are in docs/configuration.md. */
-export interface WorkerOptions extends BrokerConnection, Partial<RuntimeOptions> {
+export interface WorkerOptions extends BrokerConnection, Partial<Omit<RuntimeOptions, 'memoryBytes'>> {
+  /**
+   * What fetched records and state objects may take in memory, in bytes, about; what the process itself takes comes on top.
+   * Default: a quarter of the machine's memory, or the container's, and half of the process's heap at most.
+   */
+  readonly memoryBytes?: number | undefined
   /**
    * Directory of this worker's state stores. Default: `<state home>/potoroo/<application>/<name>`, where the state home is
    * XDG_STATE_HOME or ~/.local/state. Two workers can't share one (STATE_DIRECTORY_LOCKED).
@@ -46,13 +51,16 @@ export interface RunningWorker {
   stop(): Promise<void>
 }
 
+/** Also the least that an input gets. */
+const MIN_BUFFER_BYTES = 1024 * 1024
+
 const optionsSchema = type({
   topicPrefix: 'string <= 100',
   commitIntervalMs: '1 <= number.integer <= 10000',
   backlogCommitIntervalMs: '1 <= number.integer <= 10000',
   storeIntervalMs: '0 <= number.integer <= 60000',
   maxHoldMs: '0 <= number.integer <= 3600000',
-  cachedStateObjects: 'number.integer >= 1',
+  memoryBytes: 'number.integer >= 2097152',
   bufferBytes: 'number.integer >= 1048576',
   onError: "'dead-letter' | 'stop'",
   replicationFactor: '1 <= number.integer <= 100 | undefined',
@@ -103,11 +111,18 @@ export async function startWorker(application: Application, options: WorkerOptio
 
 function checkOptions(options: WorkerOptions): Omit<RuntimeOptions, 'name'> {
   const given = Object.entries(options).filter(([key, value]) => key in defaults && value !== undefined)
-  const runtime = { ...defaults, ...Object.fromEntries(given) }
+  const { memoryBytes = memoryShare() } = options
+  const bufferBytes = Math.max(MIN_BUFFER_BYTES, Math.min(defaults.bufferBytes, Math.floor(memoryBytes / 2)))
+  const runtime = { ...defaults, memoryBytes, bufferBytes, ...Object.fromEntries(given) }
   const checked = optionsSchema(runtime)
   if (checked instanceof type.errors) throw new PotorooError('INVALID_CONFIGURATION', checked.summary)
   if (options.name !== undefined && !/^[a-zA-Z0-9._-]{1,100}$/.test(options.name))
     throw new PotorooError('INVALID_CONFIGURATION', `name '${options.name}': 1 to 100 letters, digits, '.', '_' or '-'`)
+  if (runtime.bufferBytes > runtime.memoryBytes)
+    throw new PotorooError(
+      'INVALID_CONFIGURATION',
+      `bufferBytes (${String(runtime.bufferBytes)}) is a part of memoryBytes (${String(runtime.memoryBytes)}), and can't be more`,
+    )
   if (runtime.heartbeatIntervalMs * 3 > runtime.sessionTimeoutMs)
     throw new PotorooError(
       'INVALID_CONFIGURATION',

@@ -31,6 +31,18 @@ export const wholeNumber =
 
 export const port = wholeNumber(0, 65_535)
 
+const unitBytes = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 } as const
+
+/** Bytes, or 512m, 1.5g and the like (KiB, MiB, GiB), from min on. */
+export const size =
+  (min: number) =>
+  (text: string): number => {
+    const [, number, unit] = /^(\d+(?:\.\d+)?)([kmg]?)(?:i?b)?$/i.exec(text) ?? []
+    const value = Math.floor(Number(number) * unitBytes[(unit ?? '').toLowerCase() as keyof typeof unitBytes])
+    if (value >= min && Number.isSafeInteger(value)) return value
+    throw new InvalidArgumentError(`It has to be a size, ${String(min / unitBytes.m)}m or more: 512m, 2g.`)
+  }
+
 export function topicPrefix(text: string): string {
   if (/^[a-zA-Z0-9._-]*$/.test(text)) return text
   throw new InvalidArgumentError('Kafka takes letters, digits, ., _ and - in names.')

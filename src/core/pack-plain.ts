@@ -4,8 +4,9 @@
  *
  * Invariants
  * 1. What is written reads back as it was, -0 and NaN too. Where that isn't sure, nothing is written.
- * 2. The same values in the same order give the same bytes, and the bytes are nobody else's.
+ * 2. The same values in the same order give the same bytes.
  */
+import { byteString, type ByteString } from './byte-string.js'
 
 /** Deeper than anything but a mistake; leaves the stack alone. */
 export const MAX_DEPTH = 200
@@ -23,13 +24,11 @@ export class PlainWriter {
   readonly #seen = new Set<object>()
 
   /** The bytes, or undefined where `root` is more than a tree of plain values. Of the root, only its own fields count. */
-  write(root: object): Buffer | undefined {
+  write(root: object): ByteString | undefined {
     this.#end = 0
     try {
       if (!this.#fields(root, 0)) return undefined
-      const packed = Buffer.allocUnsafe(this.#end)
-      this.#bytes.copy(packed, 0, 0, this.#end)
-      return packed
+      return byteString(this.#bytes, 0, this.#end)
     } finally {
       if (this.#seen.size > 0) this.#seen.clear()
       if (this.#bytes.length > MAX_KEPT_BYTES) this.#resize(INITIAL_BYTES)

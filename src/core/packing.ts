@@ -8,16 +8,16 @@
  * Invariants
  * 1. What was packed comes back as it was, or STATE_NOT_PACKABLE names the field that would not.
  * 2. The same state gives the same bytes, in every process: bytes carry all they mean.
- * 3. Bytes are nobody else's when they are given away, and what is unpacked doesn't look into them.
  */
 import { Packr, Unpackr } from 'msgpackr'
 import type { StateDefinition } from '../api/definition.js'
 import { messageOf, PotorooError } from '../errors.js'
+import { byteString, bytesOf, type ByteString } from './byte-string.js'
 import { PlainWriter } from './pack-plain.js'
 import { unpackable } from './packable.js'
 
 /** Never used by MessagePack. */
-const RICH = 0xc1
+const RICH = '\xc1'
 
 const plainWriter = new PlainWriter()
 const plainReader = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: 'bigint' })
@@ -33,7 +33,7 @@ const richWriter = new Packr(richOptions)
 const richReader = new Unpackr(richOptions)
 
 /** Throws STATE_NOT_PACKABLE. */
-export function pack(definition: StateDefinition, state: object): Buffer {
+export function pack(definition: StateDefinition, state: object): ByteString {
   const plain = plainOf(definition, state)
   const packed = plainWriter.write(plain)
   return packed ?? packRich(definition, plain)
@@ -52,7 +52,7 @@ function plainOf(definition: StateDefinition, state: object): object {
   return plain
 }
 
-function packRich(definition: StateDefinition, plain: object): Buffer {
+function packRich(definition: StateDefinition, plain: object): ByteString {
   const found = unpackable(plain)
   if (found !== undefined) throw notPackable(definition, found)
   // msgpackr would ask a class for its own ideas of packing
@@ -63,20 +63,17 @@ function packRich(definition: StateDefinition, plain: object): Buffer {
   } catch (error) {
     throw notPackable(definition, messageOf(error), error)
   }
-  const bytes = Buffer.allocUnsafe(packed.length + 1)
-  bytes[0] = RICH
-  packed.copy(bytes, 1)
-  return bytes
+  return RICH + byteString(packed)
 }
 
 const notPackable = (definition: StateDefinition, reason: string, cause?: unknown): PotorooError =>
   new PotorooError('STATE_NOT_PACKABLE', `State object ${definition.name} can't be stored: ${reason}.`, { cause })
 
 /** Throws STORE_DAMAGED for bytes that pack() didn't write, and what an unpack of the user's throws. */
-export function unpack(definition: StateDefinition, bytes: Uint8Array, key: string): object {
+export function unpack(definition: StateDefinition, packed: ByteString, key: string): object {
   let plain: unknown
   try {
-    plain = bytes[0] === RICH ? richReader.unpack(bytes.subarray(1)) : plainReader.unpack(bytes)
+    plain = packed.startsWith(RICH) ? richReader.unpack(bytesOf(packed.slice(1))) : plainReader.unpack(bytesOf(packed))
   } catch (error) {
     throw unreadable(definition, messageOf(error), error)
   }

@@ -13,6 +13,7 @@
 import type { ComputationContext, PipelineDefinition, Step, TopicDefinition } from '../api/definition.js'
 import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
 import { COMMIT_KEY, encodeCommitRecord, type CommitRecord } from './commit-record.js'
+import { isUtf8Of, type ByteString } from './byte-string.js'
 import type { Input } from './input.js'
 import { fits, Outbox, type DeadLetter, type Destination, type OutgoingRecords } from './outbox.js'
 import { partitionOf } from './partitioner.js'
@@ -32,9 +33,10 @@ export interface ProcessorPlan {
   /** Undefined for a sub-topology without state. */
   readonly changelog: Destination | undefined
   readonly onError: 'dead-letter' | 'stop'
-  readonly maxCachedEntries: number
+  /** What state objects may take in memory, about. */
+  readonly maxStateBytes: number
   /** Reads a state object's bytes from the store. */
-  readonly load: (storeKey: Buffer) => Uint8Array | undefined
+  readonly load: (storeKey: ByteString) => ByteString | undefined
 }
 
 /** Thrown in normal mode: take the interval back (`retake`), rewind the inputs, and go on in careful mode. */
@@ -63,13 +65,13 @@ export class Processor {
   readonly #states: StateTable
   readonly #outbox = new Outbox()
   readonly #context = new Context()
-  readonly #fitsChangelog: (entry: StateEntry, value: Uint8Array) => boolean
+  readonly #fitsChangelog: (entry: StateEntry, value: ByteString) => boolean
   #failures = 0
   #calm = 0
 
   constructor(private readonly plan: ProcessorPlan) {
-    const { changelog, subTopology, maxCachedEntries, load } = plan
-    this.#states = new StateTable(subTopology.states, maxCachedEntries, load)
+    const { changelog, subTopology, maxStateBytes, load } = plan
+    this.#states = new StateTable(subTopology.states, maxStateBytes, load)
     this.#fitsChangelog = (entry, value) =>
       changelog === undefined || fits(changelog, entry.storeKey.length, value.length)
   }
@@ -121,7 +123,7 @@ export class Processor {
     const { changelog, partition } = this.plan
     if (changelog !== undefined) {
       const writer = new RecordWriter(changelog.maxMessageBytes)
-      for (const { entry, value } of changes) writer.append(nowMs, entry.storeKey, value ?? null)
+      for (const { entry, value } of changes) writer.append(nowMs, entry.storeKey, value ?? null, undefined, 'latin1')
       // The commit record is the last: the store's position is its position.
       writer.append(nowMs, COMMIT_KEY, encodeCommitRecord(commit))
       records.unshift({ topic: changelog.topic, partition, chunks: writer.take() })
@@ -138,9 +140,9 @@ export class Processor {
     this.#states.committed(collected.changes)
   }
 
-  /** How many state objects are committed and not stored. */
-  get unstored(): number {
-    return this.#states.unstored
+  /** What state objects that are committed and not stored take in memory, about, in bytes. */
+  get unstoredBytes(): number {
+    return this.#states.unstoredBytes
   }
 
   /** What the store is to have, as of the last commit. */
@@ -214,9 +216,9 @@ export class Processor {
     }
     let entry = this.#states.cached(definition, key)
     if (entry === undefined) {
-      const keyBytes = this.#checkKey(pipeline.source, key, input.cursor)
-      entry = this.#states.bring(definition, key, keyBytes)
-    } else if (!isKeyOf(input.cursor, entry.keyBytes)) throw keyMismatch(key, input.cursor)
+      this.#checkKey(pipeline.source, key, input.cursor)
+      entry = this.#states.bring(definition, key)
+    } else if (!isKeyOf(input.cursor, key)) throw keyMismatch(key, input.cursor)
     const state = this.#states.touch(entry, this.careful)
     const context = this.#context
     context.beginComputation(key)
@@ -243,26 +245,26 @@ export class Processor {
     const key = sink.keyOf(current)
     // What has the key of the state object is on the task's own partition, where the topics are alike.
     const same = entry !== undefined && key === entry.key && to.partitions === this.plan.partitions
-    const bytes = entry !== undefined && key === entry.key ? entry.keyBytes : Buffer.from(key)
     const partition =
       same && partitioner === pipeline.source.partitioner
         ? this.plan.partition
-        : partitionOf(partitioner, bytes, to.partitions)
-    emit(to, partition, bytes, sink.encode(current))
+        : partitionOf(partitioner, Buffer.from(key), to.partitions)
+    emit(to, partition, key, sink.encode(current))
   }
 
-  /** The key in UTF-8. Throws bad input where it is not the record's, or the record is not where it belongs. */
-  #checkKey(source: TopicDefinition, key: string, cursor: RecordCursor): Buffer {
-    const bytes = Buffer.from(key)
-    if (!isKeyOf(cursor, bytes)) throw keyMismatch(key, cursor)
-    if (bytes.length > MAX_KEY_BYTES)
+  /** Throws bad input where the key is not the record's, or the record is not where it belongs. */
+  #checkKey(source: TopicDefinition, key: string, cursor: RecordCursor): void {
+    // a lone surrogate has no bytes of its own: its key would be that of U+FFFD
+    if (!isKeyOf(cursor, key) || !key.isWellFormed()) throw keyMismatch(key, cursor)
+    const { buffer, keyStart, keyEnd } = cursor
+    if (keyEnd - keyStart > MAX_KEY_BYTES)
       throw new PotorooError(
         'KEY_TOO_LONG',
-        `the key has ${String(bytes.length)} bytes, more than ${String(MAX_KEY_BYTES)}`,
+        `the key has ${String(keyEnd - keyStart)} bytes, more than ${String(MAX_KEY_BYTES)}`,
       )
     const { partitioner } = source
-    if (partitioner === undefined) return bytes
-    const right = partitionOf(partitioner, bytes, this.plan.partitions)
+    if (partitioner === undefined) return
+    const right = partitionOf(partitioner, buffer.subarray(keyStart, keyEnd), this.plan.partitions)
     if (right !== this.plan.partition)
       throw new PotorooError(
         'WRONG_PARTITION',
@@ -271,7 +273,6 @@ export class Processor {
             ? 'producers must use murmur2 as the Java client does (librdkafka: partitioner=murmur2_random; its default, CRC32, is another)'
             : `producers must partition by ${partitioner} of the key`),
       )
-    return bytes
   }
 
   /** A failure of the application's: to the dead letters, or a stop, as it was chosen. */
@@ -293,7 +294,7 @@ export class Processor {
   }
 }
 
-type Emit = (to: Destination, partition: number, key: Buffer, value: Uint8Array | string) => void
+type Emit = (to: Destination, partition: number, key: string, value: Uint8Array | string) => void
 
 /** Bad input, found before the pipeline has changed anything: dead letters, whatever onError says. */
 const badInput: ReadonlySet<ErrorCode> = new Set(['KEY_MISSING', 'KEY_MISMATCH', 'KEY_TOO_LONG', 'WRONG_PARTITION'])
@@ -311,12 +312,8 @@ const tooLarge = (to: Destination): PotorooError =>
     `an output is larger than ${to.topic} takes (max.message.bytes ${String(to.maxMessageBytes)})`,
   )
 
-function isKeyOf({ buffer, keyStart, keyEnd }: RecordCursor, key: Buffer): boolean {
-  const { length } = key
-  if (keyEnd - keyStart !== length) return false
-  for (let i = 0; i < length; i++) if (buffer[keyStart + i] !== key[i]) return false
-  return true
-}
+const isKeyOf = ({ buffer, keyStart, keyEnd }: RecordCursor, key: string): boolean =>
+  isUtf8Of(key, buffer, keyStart, keyEnd)
 
 /** Errors that are not of a message, but of the store or of the application as a whole: they stop the worker. */
 const notOfTheMessage: ReadonlySet<ErrorCode> = new Set([

@@ -1,5 +1,9 @@
 import { PotorooError } from '../errors.js'
+import type { ByteString } from './byte-string.js'
 import { BATCH_HEADER_BYTES, type RecordChunk, type RecordHeader } from './record-format.js'
+
+/** What a record's strings are: texts, or byte strings. */
+type Texts = 'utf8' | 'latin1'
 
 const EMPTY = Buffer.alloc(0)
 /** Chunks start with that much memory, or as much as the chunk before had. */
@@ -48,12 +52,16 @@ export class RecordWriter {
     return this.#closedBytes + (this.#inChunk === 0 ? 0 : this.#end)
   }
 
-  /** False: this record alone would make a batch larger than `maxBatchBytes`; nothing was appended. */
+  /**
+   * False: this record alone would make a batch larger than `maxBatchBytes`; nothing was appended. `texts`: what strings
+   * are, texts to be written in UTF-8, or byte strings ('latin1').
+   */
   append(
     timestampMs: number,
     key: Uint8Array | string | null,
     value: Uint8Array | string | null,
     headers?: readonly RecordHeader[],
+    texts: Texts = 'utf8',
   ): boolean {
     if (!Number.isSafeInteger(timestampMs)) {
       throw new PotorooError('INTERNAL', `a record's timestamp is whole milliseconds, not ${String(timestampMs)}`)
@@ -66,12 +74,12 @@ export class RecordWriter {
     if (
       this.#inChunk > 0 &&
       this.#makeRoom(this.#endWith(timestampMs, keyBytes, valueBytes, headersBytes)) &&
-      this.#write(timestampMs, key, keyBytes, value, valueBytes, headers, headersBytes)
+      this.#write(timestampMs, key, keyBytes, value, valueBytes, headers, headersBytes, texts)
     ) {
       return true
     }
-    const exactKeyBytes = bytesOf(key)
-    const exactValueBytes = bytesOf(value)
+    const exactKeyBytes = bytesOf(key, texts)
+    const exactValueBytes = bytesOf(value, texts)
     if (
       this.#inChunk === 0 ||
       !this.#makeRoom(this.#endWith(timestampMs, exactKeyBytes, exactValueBytes, headersBytes))
@@ -83,7 +91,7 @@ export class RecordWriter {
       this.#maxTimestampMs = timestampMs
       this.#makeRoom(alone)
     }
-    return this.#write(timestampMs, key, exactKeyBytes, value, exactValueBytes, headers, headersBytes)
+    return this.#write(timestampMs, key, exactKeyBytes, value, exactValueBytes, headers, headersBytes, texts)
   }
 
   /** The chunks in their order; the writer is empty then. */
@@ -155,6 +163,7 @@ export class RecordWriter {
     valueBytes: number,
     headers: readonly RecordHeader[] | undefined,
     headersBytes: number,
+    texts: Texts,
   ): boolean {
     const buffer = this.#buffer
     const timestampDelta = timestampMs - this.#baseTimestampMs
@@ -171,12 +180,12 @@ export class RecordWriter {
     at = writeVarint(buffer, at, this.#inChunk)
     at = writeVarint(buffer, at, keyBytes)
     if (key !== null) {
-      if (!writeContent(buffer, at, key, keyBytes)) return false
+      if (!writeContent(buffer, at, key, keyBytes, texts)) return false
       at += keyBytes
     }
     at = writeVarint(buffer, at, valueBytes)
     if (value !== null) {
-      if (!writeContent(buffer, at, value, valueBytes)) return false
+      if (!writeContent(buffer, at, value, valueBytes, texts)) return false
       at += valueBytes
     }
     if (headers === undefined || headers.length === 0) buffer[at++] = 0
@@ -195,9 +204,9 @@ function batchAlone(keyBytes: number, valueBytes: number, headersBytes: number):
 }
 
 /** -1 for null, as it is written. */
-function bytesOf(content: Uint8Array | string | null): number {
+function bytesOf(content: Uint8Array | string | null, texts: Texts = 'utf8'): number {
   if (content === null) return -1
-  return typeof content === 'string' ? Buffer.byteLength(content) : content.length
+  return typeof content === 'string' && texts === 'utf8' ? Buffer.byteLength(content) : content.length
 }
 
 /** The size of content with its length in front of it. */
@@ -248,11 +257,21 @@ function writeVarlong(buffer: Buffer, at: number, value: number): number {
   return at
 }
 
-function writeContent(buffer: Buffer, at: number, content: Uint8Array | string, bytes: number): boolean {
-  if (typeof content === 'string') return writeText(buffer, at, content, bytes)
+function writeContent(buffer: Buffer, at: number, content: Uint8Array | string, bytes: number, texts: Texts): boolean {
+  if (typeof content === 'string') {
+    if (texts === 'utf8') return writeText(buffer, at, content, bytes)
+    writeByteString(buffer, at, content)
+    return true
+  }
   if (bytes > SHORT_BYTES) buffer.set(content, at)
   else for (let i = 0; i < bytes; i++) buffer[at + i] = content[i] ?? 0
   return true
+}
+
+function writeByteString(buffer: Buffer, at: number, string: ByteString): void {
+  const { length } = string
+  if (length > SHORT_BYTES) buffer.write(string, at, 'latin1')
+  else for (let i = 0; i < length; i++) buffer[at + i] = string.charCodeAt(i)
 }
 
 /**

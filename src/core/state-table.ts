@@ -10,13 +10,14 @@
  */
 import type { StateDefinition } from '../api/definition.js'
 import { PotorooError } from '../errors.js'
+import type { ByteString } from './byte-string.js'
 import { pack, unpack } from './packing.js'
-import { StateCache, StateEntry } from './state-cache.js'
+import { bytesInMemory, StateCache, StateEntry, storeKeyOf } from './state-cache.js'
 
 export interface StateChange {
   readonly entry: StateEntry
   /** Undefined: deleted. */
-  readonly value: Uint8Array | undefined
+  readonly value: ByteString | undefined
 }
 
 export class StateTable {
@@ -27,15 +28,17 @@ export class StateTable {
   #current: StateEntry[] = []
   /** Committed, not stored. */
   #unstored: StateEntry[] = []
+  #unstoredBytes = 0
   /** Careful mode: bytes after the last settled message, of entries touched in this interval. */
-  readonly #settled = new Map<StateEntry, Uint8Array | undefined>()
+  readonly #settled = new Map<StateEntry, ByteString | undefined>()
 
   constructor(
     definitions: readonly StateDefinition[],
-    maxEntries: number,
-    private readonly load: (storeKey: Buffer) => Uint8Array | undefined,
+    /** What state objects may take in memory, about. More are there while the store does not have them yet. */
+    maxBytes: number,
+    private readonly load: (storeKey: ByteString) => ByteString | undefined,
   ) {
-    const each = Math.max(1, Math.floor(maxEntries / Math.max(1, definitions.length)))
+    const each = maxBytes / Math.max(1, definitions.length)
     this.#caches = new Map(definitions.map((definition) => [definition, new StateCache(each)]))
   }
 
@@ -44,10 +47,9 @@ export class StateTable {
     return this.#caches.get(definition)?.get(key)
   }
 
-  /** Brings the entry into memory, from the store where that has it. `keyBytes`: the key in UTF-8. */
-  bring(definition: StateDefinition, key: string, keyBytes: Uint8Array): StateEntry {
-    const storeKey = storeKeyOf(definition.name, keyBytes)
-    const entry = new StateEntry(definition, key, storeKey, storeKey.subarray(-keyBytes.length), this.load(storeKey))
+  /** Brings the entry into memory, from the store where that has it. */
+  bring(definition: StateDefinition, key: string): StateEntry {
+    const entry = new StateEntry(definition, key, this.load(storeKeyOf(definition.name, key)))
     this.#caches.get(definition)?.add(entry, this.#interval)
     return entry
   }
@@ -73,7 +75,7 @@ export class StateTable {
   }
 
   /** Careful mode, after a message: its effect is kept. Throws what makes it impossible to keep; then `undo` it. */
-  settle(fits: (entry: StateEntry, value: Uint8Array) => boolean): void {
+  settle(fits: (entry: StateEntry, value: ByteString) => boolean): void {
     const settled = this.#current.map((entry) => {
       const value = this.#pack(entry)
       if (value !== undefined && !fits(entry, value)) throw tooLarge(entry, value)
@@ -93,7 +95,7 @@ export class StateTable {
    * What this interval changed, packed; the next interval begins. A state object whose bytes are as before, or that is
    * as it would begin, is not among it. Throws STATE_NOT_PACKABLE or RECORD_TOO_LARGE and changes nothing.
    */
-  collect(fits: (entry: StateEntry, value: Uint8Array) => boolean): StateChange[] {
+  collect(fits: (entry: StateEntry, value: ByteString) => boolean): StateChange[] {
     const changes: StateChange[] = []
     for (const entry of this.#touched) {
       const value = this.#pack(entry)
@@ -102,6 +104,8 @@ export class StateTable {
       changes.push({ entry, value })
     }
     for (const { entry, value } of changes) {
+      const grown = (value?.length ?? 0) - (entry.packed?.length ?? 0)
+      if (grown !== 0) this.#caches.get(entry.definition)?.grown(grown)
       entry.packed = entry.bytes = value
       entry.pins++
     }
@@ -109,9 +113,9 @@ export class StateTable {
     return changes
   }
 
-  /** How many state objects are committed and not stored. */
-  get unstored(): number {
-    return this.#unstored.length
+  /** What state objects that are committed and not stored take in memory, about, in bytes. */
+  get unstoredBytes(): number {
+    return this.#unstoredBytes
   }
 
   /** The log has them now; the store is to have them some time. In the order of the commits. */
@@ -122,6 +126,7 @@ export class StateTable {
       else {
         entry.unstored = true
         this.#unstored.push(entry)
+        this.#unstoredBytes += bytesInMemory(entry.key.length, value?.length ?? 0)
       }
     }
   }
@@ -130,6 +135,7 @@ export class StateTable {
   takeUnstored(): StateChange[] {
     const taken = this.#unstored
     this.#unstored = []
+    this.#unstoredBytes = 0
     return taken.map((entry) => {
       const value = entry.committed
       entry.unstored = false
@@ -156,31 +162,24 @@ export class StateTable {
     this.#settled.clear()
   }
 
-  #pack(entry: StateEntry): Uint8Array | undefined {
+  #pack(entry: StateEntry): ByteString | undefined {
     return entry.state === undefined ? entry.bytes : pack(entry.definition, entry.state)
   }
 }
 
-/** `<state object's name> \0 <key>`: the key of a state object in store and changelog. */
-export function storeKeyOf(name: string, keyBytes: Uint8Array): Buffer {
-  const prefix = Buffer.from(`${name}\0`)
-  return Buffer.concat([prefix, keyBytes])
-}
-
-function isUnchanged(entry: StateEntry, value: Uint8Array | undefined): boolean {
+function isUnchanged(entry: StateEntry, value: ByteString | undefined): boolean {
   if (value === entry.packed) return true
   if (value === undefined) return false
   // A new one that no message has changed yet is what the next message would begin with anyway.
-  const before = entry.packed ?? pack(entry.definition, entry.definition.initial(entry.key))
-  return value.length === before.length && Buffer.compare(value, before) === 0
+  return entry.packed === undefined && value === pack(entry.definition, entry.definition.initial(entry.key))
 }
 
-function revert(entry: StateEntry, bytes: Uint8Array | undefined): void {
+function revert(entry: StateEntry, bytes: ByteString | undefined): void {
   entry.state = undefined
   entry.bytes = bytes
 }
 
-const tooLarge = (entry: StateEntry, value: Uint8Array): PotorooError =>
+const tooLarge = (entry: StateEntry, value: ByteString): PotorooError =>
   new PotorooError(
     'RECORD_TOO_LARGE',
     `state object ${entry.definition.name} of key '${entry.key.slice(0, 100)}' has ${String(value.length)} bytes packed, more than the changelog takes`,

@@ -11,9 +11,11 @@ import { open as openFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { open as openLmdb, type Database, type RootDatabase } from 'lmdb'
 import { PotorooError } from '../errors.js'
+import { byteString, type ByteString } from '../core/byte-string.js'
 import type { Logger } from '../ports/logger.js'
 import type { StateStore, StoreChange, StoreMeta } from '../ports/store.js'
 import { checkDataFile } from './data-file.js'
+import { byteStringKeys, Values } from './byte-strings.js'
 import { damaged, failed, lmdbFailure } from './failures.js'
 import { FILE_MODE } from './files.js'
 import { decodeMeta, encodeMeta } from './meta.js'
@@ -37,7 +39,7 @@ const untypedOptions = {
 
 const OBJECTS = 'objects'
 const META = 'meta'
-const META_KEY = Buffer.from('store')
+const META_KEY: ByteString = 'store'
 
 export interface StoreOptions {
   /** Exists already. Nothing else is in it. */
@@ -62,14 +64,15 @@ export async function openStore(options: StoreOptions): Promise<LmdbStore> {
   const { directory, bootId } = options
   const file = dataFileOf(directory)
   checkDataFile(file)
-  let root: RootDatabase<Buffer, Uint8Array> | undefined
+  let root: RootDatabase<Uint8Array, Uint8Array> | undefined
   try {
     if (wentDownOpen(directory, bootId))
       throw damaged(directory, 'the machine went down while it was open, so its last writes may not be on the disk')
     if (bootId !== undefined) await markOpen(directory, bootId)
-    const binary = { encoding: 'binary', keyEncoding: 'binary' } as const
-    root = openLmdb<Buffer, Uint8Array>({
-      ...binary,
+    const byteStrings = { encoding: 'binary', keyEncoder: byteStringKeys } as const
+    root = openLmdb<Uint8Array, Uint8Array>({
+      encoding: 'binary',
+      keyEncoding: 'binary',
       path: directory,
       noSubdir: false,
       maxDbs: 2,
@@ -82,8 +85,8 @@ export async function openStore(options: StoreOptions): Promise<LmdbStore> {
       ...(bootId === undefined ? {} : { noSync: true }),
     })
     refuseForeign(root, directory)
-    const objects = root.openDB<Buffer, Uint8Array>(OBJECTS, binary)
-    const meta = root.openDB<Buffer, Uint8Array>(META, binary)
+    const objects = root.openDB<Uint8Array, ByteString>(OBJECTS, byteStrings)
+    const meta = root.openDB<Uint8Array, ByteString>(META, byteStrings)
     return new LmdbStore(options, root, objects, meta, readMeta(objects, meta, directory))
   } catch (error) {
     await root?.close()
@@ -94,7 +97,7 @@ export async function openStore(options: StoreOptions): Promise<LmdbStore> {
 export const dataFileOf = (directory: string): string => join(directory, 'data.mdb')
 
 /** The databases of an environment are the keys of its unnamed one. */
-function refuseForeign(root: RootDatabase<Buffer, Uint8Array>, directory: string): void {
+function refuseForeign(root: RootDatabase<Uint8Array, Uint8Array>, directory: string): void {
   for (const key of root.getKeys({ limit: 3 })) {
     // lmdb stores the final zero of the name, too
     const name = Buffer.from(key).toString().replace(/\0$/, '')
@@ -104,8 +107,8 @@ function refuseForeign(root: RootDatabase<Buffer, Uint8Array>, directory: string
 }
 
 function readMeta(
-  objects: Database<Buffer, Uint8Array>,
-  meta: Database<Buffer, Uint8Array>,
+  objects: Database<Uint8Array, ByteString>,
+  meta: Database<Uint8Array, ByteString>,
   directory: string,
 ): StoreMeta | undefined {
   const bytes = meta.getBinary(META_KEY)
@@ -122,9 +125,9 @@ function readMeta(
 export class LmdbStore implements StateStore {
   readonly #file: string
   readonly #options: StoreOptions
-  readonly #root: RootDatabase<Buffer, Uint8Array>
-  readonly #objects: Database<Buffer, Uint8Array>
-  readonly #metaDatabase: Database<Buffer, Uint8Array>
+  readonly #root: RootDatabase<Uint8Array, Uint8Array>
+  readonly #objects: Database<Uint8Array, ByteString>
+  readonly #metaDatabase: Database<Uint8Array, ByteString>
   #meta: StoreMeta | undefined
   #waiting: Write[] = []
   #writing: Promise<void> | undefined
@@ -135,9 +138,9 @@ export class LmdbStore implements StateStore {
   /** Use `openStore`. */
   constructor(
     options: StoreOptions,
-    root: RootDatabase<Buffer, Uint8Array>,
-    objects: Database<Buffer, Uint8Array>,
-    metaDatabase: Database<Buffer, Uint8Array>,
+    root: RootDatabase<Uint8Array, Uint8Array>,
+    objects: Database<Uint8Array, ByteString>,
+    metaDatabase: Database<Uint8Array, ByteString>,
     meta: StoreMeta | undefined,
   ) {
     this.#options = options
@@ -152,12 +155,14 @@ export class LmdbStore implements StateStore {
     return this.#meta
   }
 
-  get(key: Uint8Array): Uint8Array | undefined {
+  get(key: ByteString): ByteString | undefined {
     this.#refuseClosed()
     // LMDB has no such keys, and would throw
     if (key.length === 0 || key.length > MAX_KEY_BYTES) return undefined
     try {
-      return this.#objects.getBinary(key)
+      const bytes = this.#objects.getBinaryFast(key)
+      // the next read overwrites them
+      return bytes && byteString(bytes, 0, bytes.length)
     } catch (error) {
       throw lmdbFailure(`Reading from the store ${this.#options.directory}`, this.#options.directory, error)
     }
@@ -224,12 +229,13 @@ export class LmdbStore implements StateStore {
     this.#refuseFullDisk(writes)
     const meta = writes.findLast((write) => write.meta !== undefined)?.meta ?? this.#meta
     const bytes = encodeMeta(meta)
+    const values = new Values(writes.flatMap(({ changes }) => changes))
     // lmdb answers for the batch alone, not for what is in it
     await this.#objects.batch(() => {
       for (const { changes } of writes)
         for (const { key, value } of changes)
           if (value === undefined) void this.#objects.remove(key)
-          else void this.#objects.put(key, value as Buffer)
+          else void this.#objects.put(key, values.next(value))
       void this.#metaDatabase.put(META_KEY, bytes)
     })
     this.#meta = meta
@@ -301,10 +307,12 @@ async function reasonOf(error: unknown): Promise<unknown> {
   return Promise.race([reason, new Promise((resolve) => setImmediate(resolve, error))])
 }
 
-function statsOf(database: Database<Buffer, Uint8Array>): Record<'entryCount' | 'lastPageNumber' | 'pageSize', number> {
+function statsOf(
+  database: Database<Uint8Array, ByteString>,
+): Record<'entryCount' | 'lastPageNumber' | 'pageSize', number> {
   return database.getStats() as Record<'entryCount' | 'lastPageNumber' | 'pageSize', number>
 }
-const entriesOf = (database: Database<Buffer, Uint8Array>): number => statsOf(database).entryCount
+const entriesOf = (database: Database<Uint8Array, ByteString>): number => statsOf(database).entryCount
 
 export function freeBytesOn(directory: string): number {
   const { bavail, bsize } = statfsSync(directory)

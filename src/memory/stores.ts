@@ -9,6 +9,7 @@
  * 3. One living process has the directory; a dead one's lock counts for nothing.
  */
 import { PotorooError } from '../errors.js'
+import type { ByteString } from '../core/byte-string.js'
 import { noFaults } from './faults.js'
 import { sleep } from './waiting.js'
 import type { Faults } from './faults.js'
@@ -17,7 +18,7 @@ import type { Snapshot } from '../ports/peers.js'
 import type { StateStore, StateStores, StoreChange, StoreMeta } from '../ports/store.js'
 
 interface Contents {
-  readonly values: Map<string, Uint8Array>
+  readonly values: Map<ByteString, ByteString>
   meta: StoreMeta | undefined
   damaged: boolean
 }
@@ -47,8 +48,8 @@ export class MemoryDisk {
     })
   }
 
-  /** What is on the disk for a task, for tests to look at. Keys are latin1. */
-  look(task: string): { readonly meta: StoreMeta | undefined; readonly values: ReadonlyMap<string, Uint8Array> } {
+  /** What is on the disk for a task, for tests to look at. */
+  look(task: string): { readonly meta: StoreMeta | undefined; readonly values: ReadonlyMap<ByteString, ByteString> } {
     return this.contents(task)
   }
 
@@ -181,9 +182,8 @@ class MemoryStateStore implements StateStore {
     return this.contents.meta
   }
 
-  get(key: Uint8Array): Uint8Array | undefined {
-    const value = this.contents.values.get(latin1(key))
-    return value === undefined ? undefined : Uint8Array.from(value)
+  get(key: ByteString): ByteString | undefined {
+    return this.contents.values.get(key)
   }
 
   write(changes: readonly StoreChange[], meta: StoreMeta | undefined): Promise<void> {
@@ -212,16 +212,14 @@ class MemoryStateStore implements StateStore {
     }
     if (this.#failure !== undefined) throw this.#failure
     for (const { key, value } of changes) {
-      if (value === undefined) this.contents.values.delete(latin1(key))
-      else this.contents.values.set(latin1(key), Uint8Array.from(value))
+      if (value === undefined) this.contents.values.delete(key)
+      else this.contents.values.set(key, value)
     }
     if (meta !== undefined) this.contents.meta = meta
     this.events.written(meta)
     await sleep(clock, knownAfterMs)
   }
 }
-
-const latin1 = (key: Uint8Array): string => Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
 
 const CHUNK_BYTES = 1_000
 
@@ -243,7 +241,7 @@ const encode = ({ values, meta }: Contents): Buffer =>
     JSON.stringify({
       format: FORMAT,
       meta,
-      values: [...values].map(([key, value]) => [key, Buffer.from(value).toString('latin1')]),
+      values: [...values],
     }),
   )
 
@@ -252,8 +250,7 @@ function decode(bytes: Buffer): Contents | undefined {
   try {
     const parsed = JSON.parse(bytes.toString()) as { format: string; meta?: StoreMeta; values: [string, string][] }
     if (parsed.format !== FORMAT) return undefined
-    const values = new Map(parsed.values.map(([key, value]) => [key, Buffer.from(value, 'latin1')]))
-    return { values, meta: parsed.meta, damaged: false }
+    return { values: new Map(parsed.values), meta: parsed.meta, damaged: false }
   } catch {
     return undefined
   }

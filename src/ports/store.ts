@@ -1,5 +1,6 @@
 /** The state store: what the runtime needs of LMDB. One store per task, in the worker's state directory. */
 
+import type { ByteString } from '../core/byte-string.js'
 import type { Snapshot } from './peers.js'
 
 export interface StoreMeta {
@@ -15,11 +16,11 @@ export interface StoreMeta {
 
 export interface StateStore {
   meta(): StoreMeta | undefined
-  /** The bytes stored under key, a copy; undefined when there are none. Synchronous: the hot path reads cold objects here. Keys up to 1,970 bytes. */
-  get(key: Uint8Array): Uint8Array | undefined
+  /** What is stored under the key; undefined when nothing is. Synchronous: the hot path reads cold objects here. Keys up to 1,970 bytes. */
+  get(key: ByteString): ByteString | undefined
   /**
    * Applies all of it in one transaction; resolves when a later open in any process sees it. undefined as a value
-   * deletes; meta undefined leaves it as it is. Writes are applied in the order of the calls. Bytes may not be changed by the caller until it resolves.
+   * deletes; meta undefined leaves it as it is. Writes are applied in the order of the calls.
    * Rejects with STORE_FAILED (a full disk, say); the store then holds what it held before, and takes no write until it
    * is opened anew, for a later one would leave a gap.
    */
@@ -30,8 +31,8 @@ export interface StateStore {
   close(): Promise<void>
 }
 export interface StoreChange {
-  readonly key: Uint8Array
-  readonly value: Uint8Array | undefined
+  readonly key: ByteString
+  readonly value: ByteString | undefined
 }
 
 /** The stores of one worker, under its lock. */

@@ -8,6 +8,7 @@
  * 2. Nothing is written before a commit record has named the identity that the store knows. It is the first record at the
  *    store's position, unless compaction has removed it: then it is a later one.
  */
+import { byteString } from '../core/byte-string.js'
 import { COMMIT_KEY, decodeCommitRecord, isCommitKey, type CommitRecord } from '../core/commit-record.js'
 import { RecordCursor } from '../core/records.js'
 import { PotorooError } from '../errors.js'
@@ -162,8 +163,8 @@ export class ChangelogReader implements FetchInput {
       throw new IdentityMismatch('there is no commit record of this changelog near its position')
     this.#records++
     this.#slice.push({
-      key: Buffer.from(buffer.subarray(keyStart, keyEnd)),
-      value: valueStart < 0 ? undefined : Buffer.from(buffer.subarray(valueStart, valueEnd)),
+      key: byteString(buffer, keyStart, keyEnd),
+      value: valueStart < 0 ? undefined : byteString(buffer, valueStart, valueEnd),
     })
     this.#sliceBytes += keyEnd - keyStart + (valueStart < 0 ? 0 : valueEnd - valueStart)
   }

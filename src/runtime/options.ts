@@ -29,11 +29,11 @@ export interface RuntimeOptions {
    */
   readonly maxHoldMs: number
   /**
-   * State objects kept in memory; default 200,000. Each task of the application has an equal share of it, here or elsewhere.
-   * More are in memory while commits need them.
+   * What fetched records and state objects may take in memory, in bytes, about; what the process itself takes comes on top
+   * (docs/configuration.md). Each task of the application has an equal share, here or elsewhere.
    */
-  readonly cachedStateObjects: number
-  /** Bytes of fetched records kept in memory, of all inputs; default 64 MiB. Each input gets a share, 1 MiB at least. */
+  readonly memoryBytes: number
+  /** The part of it for fetched records, of all inputs; default 64 MiB. Each input gets a share, 1 MiB at least. */
   readonly bufferBytes: number
   /** What happens to a message whose computation throws; default 'dead-letter'. */
   readonly onError: 'dead-letter' | 'stop'
@@ -59,7 +59,7 @@ export const defaults = {
   backlogCommitIntervalMs: 100,
   storeIntervalMs: 1000,
   maxHoldMs: 10_000,
-  cachedStateObjects: 200_000,
+  memoryBytes: 256 * 1024 * 1024,
   bufferBytes: 64 * 1024 * 1024,
   onError: 'dead-letter',
   replicationFactor: undefined,

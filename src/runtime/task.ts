@@ -468,7 +468,7 @@ export class Task {
 
   /** Committed state objects are in memory until the store has them: a share of what may be there. */
   #isStoreFarBehind(): boolean {
-    return (this.#running?.processor.unstored ?? 0) * STORE_SHARE >= this.plan.processor.maxCachedEntries
+    return (this.#running?.processor.unstoredBytes ?? 0) * STORE_SHARE >= this.plan.processor.maxStateBytes
   }
 
   #storeWhenDue(running: Running): void {

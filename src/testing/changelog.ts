@@ -1,6 +1,7 @@
 /** A sub-topology's changelog, as a driver follows it: what is committed of its state objects. */
 import { decodeCommitRecord, isCommitKey, type CommitRecord } from '../core/commit-record.js'
-import { storeKeyOf } from '../core/state-table.js'
+import { byteString, bytesOf, type ByteString } from '../core/byte-string.js'
+import { storeKeyOf } from '../core/state-cache.js'
 import type { PartitionLog } from '../memory/partition.js'
 import { PartitionReader } from './partition-reader.js'
 
@@ -10,8 +11,8 @@ interface Followed {
 }
 
 export class Changelog {
-  /** Packed, by store key in latin1. A key lies in one partition alone. */
-  readonly #values = new Map<string, Buffer>()
+  /** Packed, by store key. A key lies in one partition alone. */
+  readonly #values = new Map<ByteString, ByteString>()
   readonly #partitions: readonly Followed[]
 
   constructor(
@@ -21,17 +22,17 @@ export class Changelog {
     this.#partitions = partitions.map((partition) => ({ reader: new PartitionReader(partition), commit: undefined }))
   }
 
-  get(stateObject: string, key: string): Buffer | undefined {
+  get(stateObject: string, key: string): ByteString | undefined {
     this.#update()
-    return this.#values.get(storeKeyOf(stateObject, Buffer.from(key)).toString('latin1'))
+    return this.#values.get(storeKeyOf(stateObject, key))
   }
 
   /** Keys in the order in which they came to be. */
-  entries(stateObject: string): [key: string, bytes: Buffer][] {
+  entries(stateObject: string): [key: string, packed: ByteString][] {
     this.#update()
-    const prefix = storeKeyOf(stateObject, Buffer.alloc(0)).toString('latin1')
-    return [...this.#values].flatMap(([storeKey, bytes]) =>
-      storeKey.startsWith(prefix) ? [[Buffer.from(storeKey.slice(prefix.length), 'latin1').toString(), bytes]] : [],
+    const prefix = storeKeyOf(stateObject, '')
+    return [...this.#values].flatMap(([storeKey, packed]) =>
+      storeKey.startsWith(prefix) ? [[bytesOf(storeKey.slice(prefix.length)).toString(), packed]] : [],
     )
   }
 
@@ -48,9 +49,9 @@ export class Changelog {
           followed.commit = decodeCommitRecord(buffer.subarray(valueStart, valueEnd), this.topic)
           return
         }
-        const storeKey = buffer.toString('latin1', keyStart, keyEnd)
+        const storeKey = byteString(buffer, keyStart, keyEnd)
         if (valueStart < 0) this.#values.delete(storeKey)
-        else this.#values.set(storeKey, Buffer.from(buffer.subarray(valueStart, valueEnd)))
+        else this.#values.set(storeKey, byteString(buffer, valueStart, valueEnd))
       })
   }
 }

@@ -5,7 +5,7 @@ import { pack, unpack } from '../core/packing.js'
 import { partitionOf } from '../core/partitioner.js'
 import { MAX_KEY_BYTES } from '../core/processor.js'
 import { RecordWriter } from '../core/records.js'
-import { storeKeyOf } from '../core/state-table.js'
+import { storeKeyOf } from '../core/state-cache.js'
 import type { SubTopology } from '../core/topology.js'
 import { PotorooError } from '../errors.js'
 import { isBrokerError } from '../memory/broker-error.js'
@@ -51,7 +51,7 @@ export class States {
     if (commit === undefined) throw new PotorooError('INTERNAL', `${changelog.topic} has no commit record`)
     const writer = new RecordWriter(cluster.describeTopic(changelog.topic)?.maxMessageBytes ?? 0)
     const nowMs = Math.floor(scheduler.nowMs)
-    if (!writer.append(nowMs, storeKeyOf(definition.name, keyBytes), value))
+    if (!writer.append(nowMs, storeKeyOf(definition.name, key), value, undefined, 'latin1'))
       throw new PotorooError('RECORD_TOO_LARGE', `state object ${definition.name} is larger than its changelog takes`)
     writer.append(nowMs, COMMIT_KEY, encodeCommitRecord({ ...commit, by: 'test', atMs: nowMs }))
 
@@ -60,10 +60,15 @@ export class States {
     const sources = sub.sources.map(({ topic }) => cluster.partition({ topic: topic.name, partition }))
     transactions.add(identity, [cluster.partition(to), ...sources])
     for (const chunk of writer.take()) cluster.produce(identity, to, chunk)
+    const markersAt = sources.map(({ highWatermark }) => highWatermark)
     transactions.end(identity, 'commit')
-    // Reads see it when this resolves, also while no worker runs.
+    // Reads see it when this resolves, also while no worker runs; and there is something for the owner to commit.
     const log = cluster.partition(to)
-    await scheduler.until(() => log.lastStableOffset === log.highWatermark)
+    await scheduler.until(
+      () =>
+        log.lastStableOffset === log.highWatermark &&
+        sources.every(({ highWatermark }, i) => highWatermark > (markersAt[i] ?? 0)),
+    )
   }
 
   /** InitProducerId. */

@@ -231,8 +231,8 @@ export const plantedFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: task,
-        find: 'collected.changes.map(({ entry, value }) => ({ key: entry.storeKey, value })),\n',
-        replace: 'collected.changes.slice(1).map(({ entry, value }) => ({ key: entry.storeKey, value })),\n',
+        find: '      changes.map(({ entry, value }) => ({ key: entry.storeKey, value })),\n',
+        replace: '      changes.slice(1).map(({ entry, value }) => ({ key: entry.storeKey, value })),\n',
       },
     ],
   },

@@ -8,6 +8,7 @@ import { partitionOf } from '../../src/core/partitioner.js'
 import { RecordWriter, type RecordChunk } from '../../src/core/records.js'
 import { namesOf, taskId } from '../../src/core/topology.js'
 import { isPotorooError, messageOf, type ErrorCode } from '../../src/errors.js'
+import type { ByteString } from '../../src/core/byte-string.js'
 import { unpack } from '../../src/core/packing.js'
 import { MemoryCluster } from '../../src/memory/cluster.js'
 import { MemoryPeerNetwork } from '../../src/memory/peers.js'
@@ -42,6 +43,7 @@ const STATE = 'symbol'
 const CHANGELOG = names.changelog(STATE)
 const TOPICS = ['quotes', 'orders', 'checked', 'noted', names.deadLetters, CHANGELOG]
 const TROUBLE_MS = 10_000
+const BUFFER_BYTES = 1 << 20
 const REST_WITHIN_MS = 180_000
 /** A worker that ends with one of these is started again, as a supervisor would do; any other is a finding. */
 const acceptable: ReadonlySet<ErrorCode> = new Set(['BROKER_UNREACHABLE', 'REQUEST_FAILED', 'STORE_FAILED'])
@@ -118,7 +120,8 @@ class World {
       backlogCommitIntervalMs: random.pick([1, 20, 100]),
       storeIntervalMs: random.pick([0, 10, 100, 1000]),
       maxHoldMs: this.#strict ? 3_600_000 : random.pick([0, 50, 500]),
-      cachedStateObjects: random.pick([1, 3, 1000]),
+      memoryBytes: BUFFER_BYTES + random.pick([1, 1000, 1_000_000]),
+      bufferBytes: BUFFER_BYTES,
     }
     this.#events = drawMarket(random.fork(), {
       events: random.pick([20 + random.below(280), 20 + random.below(280), 900]),
@@ -561,8 +564,8 @@ class World {
       if (then.commitPosition !== meta.changelogPosition) return [`${where}: there is no commit at its position`]
       return [...new Set([...values.keys(), ...then.values.keys()])].flatMap((key) => {
         const [got, due] = [values.get(key), then.values.get(key)]
-        if (got !== undefined && due?.equals(got) === true) return []
-        const show = (bytes: Uint8Array | undefined): string =>
+        if (got !== undefined && got === due) return []
+        const show = (bytes: ByteString | undefined): string =>
           bytes === undefined ? 'nothing' : JSON.stringify(unpackState(bytes, key))
         return [`${where}: ${key.slice(STATE.length + 1)} is ${show(got)}, in the changelog ${show(due)}`]
       })
@@ -597,7 +600,7 @@ class World {
 }
 
 const stateDefinition = definition.pipelines.flatMap(({ state }) => state ?? [])[0]
-function unpackState(bytes: Uint8Array, key: string): SymbolState {
+function unpackState(bytes: ByteString, key: string): SymbolState {
   if (stateDefinition === undefined) throw new RangeError('the application has a state object')
   return unpack(stateDefinition, bytes, key) as SymbolState
 }

@@ -1,4 +1,5 @@
 /** What everybody can read in the simulated cluster's topics: committed records, in their order. */
+import { byteString, type ByteString } from '../../src/core/byte-string.js'
 import { decodeCommitRecord, isCommitKey, type CommitRecord } from '../../src/core/commit-record.js'
 import { RecordCursor } from '../../src/core/records.js'
 import type { PartitionLog } from '../../src/memory/partition.js'
@@ -44,7 +45,7 @@ export function recordsOf(partition: PartitionLog): SeenRecord[] {
 
 /** Follows a changelog: what a store that has all of it holds, and where its inputs stand. */
 export class ChangelogView {
-  readonly values = new Map<string, Buffer>()
+  readonly values = new Map<ByteString, ByteString>()
   commit: CommitRecord | undefined
   /** Position of the last commit record. */
   commitPosition = -1
@@ -81,8 +82,8 @@ export class ChangelogView {
       this.commitPosition = offset
       return
     }
-    const key = buffer.toString('latin1', keyStart, keyEnd)
+    const key = byteString(buffer, keyStart, keyEnd)
     if (valueStart < 0) this.values.delete(key)
-    else this.values.set(key, Buffer.from(buffer.subarray(valueStart, valueEnd)))
+    else this.values.set(key, byteString(buffer, valueStart, valueEnd))
   }
 }

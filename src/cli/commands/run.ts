@@ -7,10 +7,18 @@ import { startWorker, type WorkerOptions } from '../../start-worker.js'
 import { loadApplication } from '../application.js'
 import { connectionOf } from '../connection.js'
 import type { CliContext } from '../context.js'
-import { connectionHelp, type ConnectionFlags, port, wholeNumber, withConnection, withTopicPrefix } from '../options.js'
+import {
+  connectionHelp,
+  type ConnectionFlags,
+  port,
+  size,
+  wholeNumber,
+  withConnection,
+  withTopicPrefix,
+} from '../options.js'
 import { supervisorGone, tellStarted, workerArguments, workerProcesses } from '../supervised-process.js'
 import { Supervisor } from '../supervisor.js'
-import { systemClock } from '../../system.js'
+import { memoryShare, systemClock } from '../../system.js'
 
 interface RunFlags extends ConnectionFlags {
   readonly workers: number
@@ -23,7 +31,8 @@ interface RunFlags extends ConnectionFlags {
   readonly topicPrefix: string
   readonly onError: 'dead-letter' | 'stop'
   readonly replicationFactor?: number
-  readonly cachedStateObjects: number
+  readonly storeInterval: number
+  readonly memory?: number
   readonly logLevel: string
   readonly standbys: number
   readonly peerHost: string
@@ -67,7 +76,17 @@ export function registerRun(program: Command, context: CliContext): void {
     )
     .option('--on-error <what>', 'when a computation throws: dead-letter or stop', defaults.onError)
     .option('--replication-factor <n>', "of topics that it creates (default: the broker's)", wholeNumber(1, 100))
-    .option('--cached-state-objects <n>', 'state objects kept in memory', wholeNumber(1), defaults.cachedStateObjects)
+    .option(
+      '--memory <size>',
+      "for fetched records and state objects, beside what the process itself takes: 512m, 2g (default: a quarter of the machine's, shared by all --workers, and half of the heap at most)",
+      size(2 * 1024 * 1024),
+    )
+    .option(
+      '--store-interval <ms>',
+      'how long what is committed is gathered before the store on disk has it',
+      wholeNumber(0, 60_000),
+      defaults.storeIntervalMs,
+    )
     .option(
       '--standbys <n>',
       'workers that keep a copy of each task beside its owner',
@@ -123,6 +142,7 @@ async function runWorkers(path: string, flags: RunFlags, command: Command, conte
       name: name === undefined ? undefined : `${name}-${String(worker)}`,
       stateDir: stateDir === undefined ? undefined : join(stateDir, String(worker)),
       peerPort: peerPort === 0 ? undefined : String(peerPort + worker - 1),
+      memory: String(flags.memory ?? memoryShare(flags.workers)),
     })
   const names = Array.from({ length: flags.workers }, (_, i) => `${name ?? 'worker'}-${String(i + 1)}`)
   const supervisor = new Supervisor(names, {
@@ -153,7 +173,8 @@ async function runWorker(path: string, flags: RunFlags, context: CliContext): Pr
     backlogCommitIntervalMs: flags.backlogCommitInterval,
     onError: flags.onError,
     replicationFactor: flags.replicationFactor,
-    cachedStateObjects: flags.cachedStateObjects,
+    storeIntervalMs: flags.storeInterval,
+    memoryBytes: flags.memory,
     standbys: flags.standbys,
     peers: {
       host: flags.peerHost,

@@ -4,6 +4,7 @@ import { addExtension, Unpackr } from 'msgpackr'
 import { describe, expect, it } from 'vitest'
 import type { StateDefinition } from '../../../src/api/definition.js'
 import { stateDefinition, stateObject } from '../../../src/api/state-object.js'
+import { byteString, bytesOf } from '../../../src/core/byte-string.js'
 import { pack, unpack } from '../../../src/core/packing.js'
 import { isPotorooError, type ErrorCode } from '../../../src/errors.js'
 
@@ -11,8 +12,8 @@ const definition: StateDefinition = stateDefinition(
   stateObject<object>('position', () => ({})),
   'test',
 )
-const packed = (state: object): Buffer => pack(definition, state)
-const again = (state: object): object => unpack(definition, packed(state), 'k')
+const packed = (state: object): Buffer => bytesOf(pack(definition, state))
+const again = (state: object): object => unpack(definition, pack(definition, state), 'k')
 const isRich = (state: object): boolean => packed(state)[0] === 0xc1
 const refuses = (act: () => unknown, code: ErrorCode, message: RegExp): void => {
   expect(act).toThrow(expect.toSatisfy((error: unknown) => isPotorooError(error, code) && message.test(error.message)))
@@ -87,7 +88,7 @@ describe('refuses, with the path (invariant 1)', () => {
     ['a number', Buffer.from([1])],
     ['bytes left over', Buffer.concat([packed({ n: 1 }), Buffer.from([1])])],
   ])('%s to unpack', (_, bytes) => {
-    refuses(() => unpack(definition, bytes, 'k'), 'STORE_DAMAGED', /position/)
+    refuses(() => unpack(definition, byteString(bytes), 'k'), 'STORE_DAMAGED', /position/)
   })
 
   it('works on after it refused', () => {
@@ -271,22 +272,25 @@ describe('bytes', () => {
     expect(new Unpackr(options).unpack(bytes.subarray(1))).toEqual(rich(3))
   })
 
-  it('are left alone by what is packed later (invariant 3)', () => {
+  it('are left alone by what is packed later', () => {
     const states = Array.from({ length: 500 }, (_, n) => (n % 2 === 0 ? { n, text: 'x'.repeat(n) } : rich(n)))
     const all = states.map(packed)
-    expect(all.map((bytes) => unpack(definition, bytes, 'k'))).toEqual(states)
+    expect(all.map((bytes) => unpack(definition, byteString(bytes), 'k'))).toEqual(states)
   })
 
-  it('are not looked into by what was unpacked from them (invariant 3)', () => {
-    const bytes = packed({ typed: new Uint8Array([1, 2]), buffer: Buffer.from([3]), wide: new Float64Array([1]) })
-    const copy = Buffer.from(bytes)
-    const state = unpack(definition, bytes, 'k') as { typed: Uint8Array; buffer: Buffer; wide: Float64Array }
+  it('are not looked into by what was unpacked from them', () => {
+    const bytes = pack(definition, {
+      typed: new Uint8Array([1, 2]),
+      buffer: Buffer.from([3]),
+      wide: new Float64Array([1]),
+    })
+    const read = () => unpack(definition, bytes, 'k') as { typed: Uint8Array; buffer: Buffer; wide: Float64Array }
+    const state = read()
     state.typed[0] = 9
     state.buffer[0] = 9
     state.wide[0] = 9
-    expect(bytes.equals(copy)).toBe(true)
-    bytes.fill(0)
-    expect([state.typed[1], state.buffer[0], state.wide[0]]).toEqual([2, 9, 9])
+    const again = read()
+    expect([again.typed[0], again.buffer[0], again.wide[0]]).toEqual([1, 3, 1])
   })
 
   it('are plain MessagePack maps for plain states', () => {

@@ -54,7 +54,7 @@ const [subTopology] = topologyOf(definitionOf(app)).subTopologies
 if (subTopology === undefined) throw new Error('no sub-topology')
 
 class Bench {
-  readonly store = new Map<string, Uint8Array>()
+  readonly store = new Map<string, string>()
   readonly input = new Input(0, 'steps', 0)
   readonly processor: Processor
   retakes = 0
@@ -71,8 +71,8 @@ class Bench {
       deadLetters: to('dead'),
       changelog: to('changelog'),
       onError: 'dead-letter',
-      maxCachedEntries: 100,
-      load: (key) => this.store.get(key.toString()),
+      maxStateBytes: 100_000,
+      load: (key) => this.store.get(key),
       ...plan,
     })
   }
@@ -105,8 +105,8 @@ class Bench {
         )
         this.input.mark()
         for (const { entry, value } of collected.changes)
-          if (value === undefined) this.store.delete(entry.storeKey.toString())
-          else this.store.set(entry.storeKey.toString(), value)
+          if (value === undefined) this.store.delete(entry.storeKey)
+          else this.store.set(entry.storeKey, value)
         this.processor.committed(collected)
         this.processor.stored(this.processor.takeUnstored())
         return collected
@@ -156,7 +156,7 @@ describe('Processor', () => {
   })
 
   it('reads a state object back from the store when the cache has forgotten it', () => {
-    bench = new Bench({ maxCachedEntries: 1 })
+    bench = new Bench({ maxStateBytes: 1 })
     const others = ['b', 'c', 'd', 'e', 'f', 'g', 'h'].filter(
       (key) => partitionOf('murmur2', Buffer.from(key), PARTITIONS) === partition,
     )

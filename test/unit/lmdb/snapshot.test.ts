@@ -25,8 +25,8 @@ const metaAt = (changelogPosition: number): StoreMeta => ({
   atEndMs: 0,
 })
 const objects = (text: string, count = 3000) =>
-  Array.from({ length: count }, (_, i) => ({ key: Buffer.from(`k${String(i)}`), value: Buffer.from(text.repeat(20)) }))
-const value = (store: StateStore, key: string): string => Buffer.from(store.get(Buffer.from(key)) ?? []).toString()
+  Array.from({ length: count }, (_, i) => ({ key: `k${String(i)}`, value: text.repeat(20) }))
+const value = (store: StateStore, key: string): string => store.get(key) ?? ''
 const never = new AbortController().signal
 /** What is neither the lock nor a store. */
 const left = (directory: string): string[] => readdirSync(directory).filter((name) => !/^lock|^symbol_\d$/.test(name))

@@ -12,7 +12,7 @@ async function open(directory: string, options: Partial<StateStoresOptions> = {}
   return stores
 }
 const meta: StoreMeta = { changelogPosition: 5, identity: 'i', inputPositions: { a: 1 }, atEndMs: 0 }
-const changes = [{ key: Buffer.from('k'), value: Buffer.from('v') }]
+const changes = [{ key: 'k', value: 'v' }]
 const mode = (...path: string[]): number => statSync(join(...path)).mode & 0o777
 
 describe('openStateStores', () => {

@@ -7,7 +7,7 @@ import type { Faults } from '../../../src/memory/faults.js'
 import type { Peer, PeerService } from '../../../src/ports/peers.js'
 import type { StoreMeta } from '../../../src/ports/store.js'
 
-const key = (text: string): Uint8Array => new TextEncoder().encode(text)
+const key = (text: string): string => text
 const meta: StoreMeta = { changelogPosition: 7, identity: 'i', inputPositions: { a: 3 }, atEndMs: 5 }
 const { signal } = new AbortController()
 

@@ -1,10 +1,11 @@
+import type { ByteString } from '../../../src/core/byte-string.js'
 import { expect, test } from 'vitest'
 import { noFaults, type WriteFate } from '../../../src/memory/faults.js'
 import { Scheduler } from '../../../src/memory/scheduler.js'
 import { MemoryDisk } from '../../../src/memory/stores.js'
 import type { StoreMeta } from '../../../src/ports/store.js'
 
-const key = (text: string): Uint8Array => new TextEncoder().encode(text)
+const key = (text: string): ByteString => text
 const meta = (changelogPosition: number): StoreMeta => ({
   changelogPosition,
   identity: 'i',

@@ -22,8 +22,7 @@ class RecordingStore implements StateStore {
     return undefined
   }
   write(changes: readonly StoreChange[], meta: StoreMeta | undefined): Promise<void> {
-    for (const { key, value } of changes)
-      this.values.set(Buffer.from(key).toString(), value && Buffer.from(value).toString())
+    for (const { key, value } of changes) this.values.set(key, value)
     this.known = meta ?? this.known
     return Promise.resolve()
   }

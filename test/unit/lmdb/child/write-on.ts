@@ -8,8 +8,8 @@ const stores = await openStateStores({ directory, worker: 'child', logger })
 const store = await stores.open('symbol_0')
 for (let generation = (store.meta()?.changelogPosition ?? 0) + 1; ; generation++) {
   const changes = Array.from({ length: 500 }, (_, index) => ({
-    key: Buffer.from(`symbol\0${String(index)}`),
-    value: Buffer.from(`${String(generation)} ${'x'.repeat((generation * 31 + index) % 400)}`),
+    key: `symbol\0${String(index)}`,
+    value: `${String(generation)} ${'x'.repeat((generation * 31 + index) % 400)}`,
   }))
   await store.write(changes, { changelogPosition: generation, identity: 'i', inputPositions: {}, atEndMs: 0 })
   process.stdout.write(`${String(generation)}\n`)

@@ -1,0 +1,35 @@
+/**
+ * Bytes as a string, one character (U+0000 to U+00FF) each. A Buffer of 20 bytes takes 130 bytes of memory, and several
+ * objects for the garbage collector to look after; a byte string takes 40, and is one. State objects are kept by the
+ * million: so their keys and their packed bytes are byte strings in memory. They are compared with ===.
+ */
+export type ByteString = string
+
+/** What `Buffer.toString('latin1')` calls, without its checks. */
+interface Latin1 {
+  latin1Slice(start?: number, end?: number): string
+}
+
+export const byteString = (bytes: Uint8Array, start = 0, end = bytes.length): ByteString =>
+  // Buffers that aren't, as LMDB's, have the method, too
+  (bytes as Uint8Array & Latin1).latin1Slice(start, end)
+
+export const bytesOf = (string: ByteString): Buffer => Buffer.from(string, 'latin1')
+
+/** The text in UTF-8. */
+export function utf8ByteString(text: string): ByteString {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return byteString(Buffer.from(text))
+  return text
+}
+
+/** Whether bytes[start, end) are the text in UTF-8. */
+export function isUtf8Of(text: string, bytes: Uint8Array, start: number, end: number): boolean {
+  const { length } = text
+  if (end - start < length) return false
+  for (let i = 0; i < length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit > 0x7f) return Buffer.from(text).equals(bytes.subarray(start, end))
+    if (bytes[start + i] !== unit) return false
+  }
+  return end - start === length
+}
