@@ -8,6 +8,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { isUtf8 } from 'node:buffer'
 import { messageOf, PotorooError } from '../errors.js'
+import type { JsonShapes } from './json-shape.js'
 import { invalid, isPromise, shortened, shown } from './names.js'
 
 const MAX_ISSUES = 3
@@ -17,11 +18,12 @@ const MAX_ISSUE_LENGTH = 160
 export function decodeMessage(
   topic: string,
   schema: StandardSchemaV1['~standard'],
+  shapes: JsonShapes,
   bytes: Buffer,
   start: number,
   end: number,
 ): unknown {
-  const json = parse(topic, bytes, start, end)
+  const json = shapes.read(bytes, start, end) ?? parse(topic, shapes, bytes, start, end)
   let result: ReturnType<typeof schema.validate>
   try {
     result = schema.validate(json)
@@ -43,16 +45,19 @@ interface Utf8Slice {
   utf8Slice(start: number, end: number): string
 }
 
-function parse(topic: string, bytes: Buffer, start: number, end: number): unknown {
+function parse(topic: string, shapes: JsonShapes, bytes: Buffer, start: number, end: number): unknown {
   const text = (bytes as Buffer & Utf8Slice).utf8Slice(start, end)
   if (text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end)))
     throw new PotorooError('NOT_JSON', `A record of topic ${topic} is not UTF-8.`)
+  let json: unknown
   try {
-    return JSON.parse(text)
+    json = JSON.parse(text)
   } catch (error) {
     const reason = end === start ? 'the value is empty' : shortened(messageOf(error), MAX_ISSUE_LENGTH)
     throw new PotorooError('NOT_JSON', `A record of topic ${topic} is not JSON: ${reason}`, { cause: error })
   }
+  shapes.learn(text, json)
+  return json
 }
 
 const mismatch = (topic: string, reason: string, cause?: unknown): PotorooError =>

@@ -2,6 +2,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { PotorooError } from '../errors.js'
 import { decodeMessage, encodeMessage } from './codec.js'
+import { JsonShapes } from './json-shape.js'
 import type { PartitionerName, TopicDefinition } from './definition.js'
 import { checkFunction, checkTopicName, invalid, shown } from './names.js'
 
@@ -91,13 +92,14 @@ export function topic<In extends object, Out extends object>(
   for (const [entry, value] of Object.entries<unknown>(config))
     if (typeof value !== 'string') throw invalid(`Topic ${name} has ${entry}: ${shown(value)}. It has to be a string.`)
 
+  const shapes = new JsonShapes()
   const definition: TopicDefinition = {
     name,
     partitions,
     partitioner: partitioner === 'none' ? undefined : partitioner,
     config: { ...config },
     start,
-    decode: (bytes, from, to) => decodeMessage(name, standard, bytes, from, to),
+    decode: (bytes, from, to) => decodeMessage(name, standard, shapes, bytes, from, to),
     encode: (message) => encodeMessage(name, message),
     keyOf: (message) => {
       const value: unknown = key(message as In | Out)

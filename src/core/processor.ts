@@ -46,7 +46,8 @@ export class Retake extends Error {
 
 export interface Collected {
   readonly records: readonly OutgoingRecords[]
-  readonly changes: readonly StateChange[]
+  /** State objects, with their bytes in `packed` until the next `collect`. */
+  readonly changed: readonly StateEntry[]
   readonly deadLetters: readonly DeadLetter[]
   readonly messages: number
 }
@@ -112,9 +113,9 @@ export class Processor {
 
   /** Everything of this interval; what comes after belongs to the next. Throws Retake in normal mode. */
   collect(commit: CommitRecord, nowMs: number): Collected {
-    let changes: StateChange[]
+    let changed: StateEntry[]
     try {
-      changes = this.#states.collect(this.#fitsChangelog)
+      changed = this.#states.collect(this.#fitsChangelog)
     } catch (error) {
       throw new Retake(messageOf(error), { cause: error })
     }
@@ -123,7 +124,7 @@ export class Processor {
     const { changelog, partition } = this.plan
     if (changelog !== undefined) {
       const writer = new RecordWriter(changelog.maxMessageBytes)
-      for (const { entry, value } of changes) writer.append(nowMs, entry.storeKey, value ?? null, undefined, 'latin1')
+      for (const entry of changed) writer.append(nowMs, entry.storeKey, entry.packed ?? null, undefined, 'latin1')
       // The commit record is the last: the store's position is its position.
       writer.append(nowMs, COMMIT_KEY, encodeCommitRecord(commit))
       records.unshift({ topic: changelog.topic, partition, chunks: writer.take() })
@@ -132,12 +133,12 @@ export class Processor {
     this.#calm = this.#failures === 0 ? this.#calm + 1 : 0
     if (this.#calm >= CALM_INTERVALS) this.careful = false
     this.#failures = this.messages = 0
-    return { records, changes, deadLetters, messages }
+    return { records, changed, deadLetters, messages }
   }
 
   /** The log has it now. */
   committed(collected: Collected): void {
-    this.#states.committed(collected.changes)
+    this.#states.committed(collected.changed)
   }
 
   /** What state objects that are committed and not stored take in memory, about, in bytes. */

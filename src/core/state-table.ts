@@ -14,10 +14,17 @@ import type { ByteString } from './byte-string.js'
 import { pack, unpack } from './packing.js'
 import { bytesInMemory, StateCache, StateEntry, storeKeyOf } from './state-cache.js'
 
-export interface StateChange {
-  readonly entry: StateEntry
-  /** Undefined: deleted. */
-  readonly value: ByteString | undefined
+/** What the store is to have. */
+export class StateChange {
+  constructor(
+    readonly entry: StateEntry,
+    /** Undefined: deleted. */
+    readonly value: ByteString | undefined,
+  ) {}
+
+  get key(): ByteString {
+    return this.entry.storeKey
+  }
 }
 
 export class StateTable {
@@ -92,25 +99,28 @@ export class StateTable {
   }
 
   /**
-   * What this interval changed, packed; the next interval begins. A state object whose bytes are as before, or that is
+   * What this interval changed, packed (`packed`, until the next `collect`); the next interval begins. A state object whose bytes are as before, or that is
    * as it would begin, is not among it. Throws STATE_NOT_PACKABLE or RECORD_TOO_LARGE and changes nothing.
    */
-  collect(fits: (entry: StateEntry, value: ByteString) => boolean): StateChange[] {
-    const changes: StateChange[] = []
+  collect(fits: (entry: StateEntry, value: ByteString) => boolean): StateEntry[] {
+    const changed: StateEntry[] = []
+    const values: (ByteString | undefined)[] = []
     for (const entry of this.#touched) {
       const value = this.#pack(entry)
       if (isUnchanged(entry, value)) continue
       if (value !== undefined && !fits(entry, value)) throw tooLarge(entry, value)
-      changes.push({ entry, value })
+      changed.push(entry)
+      values.push(value)
     }
-    for (const { entry, value } of changes) {
+    for (const [i, entry] of changed.entries()) {
+      const value = values[i]
       const grown = (value?.length ?? 0) - (entry.packed?.length ?? 0)
       if (grown !== 0) this.#caches.get(entry.definition)?.grown(grown)
       entry.packed = entry.bytes = value
       entry.pins++
     }
     this.#nextInterval()
-    return changes
+    return changed
   }
 
   /** What state objects that are committed and not stored take in memory, about, in bytes. */
@@ -118,9 +128,10 @@ export class StateTable {
     return this.#unstoredBytes
   }
 
-  /** The log has them now; the store is to have them some time. In the order of the commits. */
-  committed(changes: readonly StateChange[]): void {
-    for (const { entry, value } of changes) {
+  /** The log has what was collected last; the store is to have it some time. */
+  committed(changed: readonly StateEntry[]): void {
+    for (const entry of changed) {
+      const value = entry.packed
       entry.committed = value
       if (entry.unstored) entry.pins--
       else {
@@ -140,7 +151,7 @@ export class StateTable {
       const value = entry.committed
       entry.unstored = false
       entry.committed = undefined
-      return { entry, value }
+      return new StateChange(entry, value)
     })
   }
 

@@ -508,10 +508,7 @@ export class Task {
     running.meta = undefined
     running.lastStoreMs = this.env.clock.monotonic()
     const changes = running.processor.takeUnstored()
-    await store.write(
-      changes.map(({ entry, value }) => ({ key: entry.storeKey, value })),
-      { ...meta, atEndMs: this.env.clock.now() },
-    )
+    await store.write(changes, { ...meta, atEndMs: this.env.clock.now() })
     running.processor.stored(changes)
   }
 

@@ -221,7 +221,7 @@ export const plantedFaults: readonly PlantedFault[] = [
         file: task,
         find: commitCall,
         replace:
-          'const early = collected.changes.map(({ entry, value }) => ({ key: entry.storeKey, value }))\n' +
+          'const early = collected.changed.map(({ storeKey, packed }) => ({ key: storeKey, value: packed }))\n' +
           `      if (this.holder.store?.meta()) await this.holder.store.write(early, undefined)\n      ${commitCall}`,
       },
     ],
@@ -231,8 +231,8 @@ export const plantedFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: task,
-        find: '      changes.map(({ entry, value }) => ({ key: entry.storeKey, value })),\n',
-        replace: '      changes.slice(1).map(({ entry, value }) => ({ key: entry.storeKey, value })),\n',
+        find: 'store.write(changes, {',
+        replace: 'store.write(changes.slice(1), {',
       },
     ],
   },
