@@ -435,7 +435,7 @@ export class Task {
 
   /** C2 and C3. Never rejects. */
   async #transact(running: Running, record: CommitRecord, collected: Collected): Promise<void> {
-    const { plan, env } = this
+    const { plan } = this
     const { number, activation, inputs } = running
     let ends: readonly number[]
     try {
