@@ -45,7 +45,8 @@ export class StateTable {
   /** Brings the entry into memory, from the store where that has it. `keyBytes`: the key in UTF-8. */
   bring(definition: StateDefinition, key: string, keyBytes: Uint8Array): StateEntry {
     const storeKey = storeKeyOf(definition.name, keyBytes)
-    const entry = new StateEntry(definition, key, storeKey, storeKey.subarray(-keyBytes.length), this.load(storeKey))
+    const own = storeKey.subarray(storeKey.length - keyBytes.length)
+    const entry = new StateEntry(definition, key, storeKey, own, this.load(storeKey))
     this.#caches.get(definition)?.add(entry, this.#interval)
     return entry
   }
