@@ -120,5 +120,11 @@ export class PotorooError extends Error {
 export const isPotorooError = (error: unknown, code?: ErrorCode): error is PotorooError =>
   error instanceof PotorooError && (code === undefined || error.code === code)
 
-/** The message of anything thrown. */
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+/** The message of anything thrown, which may be anything: what has no text must not fail in turn, where it is being told. */
+export function messageOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error)
+  } catch {
+    return 'something was thrown that has no text'
+  }
+}
