@@ -26,7 +26,8 @@ export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
     const parsed: unknown = JSON.parse(value.toString())
     if (isCommitRecord(parsed)) {
       const { identity, positions, by, atMs } = parsed
-      return { identity, positions, by, atMs }
+      // Without a prototype, for a topic may be called `constructor`.
+      return { identity, positions: Object.assign(Object.create(null) as object, positions), by, atMs }
     }
   } catch {
     // said below
@@ -47,7 +48,8 @@ function isCommitRecord(value: unknown): value is CommitRecord {
     typeof atMs === 'number' &&
     typeof positions === 'object' &&
     positions !== null &&
-    Object.values(positions).every((p) => Number.isSafeInteger(p))
+    !Array.isArray(positions) &&
+    Object.values(positions).every((position) => Number.isSafeInteger(position) && (position as number) >= 0)
   )
 }
 
