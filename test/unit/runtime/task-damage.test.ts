@@ -1,7 +1,6 @@
 /** A store whose file is sound, with a state object in it that cannot be read: the message that needs it finds out. */
 import { describe, expect, it } from 'vitest'
 import { definitionOf } from '../../../src/api/application.js'
-import { topicDefinition } from '../../../src/api/topic.js'
 import { storeKeyOf } from '../../../src/core/state-table.js'
 import { application, from, stateObject, topic } from '../../../src/index.js'
 import type { WorkerSlot } from '../../../src/testing/worker-slot.js'
@@ -17,11 +16,13 @@ interface Booking {
 const bookings = topic('bookings', { schema: anySchema<Booking>(), key: ({ account }) => account })
 const sums = topic('sums', { schema: anySchema<{ account: string; sum: number }>(), key: ({ account }) => account })
 const ledger = stateObject('ledger', () => ({ sum: 0 }))
-const books = application(
-  'books',
-  from(bookings)
-    .to(ledger, (state, { account, add }) => ({ account, sum: (state.sum += add) }))
-    .sink(sums),
+const definition = definitionOf(
+  application(
+    'books',
+    from(bookings)
+      .to(ledger, (state, { account, add }) => ({ account, sum: (state.sum += add) }))
+      .sink(sums),
+  ),
 )
 
 const TASK = 'ledger_0'
@@ -39,7 +40,7 @@ class Books {
     const at = (level: string) => (fields: object, msg: string) => void this.lines.push({ ...fields, msg, level })
     const logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
     const options = { partitions: 1, startMs: undefined, seed: 1, onError: 'dead-letter', logger } as const
-    this.#world = new World(definitionOf(books), options)
+    this.#world = new World(definition, options)
     this.#slot = this.#world.addSlot()
     this.#sums = new TopicReader(this.#world.partitionsOf('sums'))
   }
@@ -61,11 +62,11 @@ class Books {
 
   /** Books 1 for each of these, one commit apart, and gives what came out. */
   async book(...accounts: readonly string[]): Promise<string[]> {
-    for (const account of accounts) {
-      const definition = topicDefinition(bookings)
-      await feed(this.#world, definition, [recordOf(definition, { account, add: 1 }, {})])
-      await this.#world.rest()
-    }
+    for (const account of accounts)
+      for (const { source } of definition.pipelines) {
+        await feed(this.#world, source, [recordOf(source, { account, add: 1 }, {})])
+        await this.#world.rest()
+      }
     return this.#sums.take(({ value }) => {
       const { account, sum } = JSON.parse(String(value)) as { account: string; sum: number }
       return `${account} ${String(sum)}`
