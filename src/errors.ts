@@ -75,7 +75,11 @@ export const errorKinds = {
     false,
     'Without state: start again. With state: make new topics with that many partitions, use a new application name, and copy.',
   ),
-  CHANGELOG_UNFIT: kind(topics, false, 'The changelog must be compacted only, with as many partitions as its sources.'),
+  CHANGELOG_UNFIT: kind(
+    topics,
+    false,
+    'The changelog must be compacted only, have as many partitions as its sources, and be of this application alone.',
+  ),
   // positions
   OFFSET_OUT_OF_RANGE: kind(positions, false, "Decide where to go on, and set the group's offset there."),
   CHANGELOG_LOST: kind(positions, false, 'Restore the changelog, or delete the group and start again.'),

@@ -9,7 +9,7 @@ import { PotorooError } from '../errors.js'
 export const COMMIT_KEY = Buffer.from([0xff, 0x63]) // 0xff 'c'
 
 export interface CommitRecord {
-  /** Random, written by the changelog's first transaction: tells a topic that was deleted and made anew. */
+  /** Written by the changelog's first transaction (core/changelog-identity.ts): tells a topic that was deleted and made anew, or is another's. */
   readonly identity: string
   /** Positions of the inputs, by topic. */
   readonly positions: Readonly<Record<string, number>>

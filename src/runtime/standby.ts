@@ -13,7 +13,7 @@ import { isPotorooError, messageOf } from '../errors.js'
 import type { Fetcher } from '../ports/log.js'
 import type { Peer } from '../ports/peers.js'
 import type { TaskPlan } from './task-plan.js'
-import { ChangelogReader } from './changelog-reader.js'
+import { ChangelogReader, ForeignChangelog } from './changelog-reader.js'
 import { isOfAnotherChangelog, prepareStore, rebuildStore, type PreparedStore, type StoreHolder } from './task-store.js'
 import { sleep, type Ports } from './options.js'
 
@@ -107,6 +107,7 @@ export class Standby {
         if (this.#isReleased()) return
         env.logger.warn({ task: this.id, error: messageOf(error) }, 'a standby starts again')
         if (isPotorooError(error, 'STORE_FAILED') || isPotorooError(error, 'CHANGELOG_LOST')) return
+        if (error instanceof ForeignChangelog) return
         await sleep(env.clock, RETRY_MS)
       }
   }
@@ -132,12 +133,19 @@ export class Standby {
   /** Resolves never but with the end of the standby; rejects when reading fails. */
   #read(where: { readonly topic: string; readonly partition: number }, { store, from }: PreparedStore): Promise<void> {
     return new Promise((resolve, reject) => {
-      const reader = new ChangelogReader({ ...where, from, end: undefined }, store, this.env.fetcher, this.env, {
-        failed: reject,
-        lag: (records) => {
-          this.#progress(records)
+      const { name: subTopology } = this.plan.processor.subTopology
+      const reader = new ChangelogReader(
+        { ...where, subTopology, from, end: undefined },
+        store,
+        this.env.fetcher,
+        this.env,
+        {
+          failed: reject,
+          lag: (records) => {
+            this.#progress(records)
+          },
         },
-      })
+      )
       this.#reader = reader
       this.#abort.signal.addEventListener('abort', () => {
         void reader.stop().then(resolve)

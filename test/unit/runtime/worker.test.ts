@@ -1,9 +1,13 @@
 /** Workers of one group on brokers in memory, under virtual time: when they rebalance, and what they give each other. */
 import { describe, expect, test } from 'vitest'
-import { definitionOf } from '../../../src/api/application.js'
+import { application as app, definitionOf, type Application } from '../../../src/api/application.js'
+import { from } from '../../../src/api/pipeline.js'
+import { stateObject } from '../../../src/api/state-object.js'
+import { topic } from '../../../src/api/topic.js'
 import { partitionOf } from '../../../src/core/partitioner.js'
 import { RecordWriter } from '../../../src/core/records.js'
 import type { WorkerStatus } from '../../../src/core/worker-status.js'
+import { messageOf } from '../../../src/errors.js'
 import { MemoryCluster } from '../../../src/memory/cluster.js'
 import { noFaults, type Faults, type RequestInfo } from '../../../src/memory/faults.js'
 import { MemoryPeerNetwork } from '../../../src/memory/peers.js'
@@ -14,9 +18,10 @@ import type { Peers } from '../../../src/ports/peers.js'
 import { defaults, type RuntimeOptions } from '../../../src/runtime/options.js'
 import { Worker } from '../../../src/runtime/worker.js'
 import { APPLICATION, simulated } from '../../sim/application.js'
+import { recordsOf } from '../../sim/views.js'
+import { anySchema } from '../../support/schemas.js'
 import { silentLogger } from '../../support/silent-logger.js'
 
-const definition = definitionOf(simulated)
 /** Longer than whatever a group does by itself: its sessions end within 6 s. */
 const LONG_MS = 20_000
 
@@ -30,17 +35,21 @@ class TestGroup {
     private readonly partitions: number,
     private readonly options: Partial<RuntimeOptions> = {},
     private readonly faults: Faults = noFaults,
+    private readonly application: Application = simulated,
   ) {
     this.cluster = new MemoryCluster({ scheduler: this.scheduler, faults })
     for (const name of ['quotes', 'orders', 'checked', 'noted']) this.cluster.createTopic({ name, partitions })
     this.#onlooker = this.#network.peers({ process: this.scheduler.process('onlooker') })
   }
 
-  async start(name: string): Promise<SimulatedProcess> {
+  /** What stopped workers. */
+  readonly failures: unknown[] = []
+
+  async start(name: string, application = this.application): Promise<SimulatedProcess> {
     const { scheduler, faults } = this
     const process = scheduler.process(name)
     const worker = new Worker(
-      definition,
+      definitionOf(application),
       { ...defaults, ...this.options, name },
       {
         log: this.cluster.log({ process }),
@@ -51,16 +60,20 @@ class TestGroup {
         logger: silentLogger,
       },
     )
+    worker.ended.catch((error: unknown) => this.failures.push(error))
     await scheduler.run(worker.start())
     return process
   }
 
   order(symbol: string): void {
-    const writer = new RecordWriter(1_000_000)
     const id = `${symbol} at ${String(this.scheduler.nowMs)}`
-    writer.append(this.scheduler.nowMs, symbol, JSON.stringify({ id, symbol, account: 'a', kind: 'plain' }))
-    const partition = partitionOf('murmur2', Buffer.from(symbol), this.partitions)
-    this.cluster.append({ topic: 'orders', partition }, writer.take())
+    this.append('orders', symbol, { id, symbol, account: 'a', kind: 'plain' })
+  }
+
+  append(topic: string, key: string, message: object): void {
+    const writer = new RecordWriter(1_000_000)
+    writer.append(Math.floor(this.scheduler.nowMs), key, JSON.stringify(message))
+    this.cluster.append({ topic, partition: partitionOf('murmur2', Buffer.from(key), this.partitions) }, writer.take())
   }
 
   get generation(): number {
@@ -163,5 +176,40 @@ describe('a snapshot', () => {
     await group.scheduler.advance(LONG_MS)
     expect(await group.snapshotOf('w1', 'symbol_0')).toBeGreaterThan(0)
     expect(await group.snapshotOf('w1', 'symbol_1')).toBeUndefined()
+  })
+})
+
+describe('two applications whose names join to the same', () => {
+  const input = topic('input', { schema: anySchema<{ readonly key: string }>(), key: ({ key }) => key })
+  const named = (application: string, state: string) => {
+    const seen = stateObject(state, () => ({ times: 0 }))
+    return app(
+      application,
+      from(input).to(seen, (state) => {
+        state.times++
+      }),
+    )
+  }
+  const [one, other] = [named('a', 'b-c'), named('a-b', 'c')]
+
+  test('do not share a changelog: the second is told, and the first goes on', async () => {
+    const group = new TestGroup(1, {}, noFaults, one)
+    group.cluster.createTopic({ name: 'input', partitions: 1 })
+    const send = (): void => group.append('input', 'k', { key: 'k' })
+    await group.start('w1')
+    send()
+    await group.scheduler.advance(1000)
+    await group.start('w2', other)
+    await group.scheduler.advance(LONG_MS)
+    expect(group.failures).toMatchObject([{ code: 'CHANGELOG_UNFIT' }])
+    expect(messageOf(group.failures[0])).toMatch(
+      /^a-b-c-changelog is the changelog of application a with state object b-c, and would be that of application a-b with state object c, too/,
+    )
+    send()
+    await group.scheduler.advance(1000)
+    expect((await group.status('w1'))?.active).toEqual([{ task: 'b-c_0', state: 'running' }])
+    const written = recordsOf(group.cluster.partition({ topic: 'a-b-c-changelog', partition: 0 }))
+    expect(written.filter(({ key }) => key === 'b-c\0k')).toHaveLength(2)
+    expect(written.filter(({ key }) => key === 'c\0k')).toEqual([])
   })
 })
