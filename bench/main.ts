@@ -18,6 +18,7 @@ import { latency } from './latency.js'
 import { buildPeer, PeerMissing } from './peer.js'
 import { asMarkdown, asText, type Findings, machineLine, notMeasured, type Report } from './report.js'
 import { restore } from './restore.js'
+import { scaling } from './scaling.js'
 import {
   type BenchmarkName,
   benchmarks,
@@ -27,6 +28,7 @@ import {
   type Settings,
   short,
 } from './settings.js'
+import { sizes } from './sizes.js'
 import { lookAround } from './surroundings.js'
 import { throughput } from './throughput.js'
 
@@ -52,6 +54,8 @@ const run: Readonly<Record<BenchmarkName, (context: BenchContext, settings: Sett
   latency: (context, settings) => latency(context, settings.latency),
   restore: (context, settings) => restore(context, settings.restore),
   handoff: (context, settings) => handoff(context, settings.handoff),
+  sizes: (context, settings) => sizes(context, settings.sizes),
+  scaling: (context, settings) => scaling(context, settings.scaling),
 }
 
 const list =
@@ -144,7 +148,7 @@ async function findContenders(
 }
 
 function settingsOf(flags: Flags): Settings {
-  const { throughput, latency, restore, handoff } = flags.short === true ? short : full
+  const { throughput, latency, restore, handoff, sizes, scaling } = flags.short === true ? short : full
   const { symbols: several, rounds, partitions, rate: ordersPerSecond } = flags
   const symbols = several?.[0]
   const gapMs = flags.gap === undefined ? undefined : flags.gap * 1000
@@ -153,6 +157,8 @@ function settingsOf(flags: Flags): Settings {
     latency: { ...latency, ...defined({ rounds, partitions, symbols, ordersPerSecond }) },
     restore: { ...restore, ...defined({ rounds, partitions, symbols }) },
     handoff: { ...handoff, ...defined({ partitions, symbols, ordersPerSecond, gapMs, events: flags.events }) },
+    sizes: { ...sizes, ...defined({ partitions, records: flags.records }) },
+    scaling,
   }
 }
 

@@ -36,12 +36,32 @@ export interface Settings {
     readonly gapMs: number
     readonly warmUpMs: number
   }
+  readonly sizes: {
+    readonly partitions: number
+    readonly keys: number
+    readonly records: number
+    /** Where messages are large, there are fewer. */
+    readonly backlogBytes: number
+    readonly sizes: readonly { readonly messageBytes: number; readonly stateBytes: number }[]
+  }
+  readonly scaling: {
+    /** Simulated, each in turn. */
+    readonly groups: readonly { readonly workers: number; readonly tasks: number; readonly standbys: number }[]
+    /** So many workers of a simulated group are restarted, one after the other. */
+    readonly rolling: number
+    /** Of groups on the broker, each in turn. */
+    readonly members: readonly number[]
+    /** A group that has no assignment by then never gets one. */
+    readonly patienceMs: number
+    readonly transactionTasks: readonly number[]
+    readonly transactionsMs: number
+  }
 }
 
 export const handoffEvents = ['add', 'stop', 'kill'] as const
 export type HandoffEvent = (typeof handoffEvents)[number]
 
-export const benchmarks = ['throughput', 'latency', 'restore', 'handoff'] as const
+export const benchmarks = ['throughput', 'latency', 'restore', 'handoff', 'sizes', 'scaling'] as const
 export type BenchmarkName = (typeof benchmarks)[number]
 
 export const full: Settings = {
@@ -57,6 +77,28 @@ export const full: Settings = {
     gapMs: 20_000,
     warmUpMs: 10_000,
   },
+  sizes: {
+    partitions: 4,
+    keys: 1000,
+    records: 1_000_000,
+    backlogBytes: 1_000_000_000,
+    sizes: [
+      ...[100, 1000, 10_000].map((messageBytes) => ({ messageBytes, stateBytes: 20 })),
+      ...[200, 1000, 10_000].map((stateBytes) => ({ messageBytes: 100, stateBytes })),
+    ],
+  },
+  scaling: {
+    groups: [
+      ...[0, 1].map((standbys) => ({ workers: 10, tasks: 100, standbys })),
+      ...[0, 1].map((standbys) => ({ workers: 100, tasks: 1000, standbys })),
+      ...[0, 1].map((standbys) => ({ workers: 1000, tasks: 10_000, standbys })),
+    ],
+    rolling: 3,
+    members: [10, 50, 90, 120],
+    patienceMs: 10_000,
+    transactionTasks: [1, 4, 16, 64, 128],
+    transactionsMs: 5000,
+  },
 }
 
 export const short: Settings = {
@@ -71,5 +113,23 @@ export const short: Settings = {
     events: ['add', 'stop', 'kill'],
     gapMs: 1200,
     warmUpMs: 500,
+  },
+  sizes: {
+    partitions: 2,
+    keys: 10,
+    records: 1000,
+    backlogBytes: 1_000_000,
+    sizes: [
+      { messageBytes: 100, stateBytes: 20 },
+      { messageBytes: 5000, stateBytes: 5000 },
+    ],
+  },
+  scaling: {
+    groups: [{ workers: 4, tasks: 20, standbys: 1 }],
+    rolling: 1,
+    members: [3],
+    patienceMs: 10_000,
+    transactionTasks: [2],
+    transactionsMs: 200,
   },
 }

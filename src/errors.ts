@@ -75,7 +75,11 @@ export const errorKinds = {
     false,
     'Without state: start again. With state: make new topics with that many partitions, use a new application name, and copy.',
   ),
-  CHANGELOG_UNFIT: kind(topics, false, 'The changelog must be compacted only, with as many partitions as its sources.'),
+  CHANGELOG_UNFIT: kind(
+    topics,
+    false,
+    'The changelog must be compacted only, have as many partitions as its sources, and be of this application alone.',
+  ),
   // positions
   OFFSET_OUT_OF_RANGE: kind(positions, false, "Decide where to go on, and set the group's offset there."),
   CHANGELOG_LOST: kind(positions, false, 'Restore the changelog, or delete the group and start again.'),
@@ -120,5 +124,11 @@ export class PotorooError extends Error {
 export const isPotorooError = (error: unknown, code?: ErrorCode): error is PotorooError =>
   error instanceof PotorooError && (code === undefined || error.code === code)
 
-/** The message of anything thrown. */
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+/** The message of anything thrown, which may be anything: what has no text must not fail in turn, where it is being told. */
+export function messageOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error)
+  } catch {
+    return 'something was thrown that has no text'
+  }
+}

@@ -28,7 +28,7 @@ export function decodeMessage(
   try {
     result = schema.validate(json)
   } catch (error) {
-    throw mismatch(topic, `the schema threw: ${shortened(messageOf(error), MAX_ISSUE_LENGTH)}`, error)
+    throw threw(topic, error)
   }
   if (result instanceof Promise || isPromise(result)) {
     result.then(undefined, () => undefined)
@@ -36,8 +36,15 @@ export function decodeMessage(
       `The schema of topic ${topic} is asynchronous. Messages are checked synchronously: take another schema.`,
     )
   }
-  if (result.issues === undefined) return result.value
-  throw mismatch(topic, described(result.issues))
+  let reason: string
+  try {
+    if (result.issues === undefined) return result.value
+    reason = described(result.issues)
+  } catch (error) {
+    // no result as Standard Schema has them
+    throw threw(topic, error)
+  }
+  throw mismatch(topic, reason)
 }
 
 /** What Buffer.toString calls: without its checks a quarter of the time, on the path of every message. */
@@ -62,6 +69,9 @@ function parse(topic: string, shapes: JsonShapes, bytes: Buffer, start: number, 
 
 const mismatch = (topic: string, reason: string, cause?: unknown): PotorooError =>
   new PotorooError('SCHEMA_MISMATCH', `A record of topic ${topic} fails its schema: ${reason}`, { cause })
+
+const threw = (topic: string, error: unknown): PotorooError =>
+  mismatch(topic, `the schema threw: ${shortened(messageOf(error), MAX_ISSUE_LENGTH)}`, error)
 
 function described(issues: readonly StandardSchemaV1.Issue[]): string {
   const first = issues.slice(0, MAX_ISSUES).map((issue) => {

@@ -22,7 +22,9 @@ export interface TopicDefinition {
   decode(bytes: Buffer, start: number, end: number): unknown
   /** Throws OUTPUT_INVALID, for what can't be written as JSON. */
   encode(message: unknown): string | Uint8Array
-  /** Throws OUTPUT_INVALID when it isn't a string. */
+  /** What the user's function gives: whatever that is. */
+  rawKeyOf(message: unknown): unknown
+  /** Throws OUTPUT_INVALID when it isn't a string, or one that UTF-8 can't hold. */
   keyOf(message: unknown): string
 }
 
@@ -52,7 +54,7 @@ export interface PipelineDefinition {
   readonly source: TopicDefinition
   /** Steps between source and computation; where there is no computation, those up to where a key is known. */
   readonly before: readonly Step[]
-  /** The key of what `before` gives. It has to be the record's key. Throws KEY_MISMATCH when it isn't a string. */
+  /** The key of what `before` gives. It has to be the record's key. Throws KEY_MISMATCH when it can't be a key. */
   readonly key: (message: unknown) => string
   readonly state: StateDefinition | undefined
   /**

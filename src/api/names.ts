@@ -48,6 +48,16 @@ export function shown(value: unknown): string {
   return typeof value === 'function' ? 'a function' : String(value)
 }
 
+/**
+ * Whether a key can be written. UTF-8 has no lone surrogates: all of them would become the same bytes, and keys that the
+ * application tells apart would share one record in the store.
+ */
+export const isKey = (value: unknown): value is string => typeof value === 'string' && value.isWellFormed()
+
+/** What is wrong with what is no key. */
+export const shownKey = (value: unknown): string =>
+  `${shown(value)}, ${typeof value === 'string' ? "with a lone surrogate, which UTF-8 can't hold" : 'not a string'}`
+
 /** The name of an object's class, which need not have one. */
 export function classNameOf(value: object): string {
   const { constructor }: { readonly constructor?: unknown } = value

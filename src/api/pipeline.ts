@@ -4,7 +4,7 @@
  */
 import { PotorooError } from '../errors.js'
 import type { ComputationContext, PipelineDefinition, Step, TopicDefinition } from './definition.js'
-import { checkFunction, checkName, invalid, isPromise, shown } from './names.js'
+import { checkFunction, checkName, invalid, isKey, isPromise, shown, shownKey } from './names.js'
 import { stateDefinition, type AnyStateObject, type StateObject } from './state-object.js'
 import { topicDefinition, type Sink, type Source } from './topic.js'
 
@@ -76,7 +76,7 @@ export function from<M>(topic: Source<M>, name?: string): Keyed<M> {
     name: name ?? source.name,
     source,
     before: [],
-    key: (message) => source.keyOf(message),
+    key: (message) => source.rawKeyOf(message),
     keyedSteps: 0,
     state: undefined,
     compute: undefined,
@@ -182,8 +182,8 @@ const checkedKey =
   (pipeline: string, key: (message: unknown) => unknown) =>
   (message: unknown): string => {
     const value = key(message)
-    if (typeof value === 'string') return value
-    throw new PotorooError('KEY_MISMATCH', `The key that pipeline ${pipeline} gives is ${shown(value)}, not a string.`)
+    if (isKey(value)) return value
+    throw new PotorooError('KEY_MISMATCH', `The key that pipeline ${pipeline} gives is ${shownKey(value)}.`)
   }
 
 /** Types refuse asynchronous computations, but what has no types, or `any`, comes here. A promise would be lost silently. */

@@ -130,8 +130,18 @@ function ofClass<S extends object>(
     initial,
     // packing looks at own fields, whatever the prototype
     toPlain: (object) => object,
-    fromPlain: (plain) => Object.assign(Object.create(prototype) as object, asObject(name, plain)),
+    fromPlain: (plain) => withFields(Object.create(prototype) as object, asObject(name, plain)),
   }
+}
+
+/** Sets fields as the class's own, also those that its ancestors have accessors for: these must not run, or refuse. */
+function withFields(object: object, fields: object): object {
+  const target = object as Record<string, unknown>
+  for (const [name, value] of Object.entries(fields))
+    if (name in object)
+      Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true })
+    else target[name] = value
+  return object
 }
 
 /** Their contents are no own fields. */

@@ -4,7 +4,7 @@ import { PotorooError } from '../errors.js'
 import { decodeMessage, encodeMessage } from './codec.js'
 import { JsonShapes } from './json-shape.js'
 import type { PartitionerName, TopicDefinition } from './definition.js'
-import { checkFunction, checkTopicName, invalid, shown } from './names.js'
+import { checkFunction, checkTopicName, invalid, isKey, shown, shownKey } from './names.js'
 
 /** Registered, so that an application and a command line that have a copy of Potoroo each understand one another. */
 const topicKey: unique symbol = Symbol.for('potoroo.topic')
@@ -101,10 +101,11 @@ export function topic<In extends object, Out extends object>(
     start,
     decode: (bytes, from, to) => decodeMessage(name, standard, shapes, bytes, from, to),
     encode: (message) => encodeMessage(name, message),
+    rawKeyOf: (message) => key(message as In | Out),
     keyOf: (message) => {
       const value: unknown = key(message as In | Out)
-      if (typeof value === 'string') return value
-      throw new PotorooError('OUTPUT_INVALID', `The key that topic ${name} gives is ${shown(value)}, not a string.`)
+      if (isKey(value)) return value
+      throw new PotorooError('OUTPUT_INVALID', `The key that topic ${name} gives is ${shownKey(value)}.`)
     },
   }
   return { name, [topicKey]: definition } as Topic<Out, In>

@@ -9,9 +9,12 @@
  *    computation failed under `onError: 'stop'`, or an operator has to decide about positions. All workers have the same
  *    command line, application and input, and the tasks of this one go to the others: so these are stopped, too, and the
  *    supervisor ends with that code, for who supervises it to see.
- * 3. Topics, brokers and the state directory are taken for wrong only where a worker's very first start fails over them.
- *    Once it has run they are taken for away, and waited for.
- * 4. After a stop nothing is started. The supervisor ends when all its workers have, with the worst of their codes.
+ * 3. Brokers and the state directory are taken for wrong only where a worker's very first start fails over them. Once it
+ *    has run they are taken for away, and waited for.
+ * 4. Topics don't go away by themselves: brokers have answered that they don't fit. Where that stopped a worker that ran
+ *    (partitions were added to a source), one more start tells whether the application fits them as they are now; without
+ *    state it does. A start that fails over topics, or a second end of that kind within a minute, is as in 2.
+ * 5. After a stop nothing is started. The supervisor ends when all its workers have, with the worst of their codes.
  */
 import { exitCodes } from '../errors.js'
 import type { Clock, Timer } from '../ports/clock.js'
@@ -34,6 +37,10 @@ export interface Exit {
 export interface Life {
   /** Whether the worker had started, in this life or one before: topics, broker and state directory were fit once. */
   readonly hasStarted: boolean
+  /** Whether it had in this one. */
+  readonly startedNow: boolean
+  /** How the life before this one ended; null after a signal, undefined when there was none. */
+  readonly codeBefore: number | null | undefined
   /** How many lives there were before this one. */
   readonly before: number
   /** How many of them ended in a row, since one last lived long enough. */
@@ -44,13 +51,16 @@ export interface Life {
 export type Decision = { readonly restartInMs: number; readonly deathsInARow: number } | { readonly endWith: number }
 
 const neverRestarted: ReadonlySet<number> = new Set([exitCodes.usage, exitCodes.stoppedByOnError, exitCodes.positions])
-const cannotStart: ReadonlySet<number> = new Set([exitCodes.topics, exitCodes.broker, exitCodes.state])
+const cannotStart: ReadonlySet<number> = new Set([exitCodes.broker, exitCodes.state])
 
 /** What becomes of a worker that ended while nobody had stopped the supervisor. */
-export function afterDeath({ code }: Exit, { hasStarted, before, deathsInARow, livedMs }: Life): Decision {
+export function afterDeath({ code }: Exit, life: Life): Decision {
+  const { hasStarted, startedNow, before, deathsInARow, codeBefore, livedMs } = life
+  const healthy = livedMs >= HEALTHY_MS
   if (code !== null && neverRestarted.has(code)) return { endWith: code }
   if (code !== null && cannotStart.has(code) && before === 0 && !hasStarted) return { endWith: code }
-  const deaths = livedMs >= HEALTHY_MS ? 0 : deathsInARow
+  if (code === exitCodes.topics && (!startedNow || (codeBefore === code && !healthy))) return { endWith: code }
+  const deaths = healthy ? 0 : deathsInARow
   return { restartInMs: Math.min(FIRST_PAUSE_MS * 2 ** deaths, LONGEST_PAUSE_MS), deathsInARow: deaths + 1 }
 }
 
@@ -87,6 +97,8 @@ interface Worker {
   pause: Timer | undefined
   begunMs: number
   hasStarted: boolean
+  startedNow: boolean
+  codeBefore: number | null | undefined
   before: number
   deathsInARow: number
 }
@@ -117,6 +129,8 @@ export class Supervisor {
       pause: undefined,
       begunMs: 0,
       hasStarted: false,
+      startedNow: false,
+      codeBefore: undefined,
       before: 0,
       deathsInARow: 0,
     }))
@@ -156,11 +170,13 @@ export class Supervisor {
   #start(worker: Worker): void {
     worker.state = 'running'
     worker.pause = undefined
+    worker.startedNow = false
     worker.begunMs = this.ports.clock.monotonic()
     worker.process = this.ports.start(worker.number, {
       started: (name) => {
         worker.name = name
         worker.hasStarted = true
+        worker.startedNow = true
       },
       ended: (exit) => {
         this.#ended(worker, exit)
@@ -187,6 +203,7 @@ export class Supervisor {
     }
     const decision = afterDeath(exit, { ...worker, livedMs: clock.monotonic() - worker.begunMs })
     worker.before += 1
+    worker.codeBefore = exit.code
     if ('endWith' in decision) {
       this.#code = decision.endWith
       logger.error(what, 'worker ended in a way that a restart does not cure: it is not started again')

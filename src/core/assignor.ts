@@ -19,6 +19,8 @@
  * 11. Given that standbys become warm in between, the second rebalance does all moves of active tasks. The third changes
  *     nothing; with permanent standbys it may still replace some of these, and the fourth changes nothing.
  * 12. The total is balanced; beyond that the tasks of each sub-topology are spread where it costs no move.
+ * 13. Only standbys that are awaited have to tell the group when they become warm: warm-ups, and those for which another one
+ *     goes on until then. Where nothing is awaited, a rebalance has nothing to move, and no standby too few or too many.
  */
 import { compare, groupOf, type Member, type OwnedTask, type Worker } from './assignor-group.js'
 import { permanentStandbysOf } from './assignor-standbys.js'
@@ -42,6 +44,8 @@ export interface Placement {
   readonly standby: readonly string[]
   /** Those of `standby` that move here as soon as they are warm. */
   readonly warmUp: readonly string[]
+  /** Those of `standby` that let the group go on when they become warm (rule 13): a reason to rebalance, as that of others is not. */
+  readonly awaited: readonly string[]
 }
 
 export const DEFAULT_WARM_LAG = 10_000
@@ -55,7 +59,7 @@ export function assign(
   if (members.length === 0) throw new RangeError('an assignment needs a member')
   const group = groupOf(members, tasks, warmLag)
   const placements = new Map<string, Draft>()
-  for (const { id } of group.workers) placements.set(id, { active: [], standby: [], warmUp: [] })
+  for (const { id } of group.workers) placements.set(id, { active: [], standby: [], warmUp: [], awaited: [] })
   const put = (worker: Worker, kind: keyof Draft, task: OwnedTask): void => {
     placements.get(worker.id)?.[kind].push(task.id)
   }
@@ -67,8 +71,15 @@ export function assign(
       const target = targets.get(task) ?? task.owner
       const owner = isWarm(task, target) ? target : task.owner
       put(owner, 'active', task)
-      for (const worker of standbysNow(task, owner, target, permanent.get(task) ?? NOBODY)) put(worker, 'standby', task)
-      if (owner !== target) put(target, 'warmUp', task)
+      const wanted = permanent.get(task) ?? NOBODY
+      const following = standbysNow(task, owner, target, wanted)
+      const steppingAside = [...following].some((worker) => worker !== target && !wanted.has(worker))
+      for (const worker of following) {
+        put(worker, 'standby', task)
+        const warmsUp = worker === target
+        if (warmsUp) put(worker, 'warmUp', task)
+        if (warmsUp || (steppingAside && wanted.has(worker) && !isWarm(task, worker))) put(worker, 'awaited', task)
+      }
     }
   }
   for (const placement of placements.values()) for (const list of Object.values(placement)) list.sort(compare)

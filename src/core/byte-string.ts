@@ -10,9 +10,8 @@ interface Latin1 {
   latin1Slice(start?: number, end?: number): string
 }
 
-export const byteString = (bytes: Uint8Array, start = 0, end = bytes.length): ByteString =>
-  // Buffers that aren't, as LMDB's, have the method, too
-  (bytes as Uint8Array & Latin1).latin1Slice(start, end)
+export const byteString = (bytes: Buffer, start = 0, end = bytes.length): ByteString =>
+  (bytes as Buffer & Latin1).latin1Slice(start, end)
 
 export const bytesOf = (string: ByteString): Buffer => Buffer.from(string, 'latin1')
 

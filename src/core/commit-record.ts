@@ -9,7 +9,7 @@ import { PotorooError } from '../errors.js'
 export const COMMIT_KEY = Buffer.from([0xff, 0x63]) // 0xff 'c'
 
 export interface CommitRecord {
-  /** Random, written by the changelog's first transaction: tells a topic that was deleted and made anew. */
+  /** Written by the changelog's first transaction (core/changelog-identity.ts): tells a topic that was deleted and made anew, or is another's. */
   readonly identity: string
   /** Positions of the inputs, by topic. */
   readonly positions: Readonly<Record<string, number>>
@@ -26,7 +26,8 @@ export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
     const parsed: unknown = JSON.parse(value.toString())
     if (isCommitRecord(parsed)) {
       const { identity, positions, by, atMs } = parsed
-      return { identity, positions, by, atMs }
+      // Without a prototype, for a topic may be called `constructor`.
+      return { identity, positions: Object.assign(Object.create(null) as object, positions), by, atMs }
     }
   } catch {
     // said below
@@ -47,7 +48,8 @@ function isCommitRecord(value: unknown): value is CommitRecord {
     typeof atMs === 'number' &&
     typeof positions === 'object' &&
     positions !== null &&
-    Object.values(positions).every((p) => Number.isSafeInteger(p))
+    !Array.isArray(positions) &&
+    Object.values(positions).every((position) => Number.isSafeInteger(position) && (position as number) >= 0)
   )
 }
 

@@ -27,6 +27,11 @@ export interface StandbyTask {
   readonly task: string
   /** Member id of its active owner, '' where it has none. */
   readonly owner: string
+  /**
+   * Whether the group waits for it to become warm, and has to be told: absent means yes, so that with a leader of a version
+   * that does not say, no hand-off waits for ever.
+   */
+  readonly awaited?: false
 }
 /** A task that is active here from now on and was not before. */
 export interface Arrival {
@@ -112,7 +117,11 @@ function taskAssignment(value: unknown): TaskAssignment | undefined {
 
 const isLags = (value: unknown): value is Record<string, number> =>
   isRecord(value) && Object.values(value).every((lag) => typeof lag === 'number')
-const isStandby = (value: unknown): value is StandbyTask => isRecord(value) && isText(value.task) && isText(value.owner)
+const isStandby = (value: unknown): value is StandbyTask =>
+  isRecord(value) &&
+  isText(value.task) &&
+  isText(value.owner) &&
+  (value.awaited === undefined || value.awaited === false)
 const isPeer = (value: unknown): value is Peer => isRecord(value) && isText(value.memberId) && isText(value.address)
 const isArrival = (value: unknown): value is Arrival =>
   isRecord(value) && isText(value.task) && isText(value.from) && isText(value.reason)

@@ -1,5 +1,5 @@
 /** What the messages of one commit interval put out: records per destination and partition, dead letters among them. */
-import { type ErrorCode, type PotorooError } from '../errors.js'
+import { PotorooError, type ErrorCode } from '../errors.js'
 import { RecordWriter, type RecordChunk, type RecordCursor, type RecordHeader } from './records.js'
 
 /** A topic that records go to, as it is in Kafka. */
@@ -67,7 +67,10 @@ export class Outbox {
     return true
   }
 
-  /** The record under the cursor, with its bytes as they are, or as much of them as the dead letters take. */
+  /**
+   * The record under the cursor, with its bytes as they are, or as much of them as the dead letters take. Throws
+   * INVALID_CONFIGURATION when they take none at all: nothing is dropped without a trace.
+   */
   addDeadLetter(
     to: Destination,
     topic: string,
@@ -80,20 +83,21 @@ export class Outbox {
     const key = keyStart < 0 ? null : buffer.subarray(keyStart, keyEnd)
     const value = valueStart < 0 ? null : buffer.subarray(valueStart, valueEnd)
     const message = error.message.slice(0, 1000)
-    const about: RecordHeader[] = [
+    const about = (words: string): RecordHeader[] => [
       header(deadLetterHeaders.topic, topic),
       header(deadLetterHeaders.partition, String(partition)),
       header(deadLetterHeaders.offset, String(offset)),
       header(deadLetterHeaders.timestamp, String(cursor.timestampMs)),
       header(deadLetterHeaders.code, error.code),
-      header(deadLetterHeaders.message, message),
+      header(deadLetterHeaders.message, words),
     ]
     const at = partition % to.partitions
-    const cut = !this.add(to, at, nowMs, key, value, [...cursor.headers(), ...about])
-    if (cut) {
-      const headers = [...about, header(deadLetterHeaders.fullSize, String(value?.length ?? 0))]
-      const begin = Math.min(CUT_BYTES, to.maxMessageBytes >> 2)
-      this.add(to, at, nowMs, key?.subarray(0, begin) ?? null, value?.subarray(0, begin) ?? null, headers)
+    const cut = !this.add(to, at, nowMs, key, value, [...cursor.headers(), ...about(message)])
+    const fullSize = header(deadLetterHeaders.fullSize, String(value?.length ?? 0))
+    for (let begin = Math.min(CUT_BYTES, to.maxMessageBytes >> 2), fitted = !cut; !fitted; begin >>= 1) {
+      const [keyCut, valueCut] = [key?.subarray(0, begin) ?? null, value?.subarray(0, begin) ?? null]
+      fitted = this.add(to, at, nowMs, keyCut, valueCut, [...about(message.slice(0, begin)), fullSize])
+      if (!fitted && begin === 0) throw tooNarrow(to)
     }
     this.deadLetters.push({ code: error.code, message, topic, partition, offset, cut })
   }
@@ -120,5 +124,12 @@ export class Outbox {
     return (writers[partition] ??= new RecordWriter(to.maxMessageBytes))
   }
 }
+
+/** Not of the record: with any other it would be the same. */
+const tooNarrow = (to: Destination): PotorooError =>
+  new PotorooError(
+    'INVALID_CONFIGURATION',
+    `topic ${to.topic} takes records of ${String(to.maxMessageBytes)} bytes only, not even a dead letter without its contents: raise its max.message.bytes`,
+  )
 
 const header = (key: string, value: string): RecordHeader => ({ key, value: Buffer.from(value) })

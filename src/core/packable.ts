@@ -30,8 +30,8 @@ class Walk {
     if (symbol !== undefined) return `${at(path)} has a field named by ${String(symbol)}`
     for (const [key, value] of Object.entries(object)) {
       const inner = path === '' ? key : `${path}.${key}`
-      if (key === '__proto__') return `${inner} is a name that objects can't have`
-      if (!isStorable(key)) return `${inner} is a name that UTF-8 can't hold`
+      if (key === '__proto__') return `${at(inner)} is a name that objects can't have`
+      if (!isStorable(key)) return `${at(inner)} is a name that UTF-8 can't hold`
       const found = this.#value(value, inner, depth)
       if (found !== undefined) return found
     }
@@ -41,15 +41,17 @@ class Walk {
   #value(value: unknown, path: string, depth: number): string | undefined {
     switch (typeof value) {
       case 'string':
-        if (!value.isWellFormed()) return `${path} is a string with a lone surrogate, which UTF-8 can't hold`
-        return isStorable(value) ? undefined : `${path} is a string that begins with a byte order mark`
+        if (!value.isWellFormed()) return `${at(path)} is a string with a lone surrogate, which UTF-8 can't hold`
+        return isStorable(value) ? undefined : `${at(path)} is a string that begins with a byte order mark`
       case 'number':
         // MessagePack's integers have no -0; states of plain values alone are written by other means
-        return Object.is(value, -0) ? `${path} is -0 in a state with more than plain values; add 0 to it` : undefined
+        return Object.is(value, -0)
+          ? `${at(path)} is -0 in a state with more than plain values; add 0 to it`
+          : undefined
       case 'function':
-        return `${path} is a function`
+        return `${at(path)} is a function`
       case 'symbol':
-        return `${path} is a symbol`
+        return `${at(path)} is a symbol`
       case 'object':
         return value === null ? undefined : this.#object(value, path, depth + 1)
       default:
@@ -58,7 +60,7 @@ class Walk {
   }
 
   #object(value: object, path: string, depth: number): string | undefined {
-    if (depth > MAX_DEPTH) return `${path} lies deeper than ${String(MAX_DEPTH)} levels`
+    if (depth > MAX_DEPTH) return `${at(path)} lies deeper than ${String(MAX_DEPTH)} levels`
     if (this.#seen.has(value)) return undefined
     this.#seen.add(value)
     const prototype: unknown = Object.getPrototypeOf(value)
@@ -70,12 +72,12 @@ class Walk {
     if (value instanceof Set && prototype === Set.prototype)
       return this.#bare(value, path) ?? this.#each(value, `${path}.<element>`, depth)
     if (value instanceof Date && prototype === Date.prototype) return this.#bare(value, path)
-    if (prototype === null) return `${path} is an object without prototype: take a Map or an object literal`
-    return `${path} is an instance of ${classNameOf(value)}`
+    if (prototype === null) return `${at(path)} is an object without prototype: take a Map or an object literal`
+    return `${at(path)} is an instance of ${classNameOf(value)}`
   }
 
   #array(array: readonly unknown[], path: string, depth: number): string | undefined {
-    if (!isDense(array)) return `${path} is an array with holes or with fields of its own`
+    if (!isDense(array)) return `${at(path)} is an array with holes or with fields of its own`
     for (const [index, value] of array.entries()) {
       const found = this.#value(value, `${path}[${String(index)}]`, depth)
       if (found !== undefined) return found
@@ -105,8 +107,15 @@ class Walk {
     const [field] = Reflect.ownKeys(value)
     return field === undefined
       ? undefined
-      : `${path} is a ${classNameOf(value)} with a field of its own, ${String(field)}`
+      : `${at(path)} is a ${classNameOf(value)} with a field of its own, ${String(field)}`
   }
 }
 
-const at = (path: string): string => (path === '' ? 'it' : path)
+const MAX_PATH_LENGTH = 200
+
+/** A path as messages name it. Of a long one, beginning and end: what was wrong has to fit behind it. */
+function at(path: string): string {
+  if (path === '') return 'it'
+  const half = MAX_PATH_LENGTH / 2
+  return path.length <= MAX_PATH_LENGTH ? path : `${path.slice(0, half)}…${path.slice(-half)}`
+}

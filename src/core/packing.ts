@@ -35,8 +35,13 @@ const richReader = new Unpackr(richOptions)
 /** Throws STATE_NOT_PACKABLE. */
 export function pack(definition: StateDefinition, state: object): ByteString {
   const plain = plainOf(definition, state)
-  const packed = plainWriter.write(plain)
-  return packed ?? packRich(definition, plain)
+  try {
+    return plainWriter.write(plain) ?? packRich(definition, plain)
+  } catch (error) {
+    if (error instanceof PotorooError) throw error
+    // a getter, or a proxy
+    throw notPackable(definition, `reading it threw: ${messageOf(error)}`, error)
+  }
 }
 
 function plainOf(definition: StateDefinition, state: object): object {

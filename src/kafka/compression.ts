@@ -2,53 +2,82 @@
  * Decompression of a batch's records section, by the codec number in the batch's attributes. What other clients write
  * differs: snappy comes in the framing of snappy-java from Java clients and raw from others; lz4 and zstd frames come with
  * and without their content size.
+ *
+ * A broker looks at the size of a batch as it is compressed. What it becomes is bounded here: one batch must not take all
+ * of a worker's memory.
  */
 import { gunzipSync } from 'node:zlib'
 import { decompress as unzstd } from 'fzstd'
 import { decompressFrameSync as unlz4 } from 'lz4-napi'
 import { uncompressSync } from 'snappy'
+import { mostOfLz4, snappyLength, zstdFrames } from './expansion.js'
 
 export const NO_COMPRESSION = 0
+/** Far more than producers put into a batch, which they close at some MB at the most. */
+export const MAX_DECOMPRESSED_BYTES = 256 * 1024 * 1024
 
-const codecs: readonly ((bytes: Buffer) => Buffer)[] = [
+const codecs: readonly ((bytes: Buffer, maxBytes: number) => Buffer)[] = [
   (bytes) => bytes,
-  (bytes) => gunzipSync(bytes),
+  ungzip,
   unsnappy,
-  (bytes) => unlz4(bytes),
-  (bytes) => {
-    const { buffer, byteOffset, length } = unzstd(bytes)
+  (bytes, maxBytes) => {
+    requireAtMost(maxBytes, mostOfLz4(bytes))
+    return unlz4(bytes)
+  },
+  (bytes, maxBytes) => {
+    const { frames, most } = zstdFrames(bytes)
+    requireAtMost(maxBytes, most)
+    const { buffer, byteOffset, length } = unzstd(frames)
     return Buffer.from(buffer, byteOffset, length)
   },
 ]
 
-/** Throws whatever the codec throws. */
-export function decompress(codec: number, bytes: Buffer): Buffer {
+/** Throws whatever the codec throws, and a RangeError for what would become more than `maxBytes`. */
+export function decompress(codec: number, bytes: Buffer, maxBytes = MAX_DECOMPRESSED_BYTES): Buffer {
   const decompressor = codecs[codec]
   if (decompressor === undefined) throw new RangeError(`compression codec ${String(codec)} is unknown`)
-  return decompressor(bytes)
+  return decompressor(bytes, maxBytes)
+}
+
+function requireAtMost(maxBytes: number, bytes: number): void {
+  if (bytes > maxBytes)
+    throw new RangeError(`it becomes up to ${String(bytes)} bytes, and more than ${String(maxBytes)} are not taken`)
+}
+
+function ungzip(bytes: Buffer, maxBytes: number): Buffer {
+  try {
+    return gunzipSync(bytes, { maxOutputLength: maxBytes })
+  } catch (error) {
+    if (error instanceof RangeError) requireAtMost(maxBytes, Infinity)
+    throw error
+  }
 }
 
 /** snappy-java: magic, version and lowest compatible version (int32 each), then blocks, each behind its size (int32). */
 const SNAPPY_JAVA_MAGIC = Buffer.from('\x82SNAPPY\0', 'latin1')
 const SNAPPY_JAVA_HEADER_BYTES = SNAPPY_JAVA_MAGIC.length + 8
 
-function unsnappy(bytes: Buffer): Buffer {
-  if (!bytes.subarray(0, SNAPPY_JAVA_MAGIC.length).equals(SNAPPY_JAVA_MAGIC)) return unsnappyBlock(bytes)
+function unsnappy(bytes: Buffer, maxBytes: number): Buffer {
+  if (!bytes.subarray(0, SNAPPY_JAVA_MAGIC.length).equals(SNAPPY_JAVA_MAGIC)) return unsnappyBlock(bytes, maxBytes)
   const blocks: Buffer[] = []
+  let left = maxBytes
   let at = SNAPPY_JAVA_HEADER_BYTES
   while (at < bytes.length) {
     const size = bytes.readInt32BE(at)
     const end = at + 4 + size
     if (size <= 0 || end > bytes.length)
       throw new RangeError(`a snappy block of ${String(size)} bytes at ${String(at)}`)
-    blocks.push(unsnappyBlock(bytes.subarray(at + 4, end)))
+    const block = unsnappyBlock(bytes.subarray(at + 4, end), left)
+    left -= block.length
+    blocks.push(block)
     at = end
   }
   const [first] = blocks
   return first !== undefined && blocks.length === 1 ? first : Buffer.concat(blocks)
 }
 
-function unsnappyBlock(block: Buffer): Buffer {
+function unsnappyBlock(block: Buffer, maxBytes: number): Buffer {
+  requireAtMost(maxBytes, snappyLength(block))
   const content = uncompressSync(block)
   return typeof content === 'string' ? Buffer.from(content) : content
 }

@@ -39,6 +39,8 @@ const LOG_APPEND_TIME = 0x08
 const TRANSACTIONAL = 0x10
 const CONTROL = 0x20
 const ABORT_MARKER = 0
+/** Behind this much of decompressed batches, the rest of an answer is left for the next fetch: its 16 MiB may become 100 times as much. */
+const ENOUGH_DECOMPRESSED_BYTES = 64 * 1024 * 1024
 /** Beyond this it is no time (70,000 years); keeping to it leaves sums with deltas exact. */
 const MAX_TIME_MS = 2 ** 51
 
@@ -87,7 +89,7 @@ export interface BatchesRead {
 
 /**
  * Takes the whole batches out of one partition's part of a fetch response, for a read-committed reader. The last one may
- * be cut off: it is left for the next fetch.
+ * be cut off: it is left for the next fetch. So is what would take too much memory when it is decompressed.
  *
  * Throws CORRUPT_BATCH, or UNSUPPORTED_FORMAT for topics that still hold the formats before v2.
  */
@@ -101,7 +103,9 @@ export function readBatches(
   let nextPosition = position
   let previousOffset = -1
   let bytes = 0
+  let decompressedBytes = 0
   for (let start = 0, end = 0; raw.length - start > at.magic; start = end) {
+    if (decompressedBytes >= ENOUGH_DECOMPRESSED_BYTES) break
     const baseOffset = readOffset(raw, start)
     end = start + batchBytes(raw, start, baseOffset)
     if (end > raw.length) break
@@ -124,7 +128,11 @@ export function readBatches(
     if (lastOffset < position || raw.readInt32BE(start + at.count) === 0) continue
     const batch = batchOf(raw, start, end, baseOffset, attributes)
     batches.push(batch)
-    bytes += batch.bytes === raw ? end - start : batch.bytes.length
+    if (batch.bytes === raw) bytes += end - start
+    else {
+      bytes += batch.bytes.length
+      decompressedBytes += batch.bytes.length
+    }
   }
   return { batches, nextPosition, bytes }
 }

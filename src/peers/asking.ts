@@ -38,6 +38,10 @@ export async function answerTo(
     asking.on('error', (error) => {
       reject(signal.aborted ? (signal.reason as Error) : unreachable(question, messageOf(error), error))
     })
+    // An answer that wants another protocol ends without any of the other events.
+    asking.once('close', () => {
+      reject(unreachable(question, 'it closed without an answer'))
+    })
   })
   // whatever follows, an error must not go unheard
   response.on('error', () => undefined)

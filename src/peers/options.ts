@@ -1,4 +1,5 @@
 /** Where a worker listens to its peers, and which of them it lets in. */
+import { isIPv6 } from 'node:net'
 import { PotorooError } from '../errors.js'
 import type { Clock } from '../ports/clock.js'
 import type { Logger } from '../ports/logger.js'
@@ -53,6 +54,8 @@ export function settingsOf(options: PeersOptions): PeersSettings {
     throw invalid(`${host} can be reached from other machines: set a token that all workers of the group share`)
   if (['0.0.0.0', '::'].includes(advertise))
     throw invalid(`no peer can connect to ${advertise}: say under which host others reach this worker`)
+  if (parseAddress(addressOf(advertise, 1)) === undefined)
+    throw invalid(`${JSON.stringify(advertise)} is no host that peers can connect to`)
   if (!(maxSnapshotBytesPerSecond > 0)) throw invalid('snapshots need more than 0 bytes a second')
   if (!(stallTimeoutMs > 0)) throw invalid('a stall timeout has to be more than 0 ms')
   return { host, port, advertise, token, maxSnapshotBytesPerSecond, stallTimeoutMs, logger, clock }
@@ -66,10 +69,13 @@ export const isLoopback = (host: string): boolean =>
 
 export const addressOf = (host: string, port: number): string => `${host.includes(':') ? `[${host}]` : host}:${port}`
 
-/** Undefined for what is not `host:port`. */
+/**
+ * Undefined for what is not `host:port`. Strict, for an address is what any member of the group says of itself, and what is
+ * no host makes Node throw before it connects.
+ */
 export function parseAddress(address: string): { readonly host: string; readonly port: number } | undefined {
-  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(address) ?? []
-  const host = bracketed ?? plain
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([a-zA-Z0-9._-]{1,253})):(\d{1,5})$/.exec(address) ?? []
+  const host = plain ?? (bracketed !== undefined && isIPv6(bracketed) ? bracketed : undefined)
   const port = Number(digits)
   return host === undefined || port < 1 || port > 65_535 ? undefined : { host, port }
 }

@@ -60,9 +60,13 @@ export class Watch {
     connecting.setSocketKeepAlive(true, KEEP_ALIVE_MS)
     // connected is enough: a paused process greets when it goes on
     connecting.once('socket', (socket) => socket.once('connect', () => timeout.cancel()))
-    connecting.once('close', () => timeout.cancel())
-    // the first of the two counts; an error after the response ends the response, too
+    // the first of these counts; an error after the response ends the response, too
     let outcome = false
+    connecting.once('close', () => {
+      timeout.cancel()
+      // an answer that wants another protocol is neither response nor error
+      if (!outcome) this.#again('it closed without an answer')
+    })
     connecting.once('response', (response) => {
       outcome = true
       this.#hear(response)

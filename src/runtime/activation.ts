@@ -1,11 +1,12 @@
 /** Becoming active: steps A1 to A3 of task.ts. */
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
+import { changelogIdentity } from '../core/changelog-identity.js'
 import type { CommitRecord } from '../core/commit-record.js'
 import { choosePosition } from '../core/restore-plan.js'
 import type { Fetcher, TransactionalProducer } from '../ports/log.js'
 import type { Ports } from './options.js'
 import type { TaskPlan } from './task-plan.js'
-import { restoreUpTo, type Replayed } from './changelog-reader.js'
+import { ForeignChangelog, restoreUpTo, type Replayed } from './changelog-reader.js'
 import { isOfAnotherChangelog, prepareStore, rebuildStore, type PreparedStore, type StoreHolder } from './task-store.js'
 
 export interface Activation {
@@ -59,7 +60,9 @@ export async function activate(
     )
     return {
       producer,
-      identity: plan.changelog && (restored?.commit?.identity ?? random.id()),
+      identity:
+        plan.changelog &&
+        (restored?.commit?.identity ?? changelogIdentity(random.id(), plan.processor.subTopology.name)),
       positions,
       committed: known,
       replayed: restored?.records ?? 0,
@@ -84,12 +87,14 @@ async function restore(
   const [end = 0] = await env.log.listOffsets([{ topic: changelog.topic, partition: plan.partition }], 'end')
   const prepared = await prepareStore(plan, changelog, end, env, holder)
   const run = async ({ store, from, rebuilt }: PreparedStore): Promise<Restored> => {
-    const range = { topic: changelog.topic, partition: plan.partition, from, end }
+    const { name: subTopology } = plan.processor.subTopology
+    const range = { topic: changelog.topic, partition: plan.partition, subTopology, from, end }
     return { ...(await restoreUpTo(range, store, env.fetcher, env, signal)), from, rebuilt }
   }
   try {
     return await run(prepared)
   } catch (error) {
+    if (error instanceof ForeignChangelog) throw error
     if (isPotorooError(error, 'CHANGELOG_UNFIT')) await requireUnmoved(plan, changelog, end, env, error)
     if (prepared.store.meta() === undefined || !isOfAnotherChangelog(error)) throw error
     signal.throwIfAborted()

@@ -9,6 +9,7 @@
  *    store's position, unless compaction has removed it: then it is a later one.
  */
 import { byteString } from '../core/byte-string.js'
+import { changelogOwner, subTopologyIn } from '../core/changelog-identity.js'
 import { COMMIT_KEY, decodeCommitRecord, isCommitKey, type CommitRecord } from '../core/commit-record.js'
 import { RecordCursor } from '../core/records.js'
 import { PotorooError } from '../errors.js'
@@ -20,6 +21,8 @@ import type { Ports } from './options.js'
 export interface ChangelogPlan {
   readonly topic: string
   readonly partition: number
+  /** Whose changelog it has to be. */
+  readonly subTopology: string
   readonly from: number
   /** Where a restore is done, exclusive; undefined: follow for ever. */
   readonly end: number | undefined
@@ -37,10 +40,21 @@ export class IdentityMismatch extends Error {
   override readonly name = 'IdentityMismatch'
 }
 
+/** The changelog itself is another's, whose names join to the same: rebuilding the store from it would not help. */
+export class ForeignChangelog extends PotorooError {
+  constructor(topic: string, found: string, expected: string) {
+    super(
+      'CHANGELOG_UNFIT',
+      `${topic} is the changelog of ${changelogOwner(topic, found)}, and would be that of ${changelogOwner(topic, expected)}, too: ` +
+        'the names join to the same. Give the application or its state object another name',
+    )
+  }
+}
+
 export interface ChangelogEvents {
   /** The end was reached, and the store has all of it. */
   done?(replayed: Replayed): void
-  /** IdentityMismatch, OFFSET_OUT_OF_RANGE, or what the log or the store throw. The reader has stopped. */
+  /** IdentityMismatch, ForeignChangelog, OFFSET_OUT_OF_RANGE, or what the log or the store throw. The reader has stopped. */
   failed(error: Error): void
   /** After each answer: records that are still behind. */
   lag?(records: number): void
@@ -55,6 +69,7 @@ const COMPLAIN_MS = 1000
 export class ChangelogReader implements FetchInput {
   readonly topic: string
   readonly partition: number
+  readonly #subTopology: string
   readonly #cursor = new RecordCursor()
   readonly #end: number | undefined
   readonly #store: StateStore
@@ -80,6 +95,7 @@ export class ChangelogReader implements FetchInput {
   ) {
     this.topic = plan.topic
     this.partition = plan.partition
+    this.#subTopology = plan.subTopology
     this.#position = plan.from
     this.#end = plan.end
     this.#store = store
@@ -153,6 +169,8 @@ export class ChangelogReader implements FetchInput {
       if (valueStart < 0) return
       const where = `${this.topic}, partition ${String(this.partition)}, offset ${String(offset)}`
       const found = decodeCommitRecord(buffer.subarray(valueStart, valueEnd), where)
+      const owner = subTopologyIn(found.identity) ?? this.#subTopology
+      if (owner !== this.#subTopology) throw new ForeignChangelog(this.topic, owner, this.#subTopology)
       if (this.#known !== undefined && found.identity !== this.#known.identity)
         throw new IdentityMismatch(`its changelog has the identity ${this.#known.identity}, this one ${found.identity}`)
       this.#verified = true

@@ -93,10 +93,16 @@ export class GroupMembership {
 
   /** Makes a member leave that is certainly dead, so that the group need not wait for its session timeout. */
   async bury(memberId: string): Promise<void> {
-    await this.client.leave(memberId).catch((error: unknown) => {
+    try {
+      await this.client.leave(memberId)
+    } catch (error) {
       this.ports.logger.debug({ memberId, error: messageOf(error) }, 'a dead member could not be made to leave')
-    })
-    this.rejoin()
+      // The group waits for the dead one then, but only as long as for any member that does not join again.
+      this.rejoin()
+      return
+    }
+    // The group rebalances for that, or has done so when another peer was first: a heartbeat tells, and costs nothing.
+    void this.confirmed()
   }
 
   /** Leaves the group, so that others need not wait for the session timeout. */
@@ -172,14 +178,18 @@ export class GroupMembership {
     )
     const arrivals = moves(known, placements).filter(({ warmUp }) => !warmUp)
     return new Map(
-      [...placements].map(([memberId, { active, standby }]) => [
+      [...placements].map(([memberId, { active, standby, awaited }]) => [
         memberId,
         encodeAssignment(
           active.flatMap((task) => plan.partitionsOf(task)),
           {
             v: 1,
             active,
-            standby: standby.map((task) => ({ task, owner: owners.get(task) ?? '' })),
+            standby: standby.map((task) => ({
+              task,
+              owner: owners.get(task) ?? '',
+              ...(awaited.includes(task) ? {} : { awaited: false }),
+            })),
             peers,
             everybodyLeaves: known.every(({ leaving }) => leaving),
             arrivals: arrivals

@@ -6,12 +6,14 @@
  * 1. A snapshot is swapped in only whole, and never under a task that has become active: `release` ends the work on the
  *    store first, wherever it is, and hands on what there is.
  * 2. Whatever fails on the way to a snapshot, the changelog is enough.
+ * 3. While the group waits for a standby that it takes for cold, `warm` is called once it is warm; never otherwise, for
+ *    each call costs the group a rebalance.
  */
 import { isPotorooError, messageOf } from '../errors.js'
 import type { Fetcher } from '../ports/log.js'
 import type { Peer } from '../ports/peers.js'
 import type { TaskPlan } from './task-plan.js'
-import { ChangelogReader } from './changelog-reader.js'
+import { ChangelogReader, ForeignChangelog } from './changelog-reader.js'
 import { isOfAnotherChangelog, prepareStore, rebuildStore, type PreparedStore, type StoreHolder } from './task-store.js'
 import { sleep, type Ports } from './options.js'
 
@@ -19,12 +21,12 @@ export interface StandbyEnvironment extends Ports {
   readonly fetcher: Fetcher
   /** Up to how many changelog records behind a standby counts as warm. */
   readonly warmLag: number
-  /** The standby has become warm: the group may move the task here now. */
+  /** The standby has become warm, and the group waits for that: it is to be told. */
   warm(task: string): void
 }
 
-/** A store this many records behind is worth a copy of the owner's. */
-const SNAPSHOT_LAG = 20_000
+/** A store as many records behind as this many times `warmLag` is worth a copy of the owner's: 20,000 by default. */
+const SNAPSHOT_WARM_LAGS = 2
 const RETRY_MS = 1000
 
 export class Standby {
@@ -32,7 +34,9 @@ export class Standby {
   /** Bytes that came by snapshot. */
   snapshotBytes = 0
   #lag = Infinity
-  #reportedWarm = false
+  /** What the group was told last. */
+  #toldWarm = false
+  #awaited = false
   readonly #holder: StoreHolder
   #reader: ChangelogReader | undefined
   readonly #abort = new AbortController()
@@ -54,10 +58,16 @@ export class Standby {
     return this.#lag
   }
 
-  /** The lag, as the group is told it now: should it be told that this standby is cold, `warm` is called when it no longer is. */
+  /** The lag, for the group to be told it now. */
   report(): number {
-    this.#reportedWarm = this.#lag <= this.env.warmLag
+    this.#toldWarm = this.#isWarm
     return this.#lag
+  }
+
+  /** Whether the group, by what it was told, waits for this standby to become warm. */
+  set awaited(awaited: boolean) {
+    this.#awaited = awaited
+    this.#tell()
   }
 
   start(): void {
@@ -97,6 +107,7 @@ export class Standby {
         if (this.#isReleased()) return
         env.logger.warn({ task: this.id, error: messageOf(error) }, 'a standby starts again')
         if (isPotorooError(error, 'STORE_FAILED') || isPotorooError(error, 'CHANGELOG_LOST')) return
+        if (error instanceof ForeignChangelog) return
         await sleep(env.clock, RETRY_MS)
       }
   }
@@ -107,7 +118,7 @@ export class Standby {
     const where = { topic: changelog.topic, partition: plan.partition }
     const [end = 0] = await env.log.listOffsets([where], 'end')
     let prepared = await prepareStore(plan, changelog, end, env, this.#holder)
-    if (end - prepared.from > SNAPSHOT_LAG && (await this.#adoptSnapshot()))
+    if (end - prepared.from > SNAPSHOT_WARM_LAGS * env.warmLag && (await this.#adoptSnapshot()))
       prepared = await prepareStore(plan, changelog, end, env, this.#holder)
     signal.throwIfAborted()
     try {
@@ -122,12 +133,19 @@ export class Standby {
   /** Resolves never but with the end of the standby; rejects when reading fails. */
   #read(where: { readonly topic: string; readonly partition: number }, { store, from }: PreparedStore): Promise<void> {
     return new Promise((resolve, reject) => {
-      const reader = new ChangelogReader({ ...where, from, end: undefined }, store, this.env.fetcher, this.env, {
-        failed: reject,
-        lag: (records) => {
-          this.#progress(records)
+      const { name: subTopology } = this.plan.processor.subTopology
+      const reader = new ChangelogReader(
+        { ...where, subTopology, from, end: undefined },
+        store,
+        this.env.fetcher,
+        this.env,
+        {
+          failed: reject,
+          lag: (records) => {
+            this.#progress(records)
+          },
         },
-      })
+      )
       this.#reader = reader
       this.#abort.signal.addEventListener('abort', () => {
         void reader.stop().then(resolve)
@@ -144,8 +162,16 @@ export class Standby {
 
   #progress(lag: number): void {
     this.#lag = lag
-    if (this.#reportedWarm || lag > this.env.warmLag) return
-    this.#reportedWarm = true
+    this.#tell()
+  }
+
+  get #isWarm(): boolean {
+    return this.#lag <= this.env.warmLag
+  }
+
+  #tell(): void {
+    if (!this.#awaited || this.#toldWarm || !this.#isWarm) return
+    this.#toldWarm = true
     this.env.warm(this.id)
   }
 

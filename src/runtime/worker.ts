@@ -35,6 +35,7 @@ export class Worker {
   readonly ended: Promise<void>
 
   readonly #tasks = new Map<string, Task>()
+  readonly #holders = new WeakMap<Task, StoreHolder>()
   #ready = new Set<Task>()
   #pumping = false
   #plans: ReadonlyMap<string, TaskPlan> = new Map()
@@ -147,7 +148,7 @@ export class Worker {
     }
     const address = await ports.peers.listen({
       memberId: () => this.#membership?.memberId ?? '',
-      snapshot: async (id) => (this.#tasks.get(id)?.state === 'running' ? stores.snapshot(id) : undefined),
+      snapshot: async (id) => (this.#hasState(id) ? stores.snapshot(id) : undefined),
       status: () => this.#status(),
     })
     const names = namesOf(options.topicPrefix, application.name)
@@ -174,9 +175,7 @@ export class Worker {
           worker: options.name,
           address,
           active: [...this.#tasks.keys()],
-          standby: Object.fromEntries(
-            [...this.#standbys].map(([id, { lag }]) => [id, Number.isFinite(lag) ? lag : -1]),
-          ),
+          standby: Object.fromEntries([...this.#standbys].map(([id, standby]) => [id, standby.report()])),
           leaving: this.#handedOver !== undefined,
         }),
         beforeRejoin: async () => {
@@ -198,6 +197,12 @@ export class Worker {
     this.#refreshLater()
     this.#checkTopicsLater()
     logger.info({ worker: options.name, group: names.group, tasks: this.#plans.size }, 'worker started')
+  }
+
+  /** Whether the task is active here and its store worth copying: one without a position says less than the changelog. */
+  #hasState(id: string): boolean {
+    const task = this.#tasks.get(id)
+    return task?.state === 'running' && this.#holders.get(task)?.store?.meta() !== undefined
   }
 
   #status(): WorkerStatus {
@@ -226,7 +231,7 @@ export class Worker {
       logger.info({ ...peer }, 'a worker is gone: its address refuses connections')
       void this.#membership?.bury(peer.memberId)
     })
-    const follows = new Map(standby.map(({ task, owner }) => [task, owner]))
+    const follows = new Map(standby.map((one) => [one.task, one]))
     const gained = active.filter((id) => !this.#tasks.has(id))
     const lost = [...this.#tasks.keys()].filter((id) => !active.includes(id))
     logger.info({ generation, active, standby: [...follows.keys()], gained, lost }, 'tasks assigned')
@@ -244,7 +249,11 @@ export class Worker {
       }
     const reasons = new Map(arrivals.map(({ task, reason }) => [task, reason]))
     for (const id of gained) this.#gain(id, reasons.get(id), environment)
-    for (const [id, owner] of follows) this.#followTask(id, owner, environment)
+    for (const [id, { owner, awaited = true }] of follows) {
+      this.#followTask(id, owner, environment)
+      const following = this.#standbys.get(id)
+      if (following !== undefined) following.awaited = awaited
+    }
     this.#handedOver?.()
   }
 
@@ -257,6 +266,7 @@ export class Worker {
     const arrival = reason === undefined ? undefined : { reason, snapshotBytes: standby?.snapshotBytes ?? 0 }
     const task = new Task(plan, environment, holder, arrival)
     this.#tasks.set(id, task)
+    this.#holders.set(task, holder)
     this.#afterwards(id, async () => {
       // What the standby has open the task goes on with.
       if (standby !== undefined) holder.store = (await standby.release()).store

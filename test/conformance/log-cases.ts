@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest'
 import { isPotorooError, messageOf } from '../../src/errors.js'
 import { eventually, sleep, type World, type Worlds } from './world.js'
-import { chunksOf, RecordingInput, recordsFrom } from './inputs.js'
+import { RecordingInput } from '../support/recording-input.js'
+import { chunksOf, recordsFrom } from '../support/records.js'
 import type { Log, TopicPartition, TransactionalProducer } from '../../src/ports/log.js'
 
 const codeOf = async (promise: Promise<unknown>): Promise<string> => {

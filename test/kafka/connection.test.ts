@@ -4,9 +4,10 @@ import { createRequire } from 'node:module'
 import { expect, onTestFinished, test } from 'vitest'
 import type * as Kafkajs from 'kafkajs'
 import { testBrokers, uniqueName } from '../support/broker.js'
-import { chunksOf, recordsFrom, testLog } from '../support/kafka-log.js'
+import { testLog } from '../support/kafka-log.js'
 import { newTopic, openLog, openProxied, readAll } from '../support/open-logs.js'
 import { api } from '../support/proxy.js'
+import { chunksOf, recordsFrom } from '../support/records.js'
 import { until } from '../support/until.js'
 
 test('no broker: every address is named, with its reason', async () => {

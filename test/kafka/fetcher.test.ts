@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
 import type { Log } from '../../src/ports/log.js'
 import { uniqueName } from '../support/broker.js'
-import { chunksOf, RecordingInput, recordsFrom } from '../support/kafka-log.js'
 import { newTopic, openLog, openProxied, readAll } from '../support/open-logs.js'
 import { api } from '../support/proxy.js'
+import { RecordingInput } from '../support/recording-input.js'
+import { chunksOf, recordsFrom } from '../support/records.js'
 import { produce, produceInTransaction, withAdmin } from '../support/topics.js'
 import { until } from '../support/until.js'
 

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { uniqueName } from '../support/broker.js'
-import { chunksOf, RecordingInput, recordsFrom } from '../support/kafka-log.js'
 import { newTopic, openLog } from '../support/open-logs.js'
+import { RecordingInput } from '../support/recording-input.js'
+import { chunksOf, recordsFrom } from '../support/records.js'
 import { until } from '../support/until.js'
 
 test('topics are created, described, and left alone when they exist', async () => {

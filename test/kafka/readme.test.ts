@@ -1,6 +1,6 @@
 /** Everything that the README shows is done here: commands, code, tables. */
 import { execFile, spawn } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { promisify } from 'node:util'
@@ -246,16 +246,6 @@ describe('links and names in the documents', () => {
     for (const [, path = ''] of paths)
       // That one is the reader's own.
       if (path !== 'src/application.ts') expect(existsSync(join(ROOT, path)), `${document}: ${path}`).toBe(true)
-  })
-
-  test('docs/guarantees.md cites tests that there are', () => {
-    const cited = [...readDocument('docs/guarantees.md').matchAll(/`(test\/[\w./-]+\.ts)`: ((?:“[^”]+”(?:, )?)+)/g)]
-    expect(cited.length).toBeGreaterThan(10)
-    for (const [, path = '', names = ''] of cited) {
-      const source = readFileSync(join(ROOT, path), 'utf8')
-      for (const [, name = ''] of names.matchAll(/“([^”]+)”/g))
-        expect(source.includes(name), `${path}: ${name}`).toBe(true)
-    }
   })
 })
 

@@ -103,6 +103,20 @@ describe('a supervisor', () => {
     expect(pidsOf(cli).filter(lives)).toEqual([])
   })
 
+  it('ends when partitions were added under state objects: a start that they stopped is not tried for ever', async () => {
+    const { bench, cli } = await running()
+    const topic = bench.topic('commands')
+    await withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] }))
+    expect((await cli.exited).code).toBe(exitCodes.topics)
+    // Who notices it first is started again, as it could do without state, and says that it can't with it.
+    const [first, ...others] = linesOf(cli, /^worker died: it is started again$/)
+    expect(first).toMatchObject({ exitCode: exitCodes.topics, level: 40 })
+    expect(others.length).toBeLessThan(2)
+    expect(linesOf(cli, /not started again/)[0]).toMatchObject({ exitCode: exitCodes.topics, level: 50 })
+    expect(cli.stderr.join('\n')).toContain('CHANGELOG_UNFIT')
+    expect(pidsOf(cli).filter(lives)).toEqual([])
+  })
+
   it('says once what no worker would take', async () => {
     const cli = startCli(['run', join('test', 'nowhere.js'), '--workers=3'])
     expect((await cli.exited).code).toBe(exitCodes.usage)

@@ -2,9 +2,9 @@ import { expect, test } from 'vitest'
 import { PotorooError } from '../../src/errors.js'
 import type { Transaction, TransactionalProducer } from '../../src/ports/log.js'
 import { uniqueName } from '../support/broker.js'
-import { chunksOf, recordsFrom } from '../support/kafka-log.js'
 import { newTopic, openLog, openProxied, readAll } from '../support/open-logs.js'
 import { api, type ProxiedRequest, type Rule } from '../support/proxy.js'
+import { chunksOf, recordsFrom } from '../support/records.js'
 import { until } from '../support/until.js'
 
 const positions = (topic: string, position: number) => [{ topic, partition: 0, position }]

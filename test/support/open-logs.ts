@@ -2,8 +2,9 @@
 import { afterEach } from 'vitest'
 import type { Log } from '../../src/ports/log.js'
 import { testBrokers, uniqueName } from './broker.js'
-import { RecordingInput, testLog, type TestLog } from './kafka-log.js'
+import { testLog, type TestLog } from './kafka-log.js'
 import { type Proxy, startProxy } from './proxy.js'
+import { RecordingInput } from './recording-input.js'
 import { until } from './until.js'
 
 const opened: (() => Promise<void>)[] = []

@@ -1,17 +1,13 @@
 /** What a read-committed reader sees of a topic, with keys and headers: through Potoroo's own fetcher, whose tests stand elsewhere. */
-import { RecordCursor } from '../../src/core/records.js'
 import { createKafkaLog } from '../../src/kafka/log.js'
-import type { Fetched, FetchInput } from '../../src/ports/log.js'
 import { systemClock } from '../../src/system.js'
 import { testBrokers } from './broker.js'
+import { RecordingInput } from './recording-input.js'
+import type { ReadRecord } from './records.js'
 import { until } from './until.js'
 
-export interface ReadMessage {
+export interface ReadMessage extends ReadRecord {
   readonly partition: number
-  readonly offset: number
-  readonly key: string | null
-  readonly value: string | null
-  readonly headers: Readonly<Record<string, string>>
 }
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
@@ -24,14 +20,15 @@ export async function readCommitted(topic: string, count: number, timeoutMs = 30
     const info = (await log.describeTopics([topic])).get(topic)
     if (info === undefined) throw new Error(`no topic ${topic}`)
     const fetcher = log.fetcher()
-    const readers = Array.from({ length: info.partitions }, (_, partition) => new Reader(topic, partition))
+    const readers = Array.from({ length: info.partitions }, (_, partition) => new RecordingInput(topic, partition))
     for (const reader of readers) fetcher.add(reader)
-    const read = (): ReadMessage[] => readers.flatMap(({ messages }) => messages)
+    const read = (): ReadMessage[] =>
+      readers.flatMap(({ partition, records }) => records.map((record) => ({ partition, ...record })))
     await until(
       `${String(count)} records in ${topic}`,
       () => {
-        for (const { failure } of readers) if (failure !== undefined) throw failure
-        return read().length >= count && readers.every(({ atEnd }) => atEnd)
+        for (const { failures } of readers) for (const failure of failures) throw failure
+        return readers.reduce((n, { records }) => n + records.length, 0) >= count && readers.every(({ atEnd }) => atEnd)
       },
       timeoutMs,
     ).catch((error: unknown) => {
@@ -42,49 +39,5 @@ export async function readCommitted(topic: string, count: number, timeoutMs = 30
     return read()
   } finally {
     await log.close()
-  }
-}
-
-class Reader implements FetchInput {
-  readonly messages: ReadMessage[] = []
-  atEnd = false
-  failure: Error | undefined
-  #position = 0
-
-  constructor(
-    readonly topic: string,
-    readonly partition: number,
-  ) {}
-
-  wanted(): number {
-    return this.#position
-  }
-  hurried(): boolean {
-    return false
-  }
-  failed(error: Error): void {
-    this.failure = error
-  }
-  deliver(fetched: Fetched): void {
-    if (fetched.position !== this.#position) return
-    const cursor = new RecordCursor()
-    for (const batch of fetched.batches) {
-      cursor.open(batch)
-      while (cursor.next()) {
-        if (cursor.offset < this.#position) continue
-        const { buffer, keyStart, keyEnd, valueStart, valueEnd, offset } = cursor
-        this.messages.push({
-          partition: this.partition,
-          offset,
-          key: keyStart < 0 ? null : buffer.toString('utf8', keyStart, keyEnd),
-          value: valueStart < 0 ? null : buffer.toString('utf8', valueStart, valueEnd),
-          headers: Object.fromEntries(
-            cursor.headers().map(({ key, value }) => [key, Buffer.from(value ?? []).toString()]),
-          ),
-        })
-      }
-    }
-    this.#position = fetched.nextPosition
-    this.atEnd = this.#position >= fetched.lastStableOffset
   }
 }

@@ -1,4 +1,4 @@
-/** Records for tests of what lies above the log: batches as a fetcher hands them on. */
+/** Records for tests: as chunks on their way to a partition, as batches that a fetcher hands on, and as text to look at. */
 import type { Fetched } from '../../src/core/fetched.js'
 import {
   BATCH_HEADER_BYTES,
@@ -15,11 +15,22 @@ export interface TestRecord {
   readonly headers?: readonly { readonly key: string; readonly value: Uint8Array | null }[]
 }
 
-export function batchOf(baseOffset: number, records: readonly TestRecord[]): RecordBatch {
-  const writer = new RecordWriter(64 * 1024 * 1024)
-  for (const { key = 'k', value = '{}', timestampMs = 0, headers } of records)
+/** One chunk of these records, or more where `maxBatchBytes` splits them. */
+export function chunksOf(records: readonly TestRecord[], maxBatchBytes = 1_000_000): RecordChunk[] {
+  const writer = new RecordWriter(maxBatchBytes)
+  for (const { key = 'k', value = '{}', timestampMs = 1_700_000_000_000, headers } of records)
     writer.append(timestampMs, key, value, headers)
-  const [chunk] = writer.take()
+  return writer.take()
+}
+
+export const recordsFrom = (first: number, count: number): { readonly key: string; readonly value: string }[] =>
+  Array.from({ length: count }, (_, i) => ({ key: `k${String(first + i)}`, value: `v${String(first + i)}` }))
+
+export function batchOf(baseOffset: number, records: readonly TestRecord[]): RecordBatch {
+  const [chunk] = chunksOf(
+    records.map((record) => ({ timestampMs: 0, ...record })),
+    64 * 1024 * 1024,
+  )
   if (chunk === undefined) throw new Error('a batch needs a record')
   return batchOfChunk(baseOffset, chunk)
 }
@@ -65,29 +76,32 @@ export function fetchedOf(batches: readonly RecordBatch[], options: FetchedOptio
 }
 
 export interface ReadRecord {
+  readonly offset: number
   readonly key: string | null
   readonly value: string | null
   readonly timestampMs: number
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** What chunks on their way to a partition hold. */
+/** The record under a cursor. */
+export function textRecord(cursor: RecordCursor): ReadRecord {
+  const { buffer, keyStart, keyEnd, valueStart, valueEnd, offset, timestampMs } = cursor
+  return {
+    offset,
+    key: keyStart < 0 ? null : buffer.toString('utf8', keyStart, keyEnd),
+    value: valueStart < 0 ? null : buffer.toString('utf8', valueStart, valueEnd),
+    timestampMs,
+    headers: Object.fromEntries(cursor.headers().map(({ key, value }) => [key, Buffer.from(value ?? []).toString()])),
+  }
+}
+
+/** What chunks on their way to a partition hold; offsets count from 0 in each. */
 export function readChunks(chunks: readonly RecordChunk[]): ReadRecord[] {
   const cursor = new RecordCursor()
   const records: ReadRecord[] = []
   for (const chunk of chunks) {
     cursor.open(batchOfChunk(0, chunk))
-    while (cursor.next()) {
-      const { buffer, keyStart, keyEnd, valueStart, valueEnd, timestampMs } = cursor
-      records.push({
-        key: keyStart < 0 ? null : buffer.toString('utf8', keyStart, keyEnd),
-        value: valueStart < 0 ? null : buffer.toString('utf8', valueStart, valueEnd),
-        timestampMs,
-        headers: Object.fromEntries(
-          cursor.headers().map(({ key, value }) => [key, Buffer.from(value ?? []).toString()]),
-        ),
-      })
-    }
+    while (cursor.next()) records.push(textRecord(cursor))
   }
   return records
 }

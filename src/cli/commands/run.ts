@@ -117,8 +117,8 @@ Exit codes:
   1  another failure          5  state directory in use, or not writable, or its disk is full
   2  wrong command line       6  stopped by --on-error stop: don't restart it, it would stop again
   3  topics missing or unfit  7  input was deleted before it was read, or the changelog was lost
-With --workers: a worker that ends with 2, 6 or 7, or with 3, 4 or 5 before it has ever run, is not started again; the
-others are stopped, and the exit code is that worker's. After a signal it is the worst of all workers', 1 if they had to
+With --workers: a worker that ends with 2, 6 or 7, with 4 or 5 before it has ever run, or whose start fails with 3, is not
+started again; the others are stopped, and the exit code is that worker's. After a signal it is the worst of all workers', 1 if they had to
 be killed.
 
 Examples:

@@ -1,16 +1,17 @@
 /**
  * The broker goes away under load, and comes back: restarted, killed, or there but without an answer. Workers wait, say so
- * once, and go on; every rejection comes out, once. The broker is this file's own.
+ * once, and go on; every rejection comes out, once. Each test has a broker of its own, so that one can wait in silence
+ * while another is at work.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterEach, beforeAll, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { rejectionsOf } from '../../../src/market-spread/calculation.js'
 import { events, MarketSpreadBench } from '../../support/market-spread.js'
 import { OwnBroker } from '../../support/own-broker.js'
 import { until } from '../../support/until.js'
 
-/** Longer than the session timeout of a worker (6 s) and the timeout of its transactions (10 s). */
-const SILENCE_MS = 13_000
+/** Longer than the session timeout of a worker (6 s), the timeout of its transactions (10 s), and that of requests. */
+const SILENCE_MS = 30_000
 const EVENTS_PER_SECOND = 2000
 
 const GONE = 'broker is gone, trying to reach it again'
@@ -18,17 +19,21 @@ const BACK = 'broker is back'
 const UNREACHABLE = 'the group cannot be reached: trying again'
 const GROUP_BACK = 'the group answers again'
 
-const broker = new OwnBroker()
-beforeAll(() => broker.start())
-
-let bench: MarketSpreadBench
-afterEach(async () => {
-  await bench.close()
-})
+const restarted = new OwnBroker()
+const silent = new OwnBroker()
+beforeAll(() => Promise.all([restarted.start(), silent.start()]))
 
 /** Load before, while, and after the broker is away; resolves when all of it was worked off. */
-async function under(fault: () => Promise<void>): Promise<void> {
-  bench = new MarketSpreadBench({ brokers: broker.brokers })
+async function under(broker: OwnBroker, fault: () => Promise<void>): Promise<void> {
+  const bench = new MarketSpreadBench({ brokers: broker.brokers })
+  try {
+    await survives(bench, fault)
+  } finally {
+    await bench.close()
+  }
+}
+
+async function survives(bench: MarketSpreadBench, fault: () => Promise<void>): Promise<void> {
   await bench.createTopics(2)
   await bench.feed(events(2000, 1))
   const worker = bench.worker('w1')
@@ -68,17 +73,22 @@ async function under(fault: () => Promise<void>): Promise<void> {
   expect(worker.stderr).toEqual([])
 }
 
-it.each(['SIGTERM', 'SIGKILL'] as const)('a broker that is restarted under load (%s)', async (signal) => {
-  await under(async () => {
-    await broker.stop(signal)
-    await broker.start()
-  })
+it.concurrent('a broker that is restarted under load', { timeout: 120_000 }, async () => {
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const)
+    await under(restarted, async () => {
+      await restarted.stop(signal)
+      await restarted.start()
+    })
 })
 
-it('a broker that does not answer for longer than sessions and transactions last', async () => {
-  await under(async () => {
-    broker.signal('SIGSTOP')
-    await delay(SILENCE_MS)
-    broker.signal('SIGCONT')
-  })
-})
+it.concurrent(
+  'a broker that does not answer for 30 s, longer than everything waits',
+  { timeout: 120_000 },
+  async () => {
+    await under(silent, async () => {
+      silent.signal('SIGSTOP')
+      await delay(SILENCE_MS)
+      silent.signal('SIGCONT')
+    })
+  },
+)

@@ -93,6 +93,18 @@ describe('decoding refuses', () => {
     expect(failure(() => decode('{}', broken), 'SCHEMA_MISMATCH').message).toContain('no such thing')
   })
 
+  it.each<[string, unknown]>([
+    ['nothing', undefined],
+    ['null', null],
+    ['issues that are none', { issues: [undefined] }],
+    ['issues without a message', { issues: [{ path: [null] }] }],
+    ['issues that are no list', { issues: 'wrong' }],
+  ])('what a schema answers with %s', (_, answer) => {
+    const schema = { '~standard': { ...anySchema()['~standard'], validate: () => answer as never } }
+    const broken = topicDefinition(topic('broken', { schema, key: () => '' }), 'test')
+    expect(failure(() => decode('{}', broken), 'SCHEMA_MISMATCH').message).toContain('broken')
+  })
+
   it('every message when the schema is asynchronous: that is a wrong definition, not a wrong record', () => {
     const schema = anySchema()
     const late = topicDefinition(

@@ -20,6 +20,7 @@ const definition: TopicDefinition = {
     }
   },
   encode: () => '',
+  rawKeyOf: (message) => (message as { key: string }).key,
   keyOf: (message) => (message as { key: string }).key,
 }
 

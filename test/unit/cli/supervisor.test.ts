@@ -13,8 +13,22 @@ import { silentLogger } from '../../support/silent-logger.js'
 
 const exit = (code: number): Exit => ({ code, signal: null })
 const killed: Exit = { code: null, signal: 'SIGKILL' }
-const firstLife: Life = { hasStarted: false, before: 0, deathsInARow: 0, livedMs: 0 }
-const laterLife: Life = { hasStarted: true, before: 1, deathsInARow: 1, livedMs: 5000 }
+const firstLife: Life = {
+  hasStarted: false,
+  startedNow: false,
+  codeBefore: undefined,
+  before: 0,
+  deathsInARow: 0,
+  livedMs: 0,
+}
+const laterLife: Life = {
+  ...firstLife,
+  hasStarted: true,
+  startedNow: true,
+  codeBefore: null,
+  before: 1,
+  deathsInARow: 1,
+}
 
 describe('what becomes of a worker that died', () => {
   test('it is started again after 0.2 s, doubled with every death in a row up to 10 s', () => {
@@ -48,7 +62,7 @@ describe('what becomes of a worker that died', () => {
     for (const life of [firstLife, laterLife]) expect(afterDeath(exit(code), life)).toEqual({ endWith: code })
   })
 
-  test.each([exitCodes.topics, exitCodes.broker, exitCodes.state])(
+  test.each([exitCodes.broker, exitCodes.state])(
     'exit code %i ends everything at the very first start, and is waited out later',
     (code) => {
       expect(afterDeath(exit(code), firstLife)).toEqual({ endWith: code })
@@ -57,8 +71,34 @@ describe('what becomes of a worker that died', () => {
       // Killed before it had started, then unable to: its own lock, say, that is not yet taken for stale.
       expect(afterDeath(exit(code), { ...firstLife, before: 1 })).toHaveProperty('restartInMs')
       expect(afterDeath(exit(code), laterLife)).toHaveProperty('restartInMs')
+      expect(afterDeath(exit(code), { ...laterLife, startedNow: false, codeBefore: code })).toHaveProperty(
+        'restartInMs',
+      )
     },
   )
+
+  describe('over its topics (exit code 3)', () => {
+    const topics = exit(exitCodes.topics)
+    const end = { endWith: exitCodes.topics }
+
+    test('is started once more where it ran: it may fit them as they are now', () => {
+      expect(afterDeath(topics, { ...firstLife, hasStarted: true, startedNow: true })).toHaveProperty('restartInMs')
+      expect(afterDeath(topics, laterLife)).toHaveProperty('restartInMs')
+      expect(afterDeath(topics, { ...laterLife, codeBefore: exitCodes.broker })).toHaveProperty('restartInMs')
+    })
+
+    test('is not started again where its start failed, the first as any later one', () => {
+      expect(afterDeath(topics, firstLife)).toEqual(end)
+      for (const codeBefore of [null, exitCodes.topics, exitCodes.broker])
+        expect(afterDeath(topics, { ...laterLife, startedNow: false, codeBefore })).toEqual(end)
+    })
+
+    test('is not started again where it ended so twice within a minute', () => {
+      const life = { ...laterLife, codeBefore: exitCodes.topics }
+      expect(afterDeath(topics, { ...life, livedMs: 59_999 })).toEqual(end)
+      expect(afterDeath(topics, { ...life, livedMs: 60_000 })).toHaveProperty('restartInMs')
+    })
+  })
 })
 
 test('the worst exit code is the highest, but one that forbids a restart goes before all others', () => {
@@ -168,6 +208,32 @@ describe('a supervisor', () => {
     const world = new World()
     world.process(1).events.ended(exit(exitCodes.topics))
     world.process(2).events.ended(exit(exitCodes.topics))
+    expect(await world.outcome()).toBe(exitCodes.topics)
+  })
+
+  test('a worker that its topics stopped starts once more; when that start fails over them, all end with that code', async () => {
+    const world = new World()
+    for (const worker of world.started) worker.events.started('w')
+    world.process(1).events.ended(exit(exitCodes.topics))
+    expect(world.lines(/started again/)).toMatchObject([{ exitCode: 3, restartInMs: 200 }])
+    await world.scheduler.advance(200)
+    world.process(3).events.ended(exit(exitCodes.topics))
+    expect(world.lines(/not started again/)).toMatchObject([{ exitCode: 3, workerPid: 1003 }])
+    expect(world.process(2).signals).toEqual(['SIGTERM'])
+    world.process(2).events.ended(exit(0))
+    expect(await world.outcome()).toBe(exitCodes.topics)
+    await world.scheduler.advance(60_000)
+    expect(world.started).toHaveLength(3)
+  })
+
+  test('a worker whose topics stop it again and again, though it starts, is given up', async () => {
+    const world = new World(['w-1'])
+    for (let life = 1; life <= 2; life++) {
+      world.process(life).events.started('w')
+      world.process(life).events.ended(exit(exitCodes.topics))
+      await world.scheduler.advance(1000)
+    }
+    expect(world.started).toHaveLength(2)
     expect(await world.outcome()).toBe(exitCodes.topics)
   })
 

@@ -1,7 +1,7 @@
 /** The assignor over many rebalances: members join, leave and die, standbys become warm or fall behind. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { assign, type Member } from '../../../src/core/assignor.js'
+import { assign, type Member, type Placement } from '../../../src/core/assignor.js'
 import {
   anyGroup,
   carriedOut,
@@ -53,8 +53,8 @@ const gone = (members: readonly Member[], at: number): Member[] => {
   return present.some(({ leaving }) => !leaving) ? present : [...present, member(`last-${String(at)}`)]
 }
 
-const pairs = (placements: Placements): Set<string> =>
-  new Set([...placements].flatMap(([id, { standby }]) => standby.map((task) => `${task} at ${id}`)))
+const pairs = (placements: Placements, kind: keyof Placement = 'standby'): Set<string> =>
+  new Set([...placements].flatMap(([id, placement]) => placement[kind].map((task) => `${task} at ${id}`)))
 
 /** Rebalances, everybody becoming warm in between, until nothing may change any more. */
 function settle(members: readonly Member[], tasks: readonly string[], standbys: number): void {
@@ -109,6 +109,32 @@ describe('rebalances in sequence', () => {
           settle(members, tasks, standbys)
         },
       ),
+      { numRuns: 300 },
+    )
+  }, 60_000)
+
+  it('come to rest where only what is awaited tells that it is warm (rule 13)', () => {
+    fc.assert(
+      fc.property(anyGroup, fc.array(fc.nat(1_000_000), { maxLength: 6 }), ({ members, tasks, standbys }, rounds) => {
+        fc.pre(members.some(({ leaving }) => !leaving))
+        let present: readonly Member[] = members
+        let placements = assign(present, tasks, { standbys })
+        const rebalance = (which: (task: string, id: string) => boolean): void => {
+          present = warmed(carriedOut(present, placements), which)
+          placements = assign(present, tasks, { standbys })
+        }
+        for (const dice of rounds) rebalance((task, id) => chance(dice, task, id) < 0.5)
+        let rebalances = 0
+        for (; placesOf(placements, 'awaited').size > 0 && rebalances < 9; rebalances++) {
+          const awaited = pairs(placements, 'awaited')
+          rebalance((task, id) => awaited.has(`${task} at ${id}`))
+        }
+        expect(rebalances).toBeLessThanOrEqual(2)
+        checkSettled(present, tasks, standbys, placements)
+        const next = assign(warmed(carriedOut(present, placements)), tasks, { standbys })
+        expect(placesOf(next, 'active'), 'no owner changes').toEqual(placesOf(placements, 'active'))
+        checkSettled(present, tasks, standbys, next)
+      }),
       { numRuns: 300 },
     )
   }, 60_000)

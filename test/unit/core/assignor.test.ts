@@ -89,11 +89,11 @@ describe('assign, case by case', () => {
     const members = [member('a', { active: eight }), member('b')]
     const first = assign(members, eight)
     expect(first.get('a')?.active).toEqual(eight)
-    expect(first.get('b')).toEqual({ active: [], standby: half, warmUp: half })
+    expect(first.get('b')).toEqual({ active: [], standby: half, warmUp: half, awaited: half })
     const still = assign(carriedOut(members, first), eight)
     expect(still).toEqual(first)
     const moved = assign(warmed(carriedOut(members, first)), eight)
-    expect(moved.get('b')).toEqual({ active: half, standby: [], warmUp: [] })
+    expect(moved.get('b')).toEqual({ active: half, standby: [], warmUp: [], awaited: [] })
   })
 
   it.each([
@@ -178,10 +178,10 @@ describe('assign, case by case', () => {
     ]
     const given = Object.fromEntries(assign(members, [t0, t1, t2, t3], { standbys: 1 }))
     expect(given).toEqual({
-      a: { active: [t2], standby: [t3], warmUp: [] },
-      b: { active: [t1], standby: [t0], warmUp: [] },
-      c: { active: [t0], standby: [t1], warmUp: [] },
-      d: { active: [t3], standby: [t2], warmUp: [] },
+      a: { active: [t2], standby: [t3], warmUp: [], awaited: [] },
+      b: { active: [t1], standby: [t0], warmUp: [], awaited: [] },
+      c: { active: [t0], standby: [t1], warmUp: [], awaited: [] },
+      d: { active: [t3], standby: [t2], warmUp: [], awaited: [] },
     })
   })
 

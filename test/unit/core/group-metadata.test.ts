@@ -22,7 +22,10 @@ const info: WorkerInfo = { v: 1, worker: 'w', address: 'h:1', active: ['s_0'], s
 const assignment: TaskAssignment = {
   v: 1,
   active: ['s_0', 's_3'],
-  standby: [{ task: 's_1', owner: 'other' }],
+  standby: [
+    { task: 's_1', owner: 'other' },
+    { task: 's_2', owner: 'other', awaited: false },
+  ],
   peers: [{ memberId: 'other', address: 'h:2' }],
   arrivals: [{ task: 's_3', from: 'other', reason: 'balance' }],
 }
@@ -43,7 +46,12 @@ const assignments: fc.Arbitrary<TaskAssignment> = fc.record(
   {
     v: fc.constant(1 as const),
     active: texts,
-    standby: fc.array(fc.record({ task: fc.string(), owner: fc.string() }, { noNullPrototype: true })),
+    standby: fc.array(
+      fc.record(
+        { task: fc.string(), owner: fc.string(), awaited: fc.constant(false as const) },
+        { noNullPrototype: true, requiredKeys: ['task', 'owner'] },
+      ),
+    ),
     peers: fc.array(fc.record({ memberId: fc.string(), address: fc.string() }, { noNullPrototype: true })),
     arrivals: fc.array(
       fc.record({ task: fc.string(), from: fc.string(), reason: fc.string() }, { noNullPrototype: true }),
@@ -108,6 +116,7 @@ describe('group metadata', () => {
     ['another version', { v: 2 }],
     ['active tasks that are no list', { active: 's_0' }],
     ['a standby without its owner', { standby: [{ task: 's_1' }] }],
+    ['a standby that is awaited in some other way', { standby: [{ task: 's_1', owner: 'o', awaited: 'no' }] }],
     ['a peer without its address', { peers: [{ memberId: 'm' }] }],
     ['an arrival without a reason', { arrivals: [{ task: 's_0', from: '' }] }],
     ['no peers', { peers: undefined }],

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { RecordCursor } from '../../../src/core/records.js'
 import { PartitionLog } from '../../../src/memory/partition.js'
-import { chunksOf, type TestRecord } from '../../conformance/inputs.js'
+import { chunksOf, type TestRecord } from '../../support/records.js'
 
 const append = (log: PartitionLog, producerId: number, ...records: TestRecord[]): void => {
   for (const chunk of chunksOf(records)) log.append(chunk, producerId < 0 ? {} : { producerId })

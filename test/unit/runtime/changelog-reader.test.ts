@@ -2,7 +2,12 @@ import { describe, expect, it } from 'vitest'
 import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit-record.js'
 import type { Fetcher, FetchInput } from '../../../src/ports/log.js'
 import type { StateStore, StoreChange, StoreMeta } from '../../../src/ports/store.js'
-import { ChangelogReader, IdentityMismatch, type Replayed } from '../../../src/runtime/changelog-reader.js'
+import {
+  ChangelogReader,
+  ForeignChangelog,
+  IdentityMismatch,
+  type Replayed,
+} from '../../../src/runtime/changelog-reader.js'
 import { systemClock } from '../../../src/system.js'
 import { batchOf, fetchedOf, type TestRecord } from '../../support/records.js'
 
@@ -52,7 +57,7 @@ function read(
     close: () => Promise.resolve(),
   }
   return new Promise((resolve, reject) => {
-    const plan = { topic: 'c', partition: 0, from, end }
+    const plan = { topic: 'a-b-c-changelog', partition: 0, subTopology: 'b-c', from, end }
     const ports = { clock: systemClock, logger: silent }
     new ChangelogReader(plan, store, fetcher, ports, { done: resolve, failed: reject }).start()
     input?.deliver(fetchedOf([batchOf(at, records)], { position: from, nextPosition: end }))
@@ -84,6 +89,26 @@ describe('ChangelogReader', () => {
       IdentityMismatch,
     )
     expect(store.values.size).toBe(0)
+  })
+
+  it('refuses the changelog of another application, whose names join to the same topic', async () => {
+    for (const store of [new RecordingStore(undefined), new RecordingStore({ ...known(1), identity: 'other/c' })]) {
+      const reading = read(store, 1, 1, [commit('other/c'), { key: 'a', value: '1' }, commit('other/c')])
+      await expect(reading).rejects.toThrow(ForeignChangelog)
+      await expect(reading).rejects.toThrow(
+        'a-b-c-changelog is the changelog of application a-b with state object c, and would be that of application a with ' +
+          'state object b-c, too: the names join to the same.',
+      )
+      expect(store.values.size).toBe(0)
+    }
+  })
+
+  it('takes the changelog of its own application, also one that does not say whose it is', async () => {
+    for (const identity of ['mine/b-c', 'mine']) {
+      const store = new RecordingStore(undefined)
+      await read(store, 0, 0, [commit(identity)])
+      expect(store.meta()?.identity).toBe(identity)
+    }
   })
 
   it('goes on where compaction has removed the commit record at its position, if a later one names the identity', async () => {

@@ -1,0 +1,104 @@
+/** Plants faults, looks for them with the simulation, and writes down what was found: the table of docs/simulation.md. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { plantedFaults, type PlantedFault } from './planted-faults.js'
+import type { compileSimulation } from './compile.mjs'
+import type * as simulation from './simulation.js'
+
+type Compile = typeof compileSimulation
+/** What is compiled has the same shape. */
+type Simulate = typeof simulation.simulate
+
+/** A row of the table. */
+export interface Found {
+  readonly what: string
+  readonly seed: number
+  /** What became of it there: the first that the simulation says, in general words. */
+  readonly consequence: string
+}
+
+const SEEDS = 1_000
+
+export async function plant({ what, plants }: PlantedFault, compile: Compile): Promise<Simulate> {
+  const folder = compile(`planted-${String(plantedFaults.findIndex((fault) => fault.what === what))}`, plants)
+  const planted = (await import(pathToFileURL(join(folder, 'test/sim/simulation.js')).href)) as typeof simulation
+  return planted.simulate
+}
+
+/** Undefined when that seed finds nothing. */
+export async function foundAt(seed: number, simulate: Simulate): Promise<string | undefined> {
+  const [problem] = (await simulate(seed)).problems
+  return problem === undefined ? undefined : consequenceOf(problem)
+}
+
+/** With the first seed that finds it; undefined when none does. */
+export async function search({ what }: PlantedFault, simulate: Simulate): Promise<Found | undefined> {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const consequence = await foundAt(seed, simulate)
+    if (consequence !== undefined) return { what, seed, consequence }
+  }
+  return undefined
+}
+
+const consequences: readonly (readonly [RegExp, string])[] = [
+  [/ ended: (\w+)/, 'a worker ends: $1'],
+  [/^the simulation broke off/, 'the simulation breaks off'],
+  [/^not at rest/, 'it never ends'],
+  [/the store of /, 'a store has what the changelog has not'],
+  [/^state object /, 'a state object is wrong'],
+  [/: lost \d/, 'an output is lost'],
+  [/: repeated, or never due \d/, 'an output is there that was not due'],
+  [/: out of order/, 'outputs are out of order'],
+  [/^checked, /, 'an output has seen another state than it should'],
+]
+
+function consequenceOf(problem: string): string {
+  for (const [pattern, consequence] of consequences) {
+    const match = pattern.exec(problem)
+    if (match !== null) return consequence.replace('$1', match[1] ?? '')
+  }
+  return problem.split('\n')[0] ?? ''
+}
+
+const TABLE = /^\| fault +\| seed +\| consequence +\|\n(?:\|.*\n)+/m
+
+/** Throws where a document has no such table. */
+export function readTable(document: string): Found[] {
+  const [table] = TABLE.exec(document) ?? []
+  if (table === undefined) throw new Error('there is no table of planted faults')
+  const rows = table.trim().split('\n').slice(2)
+  return rows.map((row) => {
+    const [what = '', seed = '', consequence = ''] = row
+      .split('|')
+      .map((cell) => cell.trim())
+      .slice(1)
+    return { what, seed: Number(seed), consequence }
+  })
+}
+
+/** As prettier has it. */
+function tableOf(found: readonly Found[]): string {
+  const rows = found.map(({ what, seed, consequence }) => [what, String(seed), consequence])
+  const head = ['fault', 'seed', 'consequence']
+  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)))
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(' | ')} |\n`
+  return [head, widths.map((width) => '-'.repeat(width)), ...rows].map(line).join('')
+}
+
+/** `npm run sim -- --planted`: looks for all of them, and writes the table of that document anew. Returns the exit status. */
+export async function renewTable(path: string, compile: Compile): Promise<number> {
+  const found: Found[] = []
+  for (const fault of plantedFaults) {
+    const one = await search(fault, await plant(fault, compile))
+    process.stdout.write(`${one === undefined ? 'NOT FOUND' : `seed ${String(one.seed)}`}: ${fault.what}\n`)
+    if (one !== undefined) found.push(one)
+  }
+  const document = readFileSync(path, 'utf8')
+  writeFileSync(
+    path,
+    document.replace(TABLE, () => tableOf(found)),
+  )
+  return found.length === plantedFaults.length ? 0 : 1
+}

@@ -1,0 +1,215 @@
+/** Workers of one group on brokers in memory, under virtual time: when they rebalance, and what they give each other. */
+import { describe, expect, test } from 'vitest'
+import { application as app, definitionOf, type Application } from '../../../src/api/application.js'
+import { from } from '../../../src/api/pipeline.js'
+import { stateObject } from '../../../src/api/state-object.js'
+import { topic } from '../../../src/api/topic.js'
+import { partitionOf } from '../../../src/core/partitioner.js'
+import { RecordWriter } from '../../../src/core/records.js'
+import type { WorkerStatus } from '../../../src/core/worker-status.js'
+import { messageOf } from '../../../src/errors.js'
+import { MemoryCluster } from '../../../src/memory/cluster.js'
+import { noFaults, type Faults, type RequestInfo } from '../../../src/memory/faults.js'
+import { MemoryPeerNetwork } from '../../../src/memory/peers.js'
+import { SeededRandom } from '../../../src/memory/random.js'
+import { Scheduler, type SimulatedProcess } from '../../../src/memory/scheduler.js'
+import { MemoryDisk } from '../../../src/memory/stores.js'
+import type { Peers } from '../../../src/ports/peers.js'
+import { defaults, type RuntimeOptions } from '../../../src/runtime/options.js'
+import { Worker } from '../../../src/runtime/worker.js'
+import { APPLICATION, simulated } from '../../sim/application.js'
+import { recordsOf } from '../../sim/views.js'
+import { anySchema } from '../../support/schemas.js'
+import { silentLogger } from '../../support/silent-logger.js'
+
+/** Longer than whatever a group does by itself: its sessions end within 6 s. */
+const LONG_MS = 20_000
+
+class TestGroup {
+  readonly scheduler = new Scheduler()
+  readonly cluster: MemoryCluster
+  readonly #network = new MemoryPeerNetwork(this.scheduler)
+  readonly #onlooker: Peers
+
+  constructor(
+    private readonly partitions: number,
+    private readonly options: Partial<RuntimeOptions> = {},
+    private readonly faults: Faults = noFaults,
+    private readonly application: Application = simulated,
+  ) {
+    this.cluster = new MemoryCluster({ scheduler: this.scheduler, faults })
+    for (const name of ['quotes', 'orders', 'checked', 'noted']) this.cluster.createTopic({ name, partitions })
+    this.#onlooker = this.#network.peers({ process: this.scheduler.process('onlooker') })
+  }
+
+  /** What stopped workers. */
+  readonly failures: unknown[] = []
+
+  async start(name: string, application = this.application): Promise<SimulatedProcess> {
+    const { scheduler, faults } = this
+    const process = scheduler.process(name)
+    const worker = new Worker(
+      definitionOf(application),
+      { ...defaults, ...this.options, name },
+      {
+        log: this.cluster.log({ process }),
+        stores: new MemoryDisk().open({ process, faults }),
+        peers: this.#network.peers({ process, address: name, faults }),
+        clock: process.clock,
+        random: new SeededRandom(1),
+        logger: silentLogger,
+      },
+    )
+    worker.ended.catch((error: unknown) => this.failures.push(error))
+    await scheduler.run(worker.start())
+    return process
+  }
+
+  order(symbol: string): void {
+    const id = `${symbol} at ${String(this.scheduler.nowMs)}`
+    this.append('orders', symbol, { id, symbol, account: 'a', kind: 'plain' })
+  }
+
+  append(topic: string, key: string, message: object): void {
+    const writer = new RecordWriter(1_000_000)
+    writer.append(Math.floor(this.scheduler.nowMs), key, JSON.stringify(message))
+    this.cluster.append({ topic, partition: partitionOf('murmur2', Buffer.from(key), this.partitions) }, writer.take())
+  }
+
+  get generation(): number {
+    return this.cluster.describeGroup(APPLICATION).generation
+  }
+
+  async status(name: string): Promise<WorkerStatus | undefined> {
+    const memberId = this.memberOf(name)
+    return this.scheduler.run(this.#onlooker.status({ memberId, address: name }, new AbortController().signal))
+  }
+
+  async snapshotOf(name: string, task: string): Promise<number | undefined> {
+    const peer = { memberId: this.memberOf(name), address: name }
+    return (await this.scheduler.run(this.#onlooker.snapshot(peer, task, new AbortController().signal)))?.bytes
+  }
+
+  memberOf(name: string): string {
+    return this.#network.listeners.get(name)?.service.memberId() ?? ''
+  }
+
+  async loads(...names: readonly string[]): Promise<(readonly [active: number, standby: number])[]> {
+    const loads: (readonly [number, number])[] = []
+    for (const name of names) {
+      const status = await this.status(name)
+      loads.push([status?.active.length ?? 0, status?.standby.length ?? 0])
+    }
+    return loads
+  }
+}
+
+describe('a rebalance', () => {
+  test('is asked for by a standby that takes over when it is warm, and by no other (standby, invariant 3)', async () => {
+    const group = new TestGroup(1, { standbys: 1 })
+    await group.start('w1')
+    group.order('A')
+    await group.scheduler.advance(LONG_MS)
+    expect(group.generation).toBe(1)
+    await group.start('w2')
+    await group.scheduler.advance(LONG_MS)
+    // The task stays where it is: w2 only follows it, and is warm since long.
+    expect((await group.status('w2'))?.standby).toEqual([{ task: 'symbol_0', lag: 0 }])
+    expect(group.generation).toBe(2)
+  })
+
+  test.each([
+    [0, 2],
+    [1, 2],
+  ])('with %i standbys, a joiner gets its share by %i of them', async (standbys, steps) => {
+    const group = new TestGroup(4, { standbys })
+    await group.start('w1')
+    for (const symbol of ['A', 'B', 'C', 'D', 'E', 'F']) group.order(symbol)
+    await group.scheduler.advance(LONG_MS)
+    const before = group.generation
+    await group.start('w2')
+    await group.scheduler.advance(LONG_MS)
+    expect(await group.loads('w1', 'w2')).toEqual([
+      [2, 2 * standbys],
+      [2, 2 * standbys],
+    ])
+    expect(group.generation).toBe(before + steps)
+  })
+
+  test('is done once for a death, though one peer is told that the dead one has left long after the others', async () => {
+    const isLate = ({ process, api }: RequestInfo): boolean => process === 'w1' && api === 'leaveGroup'
+    const late: Faults = {
+      ...noFaults,
+      request: (request) => ({ ...noFaults.request(request), toClientMs: isLate(request) ? 3000 : 0.2 }),
+    }
+    const group = new TestGroup(4, {}, late)
+    await group.start('w1')
+    await group.start('w2')
+    await group.start('w3')
+    const dying = await group.start('w4')
+    await group.scheduler.advance(LONG_MS)
+    expect(await group.loads('w1', 'w2', 'w3', 'w4')).toEqual([
+      [1, 0],
+      [1, 0],
+      [1, 0],
+      [1, 0],
+    ])
+    const before = group.generation
+    dying.kill()
+    await group.scheduler.advance(LONG_MS)
+    const loads = await group.loads('w1', 'w2', 'w3')
+    expect(loads.map(([active]) => active).sort()).toEqual([1, 1, 2])
+    expect(group.generation).toBe(before + 1)
+  })
+})
+
+describe('a snapshot', () => {
+  test('is given of a store that has a position; of another one the changelog says more', async () => {
+    const slowDisk: Faults = { ...noFaults, write: () => ({ durableAfterMs: LONG_MS, knownAfterMs: 0 }) }
+    const group = new TestGroup(1, {}, slowDisk)
+    await group.start('w1')
+    group.order('A')
+    await group.scheduler.advance(LONG_MS / 2)
+    expect((await group.status('w1'))?.active).toEqual([{ task: 'symbol_0', state: 'running' }])
+    expect(group.cluster.partition({ topic: 'sim-symbol-changelog', partition: 0 }).highWatermark).toBeGreaterThan(1)
+    expect(await group.snapshotOf('w1', 'symbol_0')).toBeUndefined()
+    await group.scheduler.advance(LONG_MS)
+    expect(await group.snapshotOf('w1', 'symbol_0')).toBeGreaterThan(0)
+    expect(await group.snapshotOf('w1', 'symbol_1')).toBeUndefined()
+  })
+})
+
+describe('two applications whose names join to the same', () => {
+  const input = topic('input', { schema: anySchema<{ readonly key: string }>(), key: ({ key }) => key })
+  const named = (application: string, state: string) => {
+    const seen = stateObject(state, () => ({ times: 0 }))
+    return app(
+      application,
+      from(input).to(seen, (state) => {
+        state.times++
+      }),
+    )
+  }
+  const [one, other] = [named('a', 'b-c'), named('a-b', 'c')]
+
+  test('do not share a changelog: the second is told, and the first goes on', async () => {
+    const group = new TestGroup(1, {}, noFaults, one)
+    group.cluster.createTopic({ name: 'input', partitions: 1 })
+    const send = (): void => group.append('input', 'k', { key: 'k' })
+    await group.start('w1')
+    send()
+    await group.scheduler.advance(1000)
+    await group.start('w2', other)
+    await group.scheduler.advance(LONG_MS)
+    expect(group.failures).toMatchObject([{ code: 'CHANGELOG_UNFIT' }])
+    expect(messageOf(group.failures[0])).toMatch(
+      /^a-b-c-changelog is the changelog of application a with state object b-c, and would be that of application a-b with state object c, too/,
+    )
+    send()
+    await group.scheduler.advance(1000)
+    expect((await group.status('w1'))?.active).toEqual([{ task: 'b-c_0', state: 'running' }])
+    const written = recordsOf(group.cluster.partition({ topic: 'a-b-c-changelog', partition: 0 }))
+    expect(written.filter(({ key }) => key === 'b-c\0k')).toHaveLength(2)
+    expect(written.filter(({ key }) => key === 'c\0k')).toEqual([])
+  })
+})
