@@ -88,7 +88,8 @@ async function restore(
   const prepared = await prepareStore(plan, changelog, end, env, holder)
   const run = async ({ store, from, rebuilt }: PreparedStore): Promise<Restored> => {
     const { name: subTopology } = plan.processor.subTopology
-    const range = { topic: changelog.topic, partition: plan.partition, subTopology, from, end }
+    const { topic, deleteRetentionMs } = changelog
+    const range = { topic, partition: plan.partition, subTopology, deleteRetentionMs, from, end }
     return { ...(await restoreUpTo(range, store, env.fetcher, env, signal)), from, rebuilt }
   }
   try {

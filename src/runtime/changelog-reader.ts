@@ -23,6 +23,8 @@ export interface ChangelogPlan {
   readonly partition: number
   /** Whose changelog it has to be. */
   readonly subTopology: string
+  /** `delete.retention.ms` */
+  readonly deleteRetentionMs: number
   readonly from: number
   /** Where a restore is done, exclusive; undefined: follow for ever. */
   readonly end: number | undefined
@@ -70,6 +72,7 @@ export class ChangelogReader implements FetchInput {
   readonly topic: string
   readonly partition: number
   readonly #subTopology: string
+  readonly #deleteRetentionMs: number
   readonly #cursor = new RecordCursor()
   readonly #end: number | undefined
   readonly #store: StateStore
@@ -83,6 +86,8 @@ export class ChangelogReader implements FetchInput {
   #written: CommitRecord | undefined
   #verified: boolean
   #caughtUp = false
+  /** When the store was at the end last; of one that never was, when reading began. */
+  #atEndMs: number
   #stopped = false
   #complaint: Timer | undefined
 
@@ -96,10 +101,12 @@ export class ChangelogReader implements FetchInput {
     this.topic = plan.topic
     this.partition = plan.partition
     this.#subTopology = plan.subTopology
+    this.#deleteRetentionMs = plan.deleteRetentionMs
     this.#position = plan.from
     this.#end = plan.end
     this.#store = store
     this.#known = store.meta()
+    this.#atEndMs = this.#known?.atEndMs ?? ports.clock.now()
     this.#verified = this.#known === undefined
   }
 
@@ -140,11 +147,12 @@ export class ChangelogReader implements FetchInput {
     if (this.#stopped || fetched.position !== this.#position) return
     try {
       this.#take(fetched)
+      this.#caughtUp = this.#position >= fetched.lastStableOffset
+      if (this.#caughtUp) this.#atEnd()
     } catch (error) {
       this.#fail(error)
       return
     }
-    this.#caughtUp = this.#position >= fetched.lastStableOffset
     this.events.lag?.(Math.max(0, fetched.highWatermark - this.#position))
     if (this.#end !== undefined && this.#position >= this.#end) this.#finish()
     else if (this.#sliceBytes > SLICE_BYTES || this.#end === undefined) void this.#writeSlice()
@@ -194,7 +202,7 @@ export class ChangelogReader implements FetchInput {
     this.#slice = []
     this.#sliceBytes = 0
     this.#written = this.#commit
-    this.#writing = this.#store.write(changes, this.#meta(this.#caughtUp))
+    this.#writing = this.#store.write(changes, this.#meta())
     try {
       await this.#writing
     } catch (error) {
@@ -208,15 +216,31 @@ export class ChangelogReader implements FetchInput {
     this.fetcher.wake()
   }
 
+  /**
+   * Who reads a key's last value, and for so long does not get to the deletion behind it that it is compacted away,
+   * keeps the value for ever.
+   */
+  #atEnd(): void {
+    const now = this.ports.clock.now()
+    const sinceMs = now - this.#atEndMs
+    if (sinceMs > this.#deleteRetentionMs)
+      throw new PotorooError(
+        'STORE_DAMAGED',
+        `${this.topic}, partition ${String(this.partition)}: it took ${String(Math.round(sinceMs / 1000))} s to get to its end, ` +
+          `longer than delete.retention.ms (${String(this.#deleteRetentionMs)}): deletions may be compacted away`,
+      )
+    this.#atEndMs = now
+  }
+
   /** Without a commit record there is no position to name: the next reader begins where this one did. */
-  #meta(atEnd: boolean) {
+  #meta() {
     const commit = this.#commit
     return (
       commit && {
         changelogPosition: commit.position,
         identity: commit.identity,
         inputPositions: commit.positions,
-        atEndMs: atEnd ? this.ports.clock.now() : (this.#known?.atEndMs ?? this.ports.clock.now()),
+        atEndMs: this.#atEndMs,
       }
     )
   }
@@ -235,7 +259,8 @@ export class ChangelogReader implements FetchInput {
   async #lastSlice(): Promise<Replayed> {
     await this.#writing
     if (!this.#verified) throw new IdentityMismatch('there is no commit record of this changelog behind its position')
-    if (this.#commit !== undefined) await this.#store.write(this.#slice, this.#meta(true))
+    this.#atEnd()
+    if (this.#commit !== undefined) await this.#store.write(this.#slice, this.#meta())
     else if (this.#slice.length > 0)
       throw new PotorooError(
         'CHANGELOG_UNFIT',

@@ -122,20 +122,24 @@ export class Standby {
       prepared = await prepareStore(plan, changelog, end, env, this.#holder)
     signal.throwIfAborted()
     try {
-      await this.#read(where, prepared)
+      await this.#read(changelog, prepared)
     } catch (error) {
-      if (!isOfAnotherChangelog(error)) throw error
+      if (!isOfAnotherChangelog(error) && !isPotorooError(error, 'STORE_DAMAGED')) throw error
       signal.throwIfAborted()
-      await this.#read(where, await rebuildStore(plan, changelog, messageOf(error), env, this.#holder))
+      await this.#read(changelog, await rebuildStore(plan, changelog, messageOf(error), env, this.#holder))
     }
   }
 
   /** Resolves never but with the end of the standby; rejects when reading fails. */
-  #read(where: { readonly topic: string; readonly partition: number }, { store, from }: PreparedStore): Promise<void> {
+  #read(
+    { topic, deleteRetentionMs }: NonNullable<TaskPlan['changelog']>,
+    { store, from }: PreparedStore,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
-      const { name: subTopology } = this.plan.processor.subTopology
+      const { partition, processor } = this.plan
+      const { name: subTopology } = processor.subTopology
       const reader = new ChangelogReader(
-        { ...where, subTopology, from, end: undefined },
+        { topic, partition, subTopology, deleteRetentionMs, from, end: undefined },
         store,
         this.env.fetcher,
         this.env,

@@ -107,6 +107,8 @@ export class Task {
   #activating: Promise<void> = Promise.resolve()
   /** Why the store can't be believed: a state object's bytes could not be read. */
   #damage: string | undefined
+  /** Positions of the inputs when that was found last. */
+  #damagedAt: readonly number[] | undefined
 
   /** `holder`: of a store that is open already, as a standby's; the task closes it. */
   constructor(
@@ -537,7 +539,8 @@ export class Task {
   }
 
   #fail(number: number, error: unknown): void {
-    if (!this.#life.isCurrent(number) || (this.#running === undefined && this.state === 'running')) return
+    const running = this.#running
+    if (!this.#life.isCurrent(number) || (running === undefined && this.state === 'running')) return
     this.#drop()
     this.#abort.abort(error)
     const { logger } = this.env
@@ -555,7 +558,17 @@ export class Task {
       this.env.fatal(new PotorooError('INTERNAL', `task ${this.id}: ${messageOf(error)}`, { cause: error }), this.id)
       return
     }
-    if (error.code === 'STORE_DAMAGED') this.#damage = error.message
+    if (error.code === 'STORE_DAMAGED') {
+      const at = running?.inputs.map(({ position }) => position)
+      if (at?.every((position, i) => position <= (this.#damagedAt?.[i] ?? -1)) === true) {
+        // The store was rebuilt, and came to the same message.
+        const why = `${error.message} It was rebuilt from the changelog, which has the same bytes.`
+        this.env.fatal(new PotorooError('STORE_DAMAGED', why, { cause: error }), this.id)
+        return
+      }
+      this.#damagedAt = at
+      this.#damage = error.message
+    }
     logger.warn(
       { task: this.id, code: error.code, error: error.message, retryInMs: this.#backOffMs },
       'the task starts again from its last commit',

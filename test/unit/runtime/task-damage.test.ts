@@ -2,10 +2,13 @@
 import { describe, expect, it } from 'vitest'
 import { definitionOf } from '../../../src/api/application.js'
 import type { ByteString } from '../../../src/core/byte-string.js'
+import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit-record.js'
+import { RecordWriter } from '../../../src/core/records.js'
 import { storeKeyOf } from '../../../src/core/state-cache.js'
 import { defaults } from '../../../src/runtime/options.js'
 import { application, from, stateObject, topic } from '../../../src/index.js'
 import type { WorkerSlot } from '../../../src/testing/worker-slot.js'
+import { Changelog } from '../../../src/testing/changelog.js'
 import { feed, recordOf } from '../../../src/testing/feed.js'
 import { TopicReader } from '../../../src/testing/topic-reader.js'
 import { World } from '../../../src/testing/world.js'
@@ -82,6 +85,28 @@ class Books {
     return this.#slot.disk.look(TASK).values
   }
 
+  /** Somebody else writes to the changelog, as an owner would. */
+  async spoilChangelog(account: string): Promise<void> {
+    const { cluster, names, scheduler } = this.#world
+    const to = { topic: names.changelog('ledger'), partition: 0 }
+    const log = cluster.partition(to)
+    const commit = new Changelog(to.topic, [log]).commit(0)
+    if (commit === undefined) throw new Error('nothing was committed')
+    const writer = new RecordWriter(1_000_000)
+    writer.append(0, storeKey(account), '\x07', undefined, 'latin1')
+    writer.append(0, COMMIT_KEY, encodeCommitRecord(commit))
+    const owner = cluster.transactions.init(names.transactionalId('ledger', 0), 10_000)
+    cluster.transactions.add(owner, [log])
+    for (const chunk of writer.take()) cluster.produce(owner, to, chunk)
+    cluster.transactions.end(owner, 'commit')
+    await scheduler.until(() => log.lastStableOffset === log.highWatermark)
+  }
+
+  /** Books until the worker has stopped. */
+  async failsToBook(account: string): Promise<unknown> {
+    return this.book(account).catch((error: unknown) => error)
+  }
+
   damage(account: string, damaged: (bytes: ByteString) => ByteString): void {
     const { values } = this.#slot.disk.contents(TASK)
     const bytes = values.get(storeKey(account))
@@ -126,6 +151,18 @@ describe('a state object in the store that cannot be read', () => {
     await books.start()
     expect([...books.stored.keys()].sort()).toEqual([...sound.keys()].sort())
     expect(await books.book('ada', 'eve')).toEqual(['ada 6', 'eve 3'])
+    expect(books.lines.filter(({ msg }) => msg === SET_ASIDE)).toHaveLength(1)
+  })
+
+  it('stops the worker where the changelog has it like that, too', async () => {
+    const books = new Books()
+    await books.start()
+    await books.book('ada', 'bob')
+    await books.spoilChangelog('ada')
+    books.lines.length = 0
+    expect(await books.failsToBook('ada')).toMatchObject({ code: 'STORE_DAMAGED' })
+    const told = books.lines.filter(({ level }) => level === 'error')
+    expect(told[0]).toMatchObject({ code: 'STORE_DAMAGED', error: expect.stringContaining('the same bytes') as string })
     expect(books.lines.filter(({ msg }) => msg === SET_ASIDE)).toHaveLength(1)
   })
 })
