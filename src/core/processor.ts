@@ -33,8 +33,8 @@ export interface ProcessorPlan {
   /** Undefined for a sub-topology without state. */
   readonly changelog: Destination | undefined
   readonly onError: 'dead-letter' | 'stop'
-  /** What state objects may take in memory, about. */
-  readonly maxStateBytes: number
+  /** What state objects may take in memory, about, now. */
+  readonly maxStateBytes: () => number
   /** Reads a state object's bytes from the store. */
   readonly load: (storeKey: ByteString) => ByteString | undefined
 }

@@ -52,11 +52,8 @@ export class StateCache {
   #young = new Map<string, StateEntry>()
   #old = new Map<string, StateEntry>()
   #youngBytes = 0
-  readonly #generationBytes: number
 
-  constructor(maxBytes: number) {
-    this.#generationBytes = maxBytes / 2
-  }
+  constructor(private readonly maxBytes: () => number) {}
 
   get size(): number {
     return this.#young.size + this.#old.size
@@ -72,7 +69,7 @@ export class StateCache {
 
   /** Adds an entry; `interval` is the current commit interval: entries touched in it are dirty. */
   add(entry: StateEntry, interval: number): void {
-    if (this.#youngBytes >= this.#generationBytes) this.#turn(interval)
+    if (this.#youngBytes * 2 >= this.maxBytes()) this.#turn(interval)
     this.#add(entry)
   }
 

@@ -41,11 +41,11 @@ export class StateTable {
 
   constructor(
     definitions: readonly StateDefinition[],
-    /** What state objects may take in memory, about. More are there while the store does not have them yet. */
-    maxBytes: number,
+    /** What state objects may take in memory, about, now. More are there while the store does not have them yet. */
+    maxBytes: () => number,
     private readonly load: (storeKey: ByteString) => ByteString | undefined,
   ) {
-    const each = maxBytes / Math.max(1, definitions.length)
+    const each = (): number => maxBytes() / definitions.length
     this.#caches = new Map(definitions.map((definition) => [definition, new StateCache(each)]))
   }
 

@@ -32,8 +32,10 @@ import type { Fetcher } from '../ports/log.js'
 export interface TaskEnvironment extends Ports {
   readonly fetcher: Fetcher
   readonly options: RuntimeOptions
-  /** Bytes of fetched records that each input may keep in memory. */
-  readonly inputBytes: number
+  /** Bytes of fetched records that each input may keep in memory, now. */
+  inputBytes(): number
+  /** What the state objects of each task may take in memory, now. */
+  stateBytes(): number
   /** Resolves once the group has confirmed, after the call, which tasks are this worker's. */
   confirmOwnership(): Promise<void>
   /** The worker can't go on. */
@@ -272,6 +274,7 @@ export class Task {
     const store = this.holder.store
     const processor = new Processor({
       ...plan.processor,
+      maxStateBytes: () => env.stateBytes(),
       load: (storeKey) => store?.get(storeKey),
     })
     const fetchInputs = inputs.map((input) => this.#fetchInput(input, merge, number))
@@ -298,7 +301,7 @@ export class Task {
     return {
       topic: input.topic,
       partition: plan.partition,
-      wanted: () => (input.pinnedBytes < env.inputBytes ? input.end : undefined),
+      wanted: () => (input.pinnedBytes < env.inputBytes() ? input.end : undefined),
       hurried: () => merge.awaited === input,
       deliver: (fetched) => {
         try {
@@ -372,7 +375,7 @@ export class Task {
   }
 
   #isFull({ inputs, processor }: Running): boolean {
-    const { inputBytes } = this.env
+    const inputBytes = this.env.inputBytes()
     return processor.outputBytes >= inputBytes || inputs.some((input) => input.takenBytes >= inputBytes / 2)
   }
 
@@ -470,7 +473,7 @@ export class Task {
 
   /** Committed state objects are in memory until the store has them: a share of what may be there. */
   #isStoreFarBehind(): boolean {
-    return (this.#running?.processor.unstoredBytes ?? 0) * STORE_SHARE >= this.plan.processor.maxStateBytes
+    return (this.#running?.processor.unstoredBytes ?? 0) * STORE_SHARE >= this.env.stateBytes()
   }
 
   #storeWhenDue(running: Running): void {

@@ -14,7 +14,7 @@ export const changelogConfig = { 'cleanup.policy': 'compact' } as const
 export async function planTasks(
   topology: Topology,
   log: Log,
-  options: Pick<RuntimeOptions, 'topicPrefix' | 'replicationFactor' | 'onError' | 'memoryBytes' | 'bufferBytes'>,
+  options: Pick<RuntimeOptions, 'topicPrefix' | 'replicationFactor' | 'onError'>,
   logger: Logger,
 ): Promise<ReadonlyMap<string, TaskPlan>> {
   const names = namesOf(options.topicPrefix, topology.application)
@@ -66,7 +66,6 @@ export async function planTasks(
           deadLetters,
           changelog: changelog && destination(changelog.name),
           onError: options.onError,
-          maxStateBytes: Math.max(1, options.memoryBytes - options.bufferBytes) / total,
         },
       })
     }

@@ -19,6 +19,7 @@ import { Task, type TaskEnvironment } from './task.js'
 import { checkPartitionCounts, planTasks } from './topics.js'
 
 /** Tasks run for this long before IO gets its turn, so that heartbeats and answers are not kept waiting. */
+const MIN_INPUT_BYTES = 1 << 20
 const PUMP_MS = 10
 const SLICE_MS = 5
 const FLUSH_MS = 500
@@ -35,6 +36,9 @@ export class Worker {
   readonly ended: Promise<void>
 
   readonly #tasks = new Map<string, Task>()
+  /** Shares of the memory: of each input, and of each task's state objects. */
+  #inputBytes = 0
+  #stateBytes = 0
   readonly #holders = new WeakMap<Task, StoreHolder>()
   #ready = new Set<Task>()
   #pumping = false
@@ -120,6 +124,15 @@ export class Worker {
       )
   }
 
+  /** Among the tasks that are here. */
+  #shareMemory(): void {
+    const { memoryBytes, bufferBytes } = this.options
+    const tasks = [...this.#tasks.values()]
+    const inputs = tasks.reduce((n, { plan }) => n + plan.sources.length, 0)
+    this.#inputBytes = Math.max(MIN_INPUT_BYTES, bufferBytes / Math.max(1, inputs))
+    this.#stateBytes = (memoryBytes - bufferBytes) / Math.max(1, tasks.length)
+  }
+
   async #start(): Promise<void> {
     const { application, options, ports } = this
     const { log, stores, logger } = ports
@@ -128,12 +141,12 @@ export class Worker {
     this.#plans = await planTasks(topology, log, options, logger)
     if (this.#closing !== undefined) return
     const fetcher = (this.#fetcher = log.fetcher())
-    const inputs = [...this.#plans.values()].reduce((n, plan) => n + plan.sources.length, 0)
     this.#environment = {
       ...ports,
       fetcher,
       options,
-      inputBytes: Math.max(1 << 20, Math.floor(options.bufferBytes / Math.max(1, inputs))),
+      inputBytes: () => this.#inputBytes,
+      stateBytes: () => this.#stateBytes,
       confirmOwnership: () => this.#membership?.confirmed() ?? Promise.resolve(),
       fatal: (error, task) => {
         logger.warn({ task, code: error.code, error: error.message }, 'the worker cannot go on: it stops')
@@ -239,6 +252,7 @@ export class Worker {
       const task = this.#tasks.get(id)
       if (task === undefined) continue
       this.#tasks.delete(id)
+      this.#shareMemory()
       this.#ready.delete(task)
       this.#afterwards(id, () => task.close({ commit: false }))
     }
@@ -266,6 +280,7 @@ export class Worker {
     const arrival = reason === undefined ? undefined : { reason, snapshotBytes: standby?.snapshotBytes ?? 0 }
     const task = new Task(plan, environment, holder, arrival)
     this.#tasks.set(id, task)
+    this.#shareMemory()
     this.#holders.set(task, holder)
     this.#afterwards(id, async () => {
       // What the standby has open the task goes on with.

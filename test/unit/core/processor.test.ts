@@ -71,7 +71,7 @@ class Bench {
       deadLetters: to('dead'),
       changelog: to('changelog'),
       onError: 'dead-letter',
-      maxStateBytes: 100_000,
+      maxStateBytes: () => 100_000,
       load: (key) => this.store.get(key),
       ...plan,
     })
@@ -157,7 +157,7 @@ describe('Processor', () => {
   })
 
   it('reads a state object back from the store when the cache has forgotten it', () => {
-    bench = new Bench({ maxStateBytes: 1 })
+    bench = new Bench({ maxStateBytes: () => 1 })
     const others = ['b', 'c', 'd', 'e', 'f', 'g', 'h'].filter(
       (key) => partitionOf('murmur2', Buffer.from(key), PARTITIONS) === partition,
     )
