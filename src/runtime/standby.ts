@@ -14,7 +14,7 @@ import type { Fetcher } from '../ports/log.js'
 import type { Peer } from '../ports/peers.js'
 import type { TaskPlan } from './task-plan.js'
 import { ChangelogReader, ForeignChangelog } from './changelog-reader.js'
-import { isOfAnotherChangelog, prepareStore, rebuildStore, type PreparedStore, type StoreHolder } from './task-store.js'
+import { isUnfitForChangelog, prepareStore, rebuildStore, type PreparedStore, type StoreHolder } from './task-store.js'
 import { sleep, type Ports } from './options.js'
 
 export interface StandbyEnvironment extends Ports {
@@ -105,6 +105,7 @@ export class Standby {
         await this.#prepareAndFollow(changelog)
       } catch (error) {
         if (this.#isReleased()) return
+        this.#lag = Infinity
         env.logger.warn({ task: this.id, error: messageOf(error) }, 'a standby starts again')
         if (isPotorooError(error, 'STORE_FAILED') || isPotorooError(error, 'CHANGELOG_LOST')) return
         if (error instanceof ForeignChangelog) return
@@ -122,20 +123,25 @@ export class Standby {
       prepared = await prepareStore(plan, changelog, end, env, this.#holder)
     signal.throwIfAborted()
     try {
-      await this.#read(where, prepared)
+      await this.#read(changelog, prepared)
     } catch (error) {
-      if (!isOfAnotherChangelog(error)) throw error
+      if (!isUnfitForChangelog(error)) throw error
       signal.throwIfAborted()
-      await this.#read(where, await rebuildStore(plan, changelog, messageOf(error), env, this.#holder))
+      this.#lag = Infinity
+      await this.#read(changelog, await rebuildStore(plan, changelog, messageOf(error), env, this.#holder))
     }
   }
 
   /** Resolves never but with the end of the standby; rejects when reading fails. */
-  #read(where: { readonly topic: string; readonly partition: number }, { store, from }: PreparedStore): Promise<void> {
+  #read(
+    { topic, deleteRetentionMs }: NonNullable<TaskPlan['changelog']>,
+    { store, from }: PreparedStore,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
-      const { name: subTopology } = this.plan.processor.subTopology
+      const { partition, processor } = this.plan
+      const subTopology = processor.subTopology.name
       const reader = new ChangelogReader(
-        { ...where, subTopology, from, end: undefined },
+        { topic, partition, subTopology, deleteRetentionMs, from, end: undefined },
         store,
         this.env.fetcher,
         this.env,

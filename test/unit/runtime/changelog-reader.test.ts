@@ -58,7 +58,7 @@ function read(
     close: () => Promise.resolve(),
   }
   return new Promise((resolve, reject) => {
-    const plan = { topic: 'a-b-c-changelog', partition: 0, subTopology: 'b-c', from, end }
+    const plan = { topic: 'a-b-c-changelog', partition: 0, subTopology: 'b-c', deleteRetentionMs: 86_400_000, from, end }
     const ports = { clock: systemClock, logger: silent }
     new ChangelogReader(plan, store, fetcher, ports, { done: resolve, failed: reject }).start()
     input?.deliver(fetchedOf([batchOf(at, records)], { position: from, nextPosition: end }))
@@ -68,7 +68,7 @@ const known = (changelogPosition: number): StoreMeta => ({
   changelogPosition,
   identity: 'mine',
   inputPositions: {},
-  atEndMs: 1,
+  atEndMs: Date.now(),
 })
 
 describe('ChangelogReader', () => {
