@@ -3,14 +3,15 @@
  * no signal handlers and ends no process; `potoroo run` is this with a command line around it.
  */
 import { homedir, hostname } from 'node:os'
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import { type } from 'arktype'
 import { pino } from 'pino'
 import { definitionOf, type Application } from './api/application.js'
 import { loadPartitioners } from './core/partitioner.js'
 import { isPotorooError, PotorooError } from './errors.js'
+import { brokersOf } from './kafka/environment.js'
 import { createKafkaLog } from './kafka/log.js'
-import type { BrokerConnection } from './kafka/options.js'
+import { checkedTls, type BrokerConnection } from './kafka/options.js'
 import { openStateStores } from './lmdb/stores.js'
 import { createPeers, type PeersOptions } from './peers/peers.js'
 import type { Logger } from './ports/logger.js'
@@ -55,6 +56,23 @@ export interface RunningWorker {
 const MIN_BUFFER_BYTES = 1024 * 1024
 
 const optionsSchema = type({
+  brokers: 'string[] >= 1',
+  'ssl?': 'boolean | object',
+  'sasl?': {
+    mechanism: "'plain' | 'scram-sha-256' | 'scram-sha-512'",
+    username: 'string > 0',
+    password: 'string > 0',
+  },
+  'name?': 'string',
+  'stateDir?': 'string > 0',
+  'peers?': {
+    'host?': 'string | undefined',
+    'port?': 'number | undefined',
+    'advertise?': 'string | undefined',
+    'token?': 'string | undefined',
+    'maxSnapshotBytesPerSecond?': 'number | undefined',
+  },
+  'logger?': 'object',
   topicPrefix: 'string <= 100',
   commitIntervalMs: '1 <= number.integer <= 10000',
   backlogCommitIntervalMs: '1 <= number.integer <= 10000',
@@ -109,27 +127,40 @@ export async function startWorker(application: Application, options: WorkerOptio
   }
 }
 
+/** Before anything is opened: what has no types comes here, too. */
 function checkOptions(options: WorkerOptions): Omit<RuntimeOptions, 'name'> {
-  const given = Object.entries(options).filter(([key, value]) => key in defaults && value !== undefined)
-  const { memoryBytes = memoryShare() } = options
-  const bufferBytes = Math.max(MIN_BUFFER_BYTES, Math.min(defaults.bufferBytes, Math.floor(memoryBytes / 2)))
-  const runtime = { ...defaults, memoryBytes, bufferBytes, ...Object.fromEntries(given) }
-  const checked = optionsSchema(runtime)
-  if (checked instanceof type.errors) throw new PotorooError('INVALID_CONFIGURATION', checked.summary)
-  if (options.name !== undefined && !/^[a-zA-Z0-9._-]{1,100}$/.test(options.name))
-    throw new PotorooError('INVALID_CONFIGURATION', `name '${options.name}': 1 to 100 letters, digits, '.', '_' or '-'`)
-  if (runtime.bufferBytes > runtime.memoryBytes)
-    throw new PotorooError(
-      'INVALID_CONFIGURATION',
-      `bufferBytes (${String(runtime.bufferBytes)}) is a part of memoryBytes (${String(runtime.memoryBytes)}), and can't be more`,
+  if (typeof options !== 'object' || (options as unknown) === null) throw invalid('the options are no object')
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+  const checked = optionsSchema({ ...defaults, memoryBytes: memoryShare(), ...given })
+  if (checked instanceof type.errors) throw invalid(checked.summary)
+  const { name, stateDir = '', topicPrefix, brokers, logger, heartbeatIntervalMs, sessionTimeoutMs } = checked
+  brokersOf(brokers.join(), 'brokers')
+  checkedTls(options.ssl)
+  // These become parts of paths, and of names in Kafka.
+  if (name !== undefined && !/^[a-zA-Z0-9._-]{1,100}$/.test(name))
+    throw invalid(`name '${name}': 1 to 100 letters, digits, '.', '_' or '-'`)
+  if (!/^[a-zA-Z0-9._-]*$/.test(topicPrefix))
+    throw invalid(`topicPrefix '${topicPrefix}': letters, digits, '.', '_' or '-'`)
+  if (stateDir.includes('\0')) throw invalid('stateDir has a character with code 0')
+  for (const method of ['debug', 'info', 'warn', 'error'] as const)
+    if (logger !== undefined && typeof (logger as Partial<Logger>)[method] !== 'function')
+      throw invalid(`logger has no method ${method}`)
+  if (heartbeatIntervalMs * 3 > sessionTimeoutMs)
+    throw invalid(
+      `heartbeatIntervalMs (${String(heartbeatIntervalMs)}) must be a third of sessionTimeoutMs (${String(sessionTimeoutMs)}) at most`,
     )
-  if (runtime.heartbeatIntervalMs * 3 > runtime.sessionTimeoutMs)
-    throw new PotorooError(
-      'INVALID_CONFIGURATION',
-      `heartbeatIntervalMs (${String(runtime.heartbeatIntervalMs)}) must be a third of sessionTimeoutMs (${String(runtime.sessionTimeoutMs)}) at most`,
+  const { memoryBytes } = checked
+  const bufferBytes =
+    options.bufferBytes ?? Math.max(MIN_BUFFER_BYTES, Math.min(defaults.bufferBytes, Math.floor(memoryBytes / 2)))
+  if (bufferBytes > memoryBytes)
+    throw invalid(
+      `bufferBytes (${String(bufferBytes)}) is a part of memoryBytes (${String(memoryBytes)}): it can't be more`,
     )
-  return runtime
+  const runtime = Object.entries(given).filter(([key]) => key in defaults)
+  return { ...defaults, ...Object.fromEntries(runtime), memoryBytes, bufferBytes }
 }
+
+const invalid = (message: string): PotorooError => new PotorooError('INVALID_CONFIGURATION', message)
 
 interface OpenedState {
   readonly name: string
@@ -143,11 +174,10 @@ async function openState(
   { name, stateDir, topicPrefix = '' }: WorkerOptions,
   logger: Logger,
 ): Promise<OpenedState> {
-  const home = join(
-    process.env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'),
-    'potoroo',
-    `${topicPrefix}${application}`,
-  )
+  // As its specification has it: one that is empty or relative is as good as none.
+  const { XDG_STATE_HOME: wanted = '' } = process.env
+  const stateHome = isAbsolute(wanted) ? wanted : join(homedir(), '.local', 'state')
+  const home = join(stateHome, 'potoroo', `${topicPrefix}${application}`)
   const open = async (worker: string, directory: string): Promise<OpenedState> => ({
     name: worker,
     stateDir: directory,

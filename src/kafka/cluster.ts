@@ -293,7 +293,7 @@ function whyNotMade(error: unknown): string {
 }
 
 export function parseAddress(text: string): Address {
-  const match = /^(?:\[(?<v6>[^\]]+)\]|(?<name>[^:\s]+)):(?<port>\d{1,5})$/.exec(text.trim())
+  const match = /^(?:\[(?<v6>[0-9a-fA-F:.]+(?:%\w+)?)\]|(?<name>[^:/@\s\0]+)):(?<port>\d{1,5})$/.exec(text.trim())
   const host = match?.groups?.['v6'] ?? match?.groups?.['name']
   const port = Number(match?.groups?.['port'])
   if (host === undefined || !(port > 0 && port < 65_536)) {

@@ -1,6 +1,7 @@
 /** How to reach Kafka, and the figures that the Kafka layer works with. */
 import type { Socket } from 'node:net'
-import type { ConnectionOptions } from 'node:tls'
+import { createSecureContext, type ConnectionOptions } from 'node:tls'
+import { messageOf, PotorooError } from '../errors.js'
 import type { Clock } from '../ports/clock.js'
 import type { Logger } from '../ports/logger.js'
 
@@ -51,9 +52,10 @@ export interface KafkaOptions extends BrokerConnection {
   readonly socketFactory?: SocketFactory
 }
 
-/** The options with their defaults. */
+/** The options with their defaults. Throws INVALID_CONFIGURATION for certificates and keys that are none. */
 export const settingsOf = (options: KafkaOptions) => ({
   ...options,
+  ssl: checkedTls(options.ssl),
   connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
   transactionTimeoutMs: options.transactionTimeoutMs ?? 10_000,
   requestTimeoutMs: options.requestTimeoutMs ?? 10_000,
@@ -63,4 +65,14 @@ export const settingsOf = (options: KafkaOptions) => ({
     maxBytesPerPartition: options.fetch?.maxBytesPerPartition ?? 1024 * 1024,
   },
 })
+/** The same, if it can be used. Throws INVALID_CONFIGURATION. */
+export function checkedTls(ssl: BrokerConnection['ssl']): BrokerConnection['ssl'] {
+  try {
+    if (typeof ssl === 'object') createSecureContext(ssl)
+  } catch (cause) {
+    throw new PotorooError('INVALID_CONFIGURATION', `TLS can't be used as configured: ${messageOf(cause)}`, { cause })
+  }
+  return ssl
+}
+
 export type KafkaSettings = ReturnType<typeof settingsOf>

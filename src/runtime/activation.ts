@@ -7,7 +7,7 @@ import type { Fetcher, TransactionalProducer } from '../ports/log.js'
 import type { Ports } from './options.js'
 import type { TaskPlan } from './task-plan.js'
 import { ForeignChangelog, restoreUpTo, type Replayed } from './changelog-reader.js'
-import { isOfAnotherChangelog, prepareStore, rebuildStore, type PreparedStore, type StoreHolder } from './task-store.js'
+import { isUnfitForChangelog, prepareStore, rebuildStore, type PreparedStore, type StoreHolder } from './task-store.js'
 
 export interface Activation {
   readonly producer: TransactionalProducer
@@ -88,8 +88,14 @@ async function restore(
   const prepared = await prepareStore(plan, changelog, end, env, holder)
   const run = async ({ store, from, rebuilt }: PreparedStore): Promise<Restored> => {
     const { name: subTopology } = plan.processor.subTopology
-    const { topic, deleteRetentionMs } = changelog
-    const range = { topic, partition: plan.partition, subTopology, deleteRetentionMs, from, end }
+    const range = {
+      topic: changelog.topic,
+      partition: plan.partition,
+      subTopology,
+      deleteRetentionMs: changelog.deleteRetentionMs,
+      from,
+      end,
+    }
     return { ...(await restoreUpTo(range, store, env.fetcher, env, signal)), from, rebuilt }
   }
   try {
@@ -97,7 +103,7 @@ async function restore(
   } catch (error) {
     if (error instanceof ForeignChangelog) throw error
     if (isPotorooError(error, 'CHANGELOG_UNFIT')) await requireUnmoved(plan, changelog, end, env, error)
-    if (prepared.store.meta() === undefined || !isOfAnotherChangelog(error)) throw error
+    if (prepared.store.meta() === undefined || !isUnfitForChangelog(error)) throw error
     signal.throwIfAborted()
     return run(await rebuildStore(plan, changelog, messageOf(error), env, holder))
   }

@@ -7,6 +7,9 @@
  *    same; records behind it that the store has already are applied again, to the same effect.
  * 2. Nothing is written before a commit record has named the identity that the store knows. It is the first record at the
  *    store's position, unless compaction has removed it: then it is a later one.
+ * 3. No record is taken when the store was last known to have all of the changelog (or, rebuilt, nothing of it) so long
+ *    ago that compaction may have removed a tombstone in between: an object that was deleted would stay in it. Half of
+ *    `delete.retention.ms` is too long, for the time may have been another process's; when it is this one's, all of it.
  */
 import { byteString } from '../core/byte-string.js'
 import { changelogOwner, subTopologyIn } from '../core/changelog-identity.js'
@@ -23,11 +26,11 @@ export interface ChangelogPlan {
   readonly partition: number
   /** Whose changelog it has to be. */
   readonly subTopology: string
-  /** `delete.retention.ms` */
-  readonly deleteRetentionMs: number
   readonly from: number
   /** Where a restore is done, exclusive; undefined: follow for ever. */
   readonly end: number | undefined
+  /** Of the changelog: how long its tombstones stay at least. */
+  readonly deleteRetentionMs: number
 }
 
 export interface Replayed {
@@ -40,6 +43,17 @@ export interface Replayed {
 /** The store is of another changelog. */
 export class IdentityMismatch extends Error {
   override readonly name = 'IdentityMismatch'
+}
+
+/** The reader was away from the changelog's end for too long (invariant 3). */
+export class StoreLeftBehind extends PotorooError {
+  constructor(where: string, forMs: number, deleteRetentionMs: number) {
+    super(
+      'STORE_DAMAGED',
+      `${where}: the store has not had all of it for ${String(Math.round(forMs / 1000))} s, too long for delete.retention.ms ` +
+        `(${String(deleteRetentionMs)}): deletions may be compacted away`,
+    )
+  }
 }
 
 /** The changelog itself is another's, whose names join to the same: rebuilding the store from it would not help. */
@@ -56,7 +70,7 @@ export class ForeignChangelog extends PotorooError {
 export interface ChangelogEvents {
   /** The end was reached, and the store has all of it. */
   done?(replayed: Replayed): void
-  /** IdentityMismatch, ForeignChangelog, OFFSET_OUT_OF_RANGE, or what the log or the store throw. The reader has stopped. */
+  /** IdentityMismatch, StoreLeftBehind, ForeignChangelog, OFFSET_OUT_OF_RANGE, or what the log or the store throw. The reader has stopped. */
   failed(error: Error): void
   /** After each answer: records that are still behind. */
   lag?(records: number): void
@@ -67,6 +81,14 @@ const SLICE_BYTES = 4 * 1024 * 1024
 const MAX_UNVERIFIED_BYTES = 64 * 1024 * 1024
 /** After which wait for the end it is said for whom. */
 const COMPLAIN_MS = 1000
+/** How often a store whose changelog is idle is told that it is at the end. */
+const AT_END_AGAIN_MS = 600_000
+
+/** By both clocks: one may be set, the other stands still while the machine sleeps. */
+interface Moment {
+  readonly wallMs: number
+  readonly monotonicMs: number
+}
 
 export class ChangelogReader implements FetchInput {
   readonly topic: string
@@ -79,15 +101,18 @@ export class ChangelogReader implements FetchInput {
   readonly #known: { readonly identity: string; readonly atEndMs: number } | undefined
   #position: number
   #commit: (CommitRecord & { readonly position: number }) | undefined
+  /** When the store last had all of the changelog, or nothing of it. */
+  #whole: Moment
+  /** Whether the store was ever known to have all of it. */
+  #wasWhole: boolean
+  #asked: Moment
+  #toldAtEndMs: number
   #records = 0
   #slice: StoreChange[] = []
   #sliceBytes = 0
   #writing: Promise<void> | undefined
   #written: CommitRecord | undefined
   #verified: boolean
-  #caughtUp = false
-  /** When the store was at the end last; of one that never was, when reading began. */
-  #atEndMs: number
   #stopped = false
   #complaint: Timer | undefined
 
@@ -101,13 +126,17 @@ export class ChangelogReader implements FetchInput {
     this.topic = plan.topic
     this.partition = plan.partition
     this.#subTopology = plan.subTopology
-    this.#deleteRetentionMs = plan.deleteRetentionMs
     this.#position = plan.from
     this.#end = plan.end
     this.#store = store
     this.#known = store.meta()
-    this.#atEndMs = this.#known?.atEndMs ?? ports.clock.now()
     this.#verified = this.#known === undefined
+    const now = this.#moment()
+    const atEndMs = (this.#toldAtEndMs = this.#known?.atEndMs ?? now.wallMs)
+    this.#asked = now
+    this.#whole = { wallMs: atEndMs, monotonicMs: now.monotonicMs - Math.max(0, now.wallMs - atEndMs) }
+    this.#wasWhole = this.#known !== undefined
+    this.#deleteRetentionMs = plan.deleteRetentionMs
   }
 
   start(): void {
@@ -132,7 +161,10 @@ export class ChangelogReader implements FetchInput {
   }
 
   wanted(): number | undefined {
-    return this.#sliceBytes > SLICE_BYTES && this.#verified ? undefined : this.#position
+    if (this.#sliceBytes > SLICE_BYTES && this.#verified) return undefined
+    // One request at a time: the next answer is to what is asked now.
+    this.#asked = this.#moment()
+    return this.#position
   }
 
   hurried(): boolean {
@@ -146,16 +178,32 @@ export class ChangelogReader implements FetchInput {
   deliver(fetched: Fetched): void {
     if (this.#stopped || fetched.position !== this.#position) return
     try {
+      this.#refuseLeftBehind()
       this.#take(fetched)
-      this.#caughtUp = this.#position >= fetched.lastStableOffset
-      if (this.#caughtUp) this.#atEnd()
     } catch (error) {
       this.#fail(error)
       return
     }
+    if (this.#position >= fetched.lastStableOffset) {
+      this.#whole = this.#asked
+      this.#wasWhole = true
+    }
     this.events.lag?.(Math.max(0, fetched.highWatermark - this.#position))
     if (this.#end !== undefined && this.#position >= this.#end) this.#finish()
     else if (this.#sliceBytes > SLICE_BYTES || this.#end === undefined) void this.#writeSlice()
+  }
+
+  #moment(): Moment {
+    const { clock } = this.ports
+    return { wallMs: clock.now(), monotonicMs: clock.monotonic() }
+  }
+
+  /** Invariant 3 */
+  #refuseLeftBehind(): void {
+    const [then, now] = [this.#whole, this.#moment()]
+    const forMs = Math.max(now.wallMs - then.wallMs, now.monotonicMs - then.monotonicMs)
+    if (forMs > (this.#wasWhole ? this.#deleteRetentionMs / 2 : this.#deleteRetentionMs))
+      throw new StoreLeftBehind(`${this.topic}, partition ${String(this.partition)}`, forMs, this.#deleteRetentionMs)
   }
 
   #take(fetched: Fetched): void {
@@ -196,13 +244,15 @@ export class ChangelogReader implements FetchInput {
   }
 
   async #writeSlice(): Promise<void> {
-    if (!this.#verified || this.#writing !== undefined || (this.#slice.length === 0 && this.#commit === this.#written))
-      return
+    if (!this.#verified || this.#writing !== undefined) return
+    const isOld = this.#whole.wallMs - this.#toldAtEndMs >= AT_END_AGAIN_MS
+    if (this.#slice.length === 0 && this.#commit === this.#written && !isOld) return
     const changes = this.#slice
     this.#slice = []
     this.#sliceBytes = 0
     this.#written = this.#commit
-    this.#writing = this.#store.write(changes, this.#meta())
+    this.#toldAtEndMs = this.#whole.wallMs
+    this.#writing = this.#store.write(changes, this.#meta(this.#whole.wallMs))
     try {
       await this.#writing
     } catch (error) {
@@ -216,31 +266,15 @@ export class ChangelogReader implements FetchInput {
     this.fetcher.wake()
   }
 
-  /**
-   * Who reads a key's last value, and for so long does not get to the deletion behind it that it is compacted away,
-   * keeps the value for ever.
-   */
-  #atEnd(): void {
-    const now = this.ports.clock.now()
-    const sinceMs = now - this.#atEndMs
-    if (sinceMs > this.#deleteRetentionMs)
-      throw new PotorooError(
-        'STORE_DAMAGED',
-        `${this.topic}, partition ${String(this.partition)}: it took ${String(Math.round(sinceMs / 1000))} s to get to its end, ` +
-          `longer than delete.retention.ms (${String(this.#deleteRetentionMs)}): deletions may be compacted away`,
-      )
-    this.#atEndMs = now
-  }
-
   /** Without a commit record there is no position to name: the next reader begins where this one did. */
-  #meta() {
+  #meta(atEndMs: number) {
     const commit = this.#commit
     return (
       commit && {
         changelogPosition: commit.position,
         identity: commit.identity,
         inputPositions: commit.positions,
-        atEndMs: this.#atEndMs,
+        atEndMs,
       }
     )
   }
@@ -259,8 +293,7 @@ export class ChangelogReader implements FetchInput {
   async #lastSlice(): Promise<Replayed> {
     await this.#writing
     if (!this.#verified) throw new IdentityMismatch('there is no commit record of this changelog behind its position')
-    this.#atEnd()
-    if (this.#commit !== undefined) await this.#store.write(this.#slice, this.#meta())
+    if (this.#commit !== undefined) await this.#store.write(this.#slice, this.#meta(this.ports.clock.now()))
     else if (this.#slice.length > 0)
       throw new PotorooError(
         'CHANGELOG_UNFIT',

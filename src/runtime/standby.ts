@@ -14,7 +14,7 @@ import type { Fetcher } from '../ports/log.js'
 import type { Peer } from '../ports/peers.js'
 import type { TaskPlan } from './task-plan.js'
 import { ChangelogReader, ForeignChangelog } from './changelog-reader.js'
-import { isOfAnotherChangelog, prepareStore, rebuildStore, type PreparedStore, type StoreHolder } from './task-store.js'
+import { isUnfitForChangelog, prepareStore, rebuildStore, type PreparedStore, type StoreHolder } from './task-store.js'
 import { sleep, type Ports } from './options.js'
 
 export interface StandbyEnvironment extends Ports {
@@ -105,6 +105,7 @@ export class Standby {
         await this.#prepareAndFollow(changelog)
       } catch (error) {
         if (this.#isReleased()) return
+        this.#lag = Infinity
         env.logger.warn({ task: this.id, error: messageOf(error) }, 'a standby starts again')
         if (isPotorooError(error, 'STORE_FAILED') || isPotorooError(error, 'CHANGELOG_LOST')) return
         if (error instanceof ForeignChangelog) return
@@ -124,8 +125,9 @@ export class Standby {
     try {
       await this.#read(changelog, prepared)
     } catch (error) {
-      if (!isOfAnotherChangelog(error) && !isPotorooError(error, 'STORE_DAMAGED')) throw error
+      if (!isUnfitForChangelog(error)) throw error
       signal.throwIfAborted()
+      this.#lag = Infinity
       await this.#read(changelog, await rebuildStore(plan, changelog, messageOf(error), env, this.#holder))
     }
   }
@@ -137,7 +139,7 @@ export class Standby {
   ): Promise<void> {
     return new Promise((resolve, reject) => {
       const { partition, processor } = this.plan
-      const { name: subTopology } = processor.subTopology
+      const subTopology = processor.subTopology.name
       const reader = new ChangelogReader(
         { topic, partition, subTopology, deleteRetentionMs, from, end: undefined },
         store,

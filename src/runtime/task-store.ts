@@ -3,7 +3,7 @@ import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import { restorePlan } from '../core/restore-plan.js'
 import type { StateStore } from '../ports/store.js'
 import type { TaskPlan } from './task-plan.js'
-import { IdentityMismatch } from './changelog-reader.js'
+import { IdentityMismatch, StoreLeftBehind } from './changelog-reader.js'
 import type { Ports } from './options.js'
 
 /** Who has the task's store: whatever becomes of the work on it, the holder closes it. */
@@ -68,9 +68,9 @@ export async function rebuildStore(
   return setAside(plan, why, earliest, env, holder)
 }
 
-/** Whether reading the changelog showed that the store is not of it. */
-export const isOfAnotherChangelog = (error: unknown): boolean =>
-  error instanceof IdentityMismatch || isPotorooError(error, 'OFFSET_OUT_OF_RANGE')
+/** Whether reading the changelog showed that the store is not of it, or was left behind: then it is rebuilt. */
+export const isUnfitForChangelog = (error: unknown): boolean =>
+  error instanceof IdentityMismatch || error instanceof StoreLeftBehind || isPotorooError(error, 'OFFSET_OUT_OF_RANGE')
 
 async function setAside(
   plan: TaskPlan,

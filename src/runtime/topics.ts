@@ -44,7 +44,6 @@ export async function planTasks(
   }
   const deadLetters = destination(names.deadLetters)
   const plans = new Map<string, TaskPlan>()
-  const total = [...counts.values()].reduce((sum, partitions) => sum + partitions, 0)
   for (const [sub, partitions] of counts) {
     const changelog =
       sub.states.length === 0 ? undefined : requireChangelog(names.changelog(sub.name), partitions, found)

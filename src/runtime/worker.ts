@@ -335,8 +335,12 @@ export class Worker {
 
   #refreshLater(): void {
     this.#refreshTimer = this.ports.clock.after(REFRESH_MS, () => {
-      for (const task of this.#tasks.values()) task.refresh()
-      this.#refreshLater()
+      // Without the group's word the tasks may be others' since long, and their stores far from the end.
+      void this.#membership?.confirmed().then(() => {
+        if (this.#closing !== undefined) return
+        for (const task of this.#tasks.values()) task.refresh()
+        this.#refreshLater()
+      })
     })
   }
 

@@ -244,9 +244,7 @@ test('batches larger than the bounds come, and none of the inputs starves', asyn
   const topic = await newTopic(log, 4)
   const producer = await log.producer(uniqueName('tx'))
   const large = (count: number) =>
-    recordsFrom(0, count).flatMap(({ key, value }) =>
-      chunksOf([{ key, value: `${value ?? ''} ${'x'.repeat(20_000)}` }]),
-    )
+    recordsFrom(0, count).flatMap(({ key, value }) => chunksOf([{ key, value: `${value} ${'x'.repeat(20_000)}` }]))
   const counts = [20, 2, 2, 2]
   const written = counts.map((count, partition) => ({ topic, partition, chunks: large(count) }))
   await producer.commit({ records: written, group: 'none', positions: [] })

@@ -68,7 +68,7 @@ test('chunks of one partition land in order, and more than 1 MiB of them is spli
   const topic = await newTopic(log, 2)
   const large = recordsFrom(0, 3000).map((record) => ({
     ...record,
-    value: `${record.value ?? ''} ${'x'.repeat(1000)}`,
+    value: `${record.value} ${'x'.repeat(1000)}`,
   }))
   const chunks = chunksOf(large, 100_000)
   expect(chunks.length).toBeGreaterThan(25)

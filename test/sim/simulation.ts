@@ -45,6 +45,9 @@ const TOPICS = ['quotes', 'orders', 'checked', 'noted', names.deadLetters, CHANG
 const TROUBLE_MS = 10_000
 const BUFFER_BYTES = 1 << 20
 const REST_WITHIN_MS = 180_000
+const MOST_WORKERS = 5
+/** A group that rebalances again and again does so more often than this. */
+const UNMOVED_MS = 5_000
 /** A worker that ends with one of these is started again, as a supervisor would do; any other is a finding. */
 const acceptable: ReadonlySet<ErrorCode> = new Set(['BROKER_UNREACHABLE', 'REQUEST_FAILED', 'STORE_FAILED'])
 /** The shortest `delete.retention.ms`: stores that were away for half of it are rebuilt. */
@@ -85,6 +88,9 @@ class World {
   #compacted = false
   /** Tombstones go soon; then wall clocks are right, for by them the age of stores is known. */
   readonly #shortRetention: boolean
+  /** Of hand-off alone, so that worlds without its bigger steps are what they were before there were any. */
+  readonly #handOffs: SeededRandom
+  readonly #biggerSteps: boolean
 
   constructor(
     readonly seed: number,
@@ -114,8 +120,11 @@ class World {
     this.#strict = random.chance(0.7)
     this.#bytesPerPartition = random.pick([300, 1_500, 1_048_576])
     this.#shortRetention = random.chance(0.3)
+    this.#handOffs = new SeededRandom(seed ^ 0x5bd1e995)
+    this.#biggerSteps = this.#handOffs.chance(0.5)
     this.#runtime = {
       ...defaults,
+      ...(this.#biggerSteps ? drawHandOff(this.#handOffs) : {}),
       commitIntervalMs: random.pick([1, 5, 20, 100]),
       backlogCommitIntervalMs: random.pick([1, 20, 100]),
       storeIntervalMs: random.pick([0, 10, 100, 1000]),
@@ -222,7 +231,7 @@ class World {
         this.#blips()
       },
       () => {
-        if (this.#slots.length < 5) this.#addSlot(0)
+        if (this.#slots.length < MOST_WORKERS) this.#addSlot(0)
       },
       () => {
         this.#pause(this.#anySlot())
@@ -275,12 +284,62 @@ class World {
       const operation = random.pick(operations)
       this.#scheduler.after(undefined, random.between(0, TROUBLE_MS), operation)
     }
+    if (this.#biggerSteps) this.#planBiggerSteps()
     if (!this.#strict) this.#haunt()
     if (!this.#shortRetention) return
     for (let atMs = 0; atMs < TROUBLE_MS; atMs += SHORT_RETENTION_MS / 3)
       this.#scheduler.after(undefined, atMs, () => {
         this.#compact()
       })
+  }
+
+  /** Several workers at once, or one after the other, come and go. */
+  #planBiggerSteps(): void {
+    const random = this.#handOffs
+    const running = (): Slot[] => this.#slots.filter(({ process }) => process !== undefined)
+    const join = (count: number): Slot[] => {
+      const free = Math.min(count, MOST_WORKERS - this.#slots.length)
+      return Array.from({ length: free }, () => this.#addSlot(random.pick([0, 0, 20, 300])))
+    }
+    const steps: readonly (() => void)[] = [
+      () => {
+        this.#say(() => 'several join at once')
+        join(2 + random.below(2))
+      },
+      () => {
+        this.#say(() => 'all but one stop at once')
+        for (const slot of running().slice(1)) this.#stop(slot)
+      },
+      () => {
+        this.#say(() => 'all stop at once')
+        for (const slot of running()) this.#stop(slot)
+      },
+      () => {
+        const everyMs = random.pick([100, 600, 2_000])
+        this.#say(() => `all are restarted, one every ${String(everyMs)} ms`)
+        for (const [i, slot] of running().entries())
+          this.#scheduler.after(undefined, i * everyMs, () => {
+            this.#stop(slot)
+          })
+      },
+      () => {
+        this.#say(() => 'one joins, and is to die while it warms up')
+        for (const slot of join(1))
+          this.#scheduler.after(undefined, random.between(300, 1_500), () => {
+            this.#kill(slot, 'is killed')
+          })
+      },
+      () => {
+        this.#say(() => 'one joins, and a broker restarts while it warms up')
+        join(1)
+        this.#scheduler.after(undefined, random.between(50, 1_500), () => {
+          this.#cluster.restartBroker(random.below(this.#cluster.brokers), random.pick([1, 100, 1_000, 3_000]))
+        })
+      },
+    ]
+    const count = 1 + random.below(3)
+    for (let i = 0; i < count; i++)
+      this.#scheduler.after(undefined, random.between(0, TROUBLE_MS * 0.9), random.pick(steps))
   }
 
   /** Upstream transactions that are aborted after a while: nothing of them may ever be seen. */
@@ -320,7 +379,7 @@ class World {
     return this.#random.pick(this.#slots)
   }
 
-  #addSlot(afterMs: number): void {
+  #addSlot(afterMs: number): Slot {
     const name = `w${String(this.#slots.length)}`
     const slot: Slot = { name, disk: new MemoryDisk(), process: undefined, worker: undefined, lives: 0, wanted: true }
     this.#slots.push(slot)
@@ -339,6 +398,7 @@ class World {
       )
     }
     this.#startLater(slot, afterMs)
+    return slot
   }
 
   #startLater(slot: Slot, afterMs: number): void {
@@ -488,6 +548,38 @@ class World {
     }
     // What would be repeated is repeated soon.
     await this.#scheduler.advance(1_000)
+    if (this.#biggerSteps) await this.#groupAtRest()
+  }
+
+  /** Waits until the workers share the tasks evenly; then nothing may move any more. */
+  async #groupAtRest(): Promise<void> {
+    const untilMs = this.#scheduler.elapsedMs + REST_WITHIN_MS
+    let generation = -1
+    let sinceMs = 0
+    while (generation < 0 || this.#scheduler.elapsedMs < sinceMs + UNMOVED_MS) {
+      await this.#scheduler.advance(200)
+      const now = this.#isBalanced() ? this.#cluster.describeGroup(names.group).generation : -1
+      if (now !== generation) sinceMs = this.#scheduler.elapsedMs
+      generation = now
+      if (this.#scheduler.elapsedMs < untilMs) continue
+      const shares = this.#slots.map(({ name, worker }) => `${name} ${worker?.active.join() ?? 'is down'}`)
+      this.#problems.push(
+        `the group rebalances, ${String(REST_WITHIN_MS)} ms after all was well: ${shares.join('; ')}, ` +
+          `generation ${String(this.#cluster.describeGroup(names.group).generation)}`,
+      )
+      return
+    }
+  }
+
+  #isBalanced(): boolean {
+    const shares = this.#slots.map(({ worker }) => worker?.active ?? [])
+    const sizes = shares.map(({ length }) => length)
+    return (
+      this.#slots.every(({ process }) => process?.paused === false) &&
+      new Set(shares.flat()).size === sizes.reduce((sum, size) => sum + size, 0) &&
+      sizes.reduce((sum, size) => sum + size, 0) === this.#partitions &&
+      Math.max(...sizes) - Math.min(...sizes) <= 1
+    )
   }
 
   #isAtRest(): boolean {
@@ -598,6 +690,13 @@ class World {
     if (this.tracing) this.#trace.push(`${elapsedMs.toFixed(2).padStart(10)} ${what()}`)
   }
 }
+
+/** With a low bound of warmth, standbys are cold for a while, and far enough behind to begin with a copy of the owner's store. */
+const drawHandOff = (random: SeededRandom): Partial<RuntimeOptions> => ({
+  standbys: random.pick([0, 0, 1, 2]),
+  warmLag: random.pick([0, 5, 50, defaults.warmLag]),
+  handOverTimeoutMs: random.pick([500, defaults.handOverTimeoutMs]),
+})
 
 const stateDefinition = definition.pipelines.flatMap(({ state }) => state ?? [])[0]
 function unpackState(bytes: ByteString, key: string): SymbolState {

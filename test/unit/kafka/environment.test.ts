@@ -1,7 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { isPotorooError } from '../../../src/errors.js'
 import { connectionFromEnvironment } from '../../../src/kafka/environment.js'
 
 let folder = ''
@@ -58,4 +60,24 @@ test.each<[string, Record<string, string>]>([
   const parse = (): unknown => connectionFromEnvironment(env)
   expect(parse).toThrow(expect.objectContaining({ code: 'INVALID_CONFIGURATION' }))
   expect(parse).toThrow(variable)
+})
+
+test('rubbish in any of them is taken or refused by name, and no password is told', () => {
+  const rubbish = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('true', 'false', 'plain', ' ', 'a:1', 'a:1,b', import.meta.filename)) // prettier-ignore
+  const names = ['KAFKA_BROKERS', 'KAFKA_SSL', 'KAFKA_SSL_CA', 'KAFKA_SSL_CERT', 'KAFKA_SSL_KEY', 'KAFKA_SASL_MECHANISM', 'KAFKA_SASL_USERNAME'] as const // prettier-ignore
+  const variables = fc.record(Object.fromEntries(names.map((name) => [name, rubbish])), { requiredKeys: [] })
+  fc.assert(
+    fc.property(variables, (environment) => {
+      const password = 'pa55word, which nobody draws'
+      try {
+        const { brokers } = connectionFromEnvironment({ ...environment, KAFKA_SASL_PASSWORD: password })
+        for (const broker of brokers) expect(broker).toMatch(/^[^/@\s]+:\d+$/)
+      } catch (error) {
+        expect(isPotorooError(error, 'INVALID_CONFIGURATION')).toBe(true)
+        expect(names.some((name) => String(error).includes(name))).toBe(true)
+        expect(String(error)).not.toContain(password)
+      }
+    }),
+    { numRuns: 1000 },
+  )
 })

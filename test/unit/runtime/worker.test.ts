@@ -44,16 +44,19 @@ class TestGroup {
 
   /** What stopped workers. */
   readonly failures: unknown[] = []
+  readonly disks = new Map<string, MemoryDisk>()
 
   async start(name: string, application = this.application): Promise<SimulatedProcess> {
     const { scheduler, faults } = this
     const process = scheduler.process(name)
+    const disk = new MemoryDisk()
+    this.disks.set(name, disk)
     const worker = new Worker(
       definitionOf(application),
       { ...defaults, ...this.options, name },
       {
         log: this.cluster.log({ process }),
-        stores: new MemoryDisk().open({ process, faults }),
+        stores: disk.open({ process, faults }),
         peers: this.#network.peers({ process, address: name, faults }),
         clock: process.clock,
         random: new SeededRandom(1),
@@ -160,6 +163,31 @@ describe('a rebalance', () => {
     const loads = await group.loads('w1', 'w2', 'w3')
     expect(loads.map(([active]) => active).sort()).toEqual([1, 1, 2])
     expect(group.generation).toBe(before + 1)
+  })
+})
+
+describe('the store of an idle task', () => {
+  test('is said to be at the end of its changelog only while the group has it here', async () => {
+    let away = false
+    const faults: Faults = {
+      ...noFaults,
+      request: (request) => ({ ...noFaults.request(request), ...(away ? { fault: 'request-lost' } : {}) }),
+    }
+    const group = new TestGroup(1, {}, faults)
+    await group.start('w1')
+    group.order('A')
+    await group.scheduler.advance(LONG_MS)
+    const atEndMs = (): number => group.disks.get('w1')?.look('symbol_0').meta?.atEndMs ?? 0
+    // It is said every 10 minutes.
+    const awhileMs = 700_000
+    const first = atEndMs()
+    await group.scheduler.advance(awhileMs)
+    expect(atEndMs() - first).toBeGreaterThan(awhileMs / 2)
+    away = true
+    const last = group.scheduler.nowMs
+    await group.scheduler.advance(awhileMs)
+    expect(atEndMs()).toBeLessThan(last)
+    expect((await group.status('w1'))?.active).toEqual([{ task: 'symbol_0', state: 'running' }])
   })
 })
 

@@ -203,7 +203,8 @@ function checkLetters(
 }
 
 const accounts = ['a', 'b', '', '__proto__', 'constructor', 'ü', '\ufeffx', '\ufffd', ' ', '\0', 'k'.repeat(1800)]
-const account = fc.constantFrom(...accounts)
+const tooLong = 'k'.repeat(1801)
+const account = fc.constantFrom(...accounts, tooLong)
 const add = fc.oneof(fc.integer({ min: -5, max: 5 }), fc.constantFrom(2 ** 53, -1e300, 0))
 const booking = fc.record({ account, add })
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
@@ -297,7 +298,7 @@ const raw = (partitions: number): fc.Arbitrary<Raw> =>
           fc.constant(null),
           fc.uint8Array({ maxLength: 12 }),
           account.map((other) => Buffer.from(other)),
-          fc.constant(Buffer.alloc(1801, 'k')),
+          fc.constant(Buffer.from(tooLong)),
         ),
         { nil: 'its own' as const, freq: 3 },
       ),
@@ -351,6 +352,10 @@ describe('one by one', () => {
 
   it.each(accounts)('the key %j is a key like others, again and again', async (name) => {
     await check([good(name), good(name), good(name)], 1, [0])
+  })
+
+  it('a key longer than 1,800 bytes is none, also in characters of several bytes', async () => {
+    await check([good('ü'.repeat(901)), good('ü'.repeat(900)), good(tooLong), good('ü'.repeat(900))], 1)
   })
 
   it('keys that only differ in what UTF-8 can not hold are no keys, and share no state object', async () => {
