@@ -55,7 +55,11 @@ export const errorKinds = {
   AUTHENTICATION_FAILED: kind(broker, false, 'Correct the credentials.'),
   NOT_AUTHORIZED: kind(broker, false, 'Give the user the access that the message names.'),
   UNSUPPORTED_FORMAT: kind(failure, false, 'Write the topic in record batch format 2 (magic 2).'),
-  CORRUPT_BATCH: kind(failure, true, 'If it comes again, the log of that partition is damaged on the broker.'),
+  CORRUPT_BATCH: kind(
+    failure,
+    true,
+    "If it comes again, the log is damaged there, or holds what can't be read: set the group's offset behind it.",
+  ),
   REQUEST_FAILED: kind(broker, true, 'See the cause.'),
   FENCED: kind(failure, true, 'Another worker took the task over: nothing to do.'),
   TRANSACTION_FAILED: kind(failure, true, 'The task starts again from its last commit.'),

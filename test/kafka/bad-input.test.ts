@@ -1,6 +1,7 @@
 /** Bad input and failing computations on a real broker: dead letters, or a stop, and nothing lost. */
 import { describe, expect, it } from 'vitest'
 import { deadLetterHeaders } from '../../src/core/outbox.js'
+import { partitionOf } from '../../src/core/partitioner.js'
 import { exitCodes } from '../../src/errors.js'
 import { LedgerBench } from '../support/ledger.js'
 
@@ -65,6 +66,32 @@ describe('bad input', () => {
     expect(await worker.line(/too large for the dead letters/)).toMatch(/"offset":0/)
     worker.kill('SIGTERM')
     await worker.exited
+  })
+
+  it('a batch that becomes more than memory holds its own task back, and no other', async () => {
+    const bench = new LedgerBench()
+    await bench.createTopics({}, 2)
+    const { testKafka } = await import('../support/topics.js')
+    const { CompressionTypes } = (await import('kafkajs')).default
+    const producer = testKafka().producer()
+    await producer.connect()
+    await producer.send({
+      topic: bench.topic('commands'),
+      compression: CompressionTypes.GZIP,
+      // The broker sees 260 kB.
+      messages: [{ key: 'a', value: Buffer.alloc(257 * 1024 * 1024, ' '), partition: 0 }],
+    })
+    await producer.disconnect()
+    const worker = bench.worker()
+    expect(await worker.line(/CORRUPT_BATCH/)).toMatch(
+      new RegExp(`${bench.topic('commands')}.*the batch at offset 0 .* more than 268435456 are not taken`),
+    )
+    const other = ['a', 'b', 'c', 'd'].find((key) => partitionOf('murmur2', Buffer.from(key), 2) === 1) ?? ''
+    await bench.send({ key: other, value: JSON.stringify({ account: other, add: 1 }) })
+    const [balance] = await bench.read('balances', 1)
+    expect(balance?.value).toMatch(/"balance":1/)
+    worker.kill('SIGTERM')
+    expect((await worker.exited).code).toBe(0)
   })
 
   it('a computation that throws leaves its state object as it was; so does a state object too large for the changelog', async () => {
