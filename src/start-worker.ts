@@ -56,6 +56,7 @@ export interface RunningWorker {
 const MIN_BUFFER_BYTES = 1024 * 1024
 
 const optionsSchema = type({
+  '+': 'reject',
   brokers: 'string[] >= 1',
   'ssl?': 'boolean | object',
   'sasl?': {
