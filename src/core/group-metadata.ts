@@ -25,7 +25,7 @@ export interface WorkerInfo {
 }
 export interface StandbyTask {
   readonly task: string
-  /** Member id of its active owner, '' where it has none. */
+  /** Member id of its active owner, to copy the store from; '' where there is nothing to copy, or it was copied before. */
   readonly owner: string
   /**
    * Whether the group waits for it to become warm, and has to be told: absent means yes, so that with a leader of a version
@@ -45,6 +45,7 @@ export interface TaskAssignment {
   readonly v: 1
   readonly active: readonly string[]
   readonly standby: readonly StandbyTask[]
+  /** Those that it watches, and those that its standbys may copy from. */
   readonly peers: readonly Peer[]
   readonly arrivals?: readonly Arrival[]
   /** All members stop: nobody is there to hand over to. */

@@ -8,8 +8,6 @@
  * 2. `confirmed` resolves only after a heartbeat or a join that was *sent after* the call succeeded.
  * 3. Before a worker joins again its commits are awaited (bounded), so that a task that moves has little to repeat.
  */
-import { assign, type Member } from '../core/assignor.js'
-import { moves } from '../core/assignor-moves.js'
 import {
   decodeAssignment,
   decodeSubscription,
@@ -19,6 +17,7 @@ import {
   type WorkerInfo,
 } from '../core/group-metadata.js'
 import type { TopicPartition } from '../core/fetched.js'
+import { assignmentsOf } from '../core/leading.js'
 import { messageOf, PotorooError } from '../errors.js'
 import { GroupError, type GroupClient, type Joined } from '../ports/log.js'
 import { sleep, type Ports, type RuntimeOptions } from './options.js'
@@ -164,38 +163,14 @@ export class GroupMembership {
   /** Only the leader is given members. */
   #lead({ members }: Joined): Map<string, Uint8Array> {
     const { plan, options } = this
-    const infos = members.map(({ memberId, metadata }) => ({ memberId, info: decodeSubscription(metadata) }))
-    const known: Member[] = infos.map(({ memberId, info }) => ({
-      memberId,
-      active: info?.active ?? [],
-      standby: info?.standby ?? {},
-      leaving: info?.leaving ?? false,
-    }))
-    const placements = assign(known, plan.tasks, options)
-    const owners = new Map([...placements].flatMap(([memberId, { active }]) => active.map((task) => [task, memberId])))
-    const peers = infos.flatMap(({ memberId, info }) =>
-      info?.address === undefined ? [] : { memberId, address: info.address },
-    )
-    const arrivals = moves(known, placements).filter(({ warmUp }) => !warmUp)
+    const joiners = members.map(({ memberId, metadata }) => ({ memberId, info: decodeSubscription(metadata) }))
+    const assignments = assignmentsOf(joiners, plan.tasks, options)
     return new Map(
-      [...placements].map(([memberId, { active, standby, awaited }]) => [
+      [...assignments].map(([memberId, assignment]) => [
         memberId,
         encodeAssignment(
-          active.flatMap((task) => plan.partitionsOf(task)),
-          {
-            v: 1,
-            active,
-            standby: standby.map((task) => ({
-              task,
-              owner: owners.get(task) ?? '',
-              ...(awaited.includes(task) ? {} : { awaited: false }),
-            })),
-            peers,
-            everybodyLeaves: known.every(({ leaving }) => leaving),
-            arrivals: arrivals
-              .filter(({ to }) => to === memberId)
-              .map(({ task, from, reason }) => ({ task, from, reason })),
-          },
+          assignment.active.flatMap((task) => plan.partitionsOf(task)),
+          assignment,
         ),
       ]),
     )
