@@ -204,7 +204,7 @@ export const plantedFaults: readonly PlantedFault[] = [
         find: '      this.#commitFailed(running, collected, error)\n      return\n',
         replace:
           "      if (!isPotorooError(error, 'TRANSACTION_FAILED')) {\n        this.#commitFailed(running, collected, error)\n        return\n      }\n" +
-          '      Object.assign(activation, { producer: await env.log.producer(plan.transactionalId) })\n      return\n',
+          '      Object.assign(activation, { producer: await this.env.log.producer(plan.transactionalId) })\n      return\n',
       },
     ],
   },

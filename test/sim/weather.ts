@@ -21,7 +21,7 @@ export function drawClimate(random: SeededRandom): Climate {
     faultRate: fair ? 0 : random.pick([0, 0.002, 0.01, 0.05]),
     crashRate: fair ? 0 : random.pick([0, 0.002, 0.01]),
     lateRate: fair ? 0 : random.pick([0, 0.001, 0.005]),
-    latencyMs: random.pick([0.2, 1, 5]),
+    latencyMs: random.pick([0.2, 1, 5, 20]),
     markerMs: random.pick([0.2, 2, 30, 300]),
     diskMs: random.pick([0.2, 2, 30, 300]),
     diskFullRate: fair ? 0 : random.pick([0, 0, 0.002]),
@@ -105,7 +105,12 @@ export class Weather implements Faults {
     if (random.chance(climate.faultRate))
       fault = random.pick(['request-lost', 'answer-lost', 'cut', 'refused'] as const)
     // What is under way still when its sender has given up on it comes late, and must change nothing.
-    if (fault === 'cut') return { toBrokerMs: random.pick([toBrokerMs, random.between(1, 3_000)]), toClientMs, fault }
+    if (fault === 'cut')
+      return {
+        toBrokerMs: random.pick([toBrokerMs, random.between(1, 50), random.between(1, 3_000)]),
+        toClientMs,
+        fault,
+      }
     if (crashPoints.has(request.api) && random.chance(climate.crashRate)) {
       const atMs = random.pick([0, random.next() * toBrokerMs, toBrokerMs + random.next() * toClientMs])
       if (atMs === 0) fault = 'request-lost'
