@@ -36,6 +36,8 @@ export class Standby {
   #lag = Infinity
   /** What the group was told last. */
   #toldWarm = false
+  /** Whether `warm` was called, and it has been warm since. */
+  #announced = false
   #awaited = false
   readonly #holder: StoreHolder
   #reader: ChangelogReader | undefined
@@ -61,7 +63,13 @@ export class Standby {
   /** The lag, for the group to be told it now. */
   report(): number {
     this.#toldWarm = this.#isWarm
+    this.#announced = false
     return this.#lag
+  }
+
+  /** Whether the group waits for this standby, and does not know yet that it is warm. */
+  get untold(): boolean {
+    return this.#awaited && this.#isWarm && !this.#toldWarm
   }
 
   /** Whether the group, by what it was told, waits for this standby to become warm. */
@@ -168,6 +176,7 @@ export class Standby {
 
   #progress(lag: number): void {
     this.#lag = lag
+    if (!this.#isWarm) this.#announced = false
     this.#tell()
   }
 
@@ -176,8 +185,8 @@ export class Standby {
   }
 
   #tell(): void {
-    if (!this.#awaited || this.#toldWarm || !this.#isWarm) return
-    this.#toldWarm = true
+    if (!this.untold || this.#announced) return
+    this.#announced = true
     this.env.warm(this.id)
   }
 

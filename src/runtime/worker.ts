@@ -14,7 +14,7 @@ import type { Peer } from '../ports/peers.js'
 import { GroupMembership } from './membership.js'
 import { Standby } from './standby.js'
 import type { StoreHolder } from './task-store.js'
-import { atMost, type Ports, type RuntimeOptions } from './options.js'
+import { atMost, sleep, type Ports, type RuntimeOptions } from './options.js'
 import { Task, type TaskEnvironment } from './task.js'
 import { checkPartitionCounts, planTasks } from './topics.js'
 
@@ -27,6 +27,9 @@ const REFRESH_MS = 600_000
 /** Until it is noticed that partitions were added, records of keys that moved go to the dead letters. */
 const TOPICS_CHECK_MS = 5000
 const REJOIN_DELAY_MS = 100
+/** Before a worker makes the group rebalance, it waits so long for the others to know which tasks they have now. */
+const OTHERS_KNOW_MS = 1000
+const ASK_AGAIN_MS = 20
 const MEMBER_ID_NOTE = 'member-id'
 /** So many of the last hand-offs are told to those who ask. */
 const HAND_OFFS_KEPT = 20
@@ -107,6 +110,7 @@ export class Worker {
         if (this.#tasks.size === 0 || this.#others.length === 0 || this.#everybodyLeaves) resolve()
       }
     })
+    await this.#othersKnow()
     this.#membership?.rejoin()
     const inTime = atMost(
       this.ports.clock,
@@ -122,6 +126,32 @@ export class Worker {
         { tasks: [...this.#tasks.keys()], waitedMs: this.options.handOverTimeoutMs },
         'not everything was handed over in time: whoever gets the rest restores it',
       )
+    await this.#othersKnow()
+  }
+
+  /**
+   * Resolves when the others have the assignment that this worker has, or soon after. When it leaves or joins again, the
+   * group rebalances, and who has not fetched its assignment by then never gets it: its new tasks would stand still until
+   * the next one.
+   */
+  async #othersKnow(): Promise<void> {
+    const { clock, peers } = this.ports
+    const generation = this.#membership?.generation ?? -1
+    const asking = new AbortController()
+    const knows = async (peer: Peer): Promise<void> => {
+      for (;;) {
+        const status = await peers.status(peer, asking.signal).catch(() => undefined)
+        if (asking.signal.aborted || (status?.generation ?? -1) >= generation) return
+        if (status === undefined) {
+          // Who can't be asked mostly knows by then.
+          await sleep(clock, this.options.heartbeatIntervalMs)
+          return
+        }
+        await sleep(clock, ASK_AGAIN_MS)
+      }
+    }
+    if (!this.#everybodyLeaves) await atMost(clock, OTHERS_KNOW_MS, Promise.all(this.#others.map(knows)))
+    asking.abort()
   }
 
   /** Among the tasks that are here. */
@@ -328,8 +358,11 @@ export class Worker {
   /** Several standbys become warm at about the same time: one rebalance for all of them. */
   #rejoinSoon(): void {
     this.#rejoinTimer ??= this.ports.clock.after(REJOIN_DELAY_MS, () => {
-      this.#rejoinTimer = undefined
-      this.#membership?.rejoin()
+      void this.#othersKnow().then(() => {
+        this.#rejoinTimer = undefined
+        // There may have been a rebalance in between.
+        if ([...this.#standbys.values()].some(({ untold }) => untold)) this.#membership?.rejoin()
+      })
     })
   }
 

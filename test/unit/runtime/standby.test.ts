@@ -58,7 +58,7 @@ async function standby() {
   }
 }
 
-test('a standby that the group waits for tells it once, when it is warm', async () => {
+test('a standby that the group waits for tells it once, whenever it becomes warm', async () => {
   const { one, is, told } = await standby()
   one.awaited = true
   is(11)
@@ -66,9 +66,17 @@ test('a standby that the group waits for tells it once, when it is warm', async 
   is(10)
   expect(told()).toBe(1)
   is(0)
+  expect(told()).toBe(1)
+  expect(one.untold).toBe(true)
+  is(11)
+  expect(one.untold).toBe(false)
+  is(0)
+  expect(told()).toBe(2)
+  one.report()
+  expect(one.untold).toBe(false)
   is(11)
   is(0)
-  expect(told()).toBe(1)
+  expect(told()).toBe(2)
 })
 
 test('one that the group does not wait for tells nothing, until the group does', async () => {

@@ -6,7 +6,7 @@ import { stateObject } from '../../../src/api/state-object.js'
 import { topic } from '../../../src/api/topic.js'
 import { partitionOf } from '../../../src/core/partitioner.js'
 import { RecordWriter } from '../../../src/core/records.js'
-import type { WorkerStatus } from '../../../src/core/worker-status.js'
+import type { HandOff, WorkerStatus } from '../../../src/core/worker-status.js'
 import { messageOf } from '../../../src/errors.js'
 import { MemoryCluster } from '../../../src/memory/cluster.js'
 import { noFaults, type Faults, type RequestInfo } from '../../../src/memory/faults.js'
@@ -44,6 +44,7 @@ class TestGroup {
 
   /** What stopped workers. */
   readonly failures: unknown[] = []
+  readonly workers = new Map<string, Worker>()
   readonly disks = new Map<string, MemoryDisk>()
 
   async start(name: string, application = this.application): Promise<SimulatedProcess> {
@@ -64,8 +65,18 @@ class TestGroup {
       },
     )
     worker.ended.catch((error: unknown) => this.failures.push(error))
+    this.workers.set(name, worker)
     await scheduler.run(worker.start())
     return process
+  }
+
+  async stop(name: string): Promise<void> {
+    await this.scheduler.run(this.workers.get(name)?.stop() ?? Promise.resolve(), LONG_MS)
+  }
+
+  /** As the worker itself tells whoever asks. */
+  handOffs(name: string): readonly HandOff[] {
+    return this.#network.listeners.get(name)?.service.status().handOffs ?? []
   }
 
   order(symbol: string): void {
@@ -139,6 +150,35 @@ describe('a rebalance', () => {
     expect(group.generation).toBe(before + steps)
   })
 
+  test('is not asked for while another worker has yet to learn which tasks it got in the last one', async () => {
+    // One is slow to fetch its assignments; the other becomes warm at all times around that.
+    for (let openMs = 100; openMs < 1500; openMs += 50) {
+      const faults: Faults = {
+        ...noFaults,
+        openMs: ({ process }) => (process === 'w3' ? openMs : 0.5),
+        request: (request) => {
+          const isLate = request.process === 'w2' && request.api === 'syncGroup'
+          return { ...noFaults.request(request), toBrokerMs: isLate ? 300 : 0.2 }
+        },
+      }
+      const group = new TestGroup(3, {}, faults)
+      await group.start('w1')
+      const symbols = ['A', 'B', 'C', 'D', 'E', 'F', 'G', 'H']
+      for (const symbol of symbols) group.order(symbol)
+      await group.scheduler.advance(LONG_MS)
+      await group.start('w2')
+      await group.start('w3')
+      await group.scheduler.advance(LONG_MS)
+      for (const symbol of symbols) group.order(symbol)
+      await group.scheduler.advance(LONG_MS)
+      const came = [...group.handOffs('w2'), ...group.handOffs('w3')]
+      expect(
+        came.map(({ reason }) => reason),
+        `opened in ${String(openMs)} ms`,
+      ).toEqual(['balance', 'balance'])
+    }
+  })
+
   test('is done once for a death, though one peer is told that the dead one has left long after the others', async () => {
     const isLate = ({ process, api }: RequestInfo): boolean => process === 'w1' && api === 'leaveGroup'
     const late: Faults = {
@@ -163,6 +203,43 @@ describe('a rebalance', () => {
     const loads = await group.loads('w1', 'w2', 'w3')
     expect(loads.map(([active]) => active).sort()).toEqual([1, 1, 2])
     expect(group.generation).toBe(before + 1)
+  })
+})
+
+describe('a worker that stops', () => {
+  test.each([
+    ['which it asks', 400, false],
+    ['which it can not reach', 200, true],
+  ])('leaves when the others have the tasks that it had, %s', async (_, syncMs, unreachable) => {
+    let stopping = false
+    const faults: Faults = {
+      ...noFaults,
+      request: (request) => {
+        const { process, api } = request
+        if (unreachable && api === 'peerConnect') return { toBrokerMs: 0.2, toClientMs: 0.2, fault: 'request-lost' }
+        const isLate = stopping && process === 'w2' && api === 'syncGroup'
+        return { ...noFaults.request(request), toBrokerMs: isLate ? syncMs : 0.2 }
+      },
+    }
+    const group = new TestGroup(2, {}, faults)
+    await group.start('w1')
+    await group.start('w2')
+    await group.scheduler.advance(LONG_MS)
+    stopping = true
+    await group.stop('w1')
+    const symbols = ['A', 'B', 'C', 'D', 'E', 'F', 'G', 'H']
+    for (const symbol of symbols) group.order(symbol)
+    await group.scheduler.advance(LONG_MS)
+    // One when it came, for balance.
+    expect(
+      group
+        .handOffs('w2')
+        .map(({ from, reason }) => [from, reason])
+        .sort(),
+    ).toEqual([
+      ['w1', 'balance'],
+      ['w1', 'owner leaves'],
+    ])
   })
 })
 
