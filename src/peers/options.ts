@@ -20,7 +20,7 @@ export interface PeersOptions {
    */
   readonly token?: string | undefined
   /**
-   * The most that all snapshots given by this worker take together. Default: 200 MiB/s. Lower costs joiners time, higher
+   * The most that all snapshots given by this worker take together. Default: 64 MiB/s. Lower costs joiners time, higher
    * costs the messages that are processed meanwhile.
    */
   readonly maxSnapshotBytesPerSecond?: number | undefined
@@ -44,7 +44,7 @@ export interface PeersSettings {
 /** Throws INVALID_CONFIGURATION. */
 export function settingsOf(options: PeersOptions): PeersSettings {
   const { host = '127.0.0.1', port = 0, advertise = host, token, logger, clock } = options
-  const { maxSnapshotBytesPerSecond = 200 * 1024 * 1024, stallTimeoutMs = 10_000 } = options
+  const { maxSnapshotBytesPerSecond = 64 * 1024 * 1024, stallTimeoutMs = 10_000 } = options
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid(`${port} is not a port`)
   if (host === '') throw invalid('the host to listen on is empty')
   // never with the token itself

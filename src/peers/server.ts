@@ -2,7 +2,7 @@
  * What this worker gives to its peers.
  *
  * 1. Without the token nothing is told but 401.
- * 2. Few snapshots are under way at a time, and together they keep to a pace: this worker's own messages come first.
+ * 2. One snapshot is under way at a time, and keeps to a pace: this worker's own messages come first.
  * 3. Whatever becomes of a request, its snapshot is let go.
  */
 import { once } from 'node:events'
@@ -26,7 +26,8 @@ import {
   WATCH_PATH,
 } from './protocol.js'
 
-const SNAPSHOTS_AT_A_TIME = 2
+/** Copying a store keeps a core busy, and so does taking it. */
+const SNAPSHOTS_AT_A_TIME = 1
 /** How often the member id is looked at; those who watch learn of another one after that long. */
 const MEMBER_CHECK_MS = 250
 /** So that the connections of hosts that are gone don't stay for ever. */
