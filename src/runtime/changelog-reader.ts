@@ -106,6 +106,7 @@ export class ChangelogReader implements FetchInput {
   /** Whether the store was ever known to have all of it. */
   #wasWhole: boolean
   #asked: Moment
+  readonly #begunMs: number
   #toldAtEndMs: number
   #records = 0
   #slice: StoreChange[] = []
@@ -134,6 +135,7 @@ export class ChangelogReader implements FetchInput {
     const now = this.#moment()
     const atEndMs = (this.#toldAtEndMs = this.#known?.atEndMs ?? now.wallMs)
     this.#asked = now
+    this.#begunMs = now.wallMs
     this.#whole = { wallMs: atEndMs, monotonicMs: now.monotonicMs - Math.max(0, now.wallMs - atEndMs) }
     this.#wasWhole = this.#known !== undefined
     this.#deleteRetentionMs = plan.deleteRetentionMs
@@ -293,7 +295,9 @@ export class ChangelogReader implements FetchInput {
   async #lastSlice(): Promise<Replayed> {
     await this.#writing
     if (!this.#verified) throw new IdentityMismatch('there is no commit record of this changelog behind its position')
-    if (this.#commit !== undefined) await this.#store.write(this.#slice, this.#meta(this.ports.clock.now()))
+    // Its end was listed before the reader began; what has become of the task since, the reader can't know.
+    const atEndMs = Math.max(this.#begunMs, this.#whole.wallMs)
+    if (this.#commit !== undefined) await this.#store.write(this.#slice, this.#meta(atEndMs))
     else if (this.#slice.length > 0)
       throw new PotorooError(
         'CHANGELOG_UNFIT',

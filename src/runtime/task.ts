@@ -66,6 +66,8 @@ interface Running {
   /** What the store's meta is to be once it has what was committed; undefined until the first commit. */
   meta: Omit<StoreMeta, 'atEndMs'> | undefined
   lastStoreMs: number
+  /** When it was last certain that nobody else had the task, by the wall clock: then the store, with what is unstored, was at the end. */
+  ownedAtMs: number
 }
 
 /** What is left to process: more at once, nothing for now, or more once a commit is through. */
@@ -236,7 +238,10 @@ export class Task {
    * too long can't be trusted (core/restore-plan.ts). To be called now and then, for an idle task commits nothing.
    */
   refresh(): void {
-    if (this.#running !== undefined && !this.#isStoring) this.#store(this.#running)
+    const running = this.#running
+    if (running === undefined) return
+    running.ownedAtMs = this.env.clock.now()
+    if (!this.#isStoring) this.#store(running)
   }
 
   // ---- becoming active ----
@@ -250,19 +255,21 @@ export class Task {
         await discardStore(this.plan, this.#damage, this.env, this.holder)
         this.#damage = undefined
       }
+      // Before A1: whoever fences this worker does so later.
+      const ownedAtMs = this.env.clock.now()
       const activation = await activate(this.plan, this.env, abort.signal, this.#storing, this.holder)
       if (!this.#life.isCurrent(number)) {
         activation.producer.close()
         return
       }
-      this.#begin(number, activation)
+      this.#begin(number, activation, ownedAtMs)
     } catch (error) {
       this.#fail(number, error)
     }
   }
 
   /** A4 */
-  #begin(number: number, activation: Activation): void {
+  #begin(number: number, activation: Activation, ownedAtMs: number): void {
     const { env, plan } = this
     const inputs = plan.sources.map((source, i) => new Input(i, source.topic, activation.positions[i] ?? 0))
     const merge = new Merge(inputs, env.options.maxHoldMs, ({ topic, position }) => {
@@ -289,6 +296,7 @@ export class Task {
       lastCommitMs: -Infinity,
       meta: undefined,
       lastStoreMs: env.clock.monotonic(),
+      ownedAtMs,
     }
     this.#life.become('running')
     for (const input of fetchInputs) env.fetcher.add(input)
@@ -466,6 +474,7 @@ export class Task {
       identity: record.identity,
       inputPositions: record.positions,
     }
+    running.ownedAtMs = record.atMs
     this.#storeWhenDue(running)
   }
 
@@ -513,7 +522,7 @@ export class Task {
     running.meta = undefined
     running.lastStoreMs = this.env.clock.monotonic()
     const changes = running.processor.takeUnstored()
-    await store.write(changes, { ...meta, atEndMs: this.env.clock.now() })
+    await store.write(changes, { ...meta, atEndMs: running.ownedAtMs })
     running.processor.stored(changes)
   }
 

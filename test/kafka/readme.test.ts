@@ -208,7 +208,11 @@ describe('its tables of configuration', () => {
 
   test.each(Object.entries(defaults))('%s has its default', (name, value) => {
     const cell = rowOf(name)?.[3] ?? ''
-    if (typeof value === 'number') expect(Number(/^[\d,]+/.exec(cell)?.[0].replaceAll(',', ''))).toBe(value)
+    // by the machine, where the worker is started
+    if (name === 'memoryBytes') expect(cell).toBe("a quarter of the machine's, half of the heap at most")
+    else if (name === 'bufferBytes')
+      expect(cell).toBe(`${String(defaults.bufferBytes >> 20)} MiB, half of \`memoryBytes\` at most`)
+    else if (typeof value === 'number') expect(Number(/^[\d,]+/.exec(cell)?.[0].replaceAll(',', ''))).toBe(value)
     else if (value === '') expect(cell).toBe("`''`")
     else expect(cell).toContain(value ?? "the broker's")
   })
