@@ -9,7 +9,7 @@
  * 3. While the group waits for a standby that it takes for cold, `warm` is called once it is warm; never otherwise, for
  *    each call costs the group a rebalance.
  */
-import { isPotorooError, messageOf } from '../errors.js'
+import { isPotorooError, messageOf, type PotorooError } from '../errors.js'
 import type { Fetcher } from '../ports/log.js'
 import type { Peer } from '../ports/peers.js'
 import type { TaskPlan } from './task-plan.js'
@@ -23,6 +23,8 @@ export interface StandbyEnvironment extends Ports {
   readonly warmLag: number
   /** The standby has become warm, and the group waits for that: it is to be told. */
   warm(task: string): void
+  /** The worker can't go on. */
+  fatal(error: PotorooError, task: string): void
 }
 
 /** A store as many records behind as this many times `warmLag` is worth a copy of the owner's: 20,000 by default. */
@@ -114,9 +116,12 @@ export class Standby {
       } catch (error) {
         if (this.#isReleased()) return
         this.#lag = Infinity
+        if (isPotorooError(error, 'STORE_FAILED') || error instanceof ForeignChangelog) {
+          // As with a task: a standby that gave up alone would have the group wait for it for ever.
+          env.fatal(error, this.id)
+          return
+        }
         env.logger.warn({ task: this.id, error: messageOf(error) }, 'a standby starts again')
-        if (isPotorooError(error, 'STORE_FAILED') || isPotorooError(error, 'CHANGELOG_LOST')) return
-        if (error instanceof ForeignChangelog) return
         await sleep(env.clock, RETRY_MS)
       }
   }

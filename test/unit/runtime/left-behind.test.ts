@@ -11,8 +11,8 @@ import { silentLogger } from '../../support/silent-logger.js'
 const RETENTION_MS = 3_600_000
 const START_MS = 1_000_000_000_000
 
-/** A reader that follows a changelog on clocks that the test sets, for a store that was at the end then, or is empty. */
-function follow(atEndMs?: number) {
+/** A reader of a changelog on clocks that the test sets, for a store that was at the end then, or is empty; up to an end, or for ever. */
+function follow(atEndMs?: number, end?: number) {
   let [wallMs, monotonicMs] = [START_MS, 0]
   const clock: Clock = {
     now: () => wallMs,
@@ -35,7 +35,7 @@ function follow(atEndMs?: number) {
   let input: FetchInput | undefined
   const failures: Error[] = []
   const reader = new ChangelogReader(
-    { topic: 'c', partition: 0, subTopology: 's', from: 0, end: undefined, deleteRetentionMs: RETENTION_MS },
+    { topic: 'c', partition: 0, subTopology: 's', from: 0, end, deleteRetentionMs: RETENTION_MS },
     store,
     { add: (added) => (input = added), remove: () => undefined, wake: () => undefined, close: () => Promise.resolve() },
     { clock, logger: silentLogger },
@@ -138,6 +138,15 @@ describe('a store that is brought on', () => {
     pass(RETENTION_MS * 0.6)
     await commitComes()
     expect(failures).toHaveLength(1)
+  })
+
+  it('is at the end as of when its restore began, for who knows what has become of the task since', async () => {
+    const { ask, commitComes, pass, atEndMs } = follow(undefined, 1)
+    ask()
+    pass(1000)
+    await commitComes()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(atEndMs()).toBe(0)
   })
 
   it('is told now and then that it is at the end, though nothing comes', async () => {

@@ -44,6 +44,9 @@ async function standby() {
       },
       warmLag: 10,
       warm: () => told++,
+      fatal: (error) => {
+        throw error
+      },
     },
     undefined,
   )

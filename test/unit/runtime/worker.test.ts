@@ -243,6 +243,29 @@ describe('a worker that stops', () => {
   })
 })
 
+test('a worker whose disk takes nothing from its standbys stops, so that the group waits for another one', async () => {
+  let full = true
+  const faults: Faults = {
+    ...noFaults,
+    write: (write) => ({ ...noFaults.write(write), fails: write.process === 'w2' && full }),
+  }
+  const group = new TestGroup(2, {}, faults)
+  await group.start('w1')
+  for (const symbol of ['A', 'B', 'C', 'D']) group.order(symbol)
+  await group.scheduler.advance(LONG_MS)
+  await group.start('w2')
+  await group.scheduler.advance(LONG_MS)
+  expect(group.failures).toMatchObject([{ code: 'STORE_FAILED' }])
+  expect(await group.loads('w1')).toEqual([[2, 0]])
+  full = false
+  await group.start('w2')
+  await group.scheduler.advance(LONG_MS)
+  expect(await group.loads('w1', 'w2')).toEqual([
+    [1, 0],
+    [1, 0],
+  ])
+})
+
 describe('the store of an idle task', () => {
   test('is said to be at the end of its changelog only while the group has it here', async () => {
     let away = false
