@@ -2,9 +2,9 @@
 import { expect, test } from 'vitest'
 import { simulate } from './simulation.js'
 
-const SEEDS = 200
+const SEEDS = 1000
 
-test(`nothing is lost or repeated in ${String(SEEDS)} worlds`, { timeout: 120_000 }, async () => {
+test(`nothing is lost or repeated in ${String(SEEDS)} worlds`, { timeout: 300_000 }, async () => {
   const found: string[] = []
   for (let seed = 1; seed <= SEEDS; seed++) {
     const { problems } = await simulate(seed)
