@@ -3,7 +3,7 @@
  * or repeated, and the group comes to rest: shares balanced, and no more rebalances than there were steps to take. The
  * broker is this file's own.
  */
-import { afterEach, beforeAll, expect, it } from 'vitest'
+import { afterEach, beforeAll, expect, it, vi } from 'vitest'
 import type { StatusReport } from '../../src/cli/status/report.js'
 import { runCli } from '../support/cli.js'
 import { APPLICATION, events, MarketSpreadBench, type LogLine, type WorkerHandle } from '../support/market-spread.js'
@@ -16,6 +16,9 @@ const SYMBOLS = 2000
 const EVENTS_PER_SECOND = 1500
 /** So many that a group which rebalances again and again is seen to do so: a rebalance takes less than a second of load. */
 const EVENTS_AT_REST = 1500
+
+// What a step waits for has limits of its own, which say what it was.
+vi.setConfig({ testTimeout: 180_000 })
 
 const broker = new OwnBroker()
 beforeAll(() => broker.start())
@@ -46,6 +49,9 @@ function isBalanced(workers: readonly WorkerHandle[]): boolean {
   )
 }
 
+const lastWords = ({ name, stdout, stderr }: WorkerHandle): string =>
+  `${name} ended:\n${[...stdout.slice(-3), ...stderr].join('\n')}`
+
 class Scene {
   /** In the order of their starts, those that have ended among them. */
   readonly all: WorkerHandle[] = []
@@ -73,6 +79,7 @@ class Scene {
         until(
           'the tasks are shared evenly, and the group is theirs alone',
           async () => {
+            for (const worker of running) if (!worker.running()) throw new Error(lastWords(worker))
             if (!isBalanced(running)) return false
             const [group] = (await admin.describeGroups([bench.group])).groups
             return group?.state === 'Stable' && group.members.length === running.length
