@@ -16,7 +16,7 @@ import { openStateStores } from './lmdb/stores.js'
 import { createPeers, type PeersOptions } from './peers/peers.js'
 import type { Logger } from './ports/logger.js'
 import type { StateStores } from './ports/store.js'
-import { defaults, type RuntimeOptions } from './runtime/options.js'
+import { defaults, MIN_INPUT_BYTES, type RuntimeOptions } from './runtime/options.js'
 import { Worker } from './runtime/worker.js'
 import { memoryShare, systemClock, systemRandom } from './system.js'
 
@@ -51,9 +51,6 @@ export interface RunningWorker {
   /** Commits, leaves the group, closes. Never rejects. */
   stop(): Promise<void>
 }
-
-/** Also the least that an input gets. */
-const MIN_BUFFER_BYTES = 1024 * 1024
 
 const optionsSchema = type({
   '+': 'reject',
@@ -152,7 +149,7 @@ function checkOptions(options: WorkerOptions): Omit<RuntimeOptions, 'name'> {
     )
   const { memoryBytes } = checked
   const bufferBytes =
-    options.bufferBytes ?? Math.max(MIN_BUFFER_BYTES, Math.min(defaults.bufferBytes, Math.floor(memoryBytes / 2)))
+    options.bufferBytes ?? Math.max(MIN_INPUT_BYTES, Math.min(defaults.bufferBytes, Math.floor(memoryBytes / 2)))
   if (bufferBytes > memoryBytes)
     throw invalid(
       `bufferBytes (${String(bufferBytes)}) is a part of memoryBytes (${String(memoryBytes)}): it can't be more`,

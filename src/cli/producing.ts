@@ -6,6 +6,7 @@
  */
 import type { TopicDefinition } from '../api/definition.js'
 import { partitionOf } from '../core/partitioner.js'
+import { MAX_KEY_BYTES } from '../core/processor.js'
 import { isPotorooError, PotorooError } from '../errors.js'
 import type { TopicInfo } from '../ports/log.js'
 import { type Line, linesOf } from './lines.js'
@@ -39,8 +40,6 @@ const MAX_SEND_BYTES = 512 * 1024
 /** Of a batch with one record: its header, and the record's lengths and deltas at their longest. */
 const BATCH_OVERHEAD_BYTES = 61 + 36
 const RECORD_OVERHEAD_BYTES = 36
-/** Keys of state objects are at most so long. */
-const MAX_KEY_BYTES = 1_800
 
 /** `partitionOf` of the definition's partitioner must be loaded. Rejects with what `send` rejects with. */
 export async function produceLines(input: AsyncIterable<Buffer>, target: ProduceTarget): Promise<Produced> {

@@ -15,6 +15,17 @@ export const byteString = (bytes: Buffer, start = 0, end = bytes.length): ByteSt
 
 export const bytesOf = (string: ByteString): Buffer => Buffer.from(string, 'latin1')
 
+/** Up to here a loop is faster than a call of the native code. */
+const SHORT_BYTES = 32
+
+/** Returns where the string ends. */
+export function writeByteString(string: ByteString, to: Buffer, at: number): number {
+  const { length } = string
+  if (length > SHORT_BYTES) to.write(string, at, 'latin1')
+  else for (let i = 0; i < length; i++) to[at + i] = string.charCodeAt(i)
+  return at + length
+}
+
 /** The text in UTF-8. */
 export function utf8ByteString(text: string): ByteString {
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return byteString(Buffer.from(text))

@@ -255,8 +255,7 @@ export class Processor {
 
   /** Throws bad input where the key is not the record's, or the record is not where it belongs. */
   #checkKey(source: TopicDefinition, key: string, cursor: RecordCursor): void {
-    // a lone surrogate has no bytes of its own: its key would be that of U+FFFD
-    if (!isKeyOf(cursor, key) || !key.isWellFormed()) throw keyMismatch(key, cursor)
+    if (!isKeyOf(cursor, key)) throw keyMismatch(key, cursor)
     const { buffer, keyStart, keyEnd } = cursor
     if (keyEnd - keyStart > MAX_KEY_BYTES)
       throw new PotorooError(

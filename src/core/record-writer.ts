@@ -1,5 +1,5 @@
 import { PotorooError } from '../errors.js'
-import type { ByteString } from './byte-string.js'
+import { writeByteString } from './byte-string.js'
 import { BATCH_HEADER_BYTES, type RecordChunk, type RecordHeader } from './record-format.js'
 
 /** What a record's strings are: texts, or byte strings. */
@@ -260,18 +260,12 @@ function writeVarlong(buffer: Buffer, at: number, value: number): number {
 function writeContent(buffer: Buffer, at: number, content: Uint8Array | string, bytes: number, texts: Texts): boolean {
   if (typeof content === 'string') {
     if (texts === 'utf8') return writeText(buffer, at, content, bytes)
-    writeByteString(buffer, at, content)
+    writeByteString(content, buffer, at)
     return true
   }
   if (bytes > SHORT_BYTES) buffer.set(content, at)
   else for (let i = 0; i < bytes; i++) buffer[at + i] = content[i] ?? 0
   return true
-}
-
-function writeByteString(buffer: Buffer, at: number, string: ByteString): void {
-  const { length } = string
-  if (length > SHORT_BYTES) buffer.write(string, at, 'latin1')
-  else for (let i = 0; i < length; i++) buffer[at + i] = string.charCodeAt(i)
 }
 
 /**

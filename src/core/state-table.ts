@@ -99,8 +99,9 @@ export class StateTable {
   }
 
   /**
-   * What this interval changed, packed (`packed`, until the next `collect`); the next interval begins. A state object whose bytes are as before, or that is
-   * as it would begin, is not among it. Throws STATE_NOT_PACKABLE or RECORD_TOO_LARGE and changes nothing.
+   * What this interval changed, packed (in `packed`, until the next `collect`); the next interval begins. A state object
+   * whose bytes are as before, or that is as it would begin, is not among it. Throws STATE_NOT_PACKABLE or
+   * RECORD_TOO_LARGE and changes nothing.
    */
   collect(fits: (entry: StateEntry, value: ByteString) => boolean): StateEntry[] {
     const changed: StateEntry[] = []

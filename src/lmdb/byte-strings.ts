@@ -1,20 +1,10 @@
 /** Byte strings as lmdb takes them: without a Buffer for each. */
-import { byteString, type ByteString } from '../core/byte-string.js'
+import { byteString, writeByteString, type ByteString } from '../core/byte-string.js'
 import type { StoreChange } from '../ports/store.js'
-
-/** Up to here a loop is faster than a call of the native code. */
-const SHORT_BYTES = 32
-
-function write(string: ByteString, to: Buffer, at: number): number {
-  const { length } = string
-  if (length > SHORT_BYTES) to.write(string, at, 'latin1')
-  else for (let i = 0; i < length; i++) to[at + i] = string.charCodeAt(i)
-  return at + length
-}
 
 /** lmdb's `keyEncoder`. */
 export const byteStringKeys = {
-  writeKey: (key: ByteString, target: Buffer, start: number): number => write(key, target, start),
+  writeKey: writeByteString,
   readKey: (target: Buffer, start: number, end: number): ByteString => byteString(target, start, end),
 }
 
@@ -36,7 +26,7 @@ export class Values {
   next(value: ByteString): Buffer {
     const bytes = this.#bytes
     bytes.start = this.#end
-    bytes.end = this.#end = write(value, bytes, this.#end)
+    bytes.end = this.#end = writeByteString(value, bytes, this.#end)
     return bytes
   }
 }

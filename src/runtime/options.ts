@@ -53,6 +53,9 @@ export interface RuntimeOptions {
   readonly handOverTimeoutMs: number
 }
 
+/** The least of fetched records that an input may keep, whatever its share. */
+export const MIN_INPUT_BYTES = 1024 * 1024
+
 export const defaults = {
   topicPrefix: '',
   commitIntervalMs: 20,

@@ -14,12 +14,11 @@ import type { Peer } from '../ports/peers.js'
 import { GroupMembership } from './membership.js'
 import { Standby } from './standby.js'
 import type { StoreHolder } from './task-store.js'
-import { atMost, sleep, type Ports, type RuntimeOptions } from './options.js'
+import { atMost, MIN_INPUT_BYTES, sleep, type Ports, type RuntimeOptions } from './options.js'
 import { Task, type TaskEnvironment } from './task.js'
 import { checkPartitionCounts, planTasks } from './topics.js'
 
 /** Tasks run for this long before IO gets its turn, so that heartbeats and answers are not kept waiting. */
-const MIN_INPUT_BYTES = 1 << 20
 const PUMP_MS = 10
 const SLICE_MS = 5
 const FLUSH_MS = 500

@@ -12,7 +12,7 @@ import { findJava, runTool } from '../../src/broker/java.js'
 import { startBroker, type LocalBroker } from '../../src/broker/local-broker.js'
 import { brokerProperties, propertiesText } from '../../src/broker/properties.js'
 import { exitCodes } from '../../src/errors.js'
-import { rejectionsOf } from '../../src/market-spread/calculation.js'
+import { expectAllRejections } from '../support/all-rejections.js'
 import { runCli } from '../support/cli.js'
 import { APPLICATION, events, MarketSpreadBench, temporaryDirectory } from '../support/market-spread.js'
 import { silentLogger } from '../support/silent-logger.js'
@@ -183,9 +183,7 @@ describe('a worker', () => {
         if (!status.isSocket()) expect(status.mode & 0o077, name).toBe(0)
       }
     }
-    const comparison = await bench.compare()
-    expect(comparison).toMatchObject({ lost: [], repeated: [] })
-    expect(comparison.right).toBe([...rejectionsOf(bench.sent)].length)
+    await expectAllRejections(bench)
 
     for (const worker of workers) worker.kill('SIGTERM')
     for (const worker of workers) expect((await worker.exited).code).toBe(0)

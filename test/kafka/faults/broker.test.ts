@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { beforeAll, expect, it } from 'vitest'
-import { rejectionsOf } from '../../../src/market-spread/calculation.js'
+import { expectAllRejections } from '../../support/all-rejections.js'
 import { events, MarketSpreadBench } from '../../support/market-spread.js'
 import { OwnBroker } from '../../support/own-broker.js'
 import { until } from '../../support/until.js'
@@ -52,10 +52,7 @@ async function survives(bench: MarketSpreadBench, fault: () => Promise<void>): P
     await feeding
   }
   await bench.settled()
-  const comparison = await bench.compare()
-  expect(comparison).toMatchObject({ lost: [], repeated: [] })
-  expect(comparison.right).toBe([...rejectionsOf(bench.sent)].length)
-  expect(comparison.right).toBeGreaterThan(50)
+  await expectAllRejections(bench, 50)
   const complaints = worker.log().filter(({ level }) => level >= 40)
   expect(complaints.filter(({ level }) => level > 40)).toEqual([])
   // Said once by whoever notices: the fetcher, the group; and by tasks whose commits it broke off, which then wait.

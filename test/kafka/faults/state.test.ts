@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { open as openLmdb } from 'lmdb'
 import { afterEach, expect, it, onTestFinished } from 'vitest'
 import { compare, rejectionsOf, type Event } from '../../../src/market-spread/calculation.js'
+import { expectAllRejections } from '../../support/all-rejections.js'
 import { runCli } from '../../support/cli.js'
 import { LedgerBench } from '../../support/ledger.js'
 import {
@@ -23,13 +24,6 @@ let bench: MarketSpreadBench
 afterEach(async () => {
   await bench.close()
 })
-
-async function expectAllRejections(): Promise<void> {
-  const comparison = await bench.compare()
-  expect(comparison).toMatchObject({ lost: [], repeated: [] })
-  expect(comparison.right).toBe([...rejectionsOf(bench.sent)].length)
-  expect(comparison.right).toBeGreaterThan(20)
-}
 
 async function stop(worker: WorkerHandle): Promise<void> {
   worker.kill('SIGTERM')
@@ -72,7 +66,7 @@ it('a full disk stops the worker with one clear line, and nothing is lost when i
   expect(worker.stderr.filter((line) => !line.includes('STORE_FAILED'))).toEqual([])
   const elsewhere = bench.worker('w1')
   await bench.settled()
-  await expectAllRejections()
+  await expectAllRejections(bench, 20)
   await stop(elsewhere)
 })
 
@@ -93,7 +87,7 @@ it('stores that are damaged or of another application are set aside and rebuilt,
   await bench.feed(events(2000, 23, 2000))
   const again = bench.worker('w1')
   await bench.settled()
-  await expectAllRejections()
+  await expectAllRejections(bench, 20)
   const setAside = again.log(SET_ASIDE)
   expect(setAside.map(({ level, task }) => ({ level, task }))).toHaveLength(4)
   expect(setAside.map(({ task }) => String(task)).sort()).toEqual([0, 1, 2, 3].map((n) => `symbol_${String(n)}`))

@@ -3,9 +3,9 @@
  * Java client, partitions that are added, topics that are made anew.
  */
 import { afterEach, expect, it } from 'vitest'
-import { rejectionsOf } from '../../../src/market-spread/calculation.js'
 import type { Event } from '../../../src/market-spread/calculation.js'
 import { roundsOf } from '../../../src/market-spread/rounds.js'
+import { expectAllRejections } from '../../support/all-rejections.js'
 import { events, MarketSpreadBench } from '../../support/market-spread.js'
 import { uniqueName } from '../../support/broker.js'
 import { produceInTransaction, withAdmin } from '../../support/topics.js'
@@ -15,13 +15,6 @@ let bench: MarketSpreadBench
 afterEach(async () => {
   await bench.close()
 })
-
-async function expectAllRejections(): Promise<void> {
-  const comparison = await bench.compare()
-  expect(comparison).toMatchObject({ lost: [], repeated: [] })
-  expect(comparison.right).toBe([...rejectionsOf(bench.sent)].length)
-  expect(comparison.right).toBeGreaterThan(20)
-}
 
 const messageOf = ({ message }: Event) => ({
   key: message.symbol,
@@ -37,7 +30,7 @@ it.each(['gzip', 'snappy', 'lz4', 'zstd'])('input that the broker compressed wit
   await bench.feed(events(3000, 3))
   const worker = bench.worker('w1')
   await bench.settled()
-  await expectAllRejections()
+  await expectAllRejections(bench, 20)
   worker.kill('SIGTERM')
   expect((await worker.exited).code).toBe(0)
 })
@@ -72,7 +65,7 @@ it('of several transactional producers, no aborted record reaches a computation'
   }
   expect(round).toBeGreaterThan(5)
   await bench.settled()
-  await expectAllRejections()
+  await expectAllRejections(bench, 20)
   expect(worker.log('a record went to the dead letters')).toEqual([])
   worker.kill('SIGTERM')
   expect((await worker.exited).code).toBe(0)
@@ -132,7 +125,7 @@ it('partitions that are added to a source stop the worker, which says what to do
   expect(last).toMatchObject({ level: 50, msg: 'worker stopped by an error', code: 'PARTITION_COUNT_CHANGED' })
   expect(last?.['error']).toContain(`${topic} has 3 partitions now, and had 2`)
   expect(last?.['cure']).toContain('make new topics')
-  await expectAllRejections()
+  await expectAllRejections(bench, 20)
   // Started again it does not pretend that nothing was.
   const again = bench.worker('w1')
   expect((await again.exited).code).toBe(3)
