@@ -8,6 +8,7 @@
  * 2. All bytes between the values are those of a text that JSON.parse has read. So no field is missing, unknown, or there
  *    twice, and nothing follows the end.
  */
+import { literalOf } from './literal.js'
 
 /** Between the values, the literal bytes; in front of the first and behind the last, too. */
 interface Shape {
@@ -234,17 +235,6 @@ function shapeOf(text: string, json: unknown): Shape | undefined {
     end = index + all.length
   }
   gaps.push(Buffer.from(text.slice(end)))
-  const build = builder(inOrder)
+  const build = literalOf(inOrder)
   return build && { gaps, build, words: inOrder.map(() => new Words()) }
-}
-
-/** An object literal: objects of one shape, made at once. Undefined where the process may not compile code. */
-function builder(names: readonly string[]): Shape['build'] | undefined {
-  const fields = names.map((name, i) => `${JSON.stringify(name)}: values[${String(i)}]`)
-  try {
-    // eslint-disable-next-line @typescript-eslint/no-implied-eval -- of texts that JSON.stringify has quoted
-    return new Function('values', `return { ${fields.join(', ')} }`) as Shape['build']
-  } catch {
-    return undefined
-  }
 }

@@ -6,8 +6,6 @@
  * 1. What is written reads back as it was, -0 and NaN too. Where that isn't sure, nothing is written.
  * 2. The same values in the same order give the same bytes.
  */
-import { byteString, type ByteString } from './byte-string.js'
-
 /** Deeper than anything but a mistake; leaves the stack alone. */
 export const MAX_DEPTH = 200
 /** Up to here, strings are copied character by character: calls into Buffer cost more. */
@@ -23,15 +21,19 @@ export class PlainWriter {
   /** Objects inside the root: an object that is in two places would come back as two. */
   readonly #seen = new Set<object>()
 
-  /** The bytes, or undefined where `root` is more than a tree of plain values. Of the root, only its own fields count. */
-  write(root: object): ByteString | undefined {
+  /** What was written last begins here. */
+  get bytes(): Buffer {
+    return this.#bytes
+  }
+
+  /** How many bytes it takes; undefined where `root` is more than a tree of plain values. Of the root, only its own fields count. */
+  write(root: object): number | undefined {
     this.#end = 0
+    if (this.#bytes.length > MAX_KEPT_BYTES) this.#resize(INITIAL_BYTES)
     try {
-      if (!this.#fields(root, 0)) return undefined
-      return byteString(this.#bytes, 0, this.#end)
+      return this.#fields(root, 0) ? this.#end : undefined
     } finally {
       if (this.#seen.size > 0) this.#seen.clear()
-      if (this.#bytes.length > MAX_KEPT_BYTES) this.#resize(INITIAL_BYTES)
     }
   }
 

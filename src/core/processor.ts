@@ -14,12 +14,12 @@ import type { ComputationContext, PipelineDefinition, Step, TopicDefinition } fr
 import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
 import { COMMIT_KEY, encodeCommitRecord, type CommitRecord } from './commit-record.js'
 import { isUtf8Of, type ByteString } from './byte-string.js'
+import type { Changes } from './changes.js'
 import type { Input } from './input.js'
 import { fits, Outbox, type DeadLetter, type Destination, type OutgoingRecords } from './outbox.js'
 import { partitionOf } from './partitioner.js'
 import { RecordWriter, type RecordCursor } from './records.js'
-import type { StateEntry } from './state-cache.js'
-import { StateTable, type StateChange } from './state-table.js'
+import { NOWHERE, StateTable, type Unstored } from './state-table.js'
 import type { SubTopology } from './topology.js'
 
 export interface ProcessorPlan {
@@ -37,6 +37,8 @@ export interface ProcessorPlan {
   readonly maxStateBytes: () => number
   /** Reads a state object's bytes from the store. */
   readonly load: (storeKey: ByteString) => ByteString | undefined
+  /** What whoever sends messages can't know: keys are hashed with it. */
+  readonly secret: string
 }
 
 /** Thrown in normal mode: take the interval back (`retake`), rewind the inputs, and go on in careful mode. */
@@ -46,8 +48,8 @@ export class Retake extends Error {
 
 export interface Collected {
   readonly records: readonly OutgoingRecords[]
-  /** State objects, with their bytes in `packed` until the next `collect`. */
-  readonly changed: readonly StateEntry[]
+  /** Of state objects. */
+  readonly changes: Changes
   readonly deadLetters: readonly DeadLetter[]
   readonly messages: number
 }
@@ -66,15 +68,18 @@ export class Processor {
   readonly #states: StateTable
   readonly #outbox = new Outbox()
   readonly #context = new Context()
-  readonly #fitsChangelog: (entry: StateEntry, value: ByteString) => boolean
   #failures = 0
   #calm = 0
 
   constructor(private readonly plan: ProcessorPlan) {
-    const { changelog, subTopology, maxStateBytes, load } = plan
-    this.#states = new StateTable(subTopology.states, maxStateBytes, load)
-    this.#fitsChangelog = (entry, value) =>
-      changelog === undefined || fits(changelog, entry.storeKey.length, value.length)
+    const { changelog, subTopology, maxStateBytes, load, secret } = plan
+    this.#states = new StateTable(
+      subTopology.states,
+      maxStateBytes,
+      load,
+      (keyBytes, valueBytes) => changelog === undefined || fits(changelog, keyBytes, valueBytes),
+      secret,
+    )
   }
 
   /** Bytes of outputs in the current interval. */
@@ -113,9 +118,9 @@ export class Processor {
 
   /** Everything of this interval; what comes after belongs to the next. Throws Retake in normal mode. */
   collect(commit: CommitRecord, nowMs: number): Collected {
-    let changed: StateEntry[]
+    let changes: Changes
     try {
-      changed = this.#states.collect(this.#fitsChangelog)
+      changes = this.#states.collect()
     } catch (error) {
       throw new Retake(messageOf(error), { cause: error })
     }
@@ -124,7 +129,9 @@ export class Processor {
     const { changelog, partition } = this.plan
     if (changelog !== undefined) {
       const writer = new RecordWriter(changelog.maxMessageBytes)
-      for (const entry of changed) writer.append(nowMs, entry.storeKey, entry.packed ?? null, undefined, 'latin1')
+      const { bytes, count } = changes
+      for (let i = 0; i < count; i++)
+        writer.appendPair(nowMs, bytes, changes.keyStart(i), changes.keyEnd(i), changes.valueEnd(i))
       // The commit record is the last: the store's position is its position.
       writer.append(nowMs, COMMIT_KEY, encodeCommitRecord(commit))
       records.unshift({ topic: changelog.topic, partition, chunks: writer.take() })
@@ -133,27 +140,32 @@ export class Processor {
     this.#calm = this.#failures === 0 ? this.#calm + 1 : 0
     if (this.#calm >= CALM_INTERVALS) this.careful = false
     this.#failures = this.messages = 0
-    return { records, changed, deadLetters, messages }
+    return { records, changes, deadLetters, messages }
   }
 
-  /** The log has it now. */
-  committed(collected: Collected): void {
-    this.#states.committed(collected.changed)
+  /** The log has what was collected last. */
+  committed(): void {
+    this.#states.committed()
   }
 
-  /** What state objects that are committed and not stored take in memory, about, in bytes. */
+  /** Whether something is collected that is not committed yet. */
+  get isCommitting(): boolean {
+    return this.#states.isCommitting
+  }
+
+  /** What is committed and not stored, in bytes. */
   get unstoredBytes(): number {
     return this.#states.unstoredBytes
   }
 
-  /** What the store is to have, as of the last commit. */
-  takeUnstored(): StateChange[] {
+  /** What the store is to have, as of the last commit; not while one is under way. */
+  takeUnstored(): Unstored {
     return this.#states.takeUnstored()
   }
 
-  /** The store has them now, so they may be forgotten. */
-  stored(changes: readonly StateChange[]): void {
-    this.#states.stored(changes)
+  /** The store has it now, so it may be forgotten. */
+  stored(unstored: Unstored): void {
+    this.#states.stored(unstored)
   }
 
   /** Takes the current interval back, and goes on in careful mode: state objects are as after the last `collect`. */
@@ -187,7 +199,7 @@ export class Processor {
           if (!fits(to, Buffer.byteLength(key), Buffer.byteLength(value))) throw tooLarge(to)
           outputs.push([to, partition, key, value])
         })
-      this.#states.settle(this.#fitsChangelog)
+      this.#states.settle()
     } catch (error) {
       this.#states.undo()
       if (isPotorooError(error) && notOfTheMessage.has(error.code)) throw error
@@ -215,22 +227,24 @@ export class Processor {
       this.#emit(pipeline, current, undefined, emit)
       return
     }
-    let entry = this.#states.cached(definition, key)
-    if (entry === undefined) {
-      this.#checkKey(pipeline.source, key, input.cursor)
-      entry = this.#states.bring(definition, key)
-    } else if (!isKeyOf(input.cursor, key)) throw keyMismatch(key, input.cursor)
-    const state = this.#states.touch(entry, this.careful)
+    const { cursor } = input
+    const { buffer, keyStart, keyEnd } = cursor
+    let place = this.#states.find(definition, buffer, keyStart, keyEnd)
+    if (place === NOWHERE) {
+      this.#checkKey(pipeline.source, key, cursor)
+      place = this.#states.bring(definition, buffer, keyStart, keyEnd)
+    } else if (!isKeyOf(cursor, key)) throw keyMismatch(key, cursor)
+    const state = this.#states.touch(definition, key, place)
     const context = this.#context
     context.beginComputation(key)
     const result = compute(state, current, context)
-    if (context.forgotten) this.#states.forget(entry)
+    if (context.forgotten) this.#states.forget()
     if (result === undefined || result === null) return
-    if (Array.isArray(result)) for (const output of result as unknown[]) this.#emit(pipeline, output, entry, emit)
-    else this.#emit(pipeline, result, entry, emit)
+    if (Array.isArray(result)) for (const output of result as unknown[]) this.#emit(pipeline, output, key, emit)
+    else this.#emit(pipeline, result, key, emit)
   }
 
-  #emit(pipeline: PipelineDefinition, output: unknown, entry: StateEntry | undefined, emit: Emit): void {
+  #emit(pipeline: PipelineDefinition, output: unknown, stateKey: string | undefined, emit: Emit): void {
     const { sink, after } = pipeline
     if (sink === undefined) return
     let current = output
@@ -245,7 +259,7 @@ export class Processor {
     if (partitioner === undefined) throw new RangeError(`sink ${sink.name} has no partitioner`)
     const key = sink.keyOf(current)
     // What has the key of the state object is on the task's own partition, where the topics are alike.
-    const same = entry !== undefined && key === entry.key && to.partitions === this.plan.partitions
+    const same = key === stateKey && to.partitions === this.plan.partitions
     const partition =
       same && partitioner === pipeline.source.partitioner
         ? this.plan.partition

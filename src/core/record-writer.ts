@@ -1,9 +1,6 @@
 import { PotorooError } from '../errors.js'
-import { writeByteString } from './byte-string.js'
+import { copyBytes } from './copy-bytes.js'
 import { BATCH_HEADER_BYTES, type RecordChunk, type RecordHeader } from './record-format.js'
-
-/** What a record's strings are: texts, or byte strings. */
-type Texts = 'utf8' | 'latin1'
 
 const EMPTY = Buffer.alloc(0)
 /** Chunks start with that much memory, or as much as the chunk before had. */
@@ -53,15 +50,14 @@ export class RecordWriter {
   }
 
   /**
-   * False: this record alone would make a batch larger than `maxBatchBytes`; nothing was appended. `texts`: what strings
-   * are, texts to be written in UTF-8, or byte strings ('latin1').
+   * False: this record alone would make a batch larger than `maxBatchBytes`; nothing was appended. Strings are written in
+   * UTF-8.
    */
   append(
     timestampMs: number,
     key: Uint8Array | string | null,
     value: Uint8Array | string | null,
     headers?: readonly RecordHeader[],
-    texts: Texts = 'utf8',
   ): boolean {
     if (!Number.isSafeInteger(timestampMs)) {
       throw new PotorooError('INTERNAL', `a record's timestamp is whole milliseconds, not ${String(timestampMs)}`)
@@ -74,24 +70,39 @@ export class RecordWriter {
     if (
       this.#inChunk > 0 &&
       this.#makeRoom(this.#endWith(timestampMs, keyBytes, valueBytes, headersBytes)) &&
-      this.#write(timestampMs, key, keyBytes, value, valueBytes, headers, headersBytes, texts)
+      this.#write(timestampMs, key, keyBytes, value, valueBytes, headers, headersBytes)
     ) {
       return true
     }
-    const exactKeyBytes = bytesOf(key, texts)
-    const exactValueBytes = bytesOf(value, texts)
+    const exactKeyBytes = bytesOf(key)
+    const exactValueBytes = bytesOf(value)
     if (
       this.#inChunk === 0 ||
       !this.#makeRoom(this.#endWith(timestampMs, exactKeyBytes, exactValueBytes, headersBytes))
     ) {
-      const alone = batchAlone(exactKeyBytes, exactValueBytes, headersBytes)
-      if (alone > this.maxBatchBytes) return false
-      this.#close()
-      this.#baseTimestampMs = timestampMs
-      this.#maxTimestampMs = timestampMs
-      this.#makeRoom(alone)
+      if (!this.#beginChunk(timestampMs, batchAlone(exactKeyBytes, exactValueBytes, headersBytes))) return false
     }
-    return this.#write(timestampMs, key, exactKeyBytes, value, exactValueBytes, headers, headersBytes, texts)
+    return this.#write(timestampMs, key, exactKeyBytes, value, exactValueBytes, headers, headersBytes)
+  }
+
+  /**
+   * A record without headers whose key lies in bytes[keyStart, keyEnd), its value from there to `valueEnd`; below zero
+   * where that is null. False as with `append`.
+   */
+  appendPair(timestampMs: number, bytes: Buffer, keyStart: number, keyEnd: number, valueEnd: number): boolean {
+    const keyBytes = keyEnd - keyStart
+    const valueBytes = valueEnd < 0 ? -1 : valueEnd - keyEnd
+    if (this.#inChunk === 0 || !this.#makeRoom(this.#endWith(timestampMs, keyBytes, valueBytes, 1)))
+      if (!this.#beginChunk(timestampMs, batchAlone(keyBytes, valueBytes, 1))) return false
+    const buffer = this.#buffer
+    let at = this.#writeHead(timestampMs, keyBytes, valueBytes, 1)
+    at = writeVarint(buffer, at, keyBytes)
+    at = copyBytes(bytes, keyStart, keyEnd, buffer, at)
+    at = writeVarint(buffer, at, valueBytes)
+    if (valueBytes > 0) at = copyBytes(bytes, keyEnd, valueEnd, buffer, at)
+    buffer[at++] = 0 // headers
+    this.#written(timestampMs, at)
+    return true
   }
 
   /** The chunks in their order; the writer is empty then. */
@@ -126,6 +137,15 @@ export class RecordWriter {
     this.#buffer = EMPTY
     this.#end = BATCH_HEADER_BYTES
     this.#inChunk = 0
+  }
+
+  /** For a record that makes a batch of `alone` bytes by itself; false where that is too large. */
+  #beginChunk(timestampMs: number, alone: number): boolean {
+    if (alone > this.maxBatchBytes) return false
+    this.#close()
+    this.#baseTimestampMs = timestampMs
+    this.#maxTimestampMs = timestampMs
+    return this.#makeRoom(alone)
   }
 
   /** Where the chunk would end with that record behind its last one. */
@@ -163,8 +183,27 @@ export class RecordWriter {
     valueBytes: number,
     headers: readonly RecordHeader[] | undefined,
     headersBytes: number,
-    texts: Texts,
   ): boolean {
+    const buffer = this.#buffer
+    let at = this.#writeHead(timestampMs, keyBytes, valueBytes, headersBytes)
+    at = writeVarint(buffer, at, keyBytes)
+    if (key !== null) {
+      if (!writeContent(buffer, at, key, keyBytes)) return false
+      at += keyBytes
+    }
+    at = writeVarint(buffer, at, valueBytes)
+    if (value !== null) {
+      if (!writeContent(buffer, at, value, valueBytes)) return false
+      at += valueBytes
+    }
+    if (headers === undefined || headers.length === 0) buffer[at++] = 0
+    else at = writeHeaders(buffer, at, headers)
+    this.#written(timestampMs, at)
+    return true
+  }
+
+  /** What is in front of the key; returns where it ends. */
+  #writeHead(timestampMs: number, keyBytes: number, valueBytes: number, headersBytes: number): number {
     const buffer = this.#buffer
     const timestampDelta = timestampMs - this.#baseTimestampMs
     const body =
@@ -177,23 +216,13 @@ export class RecordWriter {
     let at = writeVarint(buffer, this.#end, body)
     buffer[at++] = 0 // attributes
     at = writeVarlong(buffer, at, timestampDelta)
-    at = writeVarint(buffer, at, this.#inChunk)
-    at = writeVarint(buffer, at, keyBytes)
-    if (key !== null) {
-      if (!writeContent(buffer, at, key, keyBytes, texts)) return false
-      at += keyBytes
-    }
-    at = writeVarint(buffer, at, valueBytes)
-    if (value !== null) {
-      if (!writeContent(buffer, at, value, valueBytes, texts)) return false
-      at += valueBytes
-    }
-    if (headers === undefined || headers.length === 0) buffer[at++] = 0
-    else at = writeHeaders(buffer, at, headers)
-    this.#end = at
+    return writeVarint(buffer, at, this.#inChunk)
+  }
+
+  #written(timestampMs: number, end: number): void {
+    this.#end = end
     this.#inChunk++
     if (timestampMs > this.#maxTimestampMs) this.#maxTimestampMs = timestampMs
-    return true
   }
 }
 
@@ -204,9 +233,9 @@ function batchAlone(keyBytes: number, valueBytes: number, headersBytes: number):
 }
 
 /** -1 for null, as it is written. */
-function bytesOf(content: Uint8Array | string | null, texts: Texts = 'utf8'): number {
+function bytesOf(content: Uint8Array | string | null): number {
   if (content === null) return -1
-  return typeof content === 'string' && texts === 'utf8' ? Buffer.byteLength(content) : content.length
+  return typeof content === 'string' ? Buffer.byteLength(content) : content.length
 }
 
 /** The size of content with its length in front of it. */
@@ -257,12 +286,8 @@ function writeVarlong(buffer: Buffer, at: number, value: number): number {
   return at
 }
 
-function writeContent(buffer: Buffer, at: number, content: Uint8Array | string, bytes: number, texts: Texts): boolean {
-  if (typeof content === 'string') {
-    if (texts === 'utf8') return writeText(buffer, at, content, bytes)
-    writeByteString(content, buffer, at)
-    return true
-  }
+function writeContent(buffer: Buffer, at: number, content: Uint8Array | string, bytes: number): boolean {
+  if (typeof content === 'string') return writeText(buffer, at, content, bytes)
   if (bytes > SHORT_BYTES) buffer.set(content, at)
   else for (let i = 0; i < bytes; i++) buffer[at + i] = content[i] ?? 0
   return true

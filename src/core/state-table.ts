@@ -1,198 +1,376 @@
 /**
- * The state objects of a task in memory, and what messages of the current commit interval did to them.
+ * The state objects of a task, and what messages of the current commit interval did to them.
+ *
+ * Some are live: objects that messages of this interval work on. When there are many, those that came first are packed
+ * again, so that they die young: to the garbage collector a hundred thousand objects that live for a commit interval cost
+ * more than all of the processing. Whatever changes in memory before the commit is noted down as it was.
  *
  * Invariants
- * 1. `packed` of an entry is what the last collected commit holds (or the store, when it was loaded since).
- * 2. An entry that a message of this interval touched, or that a commit under way holds, or that was committed and is not
- *    stored yet, is not forgotten: the store does not have it.
+ * 1. What is in memory, with what was noted down put back, is what the last collected commit holds (or the store, when it
+ *    was loaded since).
+ * 2. What a message of this interval touched, or a commit under way holds, or was committed and is not stored yet, is in
+ *    memory: the store does not have it.
  * 3. What a message touched can be taken back: the whole interval always (`retake`); one message when every message
- *    before it was settled (`settle`, careful mode).
+ *    before it was settled (`settle`, careful mode), so that nothing else is live.
  */
 import type { StateDefinition } from '../api/definition.js'
 import { PotorooError } from '../errors.js'
-import type { ByteString } from './byte-string.js'
-import { pack, unpack } from './packing.js'
-import { bytesInMemory, StateCache, StateEntry, storeKeyOf } from './state-cache.js'
+import { byteString, type ByteString } from './byte-string.js'
+import { Changes } from './changes.js'
+import { sameBytes } from './copy-bytes.js'
+import { pack, packer, unpackRange } from './packing.js'
+import { KeyPrefix, NOWHERE, StateMemory } from './state-memory.js'
 
-/** What the store is to have. */
-export class StateChange {
-  constructor(
-    readonly entry: StateEntry,
-    /** Undefined: deleted. */
-    readonly value: ByteString | undefined,
-  ) {}
+/** In the place of a live object: it does not exist any more. */
+const FORGOTTEN = Object.freeze({})
+/** How many are live at most. So many are enough for hot ones, and few for the garbage collector. */
+const MAX_LIVE = 1024
+/** A record is no live one, or nothing was noted down of it. */
+const NONE = -1
+const NOTHING = Buffer.alloc(0)
 
-  get key(): ByteString {
-    return this.entry.storeKey
+/** Instead of a length. */
+const GONE = -1
+const UNCHANGED = -2
+
+interface Live {
+  object: object | undefined
+  definition: StateDefinition | undefined
+  key: string
+  /** Its number among those touched. */
+  index: number
+}
+
+/** What messages of an interval touched, by number; three numbers each. */
+class Touched {
+  #words = new Int32Array(3 * 16)
+  count = 0
+
+  add(place: number): number {
+    const index = this.count++
+    if (index * 3 >= this.#words.length) {
+      const grown = new Int32Array(this.#words.length * 2)
+      grown.set(this.#words)
+      this.#words = grown
+    }
+    this.#words[index * 3] = place
+    this.#words[index * 3 + 1] = this.#words[index * 3 + 2] = NONE
+    return index
+  }
+
+  /** In memory. */
+  place(index: number): number {
+    return this.#words[index * 3] ?? NOWHERE
+  }
+  /** Its number among the live ones, or NONE. */
+  live(index: number): number {
+    return this.#words[index * 3 + 1] ?? NONE
+  }
+  /** The number of what was noted down, or NONE. */
+  noted(index: number): number {
+    return this.#words[index * 3 + 2] ?? NONE
+  }
+  setPlace(index: number, place: number): void {
+    this.#words[index * 3] = place
+  }
+  setLive(index: number, live: number): void {
+    this.#words[index * 3 + 1] = live
+  }
+  setNoted(index: number, noted: number): void {
+    this.#words[index * 3 + 2] = noted
   }
 }
 
+/** What the store is to have, as of one commit after another. */
+export interface Unstored {
+  readonly batch: number
+  readonly changes: readonly Changes[]
+}
+
+/** Whether the changelog takes a key and a value of so many bytes. */
+export type Fits = (keyBytes: number, valueBytes: number) => boolean
+
 export class StateTable {
-  readonly #caches: ReadonlyMap<StateDefinition, StateCache>
-  #interval = 1
-  #touched: StateEntry[] = []
-  /** Careful mode: entries that the message under way touched. */
-  #current: StateEntry[] = []
-  /** Committed, not stored. */
-  #unstored: StateEntry[] = []
+  readonly #prefixes: ReadonlyMap<StateDefinition, KeyPrefix>
+  readonly #memory: StateMemory
+  readonly #touched = new Touched()
+  /** Slots for live objects, taken in turns. */
+  readonly #live: Live[] = []
+  #turn = 0
+  /** The one that was touched last. */
+  #last: Live | undefined
+  /** Values of records in memory as they were, without keys. */
+  readonly #noted = new Changes()
+  /** Collected, not committed. */
+  #collected: Changes | undefined
+  #lastChanges: Changes | undefined
+  /** Committed, not stored, commit by commit. */
+  #unstored: Changes[] = []
   #unstoredBytes = 0
-  /** Careful mode: bytes after the last settled message, of entries touched in this interval. */
-  readonly #settled = new Map<StateEntry, ByteString | undefined>()
+  #batch = 1
 
   constructor(
     definitions: readonly StateDefinition[],
     /** What state objects may take in memory, about, now. More are there while the store does not have them yet. */
     maxBytes: () => number,
     private readonly load: (storeKey: ByteString) => ByteString | undefined,
+    private readonly fits: Fits,
+    /** Nobody else is to know it: see KeyPrefix. */
+    secret: string,
   ) {
-    const each = (): number => maxBytes() / definitions.length
-    this.#caches = new Map(definitions.map((definition) => [definition, new StateCache(each)]))
-  }
-
-  /** The entry, if it is in memory. */
-  cached(definition: StateDefinition, key: string): StateEntry | undefined {
-    return this.#caches.get(definition)?.get(key)
-  }
-
-  /** Brings the entry into memory, from the store where that has it. */
-  bring(definition: StateDefinition, key: string): StateEntry {
-    const entry = new StateEntry(definition, key, this.load(storeKeyOf(definition.name, key)))
-    this.#caches.get(definition)?.add(entry, this.#interval)
-    return entry
-  }
-
-  /** The state object for a message that is about to change it. */
-  touch(entry: StateEntry, careful: boolean): object {
-    if (entry.touchedIn !== this.#interval) {
-      entry.touchedIn = this.#interval
-      this.#touched.push(entry)
-    }
-    if (careful) this.#current.push(entry)
-    if (entry.state !== undefined) return entry.state
-    const { definition, key } = entry
-    const state = entry.bytes === undefined ? definition.initial(key) : unpack(definition, entry.bytes, key)
-    entry.state = state
-    return state
-  }
-
-  /** The message under way is done with the state object: it does not exist any more. */
-  forget(entry: StateEntry): void {
-    entry.state = undefined
-    entry.bytes = undefined
-  }
-
-  /** Careful mode, after a message: its effect is kept. Throws what makes it impossible to keep; then `undo` it. */
-  settle(fits: (entry: StateEntry, value: ByteString) => boolean): void {
-    const settled = this.#current.map((entry) => {
-      const value = this.#pack(entry)
-      if (value !== undefined && !fits(entry, value)) throw tooLarge(entry, value)
-      return [entry, value] as const
+    this.#prefixes = new Map(definitions.map((definition) => [definition, new KeyPrefix(definition.name, secret)]))
+    const touched = this.#touched
+    this.#memory = new StateMemory(maxBytes, (carry) => {
+      for (let i = 0; i < touched.count; i++) touched.setPlace(i, carry(touched.place(i)))
     })
-    for (const [entry, value] of settled) this.#settled.set(entry, value)
-    this.#current = []
+  }
+
+  /** Where the state object of the key in bytes[start, end) is in memory: good for `touch`, now. NOWHERE: it is not. */
+  find(definition: StateDefinition, bytes: Buffer, start: number, end: number): number {
+    return this.#memory.find(this.#prefixOf(definition), bytes, start, end)
+  }
+
+  /** Brings it into memory, from the store where that has it. */
+  bring(definition: StateDefinition, bytes: Buffer, start: number, end: number): number {
+    const prefix = this.#prefixOf(definition)
+    const stored = this.load(byteString(prefix.bytes) + byteString(bytes, start, end))
+    return this.#memory.add(prefix, bytes, start, end, stored)
+  }
+
+  /**
+   * The state object for a message that is about to change it. Throws what `settle` throws, for another one, and what an
+   * initial value or unpack of the user's throws.
+   */
+  touch(definition: StateDefinition, key: string, place: number): object {
+    const live = this.#liveOf(definition, key, place)
+    this.#last = live
+    if (live.object === undefined || live.object === FORGOTTEN) live.object = this.#revive(live, place)
+    return live.object
+  }
+
+  /** The message under way is done with the state object that it touched last: it does not exist any more. */
+  forget(): void {
+    if (this.#last !== undefined) this.#last.object = FORGOTTEN
+  }
+
+  /**
+   * Careful mode, after a message: its effect is kept. Throws STATE_NOT_PACKABLE or RECORD_TOO_LARGE where that is not
+   * possible; then `undo` it.
+   */
+  settle(): void {
+    // All of them or none: one that can't be kept is to be found before the first is.
+    for (const live of this.#live) this.#pack(live)
+    this.#putAll()
   }
 
   /** Careful mode: the message under way has not touched anything. */
   undo(): void {
-    for (const entry of this.#current) revert(entry, this.#settled.has(entry) ? this.#settled.get(entry) : entry.packed)
-    this.#current = []
+    for (const live of this.#live) this.#drop(live)
   }
 
   /**
-   * What this interval changed, packed (in `packed`, until the next `collect`); the next interval begins. A state object
-   * whose bytes are as before, or that is as it would begin, is not among it. Throws STATE_NOT_PACKABLE or
-   * RECORD_TOO_LARGE and changes nothing.
+   * What this interval changed; the next interval begins. A state object whose bytes are as before, or that is as it would
+   * begin, is not among it. `committed` is to be called before the next `collect`. Throws as `settle`: then `retake`.
    */
-  collect(fits: (entry: StateEntry, value: ByteString) => boolean): StateEntry[] {
-    const changed: StateEntry[] = []
-    const values: (ByteString | undefined)[] = []
-    for (const entry of this.#touched) {
-      const value = this.#pack(entry)
-      if (isUnchanged(entry, value)) continue
-      if (value !== undefined && !fits(entry, value)) throw tooLarge(entry, value)
-      changed.push(entry)
-      values.push(value)
+  collect(): Changes {
+    this.#putAll()
+    const changes = new Changes(this.#lastChanges)
+    const memory = this.#memory
+    const touched = this.#touched
+    for (let i = 0; i < touched.count; i++) {
+      const place = touched.place(i)
+      memory.setLive(place, 0)
+      const noted = touched.noted(i)
+      if (noted !== NONE && !this.#isAsNoted(place, noted)) this.#addChange(changes, place)
     }
-    for (const [i, entry] of changed.entries()) {
-      const value = values[i]
-      const grown = (value?.length ?? 0) - (entry.packed?.length ?? 0)
-      if (grown !== 0) this.#caches.get(entry.definition)?.grown(grown)
-      entry.packed = entry.bytes = value
-      entry.pins++
-    }
+    this.#collected = this.#lastChanges = changes
     this.#nextInterval()
-    return changed
+    return changes
   }
 
-  /** What state objects that are committed and not stored take in memory, about, in bytes. */
+  /** What is committed and not stored, in bytes. */
   get unstoredBytes(): number {
     return this.#unstoredBytes
   }
 
-  /** The log has what was collected last; the store is to have it some time. */
-  committed(changed: readonly StateEntry[]): void {
-    for (const entry of changed) {
-      const value = entry.packed
-      entry.committed = value
-      if (entry.unstored) entry.pins--
-      else {
-        entry.unstored = true
-        this.#unstored.push(entry)
-        this.#unstoredBytes += bytesInMemory(entry.key.length, value?.length ?? 0)
-      }
-    }
+  /** Whether a commit is under way: what it holds is not to be stored yet, and has taken the place of what is. */
+  get isCommitting(): boolean {
+    return this.#collected !== undefined
   }
 
-  /** What the store is to have, as of the last commit: each state object once. `stored` them afterwards. */
-  takeUnstored(): StateChange[] {
-    const taken = this.#unstored
+  /** The log has what was collected last; the store is to have it some time. */
+  committed(): void {
+    const changes = this.#collected
+    this.#collected = undefined
+    if (changes === undefined) return
+    this.#unstored.push(changes)
+    this.#unstoredBytes += changes.sizeInBytes
+  }
+
+  /** What the store is to have, as of the last commit; not while one is under way. `stored` it afterwards. */
+  takeUnstored(): Unstored {
+    if (this.isCommitting) throw new PotorooError('INTERNAL', 'a commit is under way: what is committed is not known')
+    const taken = { batch: this.#batch++, changes: this.#unstored }
     this.#unstored = []
     this.#unstoredBytes = 0
-    return taken.map((entry) => {
-      const value = entry.committed
-      entry.unstored = false
-      entry.committed = undefined
-      return new StateChange(entry, value)
-    })
+    return taken
   }
 
-  /** The store has them now. */
-  stored(changes: readonly StateChange[]): void {
-    for (const { entry } of changes) entry.pins--
+  /** The store has it now, and what was taken before. */
+  stored({ batch }: Unstored): void {
+    this.#memory.stored(batch)
   }
 
   /** This interval has not touched anything. */
   retake(): void {
-    for (const entry of this.#touched) revert(entry, entry.packed)
+    this.undo()
+    const touched = this.#touched
+    const noted = this.#noted
+    for (let i = 0; i < touched.count; i++) {
+      const was = touched.noted(i)
+      let place = touched.place(i)
+      if (was !== NONE)
+        place = this.#memory.put(
+          place,
+          noted.isDeletion(was) ? undefined : noted.bytes,
+          noted.keyEnd(was),
+          noted.valueEnd(was),
+        )
+      this.#memory.setLive(place, 0)
+    }
     this.#nextInterval()
   }
 
+  #prefixOf(definition: StateDefinition): KeyPrefix {
+    const prefix = this.#prefixes.get(definition)
+    if (prefix === undefined) throw new PotorooError('INTERNAL', `state object ${definition.name} is not of this task`)
+    return prefix
+  }
+
+  #liveOf(definition: StateDefinition, key: string, place: number): Live {
+    const touched = this.#touched
+    let index = this.#memory.live(place) - 1
+    if (index < 0) {
+      index = touched.add(place)
+      this.#memory.setLive(place, index + 1)
+    }
+    const number = touched.live(index)
+    const there = number === NONE ? undefined : this.#live[number]
+    if (there !== undefined) return there
+    const turn = this.#turn
+    const live = this.#live[turn] ?? { object: undefined, definition, key, index }
+    this.#put(live)
+    live.definition = definition
+    live.key = key
+    live.index = index
+    this.#live[turn] = live
+    touched.setLive(index, turn)
+    this.#turn = (turn + 1) % MAX_LIVE
+    return live
+  }
+
+  #revive({ object, definition, key }: Live, place: number): object {
+    if (definition === undefined) throw new PotorooError('INTERNAL', 'a live object without definition')
+    const length = this.#memory.valueBytes(place)
+    if (object === FORGOTTEN || length < 0) return definition.initial(key)
+    const start = this.#memory.keyEnd(place)
+    return unpackRange(definition, this.#memory.bytesOf(place), start, start + length, key)
+  }
+
+  #putAll(): void {
+    for (const live of this.#live) this.#put(live)
+  }
+
+  /** Into memory; it is live no longer. Throws before anything has changed. */
+  #put(live: Live): void {
+    const { object, definition, index } = live
+    if (definition !== undefined && object !== undefined) {
+      const place = this.#touched.place(index)
+      const length = this.#pack(live)
+      if (length !== UNCHANGED) {
+        this.#note(index, place)
+        const value = length < 0 ? undefined : packer.bytes
+        this.#touched.setPlace(index, this.#memory.put(place, value, 0, length))
+        if (length > 0) this.#prefixOf(definition).typicalBytes = length
+      }
+    }
+    this.#drop(live)
+  }
+
+  /** Packs it with `packer`; returns how many bytes it takes, or GONE, or UNCHANGED: as it is in memory. */
+  #pack({ object, definition, key, index }: Live): number {
+    if (definition === undefined || object === undefined) return UNCHANGED
+    const memory = this.#memory
+    const place = this.#touched.place(index)
+    const before = memory.valueBytes(place)
+    if (object === FORGOTTEN) return before < 0 ? UNCHANGED : GONE
+    // One that is new and that no message has changed yet is what the next message would begin with anyway.
+    const first = before < 0 ? pack(definition, definition.initial(key)) : undefined
+    const length = packer.pack(definition, object)
+    const start = memory.keyEnd(place)
+    const same =
+      first === undefined
+        ? sameBytes(packer.bytes, 0, length, memory.bytesOf(place), start, start + before)
+        : first === byteString(packer.bytes, 0, length)
+    if (same) return UNCHANGED
+    if (!this.fits(memory.keyBytes(place), length)) throw tooLarge(definition, key, length)
+    return length
+  }
+
+  #drop(live: Live): void {
+    if (live.definition === undefined) return
+    this.#touched.setLive(live.index, NONE)
+    live.object = live.definition = undefined
+  }
+
+  /** Its value in memory is about to change for the first time. */
+  #note(index: number, place: number): void {
+    if (this.#touched.noted(index) !== NONE) return
+    const memory = this.#memory
+    const length = memory.valueBytes(place)
+    const start = memory.keyEnd(place)
+    this.#touched.setNoted(index, this.#noted.count)
+    this.#noted.add(NOTHING, 0, 0, length < 0 ? undefined : memory.bytesOf(place), start, start + length)
+  }
+
+  #isAsNoted(place: number, index: number): boolean {
+    const memory = this.#memory
+    const noted = this.#noted
+    const length = memory.valueBytes(place)
+    if (length < 0 || noted.isDeletion(index)) return length < 0 && noted.isDeletion(index)
+    const start = memory.keyEnd(place)
+    return sameBytes(
+      memory.bytesOf(place),
+      start,
+      start + length,
+      noted.bytes,
+      noted.keyEnd(index),
+      noted.valueEnd(index),
+    )
+  }
+
+  #addChange(changes: Changes, place: number): void {
+    const memory = this.#memory
+    const bytes = memory.bytesOf(place)
+    const length = memory.valueBytes(place)
+    const [keyStart, keyEnd] = [memory.keyStart(place), memory.keyEnd(place)]
+    const before = memory.partIn(this.#batch, place)
+    if (before >= 0) this.#unstored[before]?.supersede(memory.changeOf(place))
+    memory.setBatch(place, this.#batch, this.#unstored.length, changes.count)
+    changes.add(bytes, keyStart, keyEnd, length < 0 ? undefined : bytes, keyEnd, keyEnd + length)
+  }
+
   #nextInterval(): void {
-    this.#interval++
-    this.#touched = []
-    this.#current = []
-    this.#settled.clear()
-  }
-
-  #pack(entry: StateEntry): ByteString | undefined {
-    return entry.state === undefined ? entry.bytes : pack(entry.definition, entry.state)
+    this.#touched.count = 0
+    this.#last = undefined
+    this.#noted.clear()
   }
 }
 
-function isUnchanged(entry: StateEntry, value: ByteString | undefined): boolean {
-  if (value === entry.packed) return true
-  if (value === undefined) return false
-  // A new one that no message has changed yet is what the next message would begin with anyway.
-  return entry.packed === undefined && value === pack(entry.definition, entry.definition.initial(entry.key))
-}
-
-function revert(entry: StateEntry, bytes: ByteString | undefined): void {
-  entry.state = undefined
-  entry.bytes = bytes
-}
-
-const tooLarge = (entry: StateEntry, value: ByteString): PotorooError =>
+const tooLarge = (definition: StateDefinition, key: string, bytes: number): PotorooError =>
   new PotorooError(
     'RECORD_TOO_LARGE',
-    `state object ${entry.definition.name} of key '${entry.key.slice(0, 100)}' has ${String(value.length)} bytes packed, more than the changelog takes`,
+    `state object ${definition.name} of key '${key.slice(0, 100)}' has ${String(bytes)} bytes packed, more than the changelog takes`,
   )
+
+export { NOWHERE }

@@ -12,10 +12,11 @@ import { join } from 'node:path'
 import { open as openLmdb, type Database, type RootDatabase } from 'lmdb'
 import { PotorooError } from '../errors.js'
 import { byteString, type ByteString } from '../core/byte-string.js'
+import type { Changes } from '../core/changes.js'
 import type { Logger } from '../ports/logger.js'
-import type { StateStore, StoreChange, StoreMeta } from '../ports/store.js'
+import type { StateStore, StoreMeta } from '../ports/store.js'
 import { checkDataFile } from './data-file.js'
-import { byteStringKeys, Values } from './byte-strings.js'
+import { ChangeView, storeKeys, type StoreKey } from './changes.js'
 import { damaged, failed, lmdbFailure } from './failures.js'
 import { FILE_MODE } from './files.js'
 import { decodeMeta, encodeMeta } from './meta.js'
@@ -53,7 +54,7 @@ export interface StoreOptions {
 }
 
 interface Write {
-  readonly changes: readonly StoreChange[]
+  readonly changes: readonly Changes[]
   readonly meta: StoreMeta | undefined
   readonly resolve: () => void
   readonly reject: (error: PotorooError) => void
@@ -69,7 +70,7 @@ export async function openStore(options: StoreOptions): Promise<LmdbStore> {
     if (wentDownOpen(directory, bootId))
       throw damaged(directory, 'the machine went down while it was open, so its last writes may not be on the disk')
     if (bootId !== undefined) await markOpen(directory, bootId)
-    const byteStrings = { encoding: 'binary', keyEncoder: byteStringKeys } as const
+    const byteStrings = { encoding: 'binary', keyEncoder: storeKeys } as const
     root = openLmdb<Uint8Array, Uint8Array>({
       encoding: 'binary',
       keyEncoding: 'binary',
@@ -85,8 +86,8 @@ export async function openStore(options: StoreOptions): Promise<LmdbStore> {
       ...(bootId === undefined ? {} : { noSync: true }),
     })
     refuseForeign(root, directory)
-    const objects = root.openDB<Uint8Array, ByteString>(OBJECTS, byteStrings)
-    const meta = root.openDB<Uint8Array, ByteString>(META, byteStrings)
+    const objects = root.openDB<Uint8Array, StoreKey>(OBJECTS, byteStrings)
+    const meta = root.openDB<Uint8Array, StoreKey>(META, byteStrings)
     return new LmdbStore(options, root, objects, meta, readMeta(objects, meta, directory))
   } catch (error) {
     await root?.close()
@@ -107,8 +108,8 @@ function refuseForeign(root: RootDatabase<Uint8Array, Uint8Array>, directory: st
 }
 
 function readMeta(
-  objects: Database<Uint8Array, ByteString>,
-  meta: Database<Uint8Array, ByteString>,
+  objects: Database<Uint8Array, StoreKey>,
+  meta: Database<Uint8Array, StoreKey>,
   directory: string,
 ): StoreMeta | undefined {
   const bytes = meta.getBinary(META_KEY)
@@ -126,8 +127,8 @@ export class LmdbStore implements StateStore {
   readonly #file: string
   readonly #options: StoreOptions
   readonly #root: RootDatabase<Uint8Array, Uint8Array>
-  readonly #objects: Database<Uint8Array, ByteString>
-  readonly #metaDatabase: Database<Uint8Array, ByteString>
+  readonly #objects: Database<Uint8Array, StoreKey>
+  readonly #metaDatabase: Database<Uint8Array, StoreKey>
   #meta: StoreMeta | undefined
   #waiting: Write[] = []
   #writing: Promise<void> | undefined
@@ -139,8 +140,8 @@ export class LmdbStore implements StateStore {
   constructor(
     options: StoreOptions,
     root: RootDatabase<Uint8Array, Uint8Array>,
-    objects: Database<Uint8Array, ByteString>,
-    metaDatabase: Database<Uint8Array, ByteString>,
+    objects: Database<Uint8Array, StoreKey>,
+    metaDatabase: Database<Uint8Array, StoreKey>,
     meta: StoreMeta | undefined,
   ) {
     this.#options = options
@@ -173,12 +174,15 @@ export class LmdbStore implements StateStore {
     return entriesOf(this.#objects)
   }
 
-  async write(changes: readonly StoreChange[], meta: StoreMeta | undefined): Promise<void> {
+  async write(changes: readonly Changes[], meta: StoreMeta | undefined): Promise<void> {
     this.#refuseClosed()
     // an error half way through a batch would commit the first half
-    for (const { key } of changes)
-      if (key.length === 0 || key.length > MAX_KEY_BYTES)
-        throw new PotorooError('KEY_TOO_LONG', `A key of ${String(key.length)} bytes can't be stored.`)
+    for (const part of changes)
+      for (let i = 0; i < part.count; i++) {
+        const keyBytes = part.keyEnd(i) - part.keyStart(i)
+        if (keyBytes === 0 || keyBytes > MAX_KEY_BYTES)
+          throw new PotorooError('KEY_TOO_LONG', `A key of ${String(keyBytes)} bytes can't be stored.`)
+      }
     const written = new Promise<void>((resolve, reject) => {
       this.#waiting.push({ changes, meta, resolve, reject })
     })
@@ -229,13 +233,18 @@ export class LmdbStore implements StateStore {
     this.#refuseFullDisk(writes)
     const meta = writes.findLast((write) => write.meta !== undefined)?.meta ?? this.#meta
     const bytes = encodeMeta(meta)
-    const values = new Values(writes.flatMap(({ changes }) => changes))
+    const parts = writes.flatMap(({ changes }) => changes)
     // lmdb answers for the batch alone, not for what is in it
     await this.#objects.batch(() => {
-      for (const { changes } of writes)
-        for (const { key, value } of changes)
-          if (value === undefined) void this.#objects.remove(key)
-          else void this.#objects.put(key, values.next(value))
+      for (const part of parts) {
+        const view = new ChangeView(part)
+        for (let i = 0; i < part.count; i++) {
+          if (part.isSuperseded(i)) continue
+          const value = view.value(i)
+          if (value === undefined) void this.#objects.remove(view.key)
+          else void this.#objects.put(view.key, value)
+        }
+      }
       void this.#metaDatabase.put(META_KEY, bytes)
     })
     this.#meta = meta
@@ -249,8 +258,7 @@ export class LmdbStore implements StateStore {
   #refuseFullDisk(writes: readonly Write[]): void {
     const { directory, freeBytes = freeBytesOn } = this.#options
     let needed = 16 * PAGE_BYTES
-    for (const { changes } of writes)
-      for (const { value } of changes) needed += PAGE_BYTES + (value === undefined ? 0 : value.length)
+    for (const { changes } of writes) for (const part of changes) needed += PAGE_BYTES * part.count + part.sizeInBytes
     needed = Math.min(needed, MAX_FREE_BYTES_ASKED)
     const free = freeBytes(directory)
     if (free < needed)
@@ -308,11 +316,11 @@ async function reasonOf(error: unknown): Promise<unknown> {
 }
 
 function statsOf(
-  database: Database<Uint8Array, ByteString>,
+  database: Database<Uint8Array, StoreKey>,
 ): Record<'entryCount' | 'lastPageNumber' | 'pageSize', number> {
   return database.getStats() as Record<'entryCount' | 'lastPageNumber' | 'pageSize', number>
 }
-const entriesOf = (database: Database<Uint8Array, ByteString>): number => statsOf(database).entryCount
+const entriesOf = (database: Database<Uint8Array, StoreKey>): number => statsOf(database).entryCount
 
 export function freeBytesOn(directory: string): number {
   const { bavail, bsize } = statfsSync(directory)

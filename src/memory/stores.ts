@@ -10,12 +10,13 @@
  */
 import { PotorooError } from '../errors.js'
 import type { ByteString } from '../core/byte-string.js'
+import type { Changes } from '../core/changes.js'
 import { noFaults } from './faults.js'
 import { sleep } from './waiting.js'
 import type { Faults } from './faults.js'
 import type { SimulatedProcess } from './scheduler.js'
 import type { Snapshot } from '../ports/peers.js'
-import type { StateStore, StateStores, StoreChange, StoreMeta } from '../ports/store.js'
+import type { StateStore, StateStores, StoreMeta } from '../ports/store.js'
 
 interface Contents {
   readonly values: Map<ByteString, ByteString>
@@ -186,7 +187,7 @@ class MemoryStateStore implements StateStore {
     return this.contents.values.get(key)
   }
 
-  write(changes: readonly StoreChange[], meta: StoreMeta | undefined): Promise<void> {
+  write(changes: readonly Changes[], meta: StoreMeta | undefined): Promise<void> {
     if (this.#closed) return Promise.reject(new PotorooError('STORE_FAILED', `The store of ${this.task} is closed`))
     const written = this.#last.then(() => this.#write(changes, meta))
     this.#last = written.catch(() => undefined)
@@ -203,7 +204,7 @@ class MemoryStateStore implements StateStore {
     this.events.closed()
   }
 
-  async #write(changes: readonly StoreChange[], meta: StoreMeta | undefined): Promise<void> {
+  async #write(changes: readonly Changes[], meta: StoreMeta | undefined): Promise<void> {
     const { clock, name } = this.process
     const { durableAfterMs, knownAfterMs, fails } = this.faults.write({ process: name, task: this.task })
     await sleep(clock, durableAfterMs)
@@ -211,10 +212,10 @@ class MemoryStateStore implements StateStore {
       this.#failure = new PotorooError('STORE_FAILED', `The store of ${this.task} can't be written: disk full`)
     }
     if (this.#failure !== undefined) throw this.#failure
-    for (const { key, value } of changes) {
-      if (value === undefined) this.contents.values.delete(key)
-      else this.contents.values.set(key, value)
-    }
+    for (const part of changes)
+      for (const { key, value } of part)
+        if (value === undefined) this.contents.values.delete(key)
+        else this.contents.values.set(key, value)
     if (meta !== undefined) this.contents.meta = meta
     this.events.written(meta)
     await sleep(clock, knownAfterMs)

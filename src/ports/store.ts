@@ -1,6 +1,7 @@
 /** The state store: what the runtime needs of LMDB. One store per task, in the worker's state directory. */
 
 import type { ByteString } from '../core/byte-string.js'
+import type { Changes } from '../core/changes.js'
 import type { Snapshot } from './peers.js'
 
 export interface StoreMeta {
@@ -19,20 +20,16 @@ export interface StateStore {
   /** What is stored under the key; undefined when nothing is. Synchronous: the hot path reads cold objects here. Keys up to 1,970 bytes. */
   get(key: ByteString): ByteString | undefined
   /**
-   * Applies all of it in one transaction; resolves when a later open in any process sees it. undefined as a value
-   * deletes; meta undefined leaves it as it is. Writes are applied in the order of the calls.
+   * Applies all of it in one transaction; resolves when a later open in any process sees it. meta undefined leaves it as
+   * it is. Writes are applied in the order of the calls, and the changes in theirs; they are not to be altered any more.
    * Rejects with STORE_FAILED (a full disk, say); the store then holds what it held before, and takes no write until it
    * is opened anew, for a later one would leave a gap.
    */
-  write(changes: readonly StoreChange[], meta: StoreMeta | undefined): Promise<void>
+  write(changes: readonly Changes[], meta: StoreMeta | undefined): Promise<void>
   /** Number of stored objects. */
   size(): number
   /** Waits for writes under way. */
   close(): Promise<void>
-}
-export interface StoreChange {
-  readonly key: ByteString
-  readonly value: ByteString | undefined
 }
 
 /** The stores of one worker, under its lock. */

@@ -11,14 +11,14 @@
  *    ago that compaction may have removed a tombstone in between: an object that was deleted would stay in it. Half of
  *    `delete.retention.ms` is too long, for the time may have been another process's; when it is this one's, all of it.
  */
-import { byteString } from '../core/byte-string.js'
 import { changelogOwner, subTopologyIn } from '../core/changelog-identity.js'
+import { Changes } from '../core/changes.js'
 import { COMMIT_KEY, decodeCommitRecord, isCommitKey, type CommitRecord } from '../core/commit-record.js'
 import { RecordCursor } from '../core/records.js'
 import { PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
 import type { Fetched, Fetcher, FetchInput } from '../ports/log.js'
-import type { StateStore, StoreChange } from '../ports/store.js'
+import type { StateStore } from '../ports/store.js'
 import type { Ports } from './options.js'
 
 export interface ChangelogPlan {
@@ -109,8 +109,7 @@ export class ChangelogReader implements FetchInput {
   readonly #begunMs: number
   #toldAtEndMs: number
   #records = 0
-  #slice: StoreChange[] = []
-  #sliceBytes = 0
+  #slice = new Changes()
   #writing: Promise<void> | undefined
   #written: CommitRecord | undefined
   #verified: boolean
@@ -163,7 +162,7 @@ export class ChangelogReader implements FetchInput {
   }
 
   wanted(): number | undefined {
-    if (this.#sliceBytes > SLICE_BYTES && this.#verified) return undefined
+    if (this.#slice.sizeInBytes > SLICE_BYTES && this.#verified) return undefined
     // One request at a time: the next answer is to what is asked now.
     this.#asked = this.#moment()
     return this.#position
@@ -192,7 +191,7 @@ export class ChangelogReader implements FetchInput {
     }
     this.events.lag?.(Math.max(0, fetched.highWatermark - this.#position))
     if (this.#end !== undefined && this.#position >= this.#end) this.#finish()
-    else if (this.#sliceBytes > SLICE_BYTES || this.#end === undefined) void this.#writeSlice()
+    else if (this.#slice.sizeInBytes > SLICE_BYTES || this.#end === undefined) void this.#writeSlice()
   }
 
   #moment(): Moment {
@@ -235,26 +234,21 @@ export class ChangelogReader implements FetchInput {
       this.#commit = { ...found, position: offset }
       return
     }
-    if (!this.#verified && this.#sliceBytes > MAX_UNVERIFIED_BYTES)
+    if (!this.#verified && this.#slice.sizeInBytes > MAX_UNVERIFIED_BYTES)
       throw new IdentityMismatch('there is no commit record of this changelog near its position')
     this.#records++
-    this.#slice.push({
-      key: byteString(buffer, keyStart, keyEnd),
-      value: valueStart < 0 ? undefined : byteString(buffer, valueStart, valueEnd),
-    })
-    this.#sliceBytes += keyEnd - keyStart + (valueStart < 0 ? 0 : valueEnd - valueStart)
+    this.#slice.add(buffer, keyStart, keyEnd, valueStart < 0 ? undefined : buffer, valueStart, valueEnd)
   }
 
   async #writeSlice(): Promise<void> {
     if (!this.#verified || this.#writing !== undefined) return
     const isOld = this.#whole.wallMs - this.#toldAtEndMs >= AT_END_AGAIN_MS
-    if (this.#slice.length === 0 && this.#commit === this.#written && !isOld) return
+    if (this.#slice.count === 0 && this.#commit === this.#written && !isOld) return
     const changes = this.#slice
-    this.#slice = []
-    this.#sliceBytes = 0
+    this.#slice = new Changes(changes)
     this.#written = this.#commit
     this.#toldAtEndMs = this.#whole.wallMs
-    this.#writing = this.#store.write(changes, this.#meta(this.#whole.wallMs))
+    this.#writing = this.#store.write([changes], this.#meta(this.#whole.wallMs))
     try {
       await this.#writing
     } catch (error) {
@@ -264,7 +258,7 @@ export class ChangelogReader implements FetchInput {
     }
     this.#writing = undefined
     if (this.#stopped) return
-    if (this.#sliceBytes > SLICE_BYTES) await this.#writeSlice()
+    if (this.#slice.sizeInBytes > SLICE_BYTES) await this.#writeSlice()
     this.fetcher.wake()
   }
 
@@ -297,8 +291,8 @@ export class ChangelogReader implements FetchInput {
     if (!this.#verified) throw new IdentityMismatch('there is no commit record of this changelog behind its position')
     // Its end was listed before the reader began; what has become of the task since, the reader can't know.
     const atEndMs = Math.max(this.#begunMs, this.#whole.wallMs)
-    if (this.#commit !== undefined) await this.#store.write(this.#slice, this.#meta(atEndMs))
-    else if (this.#slice.length > 0)
+    if (this.#commit !== undefined) await this.#store.write([this.#slice], this.#meta(atEndMs))
+    else if (this.#slice.count > 0)
       throw new PotorooError(
         'CHANGELOG_UNFIT',
         `${this.topic}, partition ${String(this.partition)} has records, but no commit record under the reserved key ` +

@@ -224,7 +224,7 @@ export class Task {
     // It may be opening the store: that is closed only when nobody works on it.
     await atMost(this.env.clock, STOP_COMMIT_MS, this.#activating)
     await this.#storing
-    if (running !== undefined && commit)
+    if (running !== undefined && commit && !running.processor.isCommitting)
       await this.#write(running).catch((error: unknown) => {
         this.env.logger.warn({ task: this.id, error: messageOf(error) }, 'could not write to the store')
       })
@@ -241,7 +241,7 @@ export class Task {
     const running = this.#running
     if (running === undefined) return
     running.ownedAtMs = this.env.clock.now()
-    if (!this.#isStoring) this.#store(running)
+    if (!this.#isStoring && !running.processor.isCommitting) this.#store(running)
   }
 
   // ---- becoming active ----
@@ -283,6 +283,7 @@ export class Task {
       ...plan.processor,
       maxStateBytes: () => env.stateBytes(),
       load: (storeKey) => store?.get(storeKey),
+      secret: activation.identity ?? '',
     })
     const fetchInputs = inputs.map((input) => this.#fetchInput(input, merge, number))
     this.#running = {
@@ -467,7 +468,7 @@ export class Task {
     this.#sayDeadLetters(collected)
     const changelogEnd = ends[0]
     if (plan.changelog === undefined || changelogEnd === undefined) return
-    running.processor.committed(collected)
+    running.processor.committed()
     // The changelog is the first in `records`, and the commit record its last record: its position is one below the end.
     running.meta = {
       changelogPosition: changelogEnd - 1,
@@ -486,7 +487,8 @@ export class Task {
   }
 
   #storeWhenDue(running: Running): void {
-    if (this.#isStoring || running.meta === undefined) return
+    // A commit that is under way comes here when it is through.
+    if (this.#isStoring || running.meta === undefined || running.processor.isCommitting) return
     const { clock, options } = this.env
     const dueInMs = this.#isStoreFarBehind() ? 0 : running.lastStoreMs + options.storeIntervalMs - clock.monotonic()
     if (dueInMs <= 0) {
@@ -521,9 +523,9 @@ export class Task {
     if (store === undefined || meta === undefined) return
     running.meta = undefined
     running.lastStoreMs = this.env.clock.monotonic()
-    const changes = running.processor.takeUnstored()
-    await store.write(changes, { ...meta, atEndMs: running.ownedAtMs })
-    running.processor.stored(changes)
+    const unstored = running.processor.takeUnstored()
+    await store.write(unstored.changes, { ...meta, atEndMs: running.ownedAtMs })
+    running.processor.stored(unstored)
   }
 
   #sayDeadLetters({ deadLetters }: Collected): void {

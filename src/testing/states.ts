@@ -1,11 +1,12 @@
 /** State objects of a driver's world: read from the changelogs, and written there as the owner of a task would. */
 import type { StateDefinition } from '../api/definition.js'
+import { bytesOf } from '../core/byte-string.js'
 import { COMMIT_KEY, encodeCommitRecord } from '../core/commit-record.js'
 import { pack, unpack } from '../core/packing.js'
 import { partitionOf } from '../core/partitioner.js'
 import { MAX_KEY_BYTES } from '../core/processor.js'
 import { RecordWriter } from '../core/records.js'
-import { storeKeyOf } from '../core/state-cache.js'
+import { storeKeyOf } from '../core/store-key.js'
 import type { SubTopology } from '../core/topology.js'
 import { PotorooError } from '../errors.js'
 import { isBrokerError } from '../memory/broker-error.js'
@@ -41,7 +42,7 @@ export class States {
     const keyBytes = Buffer.from(key)
     if (keyBytes.length > MAX_KEY_BYTES)
       throw new PotorooError('KEY_TOO_LONG', `the key has ${String(keyBytes.length)} bytes`)
-    const value = state === undefined ? null : pack(definition, state)
+    const value = state === undefined ? null : bytesOf(pack(definition, state))
     const partitioner = sub.sources.find(({ topic }) => topic.partitioner !== undefined)?.topic.partitioner
     const partition = partitionOf(partitioner ?? 'murmur2', keyBytes, options.partitions)
     const identity = await this.#fence(names.transactionalId(sub.name, partition))
@@ -51,7 +52,7 @@ export class States {
     if (commit === undefined) throw new PotorooError('INTERNAL', `${changelog.topic} has no commit record`)
     const writer = new RecordWriter(cluster.describeTopic(changelog.topic)?.maxMessageBytes ?? 0)
     const nowMs = Math.floor(scheduler.nowMs)
-    if (!writer.append(nowMs, storeKeyOf(definition.name, key), value, undefined, 'latin1'))
+    if (!writer.append(nowMs, bytesOf(storeKeyOf(definition.name, key)), value))
       throw new PotorooError('RECORD_TOO_LARGE', `state object ${definition.name} is larger than its changelog takes`)
     writer.append(nowMs, COMMIT_KEY, encodeCommitRecord({ ...commit, by: 'test', atMs: nowMs }))
 

@@ -19,7 +19,7 @@ const fence = '  const producer = await log.producer(plan.transactionalId, signa
 
 const begin = '  try {\n    signal.throwIfAborted()\n    // A2\n'
 const newProcessor =
-  'new Processor({\n      ...plan.processor,\n      maxStateBytes: () => env.stateBytes(),\n      load: (storeKey) => store?.get(storeKey),\n    })'
+  "new Processor({\n      ...plan.processor,\n      maxStateBytes: () => env.stateBytes(),\n      load: (storeKey) => store?.get(storeKey),\n      secret: activation.identity ?? '',\n    })"
 
 export const plantedFaults: readonly PlantedFault[] = [
   {
@@ -220,9 +220,7 @@ export const plantedFaults: readonly PlantedFault[] = [
       {
         file: task,
         find: commitCall,
-        replace:
-          'const early = collected.changed.map(({ storeKey, packed }) => ({ key: storeKey, value: packed }))\n' +
-          `      if (this.holder.store?.meta()) await this.holder.store.write(early, undefined)\n      ${commitCall}`,
+        replace: `if (this.holder.store?.meta()) await this.holder.store.write([collected.changes], undefined)\n      ${commitCall}`,
       },
     ],
   },
@@ -231,14 +229,20 @@ export const plantedFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: task,
-        find: 'store.write(changes, {',
-        replace: 'store.write(changes.slice(1), {',
+        find: 'store.write(unstored.changes, {',
+        replace: 'store.write(unstored.changes.slice(1), {',
       },
     ],
   },
   {
     what: 'C3: state objects may be forgotten before the store has them',
-    plants: [{ file: 'src/core/state-cache.ts', find: 'entry.pins > 0 || ', replace: '' }],
+    plants: [
+      {
+        file: 'src/core/state-memory.ts',
+        find: '(words[at + BATCH] ?? 0) > this.#storedBatch',
+        replace: 'false',
+      },
+    ],
   },
   {
     what: 'hand-off: a task that comes back does not wait for its former life',
@@ -255,9 +259,10 @@ export const plantedFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/core/state-table.ts',
-        find: '    for (const entry of this.#touched) revert(entry, entry.packed)\n',
-        replace: '',
+        find: '  retake(): void {\n    this.undo()\n',
+        replace: '  retake(): void {\n    this.#putAll()\n',
       },
+      { file: 'src/core/state-table.ts', find: 'if (was !== NONE)', replace: 'if (was < NONE)' },
     ],
   },
   {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit-record.js'
 import type { Fetcher, FetchInput } from '../../../src/ports/log.js'
-import type { StateStore, StoreChange, StoreMeta } from '../../../src/ports/store.js'
+import type { Changes } from '../../../src/core/changes.js'
+import type { StateStore, StoreMeta } from '../../../src/ports/store.js'
 import {
   ChangelogReader,
   ForeignChangelog,
@@ -26,8 +27,8 @@ class RecordingStore implements StateStore {
   get(): undefined {
     return undefined
   }
-  write(changes: readonly StoreChange[], meta: StoreMeta | undefined): Promise<void> {
-    for (const { key, value } of changes) this.values.set(key, value)
+  write(changes: readonly Changes[], meta: StoreMeta | undefined): Promise<void> {
+    for (const { key, value } of changes.flatMap((part) => [...part])) this.values.set(key, value)
     this.known = meta ?? this.known
     return Promise.resolve()
   }

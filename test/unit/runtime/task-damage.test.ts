@@ -1,10 +1,10 @@
 /** A store whose file is sound, with a state object in it that cannot be read: the message that needs it finds out. */
 import { describe, expect, it } from 'vitest'
 import { definitionOf } from '../../../src/api/application.js'
-import type { ByteString } from '../../../src/core/byte-string.js'
+import { bytesOf, type ByteString } from '../../../src/core/byte-string.js'
 import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit-record.js'
 import { RecordWriter } from '../../../src/core/records.js'
-import { storeKeyOf } from '../../../src/core/state-cache.js'
+import { storeKeyOf } from '../../../src/core/store-key.js'
 import { defaults } from '../../../src/runtime/options.js'
 import { application, from, stateObject, topic } from '../../../src/index.js'
 import type { WorkerSlot } from '../../../src/testing/worker-slot.js'
@@ -93,7 +93,7 @@ class Books {
     const commit = new Changelog(to.topic, [log]).commit(0)
     if (commit === undefined) throw new Error('nothing was committed')
     const writer = new RecordWriter(1_000_000)
-    writer.append(0, storeKey(account), '\x07', undefined, 'latin1')
+    writer.append(0, bytesOf(storeKey(account)), '\x07')
     writer.append(0, COMMIT_KEY, encodeCommitRecord(commit))
     const owner = cluster.transactions.init(names.transactionalId('ledger', 0), 10_000)
     cluster.transactions.add(owner, [log])

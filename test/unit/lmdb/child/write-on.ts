@@ -1,4 +1,5 @@
 /** Writes generation after generation of the same objects, and says each that was written, until it is killed. */
+import { Changes } from '../../../../src/core/changes.js'
 import { openStateStores } from '../../../../src/lmdb/stores.js'
 
 const [directory = ''] = process.argv.slice(2)
@@ -11,6 +12,11 @@ for (let generation = (store.meta()?.changelogPosition ?? 0) + 1; ; generation++
     key: `symbol\0${String(index)}`,
     value: `${String(generation)} ${'x'.repeat((generation * 31 + index) % 400)}`,
   }))
-  await store.write(changes, { changelogPosition: generation, identity: 'i', inputPositions: {}, atEndMs: 0 })
+  await store.write([Changes.of(changes)], {
+    changelogPosition: generation,
+    identity: 'i',
+    inputPositions: {},
+    atEndMs: 0,
+  })
   process.stdout.write(`${String(generation)}\n`)
 }

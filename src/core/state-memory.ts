@@ -1,0 +1,362 @@
+/**
+ * Packed state objects in memory, beside the JavaScript heap: a million of them is a few hundred pieces of memory for the
+ * garbage collector, not several million objects, and to find one touches two cache lines instead of ten.
+ *
+ * A record has a place, a whole number that is good until the next `add`, or `put` of the same record:
+ *
+ *     Record => Header Key Value
+ *       Header => eight words, see below
+ *       Key    => the store key
+ *       Value  => as many bytes as VALUE_BYTES says, and room for as many as CAPACITY says
+ *
+ * Bounded by two generations: what was not asked for during a whole generation is forgotten, unless the store does not have
+ * it yet, or a message of the current interval works on it.
+ *
+ * Invariants
+ * 1. A record that was found is in the young generation; so is every one with a live object.
+ * 2. A record of the old generation that came to the young one, or moved within its generation, is DEAD where it was.
+ * 3. A record of a batch that the store does not have (`stored`) is never forgotten.
+ */
+import type { ByteString } from './byte-string.js'
+import { writeByteString } from './byte-string.js'
+import { copyBytes, sameBytes } from './copy-bytes.js'
+
+const HASH = 0
+const KEY_BYTES = 1
+/** ABSENT: there is no such state object. DEAD: the record is elsewhere. */
+const VALUE_BYTES = 2
+const CAPACITY = 3
+/** Number of the live object, from 1; 0: there is none. */
+const LIVE = 4
+/** The last batch for the store that the record is in, and where in it. */
+const BATCH = 5
+const PART = 6
+const CHANGE = 7
+const HEADER_WORDS = 8
+const HEADER_BYTES = HEADER_WORDS * 4
+
+const ABSENT = -1
+const DEAD = -2
+
+/** No place. */
+export const NOWHERE = 0
+
+/** Places are in units of so many bytes. */
+const UNIT_BYTES = 8
+/** Units of a segment, as a power of two: 1 MiB. */
+const SEGMENT_SHIFT = 17
+const SEGMENT_BYTES = UNIT_BYTES << SEGMENT_SHIFT
+const UNIT_MASK = (1 << SEGMENT_SHIFT) - 1
+/** The first segment; each is twice as large as the one before, up to SEGMENT_BYTES. A record that is larger has one of its own. */
+const FIRST_SEGMENT_BYTES = 8192
+/** Places are whole numbers of 31 bits. */
+const MAX_SEGMENTS = 1 << (31 - SEGMENT_SHIFT)
+const FIRST_SLOTS = 64
+/** Room for a value to grow in its place. */
+const MAX_SPARE_BYTES = 256
+
+/** The names of state objects in front of their keys, and what belongs to all of them. */
+export class KeyPrefix {
+  readonly bytes: Buffer
+  /** What the hash of a key begins with. */
+  readonly seed: number
+  /** A new record gets room for as much. */
+  typicalBytes = 0
+
+  /** `secret`: so that nobody can make up keys which all have one hash. */
+  constructor(name: string, secret: string) {
+    this.bytes = Buffer.from(`${name}\0`)
+    const salt = Buffer.from(secret)
+    this.seed = mix(mix(FNV_OFFSET, salt, 0, salt.length), this.bytes, 0, this.bytes.length)
+  }
+}
+
+/** FNV-1a: see http://www.isthe.com/chongo/tech/comp/fnv. */
+const FNV_OFFSET = 0x811c9dc5 | 0
+const FNV_PRIME = 0x01000193
+function mix(hash: number, bytes: Uint8Array, start: number, end: number): number {
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ (bytes[i] ?? 0), FNV_PRIME)
+  return hash
+}
+
+/** Its low bits choose the slot, so all others have to go into them. */
+function hashOf(prefix: KeyPrefix, bytes: Uint8Array, start: number, end: number): number {
+  let hash = mix(prefix.seed, bytes, start, end)
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)
+  return hash ^ (hash >>> 13)
+}
+
+const EMPTY_BYTES = Buffer.alloc(0)
+const EMPTY_WORDS = new Int32Array(0)
+
+class Generation {
+  readonly segments: Buffer[] = []
+  readonly words: Int32Array[] = []
+  #recordBytes = 0
+  /** Open addressing; two words each: hash and place. */
+  #slots = new Int32Array(FIRST_SLOTS * 2)
+  #mask = FIRST_SLOTS - 1
+  #count = 0
+  /** In the last segment: units that are used, and those that there are. */
+  #used = 0
+  #units = 0
+
+  /** Memory that is used. */
+  get bytes(): number {
+    return this.#recordBytes + this.#slots.byteLength
+  }
+
+  find(hash: number, prefix: Buffer, key: Buffer, start: number, end: number): number {
+    const slots = this.#slots
+    for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask) {
+      const place = slots[slot * 2 + 1] ?? NOWHERE
+      if (place === NOWHERE) return NOWHERE
+      if (slots[slot * 2] === hash && this.#isKey(place, prefix, key, start, end)) return place
+    }
+  }
+
+  #isKey(place: number, prefix: Buffer, key: Buffer, start: number, end: number): boolean {
+    const words = this.words[place >>> SEGMENT_SHIFT] ?? EMPTY_WORDS
+    const at = (place & UNIT_MASK) * 2
+    const keyBytes = words[at + KEY_BYTES] ?? 0
+    if (keyBytes !== prefix.length + end - start || words[at + VALUE_BYTES] === DEAD) return false
+    const bytes = this.segments[place >>> SEGMENT_SHIFT] ?? EMPTY_BYTES
+    const keyAt = at * 4 + HEADER_BYTES
+    const middle = keyAt + prefix.length
+    return (
+      sameBytes(bytes, middle, keyAt + keyBytes, key, start, end) &&
+      sameBytes(bytes, keyAt, middle, prefix, 0, prefix.length)
+    )
+  }
+
+  /** A place for a record with that hash, found by it from now on. */
+  take(hash: number, bytes: number): number {
+    const place = this.allot(bytes)
+    if (++this.#count * 3 > (this.#mask + 1) * 2) this.#growSlots()
+    this.#insert(hash, place)
+    return place
+  }
+
+  /** Whoever looks for the one finds the other. */
+  redirect(hash: number, from: number, to: number): void {
+    const slots = this.#slots
+    for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask)
+      if (slots[slot * 2 + 1] === from) {
+        slots[slot * 2 + 1] = to
+        return
+      }
+  }
+
+  allot(bytes: number): number {
+    const units = Math.ceil(bytes / UNIT_BYTES)
+    if (this.#used + units > this.#units) this.#addSegment(units * UNIT_BYTES)
+    const place = ((this.segments.length - 1) << SEGMENT_SHIFT) | this.#used
+    this.#used += units
+    this.#recordBytes += units * UNIT_BYTES
+    return place
+  }
+
+  *places(): Generator<number, void> {
+    for (let slot = 0; slot <= this.#mask; slot++) {
+      const place = this.#slots[slot * 2 + 1] ?? NOWHERE
+      if (place !== NOWHERE) yield place
+    }
+  }
+
+  #addSegment(least: number): void {
+    const size = Math.max(
+      least + UNIT_BYTES,
+      Math.min(SEGMENT_BYTES, FIRST_SEGMENT_BYTES << Math.min(this.segments.length, 16)),
+    )
+    const segment = Buffer.allocUnsafeSlow(size)
+    this.segments.push(segment)
+    this.words.push(new Int32Array(segment.buffer, 0, size >> 2))
+    // place 0 is none
+    this.#used = this.segments.length === 1 ? 1 : 0
+    this.#units = size / UNIT_BYTES
+  }
+
+  #growSlots(): void {
+    const old = this.#slots
+    this.#slots = new Int32Array(old.length * 2)
+    this.#mask = old.length - 1
+    for (let i = 0; i < old.length; i += 2) {
+      const place = old[i + 1] ?? NOWHERE
+      if (place !== NOWHERE) this.#insert(old[i] ?? 0, place)
+    }
+  }
+
+  #insert(hash: number, place: number): void {
+    const slots = this.#slots
+    let slot = hash & this.#mask
+    while (slots[slot * 2 + 1] !== NOWHERE) slot = (slot + 1) & this.#mask
+    slots[slot * 2] = hash
+    slots[slot * 2 + 1] = place
+  }
+}
+
+export class StateMemory {
+  #young = new Generation()
+  #old = new Generation()
+  /** Bytes of the young generation when it began. */
+  #carried = 0
+  #storedBatch = 0
+
+  constructor(
+    /** About, now. More are taken while the store does not have them yet. */
+    private readonly maxBytes: () => number,
+    /** Calls `carry` with the place of each record that has a live object, and notes down the place that it gives. */
+    private readonly eachLive: (carry: (place: number) => number) => void,
+  ) {}
+
+  /** How many bytes are in use. */
+  get bytes(): number {
+    return this.#young.bytes + this.#old.bytes
+  }
+
+  /** The record of the key in key[start, end), or NOWHERE. */
+  find(prefix: KeyPrefix, key: Buffer, start: number, end: number): number {
+    const hash = hashOf(prefix, key, start, end)
+    const young = this.#young.find(hash, prefix.bytes, key, start, end)
+    if (young !== NOWHERE) return young
+    const old = this.#old.find(hash, prefix.bytes, key, start, end)
+    return old === NOWHERE ? NOWHERE : this.#carry(this.#old, old)
+  }
+
+  /** Adds the record of a key that has none; `value` undefined: there is no such state object. */
+  add(prefix: KeyPrefix, key: Buffer, start: number, end: number, value: ByteString | undefined): number {
+    if (this.#isFull()) this.#turn()
+    const young = this.#young
+    const hash = hashOf(prefix, key, start, end)
+    const keyBytes = prefix.bytes.length + end - start
+    const capacity = Math.max(value?.length ?? 0, Math.min(prefix.typicalBytes, MAX_SPARE_BYTES))
+    const place = young.take(hash, HEADER_BYTES + keyBytes + capacity)
+    const words = young.words[place >>> SEGMENT_SHIFT] ?? EMPTY_WORDS
+    const at = (place & UNIT_MASK) * 2
+    words[at + HASH] = hash
+    words[at + KEY_BYTES] = keyBytes
+    words[at + VALUE_BYTES] = value?.length ?? ABSENT
+    words[at + CAPACITY] = capacity
+    words.fill(0, at + LIVE, at + HEADER_WORDS)
+    const bytes = this.bytesOf(place)
+    const middle = copyBytes(prefix.bytes, 0, prefix.bytes.length, bytes, at * 4 + HEADER_BYTES)
+    const valueAt = copyBytes(key, start, end, bytes, middle)
+    if (value !== undefined) writeByteString(value, bytes, valueAt)
+    return place
+  }
+
+  /** Where the record's key and value lie. */
+  bytesOf(place: number): Buffer {
+    return this.#young.segments[place >>> SEGMENT_SHIFT] ?? EMPTY_BYTES
+  }
+  keyStart(place: number): number {
+    return (place & UNIT_MASK) * UNIT_BYTES + HEADER_BYTES
+  }
+  /** The value begins there. */
+  keyEnd(place: number): number {
+    return this.keyStart(place) + this.#word(place, KEY_BYTES)
+  }
+  keyBytes(place: number): number {
+    return this.#word(place, KEY_BYTES)
+  }
+  /** Below zero: there is no such state object. */
+  valueBytes(place: number): number {
+    return this.#word(place, VALUE_BYTES)
+  }
+  live(place: number): number {
+    return this.#word(place, LIVE)
+  }
+  setLive(place: number, live: number): void {
+    this.#setWord(place, LIVE, live)
+  }
+
+  /** The record's value is in value[start, end) from now on, undefined: it has none. Returns its place. */
+  put(place: number, value: Uint8Array | undefined, start: number, end: number): number {
+    if (value === undefined) {
+      this.#setWord(place, VALUE_BYTES, ABSENT)
+      return place
+    }
+    const length = end - start
+    const at = length > this.#word(place, CAPACITY) ? this.#widen(place, length) : place
+    this.#setWord(at, VALUE_BYTES, length)
+    copyBytes(value, start, end, this.bytesOf(at), this.keyEnd(at))
+    return at
+  }
+
+  /** Where in that batch the record is; -1: not in it. */
+  partIn(batch: number, place: number): number {
+    return this.#word(place, BATCH) === batch ? this.#word(place, PART) : -1
+  }
+  changeOf(place: number): number {
+    return this.#word(place, CHANGE)
+  }
+  setBatch(place: number, batch: number, part: number, change: number): void {
+    const words = this.#young.words[place >>> SEGMENT_SHIFT] ?? EMPTY_WORDS
+    const at = (place & UNIT_MASK) * 2
+    words[at + BATCH] = batch
+    words[at + PART] = part
+    words[at + CHANGE] = change
+  }
+
+  /** The store has all batches up to this one. */
+  stored(batch: number): void {
+    this.#storedBatch = batch
+  }
+
+  #word(place: number, which: number): number {
+    return (this.#young.words[place >>> SEGMENT_SHIFT] ?? EMPTY_WORDS)[(place & UNIT_MASK) * 2 + which] ?? 0
+  }
+  #setWord(place: number, which: number, value: number): void {
+    const words = this.#young.words[place >>> SEGMENT_SHIFT] ?? EMPTY_WORDS
+    words[(place & UNIT_MASK) * 2 + which] = value
+  }
+
+  /** To a place in the same generation where the value has room, and a little more. */
+  #widen(place: number, length: number): number {
+    const young = this.#young
+    const keyBytes = this.#word(place, KEY_BYTES)
+    const capacity = length + Math.min(length >> 2, MAX_SPARE_BYTES)
+    const to = young.allot(HEADER_BYTES + keyBytes + capacity)
+    this.#copyRecord(young, place, to, HEADER_BYTES + keyBytes)
+    this.#setWord(to, CAPACITY, capacity)
+    this.#setWord(place, VALUE_BYTES, DEAD)
+    young.redirect(this.#word(to, HASH), place, to)
+    return to
+  }
+
+  /** From another generation to the young one. */
+  #carry(from: Generation, place: number): number {
+    const words = from.words[place >>> SEGMENT_SHIFT] ?? EMPTY_WORDS
+    const at = (place & UNIT_MASK) * 2
+    const bytes = HEADER_BYTES + (words[at + KEY_BYTES] ?? 0) + (words[at + CAPACITY] ?? 0)
+    const to = this.#young.take(words[at + HASH] ?? 0, bytes)
+    this.#copyRecord(from, place, to, bytes)
+    words[at + VALUE_BYTES] = DEAD
+    return to
+  }
+
+  #copyRecord(from: Generation, place: number, to: number, length: number): void {
+    const start = (place & UNIT_MASK) * UNIT_BYTES
+    const source = from.segments[place >>> SEGMENT_SHIFT] ?? EMPTY_BYTES
+    copyBytes(source, start, start + length, this.bytesOf(to), (to & UNIT_MASK) * UNIT_BYTES)
+  }
+
+  #isFull(): boolean {
+    const { bytes, segments } = this.#young
+    // As much again as had to be carried over at least, or there would be more carrying than anything else.
+    return bytes - this.#carried >= Math.max(this.maxBytes() / 2, this.#carried) || segments.length >= MAX_SEGMENTS - 1
+  }
+
+  #turn(): void {
+    const former = this.#old
+    const old = (this.#old = this.#young)
+    this.#young = new Generation()
+    for (const place of former.places()) {
+      const words = former.words[place >>> SEGMENT_SHIFT] ?? EMPTY_WORDS
+      const at = (place & UNIT_MASK) * 2
+      if (words[at + VALUE_BYTES] !== DEAD && (words[at + BATCH] ?? 0) > this.#storedBatch) this.#carry(former, place)
+    }
+    this.eachLive((place) => this.#carry(old, place))
+    this.#carried = this.#young.bytes
+  }
+}

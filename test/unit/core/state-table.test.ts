@@ -1,0 +1,170 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { stateDefinition } from '../../../src/api/state-object.js'
+import type { ByteString } from '../../../src/core/byte-string.js'
+import { pack, unpack } from '../../../src/core/packing.js'
+import { storeKeyOf } from '../../../src/core/store-key.js'
+import { NOWHERE, StateTable, type Unstored } from '../../../src/core/state-table.js'
+import { stateObject } from '../../../src/index.js'
+
+interface Count {
+  n: number
+  text?: string
+}
+const definitions = ['counts', 'others'].map((name) =>
+  stateDefinition(
+    stateObject(name, (): Count => ({ n: 0 })),
+    'test',
+  ),
+)
+const MAX_VALUE_BYTES = 3000
+
+/** A table beside what it has to give, calculated plainly: a Map for the log, one for the interval, one for the store. */
+class Model {
+  readonly store = new Map<ByteString, ByteString>()
+  readonly log = new Map<ByteString, ByteString>()
+  interval = new Map<ByteString, Count | undefined>()
+  loads = 0
+  /** Being written to the store. */
+  writing: Unstored[] = []
+  readonly table: StateTable
+
+  constructor(maxBytes: number) {
+    this.table = new StateTable(
+      definitions,
+      () => maxBytes,
+      (key) => {
+        this.loads++
+        return this.store.get(key)
+      },
+      (_, valueBytes) => valueBytes <= MAX_VALUE_BYTES,
+      'secret',
+    )
+  }
+
+  /** What a message finds, and what it should find. */
+  touch(which: number, key: string, change: (state: Count) => void): void {
+    const definition = definitions[which] ?? expect.fail()
+    const bytes = Buffer.from(`-${key}-`)
+    let place = this.table.find(definition, bytes, 1, bytes.length - 1)
+    if (place === NOWHERE) place = this.table.bring(definition, bytes, 1, bytes.length - 1)
+    const state = this.table.touch(definition, key, place) as Count
+    const storeKey = storeKeyOf(definition.name, key)
+    const expected = this.expected(which, storeKey)
+    expect(state).toEqual(expected)
+    change(state)
+    change(expected)
+    this.interval.set(storeKey, expected)
+  }
+
+  expected(which: number, storeKey: ByteString): Count {
+    const definition = definitions[which] ?? expect.fail()
+    if (this.interval.has(storeKey)) return { ...(this.interval.get(storeKey) ?? { n: 0 }) }
+    const packed = this.log.get(storeKey)
+    return packed === undefined ? { n: 0 } : (unpack(definition, packed, '') as Count)
+  }
+
+  forget(which: number, key: string): void {
+    this.touch(which, key, () => undefined)
+    this.table.forget()
+    this.interval.set(storeKeyOf(definitions[which]?.name ?? '', key), undefined)
+  }
+
+  commit(): void {
+    const got = new Map([...this.table.collect()].map(({ key, value }) => [key, value]))
+    for (const [key, state] of this.interval) {
+      const value = state && pack(definitions[0] ?? expect.fail(), state)
+      const before = this.log.get(key)
+      if (got.has(key)) expect(got.get(key)).toBe(value)
+      // nothing, and what a new one begins with, are the same to a message
+      else expect(value ?? pack(definitions[0] ?? expect.fail(), { n: 0 })).toBe(before ?? pack(definitions[0] ?? expect.fail(), { n: 0 })) // prettier-ignore
+      if (!got.has(key)) continue
+      if (value === undefined) this.log.delete(key)
+      else this.log.set(key, value)
+    }
+    for (const key of got.keys()) expect(this.interval.has(key)).toBe(true)
+    this.interval = new Map()
+    this.table.committed()
+  }
+
+  /** The store begins to write, or is done with what it began first. */
+  write(): void {
+    this.writing.push(this.table.takeUnstored())
+  }
+  written(): void {
+    const unstored = this.writing.shift()
+    if (unstored === undefined) return
+    for (const { key, value } of unstored.changes.flatMap((part) => [...part]))
+      if (value === undefined) this.store.delete(key)
+      else this.store.set(key, value)
+    this.table.stored(unstored)
+  }
+}
+
+const step = fc.oneof(
+  { weight: 12, arbitrary: fc.record({ kind: fc.constant('add' as const), which: fc.nat(1), key: fc.nat(60), by: fc.integer({ min: -2, max: 3 }), length: fc.oneof(fc.constant(0), fc.nat(200), fc.nat(2900)) }) }, // prettier-ignore
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('forget' as const), which: fc.nat(1), key: fc.nat(60) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constantFrom('commit' as const, 'write' as const, 'written' as const) }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('burst' as const), from: fc.nat(3000) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('retake' as const, 'settle' as const, 'undo' as const) }) },
+)
+
+describe('a state table', () => {
+  it.each([0, 5_000, 1_000_000])(
+    'is what a Map is, whatever is committed, taken back, stored and forgotten from memory of %d bytes (invariants 1 to 3)',
+    (maxBytes) => {
+      let loads = 0
+      fc.assert(
+        fc.property(fc.array(step, { maxLength: 120, size: 'max' }), (steps) => {
+          const model = new Model(maxBytes)
+          for (const one of steps)
+            switch (one.kind) {
+              case 'add':
+                model.touch(one.which, `k${String(one.key)}`, (state) => {
+                  state.n += one.by
+                  if (one.length > 0) state.text = 'x'.repeat(one.length)
+                })
+                break
+              case 'forget':
+                model.forget(one.which, `k${String(one.key)}`)
+                break
+              case 'burst':
+                // more than are live at a time
+                for (let key = one.from; key < one.from + 1100; key++)
+                  model.touch(0, `k${String(key)}`, (state) => (state.n += 1))
+                break
+              case 'settle':
+                model.table.settle()
+                break
+              case 'undo': {
+                // what was settled stays; what is live since is as if nothing had been
+                model.table.settle()
+                const before = new Map(model.interval)
+                model.touch(0, 'k1', (state) => (state.n += 100))
+                model.touch(1, 'k2', (state) => (state.text = 'undone'))
+                model.table.undo()
+                model.interval = before
+                break
+              }
+              case 'retake':
+                model.table.retake()
+                model.interval = new Map()
+                break
+              default:
+                model[one.kind]()
+            }
+          model.commit()
+          model.write()
+          while (model.writing.length > 0) model.written()
+          expect(model.store).toEqual(model.log)
+          loads += model.loads
+        }),
+        { numRuns: 40 },
+      )
+      expect(loads).toBeGreaterThan(0)
+    },
+  )
+})
