@@ -68,6 +68,13 @@ module.exports = {
       to: { path: 'node_modules/lmdb/' },
     },
     {
+      name: 'arktype-in-topics-only',
+      severity: 'error',
+      comment: 'it takes 0.2 s to load: who validates with something else must not wait for it',
+      from: { path: '^src/' },
+      to: { path: 'node_modules/arktype/' },
+    },
+    {
       name: 'nothing-of-development',
       severity: 'error',
       comment: 'what runs at users must be a dependency of the package',

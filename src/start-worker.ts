@@ -4,9 +4,9 @@
  */
 import { homedir, hostname } from 'node:os'
 import { isAbsolute, join } from 'node:path'
-import { type } from 'arktype'
 import { pino } from 'pino'
 import { definitionOf, type Application } from './api/application.js'
+import * as check from './checks.js'
 import { loadPartitioners } from './core/partitioner.js'
 import { isPotorooError, PotorooError } from './errors.js'
 import { brokersOf } from './kafka/environment.js'
@@ -52,41 +52,44 @@ export interface RunningWorker {
   stop(): Promise<void>
 }
 
-const optionsSchema = type({
-  '+': 'reject',
-  brokers: 'string[] >= 1',
-  'ssl?': 'boolean | object',
-  'sasl?': {
-    mechanism: "'plain' | 'scram-sha-256' | 'scram-sha-512'",
-    username: 'string > 0',
-    password: 'string > 0',
-  },
-  'name?': 'string',
-  'stateDir?': 'string > 0',
-  'peers?': {
-    'host?': 'string | undefined',
-    'port?': 'number | undefined',
-    'advertise?': 'string | undefined',
-    'token?': 'string | undefined',
-    'maxSnapshotBytesPerSecond?': 'number | undefined',
-  },
-  'logger?': 'object',
-  topicPrefix: 'string <= 100',
-  commitIntervalMs: '1 <= number.integer <= 10000',
-  backlogCommitIntervalMs: '1 <= number.integer <= 10000',
-  storeIntervalMs: '0 <= number.integer <= 60000',
-  maxHoldMs: '0 <= number.integer <= 3600000',
-  memoryBytes: 'number.integer >= 2097152',
-  bufferBytes: 'number.integer >= 1048576',
-  onError: "'dead-letter' | 'stop'",
-  replicationFactor: '1 <= number.integer <= 100 | undefined',
-  sessionTimeoutMs: '1000 <= number.integer <= 1800000',
-  heartbeatIntervalMs: '10 <= number.integer <= 60000',
-  rebalanceTimeoutMs: '500 <= number.integer <= 1800000',
-  standbys: '0 <= number.integer <= 10',
-  warmLag: 'number.integer >= 0',
-  handOverTimeoutMs: '0 <= number.integer <= 3600000',
-})
+const optionChecks = {
+  brokers: check.someStrings,
+  ssl: check.optional(check.either(check.aBoolean, check.anObject)),
+  sasl: check.optional(
+    check.withFields({
+      mechanism: check.oneOf('plain', 'scram-sha-256', 'scram-sha-512'),
+      username: check.someText,
+      password: check.someText,
+    }),
+  ),
+  name: check.optional(check.aString),
+  stateDir: check.optional(check.someText),
+  peers: check.optional(
+    check.withFields({
+      host: check.optional(check.aString),
+      port: check.optional(check.aNumber),
+      advertise: check.optional(check.aString),
+      token: check.optional(check.aString),
+      maxSnapshotBytesPerSecond: check.optional(check.aNumber),
+    }),
+  ),
+  logger: check.optional(check.anObject),
+  topicPrefix: check.stringUpTo(100),
+  commitIntervalMs: check.wholeNumber(1, 10_000),
+  backlogCommitIntervalMs: check.wholeNumber(1, 10_000),
+  storeIntervalMs: check.wholeNumber(0, 60_000),
+  maxHoldMs: check.wholeNumber(0, 3_600_000),
+  memoryBytes: check.wholeNumber(2 * 1024 * 1024),
+  bufferBytes: check.wholeNumber(1024 * 1024),
+  onError: check.oneOf('dead-letter', 'stop'),
+  replicationFactor: check.optional(check.wholeNumber(1, 100)),
+  sessionTimeoutMs: check.wholeNumber(1000, 1_800_000),
+  heartbeatIntervalMs: check.wholeNumber(10, 60_000),
+  rebalanceTimeoutMs: check.wholeNumber(500, 1_800_000),
+  standbys: check.wholeNumber(0, 10),
+  warmLag: check.wholeNumber(0),
+  handOverTimeoutMs: check.wholeNumber(0, 3_600_000),
+} as const satisfies Record<keyof WorkerOptions, check.Check>
 
 /**
  * Starts one worker of the application. Resolves when it has checked its topics and is joining the group. Rejects with a
@@ -125,13 +128,18 @@ export async function startWorker(application: Application, options: WorkerOptio
   }
 }
 
+type Given = { readonly [K in keyof WorkerOptions]: Exclude<WorkerOptions[K], undefined> }
+
 /** Before anything is opened: what has no types comes here, too. */
 function checkOptions(options: WorkerOptions): Omit<RuntimeOptions, 'name'> {
   if (typeof options !== 'object' || (options as unknown) === null) throw invalid('the options are no object')
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-  const checked = optionsSchema({ ...defaults, memoryBytes: memoryShare(), ...given })
-  if (checked instanceof type.errors) throw invalid(checked.summary)
-  const { name, stateDir = '', topicPrefix, brokers, logger, heartbeatIntervalMs, sessionTimeoutMs } = checked
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Given
+  const unknown = Object.keys(given).filter((key) => !Object.hasOwn(optionChecks, key))
+  if (unknown.length > 0) throw invalid(`there is no option ${unknown.join(', ')}`)
+  const all = { ...defaults, memoryBytes: memoryShare(), ...given }
+  const wrong = check.wrongFields(optionChecks, all)
+  if (wrong !== undefined) throw invalid(wrong)
+  const { name, stateDir = '', topicPrefix, brokers, logger, heartbeatIntervalMs, sessionTimeoutMs } = all
   brokersOf(brokers.join(), 'brokers')
   checkedTls(options.ssl)
   // These become parts of paths, and of names in Kafka.
@@ -147,7 +155,7 @@ function checkOptions(options: WorkerOptions): Omit<RuntimeOptions, 'name'> {
     throw invalid(
       `heartbeatIntervalMs (${String(heartbeatIntervalMs)}) must be a third of sessionTimeoutMs (${String(sessionTimeoutMs)}) at most`,
     )
-  const { memoryBytes } = checked
+  const { memoryBytes } = all
   const bufferBytes =
     options.bufferBytes ?? Math.max(MIN_INPUT_BYTES, Math.min(defaults.bufferBytes, Math.floor(memoryBytes / 2)))
   if (bufferBytes > memoryBytes)

@@ -31,7 +31,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 
 try {
-  await createProgram(context, versionOf()).parseAsync()
+  const args = process.argv.slice(2)
+  await (await createProgram(args, context, versionOf())).parseAsync(args, { from: 'user' })
 } catch (error) {
   process.exitCode = reportFailure(error, process.stderr, debug)
 }

@@ -1,14 +1,22 @@
 import { Command } from 'commander'
-import { registerBroker } from './commands/broker.js'
-import { registerDemo } from './commands/demo.js'
-import { registerProduce } from './commands/produce.js'
-import { registerRun } from './commands/run.js'
-import { registerStatus } from './commands/status.js'
-import { registerTail } from './commands/tail.js'
-import { registerTopics } from './commands/topics.js'
 import type { CliContext } from './context.js'
 
-export const createProgram = (context: CliContext, version: string): Command => {
+/** Each with all that it stands on: the demo brings a broker along, `produce` the whole of kafkajs. */
+const commands = new Map<string, () => Promise<(program: Command, context: CliContext) => void>>([
+  ['broker', async () => (await import('./commands/broker.js')).registerBroker],
+  ['topics', async () => (await import('./commands/topics.js')).registerTopics],
+  ['run', async () => (await import('./commands/run.js')).registerRun],
+  ['status', async () => (await import('./commands/status.js')).registerStatus],
+  ['produce', async () => (await import('./commands/produce.js')).registerProduce],
+  ['tail', async () => (await import('./commands/tail.js')).registerTail],
+  ['demo', async () => (await import('./commands/demo.js')).registerDemo],
+])
+
+/**
+ * The program for these arguments. Only the command that they name is loaded, so that a worker starts without what others
+ * need; help, and what names none, gets all.
+ */
+export async function createProgram(args: readonly string[], context: CliContext, version: string): Promise<Command> {
   const program = new Command('potoroo')
     .description('Scale-independent stateful stream processing for TypeScript on Kafka.')
     .version(version)
@@ -35,15 +43,9 @@ Exit codes:
   4 no broker, or credentials refused   5 state directory   6 stopped by onError: do not restart
   7 positions lost: an operator has to decide`,
     )
-  const commands = [
-    registerBroker,
-    registerTopics,
-    registerRun,
-    registerStatus,
-    registerProduce,
-    registerTail,
-    registerDemo,
-  ]
-  for (const register of commands) register(program, context)
+  // No option of the program itself takes a value: what comes first without a dash is the command.
+  const named = commands.get(args.find((arg) => !arg.startsWith('-')) ?? '')
+  const registrations = await Promise.all((named ? [named] : [...commands.values()]).map((load) => load()))
+  for (const register of registrations) register(program, context)
   return program
 }

@@ -148,9 +148,10 @@ describe('an application of one’s own', () => {
   })
 })
 
-describe('what it says about the command line', () => {
+describe('what it says about the command line', async () => {
   const stream = new PassThrough()
-  const program = createProgram(
+  const program = await createProgram(
+    [],
     {
       env: {},
       stdin: stream,

@@ -13,24 +13,29 @@ interface Outcome {
 
 /** The command line in this process, for what ends before anything is connected. */
 async function run(...args: string[]): Promise<Outcome> {
-  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()]
   let code = 0
-  const context: CliContext = {
-    env: {},
-    stdin,
-    stdout,
-    stderr,
-    logger: silentLogger,
-    stopRequested: () => new AbortController().signal,
-    exitCode: (given) => (code = given),
-  }
+  const context = contextWith(stdout, stderr, (given) => (code = given))
   try {
-    await createProgram(context, '1.2.3').parseAsync(args, { from: 'user' })
+    await (await createProgram(args, context, '1.2.3')).parseAsync(args, { from: 'user' })
   } catch (error) {
     code = reportFailure(error, stderr, false)
   }
   return { code, stdout: text(stdout), stderr: text(stderr) }
 }
+const contextWith = (
+  stdout: PassThrough,
+  stderr: PassThrough,
+  exitCode: CliContext['exitCode'] = () => undefined,
+): CliContext => ({
+  env: {},
+  stdin: new PassThrough(),
+  stdout,
+  stderr,
+  logger: silentLogger,
+  stopRequested: () => new AbortController().signal,
+  exitCode,
+})
 const text = (stream: PassThrough): string => {
   const read: unknown = stream.read()
   return Buffer.isBuffer(read) ? read.toString() : ''
@@ -55,6 +60,29 @@ describe('help', () => {
   test('the version is the package’s', async () => {
     expect(await run('--version')).toMatchObject({ code: 0, stdout: '1.2.3\n' })
   })
+})
+
+describe('the program', () => {
+  const commandsFor = async (args: readonly string[]): Promise<string[]> => {
+    return (await createProgram(args, contextWith(new PassThrough(), new PassThrough()), '1.2.3')).commands.map(
+      (command) => command.name(),
+    )
+  }
+
+  test.each([
+    ['run', ['run', 'x.js']],
+    ['tail', ['--debug', 'tail', 'topic']],
+    ['topics', ['topics', 'run']],
+  ])('has %s alone for %j: a worker does not wait for what others need', async (command, args) => {
+    expect(await commandsFor(args)).toEqual([command])
+  })
+
+  test.each([[[]], [['--help']], [['help', 'run']], [['rnu']], [['constructor']]])(
+    'has all commands for %j, which names none',
+    async (args) => {
+      expect(await commandsFor(args)).toEqual(['broker', 'topics', 'run', 'status', 'produce', 'tail', 'demo'])
+    },
+  )
 })
 
 describe('wrong use exits with 2, and says what was wrong', () => {
