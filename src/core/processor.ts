@@ -37,6 +37,8 @@ export interface ProcessorPlan {
   readonly maxStateBytes: () => number
   /** Reads a state object's bytes from the store. */
   readonly load: (storeKey: ByteString) => ByteString | undefined
+  /** The store has nothing when the processor begins. */
+  readonly storeWasEmpty: boolean
   /** What whoever sends messages can't know: keys are hashed with it. */
   readonly secret: string
 }
@@ -72,11 +74,12 @@ export class Processor {
   #calm = 0
 
   constructor(private readonly plan: ProcessorPlan) {
-    const { changelog, subTopology, maxStateBytes, load, secret } = plan
+    const { changelog, subTopology, maxStateBytes, load, storeWasEmpty, secret } = plan
     this.#states = new StateTable(
       subTopology.states,
       maxStateBytes,
       load,
+      storeWasEmpty,
       (keyBytes, valueBytes) => changelog === undefined || fits(changelog, keyBytes, valueBytes),
       secret,
     )

@@ -22,7 +22,8 @@ import { writeByteString } from './byte-string.js'
 import { copyBytes, sameBytes } from './copy-bytes.js'
 
 const HASH = 0
-const KEY_BYTES = 1
+/** Of the prefix the number, in the upper half, and of the whole store key the length. */
+const KEY = 1
 /** ABSENT: there is no such state object. DEAD: the record is elsewhere. */
 const VALUE_BYTES = 2
 const CAPACITY = 3
@@ -40,6 +41,9 @@ const DEAD = -2
 
 /** No place. */
 export const NOWHERE = 0
+
+/** Of a key without its prefix. No store takes one that is half as long. */
+const MAX_KEY_BYTES = 0x7fff
 
 /** Places are in units of so many bytes. */
 const UNIT_BYTES = 8
@@ -63,8 +67,14 @@ export class KeyPrefix {
   /** A new record gets room for as much. */
   typicalBytes = 0
 
-  /** `secret`: so that nobody can make up keys which all have one hash. */
-  constructor(name: string, secret: string) {
+  /**
+   * `number`: no two have the same, 0 to 32,767. `secret`: so that nobody can make up keys which all have one hash.
+   */
+  constructor(
+    readonly number: number,
+    name: string,
+    secret: string,
+  ) {
     this.bytes = Buffer.from(`${name}\0`)
     const salt = Buffer.from(secret)
     this.seed = mix(mix(FNV_OFFSET, salt, 0, salt.length), this.bytes, 0, this.bytes.length)
@@ -86,6 +96,9 @@ function hashOf(prefix: KeyPrefix, bytes: Uint8Array, start: number, end: number
   return hash ^ (hash >>> 13)
 }
 
+const keyWord = (prefix: KeyPrefix, keyBytes: number): number =>
+  (prefix.number << 16) | (prefix.bytes.length + keyBytes)
+
 const EMPTY_BYTES = Buffer.alloc(0)
 const EMPTY_WORDS = new Int32Array(0)
 
@@ -106,7 +119,11 @@ class Generation {
     return this.#recordBytes + this.#slots.byteLength
   }
 
-  find(hash: number, prefix: Buffer, key: Buffer, start: number, end: number): number {
+  get isEmpty(): boolean {
+    return this.#count === 0
+  }
+
+  find(hash: number, prefix: KeyPrefix, key: Buffer, start: number, end: number): number {
     const slots = this.#slots
     for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask) {
       const place = slots[slot * 2 + 1] ?? NOWHERE
@@ -115,18 +132,13 @@ class Generation {
     }
   }
 
-  #isKey(place: number, prefix: Buffer, key: Buffer, start: number, end: number): boolean {
+  #isKey(place: number, prefix: KeyPrefix, key: Buffer, start: number, end: number): boolean {
     const words = this.words[place >>> SEGMENT_SHIFT] ?? EMPTY_WORDS
     const at = (place & UNIT_MASK) * 2
-    const keyBytes = words[at + KEY_BYTES] ?? 0
-    if (keyBytes !== prefix.length + end - start || words[at + VALUE_BYTES] === DEAD) return false
+    if (words[at + KEY] !== keyWord(prefix, end - start) || words[at + VALUE_BYTES] === DEAD) return false
     const bytes = this.segments[place >>> SEGMENT_SHIFT] ?? EMPTY_BYTES
-    const keyAt = at * 4 + HEADER_BYTES
-    const middle = keyAt + prefix.length
-    return (
-      sameBytes(bytes, middle, keyAt + keyBytes, key, start, end) &&
-      sameBytes(bytes, keyAt, middle, prefix, 0, prefix.length)
-    )
+    const keyAt = at * 4 + HEADER_BYTES + prefix.bytes.length
+    return sameBytes(bytes, keyAt, keyAt + end - start, key, start, end)
   }
 
   /** A place for a record with that hash, found by it from now on. */
@@ -201,6 +213,7 @@ export class StateMemory {
   /** Bytes of the young generation when it began. */
   #carried = 0
   #storedBatch = 0
+  #hasForgotten = false
 
   constructor(
     /** About, now. More are taken while the store does not have them yet. */
@@ -209,6 +222,11 @@ export class StateMemory {
     private readonly eachLive: (carry: (place: number) => number) => void,
   ) {}
 
+  /** Whether something was ever forgotten. */
+  get hasForgotten(): boolean {
+    return this.#hasForgotten
+  }
+
   /** How many bytes are in use. */
   get bytes(): number {
     return this.#young.bytes + this.#old.bytes
@@ -216,10 +234,11 @@ export class StateMemory {
 
   /** The record of the key in key[start, end), or NOWHERE. */
   find(prefix: KeyPrefix, key: Buffer, start: number, end: number): number {
+    if (end - start > MAX_KEY_BYTES) return NOWHERE
     const hash = hashOf(prefix, key, start, end)
-    const young = this.#young.find(hash, prefix.bytes, key, start, end)
+    const young = this.#young.find(hash, prefix, key, start, end)
     if (young !== NOWHERE) return young
-    const old = this.#old.find(hash, prefix.bytes, key, start, end)
+    const old = this.#old.find(hash, prefix, key, start, end)
     return old === NOWHERE ? NOWHERE : this.#carry(this.#old, old)
   }
 
@@ -234,7 +253,7 @@ export class StateMemory {
     const words = young.words[place >>> SEGMENT_SHIFT] ?? EMPTY_WORDS
     const at = (place & UNIT_MASK) * 2
     words[at + HASH] = hash
-    words[at + KEY_BYTES] = keyBytes
+    words[at + KEY] = keyWord(prefix, end - start)
     words[at + VALUE_BYTES] = value?.length ?? ABSENT
     words[at + CAPACITY] = capacity
     words.fill(0, at + LIVE, at + HEADER_WORDS)
@@ -254,10 +273,10 @@ export class StateMemory {
   }
   /** The value begins there. */
   keyEnd(place: number): number {
-    return this.keyStart(place) + this.#word(place, KEY_BYTES)
+    return this.keyStart(place) + this.keyBytes(place)
   }
   keyBytes(place: number): number {
-    return this.#word(place, KEY_BYTES)
+    return this.#word(place, KEY) & 0xffff
   }
   /** Below zero: there is no such state object. */
   valueBytes(place: number): number {
@@ -314,7 +333,7 @@ export class StateMemory {
   /** To a place in the same generation where the value has room, and a little more. */
   #widen(place: number, length: number): number {
     const young = this.#young
-    const keyBytes = this.#word(place, KEY_BYTES)
+    const keyBytes = this.keyBytes(place)
     const capacity = length + Math.min(length >> 2, MAX_SPARE_BYTES)
     const to = young.allot(HEADER_BYTES + keyBytes + capacity)
     this.#copyRecord(young, place, to, HEADER_BYTES + keyBytes)
@@ -328,7 +347,7 @@ export class StateMemory {
   #carry(from: Generation, place: number): number {
     const words = from.words[place >>> SEGMENT_SHIFT] ?? EMPTY_WORDS
     const at = (place & UNIT_MASK) * 2
-    const bytes = HEADER_BYTES + (words[at + KEY_BYTES] ?? 0) + (words[at + CAPACITY] ?? 0)
+    const bytes = HEADER_BYTES + ((words[at + KEY] ?? 0) & 0xffff) + (words[at + CAPACITY] ?? 0)
     const to = this.#young.take(words[at + HASH] ?? 0, bytes)
     this.#copyRecord(from, place, to, bytes)
     words[at + VALUE_BYTES] = DEAD
@@ -349,6 +368,7 @@ export class StateMemory {
 
   #turn(): void {
     const former = this.#old
+    this.#hasForgotten ||= !former.isEmpty
     const old = (this.#old = this.#young)
     this.#young = new Generation()
     for (const place of former.places()) {

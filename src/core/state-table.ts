@@ -114,11 +114,15 @@ export class StateTable {
     /** What state objects may take in memory, about, now. More are there while the store does not have them yet. */
     maxBytes: () => number,
     private readonly load: (storeKey: ByteString) => ByteString | undefined,
+    /** Then what is not in memory does not exist, until something is forgotten. */
+    private readonly storeWasEmpty: boolean,
     private readonly fits: Fits,
     /** Nobody else is to know it: see KeyPrefix. */
     secret: string,
   ) {
-    this.#prefixes = new Map(definitions.map((definition) => [definition, new KeyPrefix(definition.name, secret)]))
+    this.#prefixes = new Map(
+      definitions.map((definition, i) => [definition, new KeyPrefix(i, definition.name, secret)]),
+    )
     const touched = this.#touched
     this.#memory = new StateMemory(maxBytes, (carry) => {
       for (let i = 0; i < touched.count; i++) touched.setPlace(i, carry(touched.place(i)))
@@ -133,7 +137,8 @@ export class StateTable {
   /** Brings it into memory, from the store where that has it. */
   bring(definition: StateDefinition, bytes: Buffer, start: number, end: number): number {
     const prefix = this.#prefixOf(definition)
-    const stored = this.load(byteString(prefix.bytes) + byteString(bytes, start, end))
+    const isNew = this.storeWasEmpty && !this.#memory.hasForgotten
+    const stored = isNew ? undefined : this.load(byteString(prefix.bytes) + byteString(bytes, start, end))
     return this.#memory.add(prefix, bytes, start, end, stored)
   }
 

@@ -10,5 +10,5 @@ export interface TaskPlan {
   readonly sources: readonly { readonly topic: string; readonly start: 'earliest' | 'latest' }[]
   /** Undefined for a sub-topology without state. */
   readonly changelog: { readonly topic: string; readonly deleteRetentionMs: number } | undefined
-  readonly processor: Omit<ProcessorPlan, 'load' | 'maxStateBytes' | 'secret'>
+  readonly processor: Omit<ProcessorPlan, 'load' | 'storeWasEmpty' | 'maxStateBytes' | 'secret'>
 }

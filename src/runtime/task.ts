@@ -283,6 +283,7 @@ export class Task {
       ...plan.processor,
       maxStateBytes: () => env.stateBytes(),
       load: (storeKey) => store?.get(storeKey),
+      storeWasEmpty: (store?.size() ?? 0) === 0,
       secret: activation.identity ?? '',
     })
     const fetchInputs = inputs.map((input) => this.#fetchInput(input, merge, number))

@@ -73,6 +73,7 @@ class Bench {
       onError: 'dead-letter',
       maxStateBytes: () => 100_000,
       load: (key) => this.store.get(key),
+      storeWasEmpty: true,
       secret: 'secret',
       ...plan,
     })
