@@ -4,6 +4,7 @@
  */
 import type { ApplicationDefinition } from '../api/definition.js'
 import { topologyOf, namesOf } from '../core/topology.js'
+import { CommitPace } from '../core/commit-pace.js'
 import type { HandOff, WorkerStatus } from '../core/worker-status.js'
 import { isPotorooError, messageOf, type PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
@@ -174,6 +175,7 @@ export class Worker {
       ...ports,
       fetcher,
       options,
+      pace: new CommitPace(options.backlogCommitIntervalMs),
       inputBytes: () => this.#inputBytes,
       stateBytes: () => this.#stateBytes,
       confirmOwnership: () => this.#membership?.confirmed() ?? Promise.resolve(),
