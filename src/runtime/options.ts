@@ -12,8 +12,7 @@ export interface RuntimeOptions {
   readonly topicPrefix: string
   /**
    * How long the changes of messages are gathered before they are committed, ms, 1 to 10,000; default 20. Downstream
-   * sees an output this much later at most; every commit costs one transaction per busy task. While commits queue at the
-   * brokers they are made less often, up to `backlogCommitIntervalMs` (core/commit-pace.ts).
+   * sees an output this much later at most; every commit costs one transaction per busy task.
    */
   readonly commitIntervalMs: number
   /** The same while a task works off a backlog, where throughput counts, ms; default 100. */

@@ -13,7 +13,6 @@
  * So the store never runs ahead of Kafka, and a crash at any point loses and repeats nothing.
  */
 import { errorKinds, isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
-import type { CommitPace } from '../core/commit-pace.js'
 import type { CommitRecord } from '../core/commit-record.js'
 import { Input } from '../core/input.js'
 import { Merge } from '../core/merge.js'
@@ -33,8 +32,6 @@ import type { Fetcher } from '../ports/log.js'
 export interface TaskEnvironment extends Ports {
   readonly fetcher: Fetcher
   readonly options: RuntimeOptions
-  /** Of all tasks of the worker: their commits queue at the same brokers. */
-  readonly pace: CommitPace
   /** Bytes of fetched records that each input may keep in memory, now. */
   inputBytes(): number
   /** What the state objects of each task may take in memory, now. */
@@ -66,8 +63,6 @@ interface Running {
   /** Positions of the last commit, in the order of the inputs. */
   committed: readonly number[]
   lastCommitMs: number
-  /** The least time from the last commit to the next, by the pace. */
-  paceMs: number
   /** What the store's meta is to be once it has what was committed; undefined until the first commit. */
   meta: Omit<StoreMeta, 'atEndMs'> | undefined
   lastStoreMs: number
@@ -299,7 +294,6 @@ export class Task {
       processor,
       committed: activation.committed,
       lastCommitMs: -Infinity,
-      paceMs: 0,
       meta: undefined,
       lastStoreMs: env.clock.monotonic(),
       ownedAtMs,
@@ -408,8 +402,7 @@ export class Task {
     if (!this.#canCommit() || !isDirty(running)) return
     const { clock, options } = this.env
     const interval = this.#backlogged ? options.backlogCommitIntervalMs : options.commitIntervalMs
-    const dueMs = running.lastCommitMs + Math.max(interval, running.paceMs)
-    const dueInMs = this.#isFull(running) ? 0 : dueMs - clock.monotonic()
+    const dueInMs = this.#isFull(running) ? 0 : running.lastCommitMs + interval - clock.monotonic()
     if (dueInMs <= 0) {
       this.#commit(running)
       return
@@ -444,7 +437,6 @@ export class Task {
     for (const input of inputs) input.mark()
     running.committed = positions
     running.lastCommitMs = this.env.clock.monotonic()
-    running.paceMs = this.env.pace.nextIntervalMs()
     this.#commitTimer?.cancel()
     this.#commitTimer = undefined
     this.#committing = this.#transact(running, record, collected).finally(() => {
@@ -458,7 +450,6 @@ export class Task {
   async #transact(running: Running, record: CommitRecord, collected: Collected): Promise<void> {
     const { plan } = this
     const { number, activation, inputs } = running
-    const beganMs = this.env.clock.monotonic()
     let ends: readonly number[]
     try {
       const positions: PartitionPosition[] = inputs.map(({ topic }) => ({
@@ -473,7 +464,6 @@ export class Task {
     }
     if (!this.#life.isCurrent(number)) return
     this.#backOffMs = FIRST_BACK_OFF_MS
-    this.env.pace.took(this.env.clock.monotonic() - beganMs)
     this.#sayDeadLetters(collected)
     const changelogEnd = ends[0]
     if (plan.changelog === undefined || changelogEnd === undefined) return

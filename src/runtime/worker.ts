@@ -4,7 +4,6 @@
  */
 import type { ApplicationDefinition } from '../api/definition.js'
 import { topologyOf, namesOf } from '../core/topology.js'
-import { CommitPace } from '../core/commit-pace.js'
 import type { HandOff, WorkerStatus } from '../core/worker-status.js'
 import { isPotorooError, messageOf, type PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
@@ -175,7 +174,6 @@ export class Worker {
       ...ports,
       fetcher,
       options,
-      pace: new CommitPace(options.backlogCommitIntervalMs),
       inputBytes: () => this.#inputBytes,
       stateBytes: () => this.#stateBytes,
       confirmOwnership: () => this.#membership?.confirmed() ?? Promise.resolve(),
