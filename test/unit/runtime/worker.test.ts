@@ -118,40 +118,6 @@ class TestGroup {
   }
 }
 
-describe('commits', () => {
-  test('are made less often while they queue at the brokers, and as often as asked for while they do not', async () => {
-    const queueing: Record<number, readonly number[]> = {}
-    // Eight tasks that ask for 400 transactions a second, of brokers that end 200 or 2,000.
-    for (const eachMs of [5, 0.5]) {
-      const took: number[] = (queueing[eachMs] = [])
-      let freeAtMs = 0
-      const faults: Faults = {
-        ...noFaults,
-        request: (request) => {
-          if (request.api !== 'endTxn') return noFaults.request(request)
-          const nowMs = group.scheduler.nowMs
-          freeAtMs = Math.max(freeAtMs, nowMs) + eachMs
-          took.push(freeAtMs - nowMs)
-          return { toBrokerMs: freeAtMs - nowMs, toClientMs: 0.2 }
-        },
-      }
-      const group = new TestGroup(8, {}, faults)
-      await group.start('w1')
-      for (let i = 0; i < 600; i++) {
-        for (let symbol = 0; symbol < 24; symbol++) group.order(`S${String(symbol)}`)
-        await group.scheduler.advance(5)
-      }
-      expect(group.failures).toEqual([])
-    }
-    const last = (eachMs: number) => queueing[eachMs]?.slice(-200) ?? []
-    const mean = (all: readonly number[]) => all.reduce((sum, ms) => sum + ms, 0) / all.length
-    // Each waiting for all others, they would take 40 ms.
-    expect(mean(last(5))).toBeLessThan(25)
-    // 400 a second for three seconds, but for the beginning.
-    expect(queueing[0.5]?.length).toBeGreaterThan(1000)
-  })
-})
-
 test("becoming active asks for the group's positions after fencing, and while the changelog is read", async () => {
   const asked: { readonly api: string; readonly atMs: number }[] = []
   const faults: Faults = {
