@@ -9,7 +9,6 @@ import { produceRequest, type Produced } from './produce-request.js'
 import { sealBatch } from './record-batch.js'
 import { byTopic, type ProducerIdentity } from './requests.js'
 
-const LANE = 'produce'
 /** Bound of one request; the brokers' is 100 MiB (`socket.request.max.bytes`). One chunk goes however large it is. */
 const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 const SEQUENCES = 2 ** 31
@@ -63,6 +62,7 @@ export class PartitionWriter {
 export class ProduceRound {
   constructor(
     private readonly cluster: Cluster,
+    private readonly lane: string,
     private readonly identity: ProducerIdentity,
     private readonly deadline: number,
     /** False once another part of the commit failed: what is sent from then on would be aborted. */
@@ -110,7 +110,7 @@ export class ProduceRound {
       timeoutMs,
       topics: byTopic(batches, ({ partition, batch }) => ({ partition, batch })),
     })
-    return this.cluster.call(LANE, leader, request, timeoutMs)
+    return this.cluster.call(this.lane, leader, request, timeoutMs)
   }
 
   /** Returns the refusal if some are to be sent again as they are. */

@@ -25,7 +25,13 @@ import * as requests from './requests.js'
 import { byTopic, type ProducerIdentity } from './requests.js'
 import { retrying } from './retrying.js'
 
-const CONTROL = 'transactions'
+/**
+ * Brokers work off one connection's requests one after another: with all tasks on one, a commit would wait for those of
+ * the others, and longer the farther away the brokers' replicas are. Requests of one transactional id stay on one.
+ */
+const CONNECTIONS = 4
+/** InitProducerId is not to queue behind the commits of tasks that are active already. */
+const OPENING = 'activations'
 /** Control requests that meet the end of the last transaction are a matter of a few ms. */
 const FIRST_PAUSE_MS = 2
 const MAX_PAUSE_MS = 50
@@ -60,7 +66,7 @@ export async function openProducer(
       },
       async () => {
         const node = await cluster.coordinator('transaction', transactionalId)
-        const answer = await cluster.call(CONTROL, node, request)
+        const answer = await cluster.call(OPENING, node, request)
         if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, what)
         return answer
       },
@@ -80,13 +86,17 @@ export async function openProducer(
 }
 
 class KafkaProducer implements TransactionalProducer {
+  readonly #lanes: { readonly control: string; readonly produce: string }
   readonly #writers = new Map<string, PartitionWriter>()
   #state: 'idle' | 'committing' | 'failed' | 'closed' = 'idle'
 
   constructor(
     private readonly cluster: Cluster,
     private readonly identity: ProducerIdentity,
-  ) {}
+  ) {
+    const connection = String(connectionOf(identity.transactionalId))
+    this.#lanes = { control: `transactions-${connection}`, produce: `produce-${connection}` }
+  }
 
   async commit(transaction: Transaction): Promise<readonly number[]> {
     if (this.#state !== 'idle') {
@@ -133,7 +143,7 @@ class KafkaProducer implements TransactionalProducer {
     const topics = byTopic(written, ({ partition }) => partition)
     const request = requests.addPartitionsToTxn(this.identity, topics)
     await this.#control('transaction', this.identity.transactionalId, deadline, async (node) => {
-      const { errors } = await this.cluster.call(CONTROL, node, request)
+      const { errors } = await this.cluster.call(this.#lanes.control, node, request)
       const failed = errors
         .flatMap(({ topic, partitionErrors }) => partitionErrors.map((one) => ({ topic, ...one })))
         .filter(({ errorCode }) => errorCode !== 0)
@@ -146,7 +156,7 @@ class KafkaProducer implements TransactionalProducer {
   async #addOffsets(group: string, deadline: number): Promise<void> {
     const request = requests.addOffsetsToTxn(this.identity, group)
     await this.#control('transaction', this.identity.transactionalId, deadline, async (node) => {
-      const { errorCode } = await this.cluster.call(CONTROL, node, request)
+      const { errorCode } = await this.cluster.call(this.#lanes.control, node, request)
       if (errorCode !== 0) throw new BrokerError(errorCode, `adding the offsets of group ${group}`)
     })
   }
@@ -157,7 +167,7 @@ class KafkaProducer implements TransactionalProducer {
     const topics = byTopic(positions, ({ partition, position }) => ({ partition, offset: position, metadata: '' }))
     const request = requests.txnOffsetCommit(this.identity, group, topics)
     await this.#control('group', group, deadline, async (node) => {
-      const { topics: answers } = await this.cluster.call(CONTROL, node, request)
+      const { topics: answers } = await this.cluster.call(this.#lanes.control, node, request)
       for (const { topic, partitions } of answers) {
         for (const { partition, errorCode } of partitions) {
           if (errorCode === codes.UNKNOWN_MEMBER_ID) throw new PotorooError('TRANSACTION_FAILED', newProtocol(group))
@@ -174,7 +184,9 @@ class KafkaProducer implements TransactionalProducer {
     const writers = new Map(written.map((entry) => [entry, this.#writer(entry)]))
     if (writers.size === 0) return new Map()
     const leaders = await retrying(this.cluster, this.#patience(deadline), () => leadersOf(this.cluster, written))
-    const round = new ProduceRound(this.cluster, this.identity, deadline, () => this.#isCommitting())
+    const round = new ProduceRound(this.cluster, this.#lanes.produce, this.identity, deadline, () =>
+      this.#isCommitting(),
+    )
     const byLeader = new Map<number, PartitionWriter[]>()
     for (const [i, writer] of [...writers.values()].entries()) {
       const leader = leaders[i] ?? -1
@@ -202,7 +214,7 @@ class KafkaProducer implements TransactionalProducer {
   async #end(deadline: number): Promise<void> {
     const request = requests.endTxn(this.identity, true)
     await this.#control('transaction', this.identity.transactionalId, deadline, async (node) => {
-      const { errorCode } = await this.cluster.call(CONTROL, node, request)
+      const { errorCode } = await this.cluster.call(this.#lanes.control, node, request)
       if (errorCode !== 0) throw new BrokerError(errorCode, 'ending the transaction')
     })
   }
@@ -215,9 +227,13 @@ class KafkaProducer implements TransactionalProducer {
     deadline: number,
     attempt: (node: number) => Promise<void>,
   ): Promise<void> {
+    let refused = 0
     const options = {
       ...this.#patience(deadline),
       onFailure: (error: unknown) => {
+        // Kafka 4 answers so, too, while it verifies the transaction for a Produce at the same time: then nobody has moved.
+        const unavailable = error instanceof BrokerError && error.errorCode === codes.COORDINATOR_NOT_AVAILABLE
+        if (unavailable && ++refused === 1) return
         this.cluster.noteCoordinatorFailure(kind, of, error)
       },
     }
@@ -273,6 +289,10 @@ class KafkaProducer implements TransactionalProducer {
 }
 
 const OPERATION_NOT_ATTEMPTED = 55
+
+/** Neighbouring partitions of a topic have different ones. */
+const connectionOf = (transactionalId: string): number =>
+  [...Buffer.from(transactionalId)].reduce((sum, byte) => sum + byte, 0) % CONNECTIONS
 
 export const newProtocol = (group: string): string =>
   `group ${group} is run by the new consumer protocol (KIP-848, group.protocol=consumer), which gives out partitions by ` +

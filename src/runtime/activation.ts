@@ -41,11 +41,14 @@ export async function activate(
     signal.throwIfAborted()
     // A2
     await earlierWrites
+    // A part of A3 that only A1 has to be before, asked for meanwhile: with many tasks at once each round counts.
+    const group = log.committedPositions(plan.group, partitionsOf(plan))
+    group.catch(() => undefined)
     const restored = plan.changelog && (await restore(plan, plan.changelog, env, signal, holder))
     signal.throwIfAborted()
     // A3
     const committed = restored?.commit?.positions
-    const { positions, known } = await inputPositions(plan, env, committed)
+    const { positions, known } = await inputPositions(plan, env, committed, await group)
     signal.throwIfAborted()
     env.logger.info(
       {
@@ -124,13 +127,14 @@ async function requireUnmoved(
   if (now !== end) throw new PotorooError('FENCED', `task ${plan.id}: its changelog grew during the restore`, { cause })
 }
 
+const partitionsOf = ({ sources, partition }: TaskPlan) => sources.map(({ topic }) => ({ topic, partition }))
+
 async function inputPositions(
   plan: TaskPlan,
   { log, logger }: Environment,
   committed: Readonly<Record<string, number>> | undefined,
+  group: readonly (number | undefined)[],
 ): Promise<{ positions: number[]; known: number[] }> {
-  const partitions = plan.sources.map(({ topic }) => ({ topic, partition: plan.partition }))
-  const group = await log.committedPositions(plan.group, partitions)
   const positions = await Promise.all(
     plan.sources.map(async ({ topic, start }, i) => {
       const choice = choosePosition(committed?.[topic], group[i], start, plan.changelog !== undefined)

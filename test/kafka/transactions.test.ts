@@ -235,6 +235,53 @@ test('where things go well, a commit is five requests: no metadata, no coordinat
   expect(sent.filter((kinds) => kinds.split(',').includes(String(api.metadata)))).toEqual([])
 })
 
+test('tasks have several connections for their commits, each its own in all of them, and others for becoming active', async () => {
+  const { log, proxy } = await openProxied()
+  const topic = await newTopic(log)
+  const [group, prefix] = [uniqueName('group'), uniqueName('tx')]
+  const used: string[] = []
+  const opening = new Set<number>()
+  for (let partition = 0; partition < 8; partition += 1) {
+    const producer = await log.producer(`${prefix}-${String(partition)}`)
+    for (const { connection } of proxy.seen.filter(({ apiKey }) => apiKey === api.initProducerId))
+      opening.add(connection)
+    const before = proxy.seen.length
+    for (let i = 0; i < 3; i += 1) await producer.commit(transactionOf(topic, group, i, 1))
+    const kinds: readonly number[] = [api.addPartitionsToTxn, api.addOffsetsToTxn, api.txnOffsetCommit, api.endTxn]
+    const control = new Set(
+      proxy.seen.slice(before).flatMap(({ apiKey, connection }) => (kinds.includes(apiKey) ? [connection] : [])),
+    )
+    const produce = new Set(
+      proxy.seen.slice(before).flatMap(({ apiKey, connection }) => (apiKey === api.produce ? [connection] : [])),
+    )
+    expect([control.size, produce.size]).toEqual([1, 1])
+    used.push([...control, ...produce].join())
+  }
+  expect(used.slice(4)).toEqual(used.slice(0, 4))
+  expect(new Set(used).size).toBe(4)
+  expect(opening.size).toBe(1)
+  expect(used.flatMap((pair) => pair.split(',')).filter((connection) => opening.has(Number(connection)))).toEqual([])
+})
+
+test.each([
+  ['once, as Kafka 4 answers while it verifies the transaction: nobody is looked up', 1, false],
+  ['again and again: it is looked up who coordinates now', 3, true],
+])('positions without a coordinator %s', async (_, times, looksUp) => {
+  const { log, proxy } = await openProxied()
+  const topic = await newTopic(log)
+  const group = uniqueName('group')
+  const producer = await log.producer(uniqueName('tx'))
+  await producer.commit({ records: [], group, positions: positions(topic, 1) })
+  const before = proxy.seen.length
+  const body = offsetsAnswer(topic, COORDINATOR_NOT_AVAILABLE)
+  proxy.rule = onlyFirst(api.txnOffsetCommit, times, { kind: 'answer', body })
+  await producer.commit({ records: [], group, positions: positions(topic, 2) })
+  expect(await log.committedPositions(group, [{ topic, partition: 0 }])).toEqual([2])
+  const sent = proxy.seen.slice(before).map(({ apiKey }) => apiKey)
+  expect(sent.filter((apiKey) => apiKey === api.txnOffsetCommit).length).toBeGreaterThan(times)
+  expect(sent.includes(api.findCoordinator)).toBe(looksUp)
+})
+
 test('a batch that the topic does not take names topic and partition', async () => {
   const { log } = await openLog()
   const topic = await newTopic(log, 2, { 'max.message.bytes': '2000' })
@@ -285,7 +332,20 @@ test('closing the log rejects the commit that is under way', async () => {
 
 const NOT_ENOUGH_REPLICAS = 19
 const CONCURRENT_TRANSACTIONS = 51
+const COORDINATOR_NOT_AVAILABLE = 15
 
+/** ThrottleTimeMs [Topic [Partition ErrorCode]], of partition 0. */
+function offsetsAnswer(topic: string, code: number): Buffer {
+  const name = Buffer.from(topic)
+  const body = Buffer.alloc(4 + 4 + 2 + name.length + 4 + 4 + 2)
+  let at = body.writeInt32BE(1, 4)
+  at = body.writeInt16BE(name.length, at)
+  at += name.copy(body, at)
+  at = body.writeInt32BE(1, at)
+  at = body.writeInt32BE(0, at)
+  body.writeInt16BE(code, at)
+  return body
+}
 /** ThrottleTimeMs ErrorCode */
 function controlAnswer(code: number): Buffer {
   const body = Buffer.alloc(6)

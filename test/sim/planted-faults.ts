@@ -51,9 +51,9 @@ export const plantedFaults: readonly PlantedFault[] = [
       },
       {
         file: activation,
-        find: 'const { positions, known } = await inputPositions(plan, env, committed)',
+        find: 'const { positions, known } = await inputPositions(plan, env, committed, await group)',
         replace:
-          'const { positions: late, known } = await inputPositions(plan, env, committed)\n' +
+          'const { positions: late, known } = await inputPositions(plan, env, committed, await group)\n' +
           '    const positions = late.map((position, i) => early[i] ?? position)',
       },
     ],
@@ -113,8 +113,8 @@ export const plantedFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: activation,
-        find: 'await inputPositions(plan, env, committed)',
-        replace: 'await inputPositions(plan, env, undefined)',
+        find: 'await inputPositions(plan, env, committed, await group)',
+        replace: 'await inputPositions(plan, env, undefined, await group)',
       },
     ],
   },
@@ -141,8 +141,8 @@ export const plantedFaults: readonly PlantedFault[] = [
       // The changelog's commit record is written by then: its positions are not to be taken.
       {
         file: activation,
-        find: 'await inputPositions(plan, env, committed)',
-        replace: 'await inputPositions(plan, env, undefined)',
+        find: 'await inputPositions(plan, env, committed, await group)',
+        replace: 'await inputPositions(plan, env, undefined, await group)',
       },
     ],
   },

@@ -118,6 +118,27 @@ class TestGroup {
   }
 }
 
+test("becoming active asks for the group's positions after fencing, and while the changelog is read", async () => {
+  const asked: { readonly api: string; readonly atMs: number }[] = []
+  const faults: Faults = {
+    ...noFaults,
+    request: (request) => {
+      asked.push({ api: request.api, atMs: group.scheduler.nowMs })
+      const isSlow = request.api === 'listOffsets' || request.api === 'initProducerId'
+      return { toBrokerMs: 0.2, toClientMs: isSlow ? 100 : 0.2 }
+    },
+  }
+  const group = new TestGroup(1, {}, faults)
+  await group.start('w1')
+  await group.scheduler.advance(LONG_MS)
+  const fenced = asked.find(({ api }) => api === 'initProducerId')
+  const after = asked.filter(({ atMs }) => atMs > (fenced?.atMs ?? Infinity))
+  const positions = after.find(({ api }) => api === 'offsetFetch')
+  const end = after.find(({ api }) => api === 'listOffsets')
+  expect(positions?.atMs).toBeGreaterThan((fenced?.atMs ?? Infinity) + 100)
+  expect(positions?.atMs).toBeLessThan((end?.atMs ?? -Infinity) + 100)
+})
+
 describe('a rebalance', () => {
   test('is asked for by a standby that takes over when it is warm, and by no other (standby, invariant 3)', async () => {
     const group = new TestGroup(1, { standbys: 1 })
