@@ -24,7 +24,7 @@ import { memoryShare, systemClock, systemRandom } from './system.js'
 export interface WorkerOptions extends BrokerConnection, Partial<Omit<RuntimeOptions, 'memoryBytes'>> {
   /**
    * What fetched records and state objects may take in memory, in bytes, about; what the process itself takes comes on top.
-   * Default: a quarter of the machine's memory, or the container's, and half of the process's heap at most.
+   * Default: a quarter of the machine's memory, or the container's.
    */
   readonly memoryBytes?: number | undefined
   /**

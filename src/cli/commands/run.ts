@@ -78,7 +78,7 @@ export function registerRun(program: Command, context: CliContext): void {
     .option('--replication-factor <n>', "of topics that it creates (default: the broker's)", wholeNumber(1, 100))
     .option(
       '--memory <size>',
-      "for fetched records and state objects, beside what the process itself takes: 512m, 2g (default: a quarter of the machine's, shared by all --workers, and half of the heap at most)",
+      "for fetched records and state objects, beside what the process itself takes: 512m, 2g (default: a quarter of the machine's, shared by all --workers)",
       size(2 * 1024 * 1024),
     )
     .option(
