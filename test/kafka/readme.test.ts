@@ -210,7 +210,7 @@ describe('its tables of configuration', () => {
   test.each(Object.entries(defaults))('%s has its default', (name, value) => {
     const cell = rowOf(name)?.[3] ?? ''
     // by the machine, where the worker is started
-    if (name === 'memoryBytes') expect(cell).toBe("a quarter of the machine's, half of the heap at most")
+    if (name === 'memoryBytes') expect(cell).toBe("a quarter of the machine's, shared by all `--workers`")
     else if (name === 'bufferBytes')
       expect(cell).toBe(`${String(defaults.bufferBytes >> 20)} MiB, half of \`memoryBytes\` at most`)
     else if (typeof value === 'number') expect(Number(/^[\d,]+/.exec(cell)?.[0].replaceAll(',', ''))).toBe(value)
