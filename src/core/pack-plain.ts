@@ -6,6 +6,7 @@
  * 1. What is written reads back as it was, -0 and NaN too. Where that isn't sure, nothing is written.
  * 2. The same values in the same order give the same bytes.
  */
+
 /** Deeper than anything but a mistake; leaves the stack alone. */
 export const MAX_DEPTH = 200
 /** Up to here, strings are copied character by character: calls into Buffer cost more. */

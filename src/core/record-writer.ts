@@ -288,8 +288,7 @@ function writeVarlong(buffer: Buffer, at: number, value: number): number {
 
 function writeContent(buffer: Buffer, at: number, content: Uint8Array | string, bytes: number): boolean {
   if (typeof content === 'string') return writeText(buffer, at, content, bytes)
-  if (bytes > SHORT_BYTES) buffer.set(content, at)
-  else for (let i = 0; i < bytes; i++) buffer[at + i] = content[i] ?? 0
+  copyBytes(content, 0, bytes, buffer, at)
   return true
 }
 

@@ -17,9 +17,9 @@
  * 2. A record of the old generation that came to the young one, or moved within its generation, is DEAD where it was.
  * 3. A record of a batch that the store does not have (`stored`) is never forgotten.
  */
-import type { ByteString } from './byte-string.js'
-import { writeByteString } from './byte-string.js'
+import { bytesOf, writeByteString, type ByteString } from './byte-string.js'
 import { copyBytes, sameBytes } from './copy-bytes.js'
+import { storeKeyOf } from './store-key.js'
 
 const HASH = 0
 /** Of the prefix the number, in the upper half, and of the whole store key the length. */
@@ -42,8 +42,8 @@ const DEAD = -2
 /** No place. */
 export const NOWHERE = 0
 
-/** Of a key without its prefix. No store takes one that is half as long. */
-const MAX_KEY_BYTES = 0x7fff
+/** Of a key without its prefix, so that KEY can hold both. No store takes one of a tenth of that. */
+const MOST_KEY_BYTES = 0x7fff
 
 /** Places are in units of so many bytes. */
 const UNIT_BYTES = 8
@@ -68,14 +68,14 @@ export class KeyPrefix {
   typicalBytes = 0
 
   /**
-   * `number`: no two have the same, 0 to 32,767. `secret`: so that nobody can make up keys which all have one hash.
+   * `number`: no two have the same, 0 to 32,767. `secret`: without it, keys that all have one hash are easily made up.
    */
   constructor(
     readonly number: number,
     name: string,
     secret: string,
   ) {
-    this.bytes = Buffer.from(`${name}\0`)
+    this.bytes = bytesOf(storeKeyOf(name, ''))
     const salt = Buffer.from(secret)
     this.seed = mix(mix(FNV_OFFSET, salt, 0, salt.length), this.bytes, 0, this.bytes.length)
   }
@@ -227,14 +227,9 @@ export class StateMemory {
     return this.#hasForgotten
   }
 
-  /** How many bytes are in use. */
-  get bytes(): number {
-    return this.#young.bytes + this.#old.bytes
-  }
-
   /** The record of the key in key[start, end), or NOWHERE. */
   find(prefix: KeyPrefix, key: Buffer, start: number, end: number): number {
-    if (end - start > MAX_KEY_BYTES) return NOWHERE
+    if (end - start > MOST_KEY_BYTES) return NOWHERE
     const hash = hashOf(prefix, key, start, end)
     const young = this.#young.find(hash, prefix, key, start, end)
     if (young !== NOWHERE) return young

@@ -88,7 +88,7 @@ export interface Unstored {
 }
 
 /** Whether the changelog takes a key and a value of so many bytes. */
-export type Fits = (keyBytes: number, valueBytes: number) => boolean
+type Fits = (keyBytes: number, valueBytes: number) => boolean
 
 export class StateTable {
   readonly #prefixes: ReadonlyMap<StateDefinition, KeyPrefix>

@@ -63,6 +63,8 @@ it('leaves bytes that nobody has packed to msgpackr, or reads them as it does', 
   shapes.learn(bytes, 0, bytes.length)
   expect(shapes.read(bytes, 0, bytes.length)).toStrictEqual(state)
   for (let end = 0; end < bytes.length; end++) expect(shapes.read(bytes, 0, end)).toBeUndefined()
+  const longer = Buffer.concat([bytes, Buffer.from([1])])
+  expect(shapes.read(longer, 0, longer.length)).toBeUndefined()
   fc.assert(
     fc.property(fc.nat(bytes.length - 1), fc.nat(255), (at, byte) => {
       const altered = Buffer.from(bytes)
