@@ -22,6 +22,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts', 'test/sim/**/*.test.ts'],
+          // a bound for what hangs, not for what is slow on a busy machine
+          testTimeout: 60_000,
           sequence: { groupOrder: 0 },
         },
       },

@@ -36,6 +36,7 @@ export class Input {
   #takenBytes = 0
   #drainedAsked = -1
   #drainedArrived = -1
+  #hasMore = false
 
   constructor(
     /** Place among the sub-topology's sources. */
@@ -55,6 +56,10 @@ export class Input {
   get position(): number {
     return this.hasHead ? this.cursor.offset : this.#end
   }
+  /** Whether the log had more than the last answer brought: the task works off a backlog. */
+  get hasMore(): boolean {
+    return this.#hasMore
+  }
   /** Bytes that the buffer keeps in memory, those taken since the mark included. */
   get pinnedBytes(): number {
     return this.#pinnedBytes
@@ -73,7 +78,8 @@ export class Input {
     const floor = this.#end
     this.#end = fetched.nextPosition
     this.#pinnedBytes += each * fetched.batches.length
-    if (fetched.nextPosition >= fetched.lastStableOffset) {
+    this.#hasMore = fetched.nextPosition < fetched.lastStableOffset
+    if (!this.#hasMore) {
       this.#drainedAsked = fetched.asked
       this.#drainedArrived = fetched.arrived
     } else {

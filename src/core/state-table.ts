@@ -18,7 +18,7 @@ import { PotorooError } from '../errors.js'
 import { byteString, type ByteString } from './byte-string.js'
 import { Changes } from './changes.js'
 import { sameBytes } from './copy-bytes.js'
-import { pack, packer, unpackRange } from './packing.js'
+import { packer, unpackRange } from './packing.js'
 import { KeyPrefix, NOWHERE, StateMemory } from './state-memory.js'
 
 /** In the place of a live object: it does not exist any more. */
@@ -39,6 +39,8 @@ interface Live {
   key: string
   /** Its number among those touched. */
   index: number
+  /** The number of what it began as, among `#beginnings`. */
+  beginning: number
 }
 
 /** What messages of an interval touched, by number; three numbers each. */
@@ -101,6 +103,8 @@ export class StateTable {
   #last: Live | undefined
   /** Values of records in memory as they were, without keys. */
   readonly #noted = new Changes()
+  /** What objects that are new to memory began as, without keys. */
+  readonly #beginnings = new Changes()
   /** Collected, not committed. */
   #collected: Changes | undefined
   #lastChanges: Changes | undefined
@@ -263,7 +267,7 @@ export class StateTable {
     const there = number === NONE ? undefined : this.#live[number]
     if (there !== undefined) return there
     const turn = this.#turn
-    const live = this.#live[turn] ?? { object: undefined, definition, key, index }
+    const live = this.#live[turn] ?? { object: undefined, definition, key, index, beginning: NONE }
     this.#put(live)
     live.definition = definition
     live.key = key
@@ -274,10 +278,17 @@ export class StateTable {
     return live
   }
 
-  #revive({ object, definition, key }: Live, place: number): object {
+  #revive(live: Live, place: number): object {
+    const { object, definition, key } = live
     if (definition === undefined) throw new PotorooError('INTERNAL', 'a live object without definition')
     const length = this.#memory.valueBytes(place)
-    if (object === FORGOTTEN || length < 0) return definition.initial(key)
+    if (object === FORGOTTEN || length < 0) {
+      const begun = definition.initial(key)
+      const packed = packer.pack(definition, begun)
+      live.beginning = this.#beginnings.count
+      this.#beginnings.add(NOTHING, 0, 0, packer.bytes, 0, packed)
+      return begun
+    }
     const start = this.#memory.keyEnd(place)
     return unpackRange(definition, this.#memory.bytesOf(place), start, start + length, key)
   }
@@ -303,20 +314,21 @@ export class StateTable {
   }
 
   /** Packs it with `packer`; returns how many bytes it takes, or GONE, or UNCHANGED: as it is in memory. */
-  #pack({ object, definition, key, index }: Live): number {
+  #pack({ object, definition, key, index, beginning }: Live): number {
     if (definition === undefined || object === undefined) return UNCHANGED
     const memory = this.#memory
     const place = this.#touched.place(index)
     const before = memory.valueBytes(place)
     if (object === FORGOTTEN) return before < 0 ? UNCHANGED : GONE
-    // One that is new and that no message has changed yet is what the next message would begin with anyway.
-    const first = before < 0 ? pack(definition, definition.initial(key)) : undefined
     const length = packer.pack(definition, object)
+    const { bytes } = packer
     const start = memory.keyEnd(place)
+    const begun = this.#beginnings
+    // One that is new and that no message has changed yet is what the next message would begin with anyway.
     const same =
-      first === undefined
-        ? sameBytes(packer.bytes, 0, length, memory.bytesOf(place), start, start + before)
-        : first === byteString(packer.bytes, 0, length)
+      before < 0
+        ? sameBytes(bytes, 0, length, begun.bytes, begun.keyEnd(beginning), begun.valueEnd(beginning))
+        : sameBytes(bytes, 0, length, memory.bytesOf(place), start, start + before)
     if (same) return UNCHANGED
     if (!this.fits(memory.keyBytes(place), length)) throw tooLarge(definition, key, length)
     return length
@@ -369,6 +381,7 @@ export class StateTable {
     this.#touched.count = 0
     this.#last = undefined
     this.#noted.clear()
+    this.#beginnings.clear()
   }
 }
 

@@ -36,6 +36,8 @@ export interface TaskEnvironment extends Ports {
   inputBytes(): number
   /** What the state objects of each task may take in memory, now. */
   stateBytes(): number
+  /** Bytes of changes that each task may let wait for its store, now: more would take long to replay. */
+  unstoredBytes(): number
   /** Resolves once the group has confirmed, after the call, which tasks are this worker's. */
   confirmOwnership(): Promise<void>
   /** The worker can't go on. */
@@ -491,12 +493,19 @@ export class Task {
     // A commit that is under way comes here when it is through.
     if (this.#isStoring || running.meta === undefined || running.processor.isCommitting) return
     const { clock, options } = this.env
-    const dueInMs = this.#isStoreFarBehind() ? 0 : running.lastStoreMs + options.storeIntervalMs - clock.monotonic()
+    const backlog = running.inputs.some(({ hasMore }) => hasMore)
+    const interval = backlog
+      ? Math.max(options.storeIntervalMs, options.backlogStoreIntervalMs)
+      : options.storeIntervalMs
+    const isFull = this.#isStoreFarBehind() || running.processor.unstoredBytes >= this.env.unstoredBytes()
+    const dueInMs = isFull ? 0 : running.lastStoreMs + interval - clock.monotonic()
     if (dueInMs <= 0) {
       this.#store(running)
       return
     }
-    this.#storeTimer ??= clock.after(dueInMs, () => {
+    // It was to be later while there was a backlog.
+    this.#storeTimer?.cancel()
+    this.#storeTimer = clock.after(dueInMs, () => {
       this.#storeTimer = undefined
       if (this.#running === running) this.#storeWhenDue(running)
     })

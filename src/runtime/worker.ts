@@ -32,6 +32,8 @@ const ASK_AGAIN_MS = 20
 const MEMBER_ID_NOTE = 'member-id'
 /** So many of the last hand-offs are told to those who ask. */
 const HAND_OFFS_KEPT = 20
+/** Of changes that wait for the stores of all tasks: some two seconds of replay for who is killed. */
+const MAX_UNSTORED_BYTES = 256 * 1024 * 1024
 
 export class Worker {
   /** Resolves when the worker has stopped because it was told to; rejects with what stopped it otherwise. */
@@ -41,6 +43,7 @@ export class Worker {
   /** Shares of the memory: of each input, and of each task's state objects. */
   #inputBytes = 0
   #stateBytes = 0
+  #unstoredBytes = 0
   readonly #holders = new WeakMap<Task, StoreHolder>()
   #ready = new Set<Task>()
   #pumping = false
@@ -160,6 +163,7 @@ export class Worker {
     const inputs = tasks.reduce((n, { plan }) => n + plan.sources.length, 0)
     this.#inputBytes = Math.max(MIN_INPUT_BYTES, bufferBytes / Math.max(1, inputs))
     this.#stateBytes = (memoryBytes - bufferBytes) / Math.max(1, tasks.length)
+    this.#unstoredBytes = MAX_UNSTORED_BYTES / Math.max(1, tasks.length)
   }
 
   async #start(): Promise<void> {
@@ -176,6 +180,7 @@ export class Worker {
       options,
       inputBytes: () => this.#inputBytes,
       stateBytes: () => this.#stateBytes,
+      unstoredBytes: () => this.#unstoredBytes,
       confirmOwnership: () => this.#membership?.confirmed() ?? Promise.resolve(),
       fatal: (error, task) => {
         logger.warn({ task, code: error.code, error: error.message }, 'the worker cannot go on: it stops')

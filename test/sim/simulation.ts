@@ -128,6 +128,7 @@ class World {
       commitIntervalMs: random.pick([1, 5, 20, 100]),
       backlogCommitIntervalMs: random.pick([1, 20, 100]),
       storeIntervalMs: random.pick([0, 10, 100, 1000]),
+      backlogStoreIntervalMs: 3_000,
       maxHoldMs: this.#strict ? 3_600_000 : random.pick([0, 50, 500]),
       memoryBytes: BUFFER_BYTES + random.pick([1, 1000, 1_000_000]),
       bufferBytes: BUFFER_BYTES,

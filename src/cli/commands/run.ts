@@ -32,6 +32,7 @@ interface RunFlags extends ConnectionFlags {
   readonly onError: 'dead-letter' | 'stop'
   readonly replicationFactor?: number
   readonly storeInterval: number
+  readonly backlogStoreInterval: number
   readonly memory?: number
   readonly logLevel: string
   readonly standbys: number
@@ -86,6 +87,12 @@ export function registerRun(program: Command, context: CliContext): void {
       'how long what is committed is gathered before the store on disk has it',
       wholeNumber(0, 60_000),
       defaults.storeIntervalMs,
+    )
+    .option(
+      '--backlog-store-interval <ms>',
+      'the same while there is a backlog to work off',
+      wholeNumber(0, 600_000),
+      defaults.backlogStoreIntervalMs,
     )
     .option(
       '--standbys <n>',
@@ -174,6 +181,7 @@ async function runWorker(path: string, flags: RunFlags, context: CliContext): Pr
     onError: flags.onError,
     replicationFactor: flags.replicationFactor,
     storeIntervalMs: flags.storeInterval,
+    backlogStoreIntervalMs: flags.backlogStoreInterval,
     memoryBytes: flags.memory,
     standbys: flags.standbys,
     peers: {
