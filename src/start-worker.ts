@@ -79,6 +79,7 @@ const optionChecks = {
   backlogCommitIntervalMs: check.wholeNumber(1, 10_000),
   storeIntervalMs: check.wholeNumber(0, 60_000),
   backlogStoreIntervalMs: check.wholeNumber(0, 600_000),
+  maxUnstoredBytes: check.wholeNumber(0),
   maxHoldMs: check.wholeNumber(0, 3_600_000),
   memoryBytes: check.wholeNumber(2 * 1024 * 1024),
   bufferBytes: check.wholeNumber(1024 * 1024),

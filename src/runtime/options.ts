@@ -24,9 +24,14 @@ export interface RuntimeOptions {
   readonly storeIntervalMs: number
   /**
    * The same while a task works off a backlog, ms, 0 to 600,000; default 10,000. A state object that changes again
-   * meanwhile is written once. What waits is bounded in bytes, too: 256 MiB of changes for all tasks of a worker.
+   * meanwhile is written once.
    */
   readonly backlogStoreIntervalMs: number
+  /**
+   * Bytes of changes that may wait for the stores, of all tasks of the worker: each is written when it has its share.
+   * Default 256 MiB, some two seconds of replay for a worker that was killed.
+   */
+  readonly maxUnstoredBytes: number
   /**
    * How long an empty source may hold the others of its task back, ms; default 10,000. It does so only until a fetch has
    * shown that it has nothing older: a fraction of a millisecond, unless its broker is slow or away. Shorter, and a slow
@@ -67,6 +72,7 @@ export const defaults = {
   backlogCommitIntervalMs: 100,
   storeIntervalMs: 1000,
   backlogStoreIntervalMs: 10_000,
+  maxUnstoredBytes: 256 * 1024 * 1024,
   maxHoldMs: 10_000,
   memoryBytes: 256 * 1024 * 1024,
   bufferBytes: 64 * 1024 * 1024,

@@ -32,8 +32,6 @@ const ASK_AGAIN_MS = 20
 const MEMBER_ID_NOTE = 'member-id'
 /** So many of the last hand-offs are told to those who ask. */
 const HAND_OFFS_KEPT = 20
-/** Of changes that wait for the stores of all tasks: some two seconds of replay for who is killed. */
-const MAX_UNSTORED_BYTES = 256 * 1024 * 1024
 
 export class Worker {
   /** Resolves when the worker has stopped because it was told to; rejects with what stopped it otherwise. */
@@ -158,12 +156,12 @@ export class Worker {
 
   /** Among the tasks that are here. */
   #shareMemory(): void {
-    const { memoryBytes, bufferBytes } = this.options
+    const { memoryBytes, bufferBytes, maxUnstoredBytes } = this.options
     const tasks = [...this.#tasks.values()]
     const inputs = tasks.reduce((n, { plan }) => n + plan.sources.length, 0)
     this.#inputBytes = Math.max(MIN_INPUT_BYTES, bufferBytes / Math.max(1, inputs))
     this.#stateBytes = (memoryBytes - bufferBytes) / Math.max(1, tasks.length)
-    this.#unstoredBytes = MAX_UNSTORED_BYTES / Math.max(1, tasks.length)
+    this.#unstoredBytes = maxUnstoredBytes / Math.max(1, tasks.length)
   }
 
   async #start(): Promise<void> {

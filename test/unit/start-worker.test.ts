@@ -59,6 +59,8 @@ describe('an option that is rubbish', () => {
     ['maxHoldMs', -1],
     ['memoryBytes', Infinity],
     ['storeIntervalMs', -1],
+    ['backlogStoreIntervalMs', 600_001],
+    ['maxUnstoredBytes', -1],
     ['memory', 1],
     ['bufferBytes', 1],
     ['onError', 'ignore'],

@@ -36,6 +36,7 @@ class TestGroup {
     private readonly options: Partial<RuntimeOptions> = {},
     private readonly faults: Faults = noFaults,
     private readonly application: Application = simulated,
+    private readonly fetch: { readonly maxBytesPerPartition?: number } = {},
   ) {
     this.cluster = new MemoryCluster({ scheduler: this.scheduler, faults })
     for (const name of ['quotes', 'orders', 'checked', 'noted']) this.cluster.createTopic({ name, partitions })
@@ -56,7 +57,7 @@ class TestGroup {
       definitionOf(application),
       { ...defaults, ...this.options, name },
       {
-        log: this.cluster.log({ process }),
+        log: this.cluster.log({ process, ...this.fetch }),
         stores: disk.open({ process, faults }),
         peers: this.#network.peers({ process, address: name, faults }),
         clock: process.clock,
@@ -137,6 +138,43 @@ test("becoming active asks for the group's positions after fencing, and while th
   const end = after.find(({ api }) => api === 'listOffsets')
   expect(positions?.atMs).toBeGreaterThan((fenced?.atMs ?? Infinity) + 100)
   expect(positions?.atMs).toBeLessThan((end?.atMs ?? -Infinity) + 100)
+})
+
+describe('the store', () => {
+  /** When it was written, ms after the start of a worker that has 40 orders to work off in 4 s: one comes in each 100 ms. */
+  const writesIn = async (options: Partial<RuntimeOptions>): Promise<number[]> => {
+    const writes: number[] = []
+    const faults: Faults = {
+      ...noFaults,
+      request: (request) => ({ toBrokerMs: 0.2, toClientMs: request.api === 'fetch' ? 100 : 0.2 }),
+      write: (write) => {
+        writes.push(group.scheduler.nowMs - startMs)
+        return noFaults.write(write)
+      },
+    }
+    const group = new TestGroup(1, { storeIntervalMs: 200, ...options }, faults, simulated, { maxBytesPerPartition: 1 })
+    for (let i = 0; i < 40; i++) group.order(`S${String(i)}`)
+    const startMs = group.scheduler.nowMs
+    await group.start('w1')
+    await group.scheduler.advance(LONG_MS)
+    return writes
+  }
+
+  test('waits while there is a backlog, and is written soon after it', async () => {
+    const [first, ...others] = await writesIn({})
+    expect(first).toBeGreaterThan(3_900)
+    expect(first).toBeLessThan(4_600)
+    expect(others.length).toBeLessThan(2)
+  })
+
+  test('waits for as long as it was told to, and not shorter than without a backlog', async () => {
+    expect((await writesIn({ backlogStoreIntervalMs: 1_000 })).length).toBeOneOf([4, 5])
+    expect((await writesIn({ backlogStoreIntervalMs: 0 })).length).toBeGreaterThan(12)
+  })
+
+  test('is written when much waits', async () => {
+    expect((await writesIn({ maxUnstoredBytes: 1 })).length).toBeGreaterThan(30)
+  })
 })
 
 describe('a rebalance', () => {
