@@ -1,4 +1,5 @@
 /** Keys and values as lmdb takes them: without a Buffer for each. */
+import type { Database } from 'lmdb'
 import { byteString, writeByteString, type ByteString } from '../core/byte-string.js'
 import type { Changes } from '../core/changes.js'
 
@@ -9,6 +10,8 @@ const rangeIn = (bytes: Buffer): Range =>
   Object.assign(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), { start: 0, end: 0 })
 
 export type StoreKey = ByteString | Range
+
+const NO_RANGE = rangeIn(Buffer.alloc(0))
 
 /** lmdb's `keyEncoder`. */
 export const storeKeys = {
@@ -27,26 +30,52 @@ function writeRange(key: Range, to: Buffer, at: number): number {
   return at
 }
 
-/**
- * What lmdb is told of changes, one after the other. It writes down a key, and the address of a value, at once; whoever
- * writes keeps the memory until the write is done.
- */
-export class ChangeView {
-  readonly #value: Range
-  readonly key: Range
+/** What is left to tell lmdb of changes. Whoever writes keeps their memory until the write is done: lmdb has addresses in it. */
+export class ChangesToWrite {
+  #part = 0
+  #index = 0
+  #key: Range = NO_RANGE
+  #value: Range = NO_RANGE
 
-  constructor(private readonly changes: Changes) {
-    this.key = rangeIn(changes.bytes)
-    this.#value = rangeIn(changes.bytes)
+  constructor(private readonly parts: readonly Changes[]) {
+    this.#look()
   }
 
-  /** Looks at that change. Returns its value, undefined: deleted; and has its key in `key`. */
-  value(index: number): Uint8Array | undefined {
-    const { changes, key } = this
+  get areWritten(): boolean {
+    return this.#part === this.parts.length
+  }
+
+  /** The next ones, so many at most. */
+  write(database: Database<Uint8Array, StoreKey>, most: number): void {
+    for (let n = 0; n < most;) {
+      const part = this.parts[this.#part]
+      if (part === undefined) return
+      const index = this.#index++
+      if (index === part.count) {
+        this.#part++
+        this.#index = 0
+        this.#look()
+      } else if (!part.isSuperseded(index)) {
+        this.#tell(database, part, index)
+        n++
+      }
+    }
+  }
+
+  #look(): void {
+    const part = this.parts[this.#part]
+    if (part === undefined) return
+    this.#key = rangeIn(part.bytes)
+    this.#value = rangeIn(part.bytes)
+  }
+
+  #tell(database: Database<Uint8Array, StoreKey>, part: Changes, index: number): void {
+    const key = this.#key
     const value = this.#value
-    key.start = changes.keyStart(index)
-    key.end = value.start = changes.keyEnd(index)
-    value.end = changes.valueEnd(index)
-    return changes.isDeletion(index) ? undefined : value
+    key.start = part.keyStart(index)
+    key.end = value.start = part.keyEnd(index)
+    value.end = part.valueEnd(index)
+    if (part.isDeletion(index)) void database.remove(key)
+    else void database.put(key, value)
   }
 }

@@ -1,7 +1,8 @@
 /**
  * One task's store: an LMDB environment with two databases, `objects` (key to bytes) and `meta` (one entry).
  *
- * 1. A write is one LMDB transaction, objects and meta together: it is there whole, or not at all.
+ * 1. A write is one LMDB transaction, or several where it is large; the meta goes with the last one. So a store may have
+ *    objects that are newer than its position, which the replay from there gives it again, but never older ones.
  * 2. One transaction at a time. Writes that wait meanwhile go into the next one, together, in their order.
  * 3. After a write has failed, every later one fails, until the store is opened anew: it would put the position past
  *    changes that are missing.
@@ -16,7 +17,7 @@ import type { Changes } from '../core/changes.js'
 import type { Logger } from '../ports/logger.js'
 import type { StateStore, StoreMeta } from '../ports/store.js'
 import { checkDataFile } from './data-file.js'
-import { ChangeView, storeKeys, type StoreKey } from './changes.js'
+import { ChangesToWrite, storeKeys, type StoreKey } from './changes.js'
 import { damaged, failed, lmdbFailure } from './failures.js'
 import { FILE_MODE } from './files.js'
 import { decodeMeta, encodeMeta } from './meta.js'
@@ -29,6 +30,11 @@ const INITIAL_MAP_BYTES = 256 * 1024 * 1024
 /** The most that a write insists on finding free on the disk before it starts. */
 const MAX_FREE_BYTES_ASKED = 8 * 1024 * 1024
 const PAGE_BYTES = 4096
+/**
+ * Of one transaction. To tell lmdb of so many takes 20 ms, in which nothing else is done; and when 300,000 wait, lmdb stops
+ * the whole process for a millisecond with each more.
+ */
+const MAX_CHANGES = 32_768
 /** lmdb takes these, but its types don't have them. */
 const untypedOptions = {
   permissionsMode: FILE_MODE,
@@ -232,23 +238,16 @@ export class LmdbStore implements StateStore {
   async #commit(writes: readonly Write[]): Promise<void> {
     this.#refuseFullDisk(writes)
     const meta = writes.findLast((write) => write.meta !== undefined)?.meta ?? this.#meta
-    const bytes = encodeMeta(meta)
-    const parts = writes.flatMap(({ changes }) => changes)
-    // lmdb answers for the batch alone, not for what is in it
-    await this.#objects.batch(() => {
-      for (const part of parts) {
-        const view = new ChangeView(part)
-        for (let i = 0; i < part.count; i++) {
-          if (part.isSuperseded(i)) continue
-          const value = view.value(i)
-          if (value === undefined) void this.#objects.remove(view.key)
-          else void this.#objects.put(view.key, value)
-        }
-      }
-      void this.#metaDatabase.put(META_KEY, bytes)
-    })
+    const changes = new ChangesToWrite(writes.flatMap((write) => write.changes))
+    do {
+      // lmdb answers for the batch alone, not for what is in it
+      await this.#objects.batch(() => {
+        changes.write(this.#objects, MAX_CHANGES)
+        void this.#metaDatabase.put(META_KEY, encodeMeta(changes.areWritten ? meta : this.#meta))
+      })
+      this.#fillUp()
+    } while (!changes.areWritten)
     this.#meta = meta
-    this.#fillUp()
   }
 
   /**

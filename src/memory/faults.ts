@@ -50,7 +50,7 @@ export interface Fate {
 
 /** What becomes of one write to a state store. */
 export interface WriteFate {
-  /** ms until it is on the disk. A process killed before has written nothing, one killed after has written all. */
+  /** ms until it is on the disk. A process that is killed before has written half of the objects, or nothing. */
   readonly durableAfterMs: number
   /** ms from there until the writer knows. */
   readonly knownAfterMs: number

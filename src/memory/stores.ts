@@ -3,14 +3,14 @@
  * it open.
  *
  * Invariants
- * 1. A write is on the disk as a whole or not at all, in the order of the calls. A process that is killed before that
- *    moment has written nothing; the disk may hold it before the writer knows.
+ * 1. A write is on the disk in the order of the calls, and in two parts, the meta with the second: a process that is
+ *    killed may have written nothing, half of the objects, or all; the disk may hold it before the writer knows.
  * 2. After a write that failed none succeeds, until the store is opened anew.
  * 3. One living process has the directory; a dead one's lock counts for nothing.
  */
 import { PotorooError } from '../errors.js'
 import type { ByteString } from '../core/byte-string.js'
-import type { Changes } from '../core/changes.js'
+import type { Change, Changes } from '../core/changes.js'
 import { noFaults } from './faults.js'
 import { sleep } from './waiting.js'
 import type { Faults } from './faults.js'
@@ -22,6 +22,8 @@ interface Contents {
   readonly values: Map<ByteString, ByteString>
   meta: StoreMeta | undefined
   damaged: boolean
+  /** Some objects may be newer than the meta, as of up to this position in the changelog. */
+  aheadTo: number
 }
 
 export interface OpenDiskOptions {
@@ -50,7 +52,7 @@ export class MemoryDisk {
   }
 
   /** What is on the disk for a task, for tests to look at. */
-  look(task: string): { readonly meta: StoreMeta | undefined; readonly values: ReadonlyMap<ByteString, ByteString> } {
+  look(task: string): Pick<Contents, 'meta' | 'aheadTo'> & { readonly values: ReadonlyMap<ByteString, ByteString> } {
     return this.contents(task)
   }
 
@@ -73,7 +75,7 @@ export class MemoryDisk {
   contents(task: string): Contents {
     const there = this.#stores.get(task)
     if (there !== undefined) return there
-    const made: Contents = { values: new Map(), meta: undefined, damaged: false }
+    const made: Contents = { values: new Map(), meta: undefined, damaged: false, aheadTo: -1 }
     this.#stores.set(task, made)
     return made
   }
@@ -207,18 +209,26 @@ class MemoryStateStore implements StateStore {
   async #write(changes: readonly Changes[], meta: StoreMeta | undefined): Promise<void> {
     const { clock, name } = this.process
     const { durableAfterMs, knownAfterMs, fails } = this.faults.write({ process: name, task: this.task })
-    await sleep(clock, durableAfterMs)
+    const all = changes.flatMap((part) => [...part])
+    const half = all.length >> 1
+    await sleep(clock, durableAfterMs / 2)
+    if (this.#failure === undefined) this.#apply(all.slice(0, half))
+    if (half > 0) this.contents.aheadTo = Math.max(this.contents.aheadTo, meta?.changelogPosition ?? -1)
+    await sleep(clock, durableAfterMs / 2)
     if (fails === true) {
       this.#failure = new PotorooError('STORE_FAILED', `The store of ${this.task} can't be written: disk full`)
     }
     if (this.#failure !== undefined) throw this.#failure
-    for (const part of changes)
-      for (const { key, value } of part)
-        if (value === undefined) this.contents.values.delete(key)
-        else this.contents.values.set(key, value)
+    this.#apply(all.slice(half))
     if (meta !== undefined) this.contents.meta = meta
     this.events.written(meta)
     await sleep(clock, knownAfterMs)
+  }
+
+  #apply(changes: readonly Change[]): void {
+    for (const { key, value } of changes)
+      if (value === undefined) this.contents.values.delete(key)
+      else this.contents.values.set(key, value)
   }
 }
 
@@ -237,11 +247,12 @@ function snapshotOf(bytes: Buffer): Snapshot {
 
 const FORMAT = 'store in memory 1'
 
-const encode = ({ values, meta }: Contents): Buffer =>
+const encode = ({ values, meta, aheadTo }: Contents): Buffer =>
   Buffer.from(
     JSON.stringify({
       format: FORMAT,
       meta,
+      aheadTo,
       values: [...values],
     }),
   )
@@ -249,9 +260,14 @@ const encode = ({ values, meta }: Contents): Buffer =>
 /** Undefined for anything else. */
 function decode(bytes: Buffer): Contents | undefined {
   try {
-    const parsed = JSON.parse(bytes.toString()) as { format: string; meta?: StoreMeta; values: [string, string][] }
+    const parsed = JSON.parse(bytes.toString()) as Pick<Contents, 'aheadTo'> & {
+      format: string
+      meta?: StoreMeta
+      values: [string, string][]
+    }
     if (parsed.format !== FORMAT) return undefined
-    return { values: new Map(parsed.values), meta: parsed.meta, damaged: false }
+    const { meta, aheadTo } = parsed
+    return { values: new Map(parsed.values), meta, damaged: false, aheadTo }
   } catch {
     return undefined
   }

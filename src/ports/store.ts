@@ -20,10 +20,11 @@ export interface StateStore {
   /** What is stored under the key; undefined when nothing is. Synchronous: the hot path reads cold objects here. Keys up to 1,970 bytes. */
   get(key: ByteString): ByteString | undefined
   /**
-   * Applies all of it in one transaction; resolves when a later open in any process sees it. meta undefined leaves it as
-   * it is. Writes are applied in the order of the calls, and the changes in theirs; they are not to be altered any more.
-   * Rejects with STORE_FAILED (a full disk, say); the store then holds what it held before, and takes no write until it
-   * is opened anew, for a later one would leave a gap.
+   * Applies all of it, the meta with the last of it; resolves when a later open in any process sees it. meta undefined
+   * leaves it as it is. Writes are applied in the order of the calls, and the changes in theirs; they are not to be altered
+   * any more. Whoever ends in the middle leaves some of the changes, with the meta that was before. Rejects with
+   * STORE_FAILED (a full disk, say): so it is then, too, and the store takes no write until it is opened anew, for a later
+   * one would leave a gap.
    */
   write(changes: readonly Changes[], meta: StoreMeta | undefined): Promise<void>
   /** Number of stored objects. */

@@ -43,6 +43,18 @@ export function recordsOf(partition: PartitionLog): SeenRecord[] {
   return records
 }
 
+/** What a changelog gives each key after that position, one value after the other. */
+export function valuesAfter(position: number, partition: PartitionLog): ReadonlyMap<ByteString, readonly unknown[]> {
+  const values = new Map<ByteString, unknown[]>()
+  new PartitionView(partition, ({ buffer, keyStart, keyEnd, valueStart, valueEnd, offset }) => {
+    if (offset <= position || isCommitKey(buffer, keyStart, keyEnd)) return
+    const key = byteString(buffer, keyStart, keyEnd)
+    const value = valueStart < 0 ? undefined : byteString(buffer, valueStart, valueEnd)
+    values.set(key, [...(values.get(key) ?? []), value])
+  }).update()
+  return values
+}
+
 /** Follows a changelog: what a store that has all of it holds, and where its inputs stand. */
 export class ChangelogView {
   readonly values = new Map<ByteString, ByteString>()

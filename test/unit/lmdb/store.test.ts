@@ -158,6 +158,37 @@ describe('a store', () => {
     expect((await open(directory)).size()).toBe(1)
   })
 
+  it('does a large write in parts, the positions with the last one: whoever dies in between begins where he was', async () => {
+    const store = await open(temporaryFolder())
+    await store.write([Changes.of([put('0', 'old'), put('gone', 'old')])], metaAt(1))
+    const numbers = Array.from({ length: 100_000 }, (_, i) => i)
+    // two commits, of which the second changes objects of the first
+    const changes = [Changes.of(numbers.map((i) => put(String(i), 'new'))), Changes.of([put('5', 'newer')])]
+    changes[0]?.supersede(5)
+    const directory = temporaryFolder()
+    let copying: Promise<void> | undefined
+    let turns = 0
+    let isWritten = false
+    const writing = store.write([...changes, Changes.of([put('gone', undefined)])], metaAt(2)).then(() => {
+      isWritten = true
+    })
+    for (; !isWritten; turns++) {
+      if (store.size() > 2) copying ??= store.copyTo(directory)
+      await new Promise(setImmediate)
+    }
+    await writing
+    await copying
+    expect([store.size(), value(store, '5'), value(store, '99999'), value(store, 'gone')]).toEqual([100_000, 'newer', 'new', undefined]) // prettier-ignore
+    expect(store.meta()).toEqual(metaAt(2))
+
+    const half = await open(directory)
+    expect(half.meta()).toEqual(metaAt(1))
+    expect(half.size()).toBeGreaterThan(2)
+    expect(half.size()).toBeLessThan(100_000)
+    expect([value(half, '0'), value(half, 'gone')]).toEqual(['new', 'old'])
+    expect(turns).toBeGreaterThan(3)
+  })
+
   it('waits for its writes when it is closed, and is of no use then', async () => {
     const directory = temporaryFolder()
     const store = await open(directory)
