@@ -5,8 +5,8 @@
 import { homedir, hostname } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { pino } from 'pino'
+import * as v from 'valibot'
 import { definitionOf, type Application } from './api/application.js'
-import * as check from './checks.js'
 import { loadPartitioners } from './core/partitioner.js'
 import { isPotorooError, PotorooError } from './errors.js'
 import { brokersOf } from './kafka/environment.js'
@@ -52,46 +52,67 @@ export interface RunningWorker {
   stop(): Promise<void>
 }
 
-const optionChecks = {
-  brokers: check.someStrings,
-  ssl: check.optional(check.either(check.aBoolean, check.anObject)),
-  sasl: check.optional(
-    check.withFields({
-      mechanism: check.oneOf('plain', 'scram-sha-256', 'scram-sha-512'),
-      username: check.someText,
-      password: check.someText,
+/** Each says what the option must be, and never what it is: it may be a secret. */
+const mustBe = (what: string) => `must be ${what}`
+const text = v.string(mustBe('a string'))
+const someText = v.pipe(v.string(mustBe('a string, and not empty')), v.nonEmpty(mustBe('a string, and not empty')))
+const number = v.number(mustBe('a number'))
+/** One that can be called is one, too. */
+const object = v.custom<object>((value) => Object(value) === value, mustBe('an object'))
+const oneOf = <const T extends readonly string[]>(...words: T) => v.picklist(words, mustBe(words.join(' or ')))
+
+function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER) {
+  const to = most === Number.MAX_SAFE_INTEGER ? 'or more' : `to ${String(most)}`
+  const message = mustBe(`a whole number, ${String(least)} ${to}`)
+  return v.pipe(v.number(message), v.safeInteger(message), v.minValue(least, message), v.maxValue(most, message))
+}
+
+/** These fields, among others. A field that is not there at all is the object's issue in valibot, not the field's own. */
+const fields = <const T extends v.ObjectEntries>(entries: T) =>
+  v.object(entries, ({ expected }) => (expected === 'Object' ? mustBe('an object') : 'is missing'))
+
+const someStrings = mustBe('a list of strings, and not empty')
+
+const optionsSchema = fields({
+  brokers: v.pipe(v.array(text, someStrings), v.nonEmpty(someStrings)),
+  ssl: v.optional(v.union([v.boolean(), object], mustBe('true or false, or an object'))),
+  sasl: v.optional(
+    fields({
+      mechanism: oneOf('plain', 'scram-sha-256', 'scram-sha-512'),
+      username: someText,
+      password: someText,
     }),
   ),
-  name: check.optional(check.aString),
-  stateDir: check.optional(check.someText),
-  peers: check.optional(
-    check.withFields({
-      host: check.optional(check.aString),
-      port: check.optional(check.aNumber),
-      advertise: check.optional(check.aString),
-      token: check.optional(check.aString),
-      maxSnapshotBytesPerSecond: check.optional(check.aNumber),
+  name: v.optional(text),
+  stateDir: v.optional(someText),
+  peers: v.optional(
+    fields({
+      host: v.optional(text),
+      port: v.optional(number),
+      advertise: v.optional(text),
+      token: v.optional(text),
+      maxSnapshotBytesPerSecond: v.optional(number),
     }),
   ),
-  logger: check.optional(check.anObject),
-  topicPrefix: check.stringUpTo(100),
-  commitIntervalMs: check.wholeNumber(1, 10_000),
-  backlogCommitIntervalMs: check.wholeNumber(1, 10_000),
-  storeIntervalMs: check.wholeNumber(0, 60_000),
-  backlogStoreIntervalMs: check.wholeNumber(0, 600_000),
-  maxUnstoredBytes: check.wholeNumber(0),
-  maxHoldMs: check.wholeNumber(0, 3_600_000),
-  memoryBytes: check.wholeNumber(2 * 1024 * 1024),
-  bufferBytes: check.wholeNumber(1024 * 1024),
-  onError: check.oneOf('dead-letter', 'stop'),
-  replicationFactor: check.optional(check.wholeNumber(1, 100)),
-  sessionTimeoutMs: check.wholeNumber(1000, 1_800_000),
-  heartbeatIntervalMs: check.wholeNumber(10, 60_000),
-  rebalanceTimeoutMs: check.wholeNumber(500, 1_800_000),
-  standbys: check.wholeNumber(0, 10),
-  warmLag: check.wholeNumber(0),
-  handOverTimeoutMs: check.wholeNumber(0, 3_600_000),
-} as const satisfies Record<keyof WorkerOptions, check.Check>
+  logger: v.optional(object),
+  topicPrefix: v.pipe(text, v.maxLength(100, mustBe('a string of 100 characters at most'))),
+  commitIntervalMs: wholeNumber(1, 10_000),
+  backlogCommitIntervalMs: wholeNumber(1, 10_000),
+  storeIntervalMs: wholeNumber(0, 60_000),
+  backlogStoreIntervalMs: wholeNumber(0, 600_000),
+  maxUnstoredBytes: wholeNumber(0),
+  maxHoldMs: wholeNumber(0, 3_600_000),
+  memoryBytes: wholeNumber(2 * 1024 * 1024),
+  bufferBytes: wholeNumber(1024 * 1024),
+  onError: oneOf('dead-letter', 'stop'),
+  replicationFactor: v.optional(wholeNumber(1, 100)),
+  sessionTimeoutMs: wholeNumber(1000, 1_800_000),
+  heartbeatIntervalMs: wholeNumber(10, 60_000),
+  rebalanceTimeoutMs: wholeNumber(500, 1_800_000),
+  standbys: wholeNumber(0, 10),
+  warmLag: wholeNumber(0),
+  handOverTimeoutMs: wholeNumber(0, 3_600_000),
+} satisfies Record<keyof WorkerOptions, v.GenericSchema>)
 
 /**
  * Starts one worker of the application. Resolves when it has checked its topics and is joining the group. Rejects with a
@@ -136,11 +157,16 @@ type Given = { readonly [K in keyof WorkerOptions]: Exclude<WorkerOptions[K], un
 function checkOptions(options: WorkerOptions): Omit<RuntimeOptions, 'name'> {
   if (typeof options !== 'object' || (options as unknown) === null) throw invalid('the options are no object')
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Given
-  const unknown = Object.keys(given).filter((key) => !Object.hasOwn(optionChecks, key))
+  const unknown = Object.keys(given).filter((key) => !Object.hasOwn(optionsSchema.entries, key))
   if (unknown.length > 0) throw invalid(`there is no option ${unknown.join(', ')}`)
   const all = { ...defaults, memoryBytes: memoryShare(), ...given }
-  const wrong = check.wrongFields(optionChecks, all)
-  if (wrong !== undefined) throw invalid(wrong)
+  // Whatever has no message of its own gets one that tells no value.
+  const { issues = [] } = v.safeParse(optionsSchema, all, {
+    abortPipeEarly: true,
+    message: () => 'is not as it must be',
+  })
+  const wrong = issues.map((issue) => `${v.getDotPath(issue) ?? 'something'} ${issue.message}`)
+  if (wrong.length > 0) throw invalid(wrong.join('; '))
   const { name, stateDir = '', topicPrefix, brokers, logger, heartbeatIntervalMs, sessionTimeoutMs } = all
   brokersOf(brokers.join(), 'brokers')
   checkedTls(options.ssl)

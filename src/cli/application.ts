@@ -17,13 +17,19 @@ export interface LoadedApplication {
   readonly definition: ApplicationDefinition
 }
 
-/** Rejects with INVALID_CONFIGURATION (no such module) or INVALID_DEFINITION (it does not load, or is no application). */
-export async function loadApplication(path: string): Promise<LoadedApplication> {
+/** The module's file, of which nothing is loaded. Throws INVALID_CONFIGURATION where there is none. */
+export function moduleFile(path: string): string {
   const file = resolve(path)
   if (!existsSync(file))
     throw new PotorooError('INVALID_CONFIGURATION', `there is no module ${file} to load an application from`)
   if (/\.[cm]?tsx?$/.test(file))
     throw new PotorooError('INVALID_CONFIGURATION', `${file} is TypeScript: name the JavaScript that it is compiled to`)
+  return file
+}
+
+/** Rejects with INVALID_CONFIGURATION (no such module) or INVALID_DEFINITION (it does not load, or is no application). */
+export async function loadApplication(path: string): Promise<LoadedApplication> {
+  const file = moduleFile(path)
   let module: unknown
   try {
     module = await import(pathToFileURL(file).href)

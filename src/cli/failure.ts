@@ -18,7 +18,7 @@ export const failureLine = (failure: PotorooError): string =>
 
 const sentence = (text: string): string => (/[.!?:]$/.test(text.trimEnd()) ? text.trimEnd() : `${text.trimEnd()}.`)
 
-function stackOf(error: unknown): string {
+export function stackOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const own = error.stack ?? error.message
   return error.cause === undefined ? own : `${own}\ncaused by: ${stackOf(error.cause)}`

@@ -1,30 +1,40 @@
 /**
  * Workers as child processes of `potoroo run --workers`: the supervisor's side and the worker's.
  *
- * An IPC channel ties them together. Over it a worker says that it has started; and as the operating system closes it
+ * An IPC channel ties them together. Over it a worker says that it has started, or what is wrong with the command line or
+ * the application, which all workers share and which is to be said once; and as the operating system closes it
  * when the supervisor ends, by SIGKILL too, a worker notices that nobody looks after it any more, and stops.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
-import { messageOf, PotorooError } from '../errors.js'
+import { errorKinds, messageOf, PotorooError, type ErrorCode } from '../errors.js'
 import type { Clock } from '../ports/clock.js'
 import type { CliContext } from './context.js'
+import { stackOf } from './failure.js'
 import type { Exit, StartWorker, WorkerEvents } from './supervisor.js'
 
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url))
 const LF = 0x0a
 /** A line that is longer is passed on in parts. */
 const MAX_LINE_BYTES = 1024 * 1024
-/** What a worker has written is there when it ends; only a process that it left behind can hold its output open. */
+/** What a worker has written and told is there when it ends; only a process that it left behind can hold its output open. */
 const OUTPUT_AFTER_EXIT_MS = 1000
 
 type Output = Pick<CliContext, 'stdout' | 'stderr'>
 
-/** A terminal is handed on as it is, so that workers write to it as they would alone; else their lines are passed on. */
+/**
+ * A terminal is handed on as it is, so that workers write to it as they would alone; else their lines are passed on.
+ * `mistaken` is called with what a worker finds wrong before it starts, before its end is told.
+ */
 export const workerProcesses =
-  (argumentsOf: (worker: number) => readonly string[], output: Output, clock: Clock): StartWorker =>
+  (
+    argumentsOf: (worker: number) => readonly string[],
+    output: Output,
+    clock: Clock,
+    mistaken: (mistake: PotorooError) => void,
+  ): StartWorker =>
   (worker, events) => {
     let child: ChildProcess
     try {
@@ -37,7 +47,7 @@ export const workerProcesses =
       })
       return { pid: undefined, signal: () => undefined }
     }
-    void follow(child, events, output, clock)
+    void follow(child, { ...events, mistaken }, output, clock)
     return {
       pid: child.pid,
       signal: (name) => {
@@ -48,11 +58,21 @@ export const workerProcesses =
 
 const to = (stream: Output['stdout']): 'inherit' | 'pipe' => (stream.isTTY === true ? 'inherit' : 'pipe')
 
+interface Told extends WorkerEvents {
+  mistaken(mistake: PotorooError): void
+}
+
 /** Never rejects. */
-async function follow(child: ChildProcess, events: WorkerEvents, output: Output, clock: Clock): Promise<void> {
+async function follow(child: ChildProcess, events: Told, output: Output, clock: Clock): Promise<void> {
   child.on('message', (message: unknown) => {
     const name = startedName(message)
     if (name !== undefined) events.started(name)
+    const mistake = mistakeIn(message)
+    if (mistake !== undefined) events.mistaken(mistake)
+  })
+  const allTold = new Promise<void>((resolve) => {
+    child.once('disconnect', resolve)
+    if (!child.connected) resolve()
   })
   const passed = Promise.all([passLines(child.stdout, output.stdout), passLines(child.stderr, output.stderr)])
   const exit = await new Promise<Exit>((resolve) => {
@@ -67,8 +87,9 @@ async function follow(child: ChildProcess, events: WorkerEvents, output: Output,
   const giveUp = clock.after(OUTPUT_AFTER_EXIT_MS, () => {
     child.stdout?.destroy()
     child.stderr?.destroy()
+    if (child.connected) child.disconnect()
   })
-  await passed
+  await Promise.all([passed, allTold])
   giveUp.cancel()
   events.ended(exit)
 }
@@ -156,7 +177,29 @@ export function tellStarted(name: string): void {
   process.send?.({ started: name }, undefined, undefined, () => undefined)
 }
 
-const startedName = (message: unknown): string | undefined =>
-  typeof message === 'object' && message !== null && 'started' in message && typeof message.started === 'string'
-    ? message.started
-    : undefined
+const startedName = (told: unknown): string | undefined =>
+  isObject(told) && typeof told['started'] === 'string' ? told['started'] : undefined
+
+/** In a worker: tells the supervisor what is wrong. Resolves with whether that was possible. */
+export const tellMistake = (mistake: PotorooError): Promise<boolean> =>
+  new Promise((resolve) => {
+    const { code, message } = mistake
+    if (process.send === undefined) resolve(false)
+    else
+      process.send({ mistake: { code, message, stack: stackOf(mistake) } }, undefined, undefined, (error) => {
+        resolve(error === null)
+      })
+  })
+
+function mistakeIn(told: unknown): PotorooError | undefined {
+  if (!isObject(told) || !isObject(told['mistake'])) return undefined
+  const { code, message, stack } = told['mistake']
+  if (!isErrorCode(code) || typeof message !== 'string' || typeof stack !== 'string') return undefined
+  // Shown with --debug: what went on in the worker is what counts.
+  return Object.assign(new PotorooError(code, message), { stack })
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null
+
+const isErrorCode = (code: unknown): code is ErrorCode => typeof code === 'string' && Object.hasOwn(errorKinds, code)

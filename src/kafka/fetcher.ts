@@ -16,6 +16,11 @@ import { NodeReader, type Place, type ReaderHost } from './node-reader.js'
 
 /** For how long a topic may be unknown before its inputs fail: metadata lags, and a broker that starts knows nothing yet. */
 const UNKNOWN_TOPIC_MS = 10_000
+/**
+ * An input that comes to a batch which can't be read fails so much later: a task that fails drops what it has not committed,
+ * and what lies in front of the batch must be committed for anybody to skip that batch alone.
+ */
+const UNREADABLE_MS = 1_000
 const FIRST_PAUSE_MS = 50
 const MAX_PAUSE_MS = 1_000
 /** Stands for all brokers where one is named. */
@@ -55,6 +60,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
       flying: 0,
       rested: false,
       removed: false,
+      failing: undefined,
     }
     this.#places.set(input, place)
     const leader = this.cluster.leaderOf(input)
@@ -66,6 +72,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     const place = this.#places.get(input)
     if (!place) return
     place.removed = true
+    place.failing?.cancel()
     this.#places.delete(input)
     this.#seekers = this.#seekers.filter((seeking) => seeking.place !== place)
     this.#detach(place)
@@ -84,7 +91,10 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    for (const place of this.#places.values()) place.removed = true
+    for (const place of this.#places.values()) {
+      place.removed = true
+      place.failing?.cancel()
+    }
     this.#places.clear()
     this.#seekers = []
     this.#wakeSeek?.()
@@ -132,11 +142,23 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
         this.fail(place, new PotorooError('NOT_AUTHORIZED', `reading ${name}: ${errorName(answer.errorCode)}`))
         return
       case codes.CORRUPT_MESSAGE:
-        this.fail(place, new PotorooError('CORRUPT_BATCH', `${name} at ${String(position)}: damaged at the broker`))
+        this.unreadable(
+          place,
+          new PotorooError('CORRUPT_BATCH', `${name} at ${String(position)}: damaged at the broker`),
+        )
         return
       default:
         this.#unavailable(place, answer.errorCode)
     }
+  }
+
+  /** Takes the input out of the readers, and fails it some time later. */
+  unreadable(place: Place, error: Error): void {
+    if (place.removed || place.failing !== undefined) return
+    this.#detach(place)
+    place.failing = this.cluster.settings.clock.after(UNREADABLE_MS, () => {
+      this.fail(place, error)
+    })
   }
 
   /** Takes the input out, and tells it. */

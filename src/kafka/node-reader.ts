@@ -18,6 +18,7 @@
  *    batch larger than its bounds only for the first partition that has any.
  */
 import { PotorooError } from '../errors.js'
+import type { Timer } from '../ports/clock.js'
 import type { FetchInput } from '../ports/log.js'
 import { nameOf } from './admin.js'
 import type { Backoff } from './backoff.js'
@@ -38,6 +39,8 @@ export interface Place {
   /** The express found it empty: it waits for the next poll, or to be woken. */
   rested: boolean
   removed: boolean
+  /** It came to what can't be read, and fails soon. */
+  failing: Timer | undefined
 }
 
 export interface ReaderHost {
@@ -49,7 +52,7 @@ export interface ReaderHost {
   lost(nodeId: number, places: readonly Place[], error: unknown): void
   answered(nodeId: number): void
   refused(place: Place, position: number, answer: PartitionAnswer): void
-  fail(place: Place, error: Error): void
+  unreadable(place: Place, error: Error): void
 }
 
 interface Asked {
@@ -204,7 +207,7 @@ export class NodeReader {
       const figures = { topic, partition, position, nextPosition, highWatermark, lastStableOffset }
       input.deliver({ ...figures, batches, bytes, asked, arrived })
     } catch (error) {
-      this.host.fail(place, error instanceof PotorooError ? withPlace(error, answer) : toError(error))
+      this.host.unreadable(place, error instanceof PotorooError ? withPlace(error, answer) : toError(error))
     }
   }
 

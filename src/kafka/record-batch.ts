@@ -89,7 +89,8 @@ export interface BatchesRead {
 
 /**
  * Takes the whole batches out of one partition's part of a fetch response, for a read-committed reader. The last one may
- * be cut off: it is left for the next fetch. So is what would take too much memory when it is decompressed.
+ * be cut off: it is left for the next fetch. So is what would take too much memory when it is decompressed, and a batch
+ * that can't be read behind others that can: they are processed, and who skips that one skips nothing else.
  *
  * Throws CORRUPT_BATCH, or UNSUPPORTED_FORMAT for topics that still hold the formats before v2.
  */
@@ -98,11 +99,29 @@ export function readBatches(
   position: number,
   abortedTransactions: readonly AbortedTransaction[],
 ): BatchesRead {
-  const batches: RecordBatch[] = []
+  const read: Reading = { batches: [], nextPosition: position, bytes: 0 }
+  try {
+    readAll(raw, position, abortedTransactions, read)
+  } catch (error) {
+    if (read.nextPosition === position) throw error
+  }
+  return read
+}
+
+interface Reading extends BatchesRead {
+  nextPosition: number
+  bytes: number
+}
+
+/** Into `read`, batch by batch. */
+function readAll(
+  raw: Buffer,
+  position: number,
+  abortedTransactions: readonly AbortedTransaction[],
+  read: Reading,
+): void {
   const aborted = abortedTransactions.length === 0 ? undefined : new AbortedProducers(abortedTransactions)
-  let nextPosition = position
   let previousOffset = -1
-  let bytes = 0
   let decompressedBytes = 0
   for (let start = 0, end = 0; raw.length - start > at.magic; start = end) {
     if (decompressedBytes >= ENOUGH_DECOMPRESSED_BYTES) break
@@ -118,23 +137,23 @@ export function readBatches(
     }
     const lastOffset = baseOffset + lastOffsetDelta
     previousOffset = lastOffset
-    nextPosition = Math.max(nextPosition, lastOffset + 1)
     // Aborted transactions are followed below the position, too: one may reach beyond it.
-    if (attributes & CONTROL) {
-      aborted?.mark(raw, start, batchOf(raw, start, end, baseOffset, attributes))
-      continue
+    if (attributes & CONTROL) aborted?.mark(raw, start, batchOf(raw, start, end, baseOffset, attributes))
+    else if (
+      !(attributes & TRANSACTIONAL && aborted?.has(raw, start, baseOffset) === true) &&
+      lastOffset >= position &&
+      raw.readInt32BE(start + at.count) !== 0
+    ) {
+      const batch = batchOf(raw, start, end, baseOffset, attributes)
+      read.batches.push(batch)
+      if (batch.bytes === raw) read.bytes += end - start
+      else {
+        read.bytes += batch.bytes.length
+        decompressedBytes += batch.bytes.length
+      }
     }
-    if (attributes & TRANSACTIONAL && aborted?.has(raw, start, baseOffset) === true) continue
-    if (lastOffset < position || raw.readInt32BE(start + at.count) === 0) continue
-    const batch = batchOf(raw, start, end, baseOffset, attributes)
-    batches.push(batch)
-    if (batch.bytes === raw) bytes += end - start
-    else {
-      bytes += batch.bytes.length
-      decompressedBytes += batch.bytes.length
-    }
+    read.nextPosition = Math.max(read.nextPosition, lastOffset + 1)
   }
-  return { batches, nextPosition, bytes }
 }
 
 /**
@@ -181,7 +200,7 @@ function batchOf(raw: Buffer, start: number, end: number, baseOffset: number, at
   const section = start + BATCH_HEADER_BYTES
   let content: Pick<RecordBatch, 'bytes' | 'start' | 'end'> = { bytes: raw, start: section, end }
   if (codec !== NO_COMPRESSION) {
-    const bytes = decompressed(codec, raw.subarray(section, end), baseOffset)
+    const bytes = decompressed(codec, raw, start, end, baseOffset)
     content = { bytes, start: 0, end: bytes.length }
   }
   const baseTimestampMs = readTimeMs(raw, start + at.baseTimestamp)
@@ -189,11 +208,14 @@ function batchOf(raw: Buffer, start: number, end: number, baseOffset: number, at
   return { baseOffset, baseTimestampMs, appendTimeMs, count: raw.readInt32BE(start + at.count), ...content }
 }
 
-function decompressed(codec: number, section: Buffer, baseOffset: number): Buffer {
+function decompressed(codec: number, raw: Buffer, start: number, end: number, baseOffset: number): Buffer {
   try {
-    return decompress(codec, section)
+    return decompress(codec, raw.subarray(start + BATCH_HEADER_BYTES, end))
   } catch (error) {
-    throw corrupt(baseOffset, `it can't be decompressed: ${messageOf(error)}`, error)
+    // The header can be believed: its checksum is right. Who skips the batch needs to know where to.
+    const next = baseOffset + raw.readInt32BE(start + at.lastOffsetDelta) + 1
+    const why = `it can't be decompressed: ${messageOf(error)}; what follows it begins at offset ${String(next)}`
+    throw corrupt(baseOffset, why, error)
   }
 }
 

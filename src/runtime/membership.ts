@@ -49,6 +49,7 @@ export interface MembershipPlan {
 export class GroupMembership {
   #memberId = ''
   #generation = -1
+  #isLeader = false
   #stopped = false
   #sent = 0
   #confirmations: { readonly after: number; readonly resolve: () => void }[] = []
@@ -70,6 +71,10 @@ export class GroupMembership {
   }
   get generation(): number {
     return this.#generation
+  }
+  /** Whether it gave the group its assignment, when that was made last. */
+  get isLeader(): boolean {
+    return this.#isLeader
   }
 
   start(): void {
@@ -149,7 +154,8 @@ export class GroupMembership {
     )
     if (this.#isStopped()) return
     this.#became(joined.memberId)
-    const mine = await this.client.sync(joined, joined.leaderId === joined.memberId ? this.#lead(joined) : new Map())
+    this.#isLeader = joined.leaderId === joined.memberId
+    const mine = await this.client.sync(joined, this.#isLeader ? this.#lead(joined) : new Map())
     if (this.#isStopped()) return
     this.#generation = joined.generation
     const assignment = decodeAssignment(mine)

@@ -9,6 +9,8 @@ import type { Ports } from './options.js'
 /** Who has the task's store: whatever becomes of the work on it, the holder closes it. */
 export interface StoreHolder {
   store: StateStore | undefined
+  /** Why it can't be believed, though it is open: bytes in it could not be read. It is set aside when it is prepared next. */
+  damage?: string | undefined
 }
 
 export interface PreparedStore {
@@ -31,10 +33,10 @@ export async function prepareStore(
   holder: StoreHolder,
 ): Promise<PreparedStore> {
   const { partition } = plan
-  let why: string | undefined
+  let why = holder.damage
   try {
     holder.store ??= await env.stores.open(plan.id)
-    if (holder.store.meta() === undefined && holder.store.size() > 0) why = 'it was left half rebuilt'
+    if (holder.store.meta() === undefined && holder.store.size() > 0) why ??= 'it was left half rebuilt'
   } catch (error) {
     if (!isPotorooError(error, 'STORE_DAMAGED')) throw error
     why = messageOf(error)
@@ -79,21 +81,12 @@ async function setAside(
   env: Environment,
   holder: StoreHolder,
 ): Promise<PreparedStore> {
-  await discardStore(plan, why, env, holder)
-  const store = (holder.store = await env.stores.open(plan.id))
-  return { store, from, rebuilt: true }
-}
-
-/** Closes the store, if it is open, and sets it aside: whoever opens it next rebuilds it from the changelog. */
-export async function discardStore(
-  plan: TaskPlan,
-  why: string,
-  env: Pick<Environment, 'stores' | 'logger'>,
-  holder: StoreHolder,
-): Promise<void> {
   env.logger.warn({ task: plan.id, why }, 'the store is set aside, and rebuilt from the changelog')
   const former = holder.store
   holder.store = undefined
   await former?.close()
   await env.stores.discard(plan.id)
+  holder.damage = undefined
+  const store = (holder.store = await env.stores.open(plan.id))
+  return { store, from, rebuilt: true }
 }

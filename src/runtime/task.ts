@@ -25,7 +25,7 @@ import type { Fetched, FetchInput, PartitionPosition } from '../ports/log.js'
 import type { StoreMeta } from '../ports/store.js'
 import { activate, type Activation } from './activation.js'
 import type { TaskPlan } from './task-plan.js'
-import { discardStore, type StoreHolder } from './task-store.js'
+import type { StoreHolder } from './task-store.js'
 import { atMost, sleep, type Ports, type RuntimeOptions } from './options.js'
 import type { Fetcher } from '../ports/log.js'
 
@@ -111,9 +111,7 @@ export class Task {
   #backlogged = false
   /** The activation under way, or the last one. Never rejects. */
   #activating: Promise<void> = Promise.resolve()
-  /** Why the store can't be believed: a state object's bytes could not be read. */
-  #damage: string | undefined
-  /** Positions of the inputs when that was found last. */
+  /** Positions of the inputs when the store was found damaged last. */
   #damagedAt: readonly number[] | undefined
 
   /** `holder`: of a store that is open already, as a standby's; the task closes it. */
@@ -252,11 +250,6 @@ export class Task {
     const number = this.#life.become('restoring')
     const abort = (this.#abort = new AbortController())
     try {
-      if (this.#damage !== undefined) {
-        await this.#storing
-        await discardStore(this.plan, this.#damage, this.env, this.holder)
-        this.#damage = undefined
-      }
       // Before A1: whoever fences this worker does so later.
       const ownedAtMs = this.env.clock.now()
       const activation = await activate(this.plan, this.env, abort.signal, this.#storing, this.holder)
@@ -591,7 +584,7 @@ export class Task {
         return
       }
       this.#damagedAt = at
-      this.#damage = error.message
+      this.holder.damage = error.message
     }
     logger.warn(
       { task: this.id, code: error.code, error: error.message, retryInMs: this.#backOffMs },

@@ -5,7 +5,7 @@
 import type { ApplicationDefinition } from '../api/definition.js'
 import { topologyOf, namesOf } from '../core/topology.js'
 import type { HandOff, WorkerStatus } from '../core/worker-status.js'
-import { isPotorooError, messageOf, type PotorooError } from '../errors.js'
+import { messageOf, type PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
 import type { Fetcher } from '../ports/log.js'
 import type { TaskPlan } from './task-plan.js'
@@ -16,15 +16,14 @@ import { Standby } from './standby.js'
 import type { StoreHolder } from './task-store.js'
 import { atMost, MIN_INPUT_BYTES, sleep, type Ports, type RuntimeOptions } from './options.js'
 import { Task, type TaskEnvironment } from './task.js'
-import { checkPartitionCounts, planTasks } from './topics.js'
+import { planTasks } from './topics.js'
+import { TopicsWatch } from './topics-watch.js'
 
 /** Tasks run for this long before IO gets its turn, so that heartbeats and answers are not kept waiting. */
 const PUMP_MS = 10
 const SLICE_MS = 5
 const FLUSH_MS = 500
 const REFRESH_MS = 600_000
-/** Until it is noticed that partitions were added, records of keys that moved go to the dead letters. */
-const TOPICS_CHECK_MS = 5000
 const REJOIN_DELAY_MS = 100
 /** Before a worker makes the group rebalance, it waits so long for the others to know which tasks they have now. */
 const OTHERS_KNOW_MS = 1000
@@ -51,7 +50,7 @@ export class Worker {
   #environment: TaskEnvironment | undefined
   #closing: Promise<void> | undefined
   #refreshTimer: Timer | undefined
-  #topicsTimer: Timer | undefined
+  #topicsWatch: TopicsWatch | undefined
   #rejoinTimer: Timer | undefined
   readonly #standbys = new Map<string, Standby>()
   /** By task: what is being opened or closed, one after another. */
@@ -240,7 +239,9 @@ export class Worker {
     )
     this.#membership.start()
     this.#refreshLater()
-    this.#checkTopicsLater()
+    this.#topicsWatch = new TopicsWatch(this.#plans, ports, this.#membership, (error) => {
+      void this.#close(error)
+    })
     logger.info({ worker: options.name, group: names.group, tasks: this.#plans.size }, 'worker started')
   }
 
@@ -269,6 +270,7 @@ export class Worker {
     const { logger } = this.ports
     const environment = this.#environment
     if (environment === undefined || this.#closing !== undefined) return
+    this.#topicsWatch?.assigned()
     const me = this.#membership?.memberId
     this.#others = peers.filter(({ memberId }) => memberId !== me)
     this.#everybodyLeaves = everybodyLeaves
@@ -379,28 +381,6 @@ export class Worker {
     })
   }
 
-  #checkTopicsLater(): void {
-    this.#topicsTimer = this.ports.clock.after(TOPICS_CHECK_MS, () => {
-      void this.#checkTopics()
-    })
-  }
-
-  async #checkTopics(): Promise<void> {
-    const { log, logger } = this.ports
-    try {
-      await checkPartitionCounts(this.#plans.values(), log)
-    } catch (error) {
-      if (this.#closing !== undefined) return
-      if (isPotorooError(error, 'PARTITION_COUNT_CHANGED')) {
-        void this.#close(error)
-        return
-      }
-      // Brokers that don't answer are noticed, and said, by those who need them.
-      logger.debug({ error: messageOf(error) }, 'the partition counts of the sources could not be checked')
-    }
-    if (this.#closing === undefined) this.#checkTopicsLater()
-  }
-
   #runSoon(task: Task): void {
     if (this.#tasks.get(task.id) !== task) return
     this.#ready.add(task)
@@ -437,7 +417,7 @@ export class Worker {
   async #closeAll(error: PotorooError | undefined): Promise<void> {
     const { logger, log, stores, peers } = this.ports
     this.#refreshTimer?.cancel()
-    this.#topicsTimer?.cancel()
+    this.#topicsWatch?.stop()
     this.#rejoinTimer?.cancel()
     // What was processed before the failure is committed all the same: it is right.
     await Promise.all([...this.#tasks.values()].map((task) => task.close({ commit: true })))

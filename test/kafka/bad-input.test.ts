@@ -4,6 +4,7 @@ import { deadLetterHeaders } from '../../src/core/outbox.js'
 import { partitionOf } from '../../src/core/partitioner.js'
 import { exitCodes } from '../../src/errors.js'
 import { LedgerBench } from '../support/ledger.js'
+import { until } from '../support/until.js'
 
 const codesOf = (letters: readonly { readonly headers: Readonly<Record<string, string>> }[]) =>
   letters.map(({ headers }) => headers[deadLetterHeaders.code])
@@ -92,6 +93,47 @@ describe('bad input', () => {
     expect(balance?.value).toMatch(/"balance":1/)
     worker.kill('SIGTERM')
     expect((await worker.exited).code).toBe(0)
+  })
+
+  it('a batch that can not be read is skipped as docs/operations.md says, and nothing else is', async () => {
+    const bench = new LedgerBench()
+    await bench.createTopics()
+    const { testKafka, withAdmin } = await import('../support/topics.js')
+    const { CompressionTypes } = (await import('kafkajs')).default
+    const topic = bench.topic('commands')
+    await bench.send({ add: 1 }, { add: 2 })
+    const producer = testKafka().producer()
+    await producer.connect()
+    const lost = { key: 'a', value: '{"account":"a","add":100}' }
+    const messages = [lost, { key: 'a', value: Buffer.alloc(257 * 1024 * 1024, ' ') }]
+    await producer.send({ topic, compression: CompressionTypes.GZIP, messages })
+    await producer.disconnect()
+    await bench.send({ add: 10 })
+    const worker = bench.worker()
+    const said = new RegExp(`${topic}-0: the batch at offset (\\d+) .*what follows it begins at offset (\\d+)`)
+    const [, at, next = ''] = said.exec(await worker.line(/CORRUPT_BATCH/)) ?? []
+    expect([at, next]).toEqual(['2', '4'])
+    // 1. Until the group's position is the batch's.
+    const position = (): Promise<string | undefined> =>
+      withAdmin(async (admin) => {
+        const [found] = await admin.fetchOffsets({ groupId: bench.group, topics: [topic] })
+        return found?.partitions[0]?.offset
+      })
+    await until('what is in front of it is done', async () => (await position()) === at)
+    expect(await bench.balances(2)).toEqual([1, 3])
+    // 2.
+    worker.kill('SIGTERM')
+    expect((await worker.exited).code).toBe(0)
+    // 3. What kafka-consumer-groups asks the coordinator for.
+    await withAdmin((admin) =>
+      admin.setOffsets({ groupId: bench.group, topic, partitions: [{ partition: 0, offset: next }] }),
+    )
+    // 4.
+    const again = bench.worker()
+    expect(await again.line(/it was reset, and is honoured/)).toMatch(/offset 4 is not the committed position 2/)
+    expect(await bench.balances(3)).toEqual([1, 3, 13])
+    again.kill('SIGTERM')
+    expect((await again.exited).code).toBe(0)
   })
 
   it('a computation that throws leaves its state object as it was; so does a state object too large for the changelog', async () => {

@@ -1,13 +1,16 @@
 /** `potoroo run --workers` on a real broker: what becomes of the workers when one of them, or their supervisor, ends. */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { exitCodes } from '../../src/errors.js'
 import { type CliProcess, startCli } from '../support/cli.js'
 import { LEDGER, LedgerBench } from '../support/ledger.js'
-import type { LogLine } from '../support/market-spread.js'
+import { type LogLine, temporaryDirectory } from '../support/market-spread.js'
 import { withAdmin } from '../support/topics.js'
 import { until } from '../support/until.js'
+
+const SAME_LEDGER = `export { default } from ${JSON.stringify(pathToFileURL(resolve(LEDGER)).href)}`
 
 const linesOf = (cli: CliProcess, msg: RegExp): LogLine[] =>
   cli.stdout.map((line) => JSON.parse(line) as LogLine).filter((line) => msg.test(line.msg))
@@ -122,6 +125,38 @@ describe('a supervisor', () => {
     expect((await cli.exited).code).toBe(exitCodes.usage)
     expect(cli.stderr).toHaveLength(1)
     expect(cli.stdout).toEqual([])
+  })
+
+  it.each<[string, string, string, readonly string[]]>([
+    ['does not load', 'INVALID_DEFINITION', 'export default {', []],
+    ['throws', 'INVALID_DEFINITION', 'throw new Error("on purpose")', []],
+    ['exports no application', 'INVALID_DEFINITION', 'export const application = 1', []],
+    ['is given wrong brokers', 'INVALID_CONFIGURATION', SAME_LEDGER, ['--brokers=http://x:1']],
+    ['is given a wrong token', 'INVALID_CONFIGURATION', SAME_LEDGER, ['--peer-host=0.0.0.0']],
+  ])('says once what its workers found wrong, and ends: the application %s', async (_what, code, text, flags) => {
+    const directory = temporaryDirectory()
+    const loads = join(directory, 'loads')
+    const path = join(directory, 'application.mjs')
+    // A module that does not compile loads nowhere; any other notes who loads it.
+    const note = `(await import('node:fs')).appendFileSync(${JSON.stringify(loads)}, process.pid + '\\n');`
+    writeFileSync(path, text.endsWith('{') ? text : `${note}\n${text}`)
+    const cli = startCli(['run', path, '--workers=3', '--name=w', `--state-dir=${directory}`, ...flags])
+    expect(await cli.exited).toEqual({ code: exitCodes.usage, signal: null })
+    expect(cli.stderr).toEqual([expect.stringContaining(`error ${code}: `)])
+    expect(pidsOf(cli)).toHaveLength(3)
+    expect(linesOf(cli, /^worker died/)).toEqual([])
+    expect(linesOf(cli, /not started again$/)[0]).toMatchObject({ exitCode: exitCodes.usage, level: 50 })
+    // The supervisor loads nothing itself: its workers would wait for that.
+    if (existsSync(loads))
+      expect(pidsOf(cli).map(String)).toEqual(expect.arrayContaining(readFileSync(loads, 'utf8').trim().split('\n')))
+  })
+
+  it('with --debug, says with it where in the application that was', async () => {
+    const path = join(temporaryDirectory(), 'application.mjs')
+    writeFileSync(path, 'function faulty() { throw new Error("on purpose") }\nfaulty()')
+    const cli = startCli(['--debug', 'run', path, '--workers=2'])
+    expect((await cli.exited).code).toBe(exitCodes.usage)
+    expect(cli.stderr.filter((line) => /at faulty .*application\.mjs:1/.test(line))).toHaveLength(1)
   })
 
   it('a second signal kills the workers that do not stop', async () => {

@@ -8,3 +8,9 @@ export interface Plant {
 
 /** Returns the folder in which they are. */
 export function compileSimulation(name: string, plants?: readonly Plant[]): string
+
+/** Makes the folder for what is compiled of that checkout, and notes there whose it is. */
+export function folderFor(checkout: string, within?: string): string
+
+/** Removes the folders of checkouts that are gone, and what has named none for a day. */
+export function removeForsaken(within?: string): void

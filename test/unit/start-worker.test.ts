@@ -95,4 +95,57 @@ describe('an option that is rubbish', () => {
       })
     },
   )
+
+  it.each<[string, object]>([
+    ['brokers must be a list of strings, and not empty', { brokers: [] }],
+    ['brokers.1 must be a string', { brokers: ['127.0.0.1:1', 7] }],
+    ['ssl must be true or false, or an object', { ssl: 7 }],
+    ['sasl must be an object', { sasl: secret }],
+    [
+      'sasl.mechanism must be plain or scram-sha-256 or scram-sha-512; sasl.username is missing; sasl.password is missing',
+      { sasl: { mechanism: [secret] } },
+    ],
+    [
+      'sasl.username must be a string, and not empty; sasl.password must be a string, and not empty',
+      { sasl: { mechanism: 'plain', username: [secret], password: '' } },
+    ],
+    ['peers.token must be a string', { peers: { token: [secret] } }],
+    ['logger must be an object', { logger: 'x' }],
+    ['topicPrefix must be a string of 100 characters at most', { topicPrefix: 'x'.repeat(101) }],
+    ...[0, 10_001, 1.5, '20', NaN, null].map((commitIntervalMs): [string, object] => [
+      'commitIntervalMs must be a whole number, 1 to 10000',
+      { commitIntervalMs },
+    ]),
+    ...[-1, 2 ** 53, Infinity].map((warmLag): [string, object] => [
+      'warmLag must be a whole number, 0 or more',
+      { warmLag },
+    ]),
+    ['onError must be dead-letter or stop', { onError: ['stop'] }],
+    ['storeIntervalMs must be a whole number, 0 to 60000; standbys must be a whole number, 0 to 10', { standbys: 11, storeIntervalMs: -1 }], // prettier-ignore
+  ])('is told with what it must be, and all that are, at once: %s', async (message, options) => {
+    const given = { brokers: ['127.0.0.1:1'], logger: silentLogger, ...options }
+    await expect(startWorker(app, given as WorkerOptions)).rejects.toMatchObject({
+      message,
+    })
+  })
+
+  it.each<object>([
+    {
+      ssl: true,
+      topicPrefix: 'x'.repeat(100),
+      commitIntervalMs: 1,
+      backlogCommitIntervalMs: 10_000,
+      storeIntervalMs: 0,
+    },
+    { ssl: { rejectUnauthorized: false }, sasl: { mechanism: 'plain', username: 'u', password: secret, other: 7 } },
+    { ssl: undefined, sasl: undefined, peers: undefined, name: undefined, replicationFactor: undefined },
+    { peers: {}, name: 'x'.repeat(100), onError: 'stop', replicationFactor: 100, standbys: 10, warmLag: 0 },
+    { peers: { host: 'x', port: 0.5, advertise: 'x', token: '', maxSnapshotBytesPerSecond: Infinity } },
+    { logger: Object.assign(() => undefined, silentLogger), warmLag: Number.MAX_SAFE_INTEGER, stateDir: 'x' },
+    { sessionTimeoutMs: 1_800_000, heartbeatIntervalMs: 10, rebalanceTimeoutMs: 500, handOverTimeoutMs: 3_600_000 },
+  ])('is nothing of these, beside one that is: %j', async (options) => {
+    await expect(startWorker(app, { ...options, brokers: 7 } as never)).rejects.toMatchObject({
+      message: 'brokers must be a list of strings, and not empty',
+    })
+  })
 })

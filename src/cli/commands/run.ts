@@ -1,45 +1,16 @@
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { pino } from 'pino'
-import { exitCodes } from '../../errors.js'
+import type { PotorooError } from '../../errors.js'
 import { defaults } from '../../runtime/options.js'
-import { startWorker, type WorkerOptions } from '../../start-worker.js'
-import { loadApplication } from '../application.js'
-import { connectionOf } from '../connection.js'
+import { moduleFile } from '../application.js'
 import type { CliContext } from '../context.js'
-import {
-  connectionHelp,
-  type ConnectionFlags,
-  port,
-  size,
-  wholeNumber,
-  withConnection,
-  withTopicPrefix,
-} from '../options.js'
-import { supervisorGone, tellStarted, workerArguments, workerProcesses } from '../supervised-process.js'
+import { connectionHelp, port, size, wholeNumber, withConnection, withTopicPrefix } from '../options.js'
+import type { RunFlags } from '../run-worker.js'
+import { workerArguments, workerProcesses } from '../supervised-process.js'
 import { Supervisor } from '../supervisor.js'
+import { prettyLogger } from '../pretty-logger.js'
 import { memoryShare, systemClock } from '../../system.js'
-
-interface RunFlags extends ConnectionFlags {
-  readonly workers: number
-  /** Set by the supervisor: this process is one of its workers. */
-  readonly supervised?: boolean
-  readonly name?: string
-  readonly stateDir?: string
-  readonly commitInterval: number
-  readonly backlogCommitInterval: number
-  readonly topicPrefix: string
-  readonly onError: 'dead-letter' | 'stop'
-  readonly replicationFactor?: number
-  readonly storeInterval: number
-  readonly backlogStoreInterval: number
-  readonly memory?: number
-  readonly logLevel: string
-  readonly standbys: number
-  readonly peerHost: string
-  readonly peerPort: number
-  readonly peerAdvertise?: string
-}
 
 export function registerRun(program: Command, context: CliContext): void {
   const command = program
@@ -133,16 +104,16 @@ Examples:
   potoroo run dist/market-spread/application.js --workers 4
   potoroo run dist/application.js --name w1 --state-dir /var/lib/app/w1 --on-error stop`,
     )
-    .action((path: string, flags: RunFlags) =>
-      flags.workers === 1 ? runWorker(path, flags, context) : runWorkers(path, flags, command, context),
-    )
+    .action(async (path: string, flags: RunFlags) => {
+      // A supervisor needs nothing of what a worker is made of, and its workers wait for it.
+      if (flags.workers === 1) await (await import('../run-worker.js')).runWorker(path, flags, context)
+      else await runWorkers(path, flags, command, context)
+    })
 }
 
 async function runWorkers(path: string, flags: RunFlags, command: Command, context: CliContext): Promise<void> {
   const stop = context.stopRequested()
-  // What every worker would stumble over is said once, here.
-  connectionOf(context.env, flags)
-  await loadApplication(path)
+  moduleFile(path)
   const { name, stateDir, peerPort } = flags
   const argumentsOf = (worker: number): string[] =>
     workerArguments(command, [path], {
@@ -152,8 +123,9 @@ async function runWorkers(path: string, flags: RunFlags, command: Command, conte
       memory: String(flags.memory ?? memoryShare(flags.workers)),
     })
   const names = Array.from({ length: flags.workers }, (_, i) => `${name ?? 'worker'}-${String(i + 1)}`)
+  let mistake: PotorooError | undefined
   const supervisor = new Supervisor(names, {
-    start: workerProcesses(argumentsOf, context, systemClock),
+    start: workerProcesses(argumentsOf, context, systemClock, (error) => (mistake ??= error)),
     clock: systemClock,
     logger: supervisorLogger(flags, context),
   })
@@ -166,54 +138,10 @@ async function runWorkers(path: string, flags: RunFlags, command: Command, conte
   }
   stop.addEventListener('abort', onStop)
   if (stop.aborted) onStop()
-  context.exitCode(await supervisor.run())
-}
-
-async function runWorker(path: string, flags: RunFlags, context: CliContext): Promise<void> {
-  const supervised = flags.supervised === true
-  const stops = [context.stopRequested(), ...(supervised ? [supervisorGone()] : [])]
-  const { application } = await loadApplication(path)
-  const options: WorkerOptions = {
-    ...connectionOf(context.env, flags),
-    topicPrefix: flags.topicPrefix,
-    commitIntervalMs: flags.commitInterval,
-    backlogCommitIntervalMs: flags.backlogCommitInterval,
-    onError: flags.onError,
-    replicationFactor: flags.replicationFactor,
-    storeIntervalMs: flags.storeInterval,
-    backlogStoreIntervalMs: flags.backlogStoreInterval,
-    memoryBytes: flags.memory,
-    standbys: flags.standbys,
-    peers: {
-      host: flags.peerHost,
-      port: flags.peerPort,
-      advertise: flags.peerAdvertise,
-      token: context.env.POTOROO_PEER_TOKEN,
-    },
-    logger: workerLogger(flags, context),
-    ...(flags.name === undefined ? {} : { name: flags.name }),
-    ...(flags.stateDir === undefined ? {} : { stateDir: flags.stateDir }),
-  }
-  const worker = await startWorker(application, options)
-  if (supervised) tellStarted(worker.name)
-  const onStop = (): void => {
-    void worker.stop()
-  }
-  for (const stop of stops) {
-    stop.addEventListener('abort', onStop)
-    if (stop.aborted) onStop()
-  }
-  await worker.ended
-  context.exitCode(exitCodes.ok)
-}
-
-/** Written synchronously: what a worker says last is what matters most. */
-function workerLogger({ logLevel, supervised = false }: RunFlags, context: CliContext) {
-  if (context.stdout.isTTY === true) return prettyLogger(logLevel, supervised)
-  const destination = pino.destination({ dest: 1, sync: true })
-  // A supervisor that is gone takes no lines any more: the worker has to come to its stop all the same.
-  if (supervised) destination.on('error', () => undefined)
-  return pino({ level: logLevel, base: { pid: process.pid } }, destination)
+  const code = await supervisor.run()
+  // What every worker stumbles over is said once, here.
+  if (mistake !== undefined) throw mistake
+  context.exitCode(code)
 }
 
 /** Through the stream that the workers' lines go through, so that lines stay whole. */
@@ -221,11 +149,3 @@ function supervisorLogger({ logLevel }: RunFlags, { stdout }: CliContext) {
   if (stdout.isTTY === true) return prettyLogger(logLevel, true)
   return pino({ level: logLevel, base: { pid: process.pid } }, { write: (line) => void stdout.write(line) })
 }
-
-/** Several processes on one terminal are told apart by their ids. */
-const prettyLogger = (level: string, several: boolean) =>
-  pino({
-    level,
-    base: { pid: process.pid },
-    transport: { target: 'pino-pretty', options: { destination: 1, ...(several ? {} : { ignore: 'pid' }) } },
-  })

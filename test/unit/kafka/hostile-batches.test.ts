@@ -34,7 +34,16 @@ function contents(batches: readonly RecordBatch[]): string[] {
   }
   return records
 }
-const read = (raw: Buffer): string[] => contents(readBatches(raw, 0, []).batches)
+/** To its end, as a reader that goes on behind what it got. */
+function read(raw: Buffer): string[] {
+  const records: string[] = []
+  for (let position = 0; ;) {
+    const { batches, nextPosition } = readBatches(raw, position, [])
+    if (nextPosition === position) return records
+    records.push(...contents(batches))
+    position = nextPosition
+  }
+}
 
 /** What it holds, or undefined where that was refused as it should be. */
 function attempt(raw: Buffer): string[] | undefined {

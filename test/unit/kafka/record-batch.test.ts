@@ -479,7 +479,7 @@ describe('readBatches: damage', () => {
   test('sealed damage: a negative last offset, offsets that fall, more or fewer records than named', () => {
     expect(errorOf(() => read([batch({ lastOffsetDelta: -1 })])).code).toBe('CORRUPT_BATCH')
     const [five, six] = [batch({ baseOffset: 5, keys: ['a', 'b'] }), batch({ baseOffset: 6 })]
-    expect(errorOf(() => read([five, six])).code).toBe('CORRUPT_BATCH')
+    expect(errorOf(() => read([five, six], 7)).code).toBe('CORRUPT_BATCH')
     for (const count of [-1, 1, 3]) {
       expect(errorOf(() => visible([batch({ keys: ['a', 'b'], count })])).code).toBe('CORRUPT_BATCH')
     }
@@ -488,7 +488,34 @@ describe('readBatches: damage', () => {
   test('says at which offset', () => {
     const raw = Buffer.concat([batch({ baseOffset: 4 }), batch({ baseOffset: 5, keys: ['damaged'] })])
     raw[raw.length - 1] = 0xff
-    expect(errorOf(() => readBatches(raw, 4, [])).message).toContain('the batch at offset 5')
+    expect(errorOf(() => readBatches(raw, 5, [])).message).toContain('the batch at offset 5')
+  })
+
+  test('says where to go on, when the header is right', () => {
+    const section = (): Buffer => Buffer.from('nonsense')
+    const raw = batch({ baseOffset: 5, keys: ['a', 'b', 'c'], attributes: 1, section })
+    expect(errorOf(() => readBatches(raw, 5, [])).message).toMatch(/what follows it begins at offset 8$/)
+    // Where it is not, nothing that it says can be believed.
+    raw[raw.length - 1] = 0xff
+    expect(errorOf(() => readBatches(raw, 5, [])).message).not.toContain('follows')
+  })
+
+  test('leaves what lies in front of it readable', () => {
+    const section = (): Buffer => Buffer.from('nonsense')
+    const broken = batch({ baseOffset: 6, attributes: 1, section })
+    const inFront: readonly [Buffer, string[]][] = [
+      [batch({ baseOffset: 4, keys: ['a', 'b'] }), ['4:a', '5:b']],
+      // Nobody sees anything of these, but they are read.
+      [marker(5, 5n, COMMIT), []],
+      [batch({ baseOffset: 4, keys: ['a', 'b'], count: 0 }), []],
+    ]
+    for (const [first, records] of inFront) {
+      const raw = Buffer.concat([first, broken, batch({ baseOffset: 7 })])
+      const { batches, nextPosition } = readBatches(raw, 4, [])
+      expect(recordsOf(batches)).toEqual(records)
+      expect(nextPosition).toBe(6)
+      expect(errorOf(() => readBatches(raw, 6, [])).message).toContain('the batch at offset 6')
+    }
   })
 
   test('any change of a byte gives an error, or whole batches as they were', () => {

@@ -142,11 +142,15 @@ describe('a state object in the store that cannot be read', () => {
       { msg: SET_ASIDE, task: TASK, why: expect.stringContaining('ledger') as string },
     ])
     const active = books.lines.filter(({ msg }) => msg === 'task is active')
-    expect(active).toMatchObject([{ task: TASK }, { task: TASK, replayedFrom: 0 }])
+    expect(active).toMatchObject([
+      { task: TASK, rebuilt: false },
+      { task: TASK, rebuilt: true, replayedFrom: 0 },
+    ])
     expect(active[0]?.['replayedFrom']).toBeGreaterThan(0)
     // What was rebuilt can be trusted: by the next activation, and by the next life.
     books.fence()
     expect(await books.book('ada')).toEqual(['ada 5'])
+    expect(books.lines.findLast(({ msg }) => msg === 'task is active')).toMatchObject({ rebuilt: false })
     await books.kill()
     await books.start()
     expect([...books.stored.keys()].sort()).toEqual([...sound.keys()].sort())

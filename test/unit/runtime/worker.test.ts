@@ -330,6 +330,110 @@ test('a worker whose disk takes nothing from its standbys stops, so that the gro
   ])
 })
 
+describe('partitions that are added to a source', () => {
+  interface Scene {
+    readonly group: TestGroup
+    /** Processes whose questions about topics are not answered. */
+    readonly blind: Set<string>
+    readonly asked: string[]
+    readonly processes: ReadonlyMap<string, SimulatedProcess>
+  }
+  /** Three workers at rest; the first to come leads. */
+  async function three(): Promise<Scene> {
+    const blind = new Set<string>()
+    const asked: string[] = []
+    const faults: Faults = {
+      ...noFaults,
+      request: (request) => {
+        const asks = request.api === 'describeTopics'
+        if (asks) asked.push(request.process)
+        return {
+          ...noFaults.request(request),
+          ...(asks && blind.has(request.process) ? { fault: 'request-lost' } : {}),
+        }
+      },
+    }
+    const group = new TestGroup(2, {}, faults)
+    const processes = new Map<string, SimulatedProcess>()
+    for (const name of ['w1', 'w2', 'w3']) processes.set(name, await group.start(name))
+    await group.scheduler.advance(LONG_MS)
+    asked.length = 0
+    return { group, blind, asked, processes }
+  }
+  const changed = { code: 'PARTITION_COUNT_CHANGED' }
+  /** The leader looks after 2.5 s, the others as long after the rebalance. */
+  const NOTICED_MS = 5500
+
+  test('are looked for by the leader alone, and by the others when the group has rebalanced', async () => {
+    const { group, asked } = await three()
+    await group.scheduler.advance(60_000)
+    expect(new Set(asked)).toEqual(new Set(['w1']))
+    expect(asked.length).toBeGreaterThan(20)
+    asked.length = 0
+    await group.stop('w3')
+    await group.scheduler.advance(LONG_MS)
+    expect(asked.filter((name) => name === 'w2')).toHaveLength(1)
+  })
+
+  test('stop all workers soon', async () => {
+    const { group } = await three()
+    group.cluster.addPartitions('orders', 3)
+    await group.scheduler.advance(NOTICED_MS)
+    expect(group.failures).toMatchObject([changed, changed, changed])
+  })
+
+  test.each([0, 1000, 10_000])('stop those who are left when the leader dies, %i ms before', async (ms) => {
+    const { group, processes } = await three()
+    processes.get('w1')?.kill()
+    await group.scheduler.advance(ms)
+    group.cluster.addPartitions('quotes', 3)
+    await group.scheduler.advance(NOTICED_MS)
+    expect(group.failures).toMatchObject([changed, changed])
+  })
+
+  test('stop those who are left when the leader dies soon after', async () => {
+    const { group, processes } = await three()
+    group.cluster.addPartitions('orders', 3)
+    processes.get('w1')?.kill()
+    await group.scheduler.advance(NOTICED_MS)
+    expect(group.failures).toMatchObject([changed, changed])
+  })
+
+  test('are noticed after a rebalance by all but a leader that gets no answer, and by that one when it gets one', async () => {
+    const { group, blind } = await three()
+    blind.add('w1')
+    group.cluster.addPartitions('orders', 3)
+    await group.scheduler.advance(LONG_MS)
+    expect(group.failures).toEqual([])
+    await group.stop('w3')
+    await group.scheduler.advance(NOTICED_MS)
+    expect(group.failures).toMatchObject([changed])
+    blind.clear()
+    await group.scheduler.advance(LONG_MS)
+    expect(group.failures).toMatchObject([changed, changed])
+  })
+
+  test('are asked about after a rebalance until there is an answer', async () => {
+    const { group, blind } = await three()
+    for (const name of ['w1', 'w2']) blind.add(name)
+    group.cluster.addPartitions('orders', 3)
+    await group.stop('w3')
+    await group.scheduler.advance(2 * LONG_MS)
+    expect(group.failures).toEqual([])
+    blind.delete('w2')
+    await group.scheduler.advance(LONG_MS)
+    expect(group.failures).toMatchObject([changed])
+  })
+
+  test('are noticed at last though nothing rebalances, and the leader gets no answer', async () => {
+    const { group, blind } = await three()
+    blind.add('w1')
+    group.cluster.addPartitions('orders', 3)
+    await group.scheduler.advance(310_000)
+    expect(group.failures).toMatchObject([changed, changed])
+  })
+})
+
 describe('the store of an idle task', () => {
   test('is said to be at the end of its changelog only while the group has it here', async () => {
     let away = false

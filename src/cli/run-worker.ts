@@ -1,0 +1,90 @@
+/** What `potoroo run` does in a worker's own process; src/cli/commands/run.ts says which flags there are. */
+import { pino } from 'pino'
+import { exitCodes, isPotorooError } from '../errors.js'
+import { startWorker, type WorkerOptions } from '../start-worker.js'
+import { loadApplication } from './application.js'
+import { connectionOf } from './connection.js'
+import type { CliContext } from './context.js'
+import type { ConnectionFlags } from './options.js'
+import { prettyLogger } from './pretty-logger.js'
+import { supervisorGone, tellMistake, tellStarted } from './supervised-process.js'
+
+export interface RunFlags extends ConnectionFlags {
+  readonly workers: number
+  /** Set by the supervisor: this process is one of its workers. */
+  readonly supervised?: boolean
+  readonly name?: string
+  readonly stateDir?: string
+  readonly commitInterval: number
+  readonly backlogCommitInterval: number
+  readonly topicPrefix: string
+  readonly onError: 'dead-letter' | 'stop'
+  readonly replicationFactor?: number
+  readonly storeInterval: number
+  readonly backlogStoreInterval: number
+  readonly memory?: number
+  readonly logLevel: string
+  readonly standbys: number
+  readonly peerHost: string
+  readonly peerPort: number
+  readonly peerAdvertise?: string
+}
+
+/** Rejects with what is wrong, unless the supervisor was told. */
+export async function runWorker(path: string, flags: RunFlags, context: CliContext): Promise<void> {
+  try {
+    await run(path, flags, context)
+  } catch (error) {
+    // All workers of a supervisor have the same command line and application: each would say the same.
+    const isMistake = isPotorooError(error) && error.exitCode === exitCodes.usage
+    if (!isMistake || flags.supervised !== true || !(await tellMistake(error))) throw error
+    context.exitCode(error.exitCode)
+  }
+}
+
+async function run(path: string, flags: RunFlags, context: CliContext): Promise<void> {
+  const supervised = flags.supervised === true
+  const stops = [context.stopRequested(), ...(supervised ? [supervisorGone()] : [])]
+  const { application } = await loadApplication(path)
+  const options: WorkerOptions = {
+    ...connectionOf(context.env, flags),
+    topicPrefix: flags.topicPrefix,
+    commitIntervalMs: flags.commitInterval,
+    backlogCommitIntervalMs: flags.backlogCommitInterval,
+    onError: flags.onError,
+    replicationFactor: flags.replicationFactor,
+    storeIntervalMs: flags.storeInterval,
+    backlogStoreIntervalMs: flags.backlogStoreInterval,
+    memoryBytes: flags.memory,
+    standbys: flags.standbys,
+    peers: {
+      host: flags.peerHost,
+      port: flags.peerPort,
+      advertise: flags.peerAdvertise,
+      token: context.env.POTOROO_PEER_TOKEN,
+    },
+    logger: workerLogger(flags, context),
+    ...(flags.name === undefined ? {} : { name: flags.name }),
+    ...(flags.stateDir === undefined ? {} : { stateDir: flags.stateDir }),
+  }
+  const worker = await startWorker(application, options)
+  if (supervised) tellStarted(worker.name)
+  const onStop = (): void => {
+    void worker.stop()
+  }
+  for (const stop of stops) {
+    stop.addEventListener('abort', onStop)
+    if (stop.aborted) onStop()
+  }
+  await worker.ended
+  context.exitCode(exitCodes.ok)
+}
+
+/** Written synchronously: what a worker says last is what matters most. */
+function workerLogger({ logLevel, supervised = false }: RunFlags, context: CliContext) {
+  if (context.stdout.isTTY === true) return prettyLogger(logLevel, supervised)
+  const destination = pino.destination({ dest: 1, sync: true })
+  // A supervisor that is gone takes no lines any more: the worker has to come to its stop all the same.
+  if (supervised) destination.on('error', () => undefined)
+  return pino({ level: logLevel, base: { pid: process.pid } }, destination)
+}

@@ -1,0 +1,89 @@
+/**
+ * Notices in a running group that partitions were added to a source. The answer to that question has an entry for each
+ * partition of each source, so not everybody asks all the time.
+ *
+ * Invariants
+ * 1. The group's leader asks every LEADER_MS. Where a count is not what its tasks were planned for, it ends with
+ *    PARTITION_COUNT_CHANGED, and the group rebalances.
+ * 2. After each assignment everybody asks once more, and again until there was an answer. So when the leader goes, whoever
+ *    was planned for the old counts ends, too. And a leader that was planned for the new ones joined after the change:
+ *    its join was a rebalance for all who were there.
+ * 3. What gets through there (a broker that answered with an old count, a leader whose application has other sources) is
+ *    noticed within OTHERS_MS.
+ * 4. Who is not the leader asks every AFTER_ASSIGNMENT_MS at most, however often the group rebalances.
+ */
+import { isPotorooError, messageOf, type PotorooError } from '../errors.js'
+import type { Timer } from '../ports/clock.js'
+import type { TaskPlan } from './task-plan.js'
+import type { Ports } from './options.js'
+import { checkPartitionCounts } from './topics.js'
+
+/** With the others' turn, which comes as soon: until partitions are noticed, records of keys that moved go to the dead letters. */
+const LEADER_MS = 2500
+const AFTER_ASSIGNMENT_MS = 5000
+const OTHERS_MS = 300_000
+
+export class TopicsWatch {
+  #timer: Timer | undefined
+  #stopped = false
+  /** Whether an assignment came after what was asked last. */
+  #isDue = false
+  #askedMs: number
+
+  constructor(
+    private readonly plans: ReadonlyMap<string, TaskPlan>,
+    private readonly ports: Pick<Ports, 'log' | 'clock' | 'logger'>,
+    private readonly group: { readonly isLeader: boolean },
+    /** Called once at most. */
+    private readonly changed: (error: PotorooError) => void,
+  ) {
+    // The plans are of now.
+    this.#askedMs = ports.clock.monotonic()
+    this.#later()
+  }
+
+  /** To be called with each assignment. */
+  assigned(): void {
+    this.#isDue = true
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#timer?.cancel()
+  }
+
+  #later(): void {
+    this.#timer = this.ports.clock.after(LEADER_MS, () => {
+      void this.#ask()
+    })
+  }
+
+  async #ask(): Promise<void> {
+    const { log, clock, logger } = this.ports
+    const agoMs = clock.monotonic() - this.#askedMs
+    if (this.group.isLeader || agoMs >= (this.#isDue ? AFTER_ASSIGNMENT_MS : OTHERS_MS)) {
+      this.#askedMs = clock.monotonic()
+      // Before it is asked: an assignment that comes meanwhile is not answered by this.
+      this.#isDue = false
+      try {
+        await checkPartitionCounts(this.plans.values(), log)
+      } catch (error) {
+        if (this.#isStopped()) return
+        if (isPotorooError(error, 'PARTITION_COUNT_CHANGED')) {
+          this.#stopped = true
+          this.changed(error)
+          return
+        }
+        this.#isDue = true
+        // Brokers that don't answer are noticed, and said, by those who need them.
+        logger.debug({ error: messageOf(error) }, 'the partition counts of the sources could not be checked')
+      }
+    }
+    if (!this.#isStopped()) this.#later()
+  }
+
+  // A method, for the compiler to forget what it knew before an await.
+  #isStopped(): boolean {
+    return this.#stopped
+  }
+}
