@@ -170,6 +170,19 @@ test('an answer that is cut is an error, not a wrong figure', () => {
   expect(decode).toThrow(RangeError)
 })
 
+test('a tagged field that is longer than it says is an error, and one that is shorter is passed over', () => {
+  const payload = Buffer.concat(
+    new WireWriter().unsignedVarint(1).unsignedVarint(7).unsignedVarint(3).int32(5).int32(6).parts(),
+  )
+  expect(() => {
+    const reader = new WireReader(payload)
+    reader.tags(() => reader.int32())
+  }).toThrow(RangeError)
+  const reader = new WireReader(payload)
+  reader.tags(() => reader.int16())
+  expect([reader.int8(), reader.int32()]).toEqual([5, 6])
+})
+
 test('metadata of no topic is not metadata of all topics', async () => {
   const versions = { 3: { minVersion: 0, maxVersion: 13 } }
   expect(await joined(metadata([])(versions))).toEqual(Buffer.from([0, 0, 0, 0, 0]))
