@@ -301,6 +301,18 @@ describe.each([1, 2] as const)('version %i', (version) => {
     expect(sent.includes(api.findCoordinator)).toBe(looksUp)
   })
 
+  test('an answer to positions that leaves one out is not taken for a success', async () => {
+    const { log, proxy } = await proxied()
+    const topic = await newTopic(log)
+    const producer = await log.producer(uniqueName('tx'))
+    // [Tags] ThrottleTimeMs [Topic] [Tags], without a topic.
+    const body = Buffer.from(version === 1 ? '0000000000000000' : '00000000000100', 'hex')
+    proxy.rule = onlyFirst(api.txnOffsetCommit, 1, { kind: 'answer', body })
+    const failing = producer.commit(transactionOf(topic, uniqueName('group'), 0))
+    await expect(failing).rejects.toMatchObject({ code: 'TRANSACTION_FAILED' })
+    await expect(failing).rejects.toThrow('leaves partitions out')
+  })
+
   test('a batch that the topic does not take names topic and partition', async () => {
     const { log } = await open()
     const topic = await newTopic(log, 2, { 'max.message.bytes': '2000' })
