@@ -30,6 +30,8 @@ export interface BrokerOptions {
   readonly heap?: string | undefined
   /** Broker settings put over `brokerProperties`. */
   readonly properties?: Readonly<Record<string, string>> | undefined
+  /** Levels of the cluster's features, for a data directory that is new. Default: those of Kafka's release. */
+  readonly features?: Readonly<Record<string, number>> | undefined
   /** How long the start may take. Default 60,000: a cold disk and a busy machine; it takes 2 to 3 s otherwise. */
   readonly startTimeoutMs?: number | undefined
   /** Default: the process's. */
@@ -112,7 +114,7 @@ async function startOn(port: number, controllerPort: number, options: BrokerOpti
   const propertiesFile = join(dataDir, 'server.properties')
   await assertUnlocked(dataDir, propertiesFile, env)
   const files = await prepare(dataDir, { port, controllerPort, properties: options.properties })
-  await format(java, jars, files, env)
+  await format(java, jars, files, options.features ?? {}, env)
   const args = [...jvmFlags(options.heap ?? '1g'), ...classPath(jars, files), 'kafka.Kafka', files.properties]
   const launched = await launch({ command: java, args, env, outputFile: files.console })
   try {
@@ -177,7 +179,13 @@ const jvmFlags = (heap: string): string[] => [
 ]
 
 /** A new data directory gets its cluster id; one that has it already is left as it is. The tool lives for half a second, so it is not optimized. */
-async function format(java: string, jars: string, files: BrokerFiles, env: Environment): Promise<void> {
+async function format(
+  java: string,
+  jars: string,
+  files: BrokerFiles,
+  features: Readonly<Record<string, number>>,
+  env: Environment,
+): Promise<void> {
   const formatted = await access(join(files.logDir, 'meta.properties')).then(
     () => true,
     () => false,
@@ -186,7 +194,8 @@ async function format(java: string, jars: string, files: BrokerFiles, env: Envir
   const clusterId = `p${Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url').slice(1)}`
   const flags = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
   const tool = ['kafka.tools.StorageTool', 'format', '--cluster-id', clusterId, '--config', files.properties]
-  const result = await runTool(java, [...flags, ...classPath(jars, files), ...tool], env)
+  const levels = Object.entries(features).flatMap(([name, level]) => ['--feature', `${name}=${String(level)}`])
+  const result = await runTool(java, [...flags, ...classPath(jars, files), ...tool, ...levels], env)
   if (result.status !== 0)
     throw new PotorooError('BROKER_NOT_STARTED', `Kafka can't format ${files.logDir}: ${lastLines(result.output, 4)}`)
 }

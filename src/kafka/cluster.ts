@@ -14,10 +14,12 @@ import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import type { TopicPartition } from '../ports/log.js'
 import { Backoff } from './backoff.js'
 import { BrokerError, codes, isCoordinatorMoved, LinkError } from './errors.js'
-import { Link, type Request } from './link.js'
+import { Link } from './link.js'
 import type { KafkaSettings } from './options.js'
+import type { Request } from './prepared.js'
 import { findCoordinator, metadata, type MetadataAnswer } from './requests.js'
 import { Sleeper } from './sleeper.js'
+import type { TransactionVersion } from './transaction-version.js'
 
 export type CoordinatorKind = 'group' | 'transaction'
 export interface Address {
@@ -91,9 +93,18 @@ export class Cluster {
   }
 
   /** Calls a broker on a lane's own connection. Rejects with LinkError when it can't be reached or the link breaks. */
-  async call<T>(lane: string, nodeId: number, request: Request<T>, timeoutMs?: number): Promise<T> {
+  call<T>(lane: string, nodeId: number, request: Request<T>, timeoutMs?: number): Promise<T> {
+    return this.#on(lane, nodeId, (link) => link.call(request, timeoutMs))
+  }
+
+  /** What the broker takes, as of when the lane's connection to it was opened, which it is if there is none. */
+  transactionVersion(lane: string, nodeId: number): Promise<TransactionVersion> {
+    return this.#on(lane, nodeId, ({ transactionVersion }) => transactionVersion)
+  }
+
+  async #on<T>(lane: string, nodeId: number, use: (link: Link) => T | Promise<T>): Promise<T> {
     try {
-      return await (await this.link(lane, nodeId)).call(request, timeoutMs)
+      return await use(await this.link(lane, nodeId))
     } catch (error) {
       if (error instanceof LinkError) this.#forgetNode(nodeId)
       throw error

@@ -9,7 +9,7 @@
  *       Topic => Name [Partition ErrorCode HighWatermark LastStableOffset LogStartOffset [ProducerId FirstOffset]
  *                      PreferredReadReplica Records]
  */
-import type { Request } from './link.js'
+import type { Request } from './prepared.js'
 import type { TopicGroup } from './requests.js'
 import { WireReader, WireWriter } from './wire.js'
 

@@ -14,7 +14,7 @@ import {
 } from '../ports/log.js'
 import type { Cluster } from './cluster.js'
 import { BrokerError, codes, isPassing } from './errors.js'
-import type { Request } from './link.js'
+import type { Request } from './prepared.js'
 import * as requests from './requests.js'
 import { newProtocol } from './transactions.js'
 

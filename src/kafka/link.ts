@@ -6,22 +6,14 @@
 import net from 'node:net'
 import tls, { type ConnectionOptions } from 'node:tls'
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
-import { LinkError } from './errors.js'
+import { apiVersions, type Greeting } from './api-versions-request.js'
+import { BrokerError, codes, LinkError } from './errors.js'
 import { InFlight } from './in-flight.js'
 import { apiKeys, type ApiVersions, Connection, exchangeOf, type KafkajsConnection } from './kafkajs.js'
 import type { KafkaSettings, SocketFactory } from './options.js'
 import { kafkajsLogger } from './logging.js'
-
-/** A request in the version that the broker takes. */
-export interface Prepared<T> {
-  readonly apiKey: number
-  readonly apiVersion: number
-  readonly apiName: string
-  /** The request behind its header, in one or more parts. */
-  encode(): readonly Uint8Array[] | Promise<readonly Uint8Array[]>
-  decode(payload: Buffer): T | Promise<T>
-}
-export type Request<T> = (versions: ApiVersions) => Prepared<T>
+import type { Prepared, Request } from './prepared.js'
+import { type TransactionVersion, transactionVersionOf } from './transaction-version.js'
 
 /** For how long opening one connection may take, TLS and SASL included. */
 const OPEN_TIMEOUT_MS = 5_000
@@ -29,6 +21,7 @@ const OPEN_TIMEOUT_MS = 5_000
 export class Link {
   readonly address: string
   #versions: ApiVersions = {}
+  #transactionVersion: TransactionVersion = 1
   #dead: LinkError | undefined
   #retired = false
   readonly #inFlight: InFlight
@@ -79,6 +72,10 @@ export class Link {
     this.connection.requestQueue = this.#inFlight
   }
 
+  /** As of when the connection was opened. */
+  get transactionVersion(): TransactionVersion {
+    return this.#transactionVersion
+  }
   /** False once it broke, and when its SASL session nears its end: then a new one is to be opened. */
   get usable(): boolean {
     return this.#dead === undefined && (!this.settings.sasl || this.connection.isAuthenticated())
@@ -91,7 +88,12 @@ export class Link {
 
   /** Sends at once, before it returns; rejects with LinkError when the connection breaks. */
   async call<T>(request: Request<T>, timeoutMs?: number): Promise<T> {
-    return this.#exchange(request(this.#versions), timeoutMs)
+    const prepared = request(this.#versions)
+    const { apiName, transactionVersion = 1 } = prepared
+    if (transactionVersion > this.#transactionVersion) {
+      throw new BrokerError(codes.UNSUPPORTED_VERSION, `${apiName} to ${this.address}`)
+    }
+    return this.#exchange(prepared, timeoutMs)
   }
 
   close(why: string): void {
@@ -109,11 +111,9 @@ export class Link {
     })
     // Made before any handler of ours saw the socket: it may be closed already.
     if (!this.connection.isConnected() || this.connection.socket?.destroyed) throw new LinkError('connection closed')
-    const exchange = exchangeOf('ApiVersions', {}, undefined)
-    const answer = (await this.#exchange(preparedOf(exchange))) as {
-      apiVersions: readonly { apiKey: number; minVersion: number; maxVersion: number }[]
-    }
-    this.#versions = Object.fromEntries(answer.apiVersions.map(({ apiKey, ...range }) => [apiKey, range]))
+    const greeting = await this.#askVersions()
+    this.#versions = greeting.versions
+    this.#transactionVersion = transactionVersionOf(greeting.versions, greeting.finalized)
     this.connection.setVersions(this.#versions)
     this.connection.setSupportAuthenticationProtocol(apiKeys['SaslAuthenticate'] !== undefined)
     if (!this.settings.sasl) return
@@ -129,6 +129,16 @@ export class Link {
         { cause: error },
       )
     }
+  }
+
+  async #askVersions(): Promise<Greeting> {
+    const answer = await this.#exchange(apiVersions)
+    if (answer.errorCode === 0) return answer
+    const older = (await this.#exchange(preparedOf(exchangeOf('ApiVersions', {}, undefined)))) as {
+      apiVersions: readonly { apiKey: number; minVersion: number; maxVersion: number }[]
+    }
+    const versions = Object.fromEntries(older.apiVersions.map(({ apiKey, ...range }) => [apiKey, range]))
+    return { versions, finalized: new Map() }
   }
 
   async #exchange<T>(prepared: Prepared<T>, timeoutMs?: number): Promise<T> {

@@ -8,7 +8,7 @@
  *       Topic => Name [Partition CommittedOffset LeaderEpoch Metadata ErrorCode Tags] Tags
  */
 import type { TopicPartition } from '../ports/log.js'
-import type { Request } from './link.js'
+import type { Request } from './prepared.js'
 import type { TopicGroup } from './requests.js'
 import { WireReader, WireWriter } from './wire.js'
 

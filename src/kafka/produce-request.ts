@@ -1,15 +1,27 @@
 /**
- * Produce, version 7, of sealed batches, which are sent from where they lie. kafkajs's own encoder makes the batches
- * itself, and its `parse` doesn't say which partition failed.
+ * Produce of sealed batches, which are sent from where they lie. kafkajs's own encoder makes the batches itself, and its
+ * `parse` doesn't say which partition failed.
+ *
+ * In a transaction of version 1 it is version 7:
  *
  *     Request => TransactionalId Acks TimeoutMs [Topic]
  *       Topic => Name [Partition Records]
  *     Response => [Topic] ThrottleTimeMs
  *       Topic => Name [Partition ErrorCode BaseOffset LogAppendTimeMs LogStartOffset]
+ *
+ * In one of version 2 it is version 12, with which the broker adds the partitions to the transaction; strings, arrays and
+ * records are compact. (Version 13 names topics by their ids.)
+ *
+ *     Request => Tags TransactionalId Acks TimeoutMs [Topic] Tags
+ *       Topic => Name [Partition Records Tags] Tags
+ *     Response => Tags [Topic] ThrottleTimeMs Tags
+ *       Topic => Name [Partition ErrorCode BaseOffset LogAppendTimeMs LogStartOffset [RecordError] Message Tags] Tags
+ *       RecordError => BatchIndex Message Tags
  */
 import type { TopicPartition } from '../ports/log.js'
-import type { Request } from './link.js'
+import type { Request } from './prepared.js'
 import type { TopicGroup } from './requests.js'
+import { type TransactionVersion, version2 } from './transaction-version.js'
 import { WireReader, WireWriter } from './wire.js'
 
 export interface ProduceArgs {
@@ -26,8 +38,11 @@ export interface Produced extends TopicPartition {
 const ALL_REPLICAS = -1
 
 export const produceRequest =
-  (args: ProduceArgs): Request<readonly Produced[]> =>
-  () => ({ apiKey: 0, apiVersion: 7, apiName: 'Produce', encode: () => encode(args), decode })
+  (args: ProduceArgs, version: TransactionVersion): Request<readonly Produced[]> =>
+  () =>
+    version === 2
+      ? { ...version2.produce, encode: () => encodeCompact(args), decode: decodeCompact }
+      : { apiKey: 0, apiVersion: 7, apiName: 'Produce', encode: () => encode(args), decode }
 
 function encode({ transactionalId, timeoutMs, topics }: ProduceArgs): readonly Uint8Array[] {
   const writer = new WireWriter().string(transactionalId).int16(ALL_REPLICAS).int32(timeoutMs)
@@ -39,18 +54,55 @@ function encode({ transactionalId, timeoutMs, topics }: ProduceArgs): readonly U
   return writer.parts()
 }
 
+function encodeCompact({ transactionalId, timeoutMs, topics }: ProduceArgs): readonly Uint8Array[] {
+  // The first byte ends the header, which has tagged fields in this version.
+  const writer = new WireWriter().unsignedVarint(0).compactString(transactionalId)
+  writer.int16(ALL_REPLICAS).int32(timeoutMs)
+  writer.compactArray(topics, ({ topic, partitions }) => {
+    writer.compactString(topic).compactArray(partitions, ({ partition, batch }) => {
+      writer.int32(partition).compactBytes(batch).unsignedVarint(0)
+    })
+    writer.unsignedVarint(0)
+  })
+  return writer.unsignedVarint(0).parts()
+}
+
 function decode(payload: Buffer): readonly Produced[] {
   const reader = new WireReader(payload)
   const topics = reader.array(() => {
     const topic = reader.string() ?? ''
-    return reader.array(() => {
-      const partition = reader.int32()
-      const errorCode = reader.int16()
-      const baseOffset = reader.int64()
-      reader.bigint64()
-      reader.bigint64()
-      return { topic, partition, errorCode, baseOffset }
-    })
+    return reader.array(() => decodePartition(reader, topic))
   })
   return topics.flat()
+}
+
+function decodeCompact(payload: Buffer): readonly Produced[] {
+  const reader = new WireReader(payload)
+  reader.tags()
+  const topics = reader.compactArray(() => {
+    const topic = reader.compactString() ?? ''
+    const partitions = reader.compactArray(() => {
+      const produced = decodePartition(reader, topic)
+      reader.compactArray(() => {
+        reader.int32()
+        reader.compactString()
+        reader.tags()
+      })
+      reader.compactString()
+      reader.tags()
+      return produced
+    })
+    reader.tags()
+    return partitions
+  })
+  return topics.flat()
+}
+
+function decodePartition(reader: WireReader, topic: string): Produced {
+  const partition = reader.int32()
+  const errorCode = reader.int16()
+  const baseOffset = reader.int64()
+  reader.bigint64()
+  reader.bigint64()
+  return { topic, partition, errorCode, baseOffset }
 }

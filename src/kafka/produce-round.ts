@@ -8,12 +8,13 @@ import { BrokerError, codes } from './errors.js'
 import { produceRequest, type Produced } from './produce-request.js'
 import { sealBatch } from './record-batch.js'
 import { byTopic, type ProducerIdentity } from './requests.js'
+import type { TransactionVersion } from './transaction-version.js'
 
 /** Bound of one request; the brokers' is 100 MiB (`socket.request.max.bytes`). One chunk goes however large it is. */
 const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 const SEQUENCES = 2 ** 31
 
-/** One partition in one activation: its sequence goes on from commit to commit. */
+/** One partition in one activation: its sequence goes on from commit to commit, for as long as the epoch stays. */
 export class PartitionWriter {
   #sequence = 0
   #chunks: readonly RecordChunk[] = []
@@ -31,6 +32,13 @@ export class PartitionWriter {
     if (this.#chunks.length > this.#sent) throw new PotorooError('INTERNAL', `${nameOf(this)} is written twice at once`)
     this.#chunks = chunks
     this.#sent = 0
+  }
+
+  /** For a new epoch: every partition's sequence begins again. */
+  restart(): void {
+    if (this.#chunks.length > this.#sent)
+      throw new PotorooError('INTERNAL', `${nameOf(this)} changes its epoch half way`)
+    this.#sequence = 0
   }
 
   /** The next batch to be sent, the same until it is acknowledged. */
@@ -64,6 +72,7 @@ export class ProduceRound {
     private readonly cluster: Cluster,
     private readonly lane: string,
     private readonly identity: ProducerIdentity,
+    private readonly version: TransactionVersion,
     private readonly deadline: number,
     /** False once another part of the commit failed: what is sent from then on would be aborted. */
     private readonly goesOn: () => boolean,
@@ -105,11 +114,9 @@ export class ProduceRound {
     batches: readonly { topic: string; partition: number; batch: Buffer }[],
   ): Promise<readonly Produced[]> {
     const timeoutMs = Math.max(1, Math.round(this.deadline - this.cluster.now()))
-    const request = produceRequest({
-      transactionalId: this.identity.transactionalId,
-      timeoutMs,
-      topics: byTopic(batches, ({ partition, batch }) => ({ partition, batch })),
-    })
+    const { transactionalId } = this.identity
+    const topics = byTopic(batches, ({ partition, batch }) => ({ partition, batch }))
+    const request = produceRequest({ transactionalId, timeoutMs, topics }, this.version)
     return this.cluster.call(this.lane, leader, request, timeoutMs)
   }
 
@@ -124,6 +131,7 @@ export class ProduceRound {
           writer?.acknowledged(answer.baseOffset)
           break
         case codes.NOT_ENOUGH_REPLICAS:
+        case codes.CONCURRENT_TRANSACTIONS:
           refused = error
           break
         case codes.MESSAGE_TOO_LARGE:

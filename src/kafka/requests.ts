@@ -1,6 +1,7 @@
 /** The requests that kafkajs encodes and decodes, typed. Answers come as they are, error codes included. */
 import { type ApiName, exchangeOf } from './kafkajs.js'
-import { preparedOf, type Prepared, type Request } from './link.js'
+import { preparedOf } from './link.js'
+import type { Prepared, Request } from './prepared.js'
 
 /** Offsets and producer ids are int64, which kafkajs gives as decimal strings. */
 type Int64 = string
@@ -79,6 +80,9 @@ export interface ProducerIdentity {
   readonly producerId: Int64
   readonly producerEpoch: number
 }
+export interface TxnOffsetCommitAnswer {
+  readonly topics: readonly TopicGroup<PartitionCode>[]
+}
 export const initProducerId = (transactionalId: string, transactionTimeout: number) =>
   viaKafkajs<WithCode & { readonly producerId: Int64; readonly producerEpoch: number }>('InitProducerId', {
     transactionalId,
@@ -96,7 +100,7 @@ export const txnOffsetCommit = (
   groupId: string,
   topics: readonly TopicGroup<{ partition: number; offset: number }>[],
 ) =>
-  viaKafkajs<{ readonly topics: readonly TopicGroup<PartitionCode>[] }>('TxnOffsetCommit', {
+  viaKafkajs<TxnOffsetCommitAnswer>('TxnOffsetCommit', {
     ...producer,
     groupId,
     topics,

@@ -1,29 +1,50 @@
 /**
  * Transactions: one activation of a transactional id, and the one commit that may be under way in it.
  *
- * A commit takes three rounds:
+ * Where the brokers take version 2 of transactions (KIP-890; see `transaction-version.ts`), a commit is three requests, one
+ * after the other:
+ * 1. TxnOffsetCommit: the group coordinator adds the group to the transaction.
+ * 2. Produce, to one leader after another, which add the partitions.
+ * 3. EndTxn. The answer has the epoch of the next transaction, in which every partition's sequence begins at 0.
+ *
+ * Sent together, they would get into each other's way: the transaction coordinator adds one thing at a time and refuses what
+ * comes meanwhile, and a leader that is refused waits for 20 ms before it asks again. The first request may come while the
+ * transaction before is still being ended, and be refused for that: it is TxnOffsetCommit, which is answered at once then,
+ * and costs less to send again.
+ *
+ * With version 1 there are five, in three rounds, and the epoch is the activation's:
  * 1. AddPartitionsToTxn and AddOffsetsToTxn, to the transaction coordinator, together.
  * 2. Produce to each leader, and TxnOffsetCommit to the group coordinator, together.
  * 3. EndTxn.
  *
  * Invariants:
  * 1. Chunks of one partition are sent one after the other was acknowledged, so that they land in order whatever happens.
- * 2. A Produce is sent again, with the same sequence, only when the broker said that it appended nothing
- *    (NOT_ENOUGH_REPLICAS; Kafka 4 answers so while it verifies the transaction). After any other failure, a lost answer
- *    among them, nothing more is sent and the transaction never ends with a commit: the next activation aborts it.
- * 3. The requests of 1., TxnOffsetCommit and EndTxn say the same when said twice, and are repeated until the deadline,
- *    which is before the transaction timeout.
+ * 2. A Produce is sent again, with the same epoch and sequence, only when the broker said that it appended nothing:
+ *    NOT_ENOUGH_REPLICAS, as Kafka 4 also answers when it could not ask the transaction coordinator, and
+ *    CONCURRENT_TRANSACTIONS, while the transaction before is still being ended (version 2 only). After any other failure,
+ *    a lost answer among them, nothing more is sent and the transaction never ends with a commit: the next activation
+ *    aborts it.
+ * 3. AddPartitionsToTxn, AddOffsetsToTxn, TxnOffsetCommit and EndTxn say the same when said twice. They are repeated while
+ *    the coordinator answers that it can't yet, until the deadline, which is before the transaction timeout; not after a
+ *    lost answer. (An EndTxn of version 2 that was carried out already is known by its epoch, and answered as the first.)
  * 4. After a failed commit the producer takes no other.
+ * 5. All requests of a transaction are of one version, which is settled before the first is sent. An activation goes from 2
+ *    to 1 where a broker concerned does not take 2, and never back: in an epoch in which version 1 was used, a leader could
+ *    take records for those of the transaction before, whose marker it does not have yet.
+ * 6. Sequences begin again only with an epoch, or a producer id, that the coordinator has just given out.
  */
 import { messageOf, PotorooError } from '../errors.js'
 import type { PartitionPosition, Transaction, TransactionalProducer } from '../ports/log.js'
 import { leadersOf } from './admin.js'
 import type { Cluster, CoordinatorKind } from './cluster.js'
+import { endTxn2, nextIdentity } from './end-txn-request.js'
 import { BrokerError, codes, errorName, isAuthorizationCode, isPassing, LinkError, toPotorooError } from './errors.js'
 import { PartitionWriter, ProduceRound } from './produce-round.js'
 import * as requests from './requests.js'
 import { byTopic, type ProducerIdentity } from './requests.js'
 import { retrying } from './retrying.js'
+import type { TransactionVersion } from './transaction-version.js'
+import { txnOffsetCommit2 } from './txn-offset-commit-request.js'
 
 /**
  * Brokers work off one connection's requests one after another: with all tasks on one, a commit would wait for those of
@@ -43,6 +64,9 @@ const fencing: ReadonlySet<number> = new Set([
   codes.PRODUCER_FENCED,
   codes.INVALID_PRODUCER_ID_MAPPING,
 ])
+/** With version 2, also the answer to an EndTxn whose transaction another activation, or the timeout, has just aborted. */
+const isFencing = (code: number, version: TransactionVersion): boolean =>
+  fencing.has(code) || (version === 2 && code === codes.INVALID_TXN_STATE)
 
 /** InitProducerId: resolves when every earlier activation is fenced and its transaction ended. */
 export async function openProducer(
@@ -85,15 +109,28 @@ export async function openProducer(
   }
 }
 
+/** What one commit has to do. */
+interface Work {
+  readonly written: Transaction['records']
+  readonly group: string
+  readonly positions: readonly PartitionPosition[]
+  readonly deadline: number
+}
+type Produce = () => Promise<void>
+
 class KafkaProducer implements TransactionalProducer {
   readonly #lanes: { readonly control: string; readonly produce: string }
   readonly #writers = new Map<string, PartitionWriter>()
   #state: 'idle' | 'committing' | 'failed' | 'closed' = 'idle'
+  #identity: ProducerIdentity
+  /** Until it is found that a broker does not take it. */
+  #version: TransactionVersion = 2
 
   constructor(
     private readonly cluster: Cluster,
-    private readonly identity: ProducerIdentity,
+    identity: ProducerIdentity,
   ) {
+    this.#identity = identity
     const connection = String(connectionOf(identity.transactionalId))
     this.#lanes = { control: `transactions-${connection}`, produce: `produce-${connection}` }
   }
@@ -109,18 +146,14 @@ class KafkaProducer implements TransactionalProducer {
     this.#state = 'committing'
     const deadline = this.cluster.now() + this.cluster.settings.transactionTimeoutMs * DEADLINE_SHARE
     try {
-      await this.#together([
-        written.length > 0 ? this.#addPartitions(written, deadline) : undefined,
-        positions.length > 0 ? this.#addOffsets(group, deadline) : undefined,
-      ])
-      const [ends] = await this.#together([
-        this.#produce(written, deadline),
-        positions.length > 0 ? this.#commitOffsets(group, positions, deadline) : undefined,
-      ])
-      await this.#together([this.#end(deadline)])
+      const work: Work = { written, group, positions, deadline }
+      const [leaders] = await this.#together([this.#settle(work)])
+      const produces = this.#produces(work, leaders)
+      await (this.#version === 1 ? this.#inThreeRounds(work, produces) : this.#oneByOne(work, produces))
       if (this.#isCommitting()) this.#state = 'idle'
-      return records.map((entry) => ends.get(entry) ?? 0)
+      return records.map((entry) => (entry.chunks.length > 0 ? this.#writer(entry).end : 0))
     } catch (error) {
+      if (this.#isCommitting()) this.#state = 'failed'
       throw this.#failure(error, transaction)
     }
   }
@@ -134,15 +167,57 @@ class KafkaProducer implements TransactionalProducer {
   }
 
   get #name(): string {
-    return `transactional id ${this.identity.transactionalId}`
+    return `transactional id ${this.#identity.transactionalId}`
   }
 
-  // round 1
+  // the two ways
 
-  async #addPartitions(written: Transaction['records'], deadline: number): Promise<void> {
+  async #inThreeRounds(work: Work, produces: readonly Produce[]): Promise<void> {
+    const { positions, written } = work
+    await this.#together([
+      written.length > 0 ? this.#addPartitions(work) : undefined,
+      positions.length > 0 ? this.#addOffsets(work) : undefined,
+    ])
+    await this.#together([
+      ...produces.map((produce) => produce()),
+      ...(positions.length > 0 ? [this.#commitOffsets(work)] : []),
+    ])
+    await this.#together([this.#end(work)])
+  }
+
+  async #oneByOne(work: Work, produces: readonly Produce[]): Promise<void> {
+    if (work.positions.length > 0) await this.#together([this.#commitOffsets(work)])
+    for (const produce of produces) await this.#together([produce()])
+    await this.#together([this.#endAndGoOn(work)])
+  }
+
+  // before the transaction begins
+
+  /** Who leads the partitions, and which version all brokers concerned take. Nothing is sent that would begin it. */
+  async #settle({ written, group, positions, deadline }: Work): Promise<readonly number[]> {
+    const { transactionalId } = this.#identity
+    const { control, produce } = this.#lanes
+    return retrying(this.cluster, this.#patience(deadline), async () => {
+      if (!this.#isCommitting()) throw this.#givenUp()
+      const leaders = await leadersOf(this.cluster, written)
+      if (this.#version === 1) return leaders
+      const coordinators = [await this.cluster.coordinator('transaction', transactionalId)]
+      if (positions.length > 0) coordinators.push(await this.cluster.coordinator('group', group))
+      const versions = await Promise.all([
+        ...coordinators.map((node) => this.cluster.transactionVersion(control, node)),
+        ...[...new Set(leaders)].map((node) => this.cluster.transactionVersion(produce, node)),
+      ])
+      if (versions.includes(1)) this.#version = 1
+      return leaders
+    })
+  }
+
+  // round 1 of three
+
+  async #addPartitions({ written, deadline }: Work): Promise<void> {
     const topics = byTopic(written, ({ partition }) => partition)
-    const request = requests.addPartitionsToTxn(this.identity, topics)
-    await this.#control('transaction', this.identity.transactionalId, deadline, async (node) => {
+    const request = requests.addPartitionsToTxn(this.#identity, topics)
+    await this.#control('transaction', this.#identity.transactionalId, deadline, async (node) => {
       const { errors } = await this.cluster.call(this.#lanes.control, node, request)
       const failed = errors
         .flatMap(({ topic, partitionErrors }) => partitionErrors.map((one) => ({ topic, ...one })))
@@ -153,21 +228,25 @@ class KafkaProducer implements TransactionalProducer {
     })
   }
 
-  async #addOffsets(group: string, deadline: number): Promise<void> {
-    const request = requests.addOffsetsToTxn(this.identity, group)
-    await this.#control('transaction', this.identity.transactionalId, deadline, async (node) => {
+  async #addOffsets({ group, deadline }: Work): Promise<void> {
+    const request = requests.addOffsetsToTxn(this.#identity, group)
+    await this.#control('transaction', this.#identity.transactionalId, deadline, async (node) => {
       const { errorCode } = await this.cluster.call(this.#lanes.control, node, request)
       if (errorCode !== 0) throw new BrokerError(errorCode, `adding the offsets of group ${group}`)
     })
   }
 
-  // round 2
+  // round 2, or one by one
 
-  async #commitOffsets(group: string, positions: readonly PartitionPosition[], deadline: number): Promise<void> {
+  async #commitOffsets({ group, positions, deadline }: Work): Promise<void> {
     const topics = byTopic(positions, ({ partition, position }) => ({ partition, offset: position, metadata: '' }))
-    const request = requests.txnOffsetCommit(this.identity, group, topics)
+    const encoder = this.#version === 1 ? requests.txnOffsetCommit : txnOffsetCommit2
+    const request = encoder(this.#identity, group, topics)
     await this.#control('group', group, deadline, async (node) => {
       const { topics: answers } = await this.cluster.call(this.#lanes.control, node, request)
+      const answered = answers.reduce((sum, { partitions }) => sum + partitions.length, 0)
+      if (answered < positions.length)
+        throw new BrokerError(-1, 'the answer to a TxnOffsetCommit leaves partitions out')
       for (const { topic, partitions } of answers) {
         for (const { partition, errorCode } of partitions) {
           if (errorCode === codes.UNKNOWN_MEMBER_ID) throw new PotorooError('TRANSACTION_FAILED', newProtocol(group))
@@ -177,25 +256,26 @@ class KafkaProducer implements TransactionalProducer {
     })
   }
 
-  async #produce(
-    written: Transaction['records'],
-    deadline: number,
-  ): Promise<ReadonlyMap<Transaction['records'][number], number>> {
-    const writers = new Map(written.map((entry) => [entry, this.#writer(entry)]))
-    if (writers.size === 0) return new Map()
-    const leaders = await retrying(this.cluster, this.#patience(deadline), () => leadersOf(this.cluster, written))
-    const round = new ProduceRound(this.cluster, this.#lanes.produce, this.identity, deadline, () =>
-      this.#isCommitting(),
-    )
+  /** One for each leader; nothing is sent until it is called. */
+  #produces({ written, deadline }: Work, leaders: readonly number[]): readonly Produce[] {
+    if (written.length === 0) return []
+    const { cluster } = this
+    const goesOn = (): boolean => this.#isCommitting()
+    const round = new ProduceRound(cluster, this.#lanes.produce, this.#identity, this.#version, deadline, goesOn)
     const byLeader = new Map<number, PartitionWriter[]>()
-    for (const [i, writer] of [...writers.values()].entries()) {
+    for (const [i, entry] of written.entries()) {
       const leader = leaders[i] ?? -1
+      const writer = this.#writer(entry)
+      writer.queue(entry.chunks)
       const mine = byLeader.get(leader)
       if (mine) mine.push(writer)
       else byLeader.set(leader, [writer])
     }
-    await this.#together([...byLeader].map(([leader, mine]) => round.send(leader, mine)))
-    return new Map([...writers].map(([entry, writer]) => [entry, writer.end]))
+    return [...byLeader].map(
+      ([leader, mine]) =>
+        () =>
+          round.send(leader, mine),
+    )
   }
 
   #writer(entry: Transaction['records'][number]): PartitionWriter {
@@ -205,17 +285,29 @@ class KafkaProducer implements TransactionalProducer {
       writer = new PartitionWriter(entry.topic, entry.partition)
       this.#writers.set(name, writer)
     }
-    writer.queue(entry.chunks)
     return writer
   }
 
-  // round 3
+  // the end
 
-  async #end(deadline: number): Promise<void> {
-    const request = requests.endTxn(this.identity, true)
-    await this.#control('transaction', this.identity.transactionalId, deadline, async (node) => {
+  async #end({ deadline }: Work): Promise<void> {
+    const request = requests.endTxn(this.#identity, true)
+    await this.#control('transaction', this.#identity.transactionalId, deadline, async (node) => {
       const { errorCode } = await this.cluster.call(this.#lanes.control, node, request)
       if (errorCode !== 0) throw new BrokerError(errorCode, 'ending the transaction')
+    })
+  }
+
+  /** With version 2: everything that comes is sent under the epoch that the answer gives. */
+  async #endAndGoOn({ deadline }: Work): Promise<void> {
+    const request = endTxn2(this.#identity, true)
+    await this.#control('transaction', this.#identity.transactionalId, deadline, async (node) => {
+      const answer = await this.cluster.call(this.#lanes.control, node, request)
+      if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, 'ending the transaction')
+      const next = nextIdentity(this.#identity, answer)
+      if (!next) throw new PotorooError('TRANSACTION_FAILED', `${this.#name}: the broker gave out no new epoch`)
+      this.#identity = next
+      for (const writer of this.#writers.values()) writer.restart()
     })
   }
 
@@ -238,7 +330,7 @@ class KafkaProducer implements TransactionalProducer {
       },
     }
     await retrying(this.cluster, options, async () => {
-      if (!this.#isCommitting()) throw new PotorooError('TRANSACTION_FAILED', `${this.#name} gave the commit up`)
+      if (!this.#isCommitting()) throw this.#givenUp()
       const node = await this.cluster.coordinator(kind, of)
       try {
         await attempt(node)
@@ -250,6 +342,10 @@ class KafkaProducer implements TransactionalProducer {
         throw new PotorooError('TRANSACTION_FAILED', `${this.#name}: ${error.message}`, { cause: error })
       }
     })
+  }
+
+  #givenUp(): PotorooError {
+    return new PotorooError('TRANSACTION_FAILED', `${this.#name} gave the commit up`)
   }
 
   /** As Promise.all, but nothing goes on behind the back of a failed commit: the others stop, and are waited for. */
@@ -277,7 +373,7 @@ class KafkaProducer implements TransactionalProducer {
     }
     const what = `commit of ${this.#name}`
     if (error instanceof BrokerError) {
-      if (fencing.has(error.errorCode))
+      if (isFencing(error.errorCode, this.#version))
         return new PotorooError('FENCED', `${what}: ${errorName(error.errorCode)}`, { cause: error })
       if (isAuthorizationCode(error.errorCode))
         return new PotorooError('NOT_AUTHORIZED', `${what}: ${error.message}`, { cause: error })

@@ -19,7 +19,8 @@ export class WireWriter {
     this.#to = this.#room(4).writeInt32BE(value, this.#to)
     return this
   }
-  int64(value: number): this {
+  /** A producer id is given as kafkajs has it: in decimal. */
+  int64(value: number | string): this {
     this.#to = this.#room(8).writeBigInt64BE(BigInt(value), this.#to)
     return this
   }
@@ -33,16 +34,18 @@ export class WireWriter {
     for (; rest > 0x7f; rest >>>= 7) this.int8((((rest & 0x7f) | 0x80) << 24) >> 24)
     return this.int8(rest)
   }
-  compactString(value: string): this {
+  compactString(value: string | null): this {
+    if (value === null) return this.unsignedVarint(0)
     const length = Buffer.byteLength(value)
     return this.unsignedVarint(length + 1).#text(value, length)
   }
   /** INT32 length, then the bytes themselves, which must not change until they are sent. */
   bytes(value: Uint8Array): this {
-    this.int32(value.length)
-    this.#cut()
-    this.#parts.push(value)
-    return this
+    return this.int32(value.length).#as(value)
+  }
+  /** As `bytes`, with the length as an unsigned varint, one more than it is. */
+  compactBytes(value: Uint8Array): this {
+    return this.unsignedVarint(value.length + 1).#as(value)
   }
   array<T>(items: readonly T[], write: (item: T) => void): this {
     this.int32(items.length)
@@ -59,6 +62,11 @@ export class WireWriter {
     return this.#parts
   }
 
+  #as(value: Uint8Array): this {
+    this.#cut()
+    this.#parts.push(value)
+    return this
+  }
   #text(value: string, length: number): this {
     // First the room: it moves where to write.
     const buffer = this.#room(length)
@@ -132,12 +140,16 @@ export class WireReader {
   compactArray<T>(read: () => T): T[] {
     return this.#times(this.unsignedVarint() - 1, read)
   }
-  /** Tagged fields (KIP-482), none of which are known here. */
-  tags(): void {
-    this.#times(this.unsignedVarint(), () => {
-      this.unsignedVarint()
-      this.#skip(this.unsignedVarint())
-    })
+  /** Tagged fields (KIP-482): `known` reads those that it knows, and must not read on behind them. */
+  tags(known?: (tag: number) => void): void {
+    for (let left = this.unsignedVarint(); left > 0; left -= 1) {
+      const tag = this.unsignedVarint()
+      const size = this.unsignedVarint()
+      const end = this.#at + size
+      known?.(tag)
+      if (this.#at > end) throw new RangeError('a tagged field is longer than it says')
+      this.#skip(end - this.#at)
+    }
   }
 
   #times<T>(count: number, read: () => T): T[] {

@@ -65,11 +65,8 @@ async function throughBroker(config: Readonly<Record<string, string>>): Promise<
   const [chunk, ...others] = writer.take()
   if (chunk === undefined || others.length > 0) throw new Error('not one chunk')
   const batch = sealBatch(chunk, { producerId: -1, producerEpoch: -1, firstSequence: -1, transactional: false })
-  const produce = produceRequest({
-    transactionalId: null,
-    timeoutMs: 5_000,
-    topics: [{ topic, partitions: [{ partition: 0, batch }] }],
-  })
+  const written = [{ topic, partitions: [{ partition: 0, batch }] }]
+  const produce = produceRequest({ transactionalId: null, timeoutMs: 5_000, topics: written }, 1)
   expect((await cluster.call('test', leader, produce)).map(({ errorCode }) => errorCode)).toEqual([0])
   const fetch = fetchRequest({
     maxWaitMs: 5_000,

@@ -24,7 +24,7 @@ export async function openLog(options?: Parameters<typeof testLog>[0]): Promise<
 export async function openProxied(
   options?: Parameters<typeof testLog>[0],
 ): Promise<TestLog & { readonly proxy: Proxy }> {
-  const proxy = await startProxy(testBrokers()[0] ?? '')
+  const proxy = await startProxy((options?.brokers ?? testBrokers())[0] ?? '')
   opened.push(() => proxy.close())
   return { ...(await openLog({ ...options, socketFactory: proxy.socketFactory })), proxy }
 }

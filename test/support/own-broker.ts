@@ -8,7 +8,8 @@ export class OwnBroker {
   readonly #dataDir = temporaryFolder()
   #running: LocalBroker | undefined
 
-  constructor() {
+  /** `features`: levels of the cluster's features. */
+  constructor(private readonly features: Readonly<Record<string, number>> = {}) {
     afterAll(async () => {
       if (this.#running === undefined) return
       // A stopped process takes no other signal.
@@ -29,7 +30,8 @@ export class OwnBroker {
 
   async start(): Promise<void> {
     const port = Number(this.#running?.brokers.split(':')[1] ?? 0)
-    this.#running = await startBroker({ dataDir: this.#dataDir, port, logger: silentLogger, heap: '512m' })
+    const { features } = this
+    this.#running = await startBroker({ dataDir: this.#dataDir, port, logger: silentLogger, heap: '512m', features })
   }
 
   /** Resolves when the process has ended. */

@@ -45,6 +45,22 @@ test('sequences begin again at 0 behind 2^31 - 1', () => {
   expect(sequenceOf(writer.next(identity))).toBe(2)
 })
 
+test('sequences begin again at 0 with a new epoch, but not while something waits to be sent', () => {
+  const writer = new PartitionWriter('t', 0)
+  writer.queue([chunk(10), chunk(5)])
+  writer.next(identity)
+  writer.acknowledged(0)
+  expect(() => {
+    writer.restart()
+  }).toThrow('t-0')
+  expect(sequenceOf(writer.next(identity))).toBe(10)
+  writer.acknowledged(10)
+  writer.restart()
+  writer.queue([chunk()])
+  const next = writer.next({ ...identity, producerEpoch: 4 })
+  expect([sequenceOf(next), next?.readInt16BE(EPOCH)]).toEqual([0, 4])
+})
+
 test('a partition is not written twice at once', () => {
   const writer = new PartitionWriter('t', 0)
   writer.queue([chunk()])

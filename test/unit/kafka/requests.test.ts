@@ -94,7 +94,7 @@ test('Produce: what kafkajs would write around the same batches', async () => {
   const partition = fc.record({ partition: fc.nat(), batch: fc.uint8Array({ maxLength: 2000 }) })
   await fc.assert(
     fc.asyncProperty(fc.option(name), fc.nat(), topics(partition), async (transactionalId, timeoutMs, written) => {
-      const encoded = await joined(produceRequest({ transactionalId, timeoutMs, topics: written })({}))
+      const encoded = await joined(produceRequest({ transactionalId, timeoutMs, topics: written }, 1)({}))
       const reader = new WireReader(encoded)
       expect([reader.string(), reader.int16(), reader.int32()]).toEqual([transactionalId, -1, timeoutMs])
       const read = reader.array(() => {
@@ -106,7 +106,7 @@ test('Produce: what kafkajs would write around the same batches', async () => {
     }),
   )
   const theirs = kafkajs('produce/v7/request')({ acks: -1, timeout: 9, transactionalId: 'tx', topicData: [] })
-  const ours = produceRequest({ transactionalId: 'tx', timeoutMs: 9, topics: [] })({})
+  const ours = produceRequest({ transactionalId: 'tx', timeoutMs: 9, topics: [] }, 1)({})
   expect(await joined(ours)).toEqual((await theirs.encode()).buffer)
 })
 
@@ -126,7 +126,9 @@ test("Produce's answer names the partition that failed", async () => {
     },
   )
   const payload = Buffer.concat(writer.int32(0).parts())
-  expect(await produceRequest({ transactionalId: null, timeoutMs: 0, topics: [] })({}).decode(payload)).toEqual(answers)
+  expect(await produceRequest({ transactionalId: null, timeoutMs: 0, topics: [] }, 1)({}).decode(payload)).toEqual(
+    answers,
+  )
 })
 
 test('OffsetFetch asks for stable offsets only', async () => {
@@ -166,6 +168,19 @@ test('an answer that is cut is an error, not a wrong figure', () => {
   const decode = () =>
     fetchRequest({ maxWaitMs: 0, maxBytes: 0, maxBytesPerPartition: 0, topics: [] })({}).decode(payload)
   expect(decode).toThrow(RangeError)
+})
+
+test('a tagged field that is longer than it says is an error, and one that is shorter is passed over', () => {
+  const payload = Buffer.concat(
+    new WireWriter().unsignedVarint(1).unsignedVarint(7).unsignedVarint(3).int32(5).int32(6).parts(),
+  )
+  expect(() => {
+    const reader = new WireReader(payload)
+    reader.tags(() => reader.int32())
+  }).toThrow(RangeError)
+  const reader = new WireReader(payload)
+  reader.tags(() => reader.int16())
+  expect([reader.int8(), reader.int32()]).toEqual([5, 6])
 })
 
 test('metadata of no topic is not metadata of all topics', async () => {
