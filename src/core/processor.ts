@@ -70,6 +70,10 @@ export class Processor {
   readonly #states: StateTable
   readonly #outbox = new Outbox()
   readonly #context = new Context()
+  /** Normal mode's, one for all messages. */
+  readonly #addOutput: Emit = (to, partition, key, value) => {
+    if (!this.#outbox.add(to, partition, this.#context.timestampMs, key, value)) throw tooLarge(to)
+  }
   #failures = 0
   #calm = 0
 
@@ -183,9 +187,7 @@ export class Processor {
     let begun = false
     try {
       for (const pipeline of pipelines) {
-        this.#run(pipeline, input, message, (to, partition, key, value) => {
-          if (!this.#outbox.add(to, partition, this.#context.timestampMs, key, value)) throw tooLarge(to)
-        })
+        this.#run(pipeline, input, message, this.#addOutput)
         begun = true
       }
     } catch (error) {

@@ -43,43 +43,51 @@ interface Live {
   beginning: number
 }
 
-/** What messages of an interval touched, by number; three numbers each. */
+/** What messages of an interval touched, by number; four numbers each. */
 class Touched {
-  #words = new Int32Array(3 * 16)
+  #words = new Int32Array(4 * 16)
   count = 0
 
   add(place: number): number {
     const index = this.count++
-    if (index * 3 >= this.#words.length) {
+    if (index * 4 >= this.#words.length) {
       const grown = new Int32Array(this.#words.length * 2)
       grown.set(this.#words)
       this.#words = grown
     }
-    this.#words[index * 3] = place
-    this.#words[index * 3 + 1] = this.#words[index * 3 + 2] = NONE
+    this.#words[index * 4] = place
+    this.#words[index * 4 + 1] = this.#words[index * 4 + 2] = NONE
+    this.#words[index * 4 + 3] = 0
     return index
   }
 
   /** In memory. */
   place(index: number): number {
-    return this.#words[index * 3] ?? NOWHERE
+    return this.#words[index * 4] ?? NOWHERE
   }
   /** Its number among the live ones, or NONE. */
   live(index: number): number {
-    return this.#words[index * 3 + 1] ?? NONE
+    return this.#words[index * 4 + 1] ?? NONE
   }
   /** The number of what was noted down, or NONE. */
   noted(index: number): number {
-    return this.#words[index * 3 + 2] ?? NONE
+    return this.#words[index * 4 + 2] ?? NONE
+  }
+  /** How often its value in memory was put. */
+  puts(index: number): number {
+    return this.#words[index * 4 + 3] ?? 0
   }
   setPlace(index: number, place: number): void {
-    this.#words[index * 3] = place
+    this.#words[index * 4] = place
   }
   setLive(index: number, live: number): void {
-    this.#words[index * 3 + 1] = live
+    this.#words[index * 4 + 1] = live
   }
   setNoted(index: number, noted: number): void {
-    this.#words[index * 3 + 2] = noted
+    this.#words[index * 4 + 2] = noted
+  }
+  countPut(index: number): void {
+    this.#words[index * 4 + 3] = this.puts(index) + 1
   }
 }
 
@@ -190,7 +198,8 @@ export class StateTable {
       const place = touched.place(i)
       memory.setLive(place, 0)
       const noted = touched.noted(i)
-      if (noted !== NONE && !this.#isAsNoted(place, noted)) this.#addChange(changes, place)
+      // what was put once is another value than before, or it would not have been
+      if (noted !== NONE && (touched.puts(i) === 1 || !this.#isAsNoted(place, noted))) this.#addChange(changes, place)
     }
     this.#collected = this.#lastChanges = changes
     this.#nextInterval()
@@ -305,6 +314,7 @@ export class StateTable {
       const length = this.#pack(live)
       if (length !== UNCHANGED) {
         this.#note(index, place)
+        this.#touched.countPut(index)
         const value = length < 0 ? undefined : packer.bytes
         this.#touched.setPlace(index, this.#memory.put(place, value, 0, length))
         if (length > 0) this.#prefixOf(definition).typicalBytes = length

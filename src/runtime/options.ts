@@ -23,7 +23,7 @@ export interface RuntimeOptions {
    */
   readonly storeIntervalMs: number
   /**
-   * The same while a task works off a backlog, ms, 0 to 600,000; default 10,000. A state object that changes again
+   * The same while a task works off a backlog, ms, 0 to 600,000; default 30,000. A state object that changes again
    * meanwhile is written once.
    */
   readonly backlogStoreIntervalMs: number
@@ -71,7 +71,7 @@ export const defaults = {
   commitIntervalMs: 20,
   backlogCommitIntervalMs: 100,
   storeIntervalMs: 1000,
-  backlogStoreIntervalMs: 10_000,
+  backlogStoreIntervalMs: 30_000,
   maxUnstoredBytes: 256 * 1024 * 1024,
   maxHoldMs: 10_000,
   memoryBytes: 256 * 1024 * 1024,
