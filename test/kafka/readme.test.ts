@@ -211,6 +211,7 @@ describe('its tables of configuration', () => {
     const cell = rowOf(name)?.[3] ?? ''
     // by the machine, where the worker is started
     if (name === 'memoryBytes') expect(cell).toBe("a quarter of the machine's, shared by all `--workers`")
+    else if (name === 'maxUnstoredBytes') expect(cell).toBe(`${String(defaults.maxUnstoredBytes >> 20)} MiB`)
     else if (name === 'bufferBytes')
       expect(cell).toBe(`${String(defaults.bufferBytes >> 20)} MiB, half of \`memoryBytes\` at most`)
     else if (typeof value === 'number') expect(Number(/^[\d,]+/.exec(cell)?.[0].replaceAll(',', ''))).toBe(value)

@@ -168,11 +168,11 @@ describe('a store', () => {
     const directory = temporaryFolder()
     let copying: Promise<void> | undefined
     let turns = 0
-    let isWritten = false
+    const progress = { isWritten: false }
     const writing = store.write([...changes, Changes.of([put('gone', undefined)])], metaAt(2)).then(() => {
-      isWritten = true
+      progress.isWritten = true
     })
-    for (; !isWritten; turns++) {
+    for (; !progress.isWritten; turns++) {
       if (store.size() > 2) copying ??= store.copyTo(directory)
       await new Promise(setImmediate)
     }
