@@ -239,15 +239,10 @@ describe.each([1, 2] as const)('version %i', (version) => {
     for (let i = 1; i <= 20; i += 1) {
       const before = proxy.seen.length
       await producer.commit(transactionOf(topic, group, 3 * i))
-      sent.push(
-        proxy.seen
-          .slice(before)
-          .map(({ apiKey }) => apiKey)
-          .sort((a, b) => a - b)
-          .join(),
-      )
+      // Once each: a broker that is not ready with the end of the transaction before, or with verifying this one, is asked again.
+      const kinds = new Set(proxy.seen.slice(before).map(({ apiKey }) => apiKey))
+      sent.push([...kinds].sort((a, b) => a - b).join())
     }
-    // Now and then a broker is not ready, with the end of the transaction before or with verifying this one.
     const least = [api.produce, ...controls.map(([, apiKey]) => apiKey)].sort((a, b) => a - b)
     expect(least).toHaveLength(version === 1 ? 5 : 3)
     expect(sent).toContain(least.join())
