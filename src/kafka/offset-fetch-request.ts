@@ -8,6 +8,7 @@
  *       Topic => Name [Partition CommittedOffset LeaderEpoch Metadata ErrorCode Tags] Tags
  */
 import type { TopicPartition } from '../ports/log.js'
+import { readTopics, writeTopics } from './compact-topics.js'
 import type { Request } from './prepared.js'
 import type { TopicGroup } from './requests.js'
 import { WireReader, WireWriter } from './wire.js'
@@ -29,10 +30,7 @@ export const offsetFetch =
 function encode(group: string, topics: readonly TopicGroup<number>[]): readonly Uint8Array[] {
   // The first byte ends the header, which has tagged fields in this version.
   const writer = new WireWriter().unsignedVarint(0).compactString(group)
-  writer.compactArray(topics, ({ topic, partitions }) => {
-    writer.compactString(topic).compactArray(partitions, (partition) => writer.int32(partition))
-    writer.unsignedVarint(0)
-  })
+  writeTopics(writer, topics, (partition) => writer.int32(partition))
   return writer.int8(1).unsignedVarint(0).parts()
 }
 
@@ -40,19 +38,12 @@ function decode(payload: Buffer): OffsetFetchAnswer {
   const reader = new WireReader(payload)
   reader.tags()
   reader.int32()
-  const topics = reader.compactArray(() => {
-    const topic = reader.compactString() ?? ''
-    const partitions = reader.compactArray(() => {
-      const partition = reader.int32()
-      const offset = reader.int64()
-      reader.int32()
-      reader.compactString()
-      const errorCode = reader.int16()
-      reader.tags()
-      return { topic, partition, offset, errorCode }
-    })
-    reader.tags()
-    return partitions
+  const topics = readTopics(reader, (topic) => {
+    const partition = reader.int32()
+    const offset = reader.int64()
+    reader.int32()
+    reader.compactString()
+    return { topic, partition, offset, errorCode: reader.int16() }
   })
-  return { partitions: topics.flat(), errorCode: reader.int16() }
+  return { partitions: topics.flatMap(({ partitions }) => partitions), errorCode: reader.int16() }
 }

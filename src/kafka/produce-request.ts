@@ -19,6 +19,7 @@
  *       RecordError => BatchIndex Message Tags
  */
 import type { TopicPartition } from '../ports/log.js'
+import { readTopics, writeTopics } from './compact-topics.js'
 import type { Request } from './prepared.js'
 import type { TopicGroup } from './requests.js'
 import { type TransactionVersion, version2 } from './transaction-version.js'
@@ -58,11 +59,8 @@ function encodeCompact({ transactionalId, timeoutMs, topics }: ProduceArgs): rea
   // The first byte ends the header, which has tagged fields in this version.
   const writer = new WireWriter().unsignedVarint(0).compactString(transactionalId)
   writer.int16(ALL_REPLICAS).int32(timeoutMs)
-  writer.compactArray(topics, ({ topic, partitions }) => {
-    writer.compactString(topic).compactArray(partitions, ({ partition, batch }) => {
-      writer.int32(partition).compactBytes(batch).unsignedVarint(0)
-    })
-    writer.unsignedVarint(0)
+  writeTopics(writer, topics, ({ partition, batch }) => {
+    writer.int32(partition).compactBytes(batch).unsignedVarint(0)
   })
   return writer.unsignedVarint(0).parts()
 }
@@ -79,23 +77,17 @@ function decode(payload: Buffer): readonly Produced[] {
 function decodeCompact(payload: Buffer): readonly Produced[] {
   const reader = new WireReader(payload)
   reader.tags()
-  const topics = reader.compactArray(() => {
-    const topic = reader.compactString() ?? ''
-    const partitions = reader.compactArray(() => {
-      const produced = decodePartition(reader, topic)
-      reader.compactArray(() => {
-        reader.int32()
-        reader.compactString()
-        reader.tags()
-      })
+  const topics = readTopics(reader, (topic) => {
+    const produced = decodePartition(reader, topic)
+    reader.compactArray(() => {
+      reader.int32()
       reader.compactString()
       reader.tags()
-      return produced
     })
-    reader.tags()
-    return partitions
+    reader.compactString()
+    return produced
   })
-  return topics.flat()
+  return topics.flatMap(({ partitions }) => partitions)
 }
 
 function decodePartition(reader: WireReader, topic: string): Produced {

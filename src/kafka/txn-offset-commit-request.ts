@@ -7,6 +7,7 @@
  *     Response => Tags ThrottleTimeMs [Topic] Tags
  *       Topic => Name [Partition ErrorCode Tags] Tags
  */
+import { readTopics, writeTopics } from './compact-topics.js'
 import type { Request } from './prepared.js'
 import type { ProducerIdentity, TopicGroup, TxnOffsetCommitAnswer } from './requests.js'
 import { version2 } from './transaction-version.js'
@@ -27,11 +28,8 @@ function encode(producer: ProducerIdentity, group: string, topics: Topics): read
   // The first byte ends the header, which has tagged fields in this version.
   const writer = new WireWriter().unsignedVarint(0).compactString(transactionalId).compactString(group)
   writer.int64(producerId).int16(producerEpoch).int32(NO_GENERATION).compactString('').compactString(null)
-  writer.compactArray(topics, ({ topic, partitions }) => {
-    writer.compactString(topic).compactArray(partitions, ({ partition, offset }) => {
-      writer.int32(partition).int64(offset).int32(NO_LEADER_EPOCH).compactString('').unsignedVarint(0)
-    })
-    writer.unsignedVarint(0)
+  writeTopics(writer, topics, ({ partition, offset }) => {
+    writer.int32(partition).int64(offset).int32(NO_LEADER_EPOCH).compactString('').unsignedVarint(0)
   })
   return writer.unsignedVarint(0).parts()
 }
@@ -40,16 +38,5 @@ function decode(payload: Buffer): TxnOffsetCommitAnswer {
   const reader = new WireReader(payload)
   reader.tags()
   reader.int32()
-  const topics = reader.compactArray(() => {
-    const topic = reader.compactString() ?? ''
-    const partitions = reader.compactArray(() => {
-      const partition = reader.int32()
-      const errorCode = reader.int16()
-      reader.tags()
-      return { partition, errorCode }
-    })
-    reader.tags()
-    return { topic, partitions }
-  })
-  return { topics }
+  return { topics: readTopics(reader, () => ({ partition: reader.int32(), errorCode: reader.int16() })) }
 }
