@@ -39,8 +39,8 @@ interface Live {
   key: string
   /** Its number among those touched. */
   index: number
-  /** The number of what it began as, among `#beginnings`. */
-  beginning: number
+  /** What it began as, where it was made just now. */
+  beginning: ByteString | undefined
 }
 
 /** What messages of an interval touched, by number; four numbers each. */
@@ -111,8 +111,6 @@ export class StateTable {
   #last: Live | undefined
   /** Values of records in memory as they were, without keys. */
   readonly #noted = new Changes()
-  /** What objects that are new to memory began as, without keys. */
-  readonly #beginnings = new Changes()
   /** Collected, not committed. */
   #collected: Changes | undefined
   #lastChanges: Changes | undefined
@@ -276,7 +274,7 @@ export class StateTable {
     const there = number === NONE ? undefined : this.#live[number]
     if (there !== undefined) return there
     const turn = this.#turn
-    const live = this.#live[turn] ?? { object: undefined, definition, key, index, beginning: NONE }
+    const live = this.#live[turn] ?? { object: undefined, definition, key, index, beginning: undefined }
     this.#put(live)
     live.definition = definition
     live.key = key
@@ -294,8 +292,7 @@ export class StateTable {
     if (object === FORGOTTEN || length < 0) {
       const begun = definition.initial(key)
       const packed = packer.pack(definition, begun)
-      live.beginning = this.#beginnings.count
-      this.#beginnings.add(NOTHING, 0, 0, packer.bytes, 0, packed)
+      live.beginning = byteString(packer.bytes, 0, packed)
       return begun
     }
     const start = this.#memory.keyEnd(place)
@@ -333,11 +330,10 @@ export class StateTable {
     const length = packer.pack(definition, object)
     const { bytes } = packer
     const start = memory.keyEnd(place)
-    const begun = this.#beginnings
     // One that is new and that no message has changed yet is what the next message would begin with anyway.
     const same =
       before < 0
-        ? sameBytes(bytes, 0, length, begun.bytes, begun.keyEnd(beginning), begun.valueEnd(beginning))
+        ? beginning?.length === length && beginning === byteString(bytes, 0, length)
         : sameBytes(bytes, 0, length, memory.bytesOf(place), start, start + before)
     if (same) return UNCHANGED
     if (!this.fits(memory.keyBytes(place), length)) throw tooLarge(definition, key, length)
@@ -347,7 +343,7 @@ export class StateTable {
   #drop(live: Live): void {
     if (live.definition === undefined) return
     this.#touched.setLive(live.index, NONE)
-    live.object = live.definition = undefined
+    live.object = live.definition = live.beginning = undefined
   }
 
   /** Its value in memory is about to change for the first time. */
@@ -391,7 +387,6 @@ export class StateTable {
     this.#touched.count = 0
     this.#last = undefined
     this.#noted.clear()
-    this.#beginnings.clear()
   }
 }
 
