@@ -15,6 +15,8 @@ export default defineConfig({
     ],
   },
   test: {
+    // A bound for what hangs, not for what is slow on a busy machine.
+    testTimeout: 60_000,
     reporters: ['default', here('./test/support/summary-reporter.ts')],
     projects: [
       {
@@ -22,8 +24,6 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts', 'test/sim/**/*.test.ts'],
-          // a bound for what hangs, not for what is slow on a busy machine
-          testTimeout: 60_000,
           sequence: { groupOrder: 0 },
         },
       },
@@ -35,7 +35,6 @@ export default defineConfig({
           globalSetup: here('./test/support/global-setup.ts'),
           // One broker and two cores: files that run beside each other would only wait for each other.
           fileParallelism: false,
-          testTimeout: 60_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 1 },
         },

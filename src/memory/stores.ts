@@ -212,8 +212,10 @@ class MemoryStateStore implements StateStore {
     const all = changes.flatMap((part) => [...part])
     const half = all.length >> 1
     await sleep(clock, durableAfterMs / 2)
-    if (this.#failure === undefined) this.#apply(all.slice(0, half))
-    if (half > 0) this.contents.aheadTo = Math.max(this.contents.aheadTo, meta?.changelogPosition ?? -1)
+    if (half > 0 && this.#failure === undefined) {
+      this.#apply(all.slice(0, half))
+      this.contents.aheadTo = Math.max(this.contents.aheadTo, meta?.changelogPosition ?? -1)
+    }
     await sleep(clock, durableAfterMs / 2)
     if (fails === true) {
       this.#failure = new PotorooError('STORE_FAILED', `The store of ${this.task} can't be written: disk full`)

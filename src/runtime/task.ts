@@ -9,7 +9,7 @@
  * Commit, in this order:
  *   C1. At once, without awaiting: pack what messages touched, take outputs and positions. Processing goes on.
  *   C2. One Kafka transaction.
- *   C3. Then, for all commits of some time together, one store transaction. Positions never go backwards.
+ *   C3. Then, for all commits of some time together, one write to the store. Positions never go backwards.
  * So the store never runs ahead of Kafka, and a crash at any point loses and repeats nothing.
  */
 import { errorKinds, isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'

@@ -12,7 +12,7 @@ export const COORDINATOR_NOT_AVAILABLE = 15
 export const positions = (topic: string, position: number) => [{ topic, partition: 0, position }]
 export const values = (first: number, count: number) => recordsFrom(first, count).map(({ value }) => value)
 
-/** One transaction with a record for each of the partitions and a position. */
+/** So many records for partition 0, and a position. */
 export function transactionOf(topic: string, group: string, first: number, count = 3): Transaction {
   const records = [{ topic, partition: 0, chunks: chunksOf(recordsFrom(first, count)) }]
   return { records, group, positions: positions(topic, first) }
