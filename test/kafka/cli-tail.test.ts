@@ -99,13 +99,12 @@ describe('potoroo tail', () => {
     })
     let stderr = ''
     child.stderr.on('data', (data: Buffer) => (stderr += data.toString()))
-    const exited = once(child, 'close')
+    const exited = new Promise((resolve) => child.once('close', resolve))
     await once(child.stdout, 'data')
     child.stdout.destroy()
     // Where it still had lines to write, it ends before this one arrives.
     await produce(topic, values('one more'))
-    const [code] = await exited
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect({ code: await exited, stderr }).toEqual({ code: 0, stderr: '' })
   })
 
   test('a topic that is not there is one clear line, and exit code 3', async () => {
