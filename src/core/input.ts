@@ -35,7 +35,6 @@ export class Input {
   #pinnedBytes = 0
   #takenBytes = 0
   #drainedAsked = -1
-  #drainedArrived = -1
   #hasMore = false
 
   constructor(
@@ -79,12 +78,7 @@ export class Input {
     this.#end = fetched.nextPosition
     this.#pinnedBytes += each * fetched.batches.length
     this.#hasMore = fetched.nextPosition < fetched.lastStableOffset
-    if (!this.#hasMore) {
-      this.#drainedAsked = fetched.asked
-      this.#drainedArrived = fetched.arrived
-    } else {
-      this.#drainedAsked = this.#drainedArrived = -1
-    }
+    this.#drainedAsked = this.#hasMore ? -1 : fetched.asked
     if (!this.hasHead) this.#openFrom(floor)
     if (this.hasHead) this.waived = false
     return true
@@ -99,11 +93,12 @@ export class Input {
   }
 
   /**
-   * Whether this input, being empty, certainly had nothing older to give when a record that arrived at that tick came:
-   * the answer that left it empty was the same one, or was asked for after the record had arrived.
+   * Whether this input, being empty, certainly has nothing that was written before a record that arrived at that tick: the
+   * answer that left it empty was asked for after the record had arrived. The same answer proves nothing: a broker reads
+   * its partitions one after the other, so what was written to one before a record may be missing beside it.
    */
   isDrainedFor(arrived: number): boolean {
-    return arrived === this.#drainedArrived || arrived <= this.#drainedAsked
+    return arrived <= this.#drainedAsked
   }
 
   /** What was taken so far is not to be taken again: it is in a commit. */

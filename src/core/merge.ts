@@ -12,7 +12,7 @@ export class Merge {
   /** While records are held back: until when, on the caller's clock. */
   heldUntilMs: number | undefined
   /** The empty input that holds the others back. */
-  awaited: Input | undefined
+  #awaited: Input | undefined
 
   constructor(
     readonly inputs: readonly Input[],
@@ -29,33 +29,31 @@ export class Merge {
       if (!input.hasHead) anyEmpty = true
       else if (best === undefined || input.cursor.timestampMs < best.cursor.timestampMs) best = input
     }
-    if (best === undefined) {
-      this.#release()
-      return undefined
-    }
-    if (anyEmpty && this.#isHeld(best, monotonicMs)) return undefined
+    if (best !== undefined && anyEmpty && this.#isHeld(best, monotonicMs)) return undefined
+    this.#awaited = undefined
+    this.heldUntilMs = undefined
     return best
+  }
+
+  /** Whether the input is empty, and what others have can't go before an answer has shown that it has nothing older. */
+  awaits(input: Input): boolean {
+    if (input.hasHead || input.waived) return false
+    for (const other of this.inputs) if (other.hasHead && !input.isDrainedFor(other.headArrived)) return true
+    return false
   }
 
   #isHeld(best: Input, monotonicMs: () => number): boolean {
     for (const input of this.inputs) {
       if (input.hasHead || input.waived || input.isDrainedFor(best.headArrived)) continue
       const now = monotonicMs()
-      if (this.awaited !== input || this.heldUntilMs === undefined) {
-        this.awaited = input
+      if (this.#awaited !== input || this.heldUntilMs === undefined) {
+        this.#awaited = input
         this.heldUntilMs = now + this.maxHoldMs
       }
       if (now < this.heldUntilMs) return true
       input.waived = true
       this.waived(input)
     }
-    this.#release()
     return false
-  }
-
-  #release(): void {
-    if (this.awaited === undefined) return
-    this.awaited = undefined
-    this.heldUntilMs = undefined
   }
 }

@@ -7,8 +7,7 @@
  * The express exists because a fetch that lingers can't be called back: an input that is added or woken meanwhile would
  * wait for `maxWaitMs`, and a shorter wait would cost idle workers a request every few ms. It never lingers, is sent only
  * when something woke up, and takes only inputs that the poll under way doesn't hold, or that somebody waits for. What it
- * found empty goes with the next poll, so that all inputs soon share answers again: the order of records across topics
- * is known without waiting only among inputs of one answer.
+ * found empty goes with the next poll, so that all inputs soon share requests again.
  *
  * Invariants:
  * 1. An input is in at most one poll, and in at most one express.

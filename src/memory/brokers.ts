@@ -49,6 +49,7 @@ export class Brokers {
   readonly brokers: number
   /** Where the coordinators are. */
   readonly coordinator = COORDINATOR
+  readonly faults: Faults
   readonly #random: Random
   readonly #topics = new Map<string, Topic>()
   readonly #groups = new Map<string, Group>()
@@ -56,7 +57,7 @@ export class Brokers {
   #topicsMade = 0
 
   constructor(private readonly options: BrokersOptions) {
-    const faults = options.faults ?? noFaults
+    const faults = (this.faults = options.faults ?? noFaults)
     this.scheduler = options.scheduler
     this.brokers = options.brokers ?? 1
     this.network = new Network(options.scheduler, faults, this.brokers)

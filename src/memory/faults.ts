@@ -60,6 +60,8 @@ export interface WriteFate {
 
 export interface Faults {
   request(request: RequestInfo): Fate
+  /** ms from when a fetch has read one partition until it reads the next: a broker reads them one after the other. */
+  readMs(): number
   /** ms from the end of a transaction being decided until one partition has its marker. */
   markerMs(transactionalId: string): number
   write(write: { readonly process: string; readonly task: string }): WriteFate
@@ -70,6 +72,7 @@ export interface Faults {
 /** Nothing fails, and everything takes a little time, always the same. */
 export const noFaults: Faults = {
   request: () => ({ toBrokerMs: 0.2, toClientMs: 0.2 }),
+  readMs: () => 0,
   markerMs: () => 0.5,
   write: () => ({ durableAfterMs: 0.5, knownAfterMs: 0.1 }),
   openMs: () => 0.5,

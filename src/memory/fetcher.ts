@@ -4,7 +4,8 @@
  *
  * Invariants
  * 1. No two requests for one input are under way at a time.
- * 2. All partitions of an answer are read at one moment, and share `arrived`.
+ * 2. All partitions of an answer share `arrived`. They are read one after the other, as a broker does: what is appended
+ *    meanwhile may be seen in a later one and not in an earlier one.
  */
 import { PotorooError } from '../errors.js'
 import { BrokerError, isBrokerError } from './broker-error.js'
@@ -167,14 +168,7 @@ export class MemoryFetcher implements Fetcher {
         return partition === undefined || position < partition.lastStableOffset || position > partition.highWatermark
       })
     const answer = (): void => {
-      let leftBytes = this.options.maxBytes ?? 16_777_216
-      reply.answer(
-        parts.map(({ entry, position }) => {
-          const read = this.#readOne(entry.input, position, leftBytes)
-          if (typeof read === 'object' && 'bytes' in read) leftBytes -= read.bytes
-          return read
-        }),
-      )
+      this.#readFrom(parts, [], this.options.maxBytes ?? 16_777_216, reply)
     }
     if (maxWaitMs === 0 || isReady()) {
       answer()
@@ -187,6 +181,25 @@ export class MemoryFetcher implements Fetcher {
     }
     const timer = this.cluster.scheduler.after(undefined, maxWaitMs, end)
     const stops = partitions.map((partition) => partition?.watch(() => isReady() && end()) ?? (() => undefined))
+  }
+
+  #readFrom(parts: readonly Part[], read: PartAnswer[], leftBytes: number, reply: Reply<PartAnswer[]>): void {
+    for (;;) {
+      const part = parts[read.length]
+      if (part === undefined) {
+        reply.answer(read)
+        return
+      }
+      const one = this.#readOne(part.entry.input, part.position, leftBytes)
+      if (typeof one === 'object' && 'bytes' in one) leftBytes -= one.bytes
+      read.push(one)
+      const pauseMs = this.cluster.faults.readMs()
+      if (pauseMs === 0) continue
+      this.cluster.scheduler.after(undefined, pauseMs, () => {
+        this.#readFrom(parts, read, leftBytes, reply)
+      })
+      return
+    }
   }
 
   #readOne(input: FetchInput, position: number, leftBytes: number): PartAnswer {

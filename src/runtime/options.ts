@@ -33,8 +33,8 @@ export interface RuntimeOptions {
    */
   readonly maxUnstoredBytes: number
   /**
-   * How long an empty source may hold the others of its task back, ms; default 10,000. It does so only until a fetch has
-   * shown that it has nothing older: a fraction of a millisecond, unless its broker is slow or away. Shorter, and a slow
+   * How long an empty source may hold the others of its task back, ms; default 60,000. It does so only until a fetch has
+   * shown that it has nothing older: about a millisecond, unless its broker is slow or away. Shorter, and a slow
    * broker makes orders overtake the quotes before them (said in the log). See core/merge.ts.
    */
   readonly maxHoldMs: number
@@ -73,7 +73,7 @@ export const defaults = {
   storeIntervalMs: 1000,
   backlogStoreIntervalMs: 30_000,
   maxUnstoredBytes: 256 * 1024 * 1024,
-  maxHoldMs: 10_000,
+  maxHoldMs: 60_000,
   memoryBytes: 256 * 1024 * 1024,
   bufferBytes: 64 * 1024 * 1024,
   onError: 'dead-letter',

@@ -307,7 +307,7 @@ export class Task {
       topic: input.topic,
       partition: plan.partition,
       wanted: () => (input.pinnedBytes < env.inputBytes() ? input.end : undefined),
-      hurried: () => merge.awaited === input,
+      hurried: () => merge.awaits(input),
       deliver: (fetched) => {
         try {
           if (input.accept(fetched)) env.ready(this)

@@ -9,6 +9,10 @@ export class SeededTiming implements Faults {
     return { toBrokerMs: this.random.between(0.05, 1), toClientMs: this.random.between(0.05, 1) }
   }
 
+  readMs(): number {
+    return 0
+  }
+
   markerMs(): number {
     return this.random.between(0.1, 1)
   }

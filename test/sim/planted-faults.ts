@@ -270,7 +270,7 @@ export const plantedFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/core/input.ts',
-        find: 'return arrived === this.#drainedArrived || arrived <= this.#drainedAsked',
+        find: 'return arrived <= this.#drainedAsked',
         replace: 'return true',
       },
     ],
@@ -280,8 +280,18 @@ export const plantedFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/core/input.ts',
-        find: 'return arrived === this.#drainedArrived || arrived <= this.#drainedAsked',
-        replace: 'return arrived <= this.#drainedArrived',
+        find: 'this.#drainedAsked = this.#hasMore ? -1 : fetched.asked',
+        replace: 'this.#drainedAsked = this.#hasMore ? -1 : fetched.arrived - 1',
+      },
+    ],
+  },
+  {
+    what: 'order: a source counts as drained by the same answer, though partitions are read one after the other',
+    plants: [
+      {
+        file: 'src/core/input.ts',
+        find: 'this.#drainedAsked = this.#hasMore ? -1 : fetched.asked',
+        replace: 'this.#drainedAsked = this.#hasMore ? -1 : fetched.arrived',
       },
     ],
   },

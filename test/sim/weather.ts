@@ -10,6 +10,8 @@ export interface Climate {
   /** Of requests that take seconds. */
   readonly lateRate: number
   readonly latencyMs: number
+  /** Of partitions of a fetch that a broker comes to some time after the one before. */
+  readonly readPauseRate: number
   readonly markerMs: number
   readonly diskMs: number
   readonly diskFullRate: number
@@ -25,6 +27,7 @@ export function drawClimate(random: SeededRandom): Climate {
     markerMs: random.pick([0.2, 2, 30, 300]),
     diskMs: random.pick([0.2, 2, 30, 300]),
     diskFullRate: fair ? 0 : random.pick([0, 0, 0.002]),
+    readPauseRate: random.pick([0, 0.02, 0.2]),
   }
 }
 
@@ -71,6 +74,11 @@ export class Weather implements Faults {
         `(${fate.toBrokerMs.toFixed(1)}/${fate.toClientMs.toFixed(1)} ms${fate.fault === undefined ? '' : `, ${fate.fault}`})`,
     )
     return fate
+  }
+
+  readMs(): number {
+    const { climate, random } = this
+    return this.calm || !random.chance(climate.readPauseRate) ? 0 : random.between(0, 20)
   }
 
   markerMs(): number {

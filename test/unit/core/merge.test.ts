@@ -34,6 +34,7 @@ describe('Merge', () => {
             }))
             sorted.forEach((time, position) => all.push({ time, source, position }))
             inputs[source]?.accept(fetchedOf([batchOf(0, records)]))
+            inputs[source]?.accept(fetchedOf([], { position: records.length, asked: 3, arrived: 4 }))
           })
           const expected = all
             .sort((a, b) => a.time - b.time || a.source - b.source || a.position - b.position)
@@ -49,20 +50,23 @@ describe('Merge', () => {
     const merge = new Merge([quotes, orders], HOLD_MS)
     orders.accept(fetchedOf([batchOf(0, at(5))], { asked: 3, arrived: 4 }))
     expect(taken(merge, 0)).toEqual([])
-    expect(merge.awaited).toBe(quotes)
+    expect([merge.awaits(quotes), merge.awaits(orders)]).toEqual([true, false])
     // An empty answer to a question that was asked before the order had arrived proves nothing.
     quotes.accept(fetchedOf([], { asked: 2, arrived: 6 }))
     expect(taken(merge, 1)).toEqual([])
     quotes.accept(fetchedOf([batchOf(0, at(1))], { asked: 7, arrived: 8 }))
     expect(taken(merge, 2)).toEqual(['1', '5'])
-    expect(merge.awaited).toBeUndefined()
+    expect(merge.awaits(quotes)).toBe(false)
   })
 
-  it('needs no further answer when both were in the same one', () => {
+  it('takes nothing for proven by the same answer, whose partitions are read one after the other (rule 2)', () => {
     const [quotes, orders] = [new Input(0, 'q', 0), new Input(1, 'o', 0)]
-    orders.accept(fetchedOf([batchOf(0, at(5))], { asked: 3, arrived: 4 }))
+    const merge = new Merge([quotes, orders], HOLD_MS)
     quotes.accept(fetchedOf([], { asked: 3, arrived: 4 }))
-    expect(taken(new Merge([quotes, orders], HOLD_MS), 0)).toEqual(['5'])
+    orders.accept(fetchedOf([batchOf(0, at(5))], { asked: 3, arrived: 4 }))
+    expect(taken(merge, 0)).toEqual([])
+    quotes.accept(fetchedOf([], { asked: 5, arrived: 6 }))
+    expect(taken(merge, 1)).toEqual(['5'])
   })
 
   it('waits no longer than the bound, once per dry spell (rule 3)', () => {
@@ -79,5 +83,16 @@ describe('Merge', () => {
     orders.accept(fetchedOf([batchOf(2, at(8))], { asked: 9, arrived: 10 }))
     expect(taken(merge, 112)).toEqual(['7'])
     expect(merge.heldUntilMs).toBe(212)
+  })
+
+  it('waits anew for a source that gave something, however long ago it was waited for (rule 3)', () => {
+    const [quotes, orders] = [new Input(0, 'q', 0), new Input(1, 'o', 0)]
+    const merge = new Merge([quotes, orders], HOLD_MS)
+    orders.accept(fetchedOf([batchOf(0, at(5, 7))], { asked: 1, arrived: 2 }))
+    expect(taken(merge, 0)).toEqual([])
+    quotes.accept(fetchedOf([batchOf(0, at(6))], { asked: 1, arrived: 3, lastStableOffset: 9 }))
+    // Both have something, so that nothing is held; it takes longer than the bound to come to the end of one.
+    expect(taken(merge, 2 * HOLD_MS)).toEqual(['5', '6'])
+    expect(merge.heldUntilMs).toBe(3 * HOLD_MS)
   })
 })

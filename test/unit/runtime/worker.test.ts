@@ -169,9 +169,10 @@ describe('the store', () => {
 
   test('waits for as long as it was told to, and not shorter than without a backlog', async () => {
     const seldom = await writesIn({ storeIntervalMs: 500, backlogStoreIntervalMs: 1_200 })
-    expect(seldom.length).toBe(4)
+    expect(seldom.filter((ms) => ms < 3_900).length).toBe(3)
     // not by the timer that was set during the backlog
-    expect(seldom.at(-1)).toBeLessThan(4_600)
+    expect(seldom.at(-1)).toBeGreaterThan(3_900)
+    expect(seldom.at(-1)).toBeLessThan(4_700)
     const often = await writesIn({ backlogStoreIntervalMs: 0 })
     expect(often.length).toBeGreaterThan(12)
     expect(often.length).toBeLessThan(25)
