@@ -11,9 +11,12 @@ export function* backlog(records: number, symbols: number, startMs: number): Gen
 
 export const symbolName = (index: number): string => `S${String(index).padStart(7, '0')}`
 
-/** A spread of 10 cents: every order for the symbol is rejected, so that there is a latency for each. */
-export function wideQuote(index: number, timeMs: number): Event {
-  const bid = 20 + (index % 40_000) / 100
+/**
+ * A spread of 10 cents: every order for the symbol is rejected, so that there is a latency for each. `change`: of the
+ * symbol's quotes, which one; each has other prices, as one with the same changes nothing.
+ */
+export function wideQuote(index: number, timeMs: number, change = 0): Event {
+  const bid = 20 + ((index + change) % 40_000) / 100
   return {
     topic: 'market-data',
     message: { symbol: symbolName(index), bid, offer: Math.round((bid + 0.1) * 100) / 100, time: timeMs },
@@ -34,8 +37,8 @@ export const order = (orderId: string, index: number, timeMs: number): Event => 
 })
 
 /** One wide quote for each symbol. */
-export function* everySymbol(symbols: number, timeMs: number): Generator<Event, void> {
-  for (let i = 0; i < symbols; i++) yield wideQuote(i, timeMs)
+export function* everySymbol(symbols: number, timeMs: number, change = 0): Generator<Event, void> {
+  for (let i = 0; i < symbols; i++) yield wideQuote(i, timeMs, change)
 }
 
 /** Endless: which symbol comes next, each as likely as any. */

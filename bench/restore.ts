@@ -31,14 +31,16 @@ interface Round {
   readonly stopped: number
   readonly killed: number
   readonly gone: number
-  /** Only Potoroo has snapshots. */
-  readonly second: SecondWorker | undefined
+  /** Only Potoroo has snapshots. One for each length of the changelog. */
+  readonly second: readonly SecondWorker[]
   /** Of the answers, those that did not know the last quote of their symbol. */
   readonly forgotten: number
 }
 
 /** From its start until half of the tasks are its own. */
 interface SecondWorker {
+  /** How often each state object has changed. */
+  readonly changes: number
   readonly bySnapshot: number
   readonly snapshotBytes: number
   readonly byChangelog: number
@@ -67,7 +69,7 @@ export async function restore(context: BenchContext, settings: Settings['restore
     title: "Restore: from a worker's start until it answers on every partition",
     method: [
       `${wholeNumber(settings.symbols)} symbols on ${settings.partitions} partitions, one worker. An order on every partition waits for its rejection, which has to know the last quote. Median (lowest to highest) of ${settings.rounds} alternating rounds.`,
-      'A second worker has an empty state directory; it counts from its start until half of the tasks, with half of the state objects, are its own. By changelog: the two workers have different tokens, and so no snapshots.',
+      'A second worker has an empty state directory; it counts from its start until half of the tasks, with half of the state objects, are its own. By changelog: the two workers have different tokens, and so no snapshots. The changelogs have every change of a state object: brokers compact closed segments alone, and with their default of 1 GiB none was closed.',
       ...contenders.map((contender) => `${contender.title}: ${contender.describe(TUNED)}.`),
     ],
     tables: [tableOf(results, settings), ...secondWorkerTable(results, settings)],
@@ -81,7 +83,7 @@ export async function restore(context: BenchContext, settings: Settings['restore
 async function runRound(
   arena: Arena,
   cluster: Cluster,
-  { symbols, partitions, loadedMs }: Settings['restore'],
+  { symbols, partitions, loadedMs, changes }: Settings['restore'],
   topicPrefix: string,
   hasSnapshots: boolean,
 ): Promise<Round> {
@@ -110,7 +112,13 @@ async function runRound(
 
     await rm(arena.stateDir('w1'), { recursive: true, force: true })
     const gone = await restart()
-    const second = hasSnapshots ? await secondWorker(arena, partitions) : undefined
+    const second: SecondWorker[] = []
+    let changed = 1
+    for (const count of hasSnapshots ? changes : []) {
+      for (; changed < count; changed++) await cluster.produce(topicPrefix, everySymbol(symbols, Date.now(), changed))
+      await arena.caughtUp(TIMEOUT_MS)
+      second.push({ changes: count, ...(await secondWorker(arena, partitions, String(count))) })
+    }
     await gone.worker.end('SIGTERM')
     return {
       nothing,
@@ -125,7 +133,8 @@ async function runRound(
   }
 }
 
-async function secondWorker(arena: Arena, partitions: number): Promise<SecondWorker> {
+/** `label`: for names that no worker before had, and so no state directory. */
+async function secondWorker(arena: Arena, partitions: number, label: string): Promise<Omit<SecondWorker, 'changes'>> {
   const half = Math.floor(partitions / 2)
   const run = async (name: string, token: typeof TOKEN): Promise<{ tookMs: number; snapshotBytes: number }> => {
     const worker = await arena.start(name, token)
@@ -139,8 +148,8 @@ async function secondWorker(arena: Arena, partitions: number): Promise<SecondWor
     await worker.end('SIGTERM')
     return { tookMs, snapshotBytes: copied.reduce((sum, { bytes }) => sum + Number(bytes), 0) }
   }
-  const bySnapshot = await run('w2', TOKEN)
-  const byChangelog = await run('w3', OTHER_TOKEN)
+  const bySnapshot = await run(`snapshot-${label}`, TOKEN)
+  const byChangelog = await run(`changelog-${label}`, OTHER_TOKEN)
   if (byChangelog.snapshotBytes > 0) throw new Error('a worker with another token was given a snapshot')
   return {
     bySnapshot: bySnapshot.tookMs,
@@ -224,25 +233,30 @@ const tableOf = (results: readonly Rounds<Round>[], { symbols }: Settings['resto
     [{ name: 'without prices', of: ({ forgotten }) => forgotten }],
   )
 
-function secondWorkerTable(results: readonly Rounds<Round>[], { symbols }: Settings['restore']): Table[] {
+function secondWorkerTable(results: readonly Rounds<Round>[], { symbols, changes }: Settings['restore']): Table[] {
   const title = `Seconds until a second worker owns half of the tasks, ${wholeNumber(symbols / 2)} state objects`
-  return results.flatMap(({ contender, rounds }) => {
-    const measured = rounds.flatMap(({ second }) => second ?? [])
-    if (measured.length === 0) return []
-    const row = [
-      contender.title,
-      rangeText(
-        measured.map(({ bySnapshot }) => bySnapshot),
-        seconds,
-      ),
-      mebibytes(spreadOf(measured.map(({ snapshotBytes }) => snapshotBytes)).median),
-      rangeText(
-        measured.map(({ byChangelog }) => byChangelog),
-        seconds,
-      ),
-    ]
-    return [{ title, columns: ['', 'by snapshot', 'MiB copied', 'by changelog'], rows: [row] }]
-  })
+  const rows = results.flatMap(({ contender, rounds }) =>
+    changes.flatMap((count) => {
+      const measured = rounds.flatMap(({ second }) => second.find((one) => one.changes === count) ?? [])
+      if (measured.length === 0) return []
+      const bySnapshot = measured.map((one) => one.bySnapshot)
+      const byChangelog = measured.map((one) => one.byChangelog)
+      const copied = spreadOf(measured.map(({ snapshotBytes }) => snapshotBytes)).median
+      const ratio = spreadOf(byChangelog).median / spreadOf(bySnapshot).median
+      return [
+        [
+          contender.title,
+          wholeNumber(count),
+          rangeText(bySnapshot, seconds),
+          mebibytes(copied),
+          rangeText(byChangelog, seconds),
+          `${ratio.toFixed(1)} ×`,
+        ],
+      ]
+    }),
+  )
+  const columns = ['', 'changes of each', 'by snapshot', 'MiB copied', 'by changelog', 'ratio']
+  return rows.length === 0 ? [] : [{ title, columns, rows }]
 }
 
 const chartOf = (results: readonly Rounds<Round>[]): Chart => ({

@@ -24,6 +24,8 @@ export interface Settings {
     readonly partitions: number
     /** For how long quotes come before the worker is killed. */
     readonly loadedMs: number
+    /** How often each state object has changed, by the changelog, when a second worker comes; growing. */
+    readonly changes: readonly number[]
   }
   readonly handoff: {
     readonly symbols: number
@@ -67,7 +69,7 @@ export type BenchmarkName = (typeof benchmarks)[number]
 export const full: Settings = {
   throughput: { rounds: 3, records: 3_300_000, symbols: [1000, 1_000_000], partitions: 4 },
   latency: { rounds: 3, symbols: 20_000, partitions: 8, ordersPerSecond: 1000, warmUpMs: 10_000, measuredMs: 20_000 },
-  restore: { rounds: 3, symbols: 2_000_000, partitions: 4, loadedMs: 1500 },
+  restore: { rounds: 3, symbols: 2_000_000, partitions: 4, loadedMs: 1500, changes: [1, 20] },
   handoff: {
     symbols: 100_000,
     partitions: 8,
@@ -104,7 +106,7 @@ export const full: Settings = {
 export const short: Settings = {
   throughput: { rounds: 1, records: 5000, symbols: [100, 2000], partitions: 2 },
   latency: { rounds: 1, symbols: 100, partitions: 2, ordersPerSecond: 200, warmUpMs: 500, measuredMs: 1000 },
-  restore: { rounds: 1, symbols: 2000, partitions: 2, loadedMs: 200 },
+  restore: { rounds: 1, symbols: 2000, partitions: 2, loadedMs: 200, changes: [1, 3] },
   handoff: {
     symbols: 200,
     partitions: 2,
