@@ -31,6 +31,8 @@ export interface TopicDefinition {
 export interface StateDefinition {
   readonly name: string
   initial(key: string): object
+  /** Whether the initial value is the same for every key: what makes it takes no parameter. */
+  readonly beginsAlike: boolean
   /** What packing takes: what a `pack` gives, else the state itself, whose own fields are then packed. */
   toPlain(state: object): unknown
   /** The state object again, with its class's methods. */

@@ -41,8 +41,8 @@ export interface StateOptions<S extends object> {
 
 /**
  * Declares a kind of state object; `name` is part of the name of its changelog topic. A key without a state object gets
- * one from `initial`: a function that gives an object literal, or a class, whose constructor is called with the key.
- * Throws INVALID_DEFINITION.
+ * one from `initial`: a function that gives an object literal, or a class, whose constructor is called with the key. One
+ * that has no parameter has to give the same for every key. Throws INVALID_DEFINITION.
  */
 export function stateObject<S extends object>(
   name: string,
@@ -69,8 +69,11 @@ function ofFactory<S extends object>(
 ): StateDefinition {
   checkFunction(`The initial value of state object ${name}`, initial)
   checkOptions(name, options)
+  const beginsAlike = initial.length === 0
+  let wasChecked = false
   return {
     name,
+    beginsAlike,
     initial: (key) => {
       const made: unknown = initial(key)
       if (options !== undefined && typeof made === 'object' && made !== null) return made
@@ -79,7 +82,8 @@ function ofFactory<S extends object>(
           `The initial value of state object ${name} is ${shown(made)}: it has to be an object literal. ` +
             'For an instance of a class, give stateObject() the class itself, or pack and unpack.',
         )
-      refuseAccessors(name, made)
+      if (!wasChecked || !beginsAlike) refuseAccessors(name, made)
+      wasChecked = true
       return made
     },
     toPlain: options === undefined ? (object) => object : (object) => options.pack(object as S),
@@ -106,10 +110,12 @@ function ofClass<S extends object>(
         'it has to have both or neither.',
     )
   const initial = (key: string): object => new constructor(key)
+  const beginsAlike = takesNothing(constructor)
   if (options !== undefined)
     return {
       name,
       initial,
+      beginsAlike,
       toPlain: (object) => options.pack(object as S),
       fromPlain: (plain, key) => asObject(name, options.unpack(plain, key)),
     }
@@ -122,16 +128,29 @@ function ofClass<S extends object>(
     return {
       name,
       initial,
+      beginsAlike,
       toPlain: (object) => (object as { pack(): unknown }).pack(),
       fromPlain: (plain, key) => asObject(name, constructor.unpack?.(plain, key)),
     }
   return {
     name,
     initial,
+    beginsAlike,
     // packing looks at own fields, whatever the prototype
     toPlain: (object) => object,
     fromPlain: (plain) => withFields(Object.create(prototype) as object, asObject(name, plain)),
   }
+}
+
+/** Whether no constructor takes the key; a class without one hands it on to its ancestor's. */
+function takesNothing(constructor: object): boolean {
+  for (
+    let at: unknown = constructor;
+    typeof at === 'function' && at !== Function.prototype;
+    at = Object.getPrototypeOf(at)
+  )
+    if (at.length > 0) return false
+  return true
 }
 
 /** Sets fields as the class's own, also those that its ancestors have accessors for: these must not run, or refuse. */

@@ -36,6 +36,9 @@ export class Input {
   #takenBytes = 0
   #drainedAsked = -1
   #hasMore = false
+  /** Runs ahead of the cursor, in the same batch. */
+  readonly #scout = new RecordCursor()
+  #scouted: RecordBatch | undefined
 
   constructor(
     /** Place among the sub-topology's sources. */
@@ -82,6 +85,33 @@ export class Input {
     if (!this.hasHead) this.#openFrom(floor)
     if (this.hasHead) this.waived = false
     return true
+  }
+
+  /**
+   * Notes down where in the cursor's buffer the keys of the records lie that come next, start and end of each; returns how
+   * many. Each record is looked at once; there are none while the last ones that were looked at are still to come.
+   */
+  lookAhead(keys: Int32Array): number {
+    const batch = this.#queue[this.#current]?.batch
+    if (batch === undefined) return 0
+    const scout = this.#scout
+    let count = 0
+    try {
+      if (batch !== this.#scouted) {
+        this.#scouted = batch
+        scout.open(batch)
+      }
+      if (scout.offset > this.cursor.offset) return 0
+      while ((count + 1) * 2 <= keys.length && scout.next()) {
+        if (scout.offset < this.cursor.offset || scout.keyStart < 0) continue
+        keys[count * 2] = scout.keyStart
+        keys[count * 2 + 1] = scout.keyEnd
+        count++
+      }
+    } catch {
+      // The cursor says it when it gets there.
+    }
+    return count
   }
 
   /** Takes the head: the cursor moves to the next record. */

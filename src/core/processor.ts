@@ -19,7 +19,7 @@ import type { Input } from './input.js'
 import { fits, Outbox, type DeadLetter, type Destination, type OutgoingRecords } from './outbox.js'
 import { partitionOf } from './partitioner.js'
 import { RecordWriter, type RecordCursor } from './records.js'
-import { NOWHERE, StateTable, type Unstored } from './state-table.js'
+import { MAX_AHEAD, NOWHERE, StateTable, type Unstored } from './state-table.js'
 import type { SubTopology } from './topology.js'
 
 export interface ProcessorPlan {
@@ -74,6 +74,8 @@ export class Processor {
   readonly #addOutput: Emit = (to, partition, key, value) => {
     if (!this.#outbox.add(to, partition, this.#context.timestampMs, key, value)) throw tooLarge(to)
   }
+  /** Of records that come next. */
+  readonly #keys = new Int32Array(2 * MAX_AHEAD)
   #failures = 0
   #calm = 0
 
@@ -103,6 +105,7 @@ export class Processor {
     const source = this.plan.subTopology.sources[sourceIndex]
     if (source === undefined) throw new RangeError(`no source ${String(sourceIndex)}`)
     this.messages++
+    if (this.#states.isLarge) this.#prefetch(source.pipelines, input)
     let message: unknown
     try {
       if (cursor.valueStart < 0) throw new PotorooError('VALUE_NULL', 'the value is null')
@@ -181,6 +184,13 @@ export class Processor {
     this.#outbox.discard()
     this.messages = this.#failures = this.#calm = 0
     this.careful = true
+  }
+
+  #prefetch(pipelines: readonly PipelineDefinition[], input: Input): void {
+    const count = input.lookAhead(this.#keys)
+    if (count === 0) return
+    for (const { state } of pipelines)
+      if (state !== undefined) this.#states.prefetch(state, input.cursor.buffer, this.#keys, count)
   }
 
   #briskly(pipelines: readonly PipelineDefinition[], input: Input, message: unknown, nowMs: () => number): void {

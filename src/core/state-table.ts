@@ -18,8 +18,8 @@ import { PotorooError } from '../errors.js'
 import { byteString, type ByteString } from './byte-string.js'
 import { Changes } from './changes.js'
 import { sameBytes } from './copy-bytes.js'
-import { packer, unpackRange } from './packing.js'
-import { KeyPrefix, NOWHERE, StateMemory } from './state-memory.js'
+import { pack, packer, unpackRange } from './packing.js'
+import { KeyPrefix, MAX_AHEAD, NOWHERE, StateMemory } from './state-memory.js'
 
 /** In the place of a live object: it does not exist any more. */
 const FORGOTTEN = Object.freeze({})
@@ -104,6 +104,8 @@ export class StateTable {
   readonly #prefixes: ReadonlyMap<StateDefinition, KeyPrefix>
   readonly #memory: StateMemory
   readonly #touched = new Touched()
+  /** Of definitions with the same initial value for every key. */
+  readonly #beginnings = new Map<StateDefinition, ByteString>()
   /** Slots for live objects, taken in turns. */
   readonly #live: Live[] = []
   #turn = 0
@@ -142,6 +144,16 @@ export class StateTable {
   /** Where the state object of the key in bytes[start, end) is in memory: good for `touch`, now. NOWHERE: it is not. */
   find(definition: StateDefinition, bytes: Buffer, start: number, end: number): number {
     return this.#memory.find(this.#prefixOf(definition), bytes, start, end)
+  }
+
+  /** Whether `prefetch` pays. */
+  get isLarge(): boolean {
+    return this.#memory.isLarge
+  }
+
+  /** The keys are about to be looked for: see StateMemory. */
+  prefetch(definition: StateDefinition, bytes: Buffer, keys: Int32Array, count: number): void {
+    this.#memory.prefetch(this.#prefixOf(definition), bytes, keys, count)
   }
 
   /** Brings it into memory, from the store where that has it. */
@@ -291,12 +303,19 @@ export class StateTable {
     const length = this.#memory.valueBytes(place)
     if (object === FORGOTTEN || length < 0) {
       const begun = definition.initial(key)
-      const packed = packer.pack(definition, begun)
-      live.beginning = byteString(packer.bytes, 0, packed)
+      live.beginning = this.#beginningOf(definition, begun)
       return begun
     }
     const start = this.#memory.keyEnd(place)
     return unpackRange(definition, this.#memory.bytesOf(place), start, start + length, key)
+  }
+
+  /** What was made just now, packed. */
+  #beginningOf(definition: StateDefinition, begun: object): ByteString {
+    if (!definition.beginsAlike) return pack(definition, begun)
+    let beginning = this.#beginnings.get(definition)
+    if (beginning === undefined) this.#beginnings.set(definition, (beginning = pack(definition, begun)))
+    return beginning
   }
 
   #putAll(): void {
@@ -396,4 +415,4 @@ const tooLarge = (definition: StateDefinition, key: string, bytes: number): Poto
     `state object ${definition.name} of key '${key.slice(0, 100)}' has ${String(bytes)} bytes packed, more than the changelog takes`,
   )
 
-export { NOWHERE }
+export { MAX_AHEAD, NOWHERE }

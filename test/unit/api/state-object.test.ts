@@ -20,6 +20,10 @@ class Position {
 }
 const constructed: string[] = []
 
+class Plain {
+  n = 0
+}
+
 class Packed {
   #secret: number
   constructor(
@@ -56,6 +60,15 @@ describe('a literal', () => {
   ])('is not %s', (_, initial, message) => {
     const definition = defined('wrong', initial)
     invalid(() => definition.initial('k'), message)
+  })
+  it.each([
+    ['a function without a parameter', () => ({ n: 0 }), true],
+    ['a function of the key', (key: string) => ({ key }), false],
+    ['a class without a constructor', Plain, true],
+    ['a class whose constructor takes the key', Position, false],
+    ['one that has the constructor of such a class', class extends Position {}, false],
+  ])('begins alike for all keys when it is made by %s: %s', (_, initial, alike) => {
+    expect(defined('state', initial as () => object).beginsAlike).toBe(alike)
   })
   it('has no getter, which would come back as a value', () => {
     const literal = {

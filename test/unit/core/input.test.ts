@@ -87,4 +87,45 @@ describe('Input', () => {
     values(input)
     expect(input.isDrainedFor(1)).toBe(false)
   })
+
+  describe('looking ahead', () => {
+    const seen = (input: Input, most: number): string[] => {
+      const keys = new Int32Array(2 * most)
+      const count = input.lookAhead(keys)
+      const { buffer } = input.cursor
+      return Array.from({ length: count }, (_, i) => buffer.toString('utf8', keys[i * 2], keys[i * 2 + 1]))
+    }
+    const keyed = (base: number, ...keys: (string | null)[]) =>
+      batchOf(
+        base,
+        keys.map((key) => ({ key, timestampMs: base })),
+      )
+
+    it('gives the key of each record once, when those before are taken', () => {
+      const input = new Input(0, 't', 1)
+      expect(seen(input, 2)).toEqual([])
+      const batches = [keyed(0, 'below', 'a', 'b', null, 'c', 'd'), keyed(6, 'e')]
+      input.accept(fetchedOf(batches, { position: 1 }))
+      const looked: string[][] = []
+      while (input.hasHead) {
+        looked.push(seen(input, 2))
+        input.advance()
+      }
+      expect(looked).toEqual([['a', 'b'], ['c', 'd'], [], [], [], ['e']])
+      input.rewind()
+      expect(values(input, 2).length).toBe(2)
+    })
+
+    it('leaves it to the cursor to say that a batch is malformed', () => {
+      const input = new Input(0, 't', 0)
+      const batch = keyed(0, 'a', 'b')
+      input.accept(fetchedOf([{ ...batch, count: 3 }], { nextPosition: 3 }))
+      expect(seen(input, 5)).toEqual(['a', 'b'])
+      input.advance()
+      expect(seen(input, 5)).toEqual([])
+      expect(() => {
+        input.advance()
+      }).toThrow(/malformed/)
+    })
+  })
 })

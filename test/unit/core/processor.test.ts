@@ -1,9 +1,10 @@
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { application, from, stateObject, topic } from '../../../src/index.js'
 import { definitionOf } from '../../../src/api/application.js'
 import { Input } from '../../../src/core/input.js'
 import { deadLetterHeaders } from '../../../src/core/outbox.js'
 import { Processor, Retake, type Collected, type ProcessorPlan } from '../../../src/core/processor.js'
+import { StateTable } from '../../../src/core/state-table.js'
 import { topologyOf } from '../../../src/core/topology.js'
 import { partitionOf } from '../../../src/core/partitioner.js'
 import { isPotorooError } from '../../../src/errors.js'
@@ -167,6 +168,19 @@ describe('Processor', () => {
     bench.feed({ key: 'a', add: 5 }).run()
     for (const key of [...others, ...others]) bench.feed({ key, add: 1 }).run()
     expect(outputs(bench.feed({ key: 'a', add: 1 }).run())).toEqual([6])
+  })
+
+  it('looks ahead for state objects when there are many, with the same result', () => {
+    const many = vi.spyOn(StateTable.prototype, 'isLarge', 'get').mockReturnValue(true)
+    const ahead = vi.spyOn(StateTable.prototype, 'prefetch')
+    try {
+      const records = Array.from({ length: 40 }, () => ({ key: 'a', add: 1 }))
+      expect(outputs(bench.feed(...records).run())).toEqual(records.map((_, i) => i + 1))
+      expect(ahead.mock.calls.map(([, , , count]) => count)).toEqual([16, 16, 8])
+    } finally {
+      many.mockRestore()
+      ahead.mockRestore()
+    }
   })
 
   it('forgets a state object: a tombstone, and the next message begins anew', () => {

@@ -4,7 +4,7 @@ import { stateDefinition } from '../../../src/api/state-object.js'
 import type { ByteString } from '../../../src/core/byte-string.js'
 import { pack, unpack } from '../../../src/core/packing.js'
 import { storeKeyOf } from '../../../src/core/store-key.js'
-import { NOWHERE, StateTable, type Unstored } from '../../../src/core/state-table.js'
+import { MAX_AHEAD, NOWHERE, StateTable, type Unstored } from '../../../src/core/state-table.js'
 import { stateObject } from '../../../src/index.js'
 
 interface Count {
@@ -47,6 +47,8 @@ class Model {
   touch(which: number, key: string, change: (state: Count) => void): void {
     const definition = definitions[which] ?? expect.fail()
     const bytes = Buffer.from(`-${key}-`)
+    // looking ahead is to change nothing, whether the key is there or not
+    this.table.prefetch(definition, bytes, Int32Array.of(1, bytes.length - 1, 0, 2), 2)
     let place = this.table.find(definition, bytes, 1, bytes.length - 1)
     if (place === NOWHERE) place = this.table.bring(definition, bytes, 1, bytes.length - 1)
     const state = this.table.touch(definition, key, place) as Count
@@ -175,4 +177,50 @@ describe('a state table', () => {
       expect(loads > 0).toBe(maxBytes < 10_000_000)
     },
   )
+
+  it('says when it is too large for the caches of a processor', () => {
+    const { table } = new Model(1_000_000_000, true)
+    const [definition = expect.fail()] = definitions
+    const bytes = Buffer.alloc(100)
+    for (let n = 0; n < 130_000; n++) {
+      bytes.writeUInt32BE(n)
+      table.bring(definition, bytes, 0, 100)
+      if (n === 1000) expect(table.isLarge).toBe(false)
+    }
+    expect(table.isLarge).toBe(true)
+    const keys = Int32Array.from({ length: 2 * MAX_AHEAD }, (_, i) => (i % 2 === 0 ? 0 : 100))
+    table.prefetch(definition, bytes, keys, MAX_AHEAD)
+    expect(table.find(definition, bytes, 0, 100)).not.toBe(NOWHERE)
+  })
+
+  it.each([
+    ['one value for all keys', (): Count => ({ n: 0 }), 1],
+    ['a value for each key', (key: string): Count => ({ n: Number(key) }), 3],
+  ])('packs what state objects begin as, %s, as often as it has to', (_, initial, packs) => {
+    let packed = 0
+    const pack = (state: Count) => (packed++, { ...state })
+    const definition = stateDefinition(
+      stateObject('counts', initial, { pack, unpack: (plain) => plain as Count }),
+      'test',
+    )
+    const table = new StateTable(
+      [definition],
+      () => 1000,
+      () => undefined,
+      true,
+      () => true,
+      'secret',
+    )
+    const touch = (key: string): Count =>
+      table.touch(definition, key, table.bring(definition, Buffer.from(key), 0, key.length)) as Count
+    for (const key of ['1', '2']) touch(key)
+    touch('3').n = 7
+    const begun = packed
+    const changes = [...table.collect()]
+    expect(begun).toBe(packs)
+    // those that no message changed are not among them
+    expect(changes.map(({ key, value }) => [key, value && unpack(definition, value, '')])).toEqual([
+      [storeKeyOf('counts', '3'), { n: 7 }],
+    ])
+  })
 })
