@@ -43,12 +43,13 @@ class HttpPeers implements Peers {
     for (const watch of before.values()) watch.stop()
   }
 
-  snapshot(peer: Peer, task: string, signal: AbortSignal): Promise<Snapshot | undefined> {
+  // Asynchronous, so that who asks a moment too late is told as of every other failure.
+  async snapshot(peer: Peer, task: string, signal: AbortSignal): Promise<Snapshot | undefined> {
     this.#refuseClosed()
     return download(this.settings, peer, task, AbortSignal.any([signal, this.#closing.signal]))
   }
 
-  status(peer: Peer, signal: AbortSignal): Promise<WorkerStatus | undefined> {
+  async status(peer: Peer, signal: AbortSignal): Promise<WorkerStatus | undefined> {
     this.#refuseClosed()
     return askStatus(this.settings, peer, AbortSignal.any([signal, this.#closing.signal]))
   }

@@ -63,7 +63,7 @@ describe('hand-off', () => {
             workers.push(worker)
           } else {
             worker.kill('SIGTERM')
-            expect((await worker.exited).code, worker.stdout.at(-1)).toBe(0)
+            expect((await worker.exited).code, [worker.stdout.at(-1), ...worker.stderr].join('\n')).toBe(0)
             if (what === 'restart') await add(worker.name)
           }
         }

@@ -110,5 +110,8 @@ describe('the status of a peer', () => {
     const second = peers.status({ memberId: 'owner', address }, unaborted)
     setImmediate(() => void peers.close())
     await expect(second).rejects.toMatchObject({ code: 'PEER_UNREACHABLE' })
+    // It rejects, too, and does not throw: who has just closed may be about to ask.
+    const late = peers.status({ memberId: 'owner', address }, unaborted).catch((error: unknown) => error)
+    expect(await late).toMatchObject({ code: 'INTERNAL' })
   })
 })

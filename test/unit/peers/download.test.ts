@@ -248,6 +248,6 @@ describe('letting go', () => {
     await joiner.peers.close()
     await expect(readSize(snapshot)).rejects.toMatchObject({ code: 'PEER_UNREACHABLE' })
     await until('let go', () => given.released)
-    expect(() => ask(unaborted, joiner)).toThrow(expect.objectContaining({ code: 'INTERNAL' }))
+    await expect(ask(unaborted, joiner)).rejects.toMatchObject({ code: 'INTERNAL' })
   })
 })
