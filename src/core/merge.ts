@@ -37,14 +37,12 @@ export class Merge {
 
   /** Whether the input is empty, and what others have can't go before an answer has shown that it has nothing older. */
   awaits(input: Input): boolean {
-    if (input.hasHead || input.waived) return false
-    for (const other of this.inputs) if (other.hasHead && !input.isDrainedFor(other.headArrived)) return true
-    return false
+    return this.inputs.some((other) => other.hasHead && holdsBack(input, other))
   }
 
   #isHeld(best: Input, monotonicMs: () => number): boolean {
     for (const input of this.inputs) {
-      if (input.hasHead || input.waived || input.isDrainedFor(best.headArrived)) continue
+      if (!holdsBack(input, best)) continue
       const now = monotonicMs()
       if (this.#awaited !== input || this.heldUntilMs === undefined) {
         this.#awaited = input
@@ -57,3 +55,7 @@ export class Merge {
     return false
   }
 }
+
+/** Whether the input, being empty, may have something that is older than the other's head. */
+const holdsBack = (input: Input, other: Input): boolean =>
+  !input.hasHead && !input.waived && !input.isDrainedFor(other.headArrived)

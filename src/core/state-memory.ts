@@ -259,8 +259,7 @@ export class StateMemory {
 
   /**
    * Looks for several records that are about to be asked for, `count` keys in `bytes`, start and end of each in `keys`. The
-   * processor then waits for memory once for all of them, not three times for each. Changes nothing, and does nothing while
-   * records are few enough for its caches.
+   * processor then waits for memory once for all of them, not three times for each. Changes nothing. Pays when `isLarge`.
    */
   prefetch(prefix: KeyPrefix, bytes: Buffer, keys: Int32Array, count: number): void {
     const ahead = this.#ahead
