@@ -108,10 +108,10 @@ describe('Input', () => {
       input.accept(fetchedOf(batches, { position: 1 }))
       const looked: string[][] = []
       while (input.hasHead) {
-        looked.push(seen(input, 2))
+        looked.push(seen(input, 3))
         input.advance()
       }
-      expect(looked).toEqual([['a', 'b'], ['c', 'd'], [], [], [], ['e']])
+      expect(looked).toEqual([['a', 'b', 'c'], [], [], ['d'], [], ['e']])
       input.rewind()
       expect(values(input, 2).length).toBe(2)
     })

@@ -57,6 +57,7 @@ describe('Merge', () => {
     quotes.accept(fetchedOf([batchOf(0, at(1))], { asked: 7, arrived: 8 }))
     expect(taken(merge, 2)).toEqual(['1', '5'])
     expect(merge.awaits(quotes)).toBe(false)
+    expect(merge.heldUntilMs).toBeUndefined()
   })
 
   it('takes nothing for proven by the same answer, whose partitions are read one after the other (rule 2)', () => {
