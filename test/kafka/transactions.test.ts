@@ -134,15 +134,18 @@ describe.each([1, 2] as const)('version %i', (version) => {
     const [group, id] = [uniqueName('group'), uniqueName('tx')]
     const first = await log.producer(id)
     await first.commit(transactionOf(topic, group, 0))
-    // The first stops before it could say that its transaction is to be committed.
-    let opened: Promise<TransactionalProducer> | undefined
+    // The first does not get to say that its transaction is to be committed before the second is open.
+    let opening: Promise<TransactionalProducer> | undefined
+    let isOpen = false
     proxy.rule = ({ apiKey }) => {
-      if (apiKey !== api.endTxn || opened) return undefined
-      opened = log.producer(id)
+      if (apiKey !== api.endTxn || isOpen) return undefined
+      opening ??= log.producer(id).finally(() => {
+        isOpen = true
+      })
       return { kind: 'answer', body: answers.endTxn(CONCURRENT_TRANSACTIONS) }
     }
     await expect(first.commit(transactionOf(topic, group, 3))).rejects.toMatchObject({ code: 'FENCED' })
-    const second = await opened
+    const second = await opening
     await second?.commit(transactionOf(topic, group, 10))
     await expect(first.commit(transactionOf(topic, group, 3))).rejects.toMatchObject({ code: 'TRANSACTION_FAILED' })
     expect((await readAll(log, topic)).values).toEqual([...values(0, 3), ...values(10, 3)])
