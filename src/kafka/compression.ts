@@ -6,15 +6,22 @@
  * A broker looks at the size of a batch as it is compressed. What it becomes is bounded here: one batch must not take all
  * of a worker's memory.
  */
+import { createRequire } from 'node:module'
 import { gunzipSync } from 'node:zlib'
-import { decompress as unzstd } from 'fzstd'
-import { decompressFrameSync as unlz4 } from 'lz4-napi'
-import { uncompressSync } from 'snappy'
+import type * as Zstd from 'fzstd'
+import type * as Lz4 from 'lz4-napi'
+import type * as Snappy from 'snappy'
 import { mostOfLz4, snappyLength, zstdFrames } from './expansion.js'
 
 export const NO_COMPRESSION = 0
 /** Far more than producers put into a batch, which they close at some MB at the most. */
 export const MAX_DECOMPRESSED_BYTES = 256 * 1024 * 1024
+
+/** Loaded with the first batch that needs it: lz4's alone is a tenth of a worker's start. */
+const require = createRequire(import.meta.url)
+const lz4 = () => require('lz4-napi') as typeof Lz4
+const snappy = () => require('snappy') as typeof Snappy
+const zstd = () => require('fzstd') as typeof Zstd
 
 const codecs: readonly ((bytes: Buffer, maxBytes: number) => Buffer)[] = [
   (bytes) => bytes,
@@ -22,12 +29,12 @@ const codecs: readonly ((bytes: Buffer, maxBytes: number) => Buffer)[] = [
   unsnappy,
   (bytes, maxBytes) => {
     requireAtMost(maxBytes, mostOfLz4(bytes))
-    return unlz4(bytes)
+    return lz4().decompressFrameSync(bytes)
   },
   (bytes, maxBytes) => {
     const { frames, most } = zstdFrames(bytes)
     requireAtMost(maxBytes, most)
-    const { buffer, byteOffset, length } = unzstd(frames)
+    const { buffer, byteOffset, length } = zstd().decompress(frames)
     return Buffer.from(buffer, byteOffset, length)
   },
 ]
@@ -78,6 +85,6 @@ function unsnappy(bytes: Buffer, maxBytes: number): Buffer {
 
 function unsnappyBlock(block: Buffer, maxBytes: number): Buffer {
   requireAtMost(maxBytes, snappyLength(block))
-  const content = uncompressSync(block)
+  const content = snappy().uncompressSync(block)
   return typeof content === 'string' ? Buffer.from(content) : content
 }
