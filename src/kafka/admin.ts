@@ -6,12 +6,15 @@ import { BrokerError, codes, isAuthorizationCode, isPassing, toPotorooError } fr
 import { offsetFetch } from './offset-fetch-request.js'
 import * as requests from './requests.js'
 import { byTopic } from './requests.js'
-import { retrying } from './retrying.js'
+import { type RetryOptions, retrying } from './retrying.js'
 
 /** For how long a topic may be unknown before it counts as missing: metadata of a new one takes a moment to spread. */
 const UNKNOWN_TOPIC_MS = 3_000
 /** Latest time for anything here: longer than a broker takes to start again. */
 const PATIENCE_MS = 30_000
+
+/** Between two looks at topics that were just created: a worker waits for them when it starts. */
+const NEW_TOPIC_PAUSE_MS = 25
 
 const EARLIEST = -2
 const LATEST = -1
@@ -23,7 +26,7 @@ export async function describeTopics(
 ): Promise<ReadonlyMap<string, TopicInfo>> {
   if (names.length === 0) return new Map()
   return guarded(cluster, `topics ${names.join(', ')}`, async () => {
-    const { topicMetadata } = await cluster.callAny(requests.metadata([...new Set(names)]))
+    const { topicMetadata } = await cluster.metadataOf(names)
     const there = topicMetadata.filter(({ topic, topicErrorCode }) => {
       if (topicErrorCode === codes.UNKNOWN_TOPIC_OR_PARTITION) return false
       if (topicErrorCode !== 0 && topicErrorCode !== codes.LEADER_NOT_AVAILABLE)
@@ -80,11 +83,12 @@ export async function createTopics(cluster: Cluster, topics: readonly NewTopic[]
   })
   // Until every partition has a leader that answers for it: metadata alone is ahead of the leaders.
   const all = topics.flatMap(({ name, partitions }) => partitionsOf(name, partitions))
-  await guarded(cluster, `waiting for topics ${names.join(', ')}`, async () => {
+  const wait = async (): Promise<void> => {
     await cluster.refresh(names)
     const existing = names.flatMap((name) => partitionsOf(name, cluster.partitionsOf(name)))
     await offsetsOnce(cluster, existing.length > 0 ? existing : all, LATEST)
-  })
+  }
+  await guarded(cluster, `waiting for topics ${names.join(', ')}`, wait, { maxPauseMs: NEW_TOPIC_PAUSE_MS })
 }
 
 const partitionsOf = (topic: string, count: number): TopicPartition[] =>
@@ -192,16 +196,11 @@ async function guarded<T>(
   cluster: Cluster,
   what: string,
   attempt: () => Promise<T>,
-  options: { onFailure?: (error: unknown) => void; deadline?: () => number } = {},
+  options: Partial<Pick<RetryOptions, 'onFailure' | 'deadline' | 'maxPauseMs'>> = {},
 ): Promise<T> {
   const until = cluster.now() + PATIENCE_MS
-  const { onFailure } = options
   try {
-    return await retrying(
-      cluster,
-      { deadline: options.deadline ?? (() => until), ...(onFailure ? { onFailure } : {}) },
-      attempt,
-    )
+    return await retrying(cluster, { deadline: () => until, ...options }, attempt)
   } catch (error) {
     throw toPotorooError(error, what)
   }

@@ -44,7 +44,7 @@ export class Cluster {
   readonly #topics = new Map<string, TopicState>()
   readonly #coordinators = new Map<string, number>()
   readonly #links = new Map<string, { readonly opening: Promise<Link>; link?: Link }>()
-  #refreshing: { readonly topics: ReadonlySet<string>; readonly done: Promise<void> } | undefined
+  readonly #refreshing = new Set<{ readonly topics: ReadonlySet<string>; readonly done: Promise<void> }>()
   #closed = false
 
   constructor(readonly settings: KafkaSettings) {
@@ -152,21 +152,24 @@ export class Cluster {
   forgetTopic(topic: string): void {
     this.#topics.delete(topic)
   }
-  /** Asks for these topics' leaders. Whoever asks for the same topics meanwhile shares the answer. */
+  /** Asks for these topics' leaders. Whoever asks for some of the same topics meanwhile shares the answer. */
   async refresh(topics: readonly string[]): Promise<void> {
-    const wanted = [...new Set(topics)]
-    const under = this.#refreshing
-    if (under && wanted.every((topic) => under.topics.has(topic))) return under.done
-    const done = this.callAny(metadata(wanted)).then((answer) => {
-      this.#learn(answer)
-    })
-    const refreshing = { topics: new Set(wanted), done }
-    this.#refreshing = refreshing
+    const wanted = new Set(topics)
+    for (const under of this.#refreshing) if ([...wanted].every((topic) => under.topics.has(topic))) return under.done
+    const done = this.metadataOf([...wanted]).then(() => undefined)
+    const refreshing = { topics: wanted, done }
+    this.#refreshing.add(refreshing)
     try {
       await done
     } finally {
-      if (this.#refreshing === refreshing) this.#refreshing = undefined
+      this.#refreshing.delete(refreshing)
     }
+  }
+  /** Asked now; what it says of leaders is remembered. */
+  async metadataOf(topics: readonly string[]): Promise<MetadataAnswer> {
+    const answer = await this.callAny(metadata([...new Set(topics)]))
+    this.#learn(answer)
+    return answer
   }
 
   // coordinators
