@@ -185,7 +185,7 @@ function checkOptions(options: WorkerOptions): Omit<RuntimeOptions, 'name'> {
     )
   const { memoryBytes } = all
   const bufferBytes =
-    options.bufferBytes ?? Math.max(MIN_INPUT_BYTES, Math.min(defaults.bufferBytes, Math.floor(memoryBytes / 2)))
+    options.bufferBytes ?? Math.max(MIN_INPUT_BYTES, Math.min(defaults.bufferBytes, Math.floor(memoryBytes / 4)))
   if (bufferBytes > memoryBytes)
     throw invalid(
       `bufferBytes (${String(bufferBytes)}) is a part of memoryBytes (${String(memoryBytes)}): it can't be more`,

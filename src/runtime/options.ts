@@ -43,7 +43,10 @@ export interface RuntimeOptions {
    * (docs/configuration.md). Each task of the application has an equal share, here or elsewhere.
    */
   readonly memoryBytes: number
-  /** The part of it for fetched records, of all inputs; default 64 MiB. Each input gets a share, 1 MiB at least. */
+  /**
+   * The part of it for fetched records, of all inputs; default 192 MiB, a quarter of `memoryBytes` at most. Each input gets
+   * a share, 1 to 8 MiB; half of one is processed before it has to be committed.
+   */
   readonly bufferBytes: number
   /** What happens to a message whose computation throws; default 'dead-letter'. */
   readonly onError: 'dead-letter' | 'stop'
@@ -65,6 +68,8 @@ export interface RuntimeOptions {
 
 /** The least of fetched records that an input may keep, whatever its share. */
 export const MIN_INPUT_BYTES = 1024 * 1024
+/** The most: records wait in it for no other purpose than to be there when those before them are done. */
+export const MAX_INPUT_BYTES = 8 * 1024 * 1024
 
 export const defaults = {
   topicPrefix: '',
@@ -75,7 +80,7 @@ export const defaults = {
   maxUnstoredBytes: 256 * 1024 * 1024,
   maxHoldMs: 60_000,
   memoryBytes: 256 * 1024 * 1024,
-  bufferBytes: 64 * 1024 * 1024,
+  bufferBytes: 192 * 1024 * 1024,
   onError: 'dead-letter',
   replicationFactor: undefined,
   sessionTimeoutMs: 6000,

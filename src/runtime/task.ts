@@ -102,13 +102,16 @@ export class Task {
   #isStoring = false
   #storeTimer: Timer | undefined
   #commitTimer: Timer | undefined
+  /** When it goes off, on the monotonic clock. */
+  #commitDueMs = 0
   #holdTimer: Timer | undefined
   #abort = new AbortController()
   #backOffMs = FIRST_BACK_OFF_MS
   #singly: Singly | undefined
   #lastTaken: { readonly input: number; readonly offset: number } | undefined
   #stopping = false
-  #backlogged = false
+  /** Whether the last run stopped before it had processed all that is here. */
+  #hasLeft = false
   /** The activation under way, or the last one. Never rejects. */
   #activating: Promise<void> = Promise.resolve()
   /** Positions of the inputs when the store was found damaged last. */
@@ -161,7 +164,7 @@ export class Task {
       this.#fail(running.number, error)
       return false
     }
-    this.#backlogged = left !== 'nothing'
+    this.#hasLeft = left !== 'nothing'
     if (this.arrival !== undefined && running.processor.messages > 0) this.#sayHandOff(running, this.arrival, firstMs)
     this.#commitWhenDue(running)
     const { heldUntilMs } = running.merge
@@ -398,16 +401,27 @@ export class Task {
   #commitWhenDue(running: Running): void {
     if (!this.#canCommit() || !isDirty(running)) return
     const { clock, options } = this.env
-    const interval = this.#backlogged ? options.backlogCommitIntervalMs : options.commitIntervalMs
-    const dueInMs = this.#isFull(running) ? 0 : running.lastCommitMs + interval - clock.monotonic()
+    const isBacklogged = this.#hasLeft || hasBacklog(running)
+    const interval = isBacklogged ? options.backlogCommitIntervalMs : options.commitIntervalMs
+    const dueMs = this.#isFull(running) ? 0 : running.lastCommitMs + interval
+    const dueInMs = dueMs - clock.monotonic()
     if (dueInMs <= 0) {
       this.#commit(running)
       return
     }
-    this.#commitTimer ??= clock.after(dueInMs, () => {
+    // It was to be later while there was a backlog.
+    if (this.#commitTimer !== undefined && dueMs < this.#commitDueMs) this.#cancelCommitTimer()
+    if (this.#commitTimer !== undefined) return
+    this.#commitDueMs = dueMs
+    this.#commitTimer = clock.after(dueInMs, () => {
       this.#commitTimer = undefined
       if (this.#running === running) this.#commitWhenDue(running)
     })
+  }
+
+  #cancelCommitTimer(): void {
+    this.#commitTimer?.cancel()
+    this.#commitTimer = undefined
   }
 
   /** C1. */
@@ -434,8 +448,7 @@ export class Task {
     for (const input of inputs) input.mark()
     running.committed = positions
     running.lastCommitMs = this.env.clock.monotonic()
-    this.#commitTimer?.cancel()
-    this.#commitTimer = undefined
+    this.#cancelCommitTimer()
     this.#committing = this.#transact(running, record, collected).finally(() => {
       this.#committing = undefined
       this.env.fetcher.wake()
@@ -486,8 +499,7 @@ export class Task {
     // A commit that is under way comes here when it is through.
     if (this.#isStoring || running.meta === undefined || running.processor.isCommitting) return
     const { clock, options } = this.env
-    const backlog = running.inputs.some(({ hasMore }) => hasMore)
-    const interval = backlog
+    const interval = hasBacklog(running)
       ? Math.max(options.storeIntervalMs, options.backlogStoreIntervalMs)
       : options.storeIntervalMs
     const isFull = this.#isStoreFarBehind() || running.processor.unstoredBytes >= this.env.unstoredBytes()
@@ -613,10 +625,10 @@ export class Task {
   #drop(): void {
     const running = this.#running
     this.#running = undefined
-    this.#commitTimer?.cancel()
+    this.#cancelCommitTimer()
     this.#holdTimer?.cancel()
     this.#storeTimer?.cancel()
-    this.#commitTimer = this.#holdTimer = this.#storeTimer = undefined
+    this.#holdTimer = this.#storeTimer = undefined
     if (running === undefined) return
     for (const input of running.fetchInputs) this.env.fetcher.remove(input)
     running.activation.producer.close()
@@ -632,6 +644,9 @@ const oldestHeadMs = (inputs: readonly Input[]): number | undefined => {
   const heads = inputs.filter(({ hasHead }) => hasHead).map(({ cursor }) => cursor.timestampMs)
   return heads.length === 0 ? undefined : Math.min(...heads)
 }
+
+/** Whether there was more in a source than its last fetch brought. */
+const hasBacklog = ({ inputs }: Running): boolean => inputs.some(({ hasMore }) => hasMore)
 
 /** Failures of a commit that would come again with the same records. */
 const comesAgain: ReadonlySet<ErrorCode> = new Set(['RECORD_TOO_LARGE', 'RECORD_REFUSED'])

@@ -14,7 +14,7 @@ import type { Peer } from '../ports/peers.js'
 import { GroupMembership } from './membership.js'
 import { Standby } from './standby.js'
 import type { StoreHolder } from './task-store.js'
-import { atMost, MIN_INPUT_BYTES, sleep, type Ports, type RuntimeOptions } from './options.js'
+import { atMost, MAX_INPUT_BYTES, MIN_INPUT_BYTES, sleep, type Ports, type RuntimeOptions } from './options.js'
 import { Task, type TaskEnvironment } from './task.js'
 import { planTasks } from './topics.js'
 import { TopicsWatch } from './topics-watch.js'
@@ -158,8 +158,11 @@ export class Worker {
     const { memoryBytes, bufferBytes, maxUnstoredBytes } = this.options
     const tasks = [...this.#tasks.values()]
     const inputs = tasks.reduce((n, { plan }) => n + plan.sources.length, 0)
-    this.#inputBytes = Math.max(MIN_INPUT_BYTES, bufferBytes / Math.max(1, inputs))
-    this.#stateBytes = (memoryBytes - bufferBytes) / Math.max(1, tasks.length)
+    const share = bufferBytes / Math.max(1, inputs)
+    this.#inputBytes = Math.min(MAX_INPUT_BYTES, Math.max(MIN_INPUT_BYTES, share))
+    // What few inputs have no use for is the state objects'.
+    const taken = Math.min(bufferBytes, inputs * this.#inputBytes)
+    this.#stateBytes = (memoryBytes - taken) / Math.max(1, tasks.length)
     this.#unstoredBytes = maxUnstoredBytes / Math.max(1, tasks.length)
   }
 

@@ -213,7 +213,7 @@ describe('its tables of configuration', () => {
     if (name === 'memoryBytes') expect(cell).toBe("a quarter of the machine's, shared by all `--workers`")
     else if (name === 'maxUnstoredBytes') expect(cell).toBe(`${String(defaults.maxUnstoredBytes >> 20)} MiB`)
     else if (name === 'bufferBytes')
-      expect(cell).toBe(`${String(defaults.bufferBytes >> 20)} MiB, half of \`memoryBytes\` at most`)
+      expect(cell).toBe(`${String(defaults.bufferBytes >> 20)} MiB, a quarter of \`memoryBytes\` at most`)
     else if (typeof value === 'number') expect(Number(/^[\d,]+/.exec(cell)?.[0].replaceAll(',', ''))).toBe(value)
     else if (value === '') expect(cell).toBe("`''`")
     else expect(cell).toContain(value ?? "the broker's")

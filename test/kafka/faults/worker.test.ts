@@ -91,7 +91,7 @@ it('a clock that jumps back by an hour, and forward again, changes nothing', asy
 const BACKLOG_BYTES = 160 * 1024 * 1024
 const VALUE_BYTES = 1000
 /**
- * JavaScript's heap. Beside it: fetched records (64 MiB at most by default), Node itself (some 60 MiB), what LMDB maps,
+ * JavaScript's heap. Beside it: fetched records (8 MiB for each input by default), Node itself (some 60 MiB), what LMDB maps,
  * and what the allocator keeps.
  */
 const HEAP_MIB = 96

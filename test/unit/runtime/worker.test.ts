@@ -140,6 +140,27 @@ test("becoming active asks for the group's positions after fencing, and while th
   expect(positions?.atMs).toBeLessThan((end?.atMs ?? -Infinity) + 100)
 })
 
+test('what ends a backlog is committed after the interval without one, though a timer was set before', async () => {
+  const commits: number[] = []
+  const faults: Faults = {
+    ...noFaults,
+    request: ({ api }) => {
+      if (api === 'endTxn') commits.push(group.scheduler.nowMs)
+      return { toBrokerMs: 0.2, toClientMs: api === 'fetch' ? 5 : 0.2 }
+    },
+  }
+  const options = { commitIntervalMs: 50, backlogCommitIntervalMs: 5_000 }
+  // an answer brings one order: the first is committed at once, after the second a timer is set, the third is the last
+  const group = new TestGroup(1, options, faults, simulated, { maxBytesPerPartition: 1 })
+  for (const symbol of ['A', 'B', 'C']) group.order(symbol)
+  await group.start('w1')
+  await group.scheduler.advance(LONG_MS)
+  const [first = NaN, second = NaN, ...others] = commits
+  expect(others).toEqual([])
+  expect(second - first).toBeGreaterThan(40)
+  expect(second - first).toBeLessThan(100)
+})
+
 describe('the store', () => {
   /** When it was written, ms after the start of a worker that has 40 orders to work off in 4 s: one comes in each 100 ms. */
   const writesIn = async (options: Partial<RuntimeOptions>): Promise<number[]> => {
