@@ -7,13 +7,13 @@
  *    text beyond ASCII, whatever packing.ts doesn't write.
  * 2. All bytes between the values are those of an object that msgpackr has read.
  */
-import { literalOf } from '../api/literal.js'
+import { type Literal, literalOf, number } from '../api/literal.js'
 import { byteString } from './byte-string.js'
 
 /** Between the values, the literal bytes: the head in front of the first. */
 interface Shape {
   readonly gaps: readonly Uint8Array[]
-  readonly build: (values: readonly unknown[]) => object
+  readonly build: Literal
 }
 
 const MAX_SHAPES = 4
@@ -26,6 +26,7 @@ const unread = Symbol('unread')
 export class PlainShapes {
   readonly #shapes: Shape[] = []
   readonly #values: unknown[] = []
+  readonly #numbers = new Float64Array(MAX_FIELDS)
   /** Behind the value that was read last. */
   #at = 0
 
@@ -37,7 +38,7 @@ export class PlainShapes {
       if (shape === undefined || !this.#matches(shape, bytes, start, end)) continue
       // the next one is likely to have the same
       if (i > 0) [shapes[0], shapes[i]] = [shape, shapes[0] ?? shape]
-      return shape.build(this.#values)
+      return shape.build(this.#values, this.#numbers)
     }
     return undefined
   }
@@ -55,7 +56,7 @@ export class PlainShapes {
       const gap = gaps[field]
       if (gap === undefined || at + gap.length > end) return false
       for (let i = 0; i < gap.length; i++) if (bytes[at + i] !== gap[i]) return false
-      const value = this.#value(bytes, at + gap.length, end)
+      const value = this.#value(bytes, at + gap.length, end, field)
       if (value === unread) return false
       this.#values[field] = value
       at = this.#at
@@ -63,14 +64,16 @@ export class PlainShapes {
     return at === end
   }
 
-  #value(bytes: Buffer, at: number, end: number): unknown {
+  #value(bytes: Buffer, at: number, end: number, field: number): unknown {
     const code = bytes[at++] ?? 0
     this.#at = at
     if (code < 0x80) return at <= end ? code : unread
     if (code >= 0xe0) return at <= end ? code - 0x100 : unread
     switch (code) {
       case 0xcb:
-        return this.#fits(8, end) ? bytes.readDoubleBE(at) : unread
+        if (!this.#fits(8, end)) return unread
+        this.#numbers[field] = bytes.readDoubleBE(at)
+        return number
       case 0xc2:
         return this.#fits(0, end) ? false : unread
       case 0xc3:
@@ -114,10 +117,10 @@ export class PlainShapes {
     const gaps: Uint8Array[] = []
     let at = start
     for (let field = 0; field < fields; field++) {
-      const name = this.#value(bytes, field === 0 ? at + 1 : at, end)
+      const name = this.#value(bytes, field === 0 ? at + 1 : at, end, field)
       const valueAt = this.#at
       if (typeof name !== 'string' || name === '__proto__' || names.includes(name)) return undefined
-      if (this.#value(bytes, valueAt, end) === unread) return undefined
+      if (this.#value(bytes, valueAt, end, field) === unread) return undefined
       names.push(name)
       gaps.push(Uint8Array.from(bytes.subarray(at, valueAt)))
       at = this.#at
