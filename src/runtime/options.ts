@@ -15,7 +15,10 @@ export interface RuntimeOptions {
    * sees an output this much later at most; every commit costs one transaction per busy task.
    */
   readonly commitIntervalMs: number
-  /** The same while a task works off a backlog, where throughput counts, ms; default 100. */
+  /**
+   * The same while a task works off a backlog, where throughput counts, ms, 1 to 10,000; default 100. While more than ten of a
+   * worker's tasks do so it grows with their number, to 1,000: see core/commit-pace.ts.
+   */
   readonly backlogCommitIntervalMs: number
   /**
    * How long what was committed is gathered before the store on disk has it, ms, 0 to 60,000; default 1,000. The log has

@@ -13,6 +13,7 @@
  * So the store never runs ahead of Kafka, and a crash at any point loses and repeats nothing.
  */
 import { errorKinds, isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
+import { commitIntervalOf } from '../core/commit-pace.js'
 import type { CommitRecord } from '../core/commit-record.js'
 import { Input } from '../core/input.js'
 import { Merge } from '../core/merge.js'
@@ -38,6 +39,8 @@ export interface TaskEnvironment extends Ports {
   stateBytes(): number
   /** Bytes of changes that each task may let wait for its store, now: more would take long to replay. */
   unstoredBytes(): number
+  /** How many tasks of this worker have a backlog. */
+  backlogs(): number
   /** Resolves once the group has confirmed, after the call, which tasks are this worker's. */
   confirmOwnership(): Promise<void>
   /** The worker can't go on. */
@@ -131,6 +134,11 @@ export class Task {
 
   get state(): TaskState {
     return this.#life.state
+  }
+
+  /** Whether it has more to read than it can do at once. */
+  get isBacklogged(): boolean {
+    return this.#running !== undefined && (this.#hasLeft || hasBacklog(this.#running))
   }
 
   /** Becomes active, in the background. */
@@ -401,8 +409,7 @@ export class Task {
   #commitWhenDue(running: Running): void {
     if (!this.#canCommit() || !isDirty(running)) return
     const { clock, options } = this.env
-    const isBacklogged = this.#hasLeft || hasBacklog(running)
-    const interval = isBacklogged ? options.backlogCommitIntervalMs : options.commitIntervalMs
+    const interval = commitIntervalOf(options, this.isBacklogged ? this.env.backlogs() : 0)
     const dueMs = this.#isFull(running) ? 0 : running.lastCommitMs + interval
     const dueInMs = dueMs - clock.monotonic()
     if (dueInMs <= 0) {

@@ -181,6 +181,7 @@ export class Worker {
       inputBytes: () => this.#inputBytes,
       stateBytes: () => this.#stateBytes,
       unstoredBytes: () => this.#unstoredBytes,
+      backlogs: () => [...this.#tasks.values()].filter(({ isBacklogged }) => isBacklogged).length,
       confirmOwnership: () => this.#membership?.confirmed() ?? Promise.resolve(),
       fatal: (error, task) => {
         logger.warn({ task, code: error.code, error: error.message }, 'the worker cannot go on: it stops')

@@ -1,0 +1,22 @@
+/** When a task commits next: soon while it keeps up, in larger lumps while it works off a backlog. */
+
+export interface CommitPace {
+  readonly commitIntervalMs: number
+  readonly backlogCommitIntervalMs: number
+}
+
+/** So many tasks work off a backlog at the plain interval: 100 transactions a second with the defaults. */
+const TASKS_AT_PLAIN_INTERVAL = 10
+/** A longer interval than this comes of what was configured alone: readers of the outputs wait for it. */
+const MAX_LENGTHENED_MS = 1000
+
+/**
+ * How long a task's changes are gathered, ms. A transaction costs broker and worker a millisecond of CPU, however little is
+ * in it: so the more tasks of a worker have a backlog, the less often each commits. `backlogs`: how many they are, the task
+ * itself included; 0 when it keeps up.
+ */
+export function commitIntervalOf({ commitIntervalMs, backlogCommitIntervalMs }: CommitPace, backlogs: number): number {
+  if (backlogs === 0) return commitIntervalMs
+  const lengthened = (backlogCommitIntervalMs * backlogs) / TASKS_AT_PLAIN_INTERVAL
+  return Math.max(backlogCommitIntervalMs, Math.min(lengthened, MAX_LENGTHENED_MS))
+}
