@@ -1,8 +1,8 @@
 /**
  * The door to kafkajs's insides: everything that reaches below its public API goes through here.
  *
- * Workers take two things of kafkajs: its connection (sockets, TLS, SASL, framing) and its encoders and decoders of
- * requests. Requests are sent by `Link`, answers are judged by error code here and not by kafkajs's `parse`, which drops
+ * Workers take two things of kafkajs: its connection (sockets, TLS, SASL) and its encoders and decoders of requests. Answers
+ * are cut apart by `Frames`, but for those of SASL. Requests are sent by `Link`, answers are judged by error code here and not by kafkajs's `parse`, which drops
  * a whole answer when one partition of it has an error. Nothing of kafkajs is replaced or changed, so that a kafkajs
  * which the user's own code loads in the same process stays as it is.
  */
@@ -54,6 +54,8 @@ export interface KafkajsConnection {
   isConnected(): boolean
   isAuthenticated(): boolean
   nextCorrelationId(): number
+  /** What came on the socket. */
+  processData(bytes: Buffer): void
   setVersions(versions: ApiVersions): void
   setSupportAuthenticationProtocol(supported: boolean): void
 }
@@ -63,7 +65,7 @@ interface ConnectionOptionsOfKafkajs {
   readonly clientId: string
   readonly ssl: ConnectionOptions | undefined
   readonly sasl: SaslOptions | undefined
-  readonly socketFactory: SocketFactory
+  readonly socketFactory: (options: Omit<Parameters<SocketFactory>[0], 'onread'>) => Socket
   readonly connectionTimeout: number
   readonly requestTimeout: number
   readonly enforceRequestTimeout: boolean

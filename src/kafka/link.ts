@@ -3,11 +3,12 @@
  * cluster opens another. (A kafkajs connection that is opened a second time keeps half an answer of its first life, and
  * one that is opened twice at once leaks a socket.)
  */
-import net from 'node:net'
+import net, { type OnReadOpts } from 'node:net'
 import tls, { type ConnectionOptions } from 'node:tls'
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import { apiVersions, type Greeting } from './api-versions-request.js'
 import { BrokerError, codes, LinkError } from './errors.js'
+import { Frames } from './frames.js'
 import { InFlight } from './in-flight.js'
 import { apiKeys, type ApiVersions, Connection, exchangeOf, type KafkajsConnection } from './kafkajs.js'
 import type { KafkaSettings, SocketFactory } from './options.js'
@@ -24,7 +25,17 @@ export class Link {
   #transactionVersion: TransactionVersion = 1
   #dead: LinkError | undefined
   #retired = false
+  /** What comes is kafkajs's. */
+  #authenticates = false
   readonly #inFlight: InFlight
+  readonly #frames = new Frames(
+    (answer) => {
+      this.#answered(answer)
+    },
+    (bytes) => {
+      this.close(`an answer of ${String(bytes)} bytes: that is no Kafka broker`)
+    },
+  )
 
   static async open(host: string, port: number, settings: KafkaSettings): Promise<Link> {
     const link = new Link(host, port, settings)
@@ -52,7 +63,14 @@ export class Link {
     private readonly settings: KafkaSettings,
   ) {
     this.address = `${host}:${String(port)}`
-    const { ssl, sasl, clientId, clock, requestTimeoutMs } = settings
+    const { ssl, sasl, clientId, clock, requestTimeoutMs, socketFactory = openSocket } = settings
+    const onread: OnReadOpts = {
+      buffer: () => this.#frames.room(),
+      callback: (count, bytes) => {
+        this.#received(count, bytes)
+        return true
+      },
+    }
     this.connection = new Connection({
       host,
       port,
@@ -60,7 +78,7 @@ export class Link {
       ssl: ssl === true ? {} : ssl === false ? undefined : ssl,
       // kafkajs writes into this object.
       sasl: sasl && { ...sasl },
-      socketFactory: settings.socketFactory ?? openSocket,
+      socketFactory: (options) => socketFactory({ ...options, onread }),
       connectionTimeout: OPEN_TIMEOUT_MS,
       requestTimeout: requestTimeoutMs,
       enforceRequestTimeout: false,
@@ -118,7 +136,9 @@ export class Link {
     this.connection.setSupportAuthenticationProtocol(apiKeys['SaslAuthenticate'] !== undefined)
     if (!this.settings.sasl) return
     try {
+      this.#authenticates = true
       await this.connection.authenticate()
+      this.#authenticates = false
     } catch (error) {
       if (this.#dead) throw this.#dead
       if (error instanceof Error && /Connection|Timeout/.test(error.name)) throw error
@@ -129,6 +149,24 @@ export class Link {
         { cause: error },
       )
     }
+  }
+
+  #received(count: number, bytes: Uint8Array): void {
+    if (this.#authenticates) this.connection.processData(Buffer.from(bytes.subarray(0, count)))
+    else this.#frames.took(count)
+  }
+
+  /**
+   *     Answer => CorrelationId Body
+   */
+  #answered(answer: Buffer): void {
+    if (answer.length < 4) this.close(`an answer of ${String(answer.length)} bytes`)
+    else
+      this.#inFlight.fulfillRequest({
+        size: answer.length,
+        correlationId: answer.readInt32BE(),
+        payload: answer.subarray(4),
+      })
   }
 
   async #askVersions(): Promise<Greeting> {
@@ -189,11 +227,10 @@ export const preparedOf = ({ request, response }: ReturnType<typeof exchangeOf>)
 })
 
 /** As kafkajs's own, without Nagle's delay: requests are small, and several follow each other. */
-const openSocket: SocketFactory = ({ host, port, ssl, onConnect }) => {
+const openSocket: SocketFactory = ({ host, port, ssl, onread, onConnect }) => {
   const serverName: ConnectionOptions = net.isIP(host) ? {} : { servername: host }
-  const socket = ssl
-    ? tls.connect({ host, port, ...serverName, ...ssl }, onConnect)
-    : net.connect({ host, port }, onConnect)
+  const to = { host, port, onread }
+  const socket = ssl ? tls.connect({ ...to, ...serverName, ...ssl }, onConnect) : net.connect(to, onConnect)
   socket.setKeepAlive(true, 10_000)
   socket.setNoDelay(true)
   return socket

@@ -1,5 +1,5 @@
 /** How to reach Kafka, and the figures that the Kafka layer works with. */
-import type { Socket } from 'node:net'
+import type { OnReadOpts, Socket } from 'node:net'
 import { createSecureContext, type ConnectionOptions } from 'node:tls'
 import { messageOf, PotorooError } from '../errors.js'
 import type { Clock } from '../ports/clock.js'
@@ -15,6 +15,8 @@ export type SocketFactory = (options: {
   readonly host: string
   readonly port: number
   readonly ssl: ConnectionOptions | undefined
+  /** Where what comes is to go: the socket has no 'data'. */
+  readonly onread: OnReadOpts
   readonly onConnect: () => void
 }) => Socket
 

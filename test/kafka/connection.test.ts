@@ -25,14 +25,28 @@ test('one broker of those configured is enough', async () => {
   expect(await log.describeTopics(['none'])).toEqual(new Map())
 })
 
-test('something that hangs up at once makes a hint at TLS and SASL', async () => {
-  const server = net.createServer((socket) => socket.destroy())
+test.each([
+  [
+    'hangs up at once makes a hint at TLS and SASL',
+    (socket: net.Socket) => socket.destroy(),
+    'does it expect TLS or SASL',
+  ],
+  [
+    'speaks HTTP is no broker',
+    (socket: net.Socket) => socket.write('HTTP/1.1 400 Bad Request'),
+    'that is no Kafka broker',
+  ],
+])('something that %s', async (_, connected, reason) => {
+  const server = net.createServer((socket) => {
+    socket.on('error', () => undefined)
+    connected(socket)
+  })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   onTestFinished(() => void server.close())
   const { port } = server.address() as net.AddressInfo
   const { log } = testLog({ brokers: [`127.0.0.1:${String(port)}`], connectTimeoutMs: 200 })
-  await expect(log.connect()).rejects.toThrow('does it expect TLS or SASL')
+  await expect(log.connect()).rejects.toThrow(reason)
   await log.close()
 })
 

@@ -122,7 +122,8 @@ export async function startProxy(broker: string): Promise<Proxy> {
   if (address === null || typeof address === 'string') throw new Error('the proxy has no port')
   const proxy: Proxy = {
     port: address.port,
-    socketFactory: ({ onConnect }) => net.connect({ host: '127.0.0.1', port: address.port, noDelay: true }, onConnect),
+    socketFactory: ({ onread, onConnect }) =>
+      net.connect({ host: '127.0.0.1', port: address.port, noDelay: true, onread }, onConnect),
     seen,
     rule: undefined,
     down: false,
