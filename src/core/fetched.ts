@@ -17,6 +17,11 @@ export interface Fetched extends TopicPartition {
   /** Bytes of memory that the batches pin. */
   readonly bytes: number
   /**
+   * To be called once when nothing reads the batches any more: what comes next is then read to their memory. Who never
+   * calls it leaves them to the garbage collector.
+   */
+  readonly release: () => void
+  /**
    * Ticks of one counter of the process, raised whenever a fetch is sent or answered: `asked` before the request was
    * sent, `arrived` when the answer came. All partitions of one answer share `arrived`.
    */

@@ -8,12 +8,20 @@
  * 3. Positions go on behind control batches and aborted ones, so that lag ends at 0.
  * 4. What was taken since the last mark stays in memory, so that it can be taken again (`rewind`).
  * 5. `drained` is proven by an answer, never assumed: see `isDrainedFor`.
+ * 6. An answer is released once, when all its batches were taken and marked: nothing reads them any more.
  */
 import type { Fetched } from './fetched.js'
 import { RecordCursor, type RecordBatch } from './records.js'
 
+/** An answer, with so many of its batches still to be marked. */
+interface Answer {
+  readonly release: () => void
+  left: number
+}
+
 interface Buffered {
   readonly batch: RecordBatch
+  readonly answer: Answer
   readonly arrived: number
   readonly bytes: number
 }
@@ -74,12 +82,16 @@ export class Input {
 
   /** Returns whether the answer was taken (invariant 1). */
   accept(fetched: Fetched): boolean {
-    if (fetched.position !== this.#end) return false
-    const each = fetched.batches.length === 0 ? 0 : fetched.bytes / fetched.batches.length
-    for (const batch of fetched.batches) this.#queue.push({ batch, arrived: fetched.arrived, bytes: each })
+    const { batches, release } = fetched
+    const isExpected = fetched.position === this.#end
+    if (!isExpected || batches.length === 0) release()
+    if (!isExpected) return false
+    const each = batches.length === 0 ? 0 : fetched.bytes / batches.length
+    const answer = { release, left: batches.length }
+    for (const batch of batches) this.#queue.push({ batch, answer, arrived: fetched.arrived, bytes: each })
     const floor = this.#end
     this.#end = fetched.nextPosition
-    this.#pinnedBytes += each * fetched.batches.length
+    this.#pinnedBytes += each * batches.length
     this.#hasMore = fetched.nextPosition < fetched.lastStableOffset
     this.#drainedAsked = this.#hasMore ? -1 : fetched.asked
     if (!this.hasHead) this.#openFrom(floor)
@@ -135,7 +147,7 @@ export class Input {
   mark(): void {
     this.#pinnedBytes -= this.#takenBytes
     this.#takenBytes = 0
-    if (this.#current > 0) this.#queue.splice(0, this.#current)
+    for (const { answer } of this.#queue.splice(0, this.#current)) if (--answer.left === 0) answer.release()
     this.#current = 0
     if (this.#queue.length === 0) this.#pinnedBytes = 0
     this.#mark = this.position

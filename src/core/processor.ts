@@ -378,7 +378,9 @@ class Context implements ComputationContext {
     this.forgotten = false
   }
   header(name: string): Uint8Array | undefined {
-    return this.#cursor?.header(name)
+    const value = this.#cursor?.header(name)
+    // A copy: the record's memory is used again, and who knows how long the computation keeps it.
+    return value && Uint8Array.from(value)
   }
   forget(): void {
     this.forgotten = true

@@ -10,6 +10,7 @@
  *    the connection to it breaks: no look-ups where things go well.
  * 3. After `close`, nothing is opened, and everything that waits is rejected.
  */
+import { AnswerMemory } from './answer-memory.js'
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import type { TopicPartition } from '../ports/log.js'
 import { Backoff } from './backoff.js'
@@ -46,6 +47,8 @@ export class Cluster {
   readonly #links = new Map<string, { readonly opening: Promise<Link>; link?: Link }>()
   readonly #refreshing = new Set<{ readonly topics: ReadonlySet<string>; readonly done: Promise<void> }>()
   #closed = false
+
+  readonly answerMemory = new AnswerMemory()
 
   constructor(readonly settings: KafkaSettings) {
     this.#seeds = settings.brokers.map(parseAddress)
@@ -230,7 +233,9 @@ export class Cluster {
     const known = this.#links.get(name)
     if (known && (known.link === undefined || known.link.usable)) return known.opening
     const old = known?.link
-    const entry: { readonly opening: Promise<Link>; link?: Link } = { opening: Link.open(host, port, this.settings) }
+    const entry: { readonly opening: Promise<Link>; link?: Link } = {
+      opening: Link.open(host, port, this.settings, this.answerMemory),
+    }
     this.#links.set(name, entry)
     try {
       const link = await entry.opening

@@ -35,6 +35,8 @@ export interface PartitionAnswer {
   readonly records: Buffer
 }
 export interface FetchAnswer {
+  /** All of it, of which the records are views. */
+  readonly bytes: Buffer
   readonly errorCode: number
   readonly partitions: readonly PartitionAnswer[]
 }
@@ -65,7 +67,7 @@ function decode(payload: Buffer): FetchAnswer {
     const topic = reader.string() ?? ''
     return reader.array(() => decodePartition(reader, topic))
   })
-  return { errorCode, partitions: topics.flat() }
+  return { bytes: payload, errorCode, partitions: topics.flat() }
 }
 
 function decodePartition(reader: WireReader, topic: string): PartitionAnswer {

@@ -6,7 +6,7 @@
  *
  * Invariants
  * 1. There is always room, and never more than the answer under way needs: what comes behind it is read to the scratch.
- * 2. An answer that was handed on has memory of its own. Nothing is written to it any more.
+ * 2. An answer that was handed on has memory of its own. Nothing is written to it until whoever has it gives it back.
  */
 
 /** Enough for what most answers are. What is longer is read to its own place from here on. */
@@ -25,6 +25,8 @@ export class Frames {
   #filled = 0
 
   constructor(
+    /** Memory for an answer of so many bytes. */
+    private readonly take: (bytes: number) => Buffer,
     private readonly answered: (answer: Buffer) => void,
     /** Told of a size that none has; nothing that follows it can be read. */
     private readonly refused: (bytes: number) => void,
@@ -61,7 +63,7 @@ export class Frames {
         return
       }
       at += SIZE_BYTES
-      const answer = Buffer.allocUnsafe(size)
+      const answer = this.take(size)
       const there = scratch.copy(answer, 0, at, Math.min(at + size, end))
       at += there
       if (there === size) this.answered(answer)

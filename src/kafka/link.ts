@@ -6,6 +6,7 @@
 import net, { type OnReadOpts } from 'node:net'
 import tls, { type ConnectionOptions } from 'node:tls'
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
+import type { AnswerMemory } from './answer-memory.js'
 import { apiVersions, type Greeting } from './api-versions-request.js'
 import { BrokerError, codes, LinkError } from './errors.js'
 import { Frames } from './frames.js'
@@ -29,6 +30,7 @@ export class Link {
   #authenticates = false
   readonly #inFlight: InFlight
   readonly #frames = new Frames(
+    (bytes) => this.memory.take(bytes),
     (answer) => {
       this.#answered(answer)
     },
@@ -37,8 +39,8 @@ export class Link {
     },
   )
 
-  static async open(host: string, port: number, settings: KafkaSettings): Promise<Link> {
-    const link = new Link(host, port, settings)
+  static async open(host: string, port: number, settings: KafkaSettings, memory: AnswerMemory): Promise<Link> {
+    const link = new Link(host, port, settings, memory)
     let timeUp: (error: Error) => void = () => undefined
     const late = new Promise<never>((_, reject) => (timeUp = reject))
     const timer = settings.clock.after(OPEN_TIMEOUT_MS, () => {
@@ -61,6 +63,7 @@ export class Link {
     host: string,
     port: number,
     private readonly settings: KafkaSettings,
+    private readonly memory: AnswerMemory,
   ) {
     this.address = `${host}:${String(port)}`
     const { ssl, sasl, clientId, clock, requestTimeoutMs, socketFactory = openSocket } = settings

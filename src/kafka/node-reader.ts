@@ -18,12 +18,12 @@
  */
 import { PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
-import type { FetchInput } from '../ports/log.js'
+import type { Fetched, FetchInput } from '../ports/log.js'
 import { nameOf } from './admin.js'
 import type { Backoff } from './backoff.js'
 import type { Cluster } from './cluster.js'
 import { BrokerError } from './errors.js'
-import { fetchRequest, type PartitionAnswer } from './fetch-request.js'
+import { type FetchAnswer, fetchRequest, type PartitionAnswer } from './fetch-request.js'
 import { readBatches } from './record-batch.js'
 import { byTopic } from './requests.js'
 
@@ -171,7 +171,7 @@ export class NodeReader {
       const answer = await cluster.call(this.host.lane(which), this.nodeId, request, timeoutMs)
       if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, 'fetch')
       this.host.answered(this.nodeId)
-      this.#handOut(asked, answer.partitions, sent, tick())
+      this.#handOut(asked, answer, sent, tick())
       return true
     } catch (error) {
       const mine = asked.map(({ place }) => place).filter((place) => this.#places.includes(place))
@@ -184,17 +184,26 @@ export class NodeReader {
     }
   }
 
-  #handOut(asked: readonly Asked[], answers: readonly PartitionAnswer[], sent: number, arrived: number): void {
+  #handOut(asked: readonly Asked[], { bytes, partitions }: FetchAnswer, sent: number, arrived: number): void {
     const wanted = new Map(asked.map((one) => [nameOf(one.place.input), one]))
-    for (const answer of answers) {
+    const hold = holdOf(() => {
+      this.host.cluster.answerMemory.giveBack(bytes)
+    })
+    const release = hold()
+    for (const answer of partitions) {
       const one = wanted.get(nameOf(answer))
       if (!one || one.place.removed) continue
-      if (answer.errorCode === 0) this.#deliver(one, answer, sent, arrived)
+      if (answer.errorCode === 0) this.#deliver(one, answer, { asked: sent, arrived, release: hold() })
       else this.host.refused(one.place, one.position, answer)
     }
+    release()
   }
 
-  #deliver({ place, position }: Asked, answer: PartitionAnswer, asked: number, arrived: number): void {
+  #deliver(
+    { place, position }: Asked,
+    answer: PartitionAnswer,
+    common: Pick<Fetched, 'asked' | 'arrived' | 'release'>,
+  ): void {
     const { input } = place
     place.backoff.reset()
     place.unknownSince = undefined
@@ -204,7 +213,7 @@ export class NodeReader {
       if (!place.rested) this.#toTheEnd(place)
       const { topic, partition, highWatermark, lastStableOffset } = answer
       const figures = { topic, partition, position, nextPosition, highWatermark, lastStableOffset }
-      input.deliver({ ...figures, batches, bytes, asked, arrived })
+      input.deliver({ ...figures, batches, bytes, ...common })
     } catch (error) {
       this.host.unreadable(place, error instanceof PotorooError ? withPlace(error, answer) : toError(error))
     }
@@ -215,6 +224,19 @@ export class NodeReader {
     if (at < 0) return
     this.#places.splice(at, 1)
     this.#places.push(place)
+  }
+}
+
+/** Gives out releases, each good for once; when all were called, `done` is. */
+function holdOf(done: () => void): () => () => void {
+  let holds = 0
+  return () => {
+    let isHeld = true
+    holds++
+    return () => {
+      if (isHeld && --holds === 0) done()
+      isHeld = false
+    }
   }
 }
 

@@ -6,6 +6,7 @@
  * 1. No two requests for one input are under way at a time.
  * 2. All partitions of an answer share `arrived`. They are read one after the other, as a broker does: what is appended
  *    meanwhile may be seen in a later one and not in an earlier one.
+ * 3. What was released is spoilt, as where its memory is used again: whoever reads on reads rubbish.
  */
 import { PotorooError } from '../errors.js'
 import { BrokerError, isBrokerError } from './broker-error.js'
@@ -33,7 +34,7 @@ interface Part {
   readonly entry: Entry
   readonly position: number
 }
-type PartAnswer = Omit<Fetched, 'asked' | 'arrived'> | PotorooError | 'missing'
+type PartAnswer = Omit<Fetched, 'asked' | 'arrived' | 'release'> | PotorooError | 'missing'
 
 const FIRST_PAUSE_MS = 50
 const MAX_PAUSE_MS = 1_000
@@ -137,7 +138,7 @@ export class MemoryFetcher implements Fetcher {
     } else {
       entry.asked = false
       entry.missingSinceMs = undefined
-      input.deliver({ ...answer, asked, arrived })
+      input.deliver({ ...lent(answer), asked, arrived })
     }
   }
 
@@ -225,5 +226,19 @@ export class MemoryFetcher implements Fetcher {
       if (error instanceof BrokerError) return undefined
       throw error
     }
+  }
+}
+
+const SPOILT = 0xa5
+
+/** With memory of its own, which is spoilt once it is released. */
+function lent(answer: Omit<Fetched, 'asked' | 'arrived' | 'release'>): Omit<Fetched, 'asked' | 'arrived'> {
+  const batches = answer.batches.map((batch) => ({ ...batch, bytes: Buffer.from(batch.bytes) }))
+  return {
+    ...answer,
+    batches,
+    release: () => {
+      for (const { bytes } of batches) bytes.fill(SPOILT)
+    },
   }
 }

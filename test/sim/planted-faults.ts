@@ -300,6 +300,16 @@ export const plantedFaults: readonly PlantedFault[] = [
     plants: [{ file: 'src/core/input.ts', find: 'if (this.cursor.offset < floor) continue\n', replace: '' }],
   },
   {
+    what: 'input: the memory of an answer is used again once its records were taken, before they are committed',
+    plants: [
+      {
+        file: 'src/core/input.ts',
+        find: '    this.#current++\n    this.#openFrom(0)\n',
+        replace: '    this.#queue[this.#current]?.answer.release()\n    this.#current++\n    this.#openFrom(0)\n',
+      },
+    ],
+  },
+  {
     what: 'Kafka: requests that end a transaction are sent again after a lost connection, and so may come late',
     plants: [
       {

@@ -52,6 +52,7 @@ export interface FetchedOptions {
   readonly lastStableOffset?: number
   readonly asked?: number
   readonly arrived?: number
+  readonly release?: () => void
 }
 
 /** An answer with these batches; by default the log ends behind them. */
@@ -72,6 +73,7 @@ export function fetchedOf(batches: readonly RecordBatch[], options: FetchedOptio
     bytes: batches.reduce((n, batch) => n + batch.end - batch.start, 0),
     asked: options.asked ?? 1,
     arrived: options.arrived ?? 2,
+    release: options.release ?? (() => undefined),
   }
 }
 

@@ -47,6 +47,7 @@ const fetched = (position: number, over: Partial<Fetched>): Fetched => ({
   bytes: 0,
   asked: 0,
   arrived: 1,
+  release: () => undefined,
   ...over,
 })
 

@@ -74,6 +74,34 @@ describe('Input', () => {
     expect(input.pinnedBytes).toBe(0)
   })
 
+  it('releases an answer once, when all its batches were taken and marked (invariant 6)', () => {
+    const released: string[] = []
+    const input = new Input(0, 't', 0)
+    const answer = (name: string, ...batches: ReturnType<typeof numbered>[]) =>
+      fetchedOf(batches, { release: () => released.push(name) })
+    input.accept(answer('first', numbered(0, 2), numbered(2, 2)))
+    input.accept(answer('second', numbered(4, 2)))
+    values(input, 2)
+    input.mark()
+    expect(released).toEqual([])
+    values(input)
+    input.rewind()
+    expect(values(input)).toEqual(['2', '3', '4', '5'])
+    expect(released).toEqual([])
+    input.mark()
+    expect(released).toEqual(['first', 'second'])
+    input.mark()
+    expect(released).toEqual(['first', 'second'])
+  })
+
+  it('releases an answer at once of which it takes nothing (invariant 6)', () => {
+    const released: number[] = []
+    const input = new Input(0, 't', 0)
+    input.accept(fetchedOf([numbered(7, 3)], { release: () => released.push(7) }))
+    input.accept(fetchedOf([], { position: 0, nextPosition: 1, release: () => released.push(0) }))
+    expect(released).toEqual([7, 0])
+  })
+
   it('is drained only by proof: an answer that was asked for after the record arrived (invariant 5)', () => {
     const input = new Input(0, 't', 0)
     expect(input.isDrainedFor(2)).toBe(false)

@@ -8,6 +8,7 @@ function readAll(sent: Buffer, reads: readonly number[]) {
   const answers: Buffer[] = []
   const refused: number[] = []
   const frames = new Frames(
+    (bytes) => Buffer.alloc(bytes),
     (answer) => answers.push(answer),
     (bytes) => refused.push(bytes),
   )
@@ -60,6 +61,7 @@ describe('answers', () => {
 
   it('of which only the size came have room for what is missing, and for no more (invariant 1)', () => {
     const frames = new Frames(
+      (bytes) => Buffer.alloc(bytes),
       () => undefined,
       () => undefined,
     )

@@ -324,6 +324,27 @@ describe('a driver', () => {
     await expect(TestDriver.start({} as Application)).rejects.toThrow(failsWith('INVALID_DEFINITION'))
   })
 
+  it('gives a header as bytes of its own, which a computation may keep (memory/fetcher, invariant 3)', async () => {
+    const kept: (Uint8Array | undefined)[] = []
+    const notes = topic('notes', { schema: anySchema<{ id: string }>(), key: ({ id }) => id })
+    const keeper = application(
+      'keeper',
+      from(notes).to(
+        stateObject('seen', () => ({ count: 0 })),
+        (state, _, context) => {
+          state.count++
+          kept.push(context.header('note'))
+        },
+      ),
+    )
+    const driver = await start({}, keeper)
+    await driver.pipe(notes, { id: 'a' }, { headers: { note: 'kept' } })
+    await driver.settle()
+    await driver.pipe(notes, { id: 'b' })
+    await driver.settle()
+    expect(kept.map((value) => value && Buffer.from(value).toString())).toEqual(['kept', undefined])
+  })
+
   it('says when an application has no end', { timeout: 30_000 }, async () => {
     const echo = topic('echo', { schema: type({ id: 'string' }), key: ({ id }) => id })
     const seen = stateObject('seen', () => ({ count: 0 }))
