@@ -16,7 +16,7 @@ import type { GroupDescription } from './groups.js'
 import type { Scheduler } from './scheduler.js'
 import type { EndedTransaction, ProducerIdentity } from './transactions.js'
 import type { RecordChunk } from '../core/records.js'
-import type { Random } from '../ports/clock.js'
+import type { Random, Timer } from '../ports/clock.js'
 import type { NewTopic, PartitionPosition, TopicInfo, TopicPartition } from '../ports/log.js'
 
 export interface BrokersOptions {
@@ -53,6 +53,8 @@ export class Brokers {
   readonly #random: Random
   readonly #topics = new Map<string, Topic>()
   readonly #groups = new Map<string, Group>()
+  /** Of brokers that are down, or were. */
+  readonly #returns = new Map<number, Timer>()
   readonly #offsets = new Map<string, GroupOffsets>()
   #topicsMade = 0
 
@@ -193,14 +195,19 @@ export class Brokers {
     return this.offsets(groupId).get(partitionKey(of))
   }
 
-  /** A broker goes down and comes back. What it had written is there still; connections and rebalances are not. */
+  /**
+   * A broker goes down and comes back. What it had written is there still; connections and rebalances are not. One that is
+   * down already comes back once, when the last restart says so.
+   */
   restartBroker(broker: number, downMs: number): void {
     this.network.stop(broker)
     if (broker === COORDINATOR) for (const group of this.#groups.values()) group.stop()
-    this.scheduler.after(undefined, downMs, () => {
+    this.#returns.get(broker)?.cancel()
+    const returns = this.scheduler.after(undefined, downMs, () => {
       if (broker === COORDINATOR) for (const group of this.#groups.values()) group.start()
       this.network.start(broker)
     })
+    this.#returns.set(broker, returns)
   }
 
   #appendTime(topic: string): { readonly appendTimeMs?: number } {

@@ -80,6 +80,22 @@ test('a coordinator that restarts remembers the last stable generation, not the 
   expect(await scheduler.run(kindOf(b.client.join(request(told[0] ?? '', 'b'))))).toBe('unknown-member')
 })
 
+test('a coordinator that is restarted while it is down comes back once, and members that joined since stay', async () => {
+  const { scheduler, cluster, member } = scene()
+  const a = member('a')
+  const late = kindOf(a.client.heartbeat({ memberId: 'nobody', generation: 1 }))
+  cluster.restartBroker(0, 100)
+  cluster.restartBroker(0, 300)
+  expect(await scheduler.run(late)).toBe('unavailable')
+  await scheduler.advance(200)
+  expect(await scheduler.run(kindOf(a.client.join(request('', 'a'))))).toBe('unavailable')
+  await scheduler.advance(200)
+  const { joined } = await scheduler.run(enter(a.client, 'a'))
+  await scheduler.advance(1000)
+  expect(await scheduler.run(kindOf(a.client.heartbeat(joined)))).toBe('none')
+  expect(cluster.describeGroup('g').protocol).not.toBe('')
+})
+
 test('all leave: the group is empty, and stays so over a restart', async () => {
   const { scheduler, cluster, member } = scene()
   const a = member('a')
