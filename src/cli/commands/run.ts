@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import { setFlagsFromString } from 'node:v8'
 import { type Command, Option } from 'commander'
 import { pino } from 'pino'
 import type { PotorooError } from '../../errors.js'
@@ -106,19 +105,10 @@ Examples:
   potoroo run dist/application.js --name w1 --state-dir /var/lib/app/w1 --on-error stop`,
     )
     .action(async (path: string, flags: RunFlags) => {
-      tuneGarbageCollector()
       // A supervisor needs nothing of what a worker is made of, and its workers wait for it.
       if (flags.workers === 1) await (await import('../run-worker.js')).runWorker(path, flags, context)
       else await runWorkers(path, flags, command, context)
     })
-}
-
-/**
- * Now and then V8 concludes from the first messages that messages live long, and makes all that follow in the old
- * generation: each costs a tenth more then, until the process ends. To be said before there is any code that it compiles so.
- */
-function tuneGarbageCollector(): void {
-  setFlagsFromString('--no-allocation-site-pretenuring')
 }
 
 async function runWorkers(path: string, flags: RunFlags, command: Command, context: CliContext): Promise<void> {
