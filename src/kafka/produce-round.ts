@@ -125,11 +125,12 @@ export class ProduceRound {
     let refused: BrokerError | undefined
     for (const answer of answers) {
       const writer = writers.find(({ topic, partition }) => topic === answer.topic && partition === answer.partition)
+      if (answer.errorCode === 0) {
+        writer?.acknowledged(answer.baseOffset)
+        continue
+      }
       const error = new BrokerError(answer.errorCode, `writing to ${nameOf(answer)}`)
       switch (answer.errorCode) {
-        case 0:
-          writer?.acknowledged(answer.baseOffset)
-          break
         case codes.NOT_ENOUGH_REPLICAS:
         case codes.CONCURRENT_TRANSACTIONS:
           refused = error
