@@ -143,7 +143,7 @@ export class JsonShapes {
     // the first digits without floating point, which takes three times as long
     let small = 0
     let room = SMALL_DIGITS
-    // as in JSON, nothing follows a leading zero but a fraction: what does is no gap
+    // as in JSON, no digit follows a leading zero: one that does is no gap
     if (bytes[at] === ZERO) {
       at++
       room--
@@ -170,7 +170,7 @@ export class JsonShapes {
         if (digit < 0 || digit > 9) break
         small = (small * 10 + digit) | 0
       }
-      // none of them was read without floating point, or all were
+      // of more digits in front of the point, the last ones are in `whole` alone
       if (digits <= SMALL_DIGITS) whole = small
       if (room === 0)
         for (; at < end; at++) {

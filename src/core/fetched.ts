@@ -18,7 +18,7 @@ export interface Fetched extends TopicPartition {
   readonly bytes: number
   /**
    * To be called once when nothing reads the batches any more: what comes next is then read to their memory. Who never
-   * calls it leaves them to the garbage collector.
+   * calls it leaves the whole answer, with what it brought for others, to the garbage collector.
    */
   readonly release: () => void
   /**

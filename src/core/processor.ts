@@ -380,7 +380,7 @@ class Context implements ComputationContext {
   header(name: string): Uint8Array | undefined {
     const value = this.#cursor?.header(name)
     // A copy: the record's memory is used again, and who knows how long the computation keeps it.
-    return value && Uint8Array.from(value)
+    return value && Buffer.from(value)
   }
   forget(): void {
     this.forgotten = true

@@ -3,7 +3,7 @@
  * garbage collector comes for it: it came five times a second under a backlog, and took an eighth of the worker's CPU.
  *
  * Invariants
- * 1. Memory is lent to one answer at a time, and taken back once.
+ * 1. Memory is lent to one answer at a time. Whoever gives it back does so once: by the second time another may have it.
  * 2. What is never given back is the garbage collector's: nothing here refers to it.
  */
 
@@ -13,8 +13,8 @@ const MIN_LENT_BYTES = 64 * 1024
 const STEP_BYTES = 256 * 1024
 /** An answer keeps all of what it gets: memory so many times as large at most. */
 const MAX_WASTE = 4
-/** What lies here unused, at most. */
-const MAX_FREE_BYTES = 16 * 1024 * 1024
+/** What lies here unused, at most: one answer of the largest size that is asked for, and some smaller ones. */
+const MAX_FREE_BYTES = 24 * 1024 * 1024
 
 export class AnswerMemory {
   readonly #free = new Set<ArrayBufferLike>()

@@ -11,6 +11,7 @@ import { gunzipSync } from 'node:zlib'
 import type * as Zstd from 'fzstd'
 import type * as Lz4 from 'lz4-napi'
 import type * as Snappy from 'snappy'
+import { messageOf, PotorooError } from '../errors.js'
 import { mostOfLz4, snappyLength, zstdFrames } from './expansion.js'
 
 export const NO_COMPRESSION = 0
@@ -19,9 +20,19 @@ export const MAX_DECOMPRESSED_BYTES = 256 * 1024 * 1024
 
 /** Loaded with the first batch that needs it: lz4's alone is a tenth of a worker's start. */
 const require = createRequire(import.meta.url)
-const lz4 = () => require('lz4-napi') as typeof Lz4
-const snappy = () => require('snappy') as typeof Snappy
-const zstd = () => require('fzstd') as typeof Zstd
+const lz4 = () => load('lz4-napi') as typeof Lz4
+const snappy = () => load('snappy') as typeof Snappy
+const zstd = () => load('fzstd') as typeof Zstd
+
+/** Throws INVALID_CONFIGURATION: the batch has nothing wrong with it. */
+function load(name: string): unknown {
+  try {
+    return require(name)
+  } catch (cause) {
+    const what = `${name}, which reads compressed records, does not load: was it installed on this kind of machine?`
+    throw new PotorooError('INVALID_CONFIGURATION', `${what} ${messageOf(cause)}`, { cause })
+  }
+}
 
 const codecs: readonly ((bytes: Buffer, maxBytes: number) => Buffer)[] = [
   (bytes) => bytes,
@@ -39,7 +50,10 @@ const codecs: readonly ((bytes: Buffer, maxBytes: number) => Buffer)[] = [
   },
 ]
 
-/** Throws whatever the codec throws, and a RangeError for what would become more than `maxBytes`. */
+/**
+ * Throws whatever the codec throws, a RangeError for what would become more than `maxBytes`, and INVALID_CONFIGURATION where the
+ * codec does not load.
+ */
 export function decompress(codec: number, bytes: Buffer, maxBytes = MAX_DECOMPRESSED_BYTES): Buffer {
   const decompressor = codecs[codec]
   if (decompressor === undefined) throw new RangeError(`compression codec ${String(codec)} is unknown`)

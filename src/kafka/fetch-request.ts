@@ -35,7 +35,7 @@ export interface PartitionAnswer {
   readonly records: Buffer
 }
 export interface FetchAnswer {
-  /** All of it, of which the records are views. */
+  /** All of it behind the correlation id; the records are views of it. */
   readonly bytes: Buffer
   readonly errorCode: number
   readonly partitions: readonly PartitionAnswer[]

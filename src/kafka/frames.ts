@@ -11,8 +11,8 @@
 
 /** Enough for what most answers are. What is longer is read to its own place from here on. */
 const SCRATCH_BYTES = 16 * 1024
-/** No broker answers more. Something else that listens at its port may seem to: 'HTTP' is 1.2 GB. */
-const MAX_ANSWER_BYTES = 1024 * 1024 * 1024
+/** No broker answers more. Something else that listens at its port may seem to: 'HTTP' is 1.2 GB, an alert of TLS 352 MB. */
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024
 const SIZE_BYTES = 4
 
 export class Frames {

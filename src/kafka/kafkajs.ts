@@ -2,9 +2,9 @@
  * The door to kafkajs's insides: everything that reaches below its public API goes through here.
  *
  * Workers take two things of kafkajs: its connection (sockets, TLS, SASL) and its encoders and decoders of requests. Answers
- * are cut apart by `Frames`, but for those of SASL. Requests are sent by `Link`, answers are judged by error code here and not by kafkajs's `parse`, which drops
- * a whole answer when one partition of it has an error. Nothing of kafkajs is replaced or changed, so that a kafkajs
- * which the user's own code loads in the same process stays as it is.
+ * are cut apart by `Frames`, but for those of SASL. Requests are sent by `Link`, answers are judged by error code here and not
+ * by kafkajs's `parse`, which drops a whole answer when one partition of it has an error. Nothing of kafkajs is replaced or
+ * changed, so that a kafkajs which the user's own code loads in the same process stays as it is.
  */
 import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'

@@ -212,6 +212,7 @@ function decompressed(codec: number, raw: Buffer, start: number, end: number, ba
   try {
     return decompress(codec, raw.subarray(start + BATCH_HEADER_BYTES, end))
   } catch (error) {
+    if (error instanceof PotorooError) throw error
     // The header can be believed: its checksum is right. Who skips the batch needs to know where to.
     const next = baseOffset + raw.readInt32BE(start + at.lastOffsetDelta) + 1
     const why = `it can't be decompressed: ${messageOf(error)}; what follows it begins at offset ${String(next)}`

@@ -177,7 +177,12 @@ export class ChangelogReader implements FetchInput {
   }
 
   deliver(fetched: Fetched): void {
-    if (this.#stopped || fetched.position !== this.#position) return
+    if (!this.#stopped && fetched.position === this.#position) this.#process(fetched)
+    // What is to be kept of it was copied.
+    fetched.release()
+  }
+
+  #process(fetched: Fetched): void {
     try {
       this.#refuseLeftBehind()
       this.#take(fetched)

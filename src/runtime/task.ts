@@ -91,6 +91,8 @@ const MAX_BACK_OFF_MS = 2000
 const STOP_COMMIT_MS = 10_000
 /** The part of the state objects in memory that may be committed and not stored, one divided by this. */
 const STORE_SHARE = 4
+/** Without records for so long, a source that has more is dry: its broker is away, or what comes next can't be read. */
+const DRY_MS = 100
 /** Records between two looks at the clock. */
 const RECORDS_PER_LOOK = 64
 
@@ -106,7 +108,9 @@ export class Task {
   #storeTimer: Timer | undefined
   #commitTimer: Timer | undefined
   /** When it goes off, on the monotonic clock. */
-  #commitDueMs = 0
+  #commitLooksAtMs = 0
+  /** When records came last, on the monotonic clock. */
+  #arrivedMs = -Infinity
   #holdTimer: Timer | undefined
   #abort = new AbortController()
   #backOffMs = FIRST_BACK_OFF_MS
@@ -136,9 +140,11 @@ export class Task {
     return this.#life.state
   }
 
-  /** Whether it has more to read than it can do at once. */
+  /** Whether it has more to read than it can do at once; not while it waits for a source that gives nothing. */
   get isBacklogged(): boolean {
-    return this.#running !== undefined && (this.#hasLeft || hasBacklog(this.#running))
+    if (this.#running === undefined) return false
+    const isDry = this.env.clock.monotonic() >= this.#arrivedMs + DRY_MS
+    return this.#hasLeft || (hasBacklog(this.#running) && !isDry)
   }
 
   /** Becomes active, in the background. */
@@ -321,7 +327,10 @@ export class Task {
       hurried: () => merge.awaits(input),
       deliver: (fetched) => {
         try {
-          if (input.accept(fetched)) env.ready(this)
+          if (input.accept(fetched)) {
+            if (fetched.batches.length > 0) this.#arrivedMs = env.clock.monotonic()
+            env.ready(this)
+          }
           this.#sayOpenTransaction(watch, fetched)
         } catch (error) {
           this.#fail(number, error)
@@ -416,11 +425,13 @@ export class Task {
       this.#commit(running)
       return
     }
+    // A backlog may be over by then, or its source dry.
+    const looksAtMs = Math.min(dueMs, clock.monotonic() + DRY_MS)
     // It was to be later while there was a backlog.
-    if (this.#commitTimer !== undefined && dueMs < this.#commitDueMs) this.#cancelCommitTimer()
+    if (this.#commitTimer !== undefined && looksAtMs < this.#commitLooksAtMs) this.#cancelCommitTimer()
     if (this.#commitTimer !== undefined) return
-    this.#commitDueMs = dueMs
-    this.#commitTimer = clock.after(dueInMs, () => {
+    this.#commitLooksAtMs = looksAtMs
+    this.#commitTimer = clock.after(looksAtMs - clock.monotonic(), () => {
       this.#commitTimer = undefined
       if (this.#running === running) this.#commitWhenDue(running)
     })

@@ -76,6 +76,7 @@ describe('answers', () => {
 
   it.each([
     ['negative', Buffer.from([0xff, 0xff, 0xff, 0xff]), -1],
+    ['that of an alert of TLS', Buffer.from([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28]), 0x15030300],
     ['what no broker sends, as of something that is none', Buffer.from('HTTP/1.1 400 Bad Request'), 0x48545450],
   ])('whose size is %s are refused before there is memory for them', (_, bytes, size) => {
     expect(readAll(bytes, [100])).toEqual({ answers: [], refused: [size] })

@@ -161,6 +161,30 @@ test('what ends a backlog is committed after the interval without one, though a 
   expect(second - first).toBeLessThan(100)
 })
 
+test('what a source gave before it ran dry is committed soon, though it has more', async () => {
+  const commits: number[] = []
+  let fetches = 0
+  const faults: Faults = {
+    ...noFaults,
+    request: ({ api }) => {
+      if (api === 'endTxn') commits.push(group.scheduler.nowMs - startMs)
+      // the third order takes four seconds
+      const isSlow = api === 'fetch' && commits.length === 1 && ++fetches > 4
+      return { toBrokerMs: 0.2, toClientMs: isSlow ? 4_000 : 0.2 }
+    },
+  }
+  const options = { commitIntervalMs: 50, backlogCommitIntervalMs: 5_000 }
+  const group = new TestGroup(1, options, faults, simulated, { maxBytesPerPartition: 1 })
+  for (let i = 0; i < 30; i++) group.order(`S${String(i)}`)
+  const startMs = group.scheduler.nowMs
+  await group.start('w1')
+  await group.scheduler.advance(1_000)
+  // the first at once, and what came before the source ran dry
+  expect(commits.length).toBe(2)
+  expect(commits[1]).toBeLessThan(300)
+  await group.scheduler.advance(LONG_MS)
+})
+
 describe('the store', () => {
   /** When it was written, ms after the start of a worker that has 40 orders to work off in 4 s: one comes in each 100 ms. */
   const writesIn = async (options: Partial<RuntimeOptions>): Promise<number[]> => {
