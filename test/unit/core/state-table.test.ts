@@ -75,15 +75,18 @@ class Model {
 
   commit(): void {
     const got = new Map([...this.table.collect()].map(({ key, value }) => [key, value]))
+    const beginning = pack(definitions[0] ?? expect.fail(), { n: 0 })
     for (const [key, state] of this.interval) {
       const value = state && pack(definitions[0] ?? expect.fail(), state)
       const before = this.log.get(key)
-      if (got.has(key)) expect(got.get(key)).toBe(value)
-      // nothing, and what a new one begins with, are the same to a message
-      else expect(value ?? pack(definitions[0] ?? expect.fail(), { n: 0 })).toBe(before ?? pack(definitions[0] ?? expect.fail(), { n: 0 })) // prettier-ignore
+      const change = got.get(key)
+      // nothing, and what a new one begins with, are the same to a message: one that was forgotten and begun anew, too
+      if (!got.has(key)) expect(value ?? beginning).toBe(before ?? beginning)
+      else if (change === undefined) expect(value ?? beginning).toBe(beginning)
+      else expect(change).toBe(value)
       if (!got.has(key)) continue
-      if (value === undefined) this.log.delete(key)
-      else this.log.set(key, value)
+      if (change === undefined) this.log.delete(key)
+      else this.log.set(key, change)
     }
     for (const key of got.keys()) expect(this.interval.has(key)).toBe(true)
     this.interval = new Map()
