@@ -1,6 +1,6 @@
 /**
  * Memory of large answers, used again. Each would else be an allocation beside the JavaScript heap that lives until the
- * garbage collector comes for it: it came five times a second under a backlog, and took an eighth of the worker's CPU.
+ * garbage collector comes for it: it came four times a second under a backlog, each time for the whole heap.
  *
  * Invariants
  * 1. Memory is lent to one answer at a time. Whoever gives it back does so once: by the second time another may have it.

@@ -48,6 +48,7 @@ export class Cluster {
   readonly #refreshing = new Set<{ readonly topics: ReadonlySet<string>; readonly done: Promise<void> }>()
   #closed = false
 
+  /** Of all connections. */
   readonly answerMemory = new AnswerMemory()
 
   constructor(readonly settings: KafkaSettings) {
