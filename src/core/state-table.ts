@@ -106,9 +106,10 @@ export class StateTable {
   readonly #touched = new Touched()
   /** Of definitions with the same initial value for every key. */
   readonly #beginnings = new Map<StateDefinition, ByteString>()
-  /** Slots for live objects, taken in turns. */
+  /** Slots for live objects, taken in turns; behind the first `#inUse` none is live. */
   readonly #live: Live[] = []
   #turn = 0
+  #inUse = 0
   /** The one that was touched last. */
   #last: Live | undefined
   /** Values of records in memory as they were, without keys. */
@@ -186,13 +187,16 @@ export class StateTable {
    */
   settle(): void {
     // All of them or none: one that can't be kept is to be found before the first is.
-    for (const live of this.#live) this.#pack(live)
+    this.#eachLive((live) => this.#pack(live))
     this.#putAll()
   }
 
   /** Careful mode: the message under way has not touched anything. */
   undo(): void {
-    for (const live of this.#live) this.#drop(live)
+    this.#eachLive((live) => {
+      this.#drop(live)
+    })
+    this.#turn = this.#inUse = 0
   }
 
   /**
@@ -294,6 +298,7 @@ export class StateTable {
     this.#live[turn] = live
     touched.setLive(index, turn)
     this.#turn = (turn + 1) % MAX_LIVE
+    if (turn >= this.#inUse) this.#inUse = turn + 1
     return live
   }
 
@@ -319,7 +324,17 @@ export class StateTable {
   }
 
   #putAll(): void {
-    for (const live of this.#live) this.#put(live)
+    this.#eachLive((live) => {
+      this.#put(live)
+    })
+    this.#turn = this.#inUse = 0
+  }
+
+  #eachLive(visit: (live: Live) => void): void {
+    for (let i = 0; i < this.#inUse; i++) {
+      const live = this.#live[i]
+      if (live !== undefined) visit(live)
+    }
   }
 
   /** Into memory; it is live no longer. Throws before anything has changed. */

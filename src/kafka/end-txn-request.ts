@@ -5,7 +5,7 @@
  *     Request => Tags TransactionalId ProducerId ProducerEpoch Committed Tags
  *     Response => Tags ThrottleTimeMs ErrorCode ProducerId ProducerEpoch Tags
  */
-import type { Request } from './prepared.js'
+import { prepare, type Request } from './prepared.js'
 import type { ProducerIdentity } from './requests.js'
 import { version2 } from './transaction-version.js'
 import { WireReader, WireWriter } from './wire.js'
@@ -18,7 +18,8 @@ export interface EndTxnAnswer {
 
 export const endTxn2 =
   (producer: ProducerIdentity, commit: boolean): Request<EndTxnAnswer> =>
-  () => ({ ...version2.endTxn, encode: () => encode(producer, commit), decode })
+  () =>
+    prepare(version2.endTxn, () => encode(producer, commit), decode)
 
 function encode({ transactionalId, producerId, producerEpoch }: ProducerIdentity, commit: boolean) {
   // The first byte ends the header, which has tagged fields in this version.
@@ -47,5 +48,5 @@ export function nextIdentity(now: ProducerIdentity, answer: EndTxnAnswer): Produ
   const { producerId, producerEpoch } = answer
   const none = producerId.startsWith('-') || producerEpoch < 0
   if (none || (producerId === now.producerId && producerEpoch <= now.producerEpoch)) return undefined
-  return { ...now, producerId, producerEpoch }
+  return { transactionalId: now.transactionalId, producerId, producerEpoch }
 }

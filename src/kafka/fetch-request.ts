@@ -9,7 +9,7 @@
  *       Topic => Name [Partition ErrorCode HighWatermark LastStableOffset LogStartOffset [ProducerId FirstOffset]
  *                      PreferredReadReplica Records]
  */
-import type { Request } from './prepared.js'
+import { prepare, type Request } from './prepared.js'
 import type { TopicGroup } from './requests.js'
 import { WireReader, WireWriter } from './wire.js'
 
@@ -42,10 +42,12 @@ export interface FetchAnswer {
 }
 
 const READ_COMMITTED = 1
+const version11 = { apiKey: 1, apiVersion: 11, apiName: 'Fetch' } as const
 
 export const fetchRequest =
   (args: FetchArgs): Request<FetchAnswer> =>
-  () => ({ apiKey: 1, apiVersion: 11, apiName: 'Fetch', encode: () => encode(args), decode })
+  () =>
+    prepare(version11, () => encode(args), decode)
 
 function encode({ maxWaitMs, maxBytes, maxBytesPerPartition, topics }: FetchArgs): readonly Uint8Array[] {
   const writer = new WireWriter().int32(-1).int32(maxWaitMs).int32(1).int32(maxBytes).int8(READ_COMMITTED)

@@ -19,6 +19,8 @@ import { type TransactionVersion, transactionVersionOf } from './transaction-ver
 
 /** For how long opening one connection may take, TLS and SASL included. */
 const OPEN_TIMEOUT_MS = 5_000
+/** What is no longer is copied to one piece: that costs less than to have the socket gather its parts. */
+const SMALL_BYTES = 4096
 
 export class Link {
   readonly address: string
@@ -26,6 +28,7 @@ export class Link {
   #transactionVersion: TransactionVersion = 1
   #dead: LinkError | undefined
   #retired = false
+  readonly #clientId: Buffer
   /** What comes is kafkajs's. */
   #authenticates = false
   readonly #inFlight: InFlight
@@ -67,6 +70,7 @@ export class Link {
   ) {
     this.address = `${host}:${String(port)}`
     const { ssl, sasl, clientId, clock, requestTimeoutMs, socketFactory = openSocket } = settings
+    this.#clientId = Buffer.from(clientId)
     const onread: OnReadOpts = {
       buffer: () => this.#frames.room(),
       callback: (count, bytes) => {
@@ -205,14 +209,26 @@ export class Link {
   #write({ apiKey, apiVersion }: Prepared<unknown>, correlationId: number, parts: readonly Uint8Array[]): void {
     const { socket } = this.connection
     if (!socket) throw new LinkError(`${this.address}: not connected`)
-    const clientId = Buffer.from(this.settings.clientId)
-    const header = Buffer.allocUnsafe(14 + clientId.length)
-    header.writeInt32BE(10 + clientId.length + parts.reduce((sum, part) => sum + part.length, 0), 0)
+    const clientId = this.#clientId
+    let length = 10 + clientId.length
+    for (const part of parts) length += part.length
+    const isSmall = length <= SMALL_BYTES
+    const header = Buffer.allocUnsafe(isSmall ? 4 + length : 14 + clientId.length)
+    header.writeInt32BE(length, 0)
     header.writeInt16BE(apiKey, 4)
     header.writeInt16BE(apiVersion, 6)
     header.writeInt32BE(correlationId, 8)
     header.writeInt16BE(clientId.length, 12)
     header.set(clientId, 14)
+    if (isSmall) {
+      let at = 14 + clientId.length
+      for (const part of parts) {
+        header.set(part, at)
+        at += part.length
+      }
+      socket.write(header)
+      return
+    }
     socket.cork()
     socket.write(header)
     for (const part of parts) socket.write(part)

@@ -212,8 +212,21 @@ export class NodeReader {
       place.rested = answer.records.length === 0
       if (!place.rested) this.#toTheEnd(place)
       const { topic, partition, highWatermark, lastStableOffset } = answer
-      const figures = { topic, partition, position, nextPosition, highWatermark, lastStableOffset }
-      input.deliver({ ...figures, batches, bytes, ...common })
+      const { asked, arrived, release } = common
+      // Put together from parts (`...`), it would cost more than all the rest of this method.
+      input.deliver({
+        topic,
+        partition,
+        position,
+        nextPosition,
+        highWatermark,
+        lastStableOffset,
+        batches,
+        bytes,
+        asked,
+        arrived,
+        release,
+      })
     } catch (error) {
       this.host.unreadable(place, error instanceof PotorooError ? withPlace(error, answer) : toError(error))
     }

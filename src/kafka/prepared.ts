@@ -12,4 +12,13 @@ export interface Prepared<T> {
   encode(): readonly Uint8Array[] | Promise<readonly Uint8Array[]>
   decode(payload: Buffer): T | Promise<T>
 }
+/** What a request is called, and in which version. */
+export type Api = Pick<Prepared<unknown>, 'apiKey' | 'apiVersion' | 'apiName' | 'transactionVersion'>
+
+export const prepare = <T>(
+  { apiKey, apiVersion, apiName, transactionVersion = 1 }: Api,
+  encode: Prepared<T>['encode'],
+  decode: Prepared<T>['decode'],
+): Prepared<T> => ({ apiKey, apiVersion, apiName, transactionVersion, encode, decode })
+
 export type Request<T> = (versions: ApiVersions) => Prepared<T>

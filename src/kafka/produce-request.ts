@@ -20,7 +20,7 @@
  */
 import type { TopicPartition } from '../ports/log.js'
 import { readTopics, writeTopics } from './compact-topics.js'
-import type { Request } from './prepared.js'
+import { prepare, type Request } from './prepared.js'
 import type { TopicGroup } from './requests.js'
 import { type TransactionVersion, version2 } from './transaction-version.js'
 import { WireReader, WireWriter } from './wire.js'
@@ -37,13 +37,14 @@ export interface Produced extends TopicPartition {
 }
 
 const ALL_REPLICAS = -1
+const version1 = { apiKey: 0, apiVersion: 7, apiName: 'Produce' } as const
 
 export const produceRequest =
   (args: ProduceArgs, version: TransactionVersion): Request<readonly Produced[]> =>
   () =>
     version === 2
-      ? { ...version2.produce, encode: () => encodeCompact(args), decode: decodeCompact }
-      : { apiKey: 0, apiVersion: 7, apiName: 'Produce', encode: () => encode(args), decode }
+      ? prepare(version2.produce, () => encodeCompact(args), decodeCompact)
+      : prepare(version1, () => encode(args), decode)
 
 function encode({ transactionalId, timeoutMs, topics }: ProduceArgs): readonly Uint8Array[] {
   const writer = new WireWriter().string(transactionalId).int16(ALL_REPLICAS).int32(timeoutMs)

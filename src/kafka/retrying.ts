@@ -12,7 +12,7 @@ export interface RetryOptions {
   /** Whether this failure is worth another try. Default: `isPassing`. */
   readonly again?: (error: unknown) => boolean
   /** Before the pause after a failure. */
-  readonly onFailure?: (error: unknown) => void
+  readonly onFailure?: ((error: unknown) => void) | undefined
 }
 
 export async function retrying<T>(cluster: Cluster, options: RetryOptions, attempt: () => Promise<T>): Promise<T> {

@@ -42,7 +42,7 @@ import { BrokerError, codes, errorName, isAuthorizationCode, isPassing, LinkErro
 import { PartitionWriter, ProduceRound } from './produce-round.js'
 import * as requests from './requests.js'
 import { byTopic, type ProducerIdentity } from './requests.js'
-import { retrying } from './retrying.js'
+import { retrying, type RetryOptions } from './retrying.js'
 import type { TransactionVersion } from './transaction-version.js'
 import { txnOffsetCommit2 } from './txn-offset-commit-request.js'
 
@@ -320,15 +320,12 @@ class KafkaProducer implements TransactionalProducer {
     attempt: (node: number) => Promise<void>,
   ): Promise<void> {
     let refused = 0
-    const options = {
-      ...this.#patience(deadline),
-      onFailure: (error: unknown) => {
-        // Kafka 4 answers so, too, while it verifies the transaction for a Produce at the same time: then nobody has moved.
-        const unavailable = error instanceof BrokerError && error.errorCode === codes.COORDINATOR_NOT_AVAILABLE
-        if (unavailable && ++refused === 1) return
-        this.cluster.noteCoordinatorFailure(kind, of, error)
-      },
-    }
+    const options = this.#patience(deadline, (error) => {
+      // Kafka 4 answers so, too, while it verifies the transaction for a Produce at the same time: then nobody has moved.
+      const unavailable = error instanceof BrokerError && error.errorCode === codes.COORDINATOR_NOT_AVAILABLE
+      if (unavailable && ++refused === 1) return
+      this.cluster.noteCoordinatorFailure(kind, of, error)
+    })
     await retrying(this.cluster, options, async () => {
       if (!this.#isCommitting()) throw this.#givenUp()
       const node = await this.cluster.coordinator(kind, of)
@@ -362,8 +359,8 @@ class KafkaProducer implements TransactionalProducer {
     return (await Promise.all(stopping)) as { -readonly [P in keyof T]: Awaited<T[P]> }
   }
 
-  #patience(deadline: number) {
-    return { deadline: () => deadline, firstPauseMs: FIRST_PAUSE_MS, maxPauseMs: MAX_PAUSE_MS, again: isPassing }
+  #patience(deadline: number, onFailure?: (error: unknown) => void): RetryOptions {
+    return { deadline: () => deadline, firstPauseMs: FIRST_PAUSE_MS, maxPauseMs: MAX_PAUSE_MS, onFailure }
   }
 
   #failure(error: unknown, { records }: Transaction): PotorooError {

@@ -8,7 +8,7 @@
  *       Topic => Name [Partition ErrorCode Tags] Tags
  */
 import { readTopics, writeTopics } from './compact-topics.js'
-import type { Request } from './prepared.js'
+import { prepare, type Request } from './prepared.js'
 import type { ProducerIdentity, TopicGroup, TxnOffsetCommitAnswer } from './requests.js'
 import { version2 } from './transaction-version.js'
 import { WireReader, WireWriter } from './wire.js'
@@ -21,7 +21,8 @@ const NO_LEADER_EPOCH = -1
 
 export const txnOffsetCommit2 =
   (producer: ProducerIdentity, group: string, topics: Topics): Request<TxnOffsetCommitAnswer> =>
-  () => ({ ...version2.txnOffsetCommit, encode: () => encode(producer, group, topics), decode })
+  () =>
+    prepare(version2.txnOffsetCommit, () => encode(producer, group, topics), decode)
 
 function encode(producer: ProducerIdentity, group: string, topics: Topics): readonly Uint8Array[] {
   const { transactionalId, producerId, producerEpoch } = producer
