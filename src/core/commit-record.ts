@@ -8,26 +8,30 @@ import { PotorooError } from '../errors.js'
 
 export const COMMIT_KEY = Buffer.from([0xff, 0x63]) // 0xff 'c'
 
+/** By topic. */
+export type Positions = Readonly<Record<string, number>>
+
 export interface CommitRecord {
   /** Written by the changelog's first transaction (core/changelog-identity.ts): tells a topic that was deleted and made anew, or is another's. */
   readonly identity: string
   /** Positions of the inputs, by topic. */
-  readonly positions: Readonly<Record<string, number>>
+  readonly positions: Positions
+  /** What the group has as its offsets, where it does not have these positions: see core/group-offsets.ts. */
+  readonly group?: Positions | undefined
   /** The worker that committed, and when by its clock, ms since the epoch: for the pause of a hand-off. */
   readonly by: string
   readonly atMs: number
 }
 
-export const encodeCommitRecord = (record: CommitRecord): string =>
-  JSON.stringify({ v: 1, identity: record.identity, positions: record.positions, by: record.by, atMs: record.atMs })
+export const encodeCommitRecord = ({ identity, positions, group, by, atMs }: CommitRecord): string =>
+  JSON.stringify({ v: 1, identity, positions, group, by, atMs })
 
 export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
   try {
     const parsed: unknown = JSON.parse(value.toString())
     if (isCommitRecord(parsed)) {
-      const { identity, positions, by, atMs } = parsed
-      // Without a prototype, for a topic may be called `constructor`.
-      return { identity, positions: Object.assign(Object.create(null) as object, positions), by, atMs }
+      const { identity, positions, group, by, atMs } = parsed
+      return { identity, positions: plain(positions), group: group && plain(group), by, atMs }
     }
   } catch {
     // said below
@@ -38,20 +42,27 @@ export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
   )
 }
 
+/** Without a prototype, for a topic may be called `constructor`. */
+const plain = (positions: Positions): Positions => Object.assign(Object.create(null) as object, positions)
+
 function isCommitRecord(value: unknown): value is CommitRecord {
   if (typeof value !== 'object' || value === null) return false
-  const { v, identity, positions, by, atMs } = value as Record<string, unknown>
+  const { v, identity, positions, group, by, atMs } = value as Record<string, unknown>
   return (
     v === 1 &&
     typeof identity === 'string' &&
     typeof by === 'string' &&
     typeof atMs === 'number' &&
-    typeof positions === 'object' &&
-    positions !== null &&
-    !Array.isArray(positions) &&
-    Object.values(positions).every((position) => Number.isSafeInteger(position) && (position as number) >= 0)
+    arePositions(positions) &&
+    (group === undefined || arePositions(group))
   )
 }
+
+const arePositions = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
+  Object.values(value).every((position) => Number.isSafeInteger(position) && (position as number) >= 0)
 
 export const isCommitKey = (bytes: Buffer, start: number, end: number): boolean =>
   end - start === 2 && bytes[start] === 0xff && bytes[start + 1] === 0x63

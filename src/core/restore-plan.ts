@@ -54,15 +54,24 @@ export interface PositionChoice {
   readonly warning?: string
 }
 
-/** Pure: where one input is read from. `committed` is from the changelog's last commit record, `group` the group's offset. */
+/** What is known of an input's position. */
+export interface KnownPosition {
+  /** From the changelog's last commit record. */
+  readonly committed: number | undefined
+  /** What the group had as its offset at that commit: `committed`, or the position of a commit before. */
+  readonly groupThen: number | undefined
+  /** The group's offset. */
+  readonly group: number | undefined
+}
+
+/** Pure: where one input is read from. */
 export function choosePosition(
-  committed: number | undefined,
-  group: number | undefined,
+  { committed, groupThen, group }: KnownPosition,
   start: 'earliest' | 'latest',
   stateful: boolean,
 ): PositionChoice {
   if (group === undefined) return { position: committed ?? start }
-  if (committed === group) return { position: group }
+  if (committed !== undefined && (group === committed || group === groupThen)) return { position: committed }
   if (committed === undefined)
     return stateful
       ? { position: group, warning: `no commit in the changelog yet: starting at the group's offset ${String(group)}` }

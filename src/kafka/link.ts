@@ -4,6 +4,7 @@
  * one that is opened twice at once leaks a socket.)
  */
 import net, { type OnReadOpts } from 'node:net'
+import type { Writable } from 'node:stream'
 import tls, { type ConnectionOptions } from 'node:tls'
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import type { AnswerMemory } from './answer-memory.js'
@@ -111,7 +112,7 @@ export class Link {
     if (this.#inFlight.size === 0) this.close('replaced')
   }
 
-  /** Sends at once, before it returns; rejects with LinkError when the connection breaks. */
+  /** Sends in this turn of the event loop; rejects with LinkError when the connection breaks. */
   async call<T>(request: Request<T>, timeoutMs?: number): Promise<T> {
     const prepared = request(this.#versions)
     const { apiName, transactionVersion = 1 } = prepared
@@ -203,6 +204,15 @@ export class Link {
     return prepared.decode(payload)
   }
 
+  /** What is written in this turn of the event loop is sent with one system call, at the turn's end. */
+  #gather(socket: Writable): void {
+    if (socket.writableCorked > 0) return
+    socket.cork()
+    process.nextTick(() => {
+      socket.uncork()
+    })
+  }
+
   /**
    *     Frame => Size ApiKey ApiVersion CorrelationId ClientId Body
    */
@@ -220,6 +230,7 @@ export class Link {
     header.writeInt32BE(correlationId, 8)
     header.writeInt16BE(clientId.length, 12)
     header.set(clientId, 14)
+    this.#gather(socket)
     if (isSmall) {
       let at = 14 + clientId.length
       for (const part of parts) {
@@ -229,10 +240,8 @@ export class Link {
       socket.write(header)
       return
     }
-    socket.cork()
     socket.write(header)
     for (const part of parts) socket.write(part)
-    socket.uncork()
   }
 }
 

@@ -47,8 +47,7 @@ export async function activate(
     const restored = plan.changelog && (await restore(plan, plan.changelog, env, signal, holder))
     signal.throwIfAborted()
     // A3
-    const committed = restored?.commit?.positions
-    const { positions, known } = await inputPositions(plan, env, committed, await group)
+    const { positions, known } = await inputPositions(plan, env, restored?.commit, await group)
     signal.throwIfAborted()
     env.logger.info(
       {
@@ -132,12 +131,14 @@ const partitionsOf = ({ sources, partition }: TaskPlan) => sources.map(({ topic 
 async function inputPositions(
   plan: TaskPlan,
   { log, logger }: Environment,
-  committed: Readonly<Record<string, number>> | undefined,
+  commit: CommitRecord | undefined,
   group: readonly (number | undefined)[],
 ): Promise<{ positions: number[]; known: number[] }> {
   const positions = await Promise.all(
     plan.sources.map(async ({ topic, start }, i) => {
-      const choice = choosePosition(committed?.[topic], group[i], start, plan.changelog !== undefined)
+      const committed = commit?.positions[topic]
+      const known = { committed, groupThen: commit?.group?.[topic] ?? committed, group: group[i] }
+      const choice = choosePosition(known, start, plan.changelog !== undefined)
       if (choice.warning !== undefined) logger.warn({ task: plan.id, topic, partition: plan.partition }, choice.warning)
       if (typeof choice.position === 'number') return choice.position
       const [found = 0] = await log.listOffsets(
@@ -149,7 +150,7 @@ async function inputPositions(
   )
   // A position that only the group or only the changelog knows is committed anew, to both.
   const known = plan.sources.map(({ topic }, i) => {
-    const inLog = plan.changelog === undefined ? group[i] : committed?.[topic]
+    const inLog = plan.changelog === undefined ? group[i] : commit?.positions[topic]
     return inLog !== undefined && inLog === group[i] ? inLog : NaN
   })
   return { positions, known }

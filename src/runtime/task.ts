@@ -13,8 +13,9 @@
  * So the store never runs ahead of Kafka, and a crash at any point loses and repeats nothing.
  */
 import { errorKinds, isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
-import { commitIntervalOf } from '../core/commit-pace.js'
-import type { CommitRecord } from '../core/commit-record.js'
+import { nextCommitMs } from '../core/commit-pace.js'
+import type { CommitRecord, Positions } from '../core/commit-record.js'
+import { MAX_BEHIND_MS, takesOffsets } from '../core/group-offsets.js'
 import { Input } from '../core/input.js'
 import { Merge } from '../core/merge.js'
 import { OpenTransactionWatch } from '../core/open-transaction-watch.js'
@@ -68,11 +69,24 @@ interface Running {
   /** Positions of the last commit, in the order of the inputs. */
   committed: readonly number[]
   lastCommitMs: number
+  /** When the last transaction was ended, on the monotonic clock. */
+  lastTransactionMs: number
+  /** What the group was given last, and when; undefined until the first commit. */
+  group: GroupOffsets | undefined
   /** What the store's meta is to be once it has what was committed; undefined until the first commit. */
   meta: Omit<StoreMeta, 'atEndMs'> | undefined
   lastStoreMs: number
   /** When it was last certain that nobody else had the task, by the wall clock: then the store, with what is unstored, was at the end. */
   ownedAtMs: number
+}
+
+interface GroupOffsets {
+  readonly positions: Positions
+  readonly atMs: number
+  /** Messages in the commits since. */
+  messages: number
+  /** Whether there was a commit since. */
+  isBehind: boolean
 }
 
 /** What is left to process: more at once, nothing for now, or more once a commit is through. */
@@ -223,8 +237,8 @@ export class Task {
   async flush(): Promise<void> {
     await this.#committing
     const running = this.#running
-    if (running === undefined || !isDirty(running)) return
-    this.#commit(running)
+    if (running === undefined || !(isDirty(running) || isGroupBehind(running))) return
+    this.#commit(running, true)
     await this.#committing
   }
 
@@ -308,6 +322,8 @@ export class Task {
       processor,
       committed: activation.committed,
       lastCommitMs: -Infinity,
+      lastTransactionMs: -Infinity,
+      group: undefined,
       meta: undefined,
       lastStoreMs: env.clock.monotonic(),
       ownedAtMs,
@@ -416,10 +432,10 @@ export class Task {
   // ---- commit ----
 
   #commitWhenDue(running: Running): void {
-    if (!this.#canCommit() || !isDirty(running)) return
-    const { clock, options } = this.env
-    const interval = commitIntervalOf(options, this.isBacklogged ? this.env.backlogs() : 0)
-    const dueMs = this.#isFull(running) ? 0 : running.lastCommitMs + interval
+    if (!this.#canCommit()) return
+    const { clock } = this.env
+    const dueMs = this.#commitDueMs(running)
+    if (dueMs === undefined) return
     const dueInMs = dueMs - clock.monotonic()
     if (dueInMs <= 0) {
       this.#commit(running)
@@ -433,8 +449,16 @@ export class Task {
     this.#commitLooksAtMs = looksAtMs
     this.#commitTimer = clock.after(looksAtMs - clock.monotonic(), () => {
       this.#commitTimer = undefined
-      if (this.#running === running) this.#commitWhenDue(running)
+      if (this.#running === running) this.env.ready(this)
     })
+  }
+
+  /** Undefined: there is nothing to commit. */
+  #commitDueMs(running: Running): number | undefined {
+    const { group, lastCommitMs } = running
+    if (!isDirty(running)) return group?.isBehind === true ? group.atMs + MAX_BEHIND_MS : undefined
+    if (this.#isFull(running)) return 0
+    return nextCommitMs(this.env.options, this.isBacklogged ? this.env.backlogs() : 0, lastCommitMs)
   }
 
   #cancelCommitTimer(): void {
@@ -442,14 +466,23 @@ export class Task {
     this.#commitTimer = undefined
   }
 
-  /** C1. */
-  #commit(running: Running): void {
+  /** C1. `withOffsets`: the group is to have the positions, even if it could wait. */
+  #commit(running: Running, withOffsets = false): void {
     if (this.#committing !== undefined) return
-    const { processor, inputs, activation } = running
+    const { processor, inputs, activation, group } = running
+    const nowMs = this.env.clock.monotonic()
     const positions = inputs.map((input) => input.position)
+    const byTopic = Object.fromEntries(inputs.map((input, i) => [input.topic, positions[i] ?? 0]))
+    const messages = processor.messages + (group?.messages ?? 0)
+    const keepsOffsets =
+      this.plan.changelog !== undefined &&
+      group !== undefined &&
+      !withOffsets &&
+      !takesOffsets({ sinceMs: nowMs - group.atMs, messages, sinceTransactionMs: nowMs - running.lastTransactionMs })
     const record: CommitRecord = {
       identity: activation.identity ?? '',
-      positions: Object.fromEntries(inputs.map((input, i) => [input.topic, positions[i] ?? 0])),
+      positions: byTopic,
+      group: keepsOffsets ? group.positions : undefined,
       by: this.env.options.name,
       atMs: this.env.clock.now(),
     }
@@ -465,7 +498,10 @@ export class Task {
     }
     for (const input of inputs) input.mark()
     running.committed = positions
-    running.lastCommitMs = this.env.clock.monotonic()
+    running.lastCommitMs = nowMs
+    running.group = keepsOffsets
+      ? { ...group, messages, isBehind: true }
+      : { positions: byTopic, atMs: nowMs, messages: 0, isBehind: false }
     this.#cancelCommitTimer()
     this.#committing = this.#transact(running, record, collected).finally(() => {
       this.#committing = undefined
@@ -480,17 +516,17 @@ export class Task {
     const { number, activation, inputs } = running
     let ends: readonly number[]
     try {
-      const positions: PartitionPosition[] = inputs.map(({ topic }) => ({
-        topic,
-        partition: plan.partition,
-        position: record.positions[topic] ?? 0,
-      }))
+      const positions: PartitionPosition[] =
+        record.group === undefined
+          ? inputs.map(({ topic }) => ({ topic, partition: plan.partition, position: record.positions[topic] ?? 0 }))
+          : []
       ends = await activation.producer.commit({ records: collected.records, group: plan.group, positions })
     } catch (error) {
       this.#commitFailed(running, collected, error)
       return
     }
     if (!this.#life.isCurrent(number)) return
+    running.lastTransactionMs = this.env.clock.monotonic()
     this.#backOffMs = FIRST_BACK_OFF_MS
     this.#sayDeadLetters(collected)
     const changelogEnd = ends[0]
@@ -668,6 +704,8 @@ const hasBacklog = ({ inputs }: Running): boolean => inputs.some(({ hasMore }) =
 
 /** Failures of a commit that would come again with the same records. */
 const comesAgain: ReadonlySet<ErrorCode> = new Set(['RECORD_TOO_LARGE', 'RECORD_REFUSED'])
+
+const isGroupBehind = ({ group }: Running): boolean => group?.isBehind === true
 
 /** Whether there is something to commit: also a position that moved over control batches alone, so that lag ends at 0. */
 const isDirty = ({ processor, inputs, committed }: Running): boolean =>

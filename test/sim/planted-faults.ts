@@ -51,9 +51,9 @@ export const plantedFaults: readonly PlantedFault[] = [
       },
       {
         file: activation,
-        find: 'const { positions, known } = await inputPositions(plan, env, committed, await group)',
+        find: 'const { positions, known } = await inputPositions(plan, env, restored?.commit, await group)',
         replace:
-          'const { positions: late, known } = await inputPositions(plan, env, committed, await group)\n' +
+          'const { positions: late, known } = await inputPositions(plan, env, restored?.commit, await group)\n' +
           '    const positions = late.map((position, i) => early[i] ?? position)',
       },
     ],
@@ -109,11 +109,31 @@ export const plantedFaults: readonly PlantedFault[] = [
     ],
   },
   {
+    what: 'A3: a group that is behind is taken for one that was reset',
+    plants: [
+      {
+        file: 'src/core/restore-plan.ts',
+        find: 'group === committed || group === groupThen',
+        replace: 'group === committed',
+      },
+    ],
+  },
+  {
+    what: 'C2: an idle task leaves the group behind',
+    plants: [
+      {
+        file: task,
+        find: 'return group?.isBehind === true ? group.atMs + MAX_BEHIND_MS : undefined',
+        replace: 'return undefined',
+      },
+    ],
+  },
+  {
     what: 'A3: the positions are those of the group, which may be gone',
     plants: [
       {
         file: activation,
-        find: 'await inputPositions(plan, env, committed, await group)',
+        find: 'await inputPositions(plan, env, restored?.commit, await group)',
         replace: 'await inputPositions(plan, env, undefined, await group)',
       },
     ],
@@ -141,7 +161,7 @@ export const plantedFaults: readonly PlantedFault[] = [
       // The changelog's commit record is written by then: its positions are not to be taken.
       {
         file: activation,
-        find: 'await inputPositions(plan, env, committed, await group)',
+        find: 'await inputPositions(plan, env, restored?.commit, await group)',
         replace: 'await inputPositions(plan, env, undefined, await group)',
       },
     ],
@@ -151,8 +171,8 @@ export const plantedFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: task,
-        find: 'const positions = inputs.map((input) => input.position)\n    const record',
-        replace: 'const positions = inputs.map((input) => input.end)\n    const record',
+        find: 'const positions = inputs.map((input) => input.position)\n    const byTopic',
+        replace: 'const positions = inputs.map((input) => input.end)\n    const byTopic',
       },
     ],
   },

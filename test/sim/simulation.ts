@@ -605,6 +605,9 @@ class World {
         const position = view.commit?.positions[topic] ?? 0
         if (position < highWatermark)
           return `${topic}-${String(partition)} is at ${String(position)} of ${String(highWatermark)}`
+        const offset = this.#cluster.committed(names.group, { topic, partition }) ?? position
+        if (offset !== position)
+          return `${topic}-${String(partition)} is at ${String(position)}, but the group has ${String(offset)}`
       }
     }
     return ''

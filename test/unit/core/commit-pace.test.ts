@@ -1,21 +1,40 @@
 import { describe, expect, it } from 'vitest'
-import { commitIntervalOf } from '../../../src/core/commit-pace.js'
+import { nextCommitMs } from '../../../src/core/commit-pace.js'
 
 const pace = { commitIntervalMs: 20, backlogCommitIntervalMs: 100 }
 
-describe('the interval between the commits of a task', () => {
+describe('after a commit at 1007 ms, the next one of a task', () => {
   it.each([
-    ['that keeps up is the plain one', 0, 20],
-    ['with a backlog is the longer one', 1, 100],
-    ['among ten with a backlog is no longer', 10, 100],
-    ['among more of them is longer in proportion', 32, 320],
-    ['is lengthened to a second at most', 1000, 1000],
+    ['that keeps up is due when those of all others are', 0, 1020],
+    ['with a backlog is due an interval later', 1, 1107],
+    ['among ten with a backlog is due no later', 10, 1107],
+    ['among more of them is due later, in proportion', 32, 1327],
+    ['is due a second later at most', 1000, 2007],
   ])('%s', (_, backlogs, expected) => {
-    expect(commitIntervalOf(pace, backlogs)).toBe(expected)
+    expect(nextCommitMs(pace, backlogs, 1007)).toBe(expected)
   })
 
-  it('that was configured to be longer than that is taken as it is', () => {
-    expect(commitIntervalOf({ ...pace, backlogCommitIntervalMs: 2000 }, 1)).toBe(2000)
-    expect(commitIntervalOf({ ...pace, backlogCommitIntervalMs: 2000 }, 32)).toBe(2000)
+  it('is due later than a second where that was configured', () => {
+    const slow = { ...pace, backlogCommitIntervalMs: 2000 }
+    expect(nextCommitMs(slow, 1, 1007)).toBe(3007)
+    expect(nextCommitMs(slow, 32, 1007)).toBe(3007)
+  })
+})
+
+describe('a task that keeps up', () => {
+  it('that commits when it is due is due again an interval later', () => {
+    expect(nextCommitMs(pace, 0, 1020)).toBe(1040)
+  })
+
+  it('never waits longer than an interval, and always some time', () => {
+    for (let lastMs = 0; lastMs < 100; lastMs += 0.7) {
+      const waitMs = nextCommitMs(pace, 0, lastMs) - lastMs
+      expect(waitMs).toBeGreaterThan(0)
+      expect(waitMs).toBeLessThanOrEqual(20)
+    }
+  })
+
+  it('that has never committed is due at once', () => {
+    expect(nextCommitMs(pace, 0, -Infinity)).toBe(-Infinity)
   })
 })

@@ -26,14 +26,17 @@ describe('a commit record', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(topic, position)),
+        fc.option(fc.array(fc.tuple(topic, position)), { nil: undefined }),
         fc.string(),
         fc.string(),
         fc.nat(),
-        (entries, identity, by, atMs) => {
+        (entries, groupEntries, identity, by, atMs) => {
           const positions = Object.fromEntries(entries)
-          const back = decode(encodeCommitRecord({ identity, positions, by, atMs }))
+          const group = groupEntries && Object.fromEntries(groupEntries)
+          const back = decode(encodeCommitRecord({ identity, positions, group, by, atMs }))
           expect([back.identity, back.by, back.atMs]).toEqual([identity, by, atMs])
           expect(Object.entries(back.positions)).toEqual(Object.entries(positions))
+          expect(back.group && Object.entries(back.group)).toEqual(group && Object.entries(group))
         },
       ),
     )
@@ -59,6 +62,8 @@ describe('a commit record', () => {
     ['a position that is no whole number', { positions: { orders: 0.5 } }],
     ['a position too large to count with', { positions: { orders: 2 ** 53 } }],
     ['a position as text', { positions: { orders: '5' } }],
+    ['offsets of the group as nothing', { group: null }],
+    ['an offset of the group below 0', { group: { orders: -1 } }],
     ['no time', { atMs: null }],
     ['no worker', { by: 7 }],
   ])('with %s is refused, and says where it lies', (_, part) => {

@@ -21,14 +21,18 @@ describe('restorePlan', () => {
 
 describe('choosePosition', () => {
   it.each([
-    ['nothing known: the declared start', undefined, undefined, true, 'earliest', false],
-    ['both agree', 7, 7, true, 7, false],
-    ['a group that expired is not a reason to start again', 7, undefined, true, 7, false],
-    ['a reset group is honoured, and said', 7, 3, true, 3, true],
-    ['positions without a commit record are honoured, and said', undefined, 3, true, 3, true],
-    ['without state only the group knows', undefined, 3, false, 3, false],
-  ] as const)('%s', (_, committed, group, stateful, position, warns) => {
-    const choice = choosePosition(committed, group, 'earliest', stateful)
+    ['nothing known: the declared start', undefined, undefined, undefined, true, 'earliest', false],
+    ['both agree', 7, 7, 7, true, 7, false],
+    ['a group that is behind as it was at the commit is no reset', 7, 5, 5, true, 7, false],
+    ['a group that was brought to the position meanwhile is none', 7, 5, 7, true, 7, false],
+    ['a group that was behind and expired is none', 7, 5, undefined, true, 7, false],
+    ['a group that was behind and was reset is honoured, and said', 7, 5, 3, true, 3, true],
+    ['a group that expired is not a reason to start again', 7, 7, undefined, true, 7, false],
+    ['a reset group is honoured, and said', 7, 7, 3, true, 3, true],
+    ['positions without a commit record are honoured, and said', undefined, undefined, 3, true, 3, true],
+    ['without state only the group knows', undefined, undefined, 3, false, 3, false],
+  ] as const)('%s', (_, committed, groupThen, group, stateful, position, warns) => {
+    const choice = choosePosition({ committed, groupThen, group }, 'earliest', stateful)
     expect(choice.position).toBe(position)
     expect(choice.warning !== undefined).toBe(warns)
   })

@@ -155,10 +155,95 @@ test('what ends a backlog is committed after the interval without one, though a 
   for (const symbol of ['A', 'B', 'C']) group.order(symbol)
   await group.start('w1')
   await group.scheduler.advance(LONG_MS)
-  const [first = NaN, second = NaN, ...others] = commits
+  const [first = NaN, second = NaN, third = NaN, ...others] = commits
   expect(others).toEqual([])
-  expect(second - first).toBeGreaterThan(40)
-  expect(second - first).toBeLessThan(100)
+  // It brings the group's offsets, which the second one left.
+  expect(third - first).toBeCloseTo(100, -1)
+  // The commits of tasks that keep up are due at multiples of the interval: the second one is at the next.
+  expect(second - first).toBeGreaterThan(0)
+  expect(second - first).toBeLessThan(60)
+})
+
+/** What a worker asks brokers in memory for, and when. */
+function requestsOf(group: () => TestGroup) {
+  const asked: { readonly api: string; readonly atMs: number }[] = []
+  const faults: Faults = {
+    ...noFaults,
+    request: ({ api }) => {
+      asked.push({ api, atMs: group().scheduler.nowMs })
+      return { toBrokerMs: 0.2, toClientMs: 0.2 }
+    },
+  }
+  const timesOf = (api: string, sinceMs: number): readonly number[] =>
+    asked.filter((one) => one.api === api && one.atMs >= sinceMs).map(({ atMs }) => atMs)
+  return { faults, timesOf }
+}
+
+test('tasks that keep up commit at the same moments', async () => {
+  const { faults, timesOf } = requestsOf(() => group)
+  const group: TestGroup = new TestGroup(4, { commitIntervalMs: 50, storeIntervalMs: 60_000 }, faults)
+  await group.start('w1')
+  await group.scheduler.advance(LONG_MS)
+  const startMs = group.scheduler.nowMs
+  for (let i = 0; i < 100; i++) {
+    group.order(`S${String(i)}`)
+    await group.scheduler.advance(7)
+  }
+  // 13 multiples of 50 ms have gone by; a task that had nothing to do for so long commits at once when it has.
+  const ends = timesOf('endTxn', startMs + 50)
+  const moments = ends.filter((atMs, i) => atMs - (ends[i - 1] ?? 0) > 5)
+  expect(ends.length).toBeGreaterThan(45)
+  expect(moments.length).toBeLessThan(20)
+})
+
+describe("the group's offsets", () => {
+  const tp = { topic: 'orders', partition: 0 }
+  const busyMs = 400
+  const options = { commitIntervalMs: 10 }
+
+  /** A worker that was given an order every 5 ms. */
+  async function busyGroup() {
+    const { faults, timesOf } = requestsOf(() => group)
+    const group: TestGroup = new TestGroup(1, options, faults)
+    const process = await group.start('w1')
+    await group.scheduler.advance(LONG_MS)
+    const startMs = group.scheduler.nowMs
+    for (let i = 0; i < busyMs / 5; i++) {
+      group.order(`S${String(i % 7)}`)
+      await group.scheduler.advance(5)
+    }
+    return { group, process, orders: busyMs / 5, commits: (api: string) => timesOf(api, startMs).length }
+  }
+
+  test('go with few of the transactions of a busy task, and are there when it has become idle', async () => {
+    const { group, orders, commits } = await busyGroup()
+    expect(commits('endTxn')).toBeGreaterThan(30)
+    expect(commits('txnOffsetCommit')).toBeGreaterThanOrEqual(3)
+    expect(commits('txnOffsetCommit')).toBeLessThan(7)
+    await group.scheduler.advance(110)
+    expect(group.cluster.committed(APPLICATION, tp)).toBe(orders)
+    const ended = commits('endTxn')
+    await group.scheduler.advance(LONG_MS)
+    expect(commits('endTxn')).toBe(ended)
+  })
+
+  test('are there at once when a worker stops', async () => {
+    const { group, orders } = await busyGroup()
+    await group.stop('w1')
+    expect(group.cluster.committed(APPLICATION, tp)).toBe(orders)
+  })
+
+  test('that are behind when a worker is killed are no reason to do anything again', async () => {
+    const { group, process, orders } = await busyGroup()
+    const behind = group.cluster.committed(APPLICATION, tp) ?? NaN
+    expect(behind).toBeLessThan(orders)
+    process.kill()
+    await group.start('w2')
+    await group.scheduler.advance(LONG_MS)
+    expect(recordsOf(group.cluster.partition({ topic: 'checked', partition: 0 })).length).toBe(orders)
+    expect(group.cluster.committed(APPLICATION, tp)).toBe(orders)
+    expect(group.failures).toEqual([])
+  })
 })
 
 test('what a source gave before it ran dry is committed soon, though it has more', async () => {

@@ -1,0 +1,23 @@
+/**
+ * When a commit takes the positions along as the offsets of the consumer group. The changelog has them in every commit, and
+ * that is where they are read from; the group has them for people, and for tools that show lag. To have them there in every
+ * transaction, too, would be a third of its requests, and all of a group's offsets lie in one partition: one broker would
+ * take a batch and a marker for each transaction of the whole application.
+ */
+export interface OffsetsAge {
+  /** Since the group was given positions last, ms. */
+  readonly sinceMs: number
+  /** Messages that were processed since then, those of this commit included. */
+  readonly messages: number
+  /** Since the transaction before was ended, ms. */
+  readonly sinceTransactionMs: number
+}
+
+/** The group is this much behind at most. */
+export const MAX_BEHIND_MS = 100
+export const MAX_BEHIND_MESSAGES = 1000
+/** So soon behind another transaction, one better begins with the offsets: see src/kafka/transactions.ts. */
+const AT_ONCE_MS = 5
+
+export const takesOffsets = ({ sinceMs, messages, sinceTransactionMs }: OffsetsAge): boolean =>
+  sinceMs >= MAX_BEHIND_MS || messages >= MAX_BEHIND_MESSAGES || sinceTransactionMs < AT_ONCE_MS
