@@ -9,15 +9,18 @@ export interface OffsetsAge {
   readonly sinceMs: number
   /** Messages that were processed since then, those of this commit included. */
   readonly messages: number
-  /** Since the transaction before was ended, ms. */
+  /** Since the transaction before was ended, ms, and how long it took. */
   readonly sinceTransactionMs: number
+  readonly transactionMs: number
 }
 
 /** The group is this much behind at most. */
 export const MAX_BEHIND_MS = 100
 export const MAX_BEHIND_MESSAGES = 1000
-/** So soon behind another transaction, one better begins with the offsets: see src/kafka/transactions.ts. */
-const AT_ONCE_MS = 5
 
-export const takesOffsets = ({ sinceMs, messages, sinceTransactionMs }: OffsetsAge): boolean =>
-  sinceMs >= MAX_BEHIND_MS || messages >= MAX_BEHIND_MESSAGES || sinceTransactionMs < AT_ONCE_MS
+/**
+ * Where the transaction before was ended so recently that brokers may still write its markers, they would refuse what begins
+ * with a Produce: src/kafka/transactions.ts says why it had better begin with the offsets then.
+ */
+export const takesOffsets = ({ sinceMs, messages, sinceTransactionMs, transactionMs }: OffsetsAge): boolean =>
+  sinceMs >= MAX_BEHIND_MS || messages >= MAX_BEHIND_MESSAGES || sinceTransactionMs < transactionMs

@@ -106,10 +106,9 @@ export class StateTable {
   readonly #touched = new Touched()
   /** Of definitions with the same initial value for every key. */
   readonly #beginnings = new Map<StateDefinition, ByteString>()
-  /** Slots for live objects, taken in turns; behind the first `#inUse` none is live. */
+  /** Slots for live objects, taken in turns. */
   readonly #live: Live[] = []
   #turn = 0
-  #inUse = 0
   /** The one that was touched last. */
   #last: Live | undefined
   /** Values of records in memory as they were, without keys. */
@@ -187,16 +186,13 @@ export class StateTable {
    */
   settle(): void {
     // All of them or none: one that can't be kept is to be found before the first is.
-    this.#eachLive((live) => this.#pack(live))
+    for (let age = this.#oldest; age > 0; age--) this.#pack(this.#slot(age))
     this.#putAll()
   }
 
   /** Careful mode: the message under way has not touched anything. */
   undo(): void {
-    this.#eachLive((live) => {
-      this.#drop(live)
-    })
-    this.#turn = this.#inUse = 0
+    for (let age = this.#oldest; age > 0; age--) this.#drop(this.#slot(age))
   }
 
   /**
@@ -298,7 +294,6 @@ export class StateTable {
     this.#live[turn] = live
     touched.setLive(index, turn)
     this.#turn = (turn + 1) % MAX_LIVE
-    if (turn >= this.#inUse) this.#inUse = turn + 1
     return live
   }
 
@@ -324,17 +319,22 @@ export class StateTable {
   }
 
   #putAll(): void {
-    this.#eachLive((live) => {
-      this.#put(live)
-    })
-    this.#turn = this.#inUse = 0
+    for (let age = this.#oldest; age > 0; age--) this.#put(this.#slot(age))
   }
 
-  #eachLive(visit: (live: Live) => void): void {
-    for (let i = 0; i < this.#inUse; i++) {
-      const live = this.#live[i]
-      if (live !== undefined) visit(live)
-    }
+  /**
+   * So many slots back the oldest live one is at most. Each live one is another that was touched; and slots are taken in turns,
+   * so those behind that were taken before this interval, or by what was put since.
+   */
+  get #oldest(): number {
+    return Math.min(this.#touched.count, this.#live.length)
+  }
+
+  /** The one that was taken so many turns ago, 1 to `#oldest`. */
+  #slot(age: number): Live {
+    const slot = this.#live[(this.#turn - age + MAX_LIVE) % MAX_LIVE]
+    if (slot === undefined) throw new PotorooError('INTERNAL', 'a live object without a slot')
+    return slot
   }
 
   /** Into memory; it is live no longer. Throws before anything has changed. */

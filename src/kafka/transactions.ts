@@ -3,14 +3,14 @@
  *
  * Where the brokers take version 2 of transactions (KIP-890; see `transaction-version.ts`), a commit is three requests, one
  * after the other:
- * 1. TxnOffsetCommit: the group coordinator adds the group to the transaction.
+ * 1. TxnOffsetCommit, where the group is to have positions: its coordinator adds it to the transaction.
  * 2. Produce, to one leader after another, which add the partitions.
  * 3. EndTxn. The answer has the epoch of the next transaction, in which every partition's sequence begins at 0.
  *
  * Sent together, they would get into each other's way: the transaction coordinator adds one thing at a time and refuses what
  * comes meanwhile, and a leader that is refused waits for 20 ms before it asks again. The first request may come while the
  * transaction before is still being ended, and be refused for that: it is TxnOffsetCommit, which is answered at once then,
- * and costs less to send again.
+ * and costs less to send again. (Who leaves positions out does so when some time has gone by: core/group-offsets.ts.)
  *
  * With version 1 there are five, in three rounds, and the epoch is the activation's:
  * 1. AddPartitionsToTxn and AddOffsetsToTxn, to the transaction coordinator, together.

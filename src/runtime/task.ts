@@ -69,8 +69,8 @@ interface Running {
   /** Positions of the last commit, in the order of the inputs. */
   committed: readonly number[]
   lastCommitMs: number
-  /** When the last transaction was ended, on the monotonic clock. */
-  lastTransactionMs: number
+  /** When the last transaction was ended, on the monotonic clock, and how long it took. */
+  lastTransaction: { readonly endedMs: number; readonly tookMs: number }
   /** What the group was given last, and when; undefined until the first commit. */
   group: GroupOffsets | undefined
   /** What the store's meta is to be once it has what was committed; undefined until the first commit. */
@@ -322,7 +322,7 @@ export class Task {
       processor,
       committed: activation.committed,
       lastCommitMs: -Infinity,
-      lastTransactionMs: -Infinity,
+      lastTransaction: { endedMs: -Infinity, tookMs: 0 },
       group: undefined,
       meta: undefined,
       lastStoreMs: env.clock.monotonic(),
@@ -474,11 +474,13 @@ export class Task {
     const positions = inputs.map((input) => input.position)
     const byTopic = Object.fromEntries(inputs.map((input, i) => [input.topic, positions[i] ?? 0]))
     const messages = processor.messages + (group?.messages ?? 0)
+    const { endedMs, tookMs } = running.lastTransaction
+    const age = { messages, sinceTransactionMs: nowMs - endedMs, transactionMs: tookMs }
     const keepsOffsets =
       this.plan.changelog !== undefined &&
       group !== undefined &&
       !withOffsets &&
-      !takesOffsets({ sinceMs: nowMs - group.atMs, messages, sinceTransactionMs: nowMs - running.lastTransactionMs })
+      !takesOffsets({ sinceMs: nowMs - group.atMs, ...age })
     const record: CommitRecord = {
       identity: activation.identity ?? '',
       positions: byTopic,
@@ -526,7 +528,8 @@ export class Task {
       return
     }
     if (!this.#life.isCurrent(number)) return
-    running.lastTransactionMs = this.env.clock.monotonic()
+    const endedMs = this.env.clock.monotonic()
+    running.lastTransaction = { endedMs, tookMs: endedMs - running.lastCommitMs }
     this.#backOffMs = FIRST_BACK_OFF_MS
     this.#sayDeadLetters(collected)
     const changelogEnd = ends[0]
