@@ -15,7 +15,7 @@ const MAX_LENGTHENED_MS = 1000
  * backlog, the task itself included; 0 when it keeps up.
  *
  * Tasks that keep up commit at the same moments, the multiples of the interval: their requests then share system calls,
- * and wake the brokers once, which takes a third of a worker's CPU away. One that was idle commits at once.
+ * and wake the brokers once, which takes a quarter of the CPU of a worker with eight away. One that was idle commits at once.
  */
 export function nextCommitMs(pace: CommitPace, backlogs: number, lastMs: number): number {
   const interval = commitIntervalOf(pace, backlogs)

@@ -84,9 +84,9 @@ interface GroupOffsets {
   readonly positions: Positions
   readonly atMs: number
   /** Messages in the commits since. */
-  messages: number
+  readonly messages: number
   /** Whether there was a commit since. */
-  isBehind: boolean
+  readonly isBehind: boolean
 }
 
 /** What is left to process: more at once, nothing for now, or more once a commit is through. */
