@@ -222,8 +222,7 @@ export class Link {
     const clientId = this.#clientId
     let length = 10 + clientId.length
     for (const part of parts) length += part.length
-    const isSmall = length <= SMALL_BYTES
-    const header = Buffer.allocUnsafe(isSmall ? 4 + length : 14 + clientId.length)
+    const header = Buffer.allocUnsafe(14 + clientId.length)
     header.writeInt32BE(length, 0)
     header.writeInt16BE(apiKey, 4)
     header.writeInt16BE(apiVersion, 6)
@@ -231,13 +230,8 @@ export class Link {
     header.writeInt16BE(clientId.length, 12)
     header.set(clientId, 14)
     this.#gather(socket)
-    if (isSmall) {
-      let at = 14 + clientId.length
-      for (const part of parts) {
-        header.set(part, at)
-        at += part.length
-      }
-      socket.write(header)
+    if (length <= SMALL_BYTES) {
+      socket.write(Buffer.concat([header, ...parts]))
       return
     }
     socket.write(header)

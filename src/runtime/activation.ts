@@ -137,8 +137,8 @@ async function inputPositions(
   const positions = await Promise.all(
     plan.sources.map(async ({ topic, start }, i) => {
       const committed = commit?.positions[topic]
-      const known = { committed, groupThen: commit?.group?.[topic] ?? committed, group: group[i] }
-      const choice = choosePosition(known, start, plan.changelog !== undefined)
+      const groupThen = commit?.group?.[topic] ?? committed
+      const choice = choosePosition({ committed, groupThen, group: group[i] }, start, plan.changelog !== undefined)
       if (choice.warning !== undefined) logger.warn({ task: plan.id, topic, partition: plan.partition }, choice.warning)
       if (typeof choice.position === 'number') return choice.position
       const [found = 0] = await log.listOffsets(

@@ -85,8 +85,6 @@ interface GroupOffsets {
   readonly atMs: number
   /** Messages in the commits since. */
   readonly messages: number
-  /** Whether there was a commit since. */
-  readonly isBehind: boolean
 }
 
 /** What is left to process: more at once, nothing for now, or more once a commit is through. */
@@ -237,7 +235,9 @@ export class Task {
   async flush(): Promise<void> {
     await this.#committing
     const running = this.#running
-    if (running === undefined || !(isDirty(running) || isGroupBehind(running))) return
+    if (running === undefined) return
+    const isGroupBehind = running.group !== undefined && isBehind(running.group, running)
+    if (!isDirty(running) && !isGroupBehind) return
     this.#commit(running, true)
     await this.#committing
   }
@@ -456,7 +456,7 @@ export class Task {
   /** Undefined: there is nothing to commit. */
   #commitDueMs(running: Running): number | undefined {
     const { group, lastCommitMs } = running
-    if (!isDirty(running)) return group?.isBehind === true ? group.atMs + MAX_BEHIND_MS : undefined
+    if (!isDirty(running)) return group && isBehind(group, running) ? group.atMs + MAX_BEHIND_MS : undefined
     if (this.#isFull(running)) return 0
     return nextCommitMs(this.env.options, this.isBacklogged ? this.env.backlogs() : 0, lastCommitMs)
   }
@@ -501,9 +501,7 @@ export class Task {
     for (const input of inputs) input.mark()
     running.committed = positions
     running.lastCommitMs = nowMs
-    running.group = keepsOffsets
-      ? { ...group, messages, isBehind: true }
-      : { positions: byTopic, atMs: nowMs, messages: 0, isBehind: false }
+    running.group = keepsOffsets ? { ...group, messages } : { positions: byTopic, atMs: nowMs, messages: 0 }
     this.#cancelCommitTimer()
     this.#committing = this.#transact(running, record, collected).finally(() => {
       this.#committing = undefined
@@ -708,7 +706,9 @@ const hasBacklog = ({ inputs }: Running): boolean => inputs.some(({ hasMore }) =
 /** Failures of a commit that would come again with the same records. */
 const comesAgain: ReadonlySet<ErrorCode> = new Set(['RECORD_TOO_LARGE', 'RECORD_REFUSED'])
 
-const isGroupBehind = ({ group }: Running): boolean => group?.isBehind === true
+/** Whether a commit has left the group behind. */
+const isBehind = ({ positions }: GroupOffsets, { inputs, committed }: Running): boolean =>
+  inputs.some(({ topic }, i) => positions[topic] !== committed[i])
 
 /** Whether there is something to commit: also a position that moved over control batches alone, so that lag ends at 0. */
 const isDirty = ({ processor, inputs, committed }: Running): boolean =>

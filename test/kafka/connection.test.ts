@@ -1,7 +1,7 @@
 import net from 'node:net'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type * as Kafkajs from 'kafkajs'
 import { testBrokers, uniqueName } from '../support/broker.js'
 import { testLog } from '../support/kafka-log.js'
@@ -48,6 +48,24 @@ test.each([
   const { log } = testLog({ brokers: [`127.0.0.1:${String(port)}`], connectTimeoutMs: 200 })
   await expect(log.connect()).rejects.toThrow(reason)
   await log.close()
+})
+
+test('what is asked in one turn of the event loop is sent with one write', async () => {
+  const { log: other, proxy } = await openProxied()
+  await other.close()
+  const sockets: net.Socket[] = []
+  const { log } = await openLog({
+    socketFactory: (args) => {
+      const socket = proxy.socketFactory(args)
+      sockets.push(socket)
+      return socket
+    },
+  })
+  const writes = sockets.flatMap((socket) => [vi.spyOn(socket, '_write'), vi.spyOn(socket, '_writev')])
+  const before = proxy.seen.length
+  await Promise.all(['none', 'nothing', 'nobody'].map((name) => log.describeTopics([name])))
+  expect(proxy.seen.length - before).toBe(3)
+  expect(writes.reduce((sum, { mock }) => sum + mock.calls.length, 0)).toBe(1)
 })
 
 test('a broker that comes up while it is tried is found', async () => {
