@@ -6,7 +6,7 @@ export interface CommitPace {
 }
 
 /** So many tasks work off a backlog at the plain interval: 100 transactions a second with the defaults. */
-const TASKS_AT_PLAIN_INTERVAL = 10
+const TASKS_AT_PLAIN_INTERVAL = 20
 /** A longer interval than this comes of what was configured alone: readers of the outputs wait for it. */
 const MAX_LENGTHENED_MS = 1000
 

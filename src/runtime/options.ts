@@ -16,7 +16,7 @@ export interface RuntimeOptions {
    */
   readonly commitIntervalMs: number
   /**
-   * The same while a task works off a backlog, where throughput counts, ms, 1 to 10,000; default 100. While more than ten of a
+   * The same while a task works off a backlog, where throughput counts, ms, 1 to 10,000; default 200. While more than twenty of a
    * worker's tasks do so it grows with their number, to 1,000: see core/commit-pace.ts.
    */
   readonly backlogCommitIntervalMs: number
@@ -77,7 +77,7 @@ export const MAX_INPUT_BYTES = 8 * 1024 * 1024
 export const defaults = {
   topicPrefix: '',
   commitIntervalMs: 20,
-  backlogCommitIntervalMs: 100,
+  backlogCommitIntervalMs: 200,
   storeIntervalMs: 1000,
   backlogStoreIntervalMs: 30_000,
   maxUnstoredBytes: 256 * 1024 * 1024,

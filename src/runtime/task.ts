@@ -554,9 +554,11 @@ export class Task {
     // A commit that is under way comes here when it is through.
     if (this.#isStoring || running.meta === undefined || running.processor.isCommitting) return
     const { clock, options } = this.env
-    const interval = hasBacklog(running)
-      ? Math.max(options.storeIntervalMs, options.backlogStoreIntervalMs)
-      : options.storeIntervalMs
+    // What was fetched last and waits to be processed is the backlog's end: a store that is written meanwhile holds it up.
+    const interval =
+      this.#hasLeft || hasBacklog(running)
+        ? Math.max(options.storeIntervalMs, options.backlogStoreIntervalMs)
+        : options.storeIntervalMs
     const isFull = this.#isStoreFarBehind() || running.processor.unstoredBytes >= this.env.unstoredBytes()
     const dueInMs = isFull ? 0 : running.lastStoreMs + interval - clock.monotonic()
     if (dueInMs <= 0) {

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { nextCommitMs } from '../../../src/core/commit-pace.js'
 
-const pace = { commitIntervalMs: 20, backlogCommitIntervalMs: 100 }
+const pace = { commitIntervalMs: 20, backlogCommitIntervalMs: 200 }
 
 describe('after a commit at 1007 ms, the next one of a task', () => {
   it.each([
     ['that keeps up is due when those of all others are', 0, 1020],
-    ['with a backlog is due an interval later', 1, 1107],
-    ['among ten with a backlog is due no later', 10, 1107],
+    ['with a backlog is due an interval later', 1, 1207],
+    ['among twenty with a backlog is due no later', 20, 1207],
     ['among more of them is due later, in proportion', 32, 1327],
     ['is due a second later at most', 1000, 2007],
   ])('%s', (_, backlogs, expected) => {

@@ -282,7 +282,8 @@ describe('the store', () => {
         return noFaults.write(write)
       },
     }
-    const group = new TestGroup(1, { storeIntervalMs: 200, ...options }, faults, simulated, { maxBytesPerPartition: 1 })
+    const intervals = { storeIntervalMs: 200, backlogCommitIntervalMs: 100 }
+    const group = new TestGroup(1, { ...intervals, ...options }, faults, simulated, { maxBytesPerPartition: 1 })
     for (let i = 0; i < 40; i++) group.order(`S${String(i)}`)
     const startMs = group.scheduler.nowMs
     await group.start('w1')
@@ -308,6 +309,29 @@ describe('the store', () => {
     const often = await writesIn({ backlogStoreIntervalMs: 0 })
     expect(often.length).toBeGreaterThan(12)
     expect(often.length).toBeLessThan(25)
+  })
+
+  test('waits until what was fetched at once is processed, though the source has no more', async () => {
+    const [commits, writes]: [number[], number[]] = [[], []]
+    const faults: Faults = {
+      ...noFaults,
+      request: ({ api }) => {
+        if (api === 'endTxn') commits.push(group.scheduler.nowMs)
+        return { toBrokerMs: 0.2, toClientMs: api === 'endTxn' ? 500 : 0.2 }
+      },
+      write: (write) => {
+        writes.push(group.scheduler.nowMs)
+        return noFaults.write(write)
+      },
+    }
+    const group = new TestGroup(1, { storeIntervalMs: 200, bufferBytes: 1024 * 1024 }, faults)
+    // one fetch brings them all; half a MiB is to be committed before more is taken
+    for (let i = 0; i < 60; i++) group.order(String(i).padEnd(10_000, 'x'))
+    await group.start('w1')
+    await group.scheduler.advance(LONG_MS)
+    expect(commits.length).toBeGreaterThan(1)
+    expect(writes.length).toBe(1)
+    expect(writes[0]).toBeGreaterThan(Math.max(...commits))
   })
 
   test('is written when much waits', async () => {
