@@ -474,13 +474,12 @@ export class Task {
     const positions = inputs.map((input) => input.position)
     const byTopic = Object.fromEntries(inputs.map((input, i) => [input.topic, positions[i] ?? 0]))
     const messages = processor.messages + (group?.messages ?? 0)
-    const { endedMs, tookMs } = running.lastTransaction
-    const age = { messages, sinceTransactionMs: nowMs - endedMs, transactionMs: tookMs }
+    const { endedMs, tookMs: transactionMs } = running.lastTransaction
     const keepsOffsets =
       this.plan.changelog !== undefined &&
       group !== undefined &&
       !withOffsets &&
-      !takesOffsets({ sinceMs: nowMs - group.atMs, ...age })
+      !takesOffsets({ sinceMs: nowMs - group.atMs, messages, sinceTransactionMs: nowMs - endedMs, transactionMs })
     const record: CommitRecord = {
       identity: activation.identity ?? '',
       positions: byTopic,

@@ -165,13 +165,13 @@ test('what ends a backlog is committed after the interval without one, though a 
 })
 
 /** What a worker asks brokers in memory for, and when. */
-function requestsOf(group: () => TestGroup) {
+function requestsOf(group: () => TestGroup, endTxnMs = 0.2) {
   const asked: { readonly api: string; readonly atMs: number }[] = []
   const faults: Faults = {
     ...noFaults,
     request: ({ api }) => {
       asked.push({ api, atMs: group().scheduler.nowMs })
-      return { toBrokerMs: 0.2, toClientMs: 0.2 }
+      return { toBrokerMs: 0.2, toClientMs: api === 'endTxn' ? endTxnMs : 0.2 }
     },
   }
   const timesOf = (api: string, sinceMs: number): readonly number[] =>
@@ -202,8 +202,8 @@ describe("the group's offsets", () => {
   const options = { commitIntervalMs: 10 }
 
   /** A worker that was given an order every 5 ms. */
-  async function busyGroup() {
-    const { faults, timesOf } = requestsOf(() => group)
+  async function busyGroup(endTxnMs?: number) {
+    const { faults, timesOf } = requestsOf(() => group, endTxnMs)
     const group: TestGroup = new TestGroup(1, options, faults)
     const process = await group.start('w1')
     await group.scheduler.advance(LONG_MS)
@@ -225,6 +225,13 @@ describe("the group's offsets", () => {
     const ended = commits('endTxn')
     await group.scheduler.advance(LONG_MS)
     expect(commits('endTxn')).toBe(ended)
+  })
+
+  test('go with every transaction that follows sooner than the one before it took', async () => {
+    const { commits } = await busyGroup(20)
+    expect(commits('endTxn')).toBeGreaterThan(15)
+    // the first one comes after a time without any
+    expect(commits('txnOffsetCommit')).toBeGreaterThanOrEqual(commits('endTxn') - 1)
   })
 
   test('are there at once when a worker stops', async () => {
@@ -312,23 +319,19 @@ describe('the store', () => {
   })
 
   test('waits until what was fetched at once is processed, though the source has no more', async () => {
-    const [commits, writes]: [number[], number[]] = [[], []]
-    const faults: Faults = {
-      ...noFaults,
-      request: ({ api }) => {
-        if (api === 'endTxn') commits.push(group.scheduler.nowMs)
-        return { toBrokerMs: 0.2, toClientMs: api === 'endTxn' ? 500 : 0.2 }
-      },
-      write: (write) => {
-        writes.push(group.scheduler.nowMs)
-        return noFaults.write(write)
-      },
+    const writes: number[] = []
+    const { faults, timesOf } = requestsOf(() => group, 500)
+    const write: Faults['write'] = (info) => {
+      writes.push(group.scheduler.nowMs)
+      return faults.write(info)
     }
-    const group = new TestGroup(1, { storeIntervalMs: 200, bufferBytes: 1024 * 1024 }, faults)
+    const options = { storeIntervalMs: 200, bufferBytes: 1024 * 1024 }
+    const group: TestGroup = new TestGroup(1, options, { ...faults, write })
     // one fetch brings them all; half a MiB is to be committed before more is taken
     for (let i = 0; i < 60; i++) group.order(String(i).padEnd(10_000, 'x'))
     await group.start('w1')
     await group.scheduler.advance(LONG_MS)
+    const commits = timesOf('endTxn', 0)
     expect(commits.length).toBeGreaterThan(1)
     expect(writes.length).toBe(1)
     expect(writes[0]).toBeGreaterThan(Math.max(...commits))
