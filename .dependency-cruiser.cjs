@@ -68,11 +68,11 @@ module.exports = {
       to: { path: 'node_modules/lmdb/' },
     },
     {
-      name: 'arktype-in-topics-only',
+      name: 'zod-in-topics-only',
       severity: 'error',
-      comment: 'it takes 0.2 s to load: who validates with something else must not wait for it',
+      comment: 'who validates messages with something else must not wait until it is loaded',
       from: { path: '^src/' },
-      to: { path: 'node_modules/arktype/' },
+      to: { path: 'node_modules/zod/' },
     },
     {
       name: 'nothing-of-development',

@@ -1,6 +1,6 @@
 /** An application whose messages and state objects have the size that is wanted: see sizes.ts. */
 import { application, from, stateObject, topic } from 'potoroo'
-import { type } from 'arktype'
+import * as z from 'zod'
 
 /** Bytes of text in each state object. */
 export const STATE_BYTES_VARIABLE = 'POTOROO_BENCH_STATE_BYTES'
@@ -10,11 +10,11 @@ export const MESSAGES_PER_TOTAL = 10
 const text = 'x'.repeat(Number(process.env[STATE_BYTES_VARIABLE] ?? 0))
 
 export const messages = topic('sized-messages', {
-  schema: type({ key: 'string > 0', text: 'string' }),
+  schema: z.object({ key: z.string().min(1), text: z.string() }),
   key: ({ key }) => key,
 })
 export const totals = topic('sized-totals', {
-  schema: type({ key: 'string > 0', count: 'number' }),
+  schema: z.object({ key: z.string().min(1), count: z.number() }),
   key: ({ key }) => key,
 })
 const total = stateObject('total', () => ({ count: 0, text }))

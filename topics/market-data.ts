@@ -1,10 +1,10 @@
-import { type } from 'arktype'
 import { topic } from 'potoroo'
-import { finite, symbol, time } from './fields.js'
+import * as z from 'zod'
+import { symbol, time } from './fields.js'
 
 /** The prices at which the market buys and sells. */
-export const quote = type({ symbol, bid: finite, offer: finite, time })
-export type Quote = typeof quote.infer
+export const quote = z.object({ symbol, bid: z.number(), offer: z.number(), time })
+export type Quote = z.infer<typeof quote>
 
 export const marketData = topic('market-data', {
   schema: quote,

@@ -1,17 +1,17 @@
-import { type } from 'arktype'
 import { topic } from 'potoroo'
-import { finite, symbol, time } from './fields.js'
+import * as z from 'zod'
+import { symbol, time } from './fields.js'
 
-export const order = type({
-  orderId: 'string > 0',
-  account: 'string',
+export const order = z.object({
+  orderId: z.string().min(1),
+  account: z.string(),
   symbol,
-  side: "'buy' | 'sell'",
-  quantity: finite,
-  price: finite,
+  side: z.enum(['buy', 'sell']),
+  quantity: z.number(),
+  price: z.number(),
   time,
 })
-export type Order = typeof order.infer
+export type Order = z.infer<typeof order>
 
 export const orders = topic('orders', {
   schema: order,

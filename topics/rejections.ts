@@ -1,10 +1,10 @@
 import { topic } from 'potoroo'
-import { finite } from './fields.js'
+import * as z from 'zod'
 import { order } from './orders.js'
 
 /** An order that was rejected, with the prices of the moment: 0 where there was no quote yet. */
-export const rejection = order.and({ bid: finite, offer: finite })
-export type Rejection = typeof rejection.infer
+export const rejection = order.extend({ bid: z.number(), offer: z.number() })
+export type Rejection = z.infer<typeof rejection>
 
 export const rejections = topic('rejections', {
   schema: rejection,

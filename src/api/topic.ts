@@ -35,7 +35,7 @@ export interface Topic<out Out, in In = Out> extends Source<Out>, Sink<In> {}
 export type Message<T extends Source<unknown>> = T extends Source<infer M> ? M : never
 
 export interface TopicOptions<In extends object, Out extends object> {
-  /** What a message is: any schema of a library that implements Standard Schema (ArkType, Valibot, Zod, …), synchronous. */
+  /** What a message is: any schema of a library that implements Standard Schema (Zod, Valibot, ArkType, …), synchronous. */
   readonly schema: StandardSchemaV1<In, Out>
   /** The key of a message. Records of the topic must have it as their record key (UTF-8). */
   readonly key: (message: In | Out) => string

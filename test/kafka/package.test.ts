@@ -34,10 +34,10 @@ test('an import gives the public API, and nothing else', async () => {
 
 test('potoroo/testing runs an application, with nothing beside it', async () => {
   const { stdout } = await node(`
-    import { type } from 'arktype'
+    import * as z from 'zod'
     import { application, from, stateObject, topic } from 'potoroo'
     import { TestDriver } from 'potoroo/testing'
-    const clicks = topic('clicks', { schema: type({ page: 'string' }), key: (click) => click.page })
+    const clicks = topic('clicks', { schema: z.object({ page: z.string() }), key: (click) => click.page })
     const count = stateObject('count', () => ({ clicks: 0 }))
     const app = application('pages', from(clicks).to(count, (state) => void state.clicks++))
     const driver = await TestDriver.start(app)
@@ -54,11 +54,11 @@ test('types compile, those of its declarations among them', { timeout: 120_000 }
   writeFiles(app, {
     'tsconfig.json': JSON.stringify({ compilerOptions, files: ['use.ts'] }),
     'use.ts': `
-      import { type } from 'arktype'
+      import * as z from 'zod'
       import { application, from, startWorker, stateObject, topic, type RunningWorker } from 'potoroo'
       import marketSpread from 'potoroo/market-spread'
       import { TestDriver } from 'potoroo/testing'
-      const clicks = topic('clicks', { schema: type({ page: 'string' }), key: (click) => click.page })
+      const clicks = topic('clicks', { schema: z.object({ page: z.string() }), key: (click) => click.page })
       const count = stateObject('count', () => ({ clicks: 0 }))
       const pages = application('pages', from(clicks).to(count, (state, click) => {
         state.clicks += click.page.length

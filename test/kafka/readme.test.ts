@@ -31,7 +31,7 @@ const embeddedPrefix = `${uniqueName('embedded')}-`
 let complaints = ''
 
 beforeAll(async () => {
-  linkPackages(folder, ['potoroo', 'arktype', '@types/node'])
+  linkPackages(folder, ['potoroo', 'zod', '@types/node'])
   const embedded = blockWith(all, 'ts', 'startWorker(bank')
   writeFiles(folder, {
     'package.json': JSON.stringify({ name: 'bank', private: true, type: 'module' }),

@@ -2,7 +2,7 @@
  * What the compiler has to infer, and what it has to refuse. Nothing here runs: `npm run types` compiles it, and an
  * error that no longer comes makes its @ts-expect-error one.
  */
-import { type } from 'arktype'
+import * as z from 'zod'
 import {
   application,
   from,
@@ -34,12 +34,15 @@ interface Alert {
   text: string
 }
 const orders = topic('orders', {
-  schema: type({ id: 'string', symbol: 'string', quantity: 'number' }),
+  schema: z.object({ id: z.string(), symbol: z.string(), quantity: z.number() }),
   key: (order) => order.symbol,
 })
-const alerts = topic('alerts', { schema: type({ symbol: 'string', text: 'string' }), key: (alert) => alert.symbol })
+const alerts = topic('alerts', {
+  schema: z.object({ symbol: z.string(), text: z.string() }),
+  key: (alert) => alert.symbol,
+})
 const unknownPartitioner = topic('foreign', {
-  schema: type({ symbol: 'string', text: 'string' }),
+  schema: z.object({ symbol: z.string(), text: z.string() }),
   key: (alert) => alert.symbol,
   partitioner: 'none',
 })
@@ -61,7 +64,7 @@ holds<Same<State<typeof total>, { quantity: number }>>()
 holds<Same<State<typeof position>, Position>>()
 // what a schema converts is read as its output and written as its input
 const dated = topic('dated', {
-  schema: type({ id: 'string', on: 'string.date.parse' }),
+  schema: z.object({ id: z.string(), on: z.string().transform((text) => new Date(text)) }),
   key: (message) => message.id,
 })
 holds<Same<Message<typeof dated>, { id: string; on: Date }>>()
@@ -171,15 +174,15 @@ from(orders).to(alerts, () => undefined)
 
 // declarations
 // @ts-expect-error a key is a string
-topic('wrong', { schema: type({ id: 'number' }), key: (message) => message.id })
+topic('wrong', { schema: z.object({ id: z.number() }), key: (message) => message.id })
 // @ts-expect-error there is no such field
-topic('wrong', { schema: type({ id: 'string' }), key: (message) => message.symbol })
+topic('wrong', { schema: z.object({ id: z.string() }), key: (message) => message.symbol })
 // @ts-expect-error a message is an object
-topic('wrong', { schema: type('string'), key: () => '' })
+topic('wrong', { schema: z.string(), key: () => '' })
 // @ts-expect-error there is no such partitioner
-topic('wrong', { schema: type({ id: 'string' }), key: (message) => message.id, partitioner: 'crc32' })
+topic('wrong', { schema: z.object({ id: z.string() }), key: (message) => message.id, partitioner: 'crc32' })
 // @ts-expect-error there is no such start
-topic('wrong', { schema: type({ id: 'string' }), key: (message) => message.id, start: 'middle' })
+topic('wrong', { schema: z.object({ id: z.string() }), key: (message) => message.id, start: 'middle' })
 // @ts-expect-error a schema is needed
 topic('wrong', { key: () => '' })
 // @ts-expect-error a state object is an object

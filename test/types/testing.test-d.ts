@@ -1,5 +1,5 @@
 /** What the compiler has to infer of a TestDriver, and what it has to refuse. Nothing here runs. */
-import { type } from 'arktype'
+import * as z from 'zod'
 import { application, from, stateObject, topic } from '../../src/index.js'
 import { TestDriver, type DeadLetter, type OutputRecord, type Piped } from '../../src/testing/index.js'
 
@@ -9,15 +9,15 @@ type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 
 const holds = <Condition extends true>(condition?: Condition): void => void condition
 
 const orders = topic('orders', {
-  schema: type({ id: 'string', symbol: 'string', quantity: 'number' }),
+  schema: z.object({ id: z.string(), symbol: z.string(), quantity: z.number() }),
   key: (order) => order.symbol,
 })
 const defaulted = topic('defaulted', {
-  schema: type({ id: 'string', size: 'number = 1' }),
+  schema: z.object({ id: z.string(), size: z.number().default(1) }),
   key: (message) => message.id,
 })
 const foreign = topic('foreign', {
-  schema: type({ symbol: 'string' }),
+  schema: z.object({ symbol: z.string() }),
   key: (message) => message.symbol,
   partitioner: 'none',
 })
@@ -51,7 +51,7 @@ driver.pipe(orders, [order, order], { timestampMs: 1, headers: { a: 'b', c: new 
 driver.pipe(defaulted, { id: 'a' })
 driver.pipe(defaulted, [{ id: 'a' }, { id: 'b', size: 2 }])
 driver.pipe(foreign, { symbol: 'A' })
-holds<Same<Piped<typeof defaulted>, { id: string; size?: number }>>()
+holds<Same<Piped<typeof defaulted>, { id: string; size?: number | undefined }>>()
 // @ts-expect-error quantity is a number
 driver.pipe(orders, { ...order, quantity: '1' })
 // @ts-expect-error each of them

@@ -1,4 +1,4 @@
-import { type } from 'arktype'
+import * as z from 'zod'
 import { describe, expect, it } from 'vitest'
 import { application, definitionOf } from '../../../src/api/application.js'
 import type { PipelineDefinition } from '../../../src/api/definition.js'
@@ -11,7 +11,7 @@ interface Item {
   id: string
   n: number
 }
-const schema = type({ id: 'string', n: 'number' })
+const schema = z.object({ id: z.string(), n: z.number() })
 const key = (item: Item): string => item.id
 const named = (name: string) => topic(name, { schema, key })
 const a = named('a')

@@ -1,4 +1,4 @@
-import { type } from 'arktype'
+import * as z from 'zod'
 import { describe, expect, it } from 'vitest'
 import type { TopicDefinition } from '../../../src/api/definition.js'
 import { topic, topicDefinition } from '../../../src/api/topic.js'
@@ -6,7 +6,7 @@ import { isPotorooError, type ErrorCode, type PotorooError } from '../../../src/
 import { anySchema } from '../../support/schemas.js'
 
 const quotes = topicDefinition(
-  topic('quotes', { schema: type({ symbol: 'string', bid: 'number' }), key: (quote) => quote.symbol }),
+  topic('quotes', { schema: z.object({ symbol: z.string(), bid: z.number() }), key: (quote) => quote.symbol }),
   'test',
 )
 const anything = topicDefinition(topic('anything', { schema: anySchema(), key: () => 'k' }), 'test')
@@ -45,7 +45,7 @@ describe('decoding refuses', () => {
   it('what fails the schema, naming field and reason', () => {
     const { message } = failure(() => decode('{"symbol":"A","bid":"1"}'), 'SCHEMA_MISMATCH')
     expect(message).toContain('quotes')
-    expect(message).toContain('bid must be a number')
+    expect(message).toContain('bid: Invalid input: expected number')
   })
 
   it('large input with a short message', () => {
@@ -126,7 +126,10 @@ describe('decoding gives', () => {
     expect(decode('{"symbol":"\ufffd ä 𝄞","bid":1}')).toEqual({ symbol: '\ufffd ä 𝄞', bid: 1 })
   })
   it('what the schema makes of the message', () => {
-    const dated = topicDefinition(topic('dated', { schema: type({ on: 'string.date.parse' }), key: () => '' }), 'test')
+    const dated = topicDefinition(
+      topic('dated', { schema: z.object({ on: z.string().transform((text) => new Date(text)) }), key: () => '' }),
+      'test',
+    )
     expect(decode('{"on":"2026-01-01T00:00:00Z"}', dated)).toEqual({ on: new Date(Date.UTC(2026, 0, 1)) })
   })
 })

@@ -6,7 +6,7 @@ import { from } from '../../../src/api/pipeline.js'
 import { topic } from '../../../src/api/topic.js'
 import { loadApplication, topicOf } from '../../../src/cli/application.js'
 import { definitionOf } from '../../../src/api/application.js'
-import { type } from 'arktype'
+import * as z from 'zod'
 import { temporaryFolder } from '../../support/temporary.js'
 
 function module(name: string, text: string): string {
@@ -50,7 +50,7 @@ describe('loadApplication', () => {
 })
 
 describe('topicOf', () => {
-  const make = (name: string) => topic(name, { schema: type({ id: 'string' }), key: ({ id }) => id })
+  const make = (name: string) => topic(name, { schema: z.object({ id: z.string() }), key: ({ id }) => id })
   const definition = definitionOf(application('copy', from(make('in')).sink(make('out'))))
 
   test('finds sources and sinks', () => {

@@ -1,13 +1,16 @@
 /** Whatever is piped into `produce`, and however it comes: what fits is sent as it is, the rest is told by its number. */
 import { isUtf8 } from 'node:buffer'
-import { type } from 'arktype'
+import * as z from 'zod'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { topic } from '../../../src/index.js'
 import { topicDefinition } from '../../../src/api/topic.js'
 import { produceLines } from '../../../src/cli/producing.js'
 
-const things = topic('things', { schema: type({ key: 'string', 'note?': 'unknown' }), key: ({ key }) => key })
+const things = topic('things', {
+  schema: z.object({ key: z.string(), note: z.unknown().optional() }),
+  key: ({ key }) => key,
+})
 const definition = topicDefinition(things, 'test')
 const MAX_BYTES = 100_000
 const info = { name: 'things', partitions: 4, maxMessageBytes: MAX_BYTES, cleanupPolicy: [], deleteRetentionMs: 1 }

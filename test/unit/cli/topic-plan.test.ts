@@ -1,4 +1,4 @@
-import { type } from 'arktype'
+import * as z from 'zod'
 import { describe, expect, test } from 'vitest'
 import { application, definitionOf } from '../../../src/api/application.js'
 import { from } from '../../../src/api/pipeline.js'
@@ -7,7 +7,7 @@ import { topic } from '../../../src/api/topic.js'
 import { planTopics, topicNames } from '../../../src/cli/topic-plan.js'
 import type { TopicInfo } from '../../../src/ports/log.js'
 
-const schema = type({ id: 'string' })
+const schema = z.object({ id: z.string() })
 const make = (name: string, partitions: number, config: Record<string, string> = {}) =>
   topic(name, { schema, key: ({ id }) => id, partitions, config })
 const count = stateObject('count', () => ({ n: 0 }))

@@ -85,6 +85,20 @@ describe('the application', () => {
     expect(decode(name, message)).toEqual(message)
   })
 
+  it.each([
+    ['market-data', quote(1, 2)],
+    ['orders', order],
+    ['rejections', rejection],
+  ])('leaves out what %s have beside', (name, message) => {
+    expect(decode(name, { ...message, venue: 'X', note: null })).toEqual(message)
+  })
+
+  it.each(['noon', null])('says what a time has to be that is %j', (none) => {
+    expect(() => decode('orders', { ...order, time: none })).toThrow(
+      'time: must be an ISO 8601 time, or milliseconds since the epoch',
+    )
+  })
+
   it.each<[string, string, unknown]>([
     ['market-data', 'no bid', { symbol: 'A', offer: 1, time }],
     ['market-data', 'a bid that is text', { ...quote(1, 2), bid: '1' }],

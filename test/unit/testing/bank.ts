@@ -1,17 +1,17 @@
 /** An application for the driver's own tests: two sub-topologies, one behind the other. */
-import { type } from 'arktype'
+import * as z from 'zod'
 import { application, from, stateObject, topic, type Context, type Message } from '../../../src/index.js'
 
 export const bookings = topic('bookings', {
-  schema: type({ account: 'string > 0', amount: 'number', 'currency?': 'string' }),
+  schema: z.object({ account: z.string().min(1), amount: z.number(), currency: z.string().optional() }),
   key: (booking) => booking.account,
 })
 export const statements = topic('statements', {
-  schema: type({ account: 'string > 0', balance: 'number', atMs: 'number' }),
+  schema: z.object({ account: z.string().min(1), balance: z.number(), atMs: z.number() }),
   key: (statement) => statement.account,
 })
 export const warnings = topic('warnings', {
-  schema: type({ account: 'string > 0', text: 'string' }),
+  schema: z.object({ account: z.string().min(1), text: z.string() }),
   key: (warning) => warning.account,
 })
 
