@@ -5,8 +5,8 @@ export interface CommitPace {
   readonly backlogCommitIntervalMs: number
 }
 
-/** So many tasks work off a backlog at the plain interval: 100 transactions a second with the defaults. */
-const TASKS_AT_PLAIN_INTERVAL = 20
+/** So many tasks work off a backlog at the plain interval: 50 transactions a second with the defaults. */
+const TASKS_AT_PLAIN_INTERVAL = 10
 /** A longer interval than this comes of what was configured alone: readers of the outputs wait for it. */
 const MAX_LENGTHENED_MS = 1000
 

@@ -16,7 +16,7 @@ export interface RuntimeOptions {
    */
   readonly commitIntervalMs: number
   /**
-   * The same while a task works off a backlog, where throughput counts, ms, 1 to 10,000; default 200. While more than twenty of a
+   * The same while a task works off a backlog, where throughput counts, ms, 1 to 10,000; default 200. While more than ten of a
    * worker's tasks do so it grows with their number, to 1,000: see core/commit-pace.ts.
    */
   readonly backlogCommitIntervalMs: number

@@ -7,8 +7,8 @@ describe('after a commit at 1007 ms, the next one of a task', () => {
   it.each([
     ['that keeps up is due when those of all others are', 0, 1020],
     ['with a backlog is due an interval later', 1, 1207],
-    ['among twenty with a backlog is due no later', 20, 1207],
-    ['among more of them is due later, in proportion', 32, 1327],
+    ['among ten with a backlog is due no later', 10, 1207],
+    ['among more of them is due later, in proportion', 32, 1647],
     ['is due a second later at most', 1000, 2007],
   ])('%s', (_, backlogs, expected) => {
     expect(nextCommitMs(pace, backlogs, 1007)).toBe(expected)
