@@ -26,7 +26,7 @@ export interface BrokerOptions {
   /** Default: a new folder for temporary files, which `stop` removes. */
   readonly dataDir?: string | undefined
   readonly logger: Logger
-  /** Java's maximum heap, as after -Xmx. Default 1g. Less than 512m leaves the log cleaner no room for its buffer. */
+  /** Java's heap, as after -Xmx. Default 1g. Less than 512m leaves the log cleaner no room for its buffer. */
   readonly heap?: string | undefined
   /** Broker settings put over `brokerProperties`. */
   readonly properties?: Readonly<Record<string, string>> | undefined
@@ -167,10 +167,12 @@ const classPath = (jars: string, files: BrokerFiles): string[] => [
 
 /**
  * G1 with short pauses, as in Kafka's own scripts: what is measured against this broker is then measured against Kafka
- * as people run it. On two cores Java would choose the serial collector by itself.
+ * as people run it. On two cores Java would choose the serial collector by itself. The heap has its full size from the
+ * beginning, as there: in a smaller one the log cleaner's 128 MiB have G1 mark all of it again and again.
  */
 const jvmFlags = (heap: string): string[] => [
   `-Xmx${heap}`,
+  `-Xms${heap}`,
   '-XX:+UseG1GC',
   '-XX:MaxGCPauseMillis=20',
   '-XX:+ExplicitGCInvokesConcurrent',

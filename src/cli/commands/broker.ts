@@ -22,7 +22,7 @@ export function registerBroker(program: Command, context: CliContext): void {
     )
     .option('--port <n>', 'where to listen; 0 takes a free port', port, 9092)
     .option('--data-dir <dir>', 'where its data lies', '.potoroo/broker')
-    .option('--heap <size>', "Java's maximum heap", '1g')
+    .option('--heap <size>', "Java's heap", '1g')
     .option('--set <name=value>', 'a broker setting, may be given several times', setting)
     .addHelpText(
       'after',
