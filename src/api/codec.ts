@@ -33,7 +33,8 @@ export function decodeMessage(
   if (result instanceof Promise || isPromise(result)) {
     result.then(undefined, () => undefined)
     throw invalid(
-      `The schema of topic ${topic} is asynchronous. Messages are checked synchronously: take another schema.`,
+      `The schema of topic ${topic} is asynchronous. Messages are checked synchronously: take another schema. ` +
+        "Zod's answer the same where a refinement or transform throws: it has to add an issue instead.",
     )
   }
   let reason: string

@@ -26,7 +26,7 @@ export interface BrokerOptions {
   /** Default: a new folder for temporary files, which `stop` removes. */
   readonly dataDir?: string | undefined
   readonly logger: Logger
-  /** Java's heap, as after -Xmx. Default 1g. Less than 512m leaves the log cleaner no room for its buffer. */
+  /** Java's heap, as after -Xms and -Xmx. Default 1g. Less than 512m leaves the log cleaner no room for its buffer. */
   readonly heap?: string | undefined
   /** Broker settings put over `brokerProperties`. */
   readonly properties?: Readonly<Record<string, string>> | undefined

@@ -48,6 +48,15 @@ describe('decoding refuses', () => {
     expect(message).toContain('bid: Invalid input: expected number')
   })
 
+  it('what fails a schema whose issues begin with the field, without naming it twice', () => {
+    const issue = { message: 'bid must be a number', path: ['bid'] }
+    const schema = { '~standard': { ...anySchema()['~standard'], validate: () => ({ issues: [issue] }) } }
+    const named = topicDefinition(topic('named', { schema, key: () => '' }), 'test')
+    expect(failure(() => decode('{}', named), 'SCHEMA_MISMATCH').message).toMatch(
+      /fails its schema: bid must be a number$/,
+    )
+  })
+
   it('large input with a short message', () => {
     const large = 'x'.repeat(100_000)
     expect(failure(() => decode(`{"symbol":"A","bid":"${large}"}`), 'SCHEMA_MISMATCH').message.length).toBeLessThan(400)
@@ -115,6 +124,14 @@ describe('decoding refuses', () => {
       'test',
     )
     expect(failure(() => decode('{}', late), 'INVALID_DEFINITION').message).toContain('late')
+  })
+
+  it("every message that a transform of Zod's throws at: it can't be told from an asynchronous schema", () => {
+    const schema = z.object({ id: z.string().transform((id) => BigInt(id)) })
+    const throwing = topicDefinition(topic('throwing', { schema, key: () => '' }), 'test')
+    expect(decode('{"id":"7"}', throwing)).toEqual({ id: 7n })
+    const { message } = failure(() => decode('{"id":"seven"}', throwing), 'INVALID_DEFINITION')
+    expect(message).toContain('where a refinement or transform throws')
   })
 })
 
