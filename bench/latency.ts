@@ -3,6 +3,7 @@ import { Arena } from './arena.js'
 import { alternate, type BenchContext, type Rounds } from './benchmark.js'
 import { barChart } from './charts/bars.js'
 import type { Cluster } from './cluster.js'
+import type { Contender } from './contenders.js'
 import { barsOf, comparison } from './comparison.js'
 import { everySymbol } from './input.js'
 import { type Chart, type Findings, mebibytes, type Table, wholeNumber } from './report.js'
@@ -29,21 +30,25 @@ interface Round {
 
 export async function latency(context: BenchContext, settings: Settings['latency']): Promise<Findings> {
   const { cluster, contenders, directory, namePrefix, say } = context
-  const results = await alternate(contenders, settings.rounds, async (contender, round) => {
+  const once = async (contender: Contender, round: number): Promise<Round> => {
     const place = { topicPrefix: `${namePrefix}latency-${contender.name}-${round}-`, round }
     const arena = new Arena({ cluster, contender, place, settings: PLAIN, directory })
     const result = await arena.openWithSources(settings.partitions, () =>
       runRound(arena, cluster, settings, place.topicPrefix),
     )
     const figures = `p50 ${result.p50Ms.toFixed(1)} ms, p99 ${result.p99Ms.toFixed(1)} ms`
-    say(`latency: ${contender.title}, round ${round + 1}: ${figures}, ${result.cpuPercent.toFixed(0)} % of a core`)
+    const which = round < 0 ? 'not counted' : `round ${round + 1}`
+    say(`latency: ${contender.title}, ${which}: ${figures}, ${result.cpuPercent.toFixed(0)} % of a core`)
     return result
-  })
+  }
+  // A broker's JVM compiles for a minute or two.
+  for (const contender of contenders) await once(contender, -1)
+  const results = await alternate(contenders, settings.rounds, once)
   return {
     title: 'Latency: one worker under a steady load',
     method: [
       `${wholeNumber(settings.ordersPerSecond)} orders and as many quotes a second on ${wholeNumber(settings.symbols)} symbols and ${settings.partitions} partitions; every order is rejected. Latency: from handing the order to the producer to having its rejection in a read-committed reader.`,
-      `${settings.measuredMs / 1000} s after ${settings.warmUpMs / 1000} s of warm-up; median (lowest to highest) of ${settings.rounds} alternating rounds.`,
+      `${settings.measuredMs / 1000} s after ${settings.warmUpMs / 1000} s of warm-up; median (lowest to highest) of ${settings.rounds} alternating rounds, after one of each that is not counted.`,
       ...contenders.map((contender) => `${contender.title}: ${contender.describe(PLAIN)}.`),
     ],
     tables: [tableOf(results)],
