@@ -36,9 +36,8 @@ export type Message<T extends Source<unknown>> = T extends Source<infer M> ? M :
 
 export interface TopicOptions<In extends object, Out extends object> {
   /**
-   * What a message is: any schema of a library that implements Standard Schema (Zod, Valibot, ArkType, …), synchronous. A
-   * refinement or transform of Zod's must not throw, but add an issue: Zod answers both that and an asynchronous schema with
-   * a promise, which stops the worker with INVALID_DEFINITION. Of other libraries, what throws condemns its message alone.
+   * What a message is: any schema of a library that implements Standard Schema (Zod, Valibot, ArkType, …), synchronous: one
+   * that waits for something stops the worker with INVALID_DEFINITION. One that throws condemns its message alone.
    */
   readonly schema: StandardSchemaV1<In, Out>
   /** The key of a message. Records of the topic must have it as their record key (UTF-8). */

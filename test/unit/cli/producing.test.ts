@@ -1,5 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import * as z from 'zod'
 import type { TopicDefinition } from '../../../src/api/definition.js'
+import { topic, topicDefinition } from '../../../src/api/topic.js'
 import { type KeyedRecord, produceLines, type RefusedLine } from '../../../src/cli/producing.js'
 import { loadPartitioners, partitionOf } from '../../../src/core/partitioner.js'
 import { PotorooError } from '../../../src/errors.js'
@@ -98,6 +100,19 @@ describe('produceLines', () => {
     expect(records.map(({ value }) => value.toString())).toEqual(lines)
     expect(Math.max(...sizes)).toBeLessThan(1_000 - 61)
     expect(sizes.length).toBeGreaterThan(4)
+  })
+
+  test('leaves out what a schema throws at', async () => {
+    const schema = z.object({ key: z.string(), id: z.string().transform((id) => BigInt(id)) })
+    const throwing = topicDefinition(topic('things', { schema, key: ({ key }) => key }), 'test')
+    const decode = throwing.decode.bind(throwing)
+    const lines = ['7', 'seven', '8', 'eight'].map((id) => JSON.stringify({ key: 'a', id }))
+    const { records, refused } = await produce(lines, { decode })
+    expect(records.map(({ value }) => value.toString())).toEqual([lines[0], lines[2]])
+    expect(refused.map(({ number, error }) => [number, error.code])).toEqual([
+      [2, 'SCHEMA_MISMATCH'],
+      [4, 'SCHEMA_MISMATCH'],
+    ])
   })
 
   test('a mistake in the definition is no fault of the lines', async () => {

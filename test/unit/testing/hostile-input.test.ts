@@ -5,7 +5,13 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { partitionOf } from '../../../src/core/partitioner.js'
 import { application, from, stateObject, topic } from '../../../src/index.js'
-import { TestDriver, type DeadLetter, type OutputRecord, type RawMessage } from '../../../src/testing/index.js'
+import {
+  TestDriver,
+  type DeadLetter,
+  type OutputRecord,
+  type RawMessage,
+  type TestDriverOptions,
+} from '../../../src/testing/index.js'
 import { anySchema } from '../../support/schemas.js'
 
 interface Sum {
@@ -23,6 +29,10 @@ const bookings = topic('bookings', {
     add: z.number().refine(Number.isInteger),
     mischief: z.string().optional(),
     note: z.unknown().optional(),
+    id: z
+      .string()
+      .transform((id) => BigInt(id))
+      .optional(),
   }),
   key: (booking) => booking.account,
   config: { 'max.message.bytes': '20000000' },
@@ -154,9 +164,10 @@ class Expected {
     } catch {
       return 'NOT_JSON'
     }
-    const { account, add, mischief } = (json ?? {}) as { account?: unknown; add?: unknown; mischief?: unknown }
+    const { account, add, mischief, id } = (json ?? {}) as Readonly<Record<string, unknown>>
     if (typeof json !== 'object' || typeof account !== 'string' || !Number.isInteger(add)) return 'SCHEMA_MISMATCH'
     if (mischief !== undefined && typeof mischief !== 'string') return 'SCHEMA_MISMATCH'
+    if (id !== undefined && !(typeof id === 'string' && /^\d+$/.test(id))) return 'SCHEMA_MISMATCH'
     if (key === null) return 'KEY_MISSING'
     if (!account.isWellFormed() || !key.equals(Buffer.from(account))) return 'KEY_MISMATCH'
     if (key.length > 1800) return 'KEY_TOO_LONG'
@@ -177,8 +188,14 @@ interface Raw extends RawMessage {
   readonly partition: number
 }
 
-async function check(records: readonly Raw[], partitions: number, pauses: readonly number[] = [], seed = 1) {
-  const driver = await TestDriver.start(app, { partitions, seed })
+async function check(
+  records: readonly Raw[],
+  partitions: number,
+  pauses: readonly number[] = [],
+  seed = 1,
+  options: TestDriverOptions = {},
+) {
+  const driver = await TestDriver.start(app, { ...options, partitions, seed })
   try {
     for (const [at, record] of records.entries()) {
       await driver.pipeRaw(bookings, record)
@@ -272,6 +289,9 @@ const nearMiss: fc.Arbitrary<Value> = fc.oneof(
         (account, add) => `{"__proto__":{"account":${account},"add":${add}}}`,
         (account, add) => `{"account":${account},"add":${add},"constructor":{"prototype":{"polluted":1}}}`,
         (account, add) => `{"account":${account},"add":${add},"toString":null,"then":1,"toJSON":"x"}`,
+        (account, add) => `{"account":${account},"add":${add},"id":"7"}`,
+        // The schema throws.
+        (account, add) => `{"account":${account},"add":${add},"id":"seven"}`,
         (account) => `{"account":${account},"add":1e400}`,
         (account) => `{"account":${account},"add":-0}`,
         (account) => `{"account":${account},"add":${'9'.repeat(400)}}`,
@@ -410,6 +430,66 @@ describe('one by one', () => {
       at('\ufffd', `{"account":"${name}","add":1}`),
     )
     await check([...records, ...records], 1)
+  })
+
+  it.each(['dead-letter', 'stop'] as const)(
+    'what a schema throws at is no message, with onError %s',
+    async (onError) => {
+      const id = (text: string): Raw => at('a', json({ account: 'a', add: 1, id: text }))
+      const some = [id('7'), id('seven'), id('8'), id('eight'), id('nine'), id('9')]
+      const records = Array.from({ length: 50 }, () => some).flat()
+      const { letters } = await check(records, 1, [], 1, { onError })
+      expect(letters[0]?.error).toBe(
+        'A record of topic bookings fails its schema: the schema threw: Cannot convert seven to a BigInt',
+      )
+    },
+  )
+
+  it('what a schema throws at is so again when its interval is taken back, and alone', async () => {
+    const id = (text: string): Raw => at('a', json({ account: 'a', add: 1, id: text }))
+    const fails = at('a', json({ account: 'a', add: 1, mischief: 'throws an error' }))
+    const large = at('a', json({ account: 'a', add: 1, mischief: 'puts out too much' }))
+    await check([id('seven'), good('a'), id('eight'), fails, id('nine'), large, id('ten'), good('a')], 1)
+  })
+
+  it('what a schema throws at is one record, and not the one of another source at the same offset', async () => {
+    const schema = z.object({ account: z.string(), id: z.string().transform((id) => BigInt(id)) })
+    const [first, second] = ['first', 'second'].map((name) => topic(name, { schema, key: ({ account }) => account }))
+    if (first === undefined || second === undefined) throw new Error('two topics')
+    const tally = stateObject('tally', () => ({ sum: 0 }))
+    const count = (state: { sum: number }, { id }: { id: bigint }): void => void (state.sum += Number(id))
+    const driver = await TestDriver.start(
+      application('both', from(first).to(tally, count), from(second).to(tally, count)),
+    )
+    const id = (text: string): Raw => at('a', json({ account: 'a', id: text }))
+    await driver.pipeRaw(first, [id('one'), id('10')])
+    await driver.pipeRaw(second, [id('2'), id('twenty')])
+    await driver.settle()
+    expect(driver.readDeadLetters().map(({ topic, offset }) => [topic, offset])).toEqual([
+      ['first', 0],
+      ['second', 1],
+    ])
+    expect(driver.states(tally)).toEqual(new Map([['a', { sum: 12 }]]))
+    await driver.close()
+  })
+
+  it('a schema that is asynchronous stops the worker', async () => {
+    const late = topic('late', {
+      schema: z.object({ account: z.string().refine(() => Promise.resolve(true)) }),
+      key: ({ account }) => account,
+    })
+    const tally = stateObject('tally', () => ({ n: 0 }))
+    const count = application(
+      'tally',
+      from(late).to(tally, (state) => {
+        state.n++
+      }),
+    )
+    const driver = await TestDriver.start(count)
+    await driver.pipeRaw(late, at('a', '{"account":"a"}'))
+    await expect(driver.settle()).rejects.toMatchObject({ code: 'INVALID_DEFINITION' })
+    expect(driver.readDeadLetters()).toEqual([])
+    await driver.close()
   })
 
   it('a key that is no string is the record’s fault, whatever onError says', async () => {
