@@ -9,46 +9,12 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { isUtf8 } from 'node:buffer'
 import { messageOf, PotorooError } from '../errors.js'
 import type { JsonShapes } from './json-shape.js'
-import { isPromise, shortened, shown } from './names.js'
+import { invalid, isPromise, shortened, shown } from './names.js'
 
 const MAX_ISSUES = 3
 const MAX_ISSUE_LENGTH = 160
 
-/**
- * The schema answered with a promise, so it is asynchronous: INVALID_DEFINITION. Or it threw at this message: Zod's then go
- * through it once more as if it was asynchronous, and reject, with nothing to wait for. Who can wait a turn of the event
- * loop can tell.
- */
-export class AnsweredLater extends PotorooError {
-  #mismatch: PotorooError | undefined
-  /** When the answer is there. */
-  readonly settled: Promise<void>
-
-  constructor(topic: string, answer: PromiseLike<unknown>) {
-    super(
-      'INVALID_DEFINITION',
-      `The schema of topic ${topic} is asynchronous. Messages are checked synchronously: take another schema.`,
-    )
-    const refused = (error: unknown): void => {
-      this.#mismatch = threw(topic, error)
-    }
-    this.settled = Promise.resolve(answer).then(() => undefined, refused)
-  }
-
-  /** What is wrong with the message, if that is what the schema said by now. */
-  get mismatch(): PotorooError | undefined {
-    return this.#mismatch
-  }
-}
-
-/** What was thrown for a message, for who has time to wait for it: SCHEMA_MISMATCH where the schema threw. */
-export async function verdictOf(error: unknown): Promise<unknown> {
-  if (!(error instanceof AnsweredLater)) return error
-  await error.settled
-  return error.mismatch ?? error
-}
-
-/** The message in bytes[start, end). Throws NOT_JSON or SCHEMA_MISMATCH, or AnsweredLater. */
+/** The message in bytes[start, end). Throws NOT_JSON or SCHEMA_MISMATCH, or INVALID_DEFINITION if the schema is asynchronous. */
 export function decodeMessage(
   topic: string,
   schema: StandardSchemaV1['~standard'],
@@ -64,7 +30,12 @@ export function decodeMessage(
   } catch (error) {
     throw threw(topic, error)
   }
-  if (result instanceof Promise || isPromise(result)) throw new AnsweredLater(topic, result)
+  if (result instanceof Promise || isPromise(result)) {
+    result.then(undefined, () => undefined)
+    throw invalid(
+      `The schema of topic ${topic} is asynchronous. Messages are checked synchronously: take another schema.`,
+    )
+  }
   let reason: string
   try {
     if (result.issues === undefined) return result.value

@@ -17,7 +17,7 @@ export interface TopicDefinition {
   readonly start: 'earliest' | 'latest'
   /**
    * The message in bytes[start, end), validated. Throws NOT_JSON or SCHEMA_MISMATCH, which condemn the record, or
-   * AnsweredLater when the schema seems to be asynchronous, which must stop the worker if it is; never anything else.
+   * INVALID_DEFINITION when the schema turns out to be asynchronous, which must stop the worker; never anything else.
    */
   decode(bytes: Buffer, start: number, end: number): unknown
   /** Throws OUTPUT_INVALID, for what can't be written as JSON. */

@@ -5,6 +5,7 @@ import { decodeMessage, encodeMessage } from './codec.js'
 import { JsonShapes } from './json-shape.js'
 import type { PartitionerName, TopicDefinition } from './definition.js'
 import { checkFunction, checkTopicName, invalid, isKey, shown, shownKey } from './names.js'
+import { isZodSchema, validateZod } from './zod-schema.js'
 
 /** Registered, so that an application and a command line that have a copy of Potoroo each understand one another. */
 const topicKey: unique symbol = Symbol.for('potoroo.topic')
@@ -37,7 +38,8 @@ export type Message<T extends Source<unknown>> = T extends Source<infer M> ? M :
 export interface TopicOptions<In extends object, Out extends object> {
   /**
    * What a message is: any schema of a library that implements Standard Schema (Zod, Valibot, ArkType, …), synchronous: one
-   * that waits for something stops the worker with INVALID_DEFINITION. One that throws condemns its message alone.
+   * that answers with a promise stops the worker with INVALID_DEFINITION. One that throws condemns its message alone. (Zod's
+   * before version 4 answer with a promise when they throw.)
    */
   readonly schema: StandardSchemaV1<In, Out>
   /** The key of a message. Records of the topic must have it as their record key (UTF-8). */
@@ -116,17 +118,18 @@ export function topic<In extends object, Out extends object>(
 
 function standardOf(name: string, schema: unknown): StandardSchemaV1['~standard'] {
   // a schema may be a function, too
-  const standard: unknown =
-    (typeof schema === 'object' && schema !== null) || typeof schema === 'function'
-      ? (schema as Partial<StandardSchemaV1>)['~standard']
-      : undefined
-  if (
-    typeof standard === 'object' &&
-    standard !== null &&
-    'validate' in standard &&
-    typeof standard.validate === 'function'
-  )
-    return standard as StandardSchemaV1['~standard']
+  if ((typeof schema === 'object' && schema !== null) || typeof schema === 'function') {
+    const standard: unknown = (schema as Partial<StandardSchemaV1>)['~standard']
+    if (
+      typeof standard === 'object' &&
+      standard !== null &&
+      'validate' in standard &&
+      typeof standard.validate === 'function'
+    )
+      return isZodSchema(schema)
+        ? { version: 1, vendor: 'zod', validate: validateZod(schema) }
+        : (standard as StandardSchemaV1['~standard'])
+  }
   throw invalid(`The schema of topic ${name} doesn't implement Standard Schema (https://standardschema.dev).`)
 }
 

@@ -166,11 +166,10 @@ const classPath = (jars: string, files: BrokerFiles): string[] => [
 ]
 
 /**
- * G1, as in Kafka's own scripts: what is measured against this broker is then measured against Kafka as people run it. On
- * two cores Java would choose the serial collector by itself. The heap has its full size from the beginning, as there: in a
- * smaller one the log cleaner's 128 MiB have G1 mark all of it again and again. Unlike there, pauses may take as long as
- * Java finds right: where two cores can't keep to Kafka's 20 ms, G1 makes the young generation small to get there, and then
- * pauses for as long, but every second instead of every ninth.
+ * G1 and a heap that has its full size from the beginning, as in Kafka's own scripts: on two cores Java would choose the
+ * serial collector by itself, and in a smaller heap the log cleaner's 128 MiB have G1 mark all of it again and again. But
+ * G1's own goal for pauses (200 ms) instead of the 20 ms there: where two slow cores can't keep to that, G1 makes the young
+ * generation small to get there, and then collects every 1.2 s instead of every 9 s, for 20 ms each time as before.
  */
 const jvmFlags = (heap: string): string[] => [
   `-Xmx${heap}`,

@@ -4,7 +4,6 @@
  * Order: what one chunk of input brings is sent, and acknowledged, before the next is; so lines of one key stay in their
  * order, and no more than a chunk is in memory.
  */
-import { verdictOf } from '../api/codec.js'
 import type { TopicDefinition } from '../api/definition.js'
 import { partitionOf } from '../core/partitioner.js'
 import { MAX_KEY_BYTES } from '../core/processor.js'
@@ -52,8 +51,7 @@ export async function produceLines(input: AsyncIterable<Buffer>, target: Produce
     for (const line of lines) {
       try {
         records.push(recordOf(line, target, maxRecordBytes))
-      } catch (thrown) {
-        const error = await verdictOf(thrown)
+      } catch (error) {
         if (!isPotorooError(error) || error.code === 'INVALID_DEFINITION') throw error
         refused += 1
         target.refused({ number: line.number, error })

@@ -10,7 +10,6 @@
  *    so can take back a single one.
  * 4. Outputs carry the timestamp of the record that caused them: the same input gives the same bytes.
  */
-import { AnsweredLater } from '../api/codec.js'
 import type { ComputationContext, PipelineDefinition, Step, TopicDefinition } from '../api/definition.js'
 import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
 import { COMMIT_KEY, encodeCommitRecord, type CommitRecord } from './commit-record.js'
@@ -47,18 +46,6 @@ export interface ProcessorPlan {
 /** Thrown in normal mode: take the interval back (`retake`), rewind the inputs, and go on in careful mode. */
 export class Retake extends Error {
   override readonly name = 'Retake'
-}
-
-/** Thrown before the record has done anything: whether it is good will be known by the next turn of the event loop. */
-export class Undecided extends Error {
-  override readonly name = 'Undecided'
-  constructor(
-    readonly input: number,
-    readonly offset: number,
-    readonly answer: AnsweredLater,
-  ) {
-    super(answer.message)
-  }
 }
 
 export interface Collected {
@@ -111,33 +98,26 @@ export class Processor {
 
   /**
    * Does the record under the input's cursor; the caller advances the input afterwards. Throws Retake (normal mode
-   * only), Undecided, or STOPPED_BY_ON_ERROR: then the record has had no effect.
+   * only), or STOPPED_BY_ON_ERROR: then the record has had no effect.
    */
   process(sourceIndex: number, input: Input, nowMs: () => number): void {
     const { cursor } = input
     const source = this.plan.subTopology.sources[sourceIndex]
     if (source === undefined) throw new RangeError(`no source ${String(sourceIndex)}`)
+    this.messages++
     if (this.#states.isLarge) this.#prefetch(source.pipelines, input)
     let message: unknown
     try {
       if (cursor.valueStart < 0) throw new PotorooError('VALUE_NULL', 'the value is null')
       message = source.topic.decode(cursor.buffer, cursor.valueStart, cursor.valueEnd)
     } catch (error) {
-      if (error instanceof AnsweredLater) throw new Undecided(sourceIndex, cursor.offset, error)
-      if (!(error instanceof PotorooError)) throw error
-      this.refuse(input, error, nowMs)
+      if (!(error instanceof PotorooError) || error.code === 'INVALID_DEFINITION') throw error
+      this.#toDeadLetters(input, error, nowMs)
       return
     }
-    this.messages++
     this.#context.begin(cursor)
     if (this.careful) this.#carefully(source.pipelines, input, message, nowMs)
     else this.#briskly(source.pipelines, input, message, nowMs)
-  }
-
-  /** Sends the record under the cursor to the dead letters: it is no message. */
-  refuse(input: Input, error: PotorooError, nowMs: () => number): void {
-    this.messages++
-    this.#toDeadLetters(input, error, nowMs)
   }
 
   /** Sends the record under the cursor to the dead letters without doing it: it makes commits fail. */

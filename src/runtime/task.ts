@@ -19,7 +19,7 @@ import { MAX_BEHIND_MS, takesOffsets } from '../core/group-offsets.js'
 import { Input } from '../core/input.js'
 import { Merge } from '../core/merge.js'
 import { OpenTransactionWatch } from '../core/open-transaction-watch.js'
-import { Processor, Retake, Undecided, type Collected } from '../core/processor.js'
+import { Processor, Retake, type Collected } from '../core/processor.js'
 import { TaskLife, type TaskState } from '../core/task-life.js'
 import type { HandOff } from '../core/worker-status.js'
 import type { Timer } from '../ports/clock.js'
@@ -128,10 +128,6 @@ export class Task {
   #backOffMs = FIRST_BACK_OFF_MS
   #singly: Singly | undefined
   #lastTaken: { readonly input: number; readonly offset: number } | undefined
-  /** Whether it is about to be known what a schema says to the next record. */
-  #awaitsVerdict = false
-  /** What a schema threw at last. */
-  #refused: { readonly input: number; readonly offset: number; readonly error: PotorooError } | undefined
   #stopping = false
   /** Whether the last run stopped before it had processed all that is here. */
   #hasLeft = false
@@ -178,7 +174,7 @@ export class Task {
    */
   run(deadlineMs: number): boolean {
     const running = this.#running
-    if (running === undefined || this.#stopping || this.#awaitsVerdict) return false
+    if (running === undefined || this.#stopping) return false
     this.#holdTimer?.cancel()
     this.#holdTimer = undefined
     const firstMs = this.arrival && oldestHeadMs(running.inputs)
@@ -191,12 +187,8 @@ export class Task {
         this.#retake(running, error)
         return true
       }
-      if (!(error instanceof Undecided)) {
-        this.#fail(running.number, error)
-        return false
-      }
-      this.#awaitVerdict(running, error)
-      left = 'blocked'
+      this.#fail(running.number, error)
+      return false
     }
     this.#hasLeft = left !== 'nothing'
     if (this.arrival !== undefined && running.processor.messages > 0) this.#sayHandOff(running, this.arrival, firstMs)
@@ -393,30 +385,9 @@ export class Task {
       }
       const input = merge.next(monotonic)
       if (input === undefined) return 'nothing'
-      this.#process(processor, input, now)
+      processor.process(input.index, input, now)
       input.advance()
     }
-  }
-
-  #process(processor: Processor, input: Input, now: () => number): void {
-    const refused = this.#refused
-    if (refused?.offset === input.cursor.offset && refused.input === input.index)
-      processor.refuse(input, refused.error, now)
-    else processor.process(input.index, input, now)
-  }
-
-  /** The record comes again in the next turn of the event loop: then its schema has said that it threw, or never does. */
-  #awaitVerdict({ number }: Running, { input, offset, answer }: Undecided): void {
-    this.#awaitsVerdict = true
-    this.env.clock.soon(() => {
-      this.#awaitsVerdict = false
-      const error = answer.mismatch
-      if (error === undefined) this.#fail(number, answer)
-      else {
-        this.#refused = { input, offset, error }
-        this.env.ready(this)
-      }
-    })
   }
 
   /** One message, one commit. */
@@ -433,7 +404,7 @@ export class Task {
     this.#lastTaken = { input: input.index, offset }
     const now = (): number => this.env.clock.now()
     if (culprit?.input === input.index && culprit.offset === offset) processor.condemn(input, culprit.error, now)
-    else this.#process(processor, input, now)
+    else processor.process(input.index, input, now)
     input.advance()
     this.#commit(running)
     return 'blocked'

@@ -3,7 +3,6 @@
  * waits for real time, and the same calls give the same run.
  */
 import { definitionOf, type Application } from '../api/application.js'
-import { verdictOf } from '../api/codec.js'
 import type { TopicDefinition } from '../api/definition.js'
 import { stateDefinition, type AnyStateObject, type State } from '../api/state-object.js'
 import { topicDefinition, type Message, type Sink, type Source } from '../api/topic.js'
@@ -11,7 +10,7 @@ import { loadPartitioners } from '../core/partitioner.js'
 import { PotorooError } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
 import { deadLetterOf, textHeaders, type DeadLetter } from './dead-letters.js'
-import { feed, rawRecordOf, recordOf, type FeedRecord, type PipeOptions, type RawMessage } from './feed.js'
+import { feed, rawRecordOf, recordOf, type PipeOptions, type RawMessage } from './feed.js'
 import { States } from './states.js'
 import { TopicReader, type RawRecord } from './topic-reader.js'
 import { World } from './world.js'
@@ -109,14 +108,11 @@ export class TestDriver {
     return this.#do(async () => {
       const source = this.#source(topic)
       const list: readonly unknown[] = Array.isArray(messages) ? messages : [messages]
-      const records: FeedRecord[] = []
-      for (const message of list)
-        try {
-          records.push(recordOf(source, message, options))
-        } catch (error) {
-          throw await verdictOf(error)
-        }
-      await feed(this.world, source, records)
+      await feed(
+        this.world,
+        source,
+        list.map((message) => recordOf(source, message, options)),
+      )
     })
   }
 
