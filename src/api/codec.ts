@@ -14,10 +14,13 @@ import { invalid, isPromise, shortened, shown } from './names.js'
 const MAX_ISSUES = 3
 const MAX_ISSUE_LENGTH = 160
 
+/** What of a Standard Schema is asked. */
+export type Validator = Pick<StandardSchemaV1['~standard'], 'validate'>
+
 /** The message in bytes[start, end). Throws NOT_JSON or SCHEMA_MISMATCH, or INVALID_DEFINITION if the schema is asynchronous. */
 export function decodeMessage(
   topic: string,
-  schema: StandardSchemaV1['~standard'],
+  schema: Validator,
   shapes: JsonShapes,
   bytes: Buffer,
   start: number,

@@ -1,11 +1,11 @@
 /** Topics: where messages come from and go to. A topic owns schema and key, so that no pipeline repeats them. */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { PotorooError } from '../errors.js'
-import { decodeMessage, encodeMessage } from './codec.js'
+import { decodeMessage, encodeMessage, type Validator } from './codec.js'
 import { JsonShapes } from './json-shape.js'
 import type { PartitionerName, TopicDefinition } from './definition.js'
 import { checkFunction, checkTopicName, invalid, isKey, shown, shownKey } from './names.js'
-import { isZodSchema, validateZod } from './zod-schema.js'
+import { isZodSchema, zodValidator } from './zod-schema.js'
 
 /** Registered, so that an application and a command line that have a copy of Potoroo each understand one another. */
 const topicKey: unique symbol = Symbol.for('potoroo.topic')
@@ -86,7 +86,7 @@ export function topic<In extends object, Out extends object>(
     start = 'earliest',
     config = {},
   } = options
-  const standard = standardOf(name, schema)
+  const validator = validatorOf(name, schema)
   checkFunction(`The key of topic ${name}`, key)
   if (!Number.isInteger(partitions) || partitions < 1)
     throw invalid(`Topic ${name} has partitions: ${shown(partitions)}. It has to be a whole number, 1 or more.`)
@@ -104,7 +104,7 @@ export function topic<In extends object, Out extends object>(
     partitioner: partitioner === 'none' ? undefined : partitioner,
     config: { ...config },
     start,
-    decode: (bytes, from, to) => decodeMessage(name, standard, shapes, bytes, from, to),
+    decode: (bytes, from, to) => decodeMessage(name, validator, shapes, bytes, from, to),
     encode: (message) => encodeMessage(name, message),
     rawKeyOf: (message) => key(message as In | Out),
     keyOf: (message) => {
@@ -116,7 +116,7 @@ export function topic<In extends object, Out extends object>(
   return { name, [topicKey]: definition } as Topic<Out, In>
 }
 
-function standardOf(name: string, schema: unknown): StandardSchemaV1['~standard'] {
+function validatorOf(name: string, schema: unknown): Validator {
   // a schema may be a function, too
   if ((typeof schema === 'object' && schema !== null) || typeof schema === 'function') {
     const standard: unknown = (schema as Partial<StandardSchemaV1>)['~standard']
@@ -126,9 +126,7 @@ function standardOf(name: string, schema: unknown): StandardSchemaV1['~standard'
       'validate' in standard &&
       typeof standard.validate === 'function'
     )
-      return isZodSchema(schema)
-        ? { version: 1, vendor: 'zod', validate: validateZod(schema) }
-        : (standard as StandardSchemaV1['~standard'])
+      return isZodSchema(schema) ? zodValidator(schema) : (standard as Validator)
   }
   throw invalid(`The schema of topic ${name} doesn't implement Standard Schema (https://standardschema.dev).`)
 }

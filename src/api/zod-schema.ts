@@ -4,6 +4,7 @@
  * where what is thrown may come out later, or nowhere. Asked for `safeParse`, they throw at once what was thrown.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Validator } from './codec.js'
 
 /** What `safeParse` throws where the schema is asynchronous, in a class of its own. */
 const ASYNCHRONOUS = 'Encountered Promise during synchronous parse. Use .parseAsync() instead.'
@@ -23,15 +24,15 @@ export function isZodSchema(schema: object): schema is ZodSchema {
 }
 
 /** Throws what the schema throws. */
-export const validateZod =
-  (schema: ZodSchema): StandardSchemaV1['~standard']['validate'] =>
-  (value) => {
+export const zodValidator = (schema: ZodSchema): Validator => ({
+  validate: (value) => {
     try {
       return resultOf(schema.safeParse(value))
     } catch {
       return again(schema, value)
     }
-  }
+  },
+})
 
 /** Code that Zod compiled trips over the promise of a transform; without, it says what it is. */
 function again(schema: ZodSchema, value: unknown): StandardSchemaV1.Result<unknown> | typeof later {

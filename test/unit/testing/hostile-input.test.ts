@@ -136,7 +136,7 @@ class Expected {
     }
     const { account, add, mischief } = judged
     const known = mischief === undefined ? undefined : mischiefs[mischief]
-    if (known !== undefined && !(this.#isMended(judged, offset) && !this.actual.has(offset))) {
+    if (known !== undefined && (this.actual.has(offset) || !this.#isMended(judged, record.moment, offset))) {
       this.letters.push([known[0], offset])
       return
     }
@@ -148,10 +148,9 @@ class Expected {
   }
 
   /** Left what can't be stored, which a later message forgot: unnoticed where both are of one commit. */
-  #isMended({ account, mischief }: Booking, offset: number): boolean {
+  #isMended({ account, mischief }: Booking, moment: number, offset: number): boolean {
     if (mischief?.startsWith('keeps ') !== true) return false
-    const [{ moment } = { moment: 0 }, ...rest] = this.records.slice(offset)
-    return rest.some((record) => {
+    return this.records.slice(offset + 1).some((record) => {
       const later = this.#judge(record)
       const forgets = typeof later !== 'string' && later.account === account && later.mischief === 'forgets'
       return forgets && !this.settled(moment, record.moment)
@@ -215,10 +214,11 @@ async function check(
     const outputs = driver.readRecords(sums)
     const letters = driver.readDeadLetters()
     const states = new Map<string, Ledger>()
+    const placed = records.map((record, moment) => ({ ...record, moment }))
+    const settled = (from: number, to: number): boolean => pauses.some((pause) => pause >= from && pause < to)
     for (let partition = 0; partition < partitions; partition++) {
-      const mine = records.map((record, moment) => ({ ...record, moment })).filter((one) => one.partition === partition)
+      const mine = placed.filter((record) => record.partition === partition)
       const offsets = letters.filter((letter) => letter.partition === partition).map(({ offset }) => offset)
-      const settled = (from: number, to: number): boolean => pauses.some((pause) => pause >= from && pause < to)
       const expected = new Expected(mine, partitions, settled, new Set(offsets))
       checkOutputs(outputs, partition, expected)
       checkLetters(letters, partition, expected, mine)
