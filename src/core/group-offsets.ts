@@ -9,18 +9,29 @@ export interface OffsetsAge {
   readonly sinceMs: number
   /** Messages that were processed since then, those of this commit included. */
   readonly messages: number
-  /** Since the transaction before was ended, ms, and how long it took. */
+  /** Since the transaction before was ended, ms. */
   readonly sinceTransactionMs: number
-  readonly transactionMs: number
+  /** How long its end took to be answered, ms. */
+  readonly endingMs: number
 }
 
 /** The group is this much behind at most. */
-export const MAX_BEHIND_MS = 100
+export const MAX_BEHIND_MS = 500
 export const MAX_BEHIND_MESSAGES = 1000
+/** Once there was no transaction for so long, the group is not behind any more. */
+export const QUIET_MS = 100
+/**
+ * An end is answered when the coordinator has written that the transaction will be committed. Behind that come the markers,
+ * and that they are there: two more writes of that kind.
+ */
+const WRITES_BEHIND_END = 2
 
 /**
  * Where the transaction before was ended so recently that brokers may still write its markers, they would refuse what begins
  * with a Produce: src/kafka/transactions.ts says why it had better begin with the offsets then.
  */
-export const takesOffsets = ({ sinceMs, messages, sinceTransactionMs, transactionMs }: OffsetsAge): boolean =>
-  sinceMs >= MAX_BEHIND_MS || messages >= MAX_BEHIND_MESSAGES || sinceTransactionMs < transactionMs
+export const takesOffsets = ({ sinceMs, messages, sinceTransactionMs, endingMs }: OffsetsAge): boolean =>
+  sinceMs >= MAX_BEHIND_MS ||
+  messages >= MAX_BEHIND_MESSAGES ||
+  sinceTransactionMs >= QUIET_MS ||
+  sinceTransactionMs < endingMs * WRITES_BEHIND_END

@@ -123,6 +123,7 @@ class KafkaProducer implements TransactionalProducer {
   readonly #writers = new Map<string, PartitionWriter>()
   #state: 'idle' | 'committing' | 'failed' | 'closed' = 'idle'
   #identity: ProducerIdentity
+  #endingMs = 0
   /** Until it is found that a broker does not take it. */
   #version: TransactionVersion = 2
 
@@ -133,6 +134,10 @@ class KafkaProducer implements TransactionalProducer {
     this.#identity = identity
     const connection = String(connectionOf(identity.transactionalId))
     this.#lanes = { control: `transactions-${connection}`, produce: `produce-${connection}` }
+  }
+
+  get endingMs(): number {
+    return this.#endingMs
   }
 
   async commit(transaction: Transaction): Promise<readonly number[]> {
@@ -182,13 +187,19 @@ class KafkaProducer implements TransactionalProducer {
       ...produces.map((produce) => produce()),
       ...(positions.length > 0 ? [this.#commitOffsets(work)] : []),
     ])
-    await this.#together([this.#end(work)])
+    await this.#timed(this.#end(work))
   }
 
   async #oneByOne(work: Work, produces: readonly Produce[]): Promise<void> {
     if (work.positions.length > 0) await this.#together([this.#commitOffsets(work)])
     for (const produce of produces) await this.#together([produce()])
-    await this.#together([this.#endAndGoOn(work)])
+    await this.#timed(this.#endAndGoOn(work))
+  }
+
+  async #timed(end: Promise<void>): Promise<void> {
+    const beganMs = this.cluster.now()
+    await this.#together([end])
+    this.#endingMs = this.cluster.now() - beganMs
   }
 
   // before the transaction begins

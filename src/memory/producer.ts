@@ -32,9 +32,14 @@ export interface MemoryProducerOptions {
 
 export class MemoryProducer implements TransactionalProducer {
   #committing = false
+  #endingMs = 0
   #failure: PotorooError | undefined
 
   constructor(private readonly options: MemoryProducerOptions) {}
+
+  get endingMs(): number {
+    return this.#endingMs
+  }
 
   async commit(transaction: Transaction): Promise<readonly number[]> {
     if (this.#failure !== undefined) throw this.#failure
@@ -57,9 +62,11 @@ export class MemoryProducer implements TransactionalProducer {
             cluster.commitOffsets(identity, group, positions)
           }),
       ])
+      const beganMs = this.options.clock.monotonic()
       await this.#control('endTxn', () => {
         cluster.transactions.end(identity, 'commit')
       })
+      this.#endingMs = this.options.clock.monotonic() - beganMs
       return transaction.records.map((to) => ends.get(to) ?? 0)
     } catch (error) {
       this.#failure ??= this.#failed(error)

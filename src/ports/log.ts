@@ -72,6 +72,8 @@ export interface TransactionalProducer {
    * Calls must not overlap.
    */
   commit(transaction: Transaction): Promise<readonly number[]>
+  /** How long the brokers took to answer the end of the last transaction, ms; 0 before there was one. */
+  readonly endingMs: number
   /** Lets go. An open transaction is left to be aborted by the next activation or the transaction timeout. */
   close(): void
 }

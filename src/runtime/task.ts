@@ -15,7 +15,7 @@
 import { errorKinds, isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
 import { nextCommitMs } from '../core/commit-pace.js'
 import type { CommitRecord, Positions } from '../core/commit-record.js'
-import { MAX_BEHIND_MS, takesOffsets } from '../core/group-offsets.js'
+import { QUIET_MS, takesOffsets } from '../core/group-offsets.js'
 import { Input } from '../core/input.js'
 import { Merge } from '../core/merge.js'
 import { OpenTransactionWatch } from '../core/open-transaction-watch.js'
@@ -69,8 +69,8 @@ interface Running {
   /** Positions of the last commit, in the order of the inputs. */
   committed: readonly number[]
   lastCommitMs: number
-  /** When the last transaction was ended, on the monotonic clock, and how long it took. */
-  lastTransaction: { readonly endedMs: number; readonly tookMs: number }
+  /** When the last transaction was ended, on the monotonic clock. */
+  endedMs: number
   /** What the group was given last, and when; undefined until the first commit. */
   group: GroupOffsets | undefined
   /** What the store's meta is to be once it has what was committed; undefined until the first commit. */
@@ -322,7 +322,7 @@ export class Task {
       processor,
       committed: activation.committed,
       lastCommitMs: -Infinity,
-      lastTransaction: { endedMs: -Infinity, tookMs: 0 },
+      endedMs: -Infinity,
       group: undefined,
       meta: undefined,
       lastStoreMs: env.clock.monotonic(),
@@ -438,7 +438,7 @@ export class Task {
     if (dueMs === undefined) return
     const dueInMs = dueMs - clock.monotonic()
     if (dueInMs <= 0) {
-      this.#commit(running)
+      this.#commit(running, !isDirty(running))
       return
     }
     // A backlog may be over by then, or its source dry.
@@ -456,7 +456,7 @@ export class Task {
   /** Undefined: there is nothing to commit. */
   #commitDueMs(running: Running): number | undefined {
     const { group, lastCommitMs } = running
-    if (!isDirty(running)) return group && isBehind(group, running) ? group.atMs + MAX_BEHIND_MS : undefined
+    if (!isDirty(running)) return group && isBehind(group, running) ? lastCommitMs + QUIET_MS : undefined
     if (this.#isFull(running)) return 0
     return nextCommitMs(this.env.options, this.isBacklogged ? this.env.backlogs() : 0, lastCommitMs)
   }
@@ -470,16 +470,17 @@ export class Task {
   #commit(running: Running, withOffsets = false): void {
     if (this.#committing !== undefined) return
     const { processor, inputs, activation, group } = running
+    const { producer } = activation
     const nowMs = this.env.clock.monotonic()
     const positions = inputs.map((input) => input.position)
     const byTopic = Object.fromEntries(inputs.map((input, i) => [input.topic, positions[i] ?? 0]))
     const messages = processor.messages + (group?.messages ?? 0)
-    const { endedMs, tookMs: transactionMs } = running.lastTransaction
+    const sinceTransactionMs = nowMs - running.endedMs
     const keepsOffsets =
       this.plan.changelog !== undefined &&
       group !== undefined &&
       !withOffsets &&
-      !takesOffsets({ sinceMs: nowMs - group.atMs, messages, sinceTransactionMs: nowMs - endedMs, transactionMs })
+      !takesOffsets({ sinceMs: nowMs - group.atMs, messages, sinceTransactionMs, endingMs: producer.endingMs })
     const record: CommitRecord = {
       identity: activation.identity ?? '',
       positions: byTopic,
@@ -525,8 +526,7 @@ export class Task {
       return
     }
     if (!this.#life.isCurrent(number)) return
-    const endedMs = this.env.clock.monotonic()
-    running.lastTransaction = { endedMs, tookMs: endedMs - running.lastCommitMs }
+    running.endedMs = this.env.clock.monotonic()
     this.#backOffMs = FIRST_BACK_OFF_MS
     this.#sayDeadLetters(collected)
     const changelogEnd = ends[0]

@@ -123,7 +123,7 @@ export const plantedFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: task,
-        find: 'return group && isBehind(group, running) ? group.atMs + MAX_BEHIND_MS : undefined',
+        find: 'return group && isBehind(group, running) ? lastCommitMs + QUIET_MS : undefined',
         replace: 'return undefined',
       },
     ],

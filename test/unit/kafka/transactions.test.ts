@@ -24,9 +24,10 @@ class FakeCluster {
   readonly leaders = new Map([0, 1].map((partition) => [partition, partition]))
   readonly forgotten: string[] = []
   #epoch = 0
+  #nowMs = 0
 
   now(): number {
-    return 0
+    return this.#nowMs
   }
   leaderOf({ partition }: { readonly partition: number }): number | undefined {
     return this.leaders.get(partition)
@@ -53,6 +54,7 @@ class FakeCluster {
     const { apiName } = request(versions)
     this.events.push(`>${apiName} ${String(node)}`)
     for (let i = 0; i < 5; i += 1) await Promise.resolve()
+    this.#nowMs += apiName === 'EndTxn' ? 7 : 100
     this.events.push(`<${apiName} ${String(node)}`)
     const partitions = [...this.leaders].filter(([, leader]) => leader === node).map(([partition]) => partition)
     switch (apiName) {
@@ -111,6 +113,14 @@ test.each([
   expect(cluster.events).toEqual(
     rounds.flatMap((round) => [...round.map((what) => `>${what}`), ...round.map((what) => `<${what}`)]),
   )
+})
+
+test.each([1, 2] as const)('how long the end of the last transaction took is known, version %i', async (version) => {
+  const { cluster, producer } = await open()
+  cluster.taking.set(COORDINATOR, version)
+  expect(producer.endingMs).toBe(0)
+  await producer.commit(transaction())
+  expect(producer.endingMs).toBe(7)
 })
 
 test('a leader that is gone before the transaction begins is looked up anew, and the commit goes on', async () => {

@@ -157,8 +157,8 @@ test('what ends a backlog is committed after the interval without one, though a 
   await group.scheduler.advance(LONG_MS)
   const [first = NaN, second = NaN, third = NaN, ...others] = commits
   expect(others).toEqual([])
-  // It brings the group's offsets, which the second one left.
-  expect(third - first).toBeCloseTo(100, -1)
+  // It brings the group's offsets, which the second one left: when there was no transaction for 100 ms.
+  expect(third - second).toBeCloseTo(100, -1)
   // The commits of tasks that keep up are due at multiples of the interval: the second one is at the next.
   expect(second - first).toBeGreaterThan(0)
   expect(second - first).toBeLessThan(60)
@@ -189,16 +189,17 @@ test('tasks that keep up commit at the same moments', async () => {
     group.order(`S${String(i)}`)
     await group.scheduler.advance(7)
   }
-  // 13 multiples of 50 ms have gone by; a task that had nothing to do for so long commits at once when it has.
+  // 13 multiples of 50 ms have gone by. A task that had nothing to do for so long commits at once when it has, and gives the
+  // group its positions when it had nothing for 100 ms.
   const ends = timesOf('endTxn', startMs + 50)
   const moments = ends.filter((atMs, i) => atMs - (ends[i - 1] ?? 0) > 5)
   expect(ends.length).toBeGreaterThan(45)
-  expect(moments.length).toBeLessThan(20)
+  expect(moments.length).toBeLessThan(25)
 })
 
 describe("the group's offsets", () => {
   const tp = { topic: 'orders', partition: 0 }
-  const busyMs = 400
+  const busyMs = 1600
   const options = { commitIntervalMs: 10 }
 
   /** A worker that was given an order every 5 ms. */
@@ -217,7 +218,7 @@ describe("the group's offsets", () => {
 
   test('go with few of the transactions of a busy task, and are there when it has become idle', async () => {
     const { group, orders, commits } = await busyGroup()
-    expect(commits('endTxn')).toBeGreaterThan(30)
+    expect(commits('endTxn')).toBeGreaterThan(120)
     expect(commits('txnOffsetCommit')).toBeGreaterThanOrEqual(3)
     expect(commits('txnOffsetCommit')).toBeLessThan(7)
     await group.scheduler.advance(110)
@@ -227,9 +228,9 @@ describe("the group's offsets", () => {
     expect(commits('endTxn')).toBe(ended)
   })
 
-  test('go with every transaction that follows sooner than the one before it took', async () => {
+  test('go with every transaction that follows while the one before it may still be ending', async () => {
     const { commits } = await busyGroup(20)
-    expect(commits('endTxn')).toBeGreaterThan(15)
+    expect(commits('endTxn')).toBeGreaterThan(60)
     // the first one comes after a time without any
     expect(commits('txnOffsetCommit')).toBeGreaterThanOrEqual(commits('endTxn') - 1)
   })
