@@ -76,7 +76,7 @@ export const MAX_INPUT_BYTES = 8 * 1024 * 1024
 
 export const defaults = {
   topicPrefix: '',
-  commitIntervalMs: 20,
+  commitIntervalMs: 15,
   backlogCommitIntervalMs: 200,
   storeIntervalMs: 1000,
   backlogStoreIntervalMs: 30_000,

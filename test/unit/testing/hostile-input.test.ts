@@ -415,6 +415,8 @@ describe('one by one', () => {
 
   it('what can not be stored is noticed where a commit packs it, not where a message of the same commit forgets it', async () => {
     const records = [
+      // A task that was idle commits at once; what comes next waits for the next moment, and has it in common.
+      good('b'),
       at('a', json({ account: 'a', add: 1, mischief: 'keeps a function' })),
       at('a', json({ account: 'a', add: 2, mischief: 'forgets' })),
     ]
@@ -422,8 +424,9 @@ describe('one by one', () => {
       const { letters, outputs } = await check(records, 1, pauses)
       return [letters.map(({ code, offset }) => [code, offset]), outputs.map(({ message }) => message)]
     }
-    expect(await outcome([])).toEqual([[], [{ account: 'a', sum: 3 }]])
-    expect(await outcome([0])).toEqual([[['STATE_NOT_PACKABLE', 0]], [{ account: 'a', sum: 2 }]])
+    const b = { account: 'b', sum: 1 }
+    expect(await outcome([])).toEqual([[], [b, { account: 'a', sum: 3 }]])
+    expect(await outcome([1])).toEqual([[['STATE_NOT_PACKABLE', 1]], [b, { account: 'a', sum: 2 }]])
   })
 
   it.each(accounts)('the key %j is a key like others, again and again', async (name) => {
