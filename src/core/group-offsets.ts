@@ -16,10 +16,10 @@ export interface OffsetsAge {
 }
 
 /** The group is this much behind at most. */
-export const MAX_BEHIND_MS = 500
-export const MAX_BEHIND_MESSAGES = 1000
+const MAX_BEHIND_MS = 500
+const MAX_BEHIND_MESSAGES = 1000
 /** Once there was no transaction for so long, the group is not behind any more. */
-export const QUIET_MS = 100
+const QUIET_MS = 100
 /**
  * An end is answered when the coordinator has written that the transaction will be committed. Behind that come the markers,
  * and that they are there: two more writes of that kind.
@@ -35,3 +35,7 @@ export const takesOffsets = ({ sinceMs, messages, sinceTransactionMs, endingMs }
   messages >= MAX_BEHIND_MESSAGES ||
   sinceTransactionMs >= QUIET_MS ||
   sinceTransactionMs < endingMs * WRITES_BEHIND_END
+
+/** When a task that has nothing to commit gives the group its positions, on the clock of both: when it last did, and last committed. */
+export const offsetsDueMs = (givenMs: number, committedMs: number): number =>
+  Math.min(givenMs + MAX_BEHIND_MS, committedMs + QUIET_MS)

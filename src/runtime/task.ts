@@ -15,7 +15,7 @@
 import { errorKinds, isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
 import { nextCommitMs } from '../core/commit-pace.js'
 import type { CommitRecord, Positions } from '../core/commit-record.js'
-import { QUIET_MS, takesOffsets } from '../core/group-offsets.js'
+import { offsetsDueMs, takesOffsets } from '../core/group-offsets.js'
 import { Input } from '../core/input.js'
 import { Merge } from '../core/merge.js'
 import { OpenTransactionWatch } from '../core/open-transaction-watch.js'
@@ -456,7 +456,7 @@ export class Task {
   /** Undefined: there is nothing to commit. */
   #commitDueMs(running: Running): number | undefined {
     const { group, lastCommitMs } = running
-    if (!isDirty(running)) return group && isBehind(group, running) ? lastCommitMs + QUIET_MS : undefined
+    if (!isDirty(running)) return group && isBehind(group, running) ? offsetsDueMs(group.atMs, lastCommitMs) : undefined
     if (this.#isFull(running)) return 0
     return nextCommitMs(this.env.options, this.isBacklogged ? this.env.backlogs() : 0, lastCommitMs)
   }

@@ -123,7 +123,7 @@ export const plantedFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: task,
-        find: 'return group && isBehind(group, running) ? lastCommitMs + QUIET_MS : undefined',
+        find: 'return group && isBehind(group, running) ? offsetsDueMs(group.atMs, lastCommitMs) : undefined',
         replace: 'return undefined',
       },
     ],

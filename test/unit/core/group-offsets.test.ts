@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest'
-import { takesOffsets } from '../../../src/core/group-offsets.js'
+import { describe, expect, it, test } from 'vitest'
+import { offsetsDueMs, takesOffsets } from '../../../src/core/group-offsets.js'
 
 const fresh = { sinceMs: 20, messages: 5, sinceTransactionMs: 17, endingMs: 1 }
 
@@ -18,4 +18,10 @@ describe('a commit', () => {
   ])('%s', (_, age, expected) => {
     expect(takesOffsets(age)).toBe(expected)
   })
+})
+
+test('a task with nothing to commit gives the group its positions 100 ms after its last commit, or 500 ms after it last did', () => {
+  expect(offsetsDueMs(1000, 1000)).toBe(1100)
+  expect(offsetsDueMs(1000, 1399)).toBe(1499)
+  expect(offsetsDueMs(1000, 1490)).toBe(1500)
 })
