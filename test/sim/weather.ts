@@ -46,6 +46,10 @@ const crashPoints: ReadonlySet<Api> = new Set<Api>([
   'leaveGroup',
 ])
 
+const requestFaults = ['request-lost', 'answer-lost', 'cut', 'refused'] as const
+/** An end that comes late meets the transaction behind it: worth more than its share, for it has to hit few milliseconds. */
+const endFaults = [...requestFaults, 'cut', 'cut', 'cut', 'cut'] as const
+
 const groupRequests: ReadonlySet<Api> = new Set<Api>(['joinGroup', 'syncGroup', 'heartbeat', 'leaveGroup'])
 
 export interface WeatherEvents {
@@ -110,12 +114,12 @@ export class Weather implements Faults {
     const toBrokerMs = random.chance(climate.lateRate) ? random.between(100, 15_000) : this.#about(climate.latencyMs)
     const toClientMs = random.chance(climate.lateRate) ? random.between(100, 5_000) : this.#about(climate.latencyMs)
     let fault: Fate['fault']
-    if (random.chance(climate.faultRate))
-      fault = random.pick(['request-lost', 'answer-lost', 'cut', 'refused'] as const)
+    const ends = request.api === 'endTxn'
+    if (random.chance(climate.faultRate * (ends ? 2 : 1))) fault = random.pick(ends ? endFaults : requestFaults)
     // What is under way still when its sender has given up on it comes late, and must change nothing.
     if (fault === 'cut')
       return {
-        toBrokerMs: random.pick([toBrokerMs, random.between(1, 50), random.between(1, 3_000)]),
+        toBrokerMs: random.pick([toBrokerMs, random.between(1, 50), random.between(1, ends ? 400 : 3_000)]),
         toClientMs,
         fault,
       }
