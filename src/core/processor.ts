@@ -50,8 +50,8 @@ export class Retake extends Error {
 
 export interface Collected {
   readonly records: readonly OutgoingRecords[]
-  /** Of state objects. */
-  readonly changes: Changes
+  /** Of state objects: what `records` says of them. */
+  readonly changes: readonly Changes[]
   readonly deadLetters: readonly DeadLetter[]
   readonly messages: number
 }
@@ -128,20 +128,18 @@ export class Processor {
 
   /** Everything of this interval; what comes after belongs to the next. Throws Retake in normal mode. */
   collect(commit: CommitRecord, nowMs: number): Collected {
-    let changes: Changes
+    const { changelog, partition } = this.plan
+    const writer = new RecordWriter(changelog?.maxMessageBytes ?? 0)
+    let changes: readonly Changes[]
     try {
-      changes = this.#states.collect()
+      changes = this.#states.collect(writer, nowMs)
     } catch (error) {
+      if (isPotorooError(error) && error.code === 'INTERNAL') throw error
       throw new Retake(messageOf(error), { cause: error })
     }
     const { deadLetters } = this.#outbox
     const records = this.#outbox.take()
-    const { changelog, partition } = this.plan
     if (changelog !== undefined) {
-      const writer = new RecordWriter(changelog.maxMessageBytes)
-      const { bytes, count } = changes
-      for (let i = 0; i < count; i++)
-        writer.appendPair(nowMs, bytes, changes.keyStart(i), changes.keyEnd(i), changes.valueEnd(i))
       // The commit record is the last: the store's position is its position.
       writer.append(nowMs, COMMIT_KEY, encodeCommitRecord(commit))
       records.unshift({ topic: changelog.topic, partition, chunks: writer.take() })

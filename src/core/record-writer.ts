@@ -3,12 +3,15 @@ import { copyBytes } from './copy-bytes.js'
 import { BATCH_HEADER_BYTES, type RecordChunk, type RecordHeader } from './record-format.js'
 
 const EMPTY = Buffer.alloc(0)
-/** Chunks start with that much memory, or as much as the chunk before had. */
+/** Chunks start with that much memory, or as much as the chunk before had, or as is expected to come. */
 const FIRST_BUFFER_BYTES = 4096
 /** The optimistic write of a text that turns out not to be ASCII needs room to show itself: see `writeText`. */
 const SLACK_BYTES = 16
 /** Up to here a loop is faster than a call of the native code. */
 const SHORT_BYTES = 32
+
+/** What a chunk is while records are written to it. */
+type OpenChunk = { -readonly [Field in keyof RecordChunk]: RecordChunk[Field] }
 
 /**
  * Writes records into chunks, of which each becomes one batch.
@@ -28,6 +31,11 @@ export class RecordWriter {
   #closedBytes = 0
   #closedCount = 0
   #nextBufferBytes = FIRST_BUFFER_BYTES
+  #chunk: OpenChunk | undefined
+  #keyStart = 0
+  #valueStart = 0
+
+  #expectedBytes = 0
 
   constructor(private readonly maxBatchBytes: number) {}
 
@@ -47,6 +55,24 @@ export class RecordWriter {
   /** The size of all batches together. */
   get bytes(): number {
     return this.#closedBytes + (this.#inChunk === 0 ? 0 : this.#end)
+  }
+
+  /** What the record that was appended last is in: its `bytes` are another Buffer when it grows. Whole when it was taken. */
+  get chunk(): RecordChunk | undefined {
+    return this.#chunk
+  }
+
+  /** Where `appendPair` put the last key, and the last value, in that chunk. */
+  get keyStart(): number {
+    return this.#keyStart
+  }
+  get valueStart(): number {
+    return this.#valueStart
+  }
+
+  /** About as many are coming, in all: then chunks have the memory that they need from the start. */
+  expect(bytes: number): void {
+    this.#expectedBytes = bytes
   }
 
   /**
@@ -96,9 +122,9 @@ export class RecordWriter {
       if (!this.#beginChunk(timestampMs, batchAlone(keyBytes, valueBytes, 1))) return false
     const buffer = this.#buffer
     let at = this.#writeHead(timestampMs, keyBytes, valueBytes, 1)
-    at = writeVarint(buffer, at, keyBytes)
+    at = this.#keyStart = writeVarint(buffer, at, keyBytes)
     at = copyBytes(bytes, keyStart, keyEnd, buffer, at)
-    at = writeVarint(buffer, at, valueBytes)
+    at = this.#valueStart = writeVarint(buffer, at, valueBytes)
     if (valueBytes > 0) at = copyBytes(bytes, keyEnd, valueEnd, buffer, at)
     buffer[at++] = 0 // headers
     this.#written(timestampMs, at)
@@ -115,6 +141,7 @@ export class RecordWriter {
 
   discard(): void {
     this.#buffer = EMPTY
+    this.#chunk = undefined
     this.#end = BATCH_HEADER_BYTES
     this.#inChunk = 0
     this.#closed = []
@@ -123,14 +150,12 @@ export class RecordWriter {
   }
 
   #close(): void {
-    if (this.#inChunk === 0) return
-    this.#closed.push({
-      bytes: this.#buffer,
-      end: this.#end,
-      count: this.#inChunk,
-      baseTimestampMs: this.#baseTimestampMs,
-      maxTimestampMs: this.#maxTimestampMs,
-    })
+    const chunk = this.#chunk
+    if (this.#inChunk === 0 || chunk === undefined) return
+    chunk.end = this.#end
+    chunk.count = this.#inChunk
+    chunk.maxTimestampMs = this.#maxTimestampMs
+    this.#closed.push(chunk)
     this.#closedBytes += this.#end
     this.#closedCount += this.#inChunk
     this.#nextBufferBytes = Math.max(FIRST_BUFFER_BYTES, this.#end + SLACK_BYTES)
@@ -143,8 +168,8 @@ export class RecordWriter {
   #beginChunk(timestampMs: number, alone: number): boolean {
     if (alone > this.maxBatchBytes) return false
     this.#close()
-    this.#baseTimestampMs = timestampMs
-    this.#maxTimestampMs = timestampMs
+    this.#baseTimestampMs = this.#maxTimestampMs = timestampMs
+    this.#chunk = { bytes: EMPTY, end: 0, count: 0, baseTimestampMs: timestampMs, maxTimestampMs: timestampMs }
     return this.#makeRoom(alone)
   }
 
@@ -168,10 +193,12 @@ export class RecordWriter {
   }
 
   #grow(needed: number): void {
-    const wanted = Math.max(this.#buffer.length * 2, this.#nextBufferBytes)
+    const left = this.#expectedBytes - this.#closedBytes
+    const wanted = Math.max(this.#buffer.length * 2, left > 0 ? left : this.#nextBufferBytes)
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(wanted, this.maxBatchBytes + SLACK_BYTES)))
     if (this.#inChunk > 0) this.#buffer.copy(grown, BATCH_HEADER_BYTES, BATCH_HEADER_BYTES, this.#end)
     this.#buffer = grown
+    if (this.#chunk !== undefined) this.#chunk.bytes = grown
   }
 
   /** False: a text is not as many bytes as was said; nothing was appended. */

@@ -16,15 +16,18 @@
 import type { StateDefinition } from '../api/definition.js'
 import { PotorooError } from '../errors.js'
 import { byteString, type ByteString } from './byte-string.js'
-import { Changes } from './changes.js'
+import { Changes, GatheredChanges } from './changes.js'
 import { sameBytes } from './copy-bytes.js'
 import { pack, packer, unpackRange } from './packing.js'
+import type { RecordWriter } from './records.js'
 import { KeyPrefix, MAX_AHEAD, NOWHERE, StateMemory } from './state-memory.js'
 
 /** In the place of a live object: it does not exist any more. */
 const FORGOTTEN = Object.freeze({})
 /** How many are live at most. So many are enough for hot ones, and few for the garbage collector. */
 const MAX_LIVE = 1024
+/** For what stands in front of records, and the commit record behind them. */
+const SPARE_BYTES = 1024
 /** A record is no live one, or nothing was noted down of it. */
 const NONE = -1
 const NOTHING = Buffer.alloc(0)
@@ -112,11 +115,13 @@ export class StateTable {
   /** The one that was touched last. */
   #last: Live | undefined
   /** Values of records in memory as they were, without keys. */
-  readonly #noted = new Changes()
+  readonly #noted = new GatheredChanges()
   /** Collected, not committed. */
-  #collected: Changes | undefined
-  #lastChanges: Changes | undefined
-  /** Committed, not stored, commit by commit. */
+  #collected: readonly Changes[] | undefined
+  /** What the last commit had: changes in its first part, and bytes of records for each that was touched. */
+  #lastCount = 0
+  #lastBytes = 0
+  /** Committed, not stored, in the order of the commits. */
   #unstored: Changes[] = []
   #unstoredBytes = 0
   #batch = 1
@@ -196,27 +201,32 @@ export class StateTable {
   }
 
   /**
-   * What this interval changed; the next interval begins. A state object whose bytes are as before, or that is as it would
-   * begin, is not among it. `committed` is to be called before the next `collect`. Throws as `settle`: then `retake`.
+   * What this interval changed, as records of the changelog; the next interval begins. A state object whose bytes are as
+   * before, or that is as it would begin, is not among it. `committed` is to be called before the next `collect`. Throws as
+   * `settle`: then `retake`.
    */
-  collect(): Changes {
+  collect(writer: RecordWriter, timestampMs: number): readonly Changes[] {
     this.#putAll()
-    const changes = new Changes(this.#lastChanges)
     const memory = this.#memory
     const touched = this.#touched
+    const parts: Changes[] = []
+    writer.expect(Math.ceil(touched.count * this.#lastBytes) + SPARE_BYTES)
     for (let i = 0; i < touched.count; i++) {
       const place = touched.place(i)
       memory.setLive(place, 0)
       const noted = touched.noted(i)
       // what was put once is another value than before, or it would not have been
-      if (noted !== NONE && (touched.puts(i) === 1 || !this.#isAsNoted(place, noted))) this.#addChange(changes, place)
+      if (noted === NONE || (touched.puts(i) !== 1 && this.#isAsNoted(place, noted))) continue
+      this.#write(writer, timestampMs, place, parts, touched.count - i)
     }
-    this.#collected = this.#lastChanges = changes
+    this.#lastCount = parts[0]?.count ?? 0
+    this.#lastBytes = writer.bytes / Math.max(1, touched.count)
+    this.#collected = parts
     this.#nextInterval()
-    return changes
+    return parts
   }
 
-  /** What is committed and not stored, in bytes. */
+  /** What is committed and not stored, in bytes of memory. */
   get unstoredBytes(): number {
     return this.#unstoredBytes
   }
@@ -228,11 +238,11 @@ export class StateTable {
 
   /** The log has what was collected last; the store is to have it some time. */
   committed(): void {
-    const changes = this.#collected
+    for (const part of this.#collected ?? []) {
+      this.#unstored.push(part)
+      this.#unstoredBytes += part.bytes.length
+    }
     this.#collected = undefined
-    if (changes === undefined) return
-    this.#unstored.push(changes)
-    this.#unstoredBytes += changes.sizeInBytes
   }
 
   /** What the store is to have, as of the last commit; not while one is under way. `stored` it afterwards. */
@@ -261,7 +271,7 @@ export class StateTable {
         place = this.#memory.put(
           place,
           noted.isDeletion(was) ? undefined : noted.bytes,
-          noted.keyEnd(was),
+          noted.valueStart(was),
           noted.valueEnd(was),
         )
       this.#memory.setLive(place, 0)
@@ -401,20 +411,30 @@ export class StateTable {
       start,
       start + length,
       noted.bytes,
-      noted.keyEnd(index),
+      noted.valueStart(index),
       noted.valueEnd(index),
     )
   }
 
-  #addChange(changes: Changes, place: number): void {
+  /** Appends the record of a change, and notes it down: each chunk of the writer's is a part. `left` are coming at most. */
+  #write(writer: RecordWriter, timestampMs: number, place: number, parts: Changes[], left: number): void {
     const memory = this.#memory
-    const bytes = memory.bytesOf(place)
     const length = memory.valueBytes(place)
     const [keyStart, keyEnd] = [memory.keyStart(place), memory.keyEnd(place)]
+    const valueEnd = length < 0 ? -1 : keyEnd + length
+    const { chunk } = writer
+    if (!writer.appendPair(timestampMs, memory.bytesOf(place), keyStart, keyEnd, valueEnd))
+      throw new PotorooError('INTERNAL', 'the changelog does not take what was found to fit')
+    if (writer.chunk !== undefined && writer.chunk !== chunk)
+      parts.push(new Changes(writer.chunk, Math.min(this.#lastCount, left)))
+    const part = parts.at(-1)
+    if (part === undefined) throw new PotorooError('INTERNAL', 'a change is in no chunk')
     const before = memory.partIn(this.#batch, place)
     if (before >= 0) this.#unstored[before]?.supersede(memory.changeOf(place))
-    memory.setBatch(place, this.#batch, this.#unstored.length, changes.count)
-    changes.add(bytes, keyStart, keyEnd, length < 0 ? undefined : bytes, keyEnd, keyEnd + length)
+    memory.setBatch(place, this.#batch, this.#unstored.length + parts.length - 1, part.count)
+    const at = writer.keyStart
+    const valueAt = writer.valueStart
+    part.note(at, at + keyEnd - keyStart, valueAt, length < 0 ? -1 : valueAt + length)
   }
 
   #nextInterval(): void {

@@ -73,7 +73,8 @@ export class ChangesToWrite {
     const key = this.#key
     const value = this.#value
     key.start = part.keyStart(index)
-    key.end = value.start = part.keyEnd(index)
+    key.end = part.keyEnd(index)
+    value.start = part.valueStart(index)
     value.end = part.valueEnd(index)
     if (part.isDeletion(index)) void database.remove(key)
     else void database.put(key, value)

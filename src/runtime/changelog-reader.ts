@@ -12,7 +12,7 @@
  *    `delete.retention.ms` is too long, for the time may have been another process's; when it is this one's, all of it.
  */
 import { changelogOwner, subTopologyIn } from '../core/changelog-identity.js'
-import { Changes } from '../core/changes.js'
+import { GatheredChanges } from '../core/changes.js'
 import { COMMIT_KEY, decodeCommitRecord, isCommitKey, type CommitRecord } from '../core/commit-record.js'
 import { RecordCursor } from '../core/records.js'
 import { PotorooError } from '../errors.js'
@@ -109,7 +109,7 @@ export class ChangelogReader implements FetchInput {
   readonly #begunMs: number
   #toldAtEndMs: number
   #records = 0
-  #slice = new Changes()
+  #slice = new GatheredChanges()
   #writing: Promise<void> | undefined
   #written: CommitRecord | undefined
   #verified: boolean
@@ -250,7 +250,7 @@ export class ChangelogReader implements FetchInput {
     const isOld = this.#whole.wallMs - this.#toldAtEndMs >= AT_END_AGAIN_MS
     if (this.#slice.count === 0 && this.#commit === this.#written && !isOld) return
     const changes = this.#slice
-    this.#slice = new Changes(changes)
+    this.#slice = new GatheredChanges(changes)
     this.#written = this.#commit
     this.#toldAtEndMs = this.#whole.wallMs
     this.#writing = this.#store.write([changes], this.#meta(this.#whole.wallMs))

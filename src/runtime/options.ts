@@ -11,7 +11,7 @@ export interface RuntimeOptions {
   /** Put in front of the names of topics, group and transactional ids. Default ''. */
   readonly topicPrefix: string
   /**
-   * How long the changes of messages are gathered before they are committed, ms, 1 to 10,000; default 20. Downstream
+   * How long the changes of messages are gathered before they are committed, ms, 1 to 10,000; default 15. Downstream
    * sees an output this much later at most; every commit costs one transaction per busy task.
    */
   readonly commitIntervalMs: number

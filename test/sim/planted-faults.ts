@@ -240,7 +240,7 @@ export const plantedFaults: readonly PlantedFault[] = [
       {
         file: task,
         find: commitCall,
-        replace: `if (this.holder.store?.meta()) await this.holder.store.write([collected.changes], undefined)\n      ${commitCall}`,
+        replace: `if (this.holder.store?.meta()) await this.holder.store.write(collected.changes, undefined)\n      ${commitCall}`,
       },
     ],
   },

@@ -127,6 +127,7 @@ const at = (collected: Collected, name: string) =>
   readChunks(collected.records.filter(({ topic: t }) => t === name).flatMap(({ chunks }) => chunks))
 const outputs = (collected: Collected): unknown[] =>
   at(collected, 'results').map(({ value }) => (JSON.parse(value ?? '') as { n: number }).n)
+const changed = ({ changes }: Collected): number => changes.flatMap((part) => [...part]).length
 const codes = (collected: Collected) => at(collected, 'dead').map(({ headers }) => headers[deadLetterHeaders.code])
 
 describe('Processor', () => {
@@ -154,9 +155,9 @@ describe('Processor', () => {
   })
 
   it('does not write what is as before, nor what no message has changed yet', () => {
-    expect(bench.feed({ key: 'a', add: 0 }).run().changes.count).toBe(0)
-    expect(bench.feed({ key: 'a', add: 5 }).run().changes.count).toBe(1)
-    expect(bench.feed({ key: 'a', add: 1 }, { key: 'a', add: -1 }).run().changes.count).toBe(0)
+    expect(changed(bench.feed({ key: 'a', add: 0 }).run())).toBe(0)
+    expect(changed(bench.feed({ key: 'a', add: 5 }).run())).toBe(1)
+    expect(changed(bench.feed({ key: 'a', add: 1 }, { key: 'a', add: -1 }).run())).toBe(0)
   })
 
   it('reads a state object back from the store when the cache has forgotten it', () => {
@@ -188,7 +189,7 @@ describe('Processor', () => {
     const collected = bench.feed({ key: 'a', add: 1, forget: true }).run()
     expect(at(collected, 'changelog')[0]).toMatchObject({ key: 'counts\0a', value: null })
     expect(outputs(bench.feed({ key: 'a', add: 2 }).run())).toEqual([2])
-    expect(bench.feed({ key: 'a', forget: true }, { key: 'a', add: 7 }).run().changes.count).toBe(1)
+    expect(changed(bench.feed({ key: 'a', forget: true }, { key: 'a', add: 7 }).run())).toBe(1)
     expect(outputs(bench.feed({ key: 'a' }).run())).toEqual([7])
   })
 

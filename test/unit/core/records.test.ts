@@ -406,6 +406,50 @@ describe('a writer', () => {
     }
   })
 
+  test('says where keys and values are, in chunks that grow, and that no other record moves', () => {
+    const pair = fc.tuple(fc.uint8Array({ maxLength: 200 }), fc.option(fc.uint8Array({ maxLength: 200 })))
+    fc.assert(
+      fc.property(fc.array(pair, { size: '+1' }), fc.integer({ min: 500, max: 5000 }), (pairs, max) => {
+        const writer = new RecordWriter(max)
+        writer.expect(max % 3 === 0 ? 0 : max - 400)
+        const said = pairs.map(([key, value]) => {
+          const bytes = Buffer.concat([Buffer.from('-'), key, value ?? Buffer.alloc(0)])
+          const keyEnd = 1 + key.length
+          expect(writer.appendPair(1, bytes, 1, keyEnd, value === null ? -1 : bytes.length)).toBe(true)
+          return { chunk: writer.chunk, keyStart: writer.keyStart, valueStart: writer.valueStart }
+        })
+        const chunks = writer.take()
+        expect(chunks).toEqual([...new Set(said.map(({ chunk }) => chunk))])
+        for (const [i, [key, value]] of pairs.entries()) {
+          const { chunk, keyStart, valueStart } = said[i] ?? expect.fail()
+          const at = (start: number, length: number) => hex(chunk?.bytes.subarray(start, start + length) ?? null)
+          expect(at(keyStart, key.length)).toBe(hex(key))
+          if (value !== null) expect(at(valueStart, value.length)).toBe(hex(value))
+        }
+        const read = chunks.flatMap((chunk) => readAll(batchOf(chunk))).map(({ key, value }) => [key, value])
+        expect(read).toEqual(pairs.map(([key, value]) => [hex(key), hex(value)]))
+      }),
+    )
+  })
+
+  test('has memory for what is expected from the start, of no more than a batch', () => {
+    const value = 'x'.repeat(90)
+    const alone = RecordWriter.bytesAlone(null, value) - BATCH_HEADER_BYTES
+    const writer = new RecordWriter(100 * alone)
+    writer.expect(150 * alone)
+    const memory = new Set<Buffer | undefined>()
+    for (let i = 0; i < 148; i++) {
+      writer.append(0, null, value)
+      memory.add(writer.chunk?.bytes)
+    }
+    // never larger ones in their places
+    expect(memory.size).toBe(2)
+    const chunks = writer.take()
+    const sizes = chunks.map(({ bytes }) => Math.round(bytes.length / alone))
+    expect(sizes).toEqual([100, 50])
+    expect(writer.chunk).toBe(undefined)
+  })
+
   test('empties itself when taken, and never writes again to what it handed over', () => {
     const writer = new RecordWriter(10_000)
     writer.append(1, 'first', 'value')

@@ -1,11 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { stateDefinition } from '../../../src/api/state-object.js'
-import type { ByteString } from '../../../src/core/byte-string.js'
+import { bytesOf, type ByteString } from '../../../src/core/byte-string.js'
+import type { Change } from '../../../src/core/changes.js'
 import { pack, unpack } from '../../../src/core/packing.js'
+import { RecordWriter } from '../../../src/core/records.js'
 import { storeKeyOf } from '../../../src/core/store-key.js'
 import { MAX_AHEAD, NOWHERE, StateTable, type Unstored } from '../../../src/core/state-table.js'
 import { stateObject } from '../../../src/index.js'
+import { readChunks } from '../../support/records.js'
 
 interface Count {
   n: number
@@ -18,6 +21,23 @@ const definitions = ['counts', 'others'].map((name) =>
   ),
 )
 const MAX_VALUE_BYTES = 3000
+/** One record of that fits in; so the changes of many objects are in several chunks. */
+const MAX_BATCH_BYTES = 3200
+
+/** The changes of a commit, which are to be what its records say. */
+function collect(table: StateTable): readonly Change[] {
+  const writer = new RecordWriter(MAX_BATCH_BYTES)
+  const parts = table.collect(writer, 7)
+  const chunks = writer.take()
+  const changes = parts.flatMap((part) => [...part])
+  expect(parts.map(({ count }) => count)).toEqual(chunks.map(({ count }) => count))
+  const texts = changes.map(({ key, value }) => [
+    bytesOf(key).toString(),
+    value === undefined ? null : bytesOf(value).toString(),
+  ])
+  expect(texts).toEqual(readChunks(chunks).map(({ key, value }) => [key, value]))
+  return changes
+}
 
 /** A table beside what it has to give, calculated plainly: a Map for the log, one for the interval, one for the store. */
 class Model {
@@ -74,7 +94,7 @@ class Model {
   }
 
   commit(): void {
-    const got = new Map([...this.table.collect()].map(({ key, value }) => [key, value]))
+    const got = new Map(collect(this.table).map(({ key, value }) => [key, value]))
     const beginning = pack(definitions[0] ?? expect.fail(), { n: 0 })
     for (const [key, state] of this.interval) {
       const value = state && pack(definitions[0] ?? expect.fail(), state)
@@ -219,7 +239,7 @@ describe('a state table', () => {
     for (const key of ['1', '2']) touch(key)
     touch('3').n = 7
     const begun = packed
-    const changes = [...table.collect()]
+    const changes = collect(table)
     expect(begun).toBe(packs)
     // those that no message changed are not among them
     expect(changes.map(({ key, value }) => [key, value && unpack(definition, value, '')])).toEqual([

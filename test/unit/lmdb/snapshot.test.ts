@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { Changes } from '../../../src/core/changes.js'
+import { GatheredChanges } from '../../../src/core/changes.js'
 import { openStore } from '../../../src/lmdb/store.js'
 import { openStateStores, type StateStoresOptions } from '../../../src/lmdb/stores.js'
 import type { Snapshot } from '../../../src/ports/peers.js'
@@ -65,7 +65,7 @@ function sent(
 async function filled(): Promise<Opened & { store: StateStore }> {
   const opened = await open()
   const store = await opened.stores.open('symbol_0')
-  await store.write([Changes.of(objects('a'))], metaAt(1))
+  await store.write([GatheredChanges.of(objects('a'))], metaAt(1))
   return { ...opened, store }
 }
 
@@ -73,7 +73,7 @@ describe('a snapshot', () => {
   it('is the store as it was, whatever is written meanwhile, and can be adopted elsewhere', async () => {
     const from = await filled()
     const written = from.stores.snapshot('symbol_0')
-    const later = from.store.write([Changes.of(objects('b'))], metaAt(2))
+    const later = from.store.write([GatheredChanges.of(objects('b'))], metaAt(2))
     const snapshot = await written
     await later
     const to = await open()
@@ -83,7 +83,7 @@ describe('a snapshot', () => {
     expect([1, 2]).toContain(position)
     expect(store.size()).toBe(3000)
     for (let i = 0; i < 3000; i++) expect(value(store, `k${String(i)}`)).toBe((position === 1 ? 'a' : 'b').repeat(20))
-    await store.write([Changes.of(objects('c'))], metaAt(3))
+    await store.write([GatheredChanges.of(objects('c'))], metaAt(3))
     expect(value(store, 'k7')).toBe('c'.repeat(20))
     expect(left(from.directory)).toEqual([])
     expect(left(to.directory)).toEqual([])
@@ -116,7 +116,7 @@ describe('a snapshot', () => {
 
   it('is waited for when the store is closed: the file must not be unmapped under it', async () => {
     const store = await openStore({ directory: temporaryFolder(), logger: silentLogger, bootId: 'boot-1' })
-    await store.write([Changes.of(objects('a', 50_000))], metaAt(1))
+    await store.write([GatheredChanges.of(objects('a', 50_000))], metaAt(1))
     const copy = temporaryFolder()
     let copied = false
     const copying = store.copyTo(copy).then(() => (copied = true))
@@ -134,7 +134,7 @@ describe('a snapshot', () => {
     await expect(stores.snapshot('symbol_1')).rejects.toMatchObject({ code: 'STORE_FAILED' })
     let free = 1e12
     const tight = await open({ freeBytes: () => free })
-    await (await tight.stores.open('symbol_0')).write([Changes.of(objects('a'))], metaAt(1))
+    await (await tight.stores.open('symbol_0')).write([GatheredChanges.of(objects('a'))], metaAt(1))
     free = 1e6
     await expect(tight.stores.snapshot('symbol_0')).rejects.toMatchObject({ code: 'STORE_FAILED' })
     expect(left(tight.directory)).toEqual([])
@@ -150,7 +150,7 @@ describe('adopt', () => {
   async function holder(): Promise<Opened> {
     const opened = await open()
     const store = await opened.stores.open('symbol_0')
-    await store.write([Changes.of(objects('old', 10))], metaAt(0))
+    await store.write([GatheredChanges.of(objects('old', 10))], metaAt(0))
     await store.close()
     return opened
   }

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { open as openLmdb } from 'lmdb'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { Changes } from '../../../src/core/changes.js'
+import { GatheredChanges } from '../../../src/core/changes.js'
 import { byteString, bytesOf, type ByteString } from '../../../src/core/byte-string.js'
 import { checkDataFile } from '../../../src/lmdb/data-file.js'
 import { MAX_KEY_BYTES, openStore, type LmdbStore, type StoreOptions } from '../../../src/lmdb/store.js'
@@ -47,7 +47,7 @@ describe('a store', () => {
     for (let i = 1; i <= 50; i++) {
       // a read just before: LMDB would go on showing what was there then
       expect(value(store, 'k')).toBe(i === 1 ? undefined : String(i - 1))
-      await store.write([Changes.of([put('k', String(i)), put(`k${String(i)}`, '')])], metaAt(i))
+      await store.write([GatheredChanges.of([put('k', String(i)), put(`k${String(i)}`, '')])], metaAt(i))
       expect(value(store, 'k')).toBe(String(i))
       expect(value(store, `k${String(i)}`)).toBe('')
       expect(store.meta()).toEqual(metaAt(i))
@@ -63,13 +63,13 @@ describe('a store', () => {
   it('leaves the positions as they are where a write has none', async () => {
     const directory = temporaryFolder()
     const store = await open(directory)
-    await store.write([Changes.of([put('a', '1')])], undefined)
+    await store.write([GatheredChanges.of([put('a', '1')])], undefined)
     expect([store.meta(), store.size()]).toEqual([undefined, 1])
     await store.close()
     const again = await open(directory)
     expect([again.meta(), again.size()]).toEqual([undefined, 1])
-    await Promise.all([again.write([], metaAt(1)), again.write([Changes.of([put('b', '1')])], undefined)])
-    await again.write([Changes.of([put('c', '1')])], undefined)
+    await Promise.all([again.write([], metaAt(1)), again.write([GatheredChanges.of([put('b', '1')])], undefined)])
+    await again.write([GatheredChanges.of([put('c', '1')])], undefined)
     expect([again.meta(), again.size()]).toEqual([metaAt(1), 3])
     await again.close()
     expect((await open(directory)).meta()).toEqual(metaAt(1))
@@ -77,9 +77,12 @@ describe('a store', () => {
 
   it('deletes, also what is not there, and lets the last change of a key win', async () => {
     const store = await open(temporaryFolder())
-    await store.write([Changes.of([put('a', '1'), put('b', '1'), put('c', '1'), put('c', undefined)])], metaAt(1))
     await store.write(
-      [Changes.of([put('a', undefined), put('absent', undefined), put('b', undefined), put('b', '2')])],
+      [GatheredChanges.of([put('a', '1'), put('b', '1'), put('c', '1'), put('c', undefined)])],
+      metaAt(1),
+    )
+    await store.write(
+      [GatheredChanges.of([put('a', undefined), put('absent', undefined), put('b', undefined), put('b', '2')])],
       metaAt(2),
     )
     expect(['a', 'b', 'c', 'absent'].map((name) => value(store, name))).toEqual([undefined, '2', undefined, undefined])
@@ -91,7 +94,7 @@ describe('a store', () => {
     const done: number[] = []
     await Promise.all(
       Array.from({ length: 100 }, async (_, i) => {
-        await store.write([Changes.of([put('k', String(i)), put(`k${String(i)}`, 'x')])], metaAt(i))
+        await store.write([GatheredChanges.of([put('k', String(i)), put(`k${String(i)}`, 'x')])], metaAt(i))
         done.push(i)
       }),
     )
@@ -109,7 +112,7 @@ describe('a store', () => {
     )
     const any = byteString(Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)))
     const values = ['', '\xff', any, any.repeat(800), any.repeat(12_000)]
-    await store.write([Changes.of(keys.map((bytes, i) => ({ key: bytes, value: values[i] })))], metaAt(1))
+    await store.write([GatheredChanges.of(keys.map((bytes, i) => ({ key: bytes, value: values[i] })))], metaAt(1))
     await store.close()
     const again = await open(directory)
     for (const [i, bytes] of keys.entries()) expect(again.get(bytes) === values[i]).toBe(true)
@@ -117,7 +120,7 @@ describe('a store', () => {
 
   it('gives copies: what the next read does not overwrite', async () => {
     const store = await open(temporaryFolder())
-    await store.write([Changes.of([put('a', 'aaaa'), put('b', 'bbbb')])], metaAt(1))
+    await store.write([GatheredChanges.of([put('a', 'aaaa'), put('b', 'bbbb')])], metaAt(1))
     const a = store.get(key('a'))
     store.get(key('b'))
     expect(a).toBe('aaaa')
@@ -128,7 +131,9 @@ describe('a store', () => {
     for (const bad of ['', 'k'.repeat(MAX_KEY_BYTES + 1), 'k'.repeat(10_000)]) {
       expect(store.get(bad)).toBeUndefined()
       const changes = [put('a', '1'), { key: bad, value: '1' }]
-      await expect(store.write([Changes.of(changes)], metaAt(1))).rejects.toMatchObject({ code: 'KEY_TOO_LONG' })
+      await expect(store.write([GatheredChanges.of(changes)], metaAt(1))).rejects.toMatchObject({
+        code: 'KEY_TOO_LONG',
+      })
     }
     expect(store.size()).toBe(0)
   })
@@ -138,7 +143,7 @@ describe('a store', () => {
     const mebibyte = '\x01'.repeat(1024 * 1024)
     for (let i = 0; i < 300; i += 20) {
       const written = store.write(
-        [Changes.of(Array.from({ length: 20 }, (_, j) => ({ key: key(String(i + j)), value: mebibyte })))],
+        [GatheredChanges.of(Array.from({ length: 20 }, (_, j) => ({ key: key(String(i + j)), value: mebibyte })))],
         metaAt(i),
       )
       if (i > 0) expect(store.get(key(String(i - 1)))?.length).toBe(mebibyte.length)
@@ -151,8 +156,8 @@ describe('a store', () => {
   it('leaves a file that passes the check, though its last pages were freed in the same transaction', async () => {
     const directory = temporaryFolder()
     const store = await open(directory)
-    await store.write([Changes.of([put('a', '1')])], metaAt(1))
-    await store.write([Changes.of([put('big', 'x'.repeat(500_000)), put('big', undefined)])], metaAt(2))
+    await store.write([GatheredChanges.of([put('a', '1')])], metaAt(1))
+    await store.write([GatheredChanges.of([put('big', 'x'.repeat(500_000)), put('big', undefined)])], metaAt(2))
     checkDataFile(join(directory, 'data.mdb'))
     await store.close()
     expect((await open(directory)).size()).toBe(1)
@@ -160,16 +165,19 @@ describe('a store', () => {
 
   it('does a large write in parts, the positions with the last one: whoever dies in between begins where he was', async () => {
     const store = await open(temporaryFolder())
-    await store.write([Changes.of([put('0', 'old'), put('gone', 'old')])], metaAt(1))
+    await store.write([GatheredChanges.of([put('0', 'old'), put('gone', 'old')])], metaAt(1))
     const numbers = Array.from({ length: 100_000 }, (_, i) => i)
     // two commits, of which the second changes objects of the first
-    const changes = [Changes.of(numbers.map((i) => put(String(i), 'new'))), Changes.of([put('5', 'newer')])]
+    const changes = [
+      GatheredChanges.of(numbers.map((i) => put(String(i), 'new'))),
+      GatheredChanges.of([put('5', 'newer')]),
+    ]
     changes[0]?.supersede(5)
     const directory = temporaryFolder()
     let copying: Promise<void> | undefined
     let turns = 0
     const progress = { isWritten: false }
-    const writing = store.write([...changes, Changes.of([put('gone', undefined)])], metaAt(2)).then(() => {
+    const writing = store.write([...changes, GatheredChanges.of([put('gone', undefined)])], metaAt(2)).then(() => {
       progress.isWritten = true
     })
     for (; !progress.isWritten; turns++) {
@@ -193,8 +201,8 @@ describe('a store', () => {
     const directory = temporaryFolder()
     const store = await open(directory)
     const writes = [
-      store.write([Changes.of([put('a', '1')])], metaAt(1)),
-      store.write([Changes.of([put('b', '1')])], metaAt(2)),
+      store.write([GatheredChanges.of([put('a', '1')])], metaAt(1)),
+      store.write([GatheredChanges.of([put('b', '1')])], metaAt(2)),
     ]
     await Promise.all([store.close(), store.close()])
     await Promise.all(writes)
@@ -217,16 +225,18 @@ describe('a full disk', { timeout: 30_000 }, () => {
     const directory = temporaryFolder()
     let free = 1e12
     const store = await open(directory, { freeBytes: () => free })
-    await store.write([Changes.of([put('a', '1')])], metaAt(1))
+    await store.write([GatheredChanges.of([put('a', '1')])], metaAt(1))
     free = 100_000
     const full = { code: 'STORE_FAILED', message: expect.stringContaining('disk is full') as string }
-    await expect(store.write([Changes.of([put('a', 'x'.repeat(100_000))])], metaAt(2))).rejects.toMatchObject(full)
+    await expect(store.write([GatheredChanges.of([put('a', 'x'.repeat(100_000))])], metaAt(2))).rejects.toMatchObject(
+      full,
+    )
     free = 1e12
-    await expect(store.write([Changes.of([put('b', '1')])], metaAt(3))).rejects.toMatchObject(full)
+    await expect(store.write([GatheredChanges.of([put('b', '1')])], metaAt(3))).rejects.toMatchObject(full)
     expect([value(store, 'a'), value(store, 'b'), store.meta()]).toEqual(['1', undefined, metaAt(1)])
     await store.close()
     const again = await open(directory)
-    await again.write([Changes.of([put('b', '1')])], metaAt(2))
+    await again.write([GatheredChanges.of([put('b', '1')])], metaAt(2))
     expect([value(again, 'a'), value(again, 'b'), again.meta()]).toEqual(['1', '1', metaAt(2)])
   })
 
@@ -277,7 +287,7 @@ describe('a loss of power', () => {
   it('while the store was open makes it damaged; after a clean close it is not', async () => {
     const directory = temporaryFolder()
     const store = await open(directory)
-    await store.write([Changes.of([put('a', '1')])], metaAt(1))
+    await store.write([GatheredChanges.of([put('a', '1')])], metaAt(1))
     // what the next boot finds if the machine goes down now
     const other = temporaryFolder()
     for (const name of ['data.mdb', 'open-since-boot'])
@@ -294,7 +304,7 @@ describe('a loss of power', () => {
   it('cannot be told from a clean close without boot ids: then each write waits for the disk', async () => {
     const directory = temporaryFolder()
     const store = await open(directory, { bootId: undefined })
-    await store.write([Changes.of([put('a', '1')])], metaAt(1))
+    await store.write([GatheredChanges.of([put('a', '1')])], metaAt(1))
     await store.close()
     expect(value(await open(directory, { bootId: undefined }), 'a')).toBe('1')
     // where lmdb writes down the transaction that it has seen to the disk: 0 when it does not look after that
@@ -304,7 +314,7 @@ describe('a loss of power', () => {
   it('is not the death of the process: under the same boot the store is as it was', async () => {
     const directory = temporaryFolder()
     const store = await open(directory)
-    await store.write([Changes.of([put('a', '1')])], metaAt(1))
+    await store.write([GatheredChanges.of([put('a', '1')])], metaAt(1))
     const other = temporaryFolder()
     for (const name of ['data.mdb', 'open-since-boot'])
       writeFileSync(join(other, name), readFileSync(join(directory, name)))
@@ -317,7 +327,7 @@ describe('a damaged store', () => {
     const directory = temporaryFolder()
     const store = await open(directory)
     await store.write(
-      [Changes.of(Array.from({ length: 2000 }, (_, i) => put(`k${String(i)}`, 'x'.repeat(100))))],
+      [GatheredChanges.of(Array.from({ length: 2000 }, (_, i) => put(`k${String(i)}`, 'x'.repeat(100))))],
       metaAt(1),
     )
     await store.close()

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { Changes } from '../../../src/core/changes.js'
+import { GatheredChanges } from '../../../src/core/changes.js'
 import { openStateStores, type StateStoresOptions } from '../../../src/lmdb/stores.js'
 import type { StateStores, StoreMeta } from '../../../src/ports/store.js'
 import { silentLogger } from '../../support/silent-logger.js'
@@ -47,7 +47,7 @@ describe('openStateStores', () => {
     const stores = await open(directory)
     // a name with a dot: LMDB would take it for a file's
     const [first, second] = [await stores.open('a.b_0'), await stores.open('a.b_1')]
-    await first.write([Changes.of(changes)], meta)
+    await first.write([GatheredChanges.of(changes)], meta)
     expect([first.size(), second.size()]).toEqual([1, 0])
     await stores.close()
     const again = await open(directory)
@@ -66,7 +66,7 @@ describe('openStateStores', () => {
   it('closes what is open, waiting for its writes', async () => {
     const directory = temporaryFolder()
     const stores = await open(directory)
-    const written = (await stores.open('symbol_0')).write([Changes.of(changes)], meta)
+    const written = (await stores.open('symbol_0')).write([GatheredChanges.of(changes)], meta)
     await stores.close()
     await written
     await expect(stores.open('symbol_0')).rejects.toMatchObject({ code: 'INTERNAL' })
@@ -87,7 +87,7 @@ describe('discard', () => {
     const stores = await open(directory, { now: () => time })
     const other = await stores.open('symbol_1')
     for (let i = 0; i < 3; i++) {
-      await (await stores.open('symbol_0')).write([Changes.of(changes)], meta)
+      await (await stores.open('symbol_0')).write([GatheredChanges.of(changes)], meta)
       await stores.discard('symbol_0')
       expect(readdirSync(directory).filter((name) => name.startsWith('symbol_0'))).toHaveLength(1)
     }
@@ -97,7 +97,7 @@ describe('discard', () => {
       'symbol_1',
     ])
     expect((await stores.open('symbol_0')).meta()).toBeUndefined()
-    await other.write([Changes.of(changes)], meta)
+    await other.write([GatheredChanges.of(changes)], meta)
   })
 
   it('helps where a store is damaged', async () => {

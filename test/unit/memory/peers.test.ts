@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Changes } from '../../../src/core/changes.js'
+import { GatheredChanges } from '../../../src/core/changes.js'
 import { noFaults } from '../../../src/memory/faults.js'
 import { MemoryPeerNetwork } from '../../../src/memory/peers.js'
 import { Scheduler } from '../../../src/memory/scheduler.js'
@@ -32,7 +32,7 @@ const scene = () => {
   const filled = async ({ stores }: Worker): Promise<void> => {
     const store = await scheduler.run(stores.open('t_0'))
     const changes = Array.from({ length: 200 }, (_, i) => ({ key: key(`k${String(i)}`), value: key('v'.repeat(20)) }))
-    await scheduler.run(store.write([Changes.of(changes)], meta))
+    await scheduler.run(store.write([GatheredChanges.of(changes)], meta))
   }
   return { scheduler, worker, listen, filled }
 }

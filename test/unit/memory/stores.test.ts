@@ -1,4 +1,4 @@
-import { Changes } from '../../../src/core/changes.js'
+import { GatheredChanges } from '../../../src/core/changes.js'
 import type { ByteString } from '../../../src/core/byte-string.js'
 import { expect, test } from 'vitest'
 import { noFaults, type WriteFate } from '../../../src/memory/faults.js'
@@ -34,7 +34,7 @@ test('what was written is there for the next process', async () => {
   await scheduler.run(
     store.write(
       [
-        Changes.of([
+        GatheredChanges.of([
           { key: key('a'), value: key('1') },
           { key: key('b'), value: key('2') },
         ]),
@@ -42,7 +42,7 @@ test('what was written is there for the next process', async () => {
       meta(5),
     ),
   )
-  await scheduler.run(store.write([Changes.of([{ key: key('a'), value: undefined }])], meta(6)))
+  await scheduler.run(store.write([GatheredChanges.of([{ key: key('a'), value: undefined }])], meta(6)))
   a.stores.writeNote('member', 'm-1')
   a.process.kill()
   const b = open('b')
@@ -62,10 +62,10 @@ test('a process killed before a write is on the disk has written nothing; after 
     const { scheduler, disk, open } = scene()
     const { process, stores } = open('a')
     const store = await scheduler.run(stores.open('t_0'))
-    await scheduler.run(store.write([Changes.of([{ key: key('a'), value: key('1') }])], meta(1)))
+    await scheduler.run(store.write([GatheredChanges.of([{ key: key('a'), value: key('1') }])], meta(1)))
     let known = false
-    void store.write([Changes.of([{ key: key('a'), value: key('2') }])], meta(2)).then(() => (known = true))
-    void store.write([Changes.of([{ key: key('a'), value: key('3') }])], meta(3))
+    void store.write([GatheredChanges.of([{ key: key('a'), value: key('2') }])], meta(2)).then(() => (known = true))
+    void store.write([GatheredChanges.of([{ key: key('a'), value: key('3') }])], meta(3))
     await scheduler.advance(killAfterMs)
     process.kill()
     await scheduler.advance(100)
@@ -79,7 +79,7 @@ test('a write that fails changes nothing, nor do those after it, until the store
   const { stores } = open('a')
   const store = await scheduler.run(stores.open('t_0'))
   const failed = (write: Promise<void>): Promise<unknown> => scheduler.run(write.catch((error: unknown) => error))
-  expect(await failed(store.write([Changes.of([{ key: key('a'), value: key('1') }])], meta(1)))).toMatchObject({
+  expect(await failed(store.write([GatheredChanges.of([{ key: key('a'), value: key('1') }])], meta(1)))).toMatchObject({
     code: 'STORE_FAILED',
   })
   expect(await failed(store.write([], meta(2)))).toMatchObject({ code: 'STORE_FAILED' })
@@ -94,7 +94,7 @@ test('a write without meta leaves it as it is', async () => {
   const { scheduler, open } = scene()
   const store = await scheduler.run(open('a').stores.open('t_0'))
   await scheduler.run(store.write([], meta(3)))
-  await scheduler.run(store.write([Changes.of([{ key: key('a'), value: key('1') }])], undefined))
+  await scheduler.run(store.write([GatheredChanges.of([{ key: key('a'), value: key('1') }])], undefined))
   expect(store.meta()?.changelogPosition).toBe(3)
   expect(store.size()).toBe(1)
 })

@@ -1,5 +1,5 @@
 /** Under a limit to the size of files: writes until it fails, says how, opens the store again, and goes on in it. */
-import { Changes } from '../../../../src/core/changes.js'
+import { GatheredChanges } from '../../../../src/core/changes.js'
 import { isPotorooError, messageOf } from '../../../../src/errors.js'
 import { openStateStores } from '../../../../src/lmdb/stores.js'
 
@@ -20,7 +20,7 @@ let position = 0
 const write = (at: number): Promise<void> =>
   store.write(
     [
-      Changes.of(
+      GatheredChanges.of(
         Array.from({ length: 600 }, (_, i) => ({
           key: `${String(at)} ${String(i)}`,
           value: '\0'.repeat(150),
@@ -49,6 +49,6 @@ await store.close()
 
 const again = await stores.open('symbol_0')
 say(`again: ${String(again.meta()?.changelogPosition)}, objects: ${String(again.size())}`)
-await again.write([Changes.of([{ key: 'small', value: '1' }])], metaAt(position))
+await again.write([GatheredChanges.of([{ key: 'small', value: '1' }])], metaAt(position))
 say(`went on: ${String(again.meta()?.changelogPosition)}, objects: ${String(again.size())}`)
 await stores.close()

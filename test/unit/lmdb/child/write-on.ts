@@ -1,5 +1,5 @@
 /** Writes generation after generation of the same objects, and says each that was written, until it is killed. */
-import { Changes } from '../../../../src/core/changes.js'
+import { GatheredChanges } from '../../../../src/core/changes.js'
 import { openStateStores } from '../../../../src/lmdb/stores.js'
 
 const [directory = ''] = process.argv.slice(2)
@@ -12,7 +12,7 @@ for (let generation = (store.meta()?.changelogPosition ?? 0) + 1; ; generation++
     key: `symbol\0${String(index)}`,
     value: `${String(generation)} ${'x'.repeat((generation * 31 + index) % 400)}`,
   }))
-  await store.write([Changes.of(changes)], {
+  await store.write([GatheredChanges.of(changes)], {
     changelogPosition: generation,
     identity: 'i',
     inputPositions: {},
