@@ -7,7 +7,7 @@ export const quote = z.object({ symbol, bid: z.number(), offer: z.number(), time
 export type Quote = z.infer<typeof quote>
 
 export const marketData = topic('market-data', {
-  schema: quote,
+  schema: z.compile(quote),
   key: (quote) => quote.symbol,
   partitions: 8,
   partitioner: 'murmur2',

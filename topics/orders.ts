@@ -14,7 +14,7 @@ export const order = z.object({
 export type Order = z.infer<typeof order>
 
 export const orders = topic('orders', {
-  schema: order,
+  schema: z.compile(order),
   key: (order) => order.symbol,
   partitions: 8,
   partitioner: 'murmur2',

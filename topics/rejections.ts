@@ -7,7 +7,7 @@ export const rejection = order.extend({ bid: z.number(), offer: z.number() })
 export type Rejection = z.infer<typeof rejection>
 
 export const rejections = topic('rejections', {
-  schema: rejection,
+  schema: z.compile(rejection),
   key: (rejection) => rejection.symbol,
   partitions: 8,
   partitioner: 'murmur2',

@@ -129,6 +129,7 @@ describe('decoding refuses', () => {
   it.each<[string, StandardSchemaV1<object, object>]>([
     ['by a refinement', z.object({ id: z.string().refine(() => Promise.resolve(true)) })],
     ['by a transform', z.object({ id: z.string().transform((id) => Promise.resolve(id)) })],
+    ['and compiled in vain', z.compile(z.object({ id: z.string().refine(() => Promise.resolve(true)) }))],
     ["by Zod Mini's check", mini.object({ id: mini.string().check(mini.refine(() => Promise.resolve(true))) })],
     ['of another library', lateSchema(Promise.resolve({ value: {} }))],
     ['of another library, in vain', lateSchema(Promise.reject(new Error('unheard')))],
@@ -147,6 +148,7 @@ describe('decoding refuses', () => {
   const asynchronously = 'Encountered Promise during synchronous parse. Use .parseAsync() instead.'
   it.each<[string, StandardSchemaV1<object, object>, string]>([
     ['a transform', z.object({ id: number }), 'Cannot convert seven to a BigInt'],
+    ['a compiled transform', z.compile(z.object({ id: number })), 'Cannot convert seven to a BigInt'],
     ['several at once', z.object({ other: trimmed, id: trimmed }), 'Cannot convert six to a BigInt'],
     ['the first of a union', z.object({ id: z.union([trimmed, z.string()]) }), 'Cannot convert seven to a BigInt'],
     [

@@ -1,4 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import * as z from 'zod'
+import { quote as quotes } from '#topics/market-data.js'
+import { order as orders } from '#topics/orders.js'
+import { rejection as rejections } from '#topics/rejections.js'
 import { definitionOf } from '../../../src/api/application.js'
 import { topologyOf } from '../../../src/core/topology.js'
 import { isPotorooError } from '../../../src/errors.js'
@@ -19,6 +23,12 @@ const order = {
   price: 10,
   time,
 }
+
+it('checks messages by schemas that Zod compiles as a whole', () => {
+  for (const schema of [quotes, orders, rejections]) {
+    expect(z.compile(schema, { strict: true }).safeParse({}).success).toBe(false)
+  }
+})
 
 describe('an order', () => {
   it.each([
