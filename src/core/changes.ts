@@ -28,7 +28,7 @@ export class Changes implements Iterable<Change> {
 
   /** `memory.bytes` may become another Buffer, with the same at the same places. About `expected` are coming. */
   constructor(
-    protected readonly memory: { readonly bytes: Buffer },
+    private readonly memory: { readonly bytes: Buffer },
     expected = 0,
   ) {
     this.#places = new Int32Array(WORDS * Math.max(LEAST_COUNT, expected))

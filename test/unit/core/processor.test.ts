@@ -7,7 +7,7 @@ import { Processor, Retake, type Collected, type ProcessorPlan } from '../../../
 import { StateTable } from '../../../src/core/state-table.js'
 import { topologyOf } from '../../../src/core/topology.js'
 import { partitionOf } from '../../../src/core/partitioner.js'
-import { isPotorooError } from '../../../src/errors.js'
+import { isPotorooError, PotorooError } from '../../../src/errors.js'
 import { batchOf, fetchedOf, readChunks, type TestRecord } from '../../support/records.js'
 import { anySchema } from '../../support/schemas.js'
 
@@ -152,6 +152,16 @@ describe('Processor', () => {
     const log = at(collected, 'changelog')
     expect(log.map(({ key }) => key)).toEqual(['counts\0a', '\ufffdc'])
     expect(JSON.parse(log[1]?.value ?? '')).toEqual({ v: 1, identity: 'i', positions: { steps: 2 }, by: 'w', atMs: 5 })
+  })
+
+  it('does not try again what is a fault of its own: the changes that were collected are half noted down', () => {
+    const fault = new PotorooError('INTERNAL', 'on purpose')
+    const collect = vi.spyOn(StateTable.prototype, 'collect').mockImplementationOnce(() => {
+      throw fault
+    })
+    expect(() => bench.feed({ key: 'a', add: 1 }).run()).toThrow(fault)
+    collect.mockRestore()
+    expect(bench.retakes).toBe(0)
   })
 
   it('does not write what is as before, nor what no message has changed yet', () => {

@@ -201,6 +201,13 @@ describe('a state table', () => {
     },
   )
 
+  it('throws where the changelog does not take a change, instead of leaving it out', () => {
+    const model = new Model(1_000_000, true)
+    model.touch(0, 'k0', (state) => (state.n = 7))
+    model.touch(0, 'k1', (state) => (state.text = 'x'.repeat(1000)))
+    expect(() => model.table.collect(new RecordWriter(500), 7)).toThrow(expect.objectContaining({ code: 'INTERNAL' }))
+  })
+
   it('says when it is too large for the caches of a processor', () => {
     const { table } = new Model(1_000_000_000, true)
     const [definition = expect.fail()] = definitions
