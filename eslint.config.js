@@ -28,7 +28,7 @@ const forbiddenSyntax = [
 const only = (folder, name) => ({ name, message: `${name} is imported only in src/${folder}` })
 
 export default defineConfig(
-  globalIgnores(['dist/', 'bench/dist/', 'coverage/', 'node_modules/']),
+  globalIgnores(['dist/', 'bench/dist/', 'coverage/', 'node_modules/', 'wasm/*.ts', '**/*.generated.ts']),
   tseslint.configs.strictTypeChecked,
   {
     languageOptions: {

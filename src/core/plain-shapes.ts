@@ -7,8 +7,13 @@
  *    text beyond ASCII, whatever packing.ts doesn't write.
  * 2. All bytes between the values are those of an object that msgpackr has read.
  */
-import { type Literal, literalOf, number } from '../api/literal.js'
+import { literalOf } from '../api/literal.js'
 import { byteString } from './byte-string.js'
+
+/** Stands among the values for a number that lies in `numbers` at the same place: there it is no object on the heap. */
+const number = Symbol('number')
+
+type Literal = (values: readonly unknown[], numbers: Float64Array, number: symbol) => object
 
 /** Between the values, the literal bytes: the head in front of the first. */
 interface Shape {
@@ -38,7 +43,7 @@ export class PlainShapes {
       if (shape === undefined || !this.#matches(shape, bytes, start, end)) continue
       // the next one is likely to have the same
       if (i > 0) [shapes[0], shapes[i]] = [shape, shapes[0] ?? shape]
-      return shape.build(this.#values, this.#numbers)
+      return shape.build(this.#values, this.#numbers, number)
     }
     return undefined
   }
@@ -125,7 +130,10 @@ export class PlainShapes {
       gaps.push(Uint8Array.from(bytes.subarray(at, valueAt)))
       at = this.#at
     }
-    const build = literalOf(names)
+    const build = literalOf(names, ['values', 'numbers', 'number'], (i) => {
+      const at = `[${String(i)}]`
+      return `values${at} === number ? numbers${at} : values${at}`
+    }) as Literal | undefined
     return at === end && build !== undefined ? { gaps, build } : undefined
   }
 }

@@ -17,6 +17,15 @@ describe('memory of answers', () => {
     expect(memory.take(MIB).buffer).not.toBe(small.buffer)
   })
 
+  it('is another Buffer each time (invariant 3)', () => {
+    const memory = new AnswerMemory()
+    const first = memory.take(MIB)
+    memory.giveBack(first)
+    const second = memory.take(MIB)
+    expect(second.buffer).toBe(first.buffer)
+    expect(second).not.toBe(first)
+  })
+
   it('is not given to an answer that would keep far more than it needs', () => {
     const memory = new AnswerMemory()
     const large = memory.take(8 * MIB)

@@ -1,0 +1,31 @@
+/**
+ * Compiles what is AssemblyScript, and writes it as a module of src: loading it reads no file, and every build and bundler
+ * takes it along. Runs on `npm ci` and before each build.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { main } from 'assemblyscript/asc'
+
+const here = fileURLToPath(new URL('.', import.meta.url))
+const target = fileURLToPath(new URL('../src/api/json-scan.generated.ts', import.meta.url))
+
+const options = '--enable simd -O3 --noAssert --runtime stub --initialMemory 2 --maximumMemory 2'
+let code
+const { error, stderr } = await main(
+  ['json-scan.ts', '--baseDir', here, '--outFile', 'json-scan.wasm', ...options.split(' ')],
+  { writeFile: (name, contents) => void (name.endsWith('.wasm') && (code = contents)) },
+)
+if (error !== null || code === undefined) {
+  process.stderr.write(`wasm/json-scan.ts: ${stderr.toString()}${String(error?.message ?? 'no code came out')}\n`)
+  process.exit(1)
+}
+const text = `// Made by wasm/build.mjs from wasm/json-scan.ts.\nexport const code = '${Buffer.from(code).toString('base64')}'\n`
+if (textOf(target) !== text) writeFileSync(target, text)
+
+function textOf(path) {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}
