@@ -1,17 +1,25 @@
 /**
  * Compiles what is AssemblyScript, and writes it as a module of src: loading it reads no file, and every build and bundler
- * takes it along. Runs on `npm ci` and before each build.
+ * takes it along. Runs on `npm ci` and before each build; without what it is compiled with (`npm ci --omit=dev`) it does nothing,
+ * as nothing else is built then.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { main } from 'assemblyscript/asc'
+
+const compiler = await import('assemblyscript/asc').catch((error) => {
+  if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error
+})
+if (compiler === undefined) {
+  process.stderr.write('wasm/ is not compiled: assemblyscript is not installed\n')
+  process.exit()
+}
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const target = fileURLToPath(new URL('../src/api/json-scan.generated.ts', import.meta.url))
 
 const options = '--enable simd -O3 --noAssert --runtime stub --initialMemory 2 --maximumMemory 2'
 let code
-const { error, stderr } = await main(
+const { error, stderr } = await compiler.main(
   ['json-scan.ts', '--baseDir', here, '--outFile', 'json-scan.wasm', ...options.split(' ')],
   { writeFile: (name, contents) => void (name.endsWith('.wasm') && (code = contents)) },
 )

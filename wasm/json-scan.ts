@@ -6,7 +6,7 @@
  * from `at` up to `end`. It may look behind `end`, up to 32 bytes behind the window.
  */
 
-/** What a text may be as long as; in front of it nothing is read, behind it a little. */
+/** How long a text may be. */
 export const WINDOW_BYTES: i32 = 0x10000
 export const SHAPES_BYTES: i32 = 0x4000
 export const window: usize = memory.data(0x10000 + 32, 16)

@@ -39,7 +39,7 @@ export class JsonScanner {
   readonly #scan: Exports['scan']
   readonly #windowAt: number
   readonly #windowBytes: number
-  /** What is in the window: #source[#from, #to). */
+  /** What is in the window: #source[#from, #to). It is kept until another comes: an answer of a broker, at the most. */
   #source: Buffer | undefined
   #from = 0
   #to = 0
