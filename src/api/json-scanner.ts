@@ -70,17 +70,16 @@ export class JsonScanner {
 
   /** What is in front of each value, and behind the last. Undefined where there is no room for it. */
   addShape(gaps: readonly Uint8Array[]): number | undefined {
-    const blocks = gaps.map(({ length }) => Math.max(1, Math.ceil(length / BLOCK_BYTES)))
-    const size = BLOCK_BYTES * blocks.reduce((sum, count) => sum + 1 + count, 1)
+    const size = gaps.reduce((sum, gap) => sum + bytesFor(gap), BLOCK_BYTES)
     const shape = this.#shapesAt
     if (shape + size > this.#shapesEnd) return undefined
     this.#shapesAt += size
     this.bytes.writeInt32LE(gaps.length - 1, shape)
     let at = shape + BLOCK_BYTES
-    for (const [i, gap] of gaps.entries()) {
+    for (const gap of gaps) {
       this.bytes.writeInt32LE(gap.length, at)
       this.bytes.set(gap, at + BLOCK_BYTES)
-      at += BLOCK_BYTES * (1 + (blocks[i] ?? 0))
+      at += bytesFor(gap)
     }
     return shape
   }
@@ -108,3 +107,6 @@ export class JsonScanner {
     return this.#scan(shape, at, end) === 1
   }
 }
+
+/** In a shape: a block for its length, and as many as it takes, at least one. */
+const bytesFor = ({ length }: Uint8Array): number => BLOCK_BYTES * (1 + Math.max(1, Math.ceil(length / BLOCK_BYTES)))

@@ -9,7 +9,7 @@
  *    twice, and nothing follows the end.
  */
 import { JsonScanner, kinds } from './json-scanner.js'
-import { asciiText, literalOf } from './literal.js'
+import { latin1Text, literalOf } from './literal.js'
 
 interface Shape {
   /** The scanner's. */
@@ -24,6 +24,7 @@ type ValueAt = (index: number) => unknown
 
 /** A topic's messages have few shapes, or no use for this. */
 const MAX_SHAPES = 4
+/** As many as wasm/json-scan.ts has room for. */
 const MAX_FIELDS = 64
 /** After so many texts it is judged whether looking for a shape pays. */
 const TRIAL = 1000
@@ -95,7 +96,7 @@ function readerOf({ bytes, values }: JsonScanner, count: number): ValueAt {
         return words[index]?.of(bytes, start, end, values[at + 3] ?? 0)
       case kinds.long:
         // JSON's numbers are JavaScript's
-        return Number(asciiText(bytes, start, end))
+        return Number(latin1Text(bytes, start, end))
       case kinds.true:
         return true
       case kinds.false:
@@ -119,7 +120,7 @@ class Words {
   /** bytes[start, end), which are ASCII, and their hash. */
   of(bytes: Buffer, start: number, end: number, hash: number): string {
     const length = end - start
-    if (!this.#pays || length > MAX_WORD) return asciiText(bytes, start, end)
+    if (!this.#pays || length > MAX_WORD) return latin1Text(bytes, start, end)
     if (++this.#tried === TRIAL) {
       this.#pays = this.#found * 2 > TRIAL
       this.#tried = this.#found = 0
@@ -134,7 +135,7 @@ class Words {
         return there
       }
     }
-    return (this.#slots[slot] = asciiText(bytes, start, end))
+    return (this.#slots[slot] = latin1Text(bytes, start, end))
   }
 }
 

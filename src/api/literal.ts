@@ -29,8 +29,8 @@ interface Latin1Slice {
 const MAX_MADE = 32
 const textMakers: readonly TextMaker[] = makersOfTexts()
 
-/** bytes[start, end), which are ASCII. */
-export function asciiText(bytes: Buffer, start: number, end: number): string {
+/** bytes[start, end) as characters, U+0000 to U+00FF each. */
+export function latin1Text(bytes: Buffer, start: number, end: number): string {
   const maker = textMakers[end - start]
   return maker === undefined ? (bytes as Buffer & Latin1Slice).latin1Slice(start, end) : maker(bytes, start)
 }

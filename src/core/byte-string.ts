@@ -1,3 +1,5 @@
+import { latin1Text } from '../api/literal.js'
+
 /**
  * Bytes as a string, one character (U+0000 to U+00FF) each. A Buffer of 20 bytes takes 130 bytes of memory, and several
  * objects for the garbage collector to look after; a byte string takes 40, and is one. State objects are kept by the
@@ -5,13 +7,7 @@
  */
 export type ByteString = string
 
-/** What `Buffer.toString('latin1')` calls, without its checks. */
-interface Latin1 {
-  latin1Slice(start?: number, end?: number): string
-}
-
-export const byteString = (bytes: Buffer, start = 0, end = bytes.length): ByteString =>
-  (bytes as Buffer & Latin1).latin1Slice(start, end)
+export const byteString = (bytes: Buffer, start = 0, end = bytes.length): ByteString => latin1Text(bytes, start, end)
 
 export const bytesOf = (string: ByteString): Buffer => Buffer.from(string, 'latin1')
 

@@ -34,6 +34,13 @@ describe('a text of a known shape', () => {
     expect(Object.getPrototypeOf(json)).toBe(Object.prototype)
   })
 
+  it('is read with as many as 64 fields', () => {
+    const fields = Array.from({ length: 64 }, (_, i) => [`f${String(i)}`, i % 2 === 0 ? `text ${String(i)}` : i + 0.25])
+    const text = JSON.stringify(Object.fromEntries(fields))
+    const shapes = taught(text)
+    for (let round = 0; round < 2; round++) expect(read(shapes, text)).toStrictEqual(JSON.parse(text))
+  })
+
   it('is read with the white space that its producer writes', () => {
     const text = '{ "symbol" : "A:,}" ,\n\t"bid":1.50 }\n'
     expect(read(taught(text), '{ "symbol" : "B" ,\n\t"bid":2 }\n')).toStrictEqual({ symbol: 'B', bid: 2 })
