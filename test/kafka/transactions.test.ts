@@ -50,10 +50,13 @@ describe.each([1, 2] as const)('version %i', (version) => {
     const [group, id] = [uniqueName('group'), uniqueName('tx')]
     const producer = await log.producer(id)
     await producer.commit(transactionOf(topic, group, 0))
+    const produced = (): number => proxy.seen.filter(({ apiKey }) => apiKey === api.produce).length
+    // The broker itself may have refused one, while it verified the transaction.
+    const before = produced()
     proxy.rule = onlyFirst(api.produce, 1, { kind: 'lose answer' })
     await expect(producer.commit(transactionOf(topic, group, 3))).rejects.toMatchObject({ code: 'TRANSACTION_FAILED' })
     // It was sent once, and the transaction did not go on without its answer.
-    expect(proxy.seen.filter(({ apiKey }) => apiKey === api.produce)).toHaveLength(2)
+    expect(produced()).toBe(before + 1)
     expect(proxy.seen.filter(({ apiKey }) => apiKey === api.endTxn)).toHaveLength(1)
     await expect(producer.commit(transactionOf(topic, group, 3))).rejects.toMatchObject({ code: 'TRANSACTION_FAILED' })
 
