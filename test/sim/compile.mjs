@@ -54,7 +54,9 @@ export function compileSimulation(name, plants = []) {
   rmSync(out, { recursive: true, force: true })
   const sources = [
     ...files,
-    ...folders.flatMap((folder) => readdirSync(join(root, folder)).map((file) => `${folder}/${file}`)),
+    ...folders.flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file}`),
+    ),
   ].filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
   const unused = new Set(plants)
   for (const source of sources) {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { readDocument } from '../support/documents.js'
 import { compileSimulation } from './compile.mjs'
 import { foundAt, plant, readTable, search } from './planted.js'
-import { plantedFaults } from './planted-faults.js'
+import { plantedFaults } from './planted-faults/index.js'
 import { simulate } from './simulation.js'
 
 const table = readTable(readDocument('docs/simulation.md'))

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { plantedFaults, type PlantedFault } from './planted-faults.js'
+import { plantedFaults, type PlantedFault } from './planted-faults/index.js'
 import type { compileSimulation } from './compile.mjs'
 import type * as simulation from './simulation.js'
 

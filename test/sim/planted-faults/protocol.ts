@@ -1,13 +1,5 @@
-/**
- * Faults to plant, each a breach of one numbered step or invariant: what the simulation is good for shows in that it
- * finds them all. Texts that are not in the sources any more make the test fail: plant anew where the code went.
- */
-import type { Plant } from './compile.mjs'
-
-export interface PlantedFault {
-  readonly what: string
-  readonly plants: readonly Plant[]
-}
+/** Becoming active, the commit, the order of inputs: steps of docs/design.md, each broken. */
+import type { PlantedFault } from './planted-fault.js'
 
 const task = 'src/runtime/task.ts'
 const activation = 'src/runtime/activation.ts'
@@ -21,7 +13,7 @@ const begin = '  try {\n    signal.throwIfAborted()\n    // A2\n'
 const newProcessor =
   "new Processor({\n      ...plan.processor,\n      maxStateBytes: () => env.stateBytes(),\n      load: (storeKey) => store?.get(storeKey),\n      storeWasEmpty: (store?.size() ?? 0) === 0,\n      secret: activation.identity ?? '',\n    })"
 
-export const plantedFaults: readonly PlantedFault[] = [
+export const protocolFaults: readonly PlantedFault[] = [
   {
     what: 'A1: the changelog is replayed before the owner before is fenced',
     plants: [

@@ -1,0 +1,24 @@
+/**
+ * Faults to plant, each a breach of one numbered step or invariant: what the simulation is good for shows in that it
+ * finds them all. Texts that are not in the sources any more make the test fail: plant anew where the code went.
+ */
+import { leadersFaults } from './leaders.js'
+import { livenessFaults } from './liveness.js'
+import { protocolFaults } from './protocol.js'
+import { refusalsFaults } from './refusals.js'
+import { snapshotsFaults } from './snapshots.js'
+import { topicsFaults } from './topics.js'
+import { worldsFaults } from './worlds.js'
+import type { PlantedFault } from './planted-fault.js'
+
+export type { PlantedFault } from './planted-fault.js'
+
+export const plantedFaults: readonly PlantedFault[] = [
+  ...protocolFaults,
+  ...topicsFaults,
+  ...leadersFaults,
+  ...refusalsFaults,
+  ...livenessFaults,
+  ...snapshotsFaults,
+  ...worldsFaults,
+]

@@ -1,0 +1,6 @@
+import type { Plant } from '../compile.mjs'
+
+export interface PlantedFault {
+  readonly what: string
+  readonly plants: readonly Plant[]
+}
