@@ -5,7 +5,6 @@
  */
 import { definitionOf } from '../../src/api/application.js'
 import { partitionOf } from '../../src/core/partitioner.js'
-import { RecordWriter, type RecordChunk } from '../../src/core/records.js'
 import { namesOf, taskId } from '../../src/core/topology.js'
 import { isPotorooError, messageOf, type ErrorCode } from '../../src/errors.js'
 import type { ByteString } from '../../src/core/byte-string.js'
@@ -18,10 +17,15 @@ import { MemoryDisk } from '../../src/memory/stores.js'
 import { defaults, type RuntimeOptions } from '../../src/runtime/options.js'
 import { Worker } from '../../src/runtime/worker.js'
 import { APPLICATION, simulated, type SymbolState } from './application.js'
+import { drawHandOff, groupAtRest, MOST_WORKERS, planBiggerSteps } from './bigger-steps.js'
 import { checkDeadLetters, checkNoted, checkOutputs, checkOutputsLoosely, checkStates } from './checks.js'
+import { checkStore } from './disk-check.js'
 import { calculate, drawMarket, type MarketEvent } from './market.js'
-import { ChangelogView, recordsOf, type SeenRecord, valuesAfter } from './views.js'
+import { chunksOf, haunt } from './upstream.js'
+import { ChangelogView, recordsOf, type SeenRecord } from './views.js'
 import { drawClimate, Weather } from './weather.js'
+import { blips, cutOff, flutter, pause } from './worker-trouble.js'
+import type { Hands, Slot } from './hands.js'
 import type { PartitionLog } from '../../src/memory/partition.js'
 import type { Logger } from '../../src/ports/logger.js'
 
@@ -45,9 +49,6 @@ const TOPICS = ['quotes', 'orders', 'checked', 'noted', names.deadLetters, CHANG
 const TROUBLE_MS = 10_000
 const BUFFER_BYTES = 1 << 20
 const REST_WITHIN_MS = 180_000
-const MOST_WORKERS = 5
-/** A group that rebalances again and again does so more often than this. */
-const UNMOVED_MS = 5_000
 /** A worker that ends with one of these is started again, as a supervisor would do; any other is a finding. */
 const acceptable: ReadonlySet<ErrorCode> = new Set(['BROKER_UNREACHABLE', 'REQUEST_FAILED', 'STORE_FAILED'])
 /** The shortest `delete.retention.ms`: stores that were away for half of it are rebuilt. */
@@ -55,16 +56,6 @@ const SHORT_RETENTION_MS = 2_000
 
 export async function simulate(seed: number, options: { readonly trace?: boolean } = {}): Promise<Outcome> {
   return new World(seed, options.trace === true).run()
-}
-
-interface Slot {
-  readonly name: string
-  readonly disk: MemoryDisk
-  process: SimulatedProcess | undefined
-  worker: Worker | undefined
-  lives: number
-  /** It is to be started again when it is down. */
-  wanted: boolean
 }
 
 class World {
@@ -84,6 +75,8 @@ class World {
   readonly #changelogs: ChangelogView[] = []
   /** Small ones make a backlog come in pieces, one source ahead of the other. */
   readonly #bytesPerPartition: number
+  /** For those who draw trouble. */
+  readonly #hands: Hands
   #fingerprint = 0
   #compacted = false
   /** Tombstones go soon; then wall clocks are right, for by them the age of stores is known. */
@@ -140,6 +133,25 @@ class World {
       toMs: random.pick([TROUBLE_MS, TROUBLE_MS * 0.7]),
       forgetShare: this.#strict ? (this.#shortRetention ? 0.3 : 0.07) : 0,
     })
+    this.#hands = {
+      scheduler: this.#scheduler,
+      cluster: this.#cluster,
+      weather: this.#weather,
+      slots: this.#slots,
+      addSlot: (afterMs) => this.#addSlot(afterMs),
+      stop: (slot) => {
+        this.#stop(slot)
+      },
+      kill: (slot, what) => {
+        this.#kill(slot, what)
+      },
+      gone: (slot, restartAfterMs) => {
+        this.#gone(slot, restartAfterMs)
+      },
+      say: (what) => {
+        this.#say(what)
+      },
+    }
     this.#say(
       () => `climate ${JSON.stringify(climate)}, strict ${String(this.#strict)}, ${JSON.stringify(this.#runtime)}`,
     )
@@ -226,22 +238,22 @@ class World {
         this.#stop(this.#anySlot())
       },
       () => {
-        this.#flutter(this.#anySlot())
+        flutter(this.#hands, random, this.#anySlot())
       },
       () => {
-        this.#blips()
+        blips(this.#hands, random, names.group)
       },
       () => {
         if (this.#slots.length < MOST_WORKERS) this.#addSlot(0)
       },
       () => {
-        this.#pause(this.#anySlot())
+        pause(this.#hands, random, this.#anySlot())
       },
       () => {
-        this.#cutOff(this.#anySlot())
+        cutOff(this.#hands, random, this.#anySlot())
       },
       () => {
-        this.#cutOff(this.#anySlot())
+        cutOff(this.#hands, random, this.#anySlot())
       },
       () => {
         const broker = random.below(this.#cluster.brokers)
@@ -285,86 +297,13 @@ class World {
       const operation = random.pick(operations)
       this.#scheduler.after(undefined, random.between(0, TROUBLE_MS), operation)
     }
-    if (this.#biggerSteps) this.#planBiggerSteps()
-    if (!this.#strict) this.#haunt()
+    if (this.#biggerSteps) planBiggerSteps(this.#hands, this.#handOffs, TROUBLE_MS * 0.9)
+    if (!this.#strict) haunt(this.#hands, random, this.#partitions, TROUBLE_MS)
     if (!this.#shortRetention) return
     for (let atMs = 0; atMs < TROUBLE_MS; atMs += SHORT_RETENTION_MS / 3)
       this.#scheduler.after(undefined, atMs, () => {
         this.#compact()
       })
-  }
-
-  /** Several workers at once, or one after the other, come and go. */
-  #planBiggerSteps(): void {
-    const random = this.#handOffs
-    const running = (): Slot[] => this.#slots.filter(({ process }) => process !== undefined)
-    const join = (count: number): Slot[] => {
-      const free = Math.min(count, MOST_WORKERS - this.#slots.length)
-      return Array.from({ length: free }, () => this.#addSlot(random.pick([0, 0, 20, 300])))
-    }
-    const steps: readonly (() => void)[] = [
-      () => {
-        this.#say(() => 'several join at once')
-        join(2 + random.below(2))
-      },
-      () => {
-        this.#say(() => 'all but one stop at once')
-        for (const slot of running().slice(1)) this.#stop(slot)
-      },
-      () => {
-        this.#say(() => 'all stop at once')
-        for (const slot of running()) this.#stop(slot)
-      },
-      () => {
-        const everyMs = random.pick([100, 600, 2_000])
-        this.#say(() => `all are restarted, one every ${String(everyMs)} ms`)
-        for (const [i, slot] of running().entries())
-          this.#scheduler.after(undefined, i * everyMs, () => {
-            this.#stop(slot)
-          })
-      },
-      () => {
-        this.#say(() => 'one joins, and is to die while it warms up')
-        for (const slot of join(1))
-          this.#scheduler.after(undefined, random.between(300, 1_500), () => {
-            this.#kill(slot, 'is killed')
-          })
-      },
-      () => {
-        this.#say(() => 'one joins, and a broker restarts while it warms up')
-        join(1)
-        this.#scheduler.after(undefined, random.between(50, 1_500), () => {
-          this.#cluster.restartBroker(random.below(this.#cluster.brokers), random.pick([1, 100, 1_000, 3_000]))
-        })
-      },
-    ]
-    const count = 1 + random.below(3)
-    for (let i = 0; i < count; i++)
-      this.#scheduler.after(undefined, random.between(0, TROUBLE_MS * 0.9), random.pick(steps))
-  }
-
-  /** Upstream transactions that are aborted after a while: nothing of them may ever be seen. */
-  #haunt(): void {
-    const random = this.#random
-    const { transactions } = this.#cluster
-    const count = random.below(6)
-    for (let i = 0; i < count; i++) {
-      const to = { topic: random.pick(['quotes', 'orders']), partition: random.below(this.#partitions) }
-      const key = `S${String(random.below(40))}`
-      const ghost: MarketEvent = { topic: 'quotes', key, text: `ghost ${String(i)}`, message: undefined, atMs: 0 }
-      const openMs = random.pick([1, 100, 2_000])
-      this.#scheduler.after(undefined, random.between(0, TROUBLE_MS), () => {
-        this.#say(() => `an upstream transaction on ${to.topic}-${String(to.partition)}, open for ${String(openMs)} ms`)
-        const identity = transactions.init(`upstream-${String(i)}`, 60_000)
-        const partition = this.#cluster.partition(to)
-        transactions.add(identity, [partition])
-        const [chunk] = chunksOf([ghost, ghost], this.#scheduler.startMs)
-        if (chunk !== undefined) partition.append(chunk, { producerId: identity.producerId })
-        this.#scheduler.after(undefined, openMs, () => {
-          transactions.end(identity, 'abort')
-        })
-      })
-    }
   }
 
   #compact(): void {
@@ -464,38 +403,6 @@ class World {
     this.#gone(slot, this.#random.pick([1, 300, 3_000, 8_000]))
   }
 
-  /** Members that join, are given tasks, and leave: the tasks come back to where they were a moment ago. */
-  #blips(): void {
-    const process = this.#scheduler.process('blip')
-    const { clock } = process
-    const everyMs = this.#random.pick([400, 700])
-    const client = this.#cluster.log({ process, clientId: 'blip' }).group(names.group)
-    const blip = async (): Promise<void> => {
-      let id = ''
-      const request = { memberId: '', sessionTimeoutMs: 6_000, rebalanceTimeoutMs: 3_000, protocol: 'potoroo' }
-      try {
-        const joined = await client.join({ ...request, metadata: new Uint8Array(0) }, (given) => (id = given))
-        if (joined.leaderId !== id) await client.sync(joined, new Map())
-      } catch (error) {
-        this.#say(() => `blip: ${messageOf(error)}`)
-      }
-      await client.leave(id).catch(() => undefined)
-    }
-    this.#say(() => 'members come and go at once')
-    for (let i = 0; i < 5; i++) clock.after(i * everyMs, () => void blip())
-  }
-
-  /** Comes and goes, so that tasks come back to where they were a moment ago. */
-  #flutter(slot: Slot): void {
-    const everyMs = this.#random.between(50, 800)
-    for (let i = 1; i <= 4; i++)
-      this.#scheduler.after(undefined, i * everyMs, () => {
-        if (slot.process === undefined) return
-        this.#say(() => `${slot.process?.name ?? ''} is killed`)
-        this.#gone(slot, everyMs / 2)
-      })
-  }
-
   #stop(slot: Slot): void {
     const { process, worker } = slot
     if (process === undefined || worker === undefined) return
@@ -504,29 +411,6 @@ class World {
     // A supervisor loses patience.
     this.#scheduler.after(undefined, 15_000, () => {
       if (slot.process === process) this.#kill(slot, 'did not stop in time, and is killed')
-    })
-  }
-
-  #pause(slot: Slot): void {
-    const { process } = slot
-    if (process === undefined) return
-    const forMs = this.#random.pick([50, 1_000, 5_000, 10_000])
-    this.#say(() => `${process.name} is paused for ${String(forMs)} ms`)
-    process.pause()
-    this.#scheduler.after(undefined, forMs, () => {
-      process.resume()
-    })
-  }
-
-  /** Its session ends, others get its tasks, and it goes on: only fencing can stop it. */
-  #cutOff(slot: Slot): void {
-    const { process } = slot
-    if (process === undefined) return
-    const forMs = this.#random.pick([1_000, 7_000, 9_000])
-    this.#say(() => `${process.name} does not reach its group for ${String(forMs)} ms`)
-    this.#weather.cutOff.add(process.name)
-    this.#scheduler.after(undefined, forMs, () => {
-      this.#weather.cutOff.delete(process.name)
     })
   }
 
@@ -549,38 +433,9 @@ class World {
     }
     // What would be repeated is repeated soon.
     await this.#scheduler.advance(1_000)
-    if (this.#biggerSteps) await this.#groupAtRest()
-  }
-
-  /** Waits until the workers share the tasks evenly; then nothing may move any more. */
-  async #groupAtRest(): Promise<void> {
-    const untilMs = this.#scheduler.elapsedMs + REST_WITHIN_MS
-    let generation = -1
-    let sinceMs = 0
-    while (generation < 0 || this.#scheduler.elapsedMs < sinceMs + UNMOVED_MS) {
-      await this.#scheduler.advance(200)
-      const now = this.#isBalanced() ? this.#cluster.describeGroup(names.group).generation : -1
-      if (now !== generation) sinceMs = this.#scheduler.elapsedMs
-      generation = now
-      if (this.#scheduler.elapsedMs < untilMs) continue
-      const shares = this.#slots.map(({ name, worker }) => `${name} ${worker?.active.join() ?? 'is down'}`)
-      this.#problems.push(
-        `the group rebalances, ${String(REST_WITHIN_MS)} ms after all was well: ${shares.join('; ')}, ` +
-          `generation ${String(this.#cluster.describeGroup(names.group).generation)}`,
-      )
-      return
-    }
-  }
-
-  #isBalanced(): boolean {
-    const shares = this.#slots.map(({ worker }) => worker?.active ?? [])
-    const sizes = shares.map(({ length }) => length)
-    return (
-      this.#slots.every(({ process }) => process?.paused === false) &&
-      new Set(shares.flat()).size === sizes.reduce((sum, size) => sum + size, 0) &&
-      sizes.reduce((sum, size) => sum + size, 0) === this.#partitions &&
-      Math.max(...sizes) - Math.min(...sizes) <= 1
-    )
+    if (!this.#biggerSteps) return
+    const problem = await groupAtRest(this.#hands, names.group, this.#partitions, REST_WITHIN_MS)
+    if (problem !== undefined) this.#problems.push(problem)
   }
 
   #isAtRest(): boolean {
@@ -643,36 +498,13 @@ class World {
       }
     }
     problems.push(...checkStates(expected, states, !this.#strict))
-    for (const slot of this.#slots) problems.push(...this.#checkDisk(slot))
-  }
-
-  /**
-   * A store never has what the changelog has not, and at its position it has the same: or, where a write came to half of
-   * its objects, what the changelog gave them later.
-   */
-  #checkDisk({ name, disk }: Slot): string[] {
-    return this.#changelogs.flatMap((view, partition) => {
-      const { meta, values, aheadTo } = disk.look(taskId(STATE, partition))
-      const where = `${name}: the store of ${taskId(STATE, partition)}`
-      if (meta === undefined) return []
-      if (meta.changelogPosition > view.commitPosition) return [`${where} is ahead of the changelog`]
-      const of = this.#cluster.partition({ topic: CHANGELOG, partition })
-      if (meta.changelogPosition < view.commitPosition && this.#compacted) return []
-      const then = new ChangelogView(where, of, meta.changelogPosition + 1)
-      then.update()
-      if (then.commitPosition !== meta.changelogPosition) return [`${where}: there is no commit at its position`]
-      const later =
-        aheadTo > meta.changelogPosition
-          ? valuesAfter(meta.changelogPosition, of)
-          : new Map<ByteString, readonly unknown[]>()
-      return [...new Set([...values.keys(), ...then.values.keys()])].flatMap((key) => {
-        const [got, due] = [values.get(key), then.values.get(key)]
-        if ((got !== undefined && got === due) || later.get(key)?.includes(got) === true) return []
-        const show = (bytes: ByteString | undefined): string =>
-          bytes === undefined ? 'nothing' : JSON.stringify(unpackState(bytes, key))
-        return [`${where}: ${key.slice(STATE.length + 1)} is ${show(got)}, in the changelog ${show(due)}`]
-      })
-    })
+    for (const slot of this.#slots)
+      for (const [partition, view] of this.#changelogs.entries()) {
+        const log = this.#cluster.partition({ topic: CHANGELOG, partition })
+        const show = (key: ByteString, bytes: ByteString): string => JSON.stringify(unpackState(bytes, key))
+        const changelog = { task: taskId(STATE, partition), log, view, compacted: this.#compacted, show }
+        problems.push(...checkStore(slot, changelog))
+      }
   }
 
   #records(topic: string): SeenRecord[] {
@@ -702,21 +534,8 @@ class World {
   }
 }
 
-/** With a low bound of warmth, standbys are cold for a while, and far enough behind to begin with a copy of the owner's store. */
-const drawHandOff = (random: SeededRandom): Partial<RuntimeOptions> => ({
-  standbys: random.pick([0, 0, 1, 2]),
-  warmLag: random.pick([0, 5, 50, defaults.warmLag]),
-  handOverTimeoutMs: random.pick([500, defaults.handOverTimeoutMs]),
-})
-
 const stateDefinition = definition.pipelines.flatMap(({ state }) => state ?? [])[0]
 function unpackState(bytes: ByteString, key: string): SymbolState {
   if (stateDefinition === undefined) throw new RangeError('the application has a state object')
   return unpack(stateDefinition, bytes, key) as SymbolState
-}
-
-function chunksOf(events: readonly MarketEvent[], startMs: number): RecordChunk[] {
-  const writer = new RecordWriter(1_000_000)
-  for (const { key, text, atMs } of events) writer.append(startMs + atMs, key, text)
-  return writer.take()
 }

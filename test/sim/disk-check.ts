@@ -1,0 +1,44 @@
+/** What stores on disks hold in the end, held against their changelog. */
+import type { ByteString } from '../../src/core/byte-string.js'
+import type { PartitionLog } from '../../src/memory/partition.js'
+import type { MemoryDisk } from '../../src/memory/stores.js'
+import { ChangelogView, valuesAfter } from './views.js'
+
+/** A task's changelog, as it is in the end. */
+export interface FinalChangelog {
+  readonly task: string
+  readonly log: PartitionLog
+  readonly view: ChangelogView
+  /** Of its earlier commits there may be no trace any more. */
+  readonly compacted: boolean
+  /** In words. */
+  readonly show: (key: ByteString, bytes: ByteString) => string
+}
+
+/**
+ * A store never has what the changelog has not, and at its position it has the same: or, where a write came to half of
+ * its objects, what the changelog gave them later.
+ */
+export function checkStore(
+  { name, disk }: { readonly name: string; readonly disk: MemoryDisk },
+  { task, log, view, compacted, show }: FinalChangelog,
+): string[] {
+  const { meta, values, aheadTo } = disk.look(task)
+  const where = `${name}: the store of ${task}`
+  if (meta === undefined) return []
+  if (meta.changelogPosition > view.commitPosition) return [`${where} is ahead of the changelog`]
+  if (meta.changelogPosition < view.commitPosition && compacted) return []
+  const then = new ChangelogView(where, log, meta.changelogPosition + 1)
+  then.update()
+  if (then.commitPosition !== meta.changelogPosition) return [`${where}: there is no commit at its position`]
+  const later =
+    aheadTo > meta.changelogPosition
+      ? valuesAfter(meta.changelogPosition, log)
+      : new Map<ByteString, readonly unknown[]>()
+  return [...new Set([...values.keys(), ...then.values.keys()])].flatMap((key) => {
+    const [got, due] = [values.get(key), then.values.get(key)]
+    if ((got !== undefined && got === due) || later.get(key)?.includes(got) === true) return []
+    const words = (bytes: ByteString | undefined): string => (bytes === undefined ? 'nothing' : show(key, bytes))
+    return [`${where}: ${key.slice(key.indexOf('\0') + 1)} is ${words(got)}, in the changelog ${words(due)}`]
+  })
+}

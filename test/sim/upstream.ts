@@ -1,0 +1,34 @@
+/** Producers upstream: plain ones, and some whose transactions come to nothing. */
+import { RecordWriter, type RecordChunk } from '../../src/core/records.js'
+import type { SeededRandom } from '../../src/memory/random.js'
+import type { Hands } from './hands.js'
+import type { MarketEvent } from './market.js'
+
+export function chunksOf(events: readonly MarketEvent[], startMs: number): RecordChunk[] {
+  const writer = new RecordWriter(1_000_000)
+  for (const { key, text, atMs } of events) writer.append(startMs + atMs, key, text)
+  return writer.take()
+}
+
+/** Upstream transactions that are aborted after a while: nothing of them may ever be seen. */
+export function haunt(hands: Hands, random: SeededRandom, partitions: number, withinMs: number): void {
+  const { transactions } = hands.cluster
+  const count = random.below(6)
+  for (let i = 0; i < count; i++) {
+    const to = { topic: random.pick(['quotes', 'orders']), partition: random.below(partitions) }
+    const key = `S${String(random.below(40))}`
+    const ghost: MarketEvent = { topic: 'quotes', key, text: `ghost ${String(i)}`, message: undefined, atMs: 0 }
+    const openMs = random.pick([1, 100, 2_000])
+    hands.scheduler.after(undefined, random.between(0, withinMs), () => {
+      hands.say(() => `an upstream transaction on ${to.topic}-${String(to.partition)}, open for ${String(openMs)} ms`)
+      const identity = transactions.init(`upstream-${String(i)}`, 60_000)
+      const partition = hands.cluster.partition(to)
+      transactions.add(identity, [partition])
+      const [chunk] = chunksOf([ghost, ghost], hands.scheduler.startMs)
+      if (chunk !== undefined) partition.append(chunk, { producerId: identity.producerId })
+      hands.scheduler.after(undefined, openMs, () => {
+        transactions.end(identity, 'abort')
+      })
+    })
+  }
+}
