@@ -31,8 +31,10 @@ export interface HandOff {
   readonly from: string
   readonly to: string
   readonly reason: string
-  /** Bytes that came as a copy of the former owner's store. */
+  /** Bytes of the copy of the former owner's store that was gone on with; 0 without one. */
   readonly snapshotBytes: number
+  /** Copies that came, did not fit, and were set aside; absent where there was none, and from earlier versions. */
+  readonly snapshotsDiscarded?: number | undefined
   /** Changelog records that were replayed. */
   readonly replayed: number
   /**
@@ -65,4 +67,5 @@ const isStandby = (value: unknown): value is StandbyStatus =>
 const isHandOff = (value: unknown): value is HandOff =>
   isRecord(value) &&
   [value.task, value.from, value.to, value.reason].every(isText) &&
-  [value.snapshotBytes, value.replayed, value.pauseMs, value.atMs].every(isNumber)
+  [value.snapshotBytes, value.replayed, value.pauseMs, value.atMs].every(isNumber) &&
+  (value.snapshotsDiscarded === undefined || isNumber(value.snapshotsDiscarded))

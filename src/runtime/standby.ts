@@ -33,8 +33,6 @@ const RETRY_MS = 1000
 
 export class Standby {
   readonly id: string
-  /** Bytes that came by snapshot. */
-  snapshotBytes = 0
   #lag = Infinity
   /** What the group was told last. */
   #toldWarm = false
@@ -132,8 +130,11 @@ export class Standby {
     const where = { topic: changelog.topic, partition: plan.partition }
     const [end = 0] = await env.log.listOffsets([where], 'end')
     let prepared = await prepareStore(plan, changelog, end, env, this.#holder)
-    if (end - prepared.from > SNAPSHOT_WARM_LAGS * env.warmLag && (await this.#adoptSnapshot()))
-      prepared = await prepareStore(plan, changelog, end, env, this.#holder)
+    if (end - prepared.from > SNAPSHOT_WARM_LAGS * env.warmLag && (await this.#adoptSnapshot())) {
+      // The owner went on while the copy was made: by the end that was listed before, the copy would be of no changelog.
+      const [now = 0] = await env.log.listOffsets([where], 'end')
+      prepared = await prepareStore(plan, changelog, now, env, this.#holder)
+    }
     signal.throwIfAborted()
     try {
       await this.#read(changelog, prepared)
@@ -203,11 +204,14 @@ export class Standby {
     const startedMs = env.clock.monotonic()
     try {
       const snapshot = await env.peers.snapshot(owner, plan.id, signal)
-      if (snapshot === undefined) return false
+      if (snapshot === undefined) {
+        env.logger.info({ task: this.id, from: owner.address }, 'the owner has no snapshot to give: the changelog is read')
+        return false
+      }
       await this.#holder.store?.close()
       this.#holder.store = undefined
       await env.stores.adopt(plan.id, snapshot, signal)
-      this.snapshotBytes = snapshot.bytes
+      this.#holder.snapshotBytes = snapshot.bytes
       const tookMs = Math.round(env.clock.monotonic() - startedMs)
       env.logger.info(
         { task: this.id, from: owner.address, bytes: snapshot.bytes, tookMs },

@@ -11,6 +11,10 @@ export interface StoreHolder {
   store: StateStore | undefined
   /** Why it can't be believed, though it is open: bytes in it could not be read. It is set aside when it is prepared next. */
   damage?: string | undefined
+  /** Bytes of the owner's copy that the store began with; absent where it began with none, or that one was set aside. */
+  snapshotBytes?: number | undefined
+  /** Copies that came whole and were set aside all the same: a help that was none. */
+  snapshotsDiscarded?: number | undefined
 }
 
 export interface PreparedStore {
@@ -81,7 +85,10 @@ async function setAside(
   env: Environment,
   holder: StoreHolder,
 ): Promise<PreparedStore> {
-  env.logger.warn({ task: plan.id, why }, 'the store is set aside, and rebuilt from the changelog')
+  const { snapshotBytes } = holder
+  env.logger.warn({ task: plan.id, why, snapshotBytes }, 'the store is set aside, and rebuilt from the changelog')
+  if (snapshotBytes !== undefined) holder.snapshotsDiscarded = (holder.snapshotsDiscarded ?? 0) + 1
+  holder.snapshotBytes = undefined
   const former = holder.store
   holder.store = undefined
   await former?.close()

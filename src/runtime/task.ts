@@ -52,11 +52,9 @@ export interface TaskEnvironment extends Ports {
   handedOver(handOff: HandOff): void
 }
 
-/** Why a task came to this worker, and what it brought. */
+/** Why a task came to this worker. */
 export interface TaskArrival {
   readonly reason: string
-  /** Bytes that came as a copy of the former owner's store. */
-  readonly snapshotBytes: number
 }
 
 interface Running {
@@ -209,7 +207,7 @@ export class Task {
    */
   #sayHandOff(
     { activation: { before, replayed } }: Running,
-    { reason, snapshotBytes }: TaskArrival,
+    { reason }: TaskArrival,
     firstMs = 0,
   ): void {
     const { clock, logger, options } = this.env
@@ -217,12 +215,14 @@ export class Task {
     if (before === undefined) return
     // Before the first record came, nobody waited.
     const pauseMs = Math.max(0, clock.now() - Math.max(before.atMs, firstMs))
+    const { snapshotBytes = 0, snapshotsDiscarded } = this.holder
     const handOff: HandOff = {
       task: this.id,
       from: before.by,
       to: options.name,
       reason,
       snapshotBytes,
+      snapshotsDiscarded,
       replayed,
       pauseMs,
       atMs: clock.now(),

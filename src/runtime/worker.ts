@@ -315,14 +315,14 @@ export class Worker {
     const standby = this.#standbys.get(id)
     this.#standbys.delete(id)
     const holder: StoreHolder = { store: undefined }
-    const arrival = reason === undefined ? undefined : { reason, snapshotBytes: standby?.snapshotBytes ?? 0 }
+    const arrival = reason === undefined ? undefined : { reason }
     const task = new Task(plan, environment, holder, arrival)
     this.#tasks.set(id, task)
     this.#shareMemory()
     this.#holders.set(task, holder)
     this.#afterwards(id, async () => {
       // What the standby has open the task goes on with.
-      if (standby !== undefined) holder.store = (await standby.release()).store
+      if (standby !== undefined) Object.assign(holder, await standby.release())
       if (this.#tasks.get(id) === task && this.#closing === undefined) task.start()
       else await task.close({ commit: false })
     })
