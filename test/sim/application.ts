@@ -43,7 +43,7 @@ export interface SymbolState {
 }
 
 /** What the simulation feeds is right: no run is to spend its time on validation. */
-const anything = <T extends object>(): StandardSchemaV1<T> => ({
+export const anything = <T extends object>(): StandardSchemaV1<T> => ({
   '~standard': { version: 1, vendor: 'simulation', validate: (value) => ({ value: value as T }) },
 })
 

@@ -1,12 +1,12 @@
 /** What has to hold when a simulated world has come to rest. Each check gives the problems that it found. */
-import { initialState, type Checked, type Noted, type SymbolState } from './application.js'
-import type { Expected, MarketEvent } from './market.js'
+import { initialState, type Checked, type Noted, type Quote, type SymbolState } from './application.js'
+import type { Expected } from './market.js'
 import type { SeenRecord } from './views.js'
 
 const text = (value: unknown): string => JSON.stringify(value)
 
 /** Lost and repeated. */
-function multiset(what: string, expected: readonly string[], actual: readonly string[]): string[] {
+export function multiset(what: string, expected: readonly string[], actual: readonly string[]): string[] {
   const open = new Map<string, number>()
   for (const one of expected) open.set(one, (open.get(one) ?? 0) + 1)
   for (const one of actual) open.set(one, (open.get(one) ?? 0) - 1)
@@ -29,7 +29,7 @@ function bySymbol(records: readonly SeenRecord[]): ReadonlyMap<string, readonly 
 }
 
 /** Per symbol, the outputs are those of the plain calculation, in their order. */
-export function checkOutputs(expected: Expected, checked: readonly SeenRecord[]): string[] {
+export function checkOutputs(expected: Pick<Expected, 'checked'>, checked: readonly SeenRecord[]): string[] {
   const actual = bySymbol(checked)
   const symbols = new Set([...expected.checked.keys(), ...actual.keys()])
   return [...symbols].flatMap((symbol) => {
@@ -47,8 +47,8 @@ export function checkOutputs(expected: Expected, checked: readonly SeenRecord[])
  * quotes, never fewer than the order before.
  */
 export function checkOutputsLoosely(
-  events: readonly MarketEvent[],
-  expected: Expected,
+  events: readonly { readonly key: string; readonly message: Quote | object | undefined }[],
+  expected: Pick<Expected, 'checked'>,
   checked: readonly SeenRecord[],
 ): string[] {
   const actual = bySymbol(checked)
@@ -85,7 +85,10 @@ export const checkNoted = (expected: Expected, noted: readonly SeenRecord[]): st
     noted.map(({ key, value }) => `${key} ${(JSON.parse(value) as Noted).id}`),
   )
 
-export const checkDeadLetters = (expected: Expected, deadLetters: readonly SeenRecord[]): string[] =>
+export const checkDeadLetters = (
+  expected: Pick<Expected, 'deadLetters'>,
+  deadLetters: readonly SeenRecord[],
+): string[] =>
   multiset(
     'dead letters',
     expected.deadLetters,
@@ -93,7 +96,11 @@ export const checkDeadLetters = (expected: Expected, deadLetters: readonly SeenR
   )
 
 /** State objects by symbol. `loosely`: the order of quotes and orders is open. */
-export function checkStates(expected: Expected, states: ReadonlyMap<string, SymbolState>, loosely: boolean): string[] {
+export function checkStates(
+  expected: Pick<Expected, 'states'>,
+  states: ReadonlyMap<string, SymbolState>,
+  loosely: boolean,
+): string[] {
   // One that is as it would begin is as good as none.
   const view = (state: SymbolState = initialState()): string => text(loosely ? { ...state, trail: undefined } : state)
   return [...new Set([...expected.states.keys(), ...states.keys()])].flatMap((symbol) => {

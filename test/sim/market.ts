@@ -10,16 +10,13 @@ import {
   type SymbolState,
 } from './application.js'
 import type { SeededRandom } from '../../src/memory/random.js'
+import type { FeedEvent } from './applications/simulated-application.js'
 
-export interface MarketEvent {
+/** No two are written in the same millisecond. */
+export interface MarketEvent extends FeedEvent {
   readonly topic: 'quotes' | 'orders'
-  readonly key: string
-  /** The record's value. */
-  readonly text: string
   /** Undefined for a value that is no JSON. */
   readonly message: Quote | Order | undefined
-  /** ms from the beginning; before it when negative. No two events have the same. */
-  readonly atMs: number
 }
 
 export interface MarketPlan {
@@ -65,7 +62,7 @@ export interface Expected {
   readonly states: ReadonlyMap<string, SymbolState>
 }
 
-/** Everything in the order of its time. */
+/** Everything in the order in which it is taken. */
 export function calculate(events: readonly MarketEvent[]): Expected {
   const states = new Map<string, SymbolState>()
   const checked = new Map<string, Checked[]>()

@@ -3,12 +3,9 @@
  * wrong. After some seconds of trouble all is well again; then the world has to come to rest, and everything has to be
  * as the plain calculation has it.
  */
-import { definitionOf } from '../../src/api/application.js'
 import { partitionOf } from '../../src/core/partitioner.js'
-import { namesOf, taskId } from '../../src/core/topology.js'
+import { taskId } from '../../src/core/topology.js'
 import { isPotorooError, messageOf, type ErrorCode } from '../../src/errors.js'
-import type { ByteString } from '../../src/core/byte-string.js'
-import { unpack } from '../../src/core/packing.js'
 import { MemoryCluster } from '../../src/memory/cluster.js'
 import { MemoryPeerNetwork } from '../../src/memory/peers.js'
 import { SeededRandom } from '../../src/memory/random.js'
@@ -16,16 +13,17 @@ import { Scheduler, type SimulatedProcess } from '../../src/memory/scheduler.js'
 import { MemoryDisk } from '../../src/memory/stores.js'
 import { defaults, type RuntimeOptions } from '../../src/runtime/options.js'
 import { Worker } from '../../src/runtime/worker.js'
-import { APPLICATION, simulated, type SymbolState } from './application.js'
 import { drawHandOff, groupAtRest, MOST_WORKERS, planBiggerSteps } from './bigger-steps.js'
-import { checkDeadLetters, checkNoted, checkOutputs, checkOutputsLoosely, checkStates } from './checks.js'
+import { drawBreadth, type Breadth } from './breadth.js'
 import { checkStore } from './disk-check.js'
-import { calculate, drawMarket, type MarketEvent } from './market.js'
+import { placesOf, stateOf, type Places, type SubTopologyPlace } from './places.js'
+import { oddTimestamps, plainTimestamps } from './timestamps.js'
 import { chunksOf, haunt } from './upstream.js'
 import { ChangelogView, recordsOf, type SeenRecord } from './views.js'
 import { drawClimate, Weather } from './weather.js'
 import { blips, cutOff, flutter, pause } from './worker-trouble.js'
 import type { Hands, Slot } from './hands.js'
+import type { Feed, FeedEvent } from './applications/simulated-application.js'
 import type { PartitionLog } from '../../src/memory/partition.js'
 import type { Logger } from '../../src/ports/logger.js'
 
@@ -41,11 +39,6 @@ export interface Outcome {
   readonly trace: readonly string[]
 }
 
-const definition = definitionOf(simulated)
-const names = namesOf('', APPLICATION)
-const STATE = 'symbol'
-const CHANGELOG = names.changelog(STATE)
-const TOPICS = ['quotes', 'orders', 'checked', 'noted', names.deadLetters, CHANGELOG]
 const TROUBLE_MS = 10_000
 const BUFFER_BYTES = 1 << 20
 const REST_WITHIN_MS = 180_000
@@ -68,11 +61,14 @@ class World {
   readonly #peers = new MemoryPeerNetwork(this.#scheduler)
   readonly #weather: Weather
   readonly #partitions: number
-  /** Quotes and orders in the order of their timestamps, always; else orders may overtake quotes within bounds. */
+  /** Records in the order of their timestamps, always; else those of one source may overtake another's within bounds. */
   readonly #strict: boolean
-  readonly #events: readonly MarketEvent[]
+  readonly #breadth: Breadth
+  readonly #places: Places
+  readonly #input: Feed
   readonly #runtime: Omit<RuntimeOptions, 'name'>
-  readonly #changelogs: ChangelogView[] = []
+  /** By task. */
+  readonly #changelogs = new Map<string, ChangelogView>()
   /** Small ones make a backlog come in pieces, one source ahead of the other. */
   readonly #bytesPerPartition: number
   /** For those who draw trouble. */
@@ -110,7 +106,14 @@ class World {
       },
     })
     this.#partitions = random.pick([1, 2, 3, 6])
-    this.#strict = random.chance(0.7)
+    const broad = new SeededRandom(seed ^ 0x2545f491)
+    const breadth = (this.#breadth = drawBreadth(broad))
+    this.#places = placesOf(breadth.application.definition)
+    const odd = breadth.timestamps === 'odd'
+    // With odd timestamps, what is written later may be due earlier: the order is certain where all is there before.
+    const strict = random.chance(0.7)
+    const early = odd && broad.chance(0.5)
+    this.#strict = odd ? early : strict
     this.#bytesPerPartition = random.pick([300, 1_500, 1_048_576])
     this.#shortRetention = random.chance(0.3)
     this.#handOffs = new SeededRandom(seed ^ 0x5bd1e995)
@@ -126,12 +129,24 @@ class World {
       memoryBytes: BUFFER_BYTES + random.pick([1, 1000, 1_000_000]),
       bufferBytes: BUFFER_BYTES,
     }
-    this.#events = drawMarket(random.fork(), {
+    const stamps = {
+      startMs: this.#scheduler.startMs,
+      partitions: this.#partitions,
+      sources: this.#places.sources,
+    }
+    const plan = {
+      random: random.fork(),
       events: random.pick([20 + random.below(280), 20 + random.below(280), 900]),
-      symbols: random.pick([1 + random.below(8), 40]),
+      keys: random.pick([1 + random.below(8), 40]),
       fromMs: random.pick([0, -TROUBLE_MS / 2, -TROUBLE_MS * 3]),
       toMs: random.pick([TROUBLE_MS, TROUBLE_MS * 0.7]),
       forgetShare: this.#strict ? (this.#shortRetention ? 0.3 : 0.07) : 0,
+      strict: this.#strict,
+    }
+    this.#input = breadth.application.draw(plan.random, {
+      ...plan,
+      ...(early ? { fromMs: -TROUBLE_MS * 3, toMs: -1 } : {}),
+      stamp: (events) => (odd ? oddTimestamps(broad, stamps, events) : plainTimestamps(events)),
     })
     this.#hands = {
       scheduler: this.#scheduler,
@@ -153,7 +168,8 @@ class World {
       },
     }
     this.#say(
-      () => `climate ${JSON.stringify(climate)}, strict ${String(this.#strict)}, ${JSON.stringify(this.#runtime)}`,
+      () =>
+        `${breadth.application.definition.name}, timestamps ${breadth.timestamps}, climate ${JSON.stringify(climate)}, strict ${String(this.#strict)}, ${JSON.stringify(this.#runtime)}`,
     )
   }
 
@@ -188,20 +204,25 @@ class World {
 
   #createTopics(): void {
     const sinkPartitions = this.#random.chance(0.5) ? this.#partitions : 1 + this.#random.below(4)
-    for (const name of ['quotes', 'orders']) this.#cluster.createTopic({ name, partitions: this.#partitions })
-    for (const name of ['checked', 'noted']) this.#cluster.createTopic({ name, partitions: sinkPartitions })
-    if (!this.#random.chance(0.7)) return
+    const { sources, sinks, changelogs } = this.#places
+    const configOf = (name: string) => this.#breadth.application.topicConfig?.(name) ?? {}
+    for (const name of sources)
+      this.#cluster.createTopic({ name, partitions: this.#partitions, config: configOf(name) })
+    for (const name of sinks) this.#cluster.createTopic({ name, partitions: sinkPartitions, config: configOf(name) })
+    if (!this.#random.chance(0.7) && this.#breadth.application.topicConfig === undefined) return
     const retention = this.#shortRetention ? { 'delete.retention.ms': String(SHORT_RETENTION_MS) } : {}
-    const config = { 'cleanup.policy': 'compact', ...retention }
-    this.#cluster.createTopic({ name: CHANGELOG, partitions: this.#partitions, config })
+    for (const name of changelogs) {
+      const config = { 'cleanup.policy': 'compact', ...retention, ...configOf(name) }
+      this.#cluster.createTopic({ name, partitions: this.#partitions, config })
+    }
   }
 
   #feed(): void {
-    const backlog = new Map<string, MarketEvent[]>()
-    const where = ({ topic, key }: MarketEvent) => {
+    const backlog = new Map<string, FeedEvent[]>()
+    const where = ({ topic, key }: FeedEvent) => {
       return { topic, partition: partitionOf('murmur2', Buffer.from(key), this.#partitions) }
     }
-    for (const event of this.#events) {
+    for (const event of this.#input.events) {
       const to = where(event)
       if (event.atMs >= 0) {
         this.#scheduler.after(undefined, event.atMs, () => {
@@ -241,7 +262,7 @@ class World {
         flutter(this.#hands, random, this.#anySlot())
       },
       () => {
-        blips(this.#hands, random, names.group)
+        blips(this.#hands, random, this.#places.names.group)
       },
       () => {
         if (this.#slots.length < MOST_WORKERS) this.#addSlot(0)
@@ -266,7 +287,7 @@ class World {
       },
       () => {
         const partition = random.below(this.#partitions)
-        const transactionalId = names.transactionalId(STATE, partition)
+        const transactionalId = this.#places.names.transactionalId(this.#anySubTopology().name, partition)
         this.#say(() => `somebody else fences ${transactionalId}`)
         try {
           this.#cluster.transactions.init(transactionalId, 10_000)
@@ -275,8 +296,10 @@ class World {
         }
       },
       () => {
+        // Tasks without a changelog have them nowhere else, and would begin anew.
+        if (this.#places.subTopologies.some(({ changelog }) => changelog === undefined)) return
         this.#say(() => 'the group loses its positions')
-        this.#cluster.deleteOffsets(names.group)
+        this.#cluster.deleteOffsets(this.#places.names.group)
       },
       () => {
         if (!this.#shortRetention) this.#anySlot().process?.setWallClockOff(random.between(-100_000, 100_000))
@@ -289,7 +312,7 @@ class World {
       () => {
         const slot = this.#anySlot()
         this.#kill(slot, 'is killed, and a store of it is damaged')
-        slot.disk.damage(taskId(STATE, random.below(this.#partitions)))
+        slot.disk.damage(taskId(this.#anySubTopology().name, random.below(this.#partitions)))
       },
     ]
     const count = random.below(14)
@@ -298,7 +321,7 @@ class World {
       this.#scheduler.after(undefined, random.between(0, TROUBLE_MS), operation)
     }
     if (this.#biggerSteps) planBiggerSteps(this.#hands, this.#handOffs, TROUBLE_MS * 0.9)
-    if (!this.#strict) haunt(this.#hands, random, this.#partitions, TROUBLE_MS)
+    if (!this.#strict) haunt(this.#hands, random, this.#partitions, this.#places.sources, TROUBLE_MS)
     if (!this.#shortRetention) return
     for (let atMs = 0; atMs < TROUBLE_MS; atMs += SHORT_RETENTION_MS / 3)
       this.#scheduler.after(undefined, atMs, () => {
@@ -307,10 +330,20 @@ class World {
   }
 
   #compact(): void {
-    if (this.#cluster.describeTopic(CHANGELOG) === undefined) return
-    this.#say(() => 'the changelog is compacted')
-    this.#compacted = true
-    this.#cluster.compact(CHANGELOG)
+    for (const changelog of this.#places.changelogs) {
+      if (this.#cluster.describeTopic(changelog) === undefined) continue
+      this.#say(() => 'the changelog is compacted')
+      this.#compacted = true
+      this.#cluster.compact(changelog)
+    }
+  }
+
+  /** Applications with several have them at the same places. */
+  #anySubTopology(): SubTopologyPlace {
+    const { subTopologies } = this.#places
+    const [first] = subTopologies
+    if (first === undefined) throw new RangeError('an application has a sub-topology')
+    return subTopologies.length === 1 ? first : this.#random.pick(subTopologies)
   }
 
   // ---- workers ----
@@ -324,15 +357,11 @@ class World {
     const slot: Slot = { name, disk: new MemoryDisk(), process: undefined, worker: undefined, lives: 0, wanted: true }
     this.#slots.push(slot)
     slot.disk.onWritten = (task, meta) => {
-      const partition = Number(task.slice(task.lastIndexOf('_') + 1))
-      if (meta === undefined || this.#cluster.isCommitted({ topic: CHANGELOG, partition }, meta.changelogPosition))
-        return
+      const at = task.lastIndexOf('_')
+      const of = { topic: this.#places.names.changelog(task.slice(0, at)), partition: Number(task.slice(at + 1)) }
+      if (meta === undefined || this.#cluster.isCommitted(of, meta.changelogPosition)) return
       // Compaction may have taken it away since.
-      if (
-        this.#compacted &&
-        meta.changelogPosition < this.#cluster.partition({ topic: CHANGELOG, partition }).lastStableOffset
-      )
-        return
+      if (this.#compacted && meta.changelogPosition < this.#cluster.partition(of).lastStableOffset) return
       this.#problems.push(
         `${name}: the store of ${task} is at ${String(meta.changelogPosition)}, which is not committed`,
       )
@@ -360,7 +389,7 @@ class World {
     const stores = slot.disk.open({ process, faults: this.#weather })
     const peers = this.#peers.peers({ process, faults: this.#weather })
     const ports = { log, stores, peers, clock: process.clock, random: this.#random.fork(), logger }
-    const worker = new Worker(definition, { ...this.#runtime, name: slot.name }, ports)
+    const worker = new Worker(this.#breadth.application.definition, { ...this.#runtime, name: slot.name }, ports)
     slot.process = process
     slot.worker = worker
     this.#say(() => `${process.name} starts`)
@@ -434,7 +463,7 @@ class World {
     // What would be repeated is repeated soon.
     await this.#scheduler.advance(1_000)
     if (!this.#biggerSteps) return
-    const problem = await groupAtRest(this.#hands, names.group, this.#partitions, REST_WITHIN_MS)
+    const problem = await groupAtRest(this.#hands, this.#places.names.group, this.#tasks().length, REST_WITHIN_MS)
     if (problem !== undefined) this.#problems.push(problem)
   }
 
@@ -443,29 +472,47 @@ class World {
   }
 
   #whatIsLeft(): string {
-    if (this.#cluster.describeTopic(CHANGELOG) === undefined) return 'there is no changelog yet'
-    for (const topic of TOPICS) {
+    const { names, changelogs, sources, sinks } = this.#places
+    if (changelogs.some((name) => this.#cluster.describeTopic(name) === undefined)) return 'there is no changelog yet'
+    for (const topic of [...sources, ...sinks, names.deadLetters, ...changelogs]) {
       const undecided = this.#partitionsOf(topic).find((one) => one.lastStableOffset < one.highWatermark)
       if (undecided !== undefined) return `a transaction is open on ${topic}-${String(undecided.partition)}`
     }
-    for (let partition = 0; partition < this.#partitions; partition++) {
-      let view = this.#changelogs[partition]
-      if (view === undefined) {
-        const of = this.#cluster.partition({ topic: CHANGELOG, partition })
-        view = this.#changelogs[partition] = new ChangelogView(`changelog ${String(partition)}`, of)
-      }
-      view.update()
-      for (const topic of ['quotes', 'orders']) {
+    for (const { place, partition } of this.#tasks()) {
+      const view = this.#changelogOf(place, partition)
+      view?.update()
+      for (const topic of place.sources) {
         const { highWatermark } = this.#cluster.partition({ topic, partition })
-        const position = view.commit?.positions[topic] ?? 0
+        const inGroup = this.#cluster.committed(names.group, { topic, partition })
+        const position = (view === undefined ? inGroup : view.commit?.positions[topic]) ?? 0
         if (position < highWatermark)
           return `${topic}-${String(partition)} is at ${String(position)} of ${String(highWatermark)}`
-        const offset = this.#cluster.committed(names.group, { topic, partition }) ?? position
+        const offset = inGroup ?? position
         if (offset !== position)
           return `${topic}-${String(partition)} is at ${String(position)}, but the group has ${String(offset)}`
       }
     }
     return ''
+  }
+
+  #tasks(): readonly { readonly place: SubTopologyPlace; readonly partition: number }[] {
+    return this.#places.subTopologies.flatMap((place) =>
+      Array.from({ length: this.#partitions }, (_, partition) => ({ place, partition })),
+    )
+  }
+
+  /** Of a task that has one. */
+  #changelogOf(place: SubTopologyPlace, partition: number): ChangelogView | undefined {
+    const { name, changelog } = place
+    if (changelog === undefined) return undefined
+    const task = taskId(name, partition)
+    let view = this.#changelogs.get(task)
+    if (view === undefined) {
+      const of = this.#cluster.partition({ topic: changelog, partition })
+      view = new ChangelogView(`changelog ${String(partition)}`, of)
+      this.#changelogs.set(task, view)
+    }
+    return view
   }
 
   async #stopAll(): Promise<void> {
@@ -481,29 +528,42 @@ class World {
   }
 
   #check(): void {
-    const expected = calculate(this.#events)
     const problems = this.#problems
-    const checked = this.#records('checked')
-    if (this.#strict) problems.push(...checkOutputs(expected, checked))
-    else problems.push(...checkOutputsLoosely(this.#events, expected, checked))
-    problems.push(...checkNoted(expected, this.#records('noted')))
-    problems.push(...checkDeadLetters(expected, this.#records(names.deadLetters)))
-    const states = new Map<string, SymbolState>()
-    for (const view of this.#changelogs) {
+    const states = new Map<string, Map<string, unknown>>()
+    for (const { place, partition } of this.#tasks()) {
+      const view = this.#changelogOf(place, partition)
+      if (view === undefined) continue
       view.update()
       problems.push(...view.problems)
-      for (const [key, bytes] of view.values) {
-        const symbol = key.slice(STATE.length + 1)
-        states.set(symbol, unpackState(bytes, symbol))
+      for (const [storeKey, bytes] of view.values) {
+        const { name, key, state } = stateOf(place, storeKey, bytes)
+        const ofName = states.get(name)
+        if (ofName === undefined) states.set(name, new Map([[key, state]]))
+        else ofName.set(key, state)
       }
     }
-    problems.push(...checkStates(expected, states, !this.#strict))
+    problems.push(
+      ...this.#input.check({
+        records: (topic) => this.#records(topic),
+        deadLetters: this.#records(this.#places.names.deadLetters),
+        states: (name) => states.get(name) ?? new Map<string, unknown>(),
+      }),
+    )
     for (const slot of this.#slots)
-      for (const [partition, view] of this.#changelogs.entries()) {
-        const log = this.#cluster.partition({ topic: CHANGELOG, partition })
-        const show = (key: ByteString, bytes: ByteString): string => JSON.stringify(unpackState(bytes, key))
-        const changelog = { task: taskId(STATE, partition), log, view, compacted: this.#compacted, show }
-        problems.push(...checkStore(slot, changelog))
+      for (const { place, partition } of this.#tasks()) {
+        const [view, { changelog }] = [this.#changelogOf(place, partition), place]
+        if (view === undefined || changelog === undefined) continue
+        const log = this.#cluster.partition({ topic: changelog, partition })
+        const task = taskId(place.name, partition)
+        problems.push(
+          ...checkStore(slot, {
+            task,
+            log,
+            view,
+            compacted: this.#compacted,
+            show: (storeKey, bytes) => JSON.stringify(stateOf(place, storeKey, bytes).state),
+          }),
+        )
       }
   }
 
@@ -532,10 +592,4 @@ class World {
     this.#fingerprint = (Math.imul(this.#fingerprint, 31) + Math.floor(elapsedMs * 1_000)) | 0
     if (this.tracing) this.#trace.push(`${elapsedMs.toFixed(2).padStart(10)} ${what()}`)
   }
-}
-
-const stateDefinition = definition.pipelines.flatMap(({ state }) => state ?? [])[0]
-function unpackState(bytes: ByteString, key: string): SymbolState {
-  if (stateDefinition === undefined) throw new RangeError('the application has a state object')
-  return unpack(stateDefinition, bytes, key) as SymbolState
 }

@@ -2,22 +2,28 @@
 import { RecordWriter, type RecordChunk } from '../../src/core/records.js'
 import type { SeededRandom } from '../../src/memory/random.js'
 import type { Hands } from './hands.js'
-import type { MarketEvent } from './market.js'
+import type { FeedEvent } from './applications/simulated-application.js'
 
-export function chunksOf(events: readonly MarketEvent[], startMs: number): RecordChunk[] {
+export function chunksOf(events: readonly FeedEvent[], startMs: number): RecordChunk[] {
   const writer = new RecordWriter(1_000_000)
-  for (const { key, text, atMs } of events) writer.append(startMs + atMs, key, text)
+  for (const { key, text, atMs, timestampMs = startMs + atMs } of events) writer.append(timestampMs, key, text)
   return writer.take()
 }
 
 /** Upstream transactions that are aborted after a while: nothing of them may ever be seen. */
-export function haunt(hands: Hands, random: SeededRandom, partitions: number, withinMs: number): void {
+export function haunt(
+  hands: Hands,
+  random: SeededRandom,
+  partitions: number,
+  sources: readonly string[],
+  withinMs: number,
+): void {
   const { transactions } = hands.cluster
   const count = random.below(6)
   for (let i = 0; i < count; i++) {
-    const to = { topic: random.pick(['quotes', 'orders']), partition: random.below(partitions) }
+    const to = { topic: random.pick(sources), partition: random.below(partitions) }
     const key = `S${String(random.below(40))}`
-    const ghost: MarketEvent = { topic: 'quotes', key, text: `ghost ${String(i)}`, message: undefined, atMs: 0 }
+    const ghost: FeedEvent = { topic: to.topic, key, text: `ghost ${String(i)}`, atMs: 0 }
     const openMs = random.pick([1, 100, 2_000])
     hands.scheduler.after(undefined, random.between(0, withinMs), () => {
       hands.say(() => `an upstream transaction on ${to.topic}-${String(to.partition)}, open for ${String(openMs)} ms`)

@@ -1,0 +1,58 @@
+/** What runs in a simulated world: an application, what goes into it, and what has to come out. */
+import type { ApplicationDefinition } from '../../../src/api/definition.js'
+import type { SeededRandom } from '../../../src/memory/random.js'
+import type { SeenRecord } from '../views.js'
+
+export interface SimulatedApplication {
+  readonly definition: ApplicationDefinition
+  /** Configuration of a topic, its changelogs among them: by the topic's name in Kafka. */
+  topicConfig?(topic: string): Readonly<Record<string, string>>
+  draw(random: SeededRandom, plan: FeedPlan): Feed
+}
+
+export interface FeedPlan {
+  /** How many; in the order in which they are written. */
+  readonly events: number
+  /** How many keys there are. */
+  readonly keys: number
+  /** When, ms from the beginning; negative: before it. */
+  readonly fromMs: number
+  readonly toMs: number
+  /** Of messages that delete their state object, where there may be any. */
+  readonly forgetShare: number
+  /** Records go by their timestamps, always; else those of one source may overtake those of another. */
+  readonly strict: boolean
+  /** Gives the records their timestamps, and the order in which a task takes them. */
+  readonly stamp: <E extends FeedEvent>(events: readonly E[]) => Stamped<E>
+}
+
+export interface FeedEvent {
+  readonly topic: string
+  readonly key: string
+  /** The record's value. */
+  readonly text: string
+  /** When it is written, ms from the beginning; before it when negative. */
+  readonly atMs: number
+  /** The record's, ms since the epoch, where it is not that of when it is written. */
+  readonly timestampMs?: number
+}
+
+export interface Stamped<E> {
+  readonly written: readonly E[]
+  /** Strict worlds: as they are taken, those of one key in their order. */
+  readonly taken: readonly E[]
+}
+
+export interface Feed {
+  readonly events: readonly FeedEvent[]
+  /** The problems that it found. */
+  check(seen: Seen): string[]
+}
+
+/** What there is when all has come to rest. */
+export interface Seen {
+  records(topic: string): readonly SeenRecord[]
+  readonly deadLetters: readonly SeenRecord[]
+  /** By key. */
+  states(name: string): ReadonlyMap<string, unknown>
+}

@@ -1,0 +1,27 @@
+/**
+ * What else a world may be: which application runs, how brokers do transactions, which timestamps records have. Drawn apart from
+ * everything else, so that a world that draws nothing of it is what it was before there was any.
+ */
+import { ledgerApplication } from './applications/ledger-application.js'
+import { marketApplication } from './applications/market-application.js'
+import { relayApplication } from './applications/relay-application.js'
+import type { SeededRandom } from '../../src/memory/random.js'
+import type { SimulatedApplication } from './applications/simulated-application.js'
+import type { TimestampKind } from './timestamps.js'
+
+export interface Breadth {
+  readonly application: SimulatedApplication
+  readonly timestamps: TimestampKind
+}
+
+export function drawBreadth(random: SeededRandom): Breadth {
+  return {
+    application: random.pick([
+      ...Array.from({ length: 6 }, () => marketApplication),
+      relayApplication,
+      ledgerApplication,
+      ledgerApplication,
+    ]),
+    timestamps: random.chance(0.2) ? 'odd' : 'plain',
+  }
+}
