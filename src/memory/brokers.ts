@@ -14,7 +14,7 @@ import { TransactionCoordinator } from './transactions.js'
 import type { Faults } from './faults.js'
 import type { GroupDescription } from './groups.js'
 import type { Scheduler } from './scheduler.js'
-import type { EndedTransaction, ProducerIdentity } from './transactions.js'
+import type { EndedTransaction, Participant, ProducerIdentity } from './transactions.js'
 import type { RecordChunk } from '../core/records.js'
 import type { Random, Timer } from '../ports/clock.js'
 import type { NewTopic, PartitionPosition, TopicInfo, TopicPartition } from '../ports/log.js'
@@ -31,7 +31,13 @@ export interface BrokersOptions {
   readonly initialRebalanceDelayMs?: number
   /** Called for every transaction when its end is decided. */
   readonly onTransactionEnded?: (ended: EndedTransaction) => void
+  /** Which version of transactions all brokers take: 1 (the default), or 2, which Kafka 4 has. */
+  readonly transactionVersion?: TransactionVersion
+  /** The last epoch of a producer id; default 32,766, as Kafka has it. */
+  readonly maxEpoch?: number
 }
+
+export type TransactionVersion = 1 | 2
 
 interface Topic {
   readonly name: string
@@ -67,6 +73,7 @@ export class Brokers {
     this.transactions = new TransactionCoordinator({
       scheduler: options.scheduler,
       markerMs: (transactionalId) => faults.markerMs(transactionalId),
+      maxEpoch: options.maxEpoch,
       onEnded: options.onTransactionEnded,
     })
   }
@@ -84,19 +91,29 @@ export class Brokers {
     return partition
   }
 
-  produce(identity: ProducerIdentity, to: TopicPartition, chunk: RecordChunk): number {
+  get transactionVersion(): TransactionVersion {
+    return this.options.transactionVersion ?? 1
+  }
+
+  /** A batch of a transaction, whose first record has that sequence; default: what is due. Returns its first offset. */
+  produce(identity: ProducerIdentity, to: TopicPartition, chunk: RecordChunk, sequence?: number): number {
     const partition = this.partition(to)
     const topic = this.describeTopic(to.topic)
     if (topic !== undefined && chunk.end > topic.maxMessageBytes) {
       throw new BrokerError('MESSAGE_TOO_LARGE', `${String(chunk.end)} bytes for ${partitionKey(to)}`)
     }
-    this.transactions.verify(identity, partition)
-    return partition.append(chunk, { producerId: identity.producerId, ...this.#appendTime(to.topic) })
+    this.#takes(identity, partition)
+    const first = sequence ?? partition.sequences.next(identity)
+    const there = partition.sequences.find(identity, first, chunk.count)
+    if (there !== undefined) return there
+    const offset = partition.append(chunk, { producerId: identity.producerId, ...this.#appendTime(to.topic) })
+    partition.sequences.appended(identity, { first, count: chunk.count, offset })
+    return offset
   }
 
   commitOffsets(identity: ProducerIdentity, group: string, positions: readonly PartitionPosition[]): void {
     const offsets = this.offsets(group)
-    this.transactions.verify(identity, offsets)
+    this.#takes(identity, offsets)
     offsets.pend(identity.producerId, new Map(positions.map((position) => [partitionKey(position), position.position])))
   }
 
@@ -208,6 +225,11 @@ export class Brokers {
       this.network.start(broker)
     })
     this.#returns.set(broker, returns)
+  }
+
+  #takes(identity: ProducerIdentity, participant: Participant): void {
+    if (this.transactionVersion === 1) this.transactions.verify(identity, participant)
+    else this.transactions.include(identity, participant)
   }
 
   #appendTime(topic: string): { readonly appendTimeMs?: number } {

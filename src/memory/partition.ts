@@ -8,6 +8,7 @@
  *    reader sees what is below it, without the batches of aborted transactions.
  */
 import { BATCH_HEADER_BYTES, RecordCursor, RecordWriter } from '../core/records.js'
+import { Sequences } from './sequences.js'
 import type { RecordBatch, RecordChunk } from '../core/records.js'
 
 interface StoredBatch {
@@ -40,6 +41,7 @@ export interface ReadResult {
 const MARKER_BYTES = 78
 
 export class PartitionLog {
+  readonly sequences = new Sequences()
   #batches: StoredBatch[] = []
   #logStart = 0
   #end = 0

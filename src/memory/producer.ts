@@ -2,10 +2,14 @@
  * The transactional producer of one activation: the requests that a Kafka transaction is made of, each of which can be
  * lost, delayed or answered in vain.
  *
- * Order
+ * Order, with version 1 of transactions
  * 1. AddPartitionsToTxn and AddOffsetsToTxn.
  * 2. Produce, per partition a chunk after the one before was acknowledged; TxnOffsetCommit meanwhile.
  * 3. EndTxn.
+ * and with version 2, where brokers add to the transaction what they take of it (src/kafka/transactions.ts says why so)
+ * 1. TxnOffsetCommit.
+ * 2. Produce, to one leader after another.
+ * 3. EndTxn, whose answer has the epoch of the next transaction. In it sequences begin at 0.
  * Only what the broker surely has not done is sent again; everything else ends this activation.
  */
 import { PotorooError, isPotorooError, messageOf } from '../errors.js'
@@ -30,12 +34,23 @@ export interface MemoryProducerOptions {
   readonly requestTimeoutMs: number
 }
 
+/** What one commit has to do. */
+interface Work extends Transaction {
+  /** Behind the last record of each. */
+  readonly ends: Map<Transaction['records'][number], number>
+}
+
 export class MemoryProducer implements TransactionalProducer {
   #committing = false
   #endingMs = 0
   #failure: PotorooError | undefined
+  #identity: ProducerIdentity
+  /** Of the next record, by partition; each begins at 0. */
+  readonly #sequences = new Map<string, number>()
 
-  constructor(private readonly options: MemoryProducerOptions) {}
+  constructor(private readonly options: MemoryProducerOptions) {
+    this.#identity = options.identity
+  }
 
   get endingMs(): number {
     return this.#endingMs
@@ -49,25 +64,9 @@ export class MemoryProducer implements TransactionalProducer {
     if (records.length === 0 && positions.length === 0) return transaction.records.map(() => 0)
     this.#committing = true
     try {
-      const { cluster, identity } = this.options
-      const ends = new Map<Transaction['records'][number], number>()
-      await this.#together([
-        records.length > 0 && this.#addPartitions(records),
-        positions.length > 0 && this.#addOffsets(group),
-      ])
-      await this.#together([
-        ...records.map(async (to) => ends.set(to, await this.#produce(to, to.chunks))),
-        positions.length > 0 &&
-          this.#control('txnOffsetCommit', () => {
-            cluster.commitOffsets(identity, group, positions)
-          }),
-      ])
-      const beganMs = this.options.clock.monotonic()
-      await this.#control('endTxn', () => {
-        cluster.transactions.end(identity, 'commit')
-      })
-      this.#endingMs = this.options.clock.monotonic() - beganMs
-      return transaction.records.map((to) => ends.get(to) ?? 0)
+      const work: Work = { records, group, positions, ends: new Map() }
+      await (this.options.cluster.transactionVersion === 1 ? this.#inThreeRounds(work) : this.#oneByOne(work))
+      return transaction.records.map((to) => work.ends.get(to) ?? 0)
     } catch (error) {
       this.#failure ??= this.#failed(error)
       throw this.#failure
@@ -78,6 +77,50 @@ export class MemoryProducer implements TransactionalProducer {
 
   close(): void {
     this.#failure ??= new PotorooError('TRANSACTION_FAILED', `${this.options.transactionalId} was let go`)
+  }
+
+  async #inThreeRounds({ records, group, positions, ends }: Work): Promise<void> {
+    const { cluster } = this.options
+    await this.#together([
+      records.length > 0 && this.#addPartitions(records),
+      positions.length > 0 && this.#addOffsets(group),
+    ])
+    await this.#together([
+      ...records.map(async (to) => ends.set(to, await this.#produce(to, to.chunks))),
+      positions.length > 0 && this.#commitOffsets(group, positions),
+    ])
+    await this.#timed(
+      this.#control('endTxn', (identity) => {
+        cluster.transactions.end(identity, 'commit')
+      }),
+    )
+  }
+
+  async #oneByOne({ records, group, positions, ends }: Work): Promise<void> {
+    const { cluster } = this.options
+    if (positions.length > 0) await this.#together([this.#commitOffsets(group, positions)])
+    const leaders = new Set(records.map((to) => cluster.leaderOf(to)))
+    for (const leader of leaders) {
+      const mine = records.filter((to) => cluster.leaderOf(to) === leader)
+      await this.#together(mine.map(async (to) => ends.set(to, await this.#produce(to, to.chunks))))
+    }
+    this.#identity = await this.#timed(
+      this.#control('endTxn', (identity) => cluster.transactions.endAndGoOn(identity, 'commit')),
+    )
+    this.#sequences.clear()
+  }
+
+  async #timed<T>(end: Promise<T>): Promise<T> {
+    const beganMs = this.options.clock.monotonic()
+    const answer = await end
+    this.#endingMs = this.options.clock.monotonic() - beganMs
+    return answer
+  }
+
+  #commitOffsets(group: string, positions: Transaction['positions']): Promise<void> {
+    return this.#control('txnOffsetCommit', (identity) => {
+      this.options.cluster.commitOffsets(identity, group, positions)
+    })
   }
 
   /** As Promise.all, but after a failure the others send nothing more, and are waited for. */
@@ -96,8 +139,8 @@ export class MemoryProducer implements TransactionalProducer {
   }
 
   async #addPartitions(records: readonly TopicPartition[]): Promise<void> {
-    const { cluster, identity } = this.options
-    await this.#control('addPartitionsToTxn', () => {
+    const { cluster } = this.options
+    await this.#control('addPartitionsToTxn', (identity) => {
       cluster.transactions.add(
         identity,
         records.map((to) => cluster.partition(to)),
@@ -106,34 +149,38 @@ export class MemoryProducer implements TransactionalProducer {
   }
 
   async #addOffsets(group: string): Promise<void> {
-    const { cluster, identity } = this.options
-    await this.#control('addOffsetsToTxn', () => {
+    const { cluster } = this.options
+    await this.#control('addOffsetsToTxn', (identity) => {
       cluster.transactions.add(identity, [cluster.offsets(group)])
     })
   }
 
   /** Resolves with the position behind the last chunk. */
   async #produce(to: TopicPartition, chunks: readonly RecordChunk[]): Promise<number> {
-    const { cluster, connections, identity, requestTimeoutMs } = this.options
+    const { cluster, connections, requestTimeoutMs } = this.options
+    const identity = this.#identity
     const subject = partitionKey(to)
     let position = -1
     for (const chunk of chunks) {
       if (this.#failure !== undefined) throw this.#failure
       const target = { broker: cluster.leaderOf(to), api: 'produce', subject, timeoutMs: requestTimeoutMs } as const
-      const offset = await retrying(this.#retries(['NOT_ENOUGH_REPLICAS']), () =>
-        cluster.network.call(connections, target, () => cluster.produce(identity, to, chunk)),
+      const sequence = this.#sequences.get(subject) ?? 0
+      const offset = await retrying(this.#retries(['NOT_ENOUGH_REPLICAS', 'CONCURRENT_TRANSACTIONS']), () =>
+        cluster.network.call(connections, target, () => cluster.produce(identity, to, chunk, sequence)),
       )
+      this.#sequences.set(subject, sequence + chunk.count)
       position = offset + chunk.count
     }
     return position
   }
 
-  async #control(api: Api, work: () => void): Promise<void> {
+  async #control<T>(api: Api, work: (identity: ProducerIdentity) => T): Promise<T> {
     const { cluster, connections, transactionalId, requestTimeoutMs } = this.options
+    const identity = this.#identity
     const target = { broker: cluster.coordinator, api, subject: transactionalId, timeoutMs: requestTimeoutMs }
-    await retrying(this.#retries(['CONCURRENT_TRANSACTIONS', 'COORDINATOR_LOAD_IN_PROGRESS']), () => {
+    return retrying(this.#retries(['CONCURRENT_TRANSACTIONS', 'COORDINATOR_LOAD_IN_PROGRESS']), () => {
       if (this.#failure !== undefined) throw this.#failure
-      return cluster.network.call(connections, target, work)
+      return cluster.network.call(connections, target, () => work(identity))
     })
   }
 
@@ -145,7 +192,9 @@ export class MemoryProducer implements TransactionalProducer {
   #failed(error: unknown): PotorooError {
     if (isPotorooError(error)) return error
     const what = `${this.options.transactionalId}: ${messageOf(error)}`
-    if (isBrokerError(error, 'INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING')) {
+    // With version 2, also the answer to the end of a transaction that another activation, or the timeout, has just aborted.
+    const version2 = this.options.cluster.transactionVersion === 2 ? (['INVALID_TXN_STATE'] as const) : []
+    if (isBrokerError(error, 'INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING', ...version2)) {
       return new PotorooError('FENCED', what, { cause: error })
     }
     if (isBrokerError(error, 'MESSAGE_TOO_LARGE')) return new PotorooError('RECORD_TOO_LARGE', what, { cause: error })

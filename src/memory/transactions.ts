@@ -11,6 +11,11 @@
  * 3. A transaction that is decided stays decided; its markers come one by one, after the answer to the one who ended it.
  * 4. A request of a transaction that was not begun with that partition or group is refused: what is under way still
  *    when its transaction ends changes nothing any more (KIP-890).
+ * 5. With version 2 a partition or a group that takes something is added by that (`include`), and the end of a transaction
+ *    gives out the epoch of the next one (`endAndGoOn`): nothing of one can come to count for another. Where epochs run out,
+ *    it gives out another producer id, at epoch 0.
+ *
+ * Which answer is given when, Kafka's `TransactionCoordinator` decides (`endTransaction`, `handleAddPartitionsToTransaction`).
  */
 import { BrokerError } from './broker-error.js'
 import type { Scheduler } from './scheduler.js'
@@ -23,7 +28,9 @@ export interface Participant {
 
 interface Transactional {
   readonly transactionalId: string
-  readonly producerId: number
+  producerId: number
+  /** Before epochs ran out. */
+  formerProducerId: number
   epoch: number
   state: 'empty' | 'ongoing' | 'ending'
   /** How the last transaction of this epoch ended, or is ending. */
@@ -50,14 +57,19 @@ export interface TransactionOptions {
   readonly scheduler: Scheduler
   /** ms until a marker is written. */
   readonly markerMs: (transactionalId: string) => number
+  /** The last epoch of a producer id; default 32,766, as Kafka has it. */
+  readonly maxEpoch?: number | undefined
   readonly onEnded?: ((ended: EndedTransaction) => void) | undefined
 }
 
 export class TransactionCoordinator {
   readonly #byName = new Map<string, Transactional>()
   readonly #byId = new Map<number, Transactional>()
+  readonly #maxEpoch: number
 
-  constructor(private readonly options: TransactionOptions) {}
+  constructor(private readonly options: TransactionOptions) {
+    this.#maxEpoch = options.maxEpoch ?? 32_766
+  }
 
   /** InitProducerId. */
   init(transactionalId: string, timeoutMs: number): ProducerIdentity {
@@ -65,7 +77,8 @@ export class TransactionCoordinator {
     if (transactional === undefined) {
       transactional = {
         transactionalId,
-        producerId: this.#byId.size + 1000,
+        producerId: -1,
+        formerProducerId: -1,
         epoch: -1,
         state: 'empty',
         ending: undefined,
@@ -74,11 +87,11 @@ export class TransactionCoordinator {
         timeout: undefined,
       }
       this.#byName.set(transactionalId, transactional)
-      this.#byId.set(transactional.producerId, transactional)
+      this.#newProducerId(transactional)
     }
     if (transactional.state === 'ongoing') this.#abortAndFence(transactional)
     if (transactional.state !== 'empty') throw new BrokerError('CONCURRENT_TRANSACTIONS', transactionalId)
-    transactional.epoch++
+    this.#nextEpoch(transactional)
     transactional.ending = undefined
     transactional.timeoutMs = timeoutMs
     return { producerId: transactional.producerId, epoch: transactional.epoch }
@@ -104,6 +117,32 @@ export class TransactionCoordinator {
     throw new BrokerError('INVALID_TXN_STATE', `${transactional.transactionalId} has no open transaction there`)
   }
 
+  /** Version 2: what a partition or a group asks before it takes something of a transaction, which may begin by that. */
+  include(identity: ProducerIdentity, participant: Participant): void {
+    this.add(identity, [participant])
+  }
+
+  /** EndTxn of version 2. Said again, it is answered as the first time: the epoch tells it from the end of the next one. */
+  endAndGoOn(identity: ProducerIdentity, kind: 'commit' | 'abort'): ProducerIdentity {
+    const transactional = this.#known(identity)
+    const { producerId, epoch, formerProducerId, state, ending, transactionalId } = transactional
+    const isNext =
+      producerId === identity.producerId
+        ? epoch === identity.epoch + 1
+        : formerProducerId === identity.producerId && identity.epoch === this.#maxEpoch && epoch === 0
+    const isSaidAgain = isNext && state !== 'ongoing' && ending !== undefined
+    if (!isSaidAgain) this.#current(identity)
+    if (state === 'ongoing') {
+      this.#end(transactional, kind, () => {
+        this.#nextEpoch(transactional)
+      })
+      return { producerId: transactional.producerId, epoch: transactional.epoch }
+    }
+    if (!isSaidAgain || ending !== kind) throw new BrokerError('INVALID_TXN_STATE', transactionalId)
+    if (state === 'ending') throw new BrokerError('CONCURRENT_TRANSACTIONS', transactionalId)
+    return { producerId, epoch }
+  }
+
   /** EndTxn. Said again after the end, as nothing else was said since, it is answered as the first time. */
   end(identity: ProducerIdentity, kind: 'commit' | 'abort'): void {
     const transactional = this.#current(identity)
@@ -120,9 +159,17 @@ export class TransactionCoordinator {
     return transactional?.state === 'ending' && transactional.ending === 'commit'
   }
 
-  #current({ producerId, epoch }: ProducerIdentity): Transactional {
+  #known({ producerId }: ProducerIdentity): Transactional {
     const transactional = this.#byId.get(producerId)
     if (transactional === undefined) throw new BrokerError('INVALID_PRODUCER_ID_MAPPING', String(producerId))
+    return transactional
+  }
+
+  #current(identity: ProducerIdentity): Transactional {
+    const transactional = this.#known(identity)
+    const { producerId, epoch } = identity
+    if (transactional.producerId !== producerId)
+      throw new BrokerError('INVALID_PRODUCER_ID_MAPPING', `${String(producerId)} has no epochs left`)
     if (transactional.epoch !== epoch) {
       throw new BrokerError(
         'INVALID_PRODUCER_EPOCH',
@@ -132,17 +179,31 @@ export class TransactionCoordinator {
     return transactional
   }
 
+  #nextEpoch(transactional: Transactional): void {
+    if (transactional.epoch >= this.#maxEpoch) this.#newProducerId(transactional)
+    else transactional.epoch++
+  }
+
+  #newProducerId(transactional: Transactional): void {
+    const isFirst = transactional.producerId < 0
+    transactional.formerProducerId = transactional.producerId
+    transactional.producerId = this.#byId.size + 1000
+    transactional.epoch = isFirst ? -1 : 0
+    this.#byId.set(transactional.producerId, transactional)
+  }
+
   #abortAndFence(transactional: Transactional): void {
     transactional.epoch++
     this.#end(transactional, 'abort')
   }
 
-  #end(transactional: Transactional, kind: 'commit' | 'abort'): void {
+  #end(transactional: Transactional, kind: 'commit' | 'abort', goOn: () => void = () => undefined): void {
     const { transactionalId, producerId, epoch } = transactional
     transactional.timeout?.cancel()
     transactional.timeout = undefined
     transactional.state = 'ending'
     transactional.ending = kind
+    goOn()
     this.options.onEnded?.({ transactionalId, epoch, kind, atMs: this.options.scheduler.elapsedMs })
     for (const participant of transactional.participants) {
       this.options.scheduler.after(undefined, this.options.markerMs(transactionalId), () => {

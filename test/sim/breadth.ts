@@ -5,6 +5,7 @@
 import { ledgerApplication } from './applications/ledger-application.js'
 import { marketApplication } from './applications/market-application.js'
 import { relayApplication } from './applications/relay-application.js'
+import type { MemoryClusterOptions } from '../../src/memory/cluster.js'
 import type { SeededRandom } from '../../src/memory/random.js'
 import type { SimulatedApplication } from './applications/simulated-application.js'
 import type { TimestampKind } from './timestamps.js'
@@ -12,6 +13,7 @@ import type { TimestampKind } from './timestamps.js'
 export interface Breadth {
   readonly application: SimulatedApplication
   readonly timestamps: TimestampKind
+  readonly transactions: Pick<MemoryClusterOptions, 'transactionVersion' | 'maxEpoch'>
 }
 
 export function drawBreadth(random: SeededRandom): Breadth {
@@ -23,5 +25,9 @@ export function drawBreadth(random: SeededRandom): Breadth {
       ledgerApplication,
     ]),
     timestamps: random.chance(0.2) ? 'odd' : 'plain',
+    // Epochs that run out all the time, now and then.
+    transactions: random.chance(0.5)
+      ? { transactionVersion: 2, maxEpoch: random.pick([2, 10, 32_766]) }
+      : { transactionVersion: 1 },
   }
 }

@@ -86,6 +86,9 @@ class World {
     private readonly tracing: boolean,
   ) {
     const random = (this.#random = new SeededRandom(seed))
+    const broad = new SeededRandom(seed ^ 0x2545f491)
+    const breadth = (this.#breadth = drawBreadth(broad))
+    this.#places = placesOf(breadth.application.definition)
     const climate = drawClimate(random)
     this.#weather = new Weather(random.fork(), climate, {
       crash: (process, why, afterMs) => {
@@ -101,14 +104,12 @@ class World {
       random: random.fork(),
       brokers: random.pick([1, 1, 2]),
       initialRebalanceDelayMs: random.pick([0, 0, 500]),
+      ...breadth.transactions,
       onTransactionEnded: ({ transactionalId, epoch, kind }) => {
         this.#say(() => `${transactionalId}: ${kind} decided at epoch ${String(epoch)}`)
       },
     })
     this.#partitions = random.pick([1, 2, 3, 6])
-    const broad = new SeededRandom(seed ^ 0x2545f491)
-    const breadth = (this.#breadth = drawBreadth(broad))
-    this.#places = placesOf(breadth.application.definition)
     const odd = breadth.timestamps === 'odd'
     // With odd timestamps, what is written later may be due earlier: the order is certain where all is there before.
     const strict = random.chance(0.7)
@@ -169,7 +170,7 @@ class World {
     }
     this.#say(
       () =>
-        `${breadth.application.definition.name}, timestamps ${breadth.timestamps}, climate ${JSON.stringify(climate)}, strict ${String(this.#strict)}, ${JSON.stringify(this.#runtime)}`,
+        `${breadth.application.definition.name}, timestamps ${breadth.timestamps}, ${JSON.stringify(breadth.transactions)}, climate ${JSON.stringify(climate)}, strict ${String(this.#strict)}, ${JSON.stringify(this.#runtime)}`,
     )
   }
 

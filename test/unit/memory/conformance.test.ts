@@ -7,10 +7,10 @@ import { logCases } from '../../conformance/log-cases.js'
 import type { World, Worlds } from '../../conformance/world.js'
 import type { Log } from '../../../src/ports/log.js'
 
-const worldsOf = (brokers: number): Worlds => ({
+const worldsOf = (brokers: number, transactionVersion: 1 | 2): Worlds => ({
   async run(body) {
     const scheduler = new Scheduler()
-    const cluster = new MemoryCluster({ scheduler, brokers })
+    const cluster = new MemoryCluster({ scheduler, brokers, transactionVersion })
     const process = scheduler.process('test')
     const logs: Log[] = []
     let names = 0
@@ -36,6 +36,8 @@ const worldsOf = (brokers: number): Worlds => ({
 })
 
 describe.each([1, 3])('%i brokers', (brokers) => {
-  logCases(worldsOf(brokers))
-  groupCases(worldsOf(brokers))
+  describe.each([1, 2] as const)('transactions of version %i', (version) => {
+    logCases(worldsOf(brokers, version))
+  })
+  groupCases(worldsOf(brokers, 1))
 })
