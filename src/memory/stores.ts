@@ -7,6 +7,9 @@
  *    killed may have written nothing, half of the objects, or all; the disk may hold it before the writer knows.
  * 2. After a write that failed none succeeds, until the store is opened anew.
  * 3. One living process has the directory; a dead one's lock counts for nothing.
+ * 4. Writes don't wait for the disk, as LMDB's don't: when power fails, what a store holds that was open then is anything
+ *    between what it was when it was last closed and what was written since. A mark tells such a store from a whole one
+ *    (src/lmdb/power-mark.ts): it can't be opened any more.
  */
 import { PotorooError } from '../errors.js'
 import type { ByteString } from '../core/byte-string.js'
@@ -24,6 +27,13 @@ interface Contents {
   damaged: boolean
   /** Some objects may be newer than the meta, as of up to this position in the changelog. */
   aheadTo: number
+  /** While it is open, or was when its process died: since which start of the machine, and what is surely on the disk. */
+  open?: { readonly boot: number; readonly synced: Synced } | undefined
+}
+
+interface Synced {
+  readonly values: ReadonlyMap<ByteString, ByteString>
+  readonly meta: StoreMeta | undefined
 }
 
 export interface OpenDiskOptions {
@@ -38,7 +48,11 @@ export class MemoryDisk {
   readonly #notes = new Map<string, string>()
   /** Told of every write at the moment at which it is on the disk. */
   onWritten: ((task: string, meta: StoreMeta | undefined) => void) | undefined
+  /** Told of every store that is opened. */
+  onOpened: ((task: string, meta: StoreMeta | undefined) => void) | undefined
   #holder: SimulatedProcess | undefined
+  /** How often the machine was started. */
+  #boot = 0
 
   /** Takes the directory's lock. Throws STATE_DIRECTORY_LOCKED. */
   open({ process, faults = noFaults }: OpenDiskOptions): StateStores {
@@ -52,8 +66,13 @@ export class MemoryDisk {
   }
 
   /** What is on the disk for a task, for tests to look at. */
-  look(task: string): Pick<Contents, 'meta' | 'aheadTo'> & { readonly values: ReadonlyMap<ByteString, ByteString> } {
-    return this.contents(task)
+  look(task: string): Pick<Contents, 'meta' | 'aheadTo'> & {
+    readonly values: ReadonlyMap<ByteString, ByteString>
+    /** Whether nobody could open it any more. */
+    readonly isRefused: boolean
+  } {
+    const contents = this.contents(task)
+    return { ...contents, isRefused: contents.damaged || this.wentDownOpen(contents) }
   }
 
   tasks(): readonly string[] {
@@ -63,6 +82,36 @@ export class MemoryDisk {
   /** The next `open` of this task finds it damaged. */
   damage(task: string): void {
     this.contents(task).damaged = true
+  }
+
+  /**
+   * The machine loses power, and is on again at once: its process is dead by then. `keeps` is asked of each object, and of each
+   * store's meta, whether what was written since the store was opened is on the disk.
+   */
+  losePower(keeps: () => boolean): void {
+    if (this.#holder?.alive === true) throw new RangeError(`${this.#holder.name} is to be killed first`)
+    this.#boot++
+    for (const contents of this.#stores.values()) {
+      if (contents.open === undefined) continue
+      const { values, meta } = contents.open.synced
+      for (const key of new Set([...contents.values.keys(), ...values.keys()])) {
+        if (keeps()) continue
+        const before = values.get(key)
+        if (before === undefined) contents.values.delete(key)
+        else contents.values.set(key, before)
+      }
+      if (!keeps()) contents.meta = meta
+    }
+  }
+
+  /** Whether power failed while the store was open. */
+  wentDownOpen({ open }: Contents): boolean {
+    return open !== undefined && open.boot !== this.#boot
+  }
+
+  markOpen(contents: Contents): void {
+    const { meta, values } = contents
+    contents.open ??= { boot: this.#boot, synced: { values: new Map(values), meta } }
   }
 
   /** The state directory is lost. */
@@ -116,9 +165,16 @@ class MemoryStateStores implements StateStores {
     if (this.#open.has(task)) throw new PotorooError('INTERNAL', `The store of ${task} is open already`)
     const contents = disk.contents(task)
     if (contents.damaged) throw new PotorooError('STORE_DAMAGED', `The store of ${task} is damaged`)
+    if (disk.wentDownOpen(contents))
+      throw new PotorooError('STORE_DAMAGED', `The store of ${task}: the machine went down while it was open`)
+    disk.markOpen(contents)
+    disk.onOpened?.(task, contents.meta)
     const store = new MemoryStateStore(task, contents, process, faults, {
       written: (meta) => disk.onWritten?.(task, meta),
-      closed: () => this.#open.delete(task),
+      closed: () => {
+        contents.open = undefined
+        this.#open.delete(task)
+      },
     })
     this.#open.set(task, store)
     return store

@@ -13,6 +13,8 @@ import type { TimestampKind } from './timestamps.js'
 export interface Breadth {
   readonly application: SimulatedApplication
   readonly timestamps: TimestampKind
+  /** Machines lose power, and their clocks are set. */
+  readonly machines: boolean
   readonly transactions: Pick<MemoryClusterOptions, 'transactionVersion' | 'maxEpoch'>
 }
 
@@ -29,5 +31,6 @@ export function drawBreadth(random: SeededRandom): Breadth {
     transactions: random.chance(0.5)
       ? { transactionVersion: 2, maxEpoch: random.pick([2, 10, 32_766]) }
       : { transactionVersion: 1 },
+    machines: random.chance(0.3),
   }
 }

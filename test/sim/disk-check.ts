@@ -23,9 +23,9 @@ export function checkStore(
   { name, disk }: { readonly name: string; readonly disk: MemoryDisk },
   { task, log, view, compacted, show }: FinalChangelog,
 ): string[] {
-  const { meta, values, aheadTo } = disk.look(task)
+  const { meta, values, aheadTo, isRefused } = disk.look(task)
   const where = `${name}: the store of ${task}`
-  if (meta === undefined) return []
+  if (meta === undefined || isRefused) return []
   if (meta.changelogPosition > view.commitPosition) return [`${where} is ahead of the changelog`]
   if (meta.changelogPosition < view.commitPosition && compacted) return []
   const then = new ChangelogView(where, log, meta.changelogPosition + 1)

@@ -16,6 +16,7 @@ import { Worker } from '../../src/runtime/worker.js'
 import { drawHandOff, groupAtRest, MOST_WORKERS, planBiggerSteps } from './bigger-steps.js'
 import { drawBreadth, type Breadth } from './breadth.js'
 import { checkStore } from './disk-check.js'
+import { planMachines } from './machine-trouble.js'
 import { placesOf, stateOf, type Places, type SubTopologyPlace } from './places.js'
 import { oddTimestamps, plainTimestamps } from './timestamps.js'
 import { chunksOf, haunt } from './upstream.js'
@@ -63,6 +64,8 @@ class World {
   readonly #partitions: number
   /** Records in the order of their timestamps, always; else those of one source may overtake another's within bounds. */
   readonly #strict: boolean
+  /** Of what worlds may be beside what they were at first: see breadth.ts. */
+  readonly #broad: SeededRandom
   readonly #breadth: Breadth
   readonly #places: Places
   readonly #input: Feed
@@ -86,7 +89,7 @@ class World {
     private readonly tracing: boolean,
   ) {
     const random = (this.#random = new SeededRandom(seed))
-    const broad = new SeededRandom(seed ^ 0x2545f491)
+    const broad = (this.#broad = new SeededRandom(seed ^ 0x2545f491))
     const breadth = (this.#breadth = drawBreadth(broad))
     this.#places = placesOf(breadth.application.definition)
     const climate = drawClimate(random)
@@ -322,6 +325,8 @@ class World {
       this.#scheduler.after(undefined, random.between(0, TROUBLE_MS), operation)
     }
     if (this.#biggerSteps) planBiggerSteps(this.#hands, this.#handOffs, TROUBLE_MS * 0.9)
+    if (this.#breadth.machines)
+      planMachines(this.#hands, this.#broad, { withinMs: TROUBLE_MS, setsClocks: !this.#shortRetention })
     if (!this.#strict) haunt(this.#hands, random, this.#partitions, this.#places.sources, TROUBLE_MS)
     if (!this.#shortRetention) return
     for (let atMs = 0; atMs < TROUBLE_MS; atMs += SHORT_RETENTION_MS / 3)

@@ -120,3 +120,28 @@ test('a damaged store is refused until it is discarded', async () => {
   const store = await scheduler.run(stores.open('t_0'))
   expect(store.meta()).toBe(undefined)
 })
+
+test('a store that was open when power failed may hold anything, and is refused; one that was closed is whole', async () => {
+  const scheduler = new Scheduler()
+  const disk = new MemoryDisk()
+  const write = async (name: string, value: string, ends: 'closed' | 'killed'): Promise<void> => {
+    const process = scheduler.process(name)
+    const stores = disk.open({ process })
+    const store = await scheduler.run(stores.open('t_0'))
+    await scheduler.run(store.write([GatheredChanges.of([{ key: 'k', value }])], meta(1)))
+    if (ends === 'closed') await scheduler.run(store.close())
+    process.kill()
+  }
+  const reopened = (name: string) => scheduler.run(disk.open({ process: scheduler.process(name) }).open('t_0'))
+  await write('a', 'first', 'closed')
+  disk.losePower(() => false)
+  await write('b', 'second', 'killed')
+  const again = scheduler.process('c')
+  const store = await scheduler.run(disk.open({ process: again }).open('t_0'))
+  expect(store.get('k')).toBe('second')
+  again.kill()
+  disk.losePower(() => false)
+  expect(disk.look('t_0')).toMatchObject({ isRefused: true })
+  expect(disk.look('t_0').values.get('k')).toBe('first')
+  await expect(reopened('d')).rejects.toMatchObject({ code: 'STORE_DAMAGED' })
+})
