@@ -47,7 +47,7 @@ export async function activate(
     const restored = plan.changelog && (await restore(plan, plan.changelog, env, signal, holder))
     signal.throwIfAborted()
     // A3
-    const { positions, known } = await inputPositions(plan, env, restored?.commit, await group)
+    const { positions, known } = await inputPositions(plan, env, restored, await group)
     signal.throwIfAborted()
     env.logger.info(
       {
@@ -76,7 +76,12 @@ export async function activate(
   }
 }
 
-type Restored = Replayed & { readonly from: number; readonly rebuilt: boolean }
+type Restored = Replayed & {
+  readonly from: number
+  /** Of the changelog, as listed after A1. */
+  readonly end: number
+  readonly rebuilt: boolean
+}
 
 async function restore(
   plan: TaskPlan,
@@ -98,7 +103,7 @@ async function restore(
       from,
       end,
     }
-    return { ...(await restoreUpTo(range, store, env.fetcher, env, signal)), from, rebuilt }
+    return { ...(await restoreUpTo(range, store, env.fetcher, env, signal)), from, end, rebuilt }
   }
   try {
     return await run(prepared)
@@ -112,15 +117,16 @@ async function restore(
 }
 
 /**
- * A changelog without a commit record below its end is none, unless another owner went on with it meanwhile, and
- * compaction has removed the earlier commit records: then it is this activation that is over.
+ * What looks wrong may be a later owner's work: then it is this activation that is over. A changelog without a commit record
+ * below its end is none, unless another owner went on with it and compaction has removed the earlier commit records. Offsets
+ * of the group that no commit explains are an operator's, unless a later owner committed them.
  */
 async function requireUnmoved(
   plan: TaskPlan,
   { topic }: NonNullable<TaskPlan['changelog']>,
   end: number,
   { log }: Environment,
-  cause: Error,
+  cause?: Error,
 ): Promise<void> {
   const [now] = await log.listOffsets([{ topic, partition: plan.partition }], 'end')
   if (now !== end) throw new PotorooError('FENCED', `task ${plan.id}: its changelog grew during the restore`, { cause })
@@ -130,20 +136,29 @@ const partitionsOf = ({ sources, partition }: TaskPlan) => sources.map(({ topic 
 
 async function inputPositions(
   plan: TaskPlan,
-  { log, logger }: Environment,
-  commit: CommitRecord | undefined,
+  env: Environment,
+  restored: Restored | undefined,
   group: readonly (number | undefined)[],
 ): Promise<{ positions: number[]; known: number[] }> {
+  const { log, logger } = env
+  const commit = restored?.commit
+  const choices = plan.sources.map(({ topic, start }, i) => {
+    const committed = commit?.positions[topic]
+    const groupThen = commit?.group?.[topic] ?? committed
+    const known = { committed, groupThen, group: group[i] }
+    return { topic, ...choosePosition(known, start, plan.changelog !== undefined) }
+  })
+  const warned = choices.filter(({ warning }) => warning !== undefined)
+  if (warned.length > 0 && plan.changelog !== undefined && restored !== undefined)
+    await requireUnmoved(plan, plan.changelog, restored.end, env)
+  for (const { topic, warning = '' } of warned)
+    logger.warn({ task: plan.id, topic, partition: plan.partition }, warning)
   const positions = await Promise.all(
-    plan.sources.map(async ({ topic, start }, i) => {
-      const committed = commit?.positions[topic]
-      const groupThen = commit?.group?.[topic] ?? committed
-      const choice = choosePosition({ committed, groupThen, group: group[i] }, start, plan.changelog !== undefined)
-      if (choice.warning !== undefined) logger.warn({ task: plan.id, topic, partition: plan.partition }, choice.warning)
-      if (typeof choice.position === 'number') return choice.position
+    choices.map(async ({ topic, position }) => {
+      if (typeof position === 'number') return position
       const [found = 0] = await log.listOffsets(
         [{ topic, partition: plan.partition }],
-        choice.position === 'earliest' ? 'earliest' : 'end',
+        position === 'earliest' ? 'earliest' : 'end',
       )
       return found
     }),
