@@ -2,7 +2,7 @@
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import { changelogIdentity } from '../core/changelog-identity.js'
 import type { CommitRecord } from '../core/commit-record.js'
-import { choosePosition } from '../core/restore-plan.js'
+import { choosePosition, type PositionChoice } from '../core/restore-plan.js'
 import type { Fetcher, TransactionalProducer } from '../ports/log.js'
 import type { Ports } from './options.js'
 import type { TaskPlan } from './task-plan.js'
@@ -42,12 +42,12 @@ export async function activate(
     // A2
     await earlierWrites
     // A part of A3 that only A1 has to be before, asked for meanwhile: with many tasks at once each round counts.
-    const group = log.committedPositions(plan.group, partitionsOf(plan))
-    group.catch(() => undefined)
+    const asked = groupOffsets(plan, env)
+    asked.catch(() => undefined)
     const restored = plan.changelog && (await restore(plan, plan.changelog, env, signal, holder))
     signal.throwIfAborted()
     // A3
-    const { positions, known } = await inputPositions(plan, env, restored, await group)
+    const { positions, known } = await inputPositions(plan, env, restored, await asked)
     signal.throwIfAborted()
     env.logger.info(
       {
@@ -134,25 +134,39 @@ async function requireUnmoved(
 
 const partitionsOf = ({ sources, partition }: TaskPlan) => sources.map(({ topic }) => ({ topic, partition }))
 
-async function inputPositions(
-  plan: TaskPlan,
-  env: Environment,
-  restored: Restored | undefined,
-  group: readonly (number | undefined)[],
-): Promise<{ positions: number[]; known: number[] }> {
-  const { log, logger } = env
-  const commit = restored?.commit
-  const choices = plan.sources.map(({ topic, start }, i) => {
+type GroupOffsets = readonly (number | undefined)[]
+
+const groupOffsets = (plan: TaskPlan, { log }: Environment): Promise<GroupOffsets> =>
+  log.committedPositions(plan.group, partitionsOf(plan))
+
+const choosePositions = (plan: TaskPlan, commit: CommitRecord | undefined, group: GroupOffsets) =>
+  plan.sources.map(({ topic, start }, i) => {
     const committed = commit?.positions[topic]
     const groupThen = commit?.group?.[topic] ?? committed
     const known = { committed, groupThen, group: group[i] }
     return { topic, ...choosePosition(known, start, plan.changelog !== undefined) }
   })
-  const warned = choices.filter(({ warning }) => warning !== undefined)
-  if (warned.length > 0 && plan.changelog !== undefined && restored !== undefined)
-    await requireUnmoved(plan, plan.changelog, restored.end, env)
-  for (const { topic, warning = '' } of warned)
-    logger.warn({ task: plan.id, topic, partition: plan.partition }, warning)
+
+const isWarned = ({ warning }: PositionChoice): boolean => warning !== undefined
+
+async function inputPositions(
+  plan: TaskPlan,
+  env: Environment,
+  restored: Restored | undefined,
+  asked: GroupOffsets,
+): Promise<{ positions: number[]; known: number[] }> {
+  const { log, logger } = env
+  const commit = restored?.commit
+  let group = asked
+  let choices = choosePositions(plan, commit, group)
+  if (choices.some(isWarned) && plan.changelog !== undefined && restored !== undefined) {
+    // A later owner's commit may lie between the two answers, whichever came first: in what was restored, or behind it.
+    group = await groupOffsets(plan, env)
+    choices = choosePositions(plan, commit, group)
+    if (choices.some(isWarned)) await requireUnmoved(plan, plan.changelog, restored.end, env)
+  }
+  for (const { topic, warning } of choices)
+    if (warning !== undefined) logger.warn({ task: plan.id, topic, partition: plan.partition }, warning)
   const positions = await Promise.all(
     choices.map(async ({ topic, position }) => {
       if (typeof position === 'number') return position

@@ -129,13 +129,24 @@ export class Standby {
     const { signal } = this.#abort
     const where = { topic: changelog.topic, partition: plan.partition }
     const [end = 0] = await env.log.listOffsets([where], 'end')
-    let prepared = await prepareStore(plan, changelog, end, env, this.#holder)
-    if (end - prepared.from > SNAPSHOT_WARM_LAGS * env.warmLag && (await this.#adoptSnapshot())) {
+    let latest = end
+    let prepared = await prepareStore(plan, changelog, latest, env, this.#holder)
+    if (latest - prepared.from > SNAPSHOT_WARM_LAGS * env.warmLag && (await this.#adoptSnapshot())) {
       // The owner went on while the copy was made: by the end that was listed before, the copy would be of no changelog.
-      const [now = 0] = await env.log.listOffsets([where], 'end')
-      prepared = await prepareStore(plan, changelog, now, env, this.#holder)
+      ;[latest = 0] = await env.log.listOffsets([where], 'end')
+      prepared = await prepareStore(plan, changelog, latest, env, this.#holder)
     }
     signal.throwIfAborted()
+    env.logger.debug(
+      {
+        task: this.id,
+        owner: this.owner?.address,
+        behind: latest - prepared.from,
+        rebuilt: prepared.rebuilt,
+        snapshotBytes: this.#holder.snapshotBytes,
+      },
+      'a standby follows its changelog',
+    )
     try {
       await this.#read(changelog, prepared)
     } catch (error) {
@@ -205,7 +216,10 @@ export class Standby {
     try {
       const snapshot = await env.peers.snapshot(owner, plan.id, signal)
       if (snapshot === undefined) {
-        env.logger.info({ task: this.id, from: owner.address }, 'the owner has no snapshot to give: the changelog is read')
+        env.logger.info(
+          { task: this.id, from: owner.address },
+          'the owner has no snapshot to give: the changelog is read',
+        )
         return false
       }
       await this.#holder.store?.close()

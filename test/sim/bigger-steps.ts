@@ -53,7 +53,7 @@ export function planBiggerSteps(hands: Hands, random: SeededRandom, withinMs: nu
       hands.say(() => 'one joins, and a broker restarts while it warms up')
       join(1)
       hands.scheduler.after(undefined, random.between(50, 1_500), () => {
-        hands.cluster.restartBroker(random.below(hands.cluster.brokers), random.pick([1, 100, 1_000, 3_000]))
+        hands.restartBroker(random.below(hands.cluster.brokers), random.pick([1, 100, 1_000, 3_000]))
       })
     },
   ]

@@ -3,6 +3,7 @@ import type { MemoryCluster } from '../../src/memory/cluster.js'
 import type { Scheduler, SimulatedProcess } from '../../src/memory/scheduler.js'
 import type { MemoryDisk } from '../../src/memory/stores.js'
 import type { Worker } from '../../src/runtime/worker.js'
+import type { Chronicle } from './warnings.js'
 import type { Weather } from './weather.js'
 
 export interface Slot {
@@ -21,10 +22,12 @@ export interface Hands {
   readonly cluster: MemoryCluster
   readonly weather: Weather
   readonly slots: readonly Slot[]
+  readonly chronicle: Chronicle
   addSlot(afterMs: number): Slot
   stop(slot: Slot): void
   /** It is started again some time later. */
   kill(slot: Slot, what: string): void
   gone(slot: Slot, restartAfterMs: number): void
+  restartBroker(broker: number, downMs: number): void
   say(what: () => string): void
 }

@@ -17,6 +17,7 @@ export function planMachines(hands: Hands, random: SeededRandom, { withinMs, set
       const slot = random.pick(hands.slots)
       hands.kill(slot, 'is dead, for its machine loses power')
       const keptShare = random.pick([0, 0.5, 0.9])
+      hands.chronicle.powerFailed(slot.name)
       slot.disk.losePower(() => random.chance(keptShare))
     },
     () => {
@@ -24,6 +25,7 @@ export function planMachines(hands: Hands, random: SeededRandom, { withinMs, set
       const { process } = random.pick(hands.slots)
       const ms = random.pick([-1, 1]) * random.pick([200_000, 2 * HOUR_MS, 14 * HOUR_MS, 800 * HOUR_MS])
       hands.say(() => `the clock of ${process?.name ?? 'nobody'} is set ${String(ms)} ms off`)
+      hands.chronicle.clocksWereSet = true
       process?.setWallClockOff(ms)
     },
   ]

@@ -21,6 +21,7 @@ import { placesOf, stateOf, type Places, type SubTopologyPlace } from './places.
 import { oddTimestamps, plainTimestamps } from './timestamps.js'
 import { chunksOf, haunt } from './upstream.js'
 import { ChangelogView, recordsOf, type SeenRecord } from './views.js'
+import { Chronicle, Warnings, type Line } from './warnings.js'
 import { drawClimate, Weather } from './weather.js'
 import { blips, cutOff, flutter, pause } from './worker-trouble.js'
 import type { Hands, Slot } from './hands.js'
@@ -38,6 +39,8 @@ export interface Outcome {
   readonly virtualMs: number
   /** What happened, with its times; only when asked for. */
   readonly trace: readonly string[]
+  /** Copies of stores that standbys took, and those that were set aside after all. */
+  readonly snapshots: { readonly taken: number; readonly discarded: number }
 }
 
 const TROUBLE_MS = 10_000
@@ -76,6 +79,8 @@ class World {
   readonly #bytesPerPartition: number
   /** For those who draw trouble. */
   readonly #hands: Hands
+  readonly #chronicle = new Chronicle()
+  readonly #warnings: Warnings
   #fingerprint = 0
   #compacted = false
   /** Tombstones go soon; then wall clocks are right, for by them the age of stores is known. */
@@ -99,6 +104,12 @@ class World {
       },
       said: (what) => {
         this.#say(what)
+      },
+      requestWentWrong: (process) => {
+        this.#chronicle.requestWentWrong(process)
+      },
+      writeFailed: (process) => {
+        this.#chronicle.writeFailed(process)
       },
     })
     this.#cluster = new MemoryCluster({
@@ -156,6 +167,7 @@ class World {
       scheduler: this.#scheduler,
       cluster: this.#cluster,
       weather: this.#weather,
+      chronicle: this.#chronicle,
       slots: this.#slots,
       addSlot: (afterMs) => this.#addSlot(afterMs),
       stop: (slot) => {
@@ -167,10 +179,23 @@ class World {
       gone: (slot, restartAfterMs) => {
         this.#gone(slot, restartAfterMs)
       },
+      restartBroker: (broker, downMs) => {
+        this.#restartBroker(broker, downMs)
+      },
       say: (what) => {
         this.#say(what)
       },
     }
+    this.#warnings = new Warnings({
+      chronicle: this.#chronicle,
+      strict: this.#strict,
+      shortRetention: this.#shortRetention,
+      mayBeAwayMs: () => {
+        const changelogs = this.#places.changelogs.flatMap((name) => this.#cluster.describeTopic(name) ?? [])
+        return Math.min(...changelogs.map(({ deleteRetentionMs }) => deleteRetentionMs)) / 2
+      },
+      worthACopy: this.#runtime.warmLag * 2,
+    })
     this.#say(
       () =>
         `${breadth.application.definition.name}, timestamps ${breadth.timestamps}, ${JSON.stringify(breadth.transactions)}, climate ${JSON.stringify(climate)}, strict ${String(this.#strict)}, ${JSON.stringify(this.#runtime)}`,
@@ -201,6 +226,7 @@ class World {
       events: this.#scheduler.happened,
       virtualMs: this.#scheduler.elapsedMs,
       trace: this.#trace,
+      snapshots: { taken: this.#warnings.snapshotsTaken, discarded: this.#warnings.snapshotsDiscarded },
     }
   }
 
@@ -284,7 +310,7 @@ class World {
         const broker = random.below(this.#cluster.brokers)
         const downMs = random.pick([1, 100, 1_000, 3_000])
         this.#say(() => `broker ${String(broker)} restarts, down for ${String(downMs)} ms`)
-        this.#cluster.restartBroker(broker, downMs)
+        this.#restartBroker(broker, downMs)
       },
       () => {
         this.#compact()
@@ -316,7 +342,9 @@ class World {
       () => {
         const slot = this.#anySlot()
         this.#kill(slot, 'is killed, and a store of it is damaged')
-        slot.disk.damage(taskId(this.#anySubTopology().name, random.below(this.#partitions)))
+        const task = taskId(this.#anySubTopology().name, random.below(this.#partitions))
+        this.#chronicle.storeWasDamaged(slot.name, task)
+        slot.disk.damage(task)
       },
     ]
     const count = random.below(14)
@@ -342,6 +370,11 @@ class World {
       this.#compacted = true
       this.#cluster.compact(changelog)
     }
+  }
+
+  #restartBroker(broker: number, downMs: number): void {
+    this.#chronicle.brokerWentDown = true
+    this.#cluster.restartBroker(broker, downMs)
   }
 
   /** Applications with several have them at the same places. */
@@ -384,7 +417,7 @@ class World {
 
   #start(slot: Slot): void {
     const process = this.#scheduler.process(`${slot.name}.${String(++slot.lives)}`)
-    const logger = this.#logger(process)
+    const logger = this.#logger(slot, process)
     const log = this.#cluster.log({
       process,
       clientId: slot.name,
@@ -392,6 +425,9 @@ class World {
       connectTimeoutMs: 5_000,
       maxBytesPerPartition: this.#bytesPerPartition,
     })
+    slot.disk.onOpened = (task, meta) => {
+      this.#warnings.opened(slot.name, process.name, task, meta, process.clock.now())
+    }
     const stores = slot.disk.open({ process, faults: this.#weather })
     const peers = this.#peers.peers({ process, faults: this.#weather })
     const ports = { log, stores, peers, clock: process.clock, random: this.#random.fork(), logger }
@@ -413,6 +449,7 @@ class World {
   }
 
   #gone(slot: Slot, restartAfterMs: number): void {
+    this.#chronicle.workerDied = true
     slot.process?.kill()
     slot.process = slot.worker = undefined
     this.#startLater(slot, restartAfterMs)
@@ -442,6 +479,7 @@ class World {
     const { process, worker } = slot
     if (process === undefined || worker === undefined) return
     this.#say(() => `${process.name} is told to stop`)
+    this.#chronicle.wasToldToStop(process.name)
     void worker.stop()
     // A supervisor loses patience.
     this.#scheduler.after(undefined, 15_000, () => {
@@ -522,7 +560,10 @@ class World {
   }
 
   async #stopAll(): Promise<void> {
-    for (const slot of this.#slots) slot.wanted = false
+    for (const slot of this.#slots) {
+      slot.wanted = false
+      if (slot.process !== undefined) this.#chronicle.wasToldToStop(slot.process.name)
+    }
     if (this.#problems.length > 0) return
     const stopping = this.#slots.flatMap(({ worker, process }) =>
       // A worker can die while it stops: then nobody waits for it any more.
@@ -584,10 +625,12 @@ class World {
 
   // ---- the trace ----
 
-  #logger(process: SimulatedProcess): Logger {
+  #logger({ name: slot }: Slot, process: SimulatedProcess): Logger {
     const at =
-      (level: string) =>
+      (level: Line['level']) =>
       (fields: object, message: string): void => {
+        const line = { slot, process: process.name, level, message, fields: fields as Line['fields'] }
+        this.#problems.push(...this.#warnings.line(line))
         this.#say(() => `${process.name} ${level} ${message} ${JSON.stringify(fields)}`)
       }
     return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }

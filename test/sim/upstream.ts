@@ -27,6 +27,7 @@ export function haunt(
     const openMs = random.pick([1, 100, 2_000])
     hands.scheduler.after(undefined, random.between(0, withinMs), () => {
       hands.say(() => `an upstream transaction on ${to.topic}-${String(to.partition)}, open for ${String(openMs)} ms`)
+      hands.chronicle.upstreamLeftOpen(`${to.topic}-${String(to.partition)}`)
       const identity = transactions.init(`upstream-${String(i)}`, 60_000)
       const partition = hands.cluster.partition(to)
       transactions.add(identity, [partition])

@@ -50,12 +50,18 @@ const requestFaults = ['request-lost', 'answer-lost', 'cut', 'refused'] as const
 /** An end that comes late meets the transaction behind it: worth more than its share, for it has to hit few milliseconds. */
 const endFaults = [...requestFaults, 'cut', 'cut', 'cut', 'cut'] as const
 
+/** So late that somebody may have given up on it. */
+const LATE_MS = 1_000
+
 const groupRequests: ReadonlySet<Api> = new Set<Api>(['joinGroup', 'syncGroup', 'heartbeat', 'leaveGroup'])
 
 export interface WeatherEvents {
   /** That process dies, after so many ms; 0: now. */
   crash(process: string, why: string, afterMs: number): void
   said(what: () => string): void
+  /** A request of that process is lost, refused, late or not answered. */
+  requestWentWrong(process: string): void
+  writeFailed(process: string): void
 }
 
 export class Weather implements Faults {
@@ -72,6 +78,8 @@ export class Weather implements Faults {
 
   request(request: RequestInfo): Fate {
     const fate = this.#fate(request)
+    if (fate.fault !== undefined || fate.toBrokerMs + fate.toClientMs > LATE_MS)
+      this.events.requestWentWrong(request.process)
     this.events.said(
       () =>
         `${request.process} → ${String(request.broker)} ${request.api} ${request.subject} ` +
@@ -98,6 +106,7 @@ export class Weather implements Faults {
       this.events.crash(process, `while the store of ${task} is written`, atMs)
     }
     const fails = random.chance(climate.diskFullRate)
+    if (fails) this.events.writeFailed(process)
     if (fails) this.events.said(() => `${process}: a write of ${task} fails`)
     return { ...fate, fails }
   }

@@ -40,6 +40,7 @@ export function pause(hands: Hands, random: SeededRandom, slot: Slot): void {
   if (process === undefined) return
   const forMs = random.pick([50, 1_000, 5_000, 10_000])
   hands.say(() => `${process.name} is paused for ${String(forMs)} ms`)
+  hands.chronicle.wasHeld(process.name)
   process.pause()
   hands.scheduler.after(undefined, forMs, () => {
     process.resume()
@@ -52,6 +53,7 @@ export function cutOff(hands: Hands, random: SeededRandom, slot: Slot): void {
   if (process === undefined) return
   const forMs = random.pick([1_000, 7_000, 9_000])
   hands.say(() => `${process.name} does not reach its group for ${String(forMs)} ms`)
+  hands.chronicle.wasHeld(process.name)
   hands.weather.cutOff.add(process.name)
   hands.scheduler.after(undefined, forMs, () => {
     hands.weather.cutOff.delete(process.name)

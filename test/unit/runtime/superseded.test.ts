@@ -17,8 +17,11 @@ import { simulated } from '../../sim/application.js'
 
 const CHANGELOG = { topic: 'sim-symbol-changelog', partition: 0 }
 
-/** An activation after which somebody does something, before the group is asked for its offsets. */
-async function activation(meanwhile: (owner: Owner) => Promise<void>) {
+/** An activation, and what somebody does between two of its questions: for the changelog's end, and for the group's offsets. */
+async function activation(
+  first: 'end' | 'offsets',
+  meanwhile: (owner: Owner) => Promise<void>,
+): Promise<{ readonly positions: readonly number[]; readonly warnings: readonly string[] }> {
   const scheduler = new Scheduler()
   const cluster = new MemoryCluster({ scheduler })
   for (const name of ['quotes', 'orders', 'checked', 'noted']) cluster.createTopic({ name, partitions: 1 })
@@ -54,15 +57,24 @@ async function activation(meanwhile: (owner: Owner) => Promise<void>) {
     },
   }
   await scheduler.run(owner.commit(3))
+  let done: Promise<void> | undefined
+  /** The other question is answered by then. */
+  const later = async (): Promise<void> => {
+    await new Promise<void>((resolve) => process.clock.after(50, resolve))
+    await (done ??= meanwhile(owner))
+  }
   const asked: Log = {
-    ...Object.fromEntries(['listOffsets', 'producer'].map((name) => [name, log[name as 'producer'].bind(log)])),
+    ...log,
+    producer: (id) => log.producer(id),
+    listOffsets: async (partitions, which) => {
+      if (first === 'offsets') await later()
+      return log.listOffsets(partitions, which)
+    },
     committedPositions: async (group, partitions) => {
-      // The changelog's end was asked for by then.
-      await new Promise<void>((resolve) => process.clock.after(50, resolve))
-      await meanwhile(owner)
+      if (first === 'end') await later()
       return log.committedPositions(group, partitions)
     },
-  } as Log
+  }
   const stores = new MemoryDisk().open({ process })
   const peers = new MemoryPeerNetwork(scheduler).peers({ process })
   const env = { log: asked, stores, peers, clock: process.clock, random: new SeededRandom(1), logger }
@@ -77,11 +89,15 @@ interface Owner {
 }
 
 test("offsets that a later owner committed are no operator's reset: this activation is fenced, and says nothing", async () => {
-  await expect(activation((owner) => owner.commit(7))).rejects.toMatchObject({ code: 'FENCED' })
+  await expect(activation('end', (owner) => owner.commit(7))).rejects.toMatchObject({ code: 'FENCED' })
+})
+
+test('nor are those from before what a later owner committed, which was restored', async () => {
+  expect(await activation('offsets', (owner) => owner.commit(7))).toEqual({ positions: [7, 0], warnings: [] })
 })
 
 test("an operator's reset is honoured, with a warning", async () => {
-  const { positions, warnings } = await activation(({ cluster }) => {
+  const { positions, warnings } = await activation('end', ({ cluster }) => {
     cluster.setCommitted('sim', [{ topic: 'quotes', partition: 0, position: 1 }])
     return Promise.resolve()
   })

@@ -1,0 +1,208 @@
+/**
+ * Warnings are to be believed: each one that a worker logs is held against what was done to the world. One that says what
+ * nobody did is a finding, and so is one that is not in the table.
+ */
+import type { StoreMeta } from '../../src/ports/store.js'
+
+/** What was done to a world so far. */
+export class Chronicle {
+  /** Of processes whose requests were lost, late, refused or not answered. */
+  readonly #troubled = new Set<string>()
+  /** Of processes that were paused, or did not reach their group. */
+  readonly #held = new Set<string>()
+  readonly #stopped = new Set<string>()
+  readonly #failedWrites = new Set<string>()
+  /** `<slot> <task>` */
+  readonly #damaged = new Set<string>()
+  readonly #unpowered = new Set<string>()
+  /** Stores that were opened without a position. */
+  readonly #begun = new Set<string>()
+  readonly #openUpstream = new Set<string>()
+  readonly #resets = new Set<string>()
+  brokerWentDown = false
+  clocksWereSet = false
+  workerDied = false
+
+  requestWentWrong(process: string): void {
+    this.#troubled.add(process)
+  }
+  wasHeld(process: string): void {
+    this.#held.add(process)
+  }
+  wasToldToStop(process: string): void {
+    this.#stopped.add(process)
+  }
+  writeFailed(process: string): void {
+    this.#failedWrites.add(process)
+  }
+  storeWasDamaged(slot: string, task: string): void {
+    this.#damaged.add(`${slot} ${task}`)
+  }
+  storeWasBegun(slot: string, task: string): void {
+    this.#begun.add(`${slot} ${task}`)
+  }
+  powerFailed(slot: string): void {
+    this.#unpowered.add(slot)
+  }
+  upstreamLeftOpen(partition: string): void {
+    this.#openUpstream.add(partition)
+  }
+  /** An operator has set the group's offset there. */
+  wasReset(partition: string): void {
+    this.#resets.add(partition)
+  }
+
+  explainsFailedRequest({ process }: Line): boolean {
+    return this.brokerWentDown || this.#troubled.has(process) || this.#held.has(process)
+  }
+  /** Between workers it is either one's trouble. */
+  get explainsFailedCopy(): boolean {
+    return this.workerDied || this.#troubled.size > 0 || this.#held.size > 0
+  }
+  explainsFailedWrite({ process }: Line): boolean {
+    return this.#failedWrites.has(process)
+  }
+  explainsHandOver({ process }: Line): boolean {
+    return this.#stopped.has(process)
+  }
+  explainsDamage({ slot, fields }: Line): boolean {
+    return this.#damaged.has(`${slot} ${text(fields.task)}`)
+  }
+  explainsHalf({ slot, fields }: Line): boolean {
+    return this.#begun.has(`${slot} ${text(fields.task)}`)
+  }
+  explainsPowerLoss({ slot }: Line): boolean {
+    return this.#unpowered.has(slot)
+  }
+  explainsOpenTransaction(line: Line): boolean {
+    return this.#openUpstream.has(partitionIn(line))
+  }
+  explainsReset(line: Line): boolean {
+    return this.#resets.has(partitionIn(line))
+  }
+}
+
+export interface Line {
+  readonly slot: string
+  readonly process: string
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly message: string
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** What is so all along. */
+export interface WarningsPlan {
+  readonly chronicle: Chronicle
+  /** Sources are waited for as long as it takes. */
+  readonly strict: boolean
+  /** Stores may be away from their changelog's end for so long, ms, as that is set up now. */
+  readonly mayBeAwayMs: () => number
+  /** A standby so many records behind asks for a copy of the owner's store. */
+  readonly worthACopy: number
+  /** So short that workers are away for longer. */
+  readonly shortRetention: boolean
+}
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+const partitionIn = ({ fields }: Line): string => `${text(fields.topic)}-${String(fields.partition)}`
+
+type Cause = (line: Line, plan: WarningsPlan) => boolean
+type Rule = readonly [RegExp, Cause]
+
+const never: Cause = () => false
+const byRequests: Cause = (line, { chronicle }) => chronicle.explainsFailedRequest(line)
+const byWrites: Cause = (line, { chronicle }) => chronicle.explainsFailedWrite(line)
+const byAge: Cause = (_, { chronicle, shortRetention }) => shortRetention || chronicle.clocksWereSet
+
+/** Of stores that are set aside, by what is said of them. */
+const reasons: readonly Rule[] = [
+  [/ is damaged$/, (line, { chronicle }) => chronicle.explainsDamage(line)],
+  [/the machine went down while it was open/, (line, { chronicle }) => chronicle.explainsPowerLoss(line)],
+  // Reading of its changelog was cut off, by the worker's death, or because the task went from standby to owner.
+  [/^it was left half rebuilt$/, (line, { chronicle }) => chronicle.explainsHalf(line)],
+  [/longer than half of delete\.retention\.ms|too long for delete\.retention\.ms/, byAge],
+]
+
+const rules: readonly Rule[] = [
+  [
+    /^a record went to the dead letters$/,
+    ({ fields }) => ['NOT_JSON', 'COMPUTATION_FAILED'].includes(text(fields.code)),
+  ],
+  [/^a source gave no answer in time/, (_, { strict }) => !strict],
+  [/^a transaction of a producer is open/, (line, { chronicle }) => chronicle.explainsOpenTransaction(line)],
+  [
+    /it was reset, and is honoured$|^no commit in the changelog yet/,
+    (line, { chronicle }) => chronicle.explainsReset(line),
+  ],
+  [/^the store is set aside/, (line, plan) => isExplained(reasons, text(line.fields.why), line, plan)],
+  [
+    /^the task starts again from its last commit$/,
+    (line, plan) => ['TRANSACTION_FAILED', 'REQUEST_FAILED'].includes(text(line.fields.code)) && byRequests(line, plan),
+  ],
+  [/^the group cannot be reached/, byRequests],
+  [/^could not leave the group/, byRequests],
+  [/^a standby starts again$/, byRequests],
+  [/^no snapshot: /, (_, { chronicle }) => chronicle.explainsFailedCopy],
+  [/^not everything was handed over in time/, (line, { chronicle }) => chronicle.explainsHandOver(line)],
+  [
+    /^the worker cannot go on|^worker stopped by an error$/,
+    (line, plan) => (line.fields.code === 'STORE_FAILED' ? byWrites : byRequests)(line, plan),
+  ],
+  [/^could not (write to|close) the store$|^closing$/, byWrites],
+  [/./, never],
+]
+
+const isExplained = (among: readonly Rule[], said: string, line: Line, plan: WarningsPlan): boolean =>
+  among.find(([pattern]) => pattern.test(said))?.[1](line, plan) === true
+
+export class Warnings {
+  /** By process and task: how long the store had not had all of its changelog when it was opened, ms. */
+  readonly #awayMs = new Map<string, number>()
+  /** Processes and tasks that were told why there is no copy of the owner's store. */
+  readonly #withoutCopy = new Set<string>()
+  snapshotsTaken = 0
+  snapshotsDiscarded = 0
+
+  constructor(private readonly plan: WarningsPlan) {}
+
+  /** A process has opened a task's store. */
+  opened(slot: string, process: string, task: string, meta: StoreMeta | undefined, nowMs: number): void {
+    if (meta === undefined) this.plan.chronicle.storeWasBegun(slot, task)
+    this.#awayMs.set(`${process} ${task}`, meta === undefined ? 0 : nowMs - meta.atEndMs)
+  }
+
+  /** The problems with a line. */
+  line(line: Line): string[] {
+    const { level, message, fields, process } = line
+    const { plan } = this
+    const of = `${process} ${text(fields.task)}`
+    const problem = (what: string): string[] => [`${what}: ${process} ${level}: ${message} ${JSON.stringify(fields)}`]
+    switch (message) {
+      case 'took a snapshot of the store':
+        this.snapshotsTaken++
+        return []
+      case 'the owner has no snapshot to give: the changelog is read':
+      case 'no snapshot: the changelog is read instead':
+        this.#withoutCopy.add(of)
+        break
+      case 'a standby follows its changelog':
+      case 'task is active': {
+        // What had to be refused when it was opened is not to be gone on with.
+        const awayMs = this.#awayMs.get(of) ?? 0
+        if (fields.rebuilt === false && awayMs > plan.mayBeAwayMs() && !plan.chronicle.clocksWereSet)
+          return problem(`an old store, away for ${String(awayMs)} ms, was not refused`)
+        const { behind, snapshotBytes, owner } = fields
+        const isTold = this.#withoutCopy.delete(of)
+        if (typeof behind === 'number' && behind > plan.worthACopy && owner !== undefined)
+          if (snapshotBytes === undefined && !isTold) return problem('a copy of the store would have helped')
+        return []
+      }
+    }
+    if (level === 'debug' || level === 'info') return []
+    if (message.startsWith('the store is set aside') && fields.snapshotBytes !== undefined) {
+      this.snapshotsDiscarded++
+      this.#withoutCopy.add(of)
+    }
+    return isExplained(rules, message, line, plan) ? [] : problem('a warning of what nobody did')
+  }
+}
