@@ -1,5 +1,6 @@
 /** The Produce requests of one commit. See the invariants of `transactions.ts`. */
 import { PotorooError } from '../errors.js'
+import { Landing } from '../core/landing.js'
 import type { RecordChunk } from '../core/records.js'
 import { nameOf } from './admin.js'
 import { Backoff } from './backoff.js'
@@ -20,6 +21,7 @@ export class PartitionWriter {
   #chunks: readonly RecordChunk[] = []
   #sent = 0
   #sealed: Buffer | undefined
+  #landing = new Landing(this, undefined)
   /** The position behind the last record written. */
   end = 0
 
@@ -28,10 +30,12 @@ export class PartitionWriter {
     readonly partition: number,
   ) {}
 
-  queue(chunks: readonly RecordChunk[]): void {
+  /** `end`: where the partition ends, if nobody else writes there. */
+  queue(chunks: readonly RecordChunk[], end?: number): void {
     if (this.#chunks.length > this.#sent) throw new PotorooError('INTERNAL', `${nameOf(this)} is written twice at once`)
     this.#chunks = chunks
     this.#sent = 0
+    this.#landing = new Landing(this, end)
   }
 
   /** For a new epoch: every partition's sequence begins again. */
@@ -54,12 +58,13 @@ export class PartitionWriter {
     return this.#sealed
   }
 
+  /** Throws LandedElsewhere. */
   acknowledged(baseOffset: number): void {
     const count = this.#chunks[this.#sent]?.count ?? 0
     this.#sent += 1
     this.#sealed = undefined
     this.#sequence = (this.#sequence + count) % SEQUENCES
-    this.end = baseOffset + count
+    this.end = this.#landing.landed(baseOffset, count)
     if (this.#sent === this.#chunks.length) {
       this.#chunks = []
       this.#sent = 0

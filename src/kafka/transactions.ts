@@ -31,7 +31,8 @@
  * 5. All requests of a transaction are of one version, which is settled before the first is sent. An activation goes from 2
  *    to 1 where a broker concerned does not take 2, and never back: in an epoch in which version 1 was used, a leader could
  *    take records for those of the transaction before, whose marker it does not have yet.
- * 6. Sequences begin again only with an epoch, or a producer id, that the coordinator has just given out.
+ * 6. Where a partition's end is known, records that land elsewhere fail the transaction before its end (core/landing.ts).
+ * 7. Sequences begin again only with an epoch, or a producer id, that the coordinator has just given out.
  */
 import { messageOf, PotorooError } from '../errors.js'
 import type { PartitionPosition, Transaction, TransactionalProducer } from '../ports/log.js'
@@ -277,7 +278,7 @@ class KafkaProducer implements TransactionalProducer {
     for (const [i, entry] of written.entries()) {
       const leader = leaders[i] ?? -1
       const writer = this.#writer(entry)
-      writer.queue(entry.chunks)
+      writer.queue(entry.chunks, entry.end)
       const mine = byLeader.get(leader)
       if (mine) mine.push(writer)
       else byLeader.set(leader, [writer])

@@ -9,20 +9,22 @@
  * Only what the broker surely has not done is sent again; everything else ends this activation.
  */
 import { PotorooError, isPotorooError, messageOf } from '../errors.js'
-import { isBrokerError } from './broker-error.js'
+import { Landing } from '../core/landing.js'
+import { isBrokerError, type BrokerErrorCode } from './broker-error.js'
 import { partitionKey } from './network.js'
 import { retrying } from './waiting.js'
 import type { Api } from './faults.js'
 import type { Brokers } from './brokers.js'
+import type { LeaderCache } from './leader-cache.js'
 import type { Connections } from './network.js'
 import type { ProducerIdentity } from './transactions.js'
-import type { RecordChunk } from '../core/records.js'
 import type { Clock } from '../ports/clock.js'
 import type { TopicPartition, Transaction, TransactionalProducer } from '../ports/log.js'
 
 export interface MemoryProducerOptions {
   readonly cluster: Brokers
   readonly connections: Connections
+  readonly leaders: LeaderCache
   readonly clock: Clock
   readonly transactionalId: string
   readonly identity: ProducerIdentity
@@ -56,7 +58,7 @@ export class MemoryProducer implements TransactionalProducer {
         positions.length > 0 && this.#addOffsets(group),
       ])
       await this.#together([
-        ...records.map(async (to) => ends.set(to, await this.#produce(to, to.chunks))),
+        ...records.map(async (to) => ends.set(to, await this.#produce(to))),
         positions.length > 0 &&
           this.#control('txnOffsetCommit', () => {
             cluster.commitOffsets(identity, group, positions)
@@ -113,31 +115,39 @@ export class MemoryProducer implements TransactionalProducer {
   }
 
   /** Resolves with the position behind the last chunk. */
-  async #produce(to: TopicPartition, chunks: readonly RecordChunk[]): Promise<number> {
-    const { cluster, connections, identity, requestTimeoutMs } = this.options
+  async #produce(to: Transaction['records'][number]): Promise<number> {
+    const { cluster, connections, leaders, identity, requestTimeoutMs } = this.options
     const subject = partitionKey(to)
+    const landing = new Landing(to, to.end)
     let position = -1
-    for (const chunk of chunks) {
+    for (const chunk of to.chunks) {
       if (this.#failure !== undefined) throw this.#failure
-      const target = { broker: cluster.leaderOf(to), api: 'produce', subject, timeoutMs: requestTimeoutMs } as const
+      const broker = leaders.of(to).leader
+      const target = { broker, api: 'produce', subject, timeoutMs: requestTimeoutMs } as const
       const offset = await retrying(this.#retries(['NOT_ENOUGH_REPLICAS']), () =>
-        cluster.network.call(connections, target, () => cluster.produce(identity, to, chunk)),
-      )
-      position = offset + chunk.count
+        cluster.network.send<number>(connections, target, (reply) => {
+          cluster.produceAt(broker, identity, to, chunk, reply)
+        }),
+      ).catch((error: unknown) => {
+        leaders.noteFailure(to, error)
+        throw error
+      })
+      position = landing.landed(offset, chunk.count)
     }
     return position
   }
 
   async #control(api: Api, work: () => void): Promise<void> {
     const { cluster, connections, transactionalId, requestTimeoutMs } = this.options
-    const target = { broker: cluster.coordinator, api, subject: transactionalId, timeoutMs: requestTimeoutMs }
-    await retrying(this.#retries(['CONCURRENT_TRANSACTIONS', 'COORDINATOR_LOAD_IN_PROGRESS']), () => {
+    const to = { api, subject: transactionalId, timeoutMs: requestTimeoutMs }
+    await retrying(this.#retries(['CONCURRENT_TRANSACTIONS', 'COORDINATOR_LOAD_IN_PROGRESS', 'NOT_COORDINATOR']), () => {
       if (this.#failure !== undefined) throw this.#failure
-      return cluster.network.call(connections, target, work)
+      const broker = cluster.coordinator
+      return cluster.network.call(connections, { ...to, broker }, () => cluster.coordinate(broker, work))
     })
   }
 
-  #retries(on: readonly ('CONCURRENT_TRANSACTIONS' | 'COORDINATOR_LOAD_IN_PROGRESS' | 'NOT_ENOUGH_REPLICAS')[]) {
+  #retries(on: readonly BrokerErrorCode[]) {
     const { clock, transactionTimeoutMs } = this.options
     return { clock, on, fromMs: 2, toMs: 50, forMs: transactionTimeoutMs * 0.8 }
   }

@@ -57,7 +57,14 @@ export interface Fetcher {
 /** Everything that one Kafka transaction writes. */
 export interface Transaction {
   /** Chunks of one partition land in the order given. */
-  readonly records: readonly (TopicPartition & { readonly chunks: readonly RecordChunk[] })[]
+  readonly records: readonly (TopicPartition & {
+    readonly chunks: readonly RecordChunk[]
+    /**
+     * Where the partition ends, if nobody else writes there: the first record has to land at this offset, and each chunk
+     * behind the one before, else nothing is committed (core/landing.ts).
+     */
+    readonly end?: number | undefined
+  })[]
   readonly group: string
   readonly positions: readonly PartitionPosition[]
 }
@@ -68,7 +75,8 @@ export interface TransactionalProducer {
    * Writes all of it in one transaction. Resolves when it is committed, with the position behind the last record of each
    * partition of `records`, in their order. Rejects with FENCED (another activation of this transactional id exists),
    * RECORD_TOO_LARGE (message names topic and partition), NOT_AUTHORIZED, or TRANSACTION_FAILED: then whether it was
-   * committed is unknown until `Log.producer` was called anew, and this object is of no further use.
+   * committed is unknown until `Log.producer` was called anew, and this object is of no further use. A LandedElsewhere is
+   * a TRANSACTION_FAILED of which nothing was committed.
    * Calls must not overlap.
    */
   commit(transaction: Transaction): Promise<readonly number[]>
@@ -142,8 +150,16 @@ export interface Log {
   describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>>
   /** Topics that exist already are left as they are. Resolves when all have leaders. */
   createTopics(topics: readonly NewTopic[]): Promise<void>
-  /** `earliest`: log start. `end`: the high watermark, read-uncommitted. In the order asked. */
-  listOffsets(partitions: readonly TopicPartition[], which: 'earliest' | 'end'): Promise<readonly number[]>
+  /**
+   * `earliest`: log start. `end`: the high watermark, read-uncommitted. In the order asked. `anew`: of who leads now by what
+   * brokers say, not by what is remembered. A leader that was replaced and has not noticed may answer for a while, unless a
+   * later election is known here.
+   */
+  listOffsets(
+    partitions: readonly TopicPartition[],
+    which: 'earliest' | 'end',
+    options?: { readonly anew?: boolean },
+  ): Promise<readonly number[]>
   /** Committed positions of the group; undefined where there is none. In the order asked. Waits out unstable offsets. */
   committedPositions(group: string, partitions: readonly TopicPartition[]): Promise<readonly (number | undefined)[]>
   fetcher(): Fetcher

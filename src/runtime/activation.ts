@@ -4,6 +4,8 @@ import { changelogIdentity } from '../core/changelog-identity.js'
 import type { CommitRecord } from '../core/commit-record.js'
 import { choosePosition } from '../core/restore-plan.js'
 import type { Fetcher, TransactionalProducer } from '../ports/log.js'
+import { abortable } from './abortable.js'
+import { changelogEnd } from './changelog-end.js'
 import type { Ports } from './options.js'
 import type { TaskPlan } from './task-plan.js'
 import { ForeignChangelog, restoreUpTo, type Replayed } from './changelog-reader.js'
@@ -13,6 +15,8 @@ export interface Activation {
   readonly producer: TransactionalProducer
   /** The changelog's identity; undefined without state. */
   readonly identity: string | undefined
+  /** Where the changelog ends; undefined without state. */
+  readonly changelogEnd: number | undefined
   /** Where the inputs are read from, in the order of the sources. */
   readonly positions: readonly number[]
   /** Records of state objects that were replayed. */
@@ -25,13 +29,17 @@ export interface Activation {
 
 type Environment = Ports & { readonly fetcher: Fetcher }
 
-/** `earlierWrites`: store writes of an earlier activation. */
+/**
+ * `earlierWrites`: store writes of an earlier activation. `atLeast`: where the changelog ended, as far as is known. Rejects with
+ * the signal's reason soon after it is aborted: nothing but work on the store is waited for.
+ */
 export async function activate(
   plan: TaskPlan,
   env: Environment,
   signal: AbortSignal,
   earlierWrites: Promise<void>,
   holder: StoreHolder,
+  atLeast: number,
 ): Promise<Activation> {
   const { log, random } = env
   const startedMs = env.clock.monotonic()
@@ -44,10 +52,10 @@ export async function activate(
     // A part of A3 that only A1 has to be before, asked for meanwhile: with many tasks at once each round counts.
     const group = log.committedPositions(plan.group, partitionsOf(plan))
     group.catch(() => undefined)
-    const restored = plan.changelog && (await restore(plan, plan.changelog, env, signal, holder))
+    const restored = plan.changelog && (await restore(plan, plan.changelog, env, signal, holder, atLeast))
     signal.throwIfAborted()
     // A3
-    const { positions, known } = await inputPositions(plan, env, restored?.commit, await group)
+    const { positions, known } = await inputPositions(plan, env, restored?.commit, await abortable(signal, group), signal)
     signal.throwIfAborted()
     env.logger.info(
       {
@@ -65,6 +73,7 @@ export async function activate(
       identity:
         plan.changelog &&
         (restored?.commit?.identity ?? changelogIdentity(random.id(), plan.processor.subTopology.name)),
+      changelogEnd: restored?.end,
       positions,
       committed: known,
       replayed: restored?.records ?? 0,
@@ -76,7 +85,7 @@ export async function activate(
   }
 }
 
-type Restored = Replayed & { readonly from: number; readonly rebuilt: boolean }
+type Restored = Replayed & Omit<PreparedStore, 'store'>
 
 async function restore(
   plan: TaskPlan,
@@ -84,10 +93,12 @@ async function restore(
   env: Environment,
   signal: AbortSignal,
   holder: StoreHolder,
+  atLeast: number,
 ): Promise<Restored> {
   // After A1: what lies behind this end is not the task's history any more.
-  const [end = 0] = await env.log.listOffsets([{ topic: changelog.topic, partition: plan.partition }], 'end')
-  const prepared = await prepareStore(plan, changelog, end, env, holder)
+  const listed = await changelogEnd({ topic: changelog.topic, partition: plan.partition }, atLeast, env, signal)
+  const prepared = await prepareStore(plan, changelog, listed, env, holder, signal)
+  const { end } = prepared
   const run = async ({ store, from, rebuilt }: PreparedStore): Promise<Restored> => {
     const { name: subTopology } = plan.processor.subTopology
     const range = {
@@ -98,16 +109,16 @@ async function restore(
       from,
       end,
     }
-    return { ...(await restoreUpTo(range, store, env.fetcher, env, signal)), from, rebuilt }
+    return { ...(await restoreUpTo(range, store, env.fetcher, env, signal)), from, end, rebuilt }
   }
   try {
     return await run(prepared)
   } catch (error) {
     if (error instanceof ForeignChangelog) throw error
-    if (isPotorooError(error, 'CHANGELOG_UNFIT')) await requireUnmoved(plan, changelog, end, env, error)
+    if (isPotorooError(error, 'CHANGELOG_UNFIT')) await requireUnmoved(plan, changelog, end, env, error, signal)
     if (prepared.store.meta() === undefined || !isUnfitForChangelog(error)) throw error
     signal.throwIfAborted()
-    return run(await rebuildStore(plan, changelog, messageOf(error), env, holder))
+    return run(await rebuildStore(plan, changelog, end, messageOf(error), env, holder, signal))
   }
 }
 
@@ -121,8 +132,9 @@ async function requireUnmoved(
   end: number,
   { log }: Environment,
   cause: Error,
+  signal: AbortSignal,
 ): Promise<void> {
-  const [now] = await log.listOffsets([{ topic, partition: plan.partition }], 'end')
+  const [now] = await abortable(signal, log.listOffsets([{ topic, partition: plan.partition }], 'end', { anew: true }))
   if (now !== end) throw new PotorooError('FENCED', `task ${plan.id}: its changelog grew during the restore`, { cause })
 }
 
@@ -133,6 +145,7 @@ async function inputPositions(
   { log, logger }: Environment,
   commit: CommitRecord | undefined,
   group: readonly (number | undefined)[],
+  signal: AbortSignal,
 ): Promise<{ positions: number[]; known: number[] }> {
   const positions = await Promise.all(
     plan.sources.map(async ({ topic, start }, i) => {
@@ -141,10 +154,8 @@ async function inputPositions(
       const choice = choosePosition({ committed, groupThen, group: group[i] }, start, plan.changelog !== undefined)
       if (choice.warning !== undefined) logger.warn({ task: plan.id, topic, partition: plan.partition }, choice.warning)
       if (typeof choice.position === 'number') return choice.position
-      const [found = 0] = await log.listOffsets(
-        [{ topic, partition: plan.partition }],
-        choice.position === 'earliest' ? 'earliest' : 'end',
-      )
+      const which = choice.position === 'earliest' ? 'earliest' : 'end'
+      const [found = 0] = await abortable(signal, log.listOffsets([{ topic, partition: plan.partition }], which))
       return found
     }),
   )

@@ -12,6 +12,7 @@
 import { isPotorooError, messageOf, type PotorooError } from '../errors.js'
 import type { Fetcher } from '../ports/log.js'
 import type { Peer } from '../ports/peers.js'
+import { changelogEnd } from './changelog-end.js'
 import type { TaskPlan } from './task-plan.js'
 import { ChangelogReader, ForeignChangelog } from './changelog-reader.js'
 import { isUnfitForChangelog, prepareStore, rebuildStore, type PreparedStore, type StoreHolder } from './task-store.js'
@@ -130,10 +131,10 @@ export class Standby {
     const { env, plan } = this
     const { signal } = this.#abort
     const where = { topic: changelog.topic, partition: plan.partition }
-    const [end = 0] = await env.log.listOffsets([where], 'end')
-    let prepared = await prepareStore(plan, changelog, end, env, this.#holder)
+    const end = await changelogEnd(where, 0, env, signal)
+    let prepared = await prepareStore(plan, changelog, end, env, this.#holder, signal)
     if (end - prepared.from > SNAPSHOT_WARM_LAGS * env.warmLag && (await this.#adoptSnapshot()))
-      prepared = await prepareStore(plan, changelog, end, env, this.#holder)
+      prepared = await prepareStore(plan, changelog, end, env, this.#holder, signal)
     signal.throwIfAborted()
     try {
       await this.#read(changelog, prepared)
@@ -141,7 +142,7 @@ export class Standby {
       if (!isUnfitForChangelog(error)) throw error
       signal.throwIfAborted()
       this.#lag = Infinity
-      await this.#read(changelog, await rebuildStore(plan, changelog, messageOf(error), env, this.#holder))
+      await this.#read(changelog, await rebuildStore(plan, changelog, end, messageOf(error), env, this.#holder, signal))
     }
   }
 

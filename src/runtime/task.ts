@@ -17,13 +17,14 @@ import { nextCommitMs } from '../core/commit-pace.js'
 import type { CommitRecord, Positions } from '../core/commit-record.js'
 import { offsetsDueMs, takesOffsets } from '../core/group-offsets.js'
 import { Input } from '../core/input.js'
+import { LandedElsewhere, MARKER_RECORDS } from '../core/landing.js'
 import { Merge } from '../core/merge.js'
 import { OpenTransactionWatch } from '../core/open-transaction-watch.js'
 import { Processor, Retake, type Collected } from '../core/processor.js'
 import { TaskLife, type TaskState } from '../core/task-life.js'
 import type { HandOff } from '../core/worker-status.js'
 import type { Timer } from '../ports/clock.js'
-import type { Fetched, FetchInput, PartitionPosition } from '../ports/log.js'
+import type { Fetched, FetchInput, PartitionPosition, Transaction } from '../ports/log.js'
 import type { StoreMeta } from '../ports/store.js'
 import { activate, type Activation } from './activation.js'
 import type { TaskPlan } from './task-plan.js'
@@ -133,6 +134,8 @@ export class Task {
   #hasLeft = false
   /** The activation under way, or the last one. Never rejects. */
   #activating: Promise<void> = Promise.resolve()
+  /** Where the changelog ends, or ended when that was last known. */
+  #changelogEnd = 0
   /** Positions of the inputs when the store was found damaged last. */
   #damagedAt: readonly number[] | undefined
 
@@ -252,8 +255,8 @@ export class Task {
     this.#drop()
     this.#life.become('closed')
     this.#abort.abort(new Error('the task is closed'))
-    // It may be opening the store: that is closed only when nobody works on it.
-    await atMost(this.env.clock, STOP_COMMIT_MS, this.#activating)
+    // It may be opening the store: that is closed only when nobody works on it. Nothing else is waited for.
+    await this.#activating
     await this.#storing
     if (running !== undefined && commit && !running.processor.isCommitting)
       await this.#write(running).catch((error: unknown) => {
@@ -283,7 +286,14 @@ export class Task {
     try {
       // Before A1: whoever fences this worker does so later.
       const ownedAtMs = this.env.clock.now()
-      const activation = await activate(this.plan, this.env, abort.signal, this.#storing, this.holder)
+      const activation = await activate(
+        this.plan,
+        this.env,
+        abort.signal,
+        this.#storing,
+        this.holder,
+        this.#changelogEnd,
+      )
       if (!this.#life.isCurrent(number)) {
         activation.producer.close()
         return
@@ -297,6 +307,7 @@ export class Task {
   /** A4 */
   #begin(number: number, activation: Activation, ownedAtMs: number): void {
     const { env, plan } = this
+    this.#changelogEnd = activation.changelogEnd ?? 0
     const inputs = plan.sources.map((source, i) => new Input(i, source.topic, activation.positions[i] ?? 0))
     const merge = new Merge(inputs, env.options.maxHoldMs, ({ topic, position }) => {
       env.logger.warn(
@@ -520,7 +531,7 @@ export class Task {
         record.group === undefined
           ? inputs.map(({ topic }) => ({ topic, partition: plan.partition, position: record.positions[topic] ?? 0 }))
           : []
-      ends = await activation.producer.commit({ records: collected.records, group: plan.group, positions })
+      ends = await activation.producer.commit({ records: this.#landing(collected), group: plan.group, positions })
     } catch (error) {
       this.#commitFailed(running, collected, error)
       return
@@ -532,6 +543,7 @@ export class Task {
     const changelogEnd = ends[0]
     if (plan.changelog === undefined || changelogEnd === undefined) return
     running.processor.committed()
+    this.#changelogEnd = changelogEnd + MARKER_RECORDS
     // The changelog is the first in `records`, and the commit record its last record: its position is one below the end.
     running.meta = {
       changelogPosition: changelogEnd - 1,
@@ -540,6 +552,12 @@ export class Task {
     }
     running.ownedAtMs = record.atMs
     this.#storeWhenDue(running)
+  }
+
+  /** With where the changelog's records have to land, which are the first: nobody else writes there. */
+  #landing({ records }: Collected): Transaction['records'] {
+    if (this.plan.changelog === undefined) return records
+    return records.map((entry, i) => (i === 0 ? { ...entry, end: this.#changelogEnd } : entry))
   }
 
   // ---- the store ----
@@ -612,6 +630,7 @@ export class Task {
 
   #commitFailed(running: Running, { messages }: Collected, error: unknown): void {
     if (!this.#life.isCurrent(running.number)) return
+    if (error instanceof LandedElsewhere) this.#changelogEnd = Math.max(this.#changelogEnd, error.end)
     const willComeAgain = isPotorooError(error) && comesAgain.has(error.code)
     if (willComeAgain) {
       const alone = this.#singly !== undefined && messages === 1 ? this.#lastTaken : undefined

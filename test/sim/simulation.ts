@@ -19,6 +19,7 @@ import { defaults, type RuntimeOptions } from '../../src/runtime/options.js'
 import { Worker } from '../../src/runtime/worker.js'
 import { APPLICATION, simulated, type SymbolState } from './application.js'
 import { checkDeadLetters, checkNoted, checkOutputs, checkOutputsLoosely, checkStates } from './checks.js'
+import { LeaderTrouble } from './leader-trouble.js'
 import { calculate, drawMarket, type MarketEvent } from './market.js'
 import { ChangelogView, recordsOf, type SeenRecord, valuesAfter } from './views.js'
 import { drawClimate, Weather } from './weather.js'
@@ -91,12 +92,14 @@ class World {
   /** Of hand-off alone, so that worlds without its bigger steps are what they were before there were any. */
   readonly #handOffs: SeededRandom
   readonly #biggerSteps: boolean
+  readonly #leaderTrouble: LeaderTrouble
 
   constructor(
     readonly seed: number,
     private readonly tracing: boolean,
   ) {
     const random = (this.#random = new SeededRandom(seed))
+    this.#leaderTrouble = new LeaderTrouble(seed)
     const climate = drawClimate(random)
     this.#weather = new Weather(random.fork(), climate, {
       crash: (process, why, afterMs) => {
@@ -110,7 +113,7 @@ class World {
       scheduler: this.#scheduler,
       faults: this.#weather,
       random: random.fork(),
-      brokers: random.pick([1, 1, 2]),
+      brokers: this.#leaderTrouble.brokers(random.pick([1, 1, 2])),
       initialRebalanceDelayMs: random.pick([0, 0, 500]),
       onTransactionEnded: ({ transactionalId, epoch, kind }) => {
         this.#say(() => `${transactionalId}: ${kind} decided at epoch ${String(epoch)}`)
@@ -286,6 +289,13 @@ class World {
       this.#scheduler.after(undefined, random.between(0, TROUBLE_MS), operation)
     }
     if (this.#biggerSteps) this.#planBiggerSteps()
+    const isSource = (topic: string): boolean => topic === 'quotes' || topic === 'orders'
+    const mayBeStale = (topic: string): boolean => !this.#strict || !isSource(topic)
+    this.#leaderTrouble.plan(this.#cluster, this.#scheduler, TOPICS, mayBeStale, TROUBLE_MS, {
+      said: (what) => {
+        this.#say(what)
+      },
+    })
     if (!this.#strict) this.#haunt()
     if (!this.#shortRetention) return
     for (let atMs = 0; atMs < TROUBLE_MS; atMs += SHORT_RETENTION_MS / 3)
@@ -391,7 +401,7 @@ class World {
       // Compaction may have taken it away since.
       if (
         this.#compacted &&
-        meta.changelogPosition < this.#cluster.partition({ topic: CHANGELOG, partition }).lastStableOffset
+        meta.changelogPosition < this.#cluster.partition({ topic: CHANGELOG, partition }).decidedBelow
       )
         return
       this.#problems.push(
@@ -590,7 +600,7 @@ class World {
   #whatIsLeft(): string {
     if (this.#cluster.describeTopic(CHANGELOG) === undefined) return 'there is no changelog yet'
     for (const topic of TOPICS) {
-      const undecided = this.#partitionsOf(topic).find((one) => one.lastStableOffset < one.highWatermark)
+      const undecided = this.#partitionsOf(topic).find((one) => one.lastStableOffset < one.logEnd)
       if (undecided !== undefined) return `a transaction is open on ${topic}-${String(undecided.partition)}`
     }
     for (let partition = 0; partition < this.#partitions; partition++) {
@@ -601,10 +611,10 @@ class World {
       }
       view.update()
       for (const topic of ['quotes', 'orders']) {
-        const { highWatermark } = this.#cluster.partition({ topic, partition })
+        const { logEnd } = this.#cluster.partition({ topic, partition })
         const position = view.commit?.positions[topic] ?? 0
-        if (position < highWatermark)
-          return `${topic}-${String(partition)} is at ${String(position)} of ${String(highWatermark)}`
+        if (position < logEnd)
+          return `${topic}-${String(partition)} is at ${String(position)} of ${String(logEnd)}`
         const offset = this.#cluster.committed(names.group, { topic, partition }) ?? position
         if (offset !== position)
           return `${topic}-${String(partition)} is at ${String(position)}, but the group has ${String(offset)}`
