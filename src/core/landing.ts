@@ -12,19 +12,26 @@ import type { TopicPartition } from './fetched.js'
 /** Behind each transaction stands one record that ends it. */
 export const MARKER_RECORDS = 1
 
-/** The changelog is not what it was taken for: it is to be read anew, at least up to `end`. */
-export class LandedElsewhere extends PotorooError {
+/** The changelog is longer than it was taken for: it is to be read anew, at least up to `end`. */
+export class LongerChangelog extends PotorooError {
   constructor(
-    { topic, partition }: TopicPartition,
-    due: number,
+    code: 'TRANSACTION_FAILED' | 'FENCED',
+    message: string,
     readonly end: number,
-    landed: number,
+    options?: { readonly cause?: unknown },
   ) {
+    super(code, message, options)
+  }
+}
+
+export class LandedElsewhere extends LongerChangelog {
+  constructor({ topic, partition }: TopicPartition, due: number, end: number, landed: number) {
     super(
       'TRANSACTION_FAILED',
       `${topic}, partition ${String(partition)}: records landed at offset ${String(landed)} instead of ${String(due)}, ` +
         'where the log was said to end, or the last batch ended: the end that was listed was not the end, or somebody else ' +
         'writes there. The transaction is not committed',
+      end,
     )
   }
 }

@@ -3,7 +3,7 @@ import { PotorooError } from '../errors.js'
 import type { NewTopic, TopicInfo, TopicPartition } from '../ports/log.js'
 import type { Cluster } from './cluster.js'
 import { BrokerError, codes, isAuthorizationCode, isPassing, toPotorooError } from './errors.js'
-import { offsetFetch } from './offset-fetch-request.js'
+import { type CommittedOffset, offsetFetch } from './offset-fetch-request.js'
 import * as requests from './requests.js'
 import { byTopic } from './requests.js'
 import { type RetryOptions, retrying } from './retrying.js'
@@ -157,12 +157,31 @@ export async function leadersOf(cluster: Cluster, partitions: readonly TopicPart
   })
 }
 
-/** Offsets that an open transaction is about to change are waited for; the brokers end it by its timeout at the latest. */
+/** What transactions write beside the group's offsets: an operator's have none, or another. */
+export const OFFSET_METADATA = 'potoroo'
+
 export async function committedPositions(
   cluster: Cluster,
   group: string,
   partitions: readonly TopicPartition[],
 ): Promise<readonly (number | undefined)[]> {
+  return (await committedOffsets(cluster, group, partitions)).map((found) => found?.offset)
+}
+
+export async function committedInTransaction(
+  cluster: Cluster,
+  group: string,
+  partitions: readonly TopicPartition[],
+): Promise<readonly boolean[]> {
+  return (await committedOffsets(cluster, group, partitions)).map((found) => found?.metadata === OFFSET_METADATA)
+}
+
+/** Offsets that an open transaction is about to change are waited for; the brokers end it by its timeout at the latest. */
+async function committedOffsets(
+  cluster: Cluster,
+  group: string,
+  partitions: readonly TopicPartition[],
+): Promise<readonly (CommittedOffset | undefined)[]> {
   if (partitions.length === 0) return []
   const request = offsetFetch(
     group,
@@ -171,14 +190,14 @@ export async function committedPositions(
   const what = `committed positions of group ${group}`
   let deadline = cluster.now() + PATIENCE_MS
   let said = false
-  const attempt = async (): Promise<readonly (number | undefined)[]> => {
+  const attempt = async (): Promise<readonly (CommittedOffset | undefined)[]> => {
     const node = await cluster.coordinator('group', group)
     const answer = await cluster.call('admin', node, request)
     if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, what)
-    const found = new Map<string, number>()
+    const found = new Map<string, CommittedOffset>()
     for (const partition of answer.partitions) {
       if (partition.errorCode !== 0) throw new BrokerError(partition.errorCode, `${what} on ${nameOf(partition)}`)
-      if (partition.offset >= 0) found.set(nameOf(partition), partition.offset)
+      if (partition.offset >= 0) found.set(nameOf(partition), partition)
     }
     return partitions.map((partition) => found.get(nameOf(partition)))
   }

@@ -1,7 +1,7 @@
 /** The port `Log` on kafkajs's connections. */
 import type { FetchInput, Fetcher, GroupClient, Log, NewTopic, TopicInfo, TopicPartition } from '../ports/log.js'
 import type { TransactionalProducer } from '../ports/log.js'
-import { committedPositions, createTopics, describeTopics, listOffsets } from './admin.js'
+import { committedInTransaction, committedPositions, createTopics, describeTopics, listOffsets } from './admin.js'
 import { Cluster } from './cluster.js'
 import { KafkaFetcher } from './fetcher.js'
 import { KafkaGroup } from './group.js'
@@ -36,6 +36,9 @@ class KafkaLog implements Log {
   }
   committedPositions(group: string, partitions: readonly TopicPartition[]): Promise<readonly (number | undefined)[]> {
     return committedPositions(this.cluster, group, partitions)
+  }
+  committedInTransaction(group: string, partitions: readonly TopicPartition[]): Promise<readonly boolean[]> {
+    return committedInTransaction(this.cluster, group, partitions)
   }
   fetcher(): Fetcher {
     const tick = (): number => (this.#ticks += 1)

@@ -74,7 +74,7 @@ export const addOffsetsToTxn = (producer: ProducerIdentity, groupId: string) =>
 export const txnOffsetCommit = (
   producer: ProducerIdentity,
   groupId: string,
-  topics: readonly TopicGroup<{ partition: number; offset: number }>[],
+  topics: readonly TopicGroup<{ partition: number; offset: number; metadata: string }>[],
 ) =>
   viaKafkajs<TxnOffsetCommitAnswer>('TxnOffsetCommit', {
     ...producer,

@@ -36,7 +36,7 @@
  */
 import { messageOf, PotorooError } from '../errors.js'
 import type { PartitionPosition, Transaction, TransactionalProducer } from '../ports/log.js'
-import { leadersOf } from './admin.js'
+import { leadersOf, OFFSET_METADATA } from './admin.js'
 import type { Cluster, CoordinatorKind } from './cluster.js'
 import { endTxn2, nextIdentity } from './end-txn-request.js'
 import { BrokerError, codes, errorName, isAuthorizationCode, isPassing, LinkError, toPotorooError } from './errors.js'
@@ -251,7 +251,11 @@ class KafkaProducer implements TransactionalProducer {
   // round 2, or one by one
 
   async #commitOffsets({ group, positions, deadline }: Work): Promise<void> {
-    const topics = byTopic(positions, ({ partition, position }) => ({ partition, offset: position, metadata: '' }))
+    const topics = byTopic(positions, ({ partition, position }) => ({
+      partition,
+      offset: position,
+      metadata: OFFSET_METADATA,
+    }))
     const encoder = this.#version === 1 ? requests.txnOffsetCommit : txnOffsetCommit2
     const request = encoder(this.#identity, group, topics)
     await this.#control('group', group, deadline, async (node) => {

@@ -83,8 +83,8 @@ export class Brokers {
   }
 
   /** What a client is told that asks who leads a partition. */
-  leaderTold(of: TopicPartition): Leadership & { readonly topicId: number } {
-    return { ...this.#leaders.told(of), topicId: this.#topics.get(of.topic)?.number ?? -1 }
+  leaderTold(of: TopicPartition, client: string): Leadership & { readonly topicId: number } {
+    return { ...this.#leaders.told(of, client), topicId: this.#topics.get(of.topic)?.number ?? -1 }
   }
 
   /** What that broker reads from, for a client that takes this epoch for the current one; -1: for any. */
@@ -113,12 +113,12 @@ export class Brokers {
   }
 
   produceAt(broker: number, identity: ProducerIdentity, to: TopicPartition, chunk: RecordChunk, reply: Reply<number>) {
-    const leadsUntilMs = this.#leaders.believesUntilMs(to, broker)
-    if (leadsUntilMs === undefined) throw new BrokerError('NOT_LEADER_OR_FOLLOWER', partitionKey(to))
-    if (leadsUntilMs === Infinity) reply.answer(this.produce(identity, to, chunk))
+    const takes = this.#leaders.takes(to, broker)
+    if (takes === undefined) throw new BrokerError('NOT_LEADER_OR_FOLLOWER', partitionKey(to))
+    if (takes === 'records') reply.answer(this.produce(identity, to, chunk))
     else
-      // No replica follows it any more: it waits for them until it learns that it was replaced, and truncates its log.
-      this.scheduler.after(undefined, leadsUntilMs - this.scheduler.elapsedMs, () => {
+      // No replica follows it any more: it waits for them, and truncates its log when it learns that it was replaced.
+      this.scheduler.after(undefined, takes.givesUpAfterMs, () => {
         reply.refuse(new BrokerError('NOT_LEADER_OR_FOLLOWER', partitionKey(to)))
       })
   }

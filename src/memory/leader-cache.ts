@@ -10,14 +10,17 @@ export class LeaderCache {
   /** Of each partition, of each topic that had its name, the newest epoch seen. */
   readonly #newest = new Map<string, number>()
 
-  constructor(private readonly cluster: Brokers) {}
+  constructor(
+    private readonly cluster: Brokers,
+    private readonly client: string,
+  ) {}
 
   /** Throws BrokerError while only a leader is told that is known to be replaced. */
   of(partition: TopicPartition): Leadership {
     const key = partitionKey(partition)
     const known = this.#known.get(key)
     if (known !== undefined) return known
-    const { topicId, ...told } = this.cluster.leaderTold(partition)
+    const { topicId, ...told } = this.cluster.leaderTold(partition, this.client)
     const id = `${String(topicId)} ${key}`
     if (told.epoch < (this.#newest.get(id) ?? 0)) throw new BrokerError('NOT_LEADER_OR_FOLLOWER', `${key}: old metadata`)
     this.#newest.set(id, told.epoch)

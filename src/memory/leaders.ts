@@ -24,8 +24,10 @@ export interface Move {
   readonly to: number
   /** For how long the leader before takes itself for the leader, ms. */
   readonly staleMs: number
-  /** For how long who asks is told the leader before, ms. */
+  /** For how long every other client that asks is told the leader before, ms: it asks a broker that has not heard of it. */
   readonly spreadMs: number
+  /** After how long the leader before gives up what it is asked to append, ms; at the latest when it learns of the election. */
+  readonly refusesAfterMs: number
   /** For how long the new leader's high watermark lags, ms, unless something is appended. */
   readonly lagMs: number
   /** By how many batches it lags. */
@@ -46,13 +48,16 @@ export interface ServedLog {
 
 interface Former extends Leadership {
   readonly untilMs: number
+  readonly refusesAfterMs: number
   readonly log: ServedLog
 }
 interface Moved {
   readonly current: Leadership
   /** Those that don't know that they were replaced. */
   readonly former: readonly Former[]
-  readonly told: { readonly what: Leadership; readonly untilMs: number }
+  /** What some are told still, until then. */
+  readonly before: Leadership
+  readonly beforeUntilMs: number
 }
 
 export class Leaders {
@@ -69,23 +74,25 @@ export class Leaders {
   }
 
   /** What a client is told that asks. */
-  told(of: TopicPartition): Leadership {
+  told(of: TopicPartition, client: string): Leadership {
     const moved = this.#moved.get(partitionKey(of))
     if (moved === undefined) return this.now(of)
-    return this.scheduler.elapsedMs < moved.told.untilMs ? moved.told.what : moved.current
+    const { current, before, beforeUntilMs } = moved
+    const asksLate = this.scheduler.elapsedMs < beforeUntilMs && isOdd(client, current.epoch)
+    return asksLate ? before : current
   }
 
-  move(of: TopicPartition, log: PartitionLog, { to, staleMs, spreadMs, lagMs, hidden }: Move): void {
+  move(of: TopicPartition, log: PartitionLog, { to, staleMs, spreadMs, refusesAfterMs, lagMs, hidden }: Move): void {
     const { elapsedMs } = this.scheduler
     const before = this.now(of)
-    const told = { what: this.told(of), untilMs: elapsedMs + spreadMs }
     const { former = [] } = this.#moved.get(partitionKey(of)) ?? {}
-    const replaced: Former = { ...before, untilMs: elapsedMs + staleMs, log: frozen(log) }
+    const replaced: Former = { ...before, untilMs: elapsedMs + staleMs, refusesAfterMs, log: frozen(log) }
     this.#moved.set(partitionKey(of), {
       current: { leader: to, epoch: before.epoch + 1 },
       // A broker that leads again knows everything.
       former: [replaced, ...former].filter(({ leader, untilMs }) => leader !== to && untilMs > elapsedMs),
-      told,
+      before,
+      beforeUntilMs: elapsedMs + spreadMs,
     })
     log.hide(hidden)
     this.scheduler.after(undefined, lagMs, () => {
@@ -104,9 +111,12 @@ export class Leaders {
     return held === former ? former.log : log
   }
 
-  /** Until when that broker takes itself for the leader: Infinity where it is, undefined where it doesn't. */
-  believesUntilMs(of: TopicPartition, broker: number): number | undefined {
-    return this.now(of).leader === broker ? Infinity : this.#former(of, broker)?.untilMs
+  /** What a broker that takes itself for the leader does with records: append them, or give up after so many ms. */
+  takes(of: TopicPartition, broker: number): 'records' | { readonly givesUpAfterMs: number } | undefined {
+    if (this.now(of).leader === broker) return 'records'
+    const former = this.#former(of, broker)
+    const { elapsedMs } = this.scheduler
+    return former && { givesUpAfterMs: Math.min(former.refusesAfterMs, former.untilMs - elapsedMs) }
   }
 
   forget(of: TopicPartition): void {
@@ -118,6 +128,9 @@ export class Leaders {
     return former.find(({ leader, untilMs }) => leader === broker && this.scheduler.elapsedMs < untilMs)
   }
 }
+
+const isOdd = (client: string, epoch: number): boolean =>
+  [...client].reduce((sum, letter) => sum + (letter.codePointAt(0) ?? 0), epoch) % 2 === 1
 
 /** The log as it is now, whatever is appended to it later. */
 function frozen(log: PartitionLog): ServedLog {

@@ -9,6 +9,7 @@ import { MemoryProducer } from './producer.js'
 import { retrying } from './waiting.js'
 import type { Api } from './faults.js'
 import type { Brokers } from './brokers.js'
+import type { GroupOffsets } from './offsets.js'
 import type { SimulatedProcess } from './scheduler.js'
 import type { Clock } from '../ports/clock.js'
 import type {
@@ -62,7 +63,7 @@ export class MemoryLog implements Log {
     private readonly options: MemoryLogOptions,
   ) {
     this.#connections = new Connections(options.process, options.clientId ?? options.process.name)
-    this.#leaders = new LeaderCache(cluster)
+    this.#leaders = new LeaderCache(cluster, options.process.name)
     this.#clock = options.process.clock
     this.#requestTimeoutMs = options.requestTimeoutMs ?? 10_000
   }
@@ -122,13 +123,25 @@ export class MemoryLog implements Log {
     group: string,
     partitions: readonly TopicPartition[],
   ): Promise<readonly (number | undefined)[]> {
+    return this.#offsetsOf(group, partitions, (offsets, key) => offsets.get(key))
+  }
+
+  async committedInTransaction(group: string, partitions: readonly TopicPartition[]): Promise<readonly boolean[]> {
+    return this.#offsetsOf(group, partitions, (offsets, key) => offsets.isInTransaction(key))
+  }
+
+  async #offsetsOf<T>(
+    group: string,
+    partitions: readonly TopicPartition[],
+    look: (offsets: GroupOffsets, key: string) => T,
+  ): Promise<readonly T[]> {
     return this.#ask('offsetFetch', group, this.#anyBroker, (broker) =>
       this.cluster.coordinate(broker, () => {
         const offsets = this.cluster.offsets(group)
         const keys = partitions.map(partitionKey)
         const unstable = keys.find((key) => offsets.isPending(key))
         if (unstable !== undefined) throw new BrokerError('UNSTABLE_OFFSET_COMMIT', unstable)
-        return keys.map((key) => offsets.get(key))
+        return keys.map((key) => look(offsets, key))
       }),
     )
   }

@@ -162,6 +162,11 @@ export interface Log {
   ): Promise<readonly number[]>
   /** Committed positions of the group; undefined where there is none. In the order asked. Waits out unstable offsets. */
   committedPositions(group: string, partitions: readonly TopicPartition[]): Promise<readonly (number | undefined)[]>
+  /**
+   * Whether the group's position was committed by a `Transaction`; false where there is none, and where an operator set it,
+   * or a version before this one. In the order asked.
+   */
+  committedInTransaction(group: string, partitions: readonly TopicPartition[]): Promise<readonly boolean[]>
   fetcher(): Fetcher
   /**
    * InitProducerId: fences every earlier activation of this transactional id and ends its open transaction; resolves when

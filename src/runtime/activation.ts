@@ -2,10 +2,11 @@
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import { changelogIdentity } from '../core/changelog-identity.js'
 import type { CommitRecord } from '../core/commit-record.js'
+import { LongerChangelog } from '../core/landing.js'
 import { choosePosition } from '../core/restore-plan.js'
 import type { Fetcher, TransactionalProducer } from '../ports/log.js'
 import { abortable } from './abortable.js'
-import { changelogEnd } from './changelog-end.js'
+import { changelogEnd, otherEnd } from './changelog-end.js'
 import type { Ports } from './options.js'
 import type { TaskPlan } from './task-plan.js'
 import { ForeignChangelog, restoreUpTo, type Replayed } from './changelog-reader.js'
@@ -55,7 +56,9 @@ export async function activate(
     const restored = plan.changelog && (await restore(plan, plan.changelog, env, signal, holder, atLeast))
     signal.throwIfAborted()
     // A3
-    const { positions, known } = await inputPositions(plan, env, restored?.commit, await abortable(signal, group), signal)
+    const offsets = await abortable(signal, group)
+    if (plan.changelog) await requireAllOf(plan, plan.changelog, restored, offsets, env, signal)
+    const { positions, known } = await inputPositions(plan, env, restored?.commit, offsets, signal)
     signal.throwIfAborted()
     env.logger.info(
       {
@@ -135,7 +138,49 @@ async function requireUnmoved(
   signal: AbortSignal,
 ): Promise<void> {
   const [now] = await abortable(signal, log.listOffsets([{ topic, partition: plan.partition }], 'end', { anew: true }))
-  if (now !== end) throw new PotorooError('FENCED', `task ${plan.id}: its changelog grew during the restore`, { cause })
+  if (now !== end) throw grown(plan, now ?? 0, cause)
+}
+
+const grown = ({ id }: TaskPlan, end: number, cause?: Error): LongerChangelog =>
+  new LongerChangelog('FENCED', `task ${id}: its changelog grew during the restore`, end, { cause })
+
+/**
+ * What a transaction gave the group as its offsets, the changelog has in a commit record, for they are committed together.
+ * Where it has not, its end was listed short, another owner went on meanwhile, or its last records are lost. That is not a
+ * reset: an operator's offsets are in no transaction.
+ */
+async function requireAllOf(
+  plan: TaskPlan,
+  { topic }: NonNullable<TaskPlan['changelog']>,
+  restored: Restored | undefined,
+  group: readonly (number | undefined)[],
+  env: Environment,
+  signal: AbortSignal,
+): Promise<void> {
+  const { partition } = plan
+  const { commit, end = 0 } = restored ?? {}
+  const astray = plan.sources.filter(({ topic: source }, i) => {
+    const committed = commit?.positions[source]
+    return group[i] !== undefined && group[i] !== committed && group[i] !== (commit?.group?.[source] ?? committed)
+  })
+  if (astray.length === 0) return
+  const of = astray.map((source) => ({ topic: source.topic, partition }))
+  const inTransaction = await abortable(signal, env.log.committedInTransaction(plan.group, of))
+  const [first] = of.filter((_, i) => inTransaction[i])
+  if (first === undefined) return
+  const other = await otherEnd({ topic, partition }, end, env, signal)
+  if (other !== undefined) throw grown(plan, other)
+  const offset = group[plan.sources.findIndex((source) => source.topic === first.topic)]
+  const last = commit === undefined ? 'it has none' : `its last one says ${String(commit.positions[first.topic])}`
+  throw new PotorooError(
+    'CHANGELOG_LOST',
+    `task ${plan.id}: a transaction gave the group ${plan.group} the offset ${String(offset)} of ${first.topic}, partition ` +
+      `${String(partition)}, but ${topic}, partition ${String(partition)}, which ends at ${String(end)}, has no commit record ` +
+      `that says so (${last}): its last records are lost. Perhaps a leader was elected that lacked them ` +
+      '(unclean.leader.election.enable). To go on from what the changelog has, which does once more what came later, set ' +
+      `the group's offsets yourself: kafka-consumer-groups --reset-offsets --group ${plan.group} ` +
+      `--topic ${first.topic}:${String(partition)} --to-offset ${String(commit?.positions[first.topic] ?? 0)} --execute`,
+  )
 }
 
 const partitionsOf = ({ sources, partition }: TaskPlan) => sources.map(({ topic }) => ({ topic, partition }))

@@ -10,6 +10,8 @@ import { sleep, type Ports } from './options.js'
 const PATIENCE_MS = 5_000
 const PAUSE_MS = 100
 
+type Environment = Pick<Ports, 'log' | 'clock' | 'logger'>
+
 /**
  * `atLeast`: what the end was, as far as is known; the log may hold less for good, where a leader was elected that lacked
  * records. Rejects with the signal's reason when it is aborted.
@@ -17,7 +19,7 @@ const PAUSE_MS = 100
 export async function changelogEnd(
   of: TopicPartition,
   atLeast: number,
-  { log, clock, logger }: Pick<Ports, 'log' | 'clock' | 'logger'>,
+  { log, clock, logger }: Environment,
   signal: AbortSignal,
 ): Promise<number> {
   const untilMs = clock.monotonic() + PATIENCE_MS
@@ -35,6 +37,22 @@ export async function changelogEnd(
     }
     if (isFirst)
       logger.info(fields, 'the changelog is said to end below where it ended: a leader that was replaced may have answered')
+    await abortable(signal, sleep(clock, PAUSE_MS))
+  }
+}
+
+/** The end, as soon as it is another than what was listed; undefined where it stays that for as long as it may be wrong. */
+export async function otherEnd(
+  of: TopicPartition,
+  listed: number,
+  { log, clock }: Environment,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const untilMs = clock.monotonic() + PATIENCE_MS
+  for (;;) {
+    const [end = 0] = await abortable(signal, log.listOffsets([of], 'end', { anew: true }))
+    if (end !== listed) return end
+    if (clock.monotonic() >= untilMs) return undefined
     await abortable(signal, sleep(clock, PAUSE_MS))
   }
 }

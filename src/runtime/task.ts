@@ -17,7 +17,7 @@ import { nextCommitMs } from '../core/commit-pace.js'
 import type { CommitRecord, Positions } from '../core/commit-record.js'
 import { offsetsDueMs, takesOffsets } from '../core/group-offsets.js'
 import { Input } from '../core/input.js'
-import { LandedElsewhere, MARKER_RECORDS } from '../core/landing.js'
+import { LongerChangelog, MARKER_RECORDS } from '../core/landing.js'
 import { Merge } from '../core/merge.js'
 import { OpenTransactionWatch } from '../core/open-transaction-watch.js'
 import { Processor, Retake, type Collected } from '../core/processor.js'
@@ -630,7 +630,6 @@ export class Task {
 
   #commitFailed(running: Running, { messages }: Collected, error: unknown): void {
     if (!this.#life.isCurrent(running.number)) return
-    if (error instanceof LandedElsewhere) this.#changelogEnd = Math.max(this.#changelogEnd, error.end)
     const willComeAgain = isPotorooError(error) && comesAgain.has(error.code)
     if (willComeAgain) {
       const alone = this.#singly !== undefined && messages === 1 ? this.#lastTaken : undefined
@@ -647,6 +646,7 @@ export class Task {
     if (!this.#life.isCurrent(number) || (running === undefined && this.state === 'running')) return
     this.#drop()
     this.#abort.abort(error)
+    if (error instanceof LongerChangelog) this.#changelogEnd = Math.max(this.#changelogEnd, error.end)
     const { logger } = this.env
     if (this.#stopping) return
     if (isPotorooError(error, 'FENCED')) {

@@ -10,6 +10,8 @@ import type { Scheduler } from '../../src/memory/scheduler.js'
 
 export interface LeaderTroubleEvents {
   said(what: () => string): void
+  /** A worker stops or dies: its tasks go to others. */
+  disturb(random: SeededRandom): void
 }
 
 const BROKERS = 3
@@ -35,28 +37,36 @@ export class LeaderTrouble {
   plan(
     cluster: MemoryCluster,
     scheduler: Scheduler,
+    /** The first is worth as much as the others together. */
     topics: readonly string[],
     mayBeStale: (topic: string) => boolean,
     forMs: number,
-    { said }: LeaderTroubleEvents,
+    { said, disturb }: LeaderTroubleEvents,
   ): void {
     if (!this.isOn) return
     const random = this.#random
     const moves = random.pick([3, 10, 40])
     for (let i = 0; i < moves; i++)
       scheduler.after(undefined, random.between(0, forMs), () => {
-        const topic = random.pick(topics)
+        const topic = random.chance(0.5) ? (topics[0] ?? '') : random.pick(topics)
         const to = random.below(BROKERS)
         const staleMs = random.pick([0, 50, 500, 3_000])
-        const spreadMs = random.pick([0, 20, 300, 1_000])
+        const spreadMs = random.pick([0, 20, 300, 3_000])
+        const refusesAfterMs = random.pick([0, 50, 5_000])
         const lagMs = random.pick([0, 50, 500, 2_000])
         const hidden = random.pick([0, 1, 2, 6])
         const { partitions = 0 } = cluster.describeTopic(topic) ?? {}
         if (partitions === 0) return
         const of = { topic, partition: random.below(partitions) }
-        const move = { to, spreadMs, lagMs, hidden, staleMs: mayBeStale(topic) ? staleMs : 0 }
+        const move = { to, spreadMs, refusesAfterMs, lagMs, hidden, staleMs: mayBeStale(topic) ? staleMs : 0 }
         said(() => `another leader for ${topic}-${String(of.partition)}: ${JSON.stringify(move)}`)
         cluster.moveLeader(of, move)
+        // What its successor takes meanwhile, the next owner may not be told.
+        const within = random.between(50, 2_000)
+        if (random.chance(0.3) && move.staleMs >= 500)
+          scheduler.after(undefined, within, () => {
+            disturb(random)
+          })
       })
     const coordinators = random.pick([0, 1, 4])
     for (let i = 0; i < coordinators; i++)

@@ -291,7 +291,12 @@ class World {
     if (this.#biggerSteps) this.#planBiggerSteps()
     const isSource = (topic: string): boolean => topic === 'quotes' || topic === 'orders'
     const mayBeStale = (topic: string): boolean => !this.#strict || !isSource(topic)
-    this.#leaderTrouble.plan(this.#cluster, this.#scheduler, TOPICS, mayBeStale, TROUBLE_MS, {
+    this.#leaderTrouble.plan(this.#cluster, this.#scheduler, [CHANGELOG, ...TOPICS], mayBeStale, TROUBLE_MS, {
+      disturb: (own) => {
+        const slot = own.pick(this.#slots)
+        if (own.chance(0.5)) this.#stop(slot)
+        else this.#kill(slot, 'is killed')
+      },
       said: (what) => {
         this.#say(what)
       },
@@ -701,6 +706,8 @@ class World {
       (level: string) =>
       (fields: object, message: string): void => {
         this.#say(() => `${process.name} ${level} ${message} ${JSON.stringify(fields)}`)
+        const unfounded = unfoundedIn(message, fields)
+        if (unfounded !== undefined) this.#problems.push(`${process.name} says what nobody did: ${unfounded}`)
       }
     return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
   }
@@ -710,6 +717,12 @@ class World {
     this.#fingerprint = (Math.imul(this.#fingerprint, 31) + Math.floor(elapsedMs * 1_000)) | 0
     if (this.tracing) this.#trace.push(`${elapsedMs.toFixed(2).padStart(10)} ${what()}`)
   }
+}
+
+/** What the log must not say, for it does not happen here: offsets that somebody set, changelogs that lost their end. */
+function unfoundedIn(message: string, fields: object): string | undefined {
+  const said = `${message} ${JSON.stringify(fields)}`
+  return [/it was reset/, /past the changelog's end/, /has lost records/].some((never) => never.test(said)) ? said : undefined
 }
 
 /** With a low bound of warmth, standbys are cold for a while, and far enough behind to begin with a copy of the owner's store. */
