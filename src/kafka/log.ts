@@ -31,8 +31,12 @@ class KafkaLog implements Log {
   createTopics(topics: readonly NewTopic[]): Promise<void> {
     return createTopics(this.cluster, topics)
   }
-  listOffsets(partitions: readonly TopicPartition[], which: 'earliest' | 'end'): Promise<readonly number[]> {
-    return listOffsets(this.cluster, partitions, which)
+  listOffsets(
+    partitions: readonly TopicPartition[],
+    which: 'earliest' | 'end',
+    options?: { readonly anew?: boolean },
+  ): Promise<readonly number[]> {
+    return listOffsets(this.cluster, partitions, which, options)
   }
   committedPositions(group: string, partitions: readonly TopicPartition[]): Promise<readonly (number | undefined)[]> {
     return committedPositions(this.cluster, group, partitions)

@@ -41,7 +41,8 @@ export function byTopic<P extends { readonly topic: string }, T>(
   return [...topics].map(([topic, partitions]) => ({ topic, partitions }))
 }
 
-export const listOffsets = (topics: readonly TopicGroup<{ partition: number; timestamp: number }>[]) =>
+/** For older brokers: see list-offsets-request.ts. */
+export const listOffsetsOfKafkajs = (topics: readonly TopicGroup<{ partition: number; timestamp: number }>[]) =>
   viaKafkajs<{ readonly responses: readonly TopicGroup<PartitionCode & { readonly offset: Int64 }>[] }>('ListOffsets', {
     replicaId: -1,
     // Read uncommitted: the end is the high watermark.

@@ -27,7 +27,8 @@ const topics = <T>(partition: fc.Arbitrary<T>) =>
   fc.array(fc.record({ topic: name, partitions: fc.array(partition, { maxLength: 40 }) }), { maxLength: 5 })
 
 test('Fetch, byte for byte', async () => {
-  const partition = fc.record({ partition: fc.nat(), position: offset })
+  const leaderEpoch = fc.option(fc.nat(), { nil: undefined })
+  const partition = fc.record({ partition: fc.nat(), position: offset, leaderEpoch })
   await fc.assert(
     fc.asyncProperty(topics(partition), fc.nat(), fc.nat(), fc.nat(), async (asked, maxWaitMs, maxBytes, most) => {
       const ours = fetchRequest({ maxWaitMs, maxBytes, maxBytesPerPartition: most, topics: asked })({})
@@ -39,8 +40,9 @@ test('Fetch, byte for byte', async () => {
         isolationLevel: 1,
         topics: asked.map(({ topic, partitions }) => ({
           topic,
-          partitions: partitions.map(({ partition: number, position }) => ({
+          partitions: partitions.map(({ partition: number, position, leaderEpoch: epoch = -1 }) => ({
             partition: number,
+            currentLeaderEpoch: epoch,
             fetchOffset: position,
             maxBytes: most,
           })),
