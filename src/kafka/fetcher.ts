@@ -32,15 +32,11 @@ const BEYOND_MS = 5_000
 /** Stands for all brokers where one is named. */
 const NO_BROKER = 'all'
 
-interface Seeking {
-  readonly place: Place
-  readonly dueAt: number
-}
-
 export class KafkaFetcher implements Fetcher, ReaderHost {
   readonly #places = new Map<FetchInput, Place>()
   readonly #readers = new Map<number, NodeReader>()
-  #seekers: Seeking[] = []
+  /** With when each asks. */
+  readonly #seekers = new Map<Place, number>()
   #seeking = false
   #wakeSeek: (() => void) | undefined
   #wakePending = false
@@ -83,7 +79,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     place.removed = true
     place.failing?.cancel()
     this.#places.delete(input)
-    this.#seekers = this.#seekers.filter((seeking) => seeking.place !== place)
+    this.#seekers.delete(place)
     this.#detach(place)
   }
 
@@ -105,7 +101,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
       place.failing?.cancel()
     }
     this.#places.clear()
-    this.#seekers = []
+    this.#seekers.clear()
     this.#wakeSeek?.()
     this.cluster.closeLanes(...this.#lanes())
     await Promise.all([...this.#readers.values()].map((reader) => reader.close()))
@@ -256,7 +252,10 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     } catch (error) {
       // Without an answer it is not certain: the leader is looked for again.
       const reason = messageOf(error)
-      this.cluster.settings.logger.warn({ ...here(input), position, reason }, 'where the log begins and ends can not be asked')
+      this.cluster.settings.logger.warn(
+        { ...here(input), position, reason },
+        'where the log begins and ends can not be asked',
+      )
       this.#seek(place, place.backoff.next())
     }
   }
@@ -264,7 +263,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
   #seek(place: Place, pauseMs: number): void {
     if (place.removed || this.closed) return
     this.#detach(place)
-    this.#seekers.push({ place, dueAt: this.cluster.now() + pauseMs })
+    this.#seekers.set(place, this.cluster.now() + pauseMs)
     this.#wakeSeek?.()
     if (!this.#seeking) void this.#seekLeaders()
   }
@@ -273,14 +272,19 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     this.#seeking = true
     // Several inputs are mostly added in one turn: one request for all of them.
     await Promise.resolve()
-    while (!this.closed && this.#seekers.length > 0) {
+    while (!this.closed && this.#seekers.size > 0) {
       const now = this.cluster.now()
-      const due = this.#seekers.filter(({ dueAt }) => dueAt <= now).map(({ place }) => place)
+      const due: Place[] = []
+      let nextAt = Infinity
+      for (const [place, dueAt] of this.#seekers) {
+        if (dueAt <= now) due.push(place)
+        else nextAt = Math.min(nextAt, dueAt)
+      }
       if (due.length === 0) {
-        await this.#pause(Math.min(...this.#seekers.map(({ dueAt }) => dueAt)) - now)
+        await this.#pause(nextAt - now)
         continue
       }
-      this.#seekers = this.#seekers.filter(({ place }) => !due.includes(place))
+      for (const place of due) this.#seekers.delete(place)
       const topics = due
         .filter(({ input }) => this.cluster.leaderOf(input) === undefined)
         .map(({ input }) => input.topic)

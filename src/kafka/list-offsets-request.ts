@@ -45,9 +45,9 @@ export const listOffsets =
       topic,
       partitions: partitions.map(({ partition }) => ({ partition, timestamp })),
     }))
-    const { decode: decodeOlder, ...older } = listOffsetsOfKafkajs(asked)(versions)
+    const older = listOffsetsOfKafkajs(asked)(versions)
     const flat = async (payload: Buffer): Promise<readonly ListedOffset[]> =>
-      (await decodeOlder(payload)).responses.flatMap(({ topic, partitions }) =>
+      (await older.decode(payload)).responses.flatMap(({ topic, partitions }) =>
         partitions.map((one) => ({ topic, ...one, offset: Number(one.offset) })),
       )
     return { ...older, decode: flat } satisfies Prepared<readonly ListedOffset[]>

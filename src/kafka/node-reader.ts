@@ -74,7 +74,8 @@ interface Asked {
 }
 
 export class NodeReader {
-  #places: Place[] = []
+  /** In the order in which they are asked for. */
+  readonly #places = new Set<Place>()
   #polling: Promise<void> | undefined
   #expressing: Promise<void> | undefined
   /** Whether the poll under way lingers at the broker; undefined: none is under way. */
@@ -87,13 +88,13 @@ export class NodeReader {
   ) {}
 
   take(place: Place): void {
-    if (this.#places.includes(place)) return
-    this.#places.push(place)
+    if (this.#places.has(place)) return
+    this.#places.add(place)
     this.wake()
   }
 
   drop(place: Place): void {
-    this.#places = this.#places.filter((other) => other !== place)
+    this.#places.delete(place)
   }
 
   wake(): void {
@@ -119,7 +120,7 @@ export class NodeReader {
   }
 
   async close(): Promise<void> {
-    this.#places = []
+    this.#places.clear()
     await Promise.all([this.#polling, this.#expressing])
   }
 
@@ -204,13 +205,13 @@ export class NodeReader {
       this.#handOut(asked, answer, sent, tick())
       return true
     } catch (error) {
-      const mine = asked.map(({ place }) => place).filter((place) => this.#places.includes(place))
+      const mine = asked.map(({ place }) => place).filter((place) => this.#places.has(place))
       this.host.lost(this.nodeId, mine, error)
       return false
     } finally {
       for (const { place } of asked) place.flying -= 1
       // Another reader took some of them meanwhile, and passed them over because they were under way here.
-      if (asked.some(({ place }) => !place.removed && !this.#places.includes(place))) this.host.wake()
+      if (asked.some(({ place }) => !place.removed && !this.#places.has(place))) this.host.wake()
     }
   }
 
@@ -264,10 +265,7 @@ export class NodeReader {
   }
 
   #toTheEnd(place: Place): void {
-    const at = this.#places.indexOf(place)
-    if (at < 0) return
-    this.#places.splice(at, 1)
-    this.#places.push(place)
+    if (this.#places.delete(place)) this.#places.add(place)
   }
 }
 

@@ -86,12 +86,13 @@ export class ProduceRound {
   /** All that is queued for one leader: one request at a time, each with the next chunk of as many partitions as fit. */
   async send(leader: number, writers: readonly PartitionWriter[]): Promise<void> {
     const backoff = new Backoff(2, 50)
+    const byName = new Map(writers.map((writer) => [nameOf(writer), writer]))
     for (;;) {
       const batches = this.#choose(writers)
       if (batches.length === 0 || !this.goesOn()) return
       const answers = await this.#request(leader, batches)
       if (answers.length < batches.length) throw new BrokerError(-1, 'the answer to a Produce leaves partitions out')
-      const refused = this.#take(writers, answers)
+      const refused = this.#take(byName, answers)
       if (!refused) {
         backoff.reset()
         continue
@@ -126,12 +127,11 @@ export class ProduceRound {
   }
 
   /** Returns the refusal if some are to be sent again as they are. */
-  #take(writers: readonly PartitionWriter[], answers: readonly Produced[]): BrokerError | undefined {
+  #take(writers: ReadonlyMap<string, PartitionWriter>, answers: readonly Produced[]): BrokerError | undefined {
     let refused: BrokerError | undefined
     for (const answer of answers) {
-      const writer = writers.find(({ topic, partition }) => topic === answer.topic && partition === answer.partition)
       if (answer.errorCode === 0) {
-        writer?.acknowledged(answer.baseOffset)
+        writers.get(nameOf(answer))?.acknowledged(answer.baseOffset)
         continue
       }
       const error = new BrokerError(answer.errorCode, `writing to ${nameOf(answer)}`)

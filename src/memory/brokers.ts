@@ -42,7 +42,6 @@ interface Topic {
   readonly partitions: PartitionLog[]
 }
 
-
 export class Brokers {
   readonly scheduler: Scheduler
   readonly network: Network

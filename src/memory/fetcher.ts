@@ -196,7 +196,8 @@ export class MemoryFetcher implements Fetcher {
       const broker = this.leaders.of(input).leader
       const target = { broker, api: 'listOffsets', subject, timeoutMs: this.requestTimeoutMs } as const
       await this.cluster.network.call(this.#connections, target, () => {
-        if (!this.cluster.served(broker, input, epoch).knowsItsEnd) throw new BrokerError('OFFSET_NOT_AVAILABLE', subject)
+        if (!this.cluster.served(broker, input, epoch).knowsItsEnd)
+          throw new BrokerError('OFFSET_NOT_AVAILABLE', subject)
       })
       proof.answered(epoch)
     } catch (error) {
@@ -239,9 +240,7 @@ export class MemoryFetcher implements Fetcher {
     const isReady = (): boolean =>
       partitions.some((partition, index) => {
         const position = parts[index]?.position ?? 0
-        return (
-          partition instanceof BrokerError || position < partition.lastStableOffset || position > partition.logEnd
-        )
+        return partition instanceof BrokerError || position < partition.lastStableOffset || position > partition.logEnd
       })
     const answer = (): void => {
       this.#readFrom(broker, parts, [], this.options.maxBytes ?? 16_777_216, reply)

@@ -22,7 +22,8 @@ export class LeaderCache {
     if (known !== undefined) return known
     const { topicId, ...told } = this.cluster.leaderTold(partition, this.client)
     const id = `${String(topicId)} ${key}`
-    if (told.epoch < (this.#newest.get(id) ?? 0)) throw new BrokerError('NOT_LEADER_OR_FOLLOWER', `${key}: old metadata`)
+    if (told.epoch < (this.#newest.get(id) ?? 0))
+      throw new BrokerError('NOT_LEADER_OR_FOLLOWER', `${key}: old metadata`)
     this.#newest.set(id, told.epoch)
     this.#known.set(key, told)
     return told

@@ -130,7 +130,7 @@ export class Leaders {
 }
 
 const isOdd = (client: string, epoch: number): boolean =>
-  [...client].reduce((sum, letter) => sum + (letter.codePointAt(0) ?? 0), epoch) % 2 === 1
+  Buffer.from(client).reduce((sum, byte) => sum + byte, epoch) % 2 === 1
 
 /** The log as it is now, whatever is appended to it later. */
 function frozen(log: PartitionLog): ServedLog {

@@ -71,7 +71,13 @@ export class MemoryLog implements Log {
   async connect(): Promise<void> {
     const forMs = this.options.connectTimeoutMs ?? 10_000
     try {
-      await this.#ask('ping', '', () => 0, () => undefined, forMs)
+      await this.#ask(
+        'ping',
+        '',
+        () => 0,
+        () => undefined,
+        forMs,
+      )
     } catch (error) {
       const message = `No broker answered within ${String(forMs)} ms: ${messageOf(error)}`
       throw new PotorooError('BROKER_UNREACHABLE', message, { cause: error })

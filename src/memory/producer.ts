@@ -12,7 +12,7 @@ import { PotorooError, isPotorooError, messageOf } from '../errors.js'
 import { Landing } from '../core/landing.js'
 import { isBrokerError, type BrokerErrorCode } from './broker-error.js'
 import { partitionKey } from './network.js'
-import { retrying } from './waiting.js'
+import { retrying, sleep } from './waiting.js'
 import type { Api } from './faults.js'
 import type { Brokers } from './brokers.js'
 import type { LeaderCache } from './leader-cache.js'
@@ -32,9 +32,15 @@ export interface MemoryProducerOptions {
   readonly requestTimeoutMs: number
 }
 
+const ABORT_MS = 1_000
+
 export class MemoryProducer implements TransactionalProducer {
   #committing = false
   #endingMs = 0
+  #isOpen = false
+  #lostAnswer = false
+  #isAborting = false
+  #commits: Promise<unknown> = Promise.resolve()
   #failure: PotorooError | undefined
 
   constructor(private readonly options: MemoryProducerOptions) {}
@@ -43,13 +49,19 @@ export class MemoryProducer implements TransactionalProducer {
     return this.#endingMs
   }
 
-  async commit(transaction: Transaction): Promise<readonly number[]> {
+  commit(transaction: Transaction): Promise<readonly number[]> {
+    const committing = this.#commit(transaction)
+    this.#commits = committing.catch(() => undefined)
+    return committing
+  }
+
+  async #commit(transaction: Transaction): Promise<readonly number[]> {
     if (this.#failure !== undefined) throw this.#failure
     if (this.#committing) throw new PotorooError('INTERNAL', 'commits of one transactional id overlap')
     const { group, positions } = transaction
     const records = transaction.records.filter(({ chunks }) => chunks.length > 0)
     if (records.length === 0 && positions.length === 0) return transaction.records.map(() => 0)
-    this.#committing = true
+    this.#committing = this.#isOpen = true
     try {
       const { cluster, identity } = this.options
       const ends = new Map<Transaction['records'][number], number>()
@@ -68,9 +80,11 @@ export class MemoryProducer implements TransactionalProducer {
       await this.#control('endTxn', () => {
         cluster.transactions.end(identity, 'commit')
       })
+      this.#isOpen = false
       this.#endingMs = this.options.clock.monotonic() - beganMs
       return transaction.records.map((to) => ends.get(to) ?? 0)
     } catch (error) {
+      if (isBrokerError(error, 'CONNECTION_LOST')) this.#lostAnswer = true
       this.#failure ??= this.#failed(error)
       throw this.#failure
     } finally {
@@ -78,8 +92,22 @@ export class MemoryProducer implements TransactionalProducer {
     }
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#failure ??= new PotorooError('TRANSACTION_FAILED', `${this.options.transactionalId} was let go`)
+    const { clock } = this.options
+    await Promise.race([this.#commits, sleep(clock, ABORT_MS)])
+    // A Produce under way still would begin a transaction that nobody ends: brokers before 3.6 do not refuse it.
+    if (!this.#isOpen || this.#lostAnswer || this.#isAborting) return
+    this.#isAborting = true
+    const { cluster, connections, identity, transactionalId, requestTimeoutMs } = this.options
+    const broker = cluster.coordinator
+    const target = { broker, api: 'endTxn', subject: transactionalId, timeoutMs: requestTimeoutMs } as const
+    const aborting = cluster.network.call(connections, target, () =>
+      cluster.coordinate(broker, () => {
+        cluster.transactions.end(identity, 'abort')
+      }),
+    )
+    await Promise.race([aborting.catch(() => undefined), sleep(clock, ABORT_MS)])
   }
 
   /** As Promise.all, but after a failure the others send nothing more, and are waited for. */
@@ -89,6 +117,7 @@ export class MemoryProducer implements TransactionalProducer {
         try {
           await part
         } catch (error) {
+          if (isBrokerError(error, 'CONNECTION_LOST')) this.#lostAnswer = true
           this.#failure ??= this.#failed(error)
           throw error
         }
@@ -140,11 +169,14 @@ export class MemoryProducer implements TransactionalProducer {
   async #control(api: Api, work: () => void): Promise<void> {
     const { cluster, connections, transactionalId, requestTimeoutMs } = this.options
     const to = { api, subject: transactionalId, timeoutMs: requestTimeoutMs }
-    await retrying(this.#retries(['CONCURRENT_TRANSACTIONS', 'COORDINATOR_LOAD_IN_PROGRESS', 'NOT_COORDINATOR']), () => {
-      if (this.#failure !== undefined) throw this.#failure
-      const broker = cluster.coordinator
-      return cluster.network.call(connections, { ...to, broker }, () => cluster.coordinate(broker, work))
-    })
+    await retrying(
+      this.#retries(['CONCURRENT_TRANSACTIONS', 'COORDINATOR_LOAD_IN_PROGRESS', 'NOT_COORDINATOR']),
+      () => {
+        if (this.#failure !== undefined) throw this.#failure
+        const broker = cluster.coordinator
+        return cluster.network.call(connections, { ...to, broker }, () => cluster.coordinate(broker, work))
+      },
+    )
   }
 
   #retries(on: readonly BrokerErrorCode[]) {

@@ -82,8 +82,12 @@ export interface TransactionalProducer {
   commit(transaction: Transaction): Promise<readonly number[]>
   /** How long the brokers took to answer the end of the last transaction, ms; 0 before there was one. */
   readonly endingMs: number
-  /** Lets go. An open transaction is left to be aborted by the next activation or the transaction timeout. */
-  close(): void
+  /**
+   * Lets go, and gives a commit that is under way up. A transaction that may be open is aborted, once nothing of it can arrive
+   * any more, so that readers do not wait for its timeout; where that is not certain, it is left to the next activation or the
+   * timeout. Resolves when the brokers have answered, after a second at most. Never rejects.
+   */
+  close(): Promise<void>
 }
 
 /** One member's side of a Kafka consumer group (the classic protocol): requests only; when to send them is the runtime's. */

@@ -83,7 +83,7 @@ export async function activate(
       before: restored?.commit,
     }
   } catch (error) {
-    producer.close()
+    await producer.close()
     throw error
   }
 }

@@ -36,7 +36,10 @@ export async function changelogEnd(
       return end
     }
     if (isFirst)
-      logger.info(fields, 'the changelog is said to end below where it ended: a leader that was replaced may have answered')
+      logger.info(
+        fields,
+        'the changelog is said to end below where it ended: a leader that was replaced may have answered',
+      )
     await abortable(signal, sleep(clock, PAUSE_MS))
   }
 }

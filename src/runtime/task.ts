@@ -134,6 +134,8 @@ export class Task {
   #hasLeft = false
   /** The activation under way, or the last one. Never rejects. */
   #activating: Promise<void> = Promise.resolve()
+  /** A producer is let go. Never rejects. */
+  #lettingGo: Promise<void> = Promise.resolve()
   /** Where the changelog ends, or ended when that was last known. */
   #changelogEnd = 0
   /** Positions of the inputs when the store was found damaged last. */
@@ -255,6 +257,7 @@ export class Task {
     this.#drop()
     this.#life.become('closed')
     this.#abort.abort(new Error('the task is closed'))
+    await this.#lettingGo
     // It may be opening the store: that is closed only when nobody works on it. Nothing else is waited for.
     await this.#activating
     await this.#storing
@@ -295,7 +298,7 @@ export class Task {
         this.#changelogEnd,
       )
       if (!this.#life.isCurrent(number)) {
-        activation.producer.close()
+        await activation.producer.close()
         return
       }
       this.#begin(number, activation, ownedAtMs)
@@ -706,7 +709,7 @@ export class Task {
     this.#holdTimer = this.#storeTimer = undefined
     if (running === undefined) return
     for (const input of running.fetchInputs) this.env.fetcher.remove(input)
-    running.activation.producer.close()
+    this.#lettingGo = running.activation.producer.close()
   }
 
   // A method, for the compiler to forget what it knew before an await.

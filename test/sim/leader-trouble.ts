@@ -9,9 +9,9 @@ import type { MemoryCluster } from '../../src/memory/cluster.js'
 import type { Scheduler } from '../../src/memory/scheduler.js'
 
 export interface LeaderTroubleEvents {
-  said(what: () => string): void
+  readonly said: (what: () => string) => void
   /** A worker stops or dies: its tasks go to others. */
-  disturb(random: SeededRandom): void
+  readonly disturb: (random: SeededRandom) => void
 }
 
 const BROKERS = 3

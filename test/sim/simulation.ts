@@ -618,8 +618,7 @@ class World {
       for (const topic of ['quotes', 'orders']) {
         const { logEnd } = this.#cluster.partition({ topic, partition })
         const position = view.commit?.positions[topic] ?? 0
-        if (position < logEnd)
-          return `${topic}-${String(partition)} is at ${String(position)} of ${String(logEnd)}`
+        if (position < logEnd) return `${topic}-${String(partition)} is at ${String(position)} of ${String(logEnd)}`
         const offset = this.#cluster.committed(names.group, { topic, partition }) ?? position
         if (offset !== position)
           return `${topic}-${String(partition)} is at ${String(position)}, but the group has ${String(offset)}`
@@ -722,7 +721,9 @@ class World {
 /** What the log must not say, for it does not happen here: offsets that somebody set, changelogs that lost their end. */
 function unfoundedIn(message: string, fields: object): string | undefined {
   const said = `${message} ${JSON.stringify(fields)}`
-  return [/it was reset/, /past the changelog's end/, /has lost records/].some((never) => never.test(said)) ? said : undefined
+  return [/it was reset/, /past the changelog's end/, /has lost records/].some((never) => never.test(said))
+    ? said
+    : undefined
 }
 
 /** With a low bound of warmth, standbys are cold for a while, and far enough behind to begin with a copy of the owner's store. */

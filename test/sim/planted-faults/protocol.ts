@@ -28,7 +28,7 @@ export const protocolFaults: readonly PlantedFault[] = [
         find: '    // A3\n',
         replace: '    producer = await log.producer(plan.transactionalId, signal)\n    // A3\n',
       },
-      { file: activation, find: '    producer.close()\n', replace: '    producer?.close()\n' },
+      { file: activation, find: '    await producer.close()\n', replace: '    await producer?.close()\n' },
     ],
   },
   {
@@ -81,7 +81,7 @@ export const protocolFaults: readonly PlantedFault[] = [
       },
       { file: activation, find: begin, replace: '  let producer\n  try {\n    // A2\n' },
       { file: activation, find: '    // A3\n', replace: '    // A3\n    producer = await fencing\n' },
-      { file: activation, find: '    producer.close()\n', replace: '    producer?.close()\n' },
+      { file: activation, find: '    await producer.close()\n', replace: '    await producer?.close()\n' },
       {
         file: reader,
         find: 'if (this.#end !== undefined && this.#position >= this.#end) this.#finish()\n    else',

@@ -6,6 +6,7 @@ import { fetchRequest } from '../../../src/kafka/fetch-request.js'
 import { exchangeOf } from '../../../src/kafka/kafkajs.js'
 import { offsetFetch } from '../../../src/kafka/offset-fetch-request.js'
 import { produceRequest } from '../../../src/kafka/produce-request.js'
+import { LATEST, listOffsets } from '../../../src/kafka/list-offsets-request.js'
 import { metadata, type MetadataAnswer } from '../../../src/kafka/metadata-request.js'
 import { byTopic } from '../../../src/kafka/requests.js'
 import { NO_UUID, WireReader, WireWriter } from '../../../src/kafka/wire.js'
@@ -150,7 +151,7 @@ test("OffsetFetch's answer, with tagged fields that are not known here", async (
         .int64(partition === 0 ? 2 ** 45 + 1 : -1)
         .int32(-1)
       writer
-        .unsignedVarint(0)
+        .compactString(partition === 0 ? 'potoroo' : null)
         .int16(partition === 0 ? 0 : 88)
         .unsignedVarint(0)
     })
@@ -160,10 +161,74 @@ test("OffsetFetch's answer, with tagged fields that are not known here", async (
   expect(await offsetFetch('g', [])({}).decode(payload)).toEqual({
     errorCode: 0,
     partitions: [
-      { topic: 'tp', partition: 0, offset: 2 ** 45 + 1, errorCode: 0 },
-      { topic: 'tp', partition: 1, offset: -1, errorCode: 88 },
+      { topic: 'tp', partition: 0, offset: 2 ** 45 + 1, metadata: 'potoroo', errorCode: 0 },
+      { topic: 'tp', partition: 1, offset: -1, metadata: '', errorCode: 88 },
     ],
   })
+})
+
+test('ListOffsets of version 5, byte for byte but for the epoch, and the older one where a broker takes no other', async () => {
+  const asked = topics(fc.record({ partition: fc.nat(), leaderEpoch: fc.option(fc.nat(), { nil: undefined }) }))
+  await fc.assert(
+    fc.asyncProperty(asked, async (some) => {
+      const ours = await joined(listOffsets(some, LATEST)({ 2: { minVersion: 1, maxVersion: 11 } }))
+      const theirs = await kafkajs('listOffsets/v3/request')({
+        replicaId: -1,
+        isolationLevel: 0,
+        topics: some.map(({ topic, partitions }) => ({
+          topic,
+          partitions: partitions.map(({ partition }) => ({ partition, timestamp: -1 })),
+        })),
+      }).encode()
+      // Each partition has an epoch more, between its number and the time.
+      const epochs = some.flatMap(({ partitions }) => partitions.map(({ leaderEpoch = -1 }) => leaderEpoch))
+      expect(ours.length).toBe(theirs.buffer.length + 4 * epochs.length)
+      const reader = new WireReader(ours)
+      reader.int32()
+      reader.int8()
+      const read = reader.array(() => {
+        const topic = reader.string()
+        const partitions = reader.array(() => ({
+          partition: reader.int32(),
+          epoch: reader.int32(),
+          at: reader.int64(),
+        }))
+        return { topic, partitions }
+      })
+      expect(read).toEqual(
+        some.map(({ topic, partitions }) => ({
+          topic,
+          partitions: partitions.map(({ partition, leaderEpoch = -1 }) => ({ partition, epoch: leaderEpoch, at: -1 })),
+        })),
+      )
+      const older = listOffsets(some, LATEST)({ 2: { minVersion: 0, maxVersion: 4 } })
+      expect([older.apiVersion, (await joined(older)).equals(theirs.buffer)]).toEqual([3, true])
+    }),
+  )
+})
+
+test("ListOffsets' answer: each partition with its own error, in both versions", async () => {
+  const answer = (version: 3 | 5): Buffer => {
+    const writer = new WireWriter().int32(0).array(['tp'], (topic) => {
+      writer.string(topic).array([0, 78], (errorCode) => {
+        writer
+          .int32(errorCode + 1)
+          .int16(errorCode)
+          .int64(-1)
+          .int64(errorCode === 0 ? 2 ** 45 : -1)
+        if (version === 5) writer.int32(9)
+      })
+    })
+    return Buffer.concat(writer.parts())
+  }
+  const due = [
+    { topic: 'tp', partition: 1, errorCode: 0, offset: 2 ** 45 },
+    { topic: 'tp', partition: 79, errorCode: 78, offset: -1 },
+  ]
+  for (const version of [3, 5] as const) {
+    const request = listOffsets([], LATEST)({ 2: { minVersion: 0, maxVersion: version } })
+    expect(await request.decode(answer(version))).toMatchObject(due)
+  }
 })
 
 test('an answer that is cut is an error, not a wrong figure', () => {
