@@ -26,5 +26,7 @@ export interface Fetched extends TopicPartition {
    * sent, `arrived` when the answer came. All partitions of one answer share `arrived`.
    */
   readonly asked: number
+  /** Whether records may be missing that were acknowledged before it was asked for: see core/election-proof.ts. Default false. */
+  readonly mayLag?: boolean
   readonly arrived: number
 }

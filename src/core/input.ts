@@ -93,7 +93,7 @@ export class Input {
     this.#end = fetched.nextPosition
     this.#pinnedBytes += each * batches.length
     this.#hasMore = fetched.nextPosition < fetched.lastStableOffset
-    this.#drainedAsked = this.#hasMore ? -1 : fetched.asked
+    this.#drainedAsked = this.#hasMore || fetched.mayLag === true ? -1 : fetched.asked
     if (!this.hasHead) this.#openFrom(floor)
     if (this.hasHead) this.waived = false
     return true
@@ -137,7 +137,8 @@ export class Input {
   /**
    * Whether this input, being empty, certainly has nothing that was written before a record that arrived at that tick: the
    * answer that left it empty was asked for after the record had arrived. The same answer proves nothing: a broker reads
-   * its partitions one after the other, so what was written to one before a record may be missing beside it.
+   * its partitions one after the other, so what was written to one before a record may be missing beside it. So does an
+   * answer of a leader that may not have caught up with the one before.
    */
   isDrainedFor(arrived: number): boolean {
     return arrived <= this.#drainedAsked

@@ -3,7 +3,8 @@ import { PotorooError } from '../errors.js'
 import type { NewTopic, TopicInfo, TopicPartition } from '../ports/log.js'
 import type { Cluster } from './cluster.js'
 import { BrokerError, codes, isAuthorizationCode, isPassing, toPotorooError } from './errors.js'
-import { offsetFetch } from './offset-fetch-request.js'
+import { type CommittedOffset, offsetFetch } from './offset-fetch-request.js'
+import { EARLIEST, LATEST, listOffsets as listOffsetsRequest } from './list-offsets-request.js'
 import * as requests from './requests.js'
 import { byTopic } from './requests.js'
 import { type RetryOptions, retrying } from './retrying.js'
@@ -16,8 +17,6 @@ const PATIENCE_MS = 30_000
 /** Between two looks at topics that were just created: a worker waits for them when it starts. */
 const NEW_TOPIC_PAUSE_MS = 25
 
-const EARLIEST = -2
-const LATEST = -1
 export const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}-${String(partition)}`
 
 export async function describeTopics(
@@ -98,8 +97,10 @@ export async function listOffsets(
   cluster: Cluster,
   partitions: readonly TopicPartition[],
   which: 'earliest' | 'end',
+  { anew = false } = {},
 ): Promise<readonly number[]> {
   if (partitions.length === 0) return []
+  if (anew) for (const { topic } of partitions) cluster.forgetTopic(topic)
   const started = cluster.now()
   return guarded(cluster, `offsets of ${summary(partitions)}`, async () => {
     try {
@@ -118,25 +119,32 @@ const isUnknownTopic = (error: unknown): error is BrokerError =>
 async function offsetsOnce(
   cluster: Cluster,
   partitions: readonly TopicPartition[],
-  timestamp: number,
+  timestamp: typeof EARLIEST | typeof LATEST,
 ): Promise<readonly number[]> {
   const leaders = await leadersOf(cluster, partitions)
+  const byLeader = new Map<number, TopicPartition[]>()
+  for (const [i, partition] of partitions.entries()) {
+    const leader = leaders[i] ?? -1
+    const mine = byLeader.get(leader)
+    if (mine) mine.push(partition)
+    else byLeader.set(leader, [partition])
+  }
   const offsets = new Map<string, number>()
-  const ask = async (nodeId: number): Promise<void> => {
-    const mine = partitions.filter((_, i) => leaders[i] === nodeId)
-    const topics = byTopic(mine, ({ partition }) => ({ partition, timestamp }))
-    const { responses } = await cluster.call('admin', nodeId, requests.listOffsets(topics))
-    for (const { topic, partitions: answers } of responses) {
-      for (const { partition, errorCode, offset } of answers) {
-        if (errorCode !== 0) {
-          cluster.forgetTopic(topic)
-          throw new BrokerError(errorCode, `offsets of ${nameOf({ topic, partition })}`)
-        }
-        offsets.set(nameOf({ topic, partition }), Number(offset))
+  const ask = async ([nodeId, mine]: readonly [number, readonly TopicPartition[]]): Promise<void> => {
+    const topics = byTopic(mine, (one) => ({ partition: one.partition, leaderEpoch: cluster.epochOf(one) }))
+    for (const { errorCode, offset, ...partition } of await cluster.call(
+      'admin',
+      nodeId,
+      listOffsetsRequest(topics, timestamp),
+    )) {
+      if (errorCode !== 0) {
+        cluster.forgetTopic(partition.topic)
+        throw new BrokerError(errorCode, `offsets of ${nameOf(partition)}`)
       }
+      offsets.set(nameOf(partition), offset)
     }
   }
-  await Promise.all([...new Set(leaders)].map(ask))
+  await Promise.all([...byLeader].map(ask))
   return partitions.map((partition) => {
     const offset = offsets.get(nameOf(partition))
     if (offset === undefined) throw new BrokerError(-1, `offsets of ${nameOf(partition)}`)
@@ -157,12 +165,31 @@ export async function leadersOf(cluster: Cluster, partitions: readonly TopicPart
   })
 }
 
-/** Offsets that an open transaction is about to change are waited for; the brokers end it by its timeout at the latest. */
+/** What transactions write beside the group's offsets: an operator's have none, or another. */
+export const OFFSET_METADATA = 'potoroo'
+
 export async function committedPositions(
   cluster: Cluster,
   group: string,
   partitions: readonly TopicPartition[],
 ): Promise<readonly (number | undefined)[]> {
+  return (await committedOffsets(cluster, group, partitions)).map((found) => found?.offset)
+}
+
+export async function committedInTransaction(
+  cluster: Cluster,
+  group: string,
+  partitions: readonly TopicPartition[],
+): Promise<readonly boolean[]> {
+  return (await committedOffsets(cluster, group, partitions)).map((found) => found?.metadata === OFFSET_METADATA)
+}
+
+/** Offsets that an open transaction is about to change are waited for; the brokers end it by its timeout at the latest. */
+async function committedOffsets(
+  cluster: Cluster,
+  group: string,
+  partitions: readonly TopicPartition[],
+): Promise<readonly (CommittedOffset | undefined)[]> {
   if (partitions.length === 0) return []
   const request = offsetFetch(
     group,
@@ -171,14 +198,14 @@ export async function committedPositions(
   const what = `committed positions of group ${group}`
   let deadline = cluster.now() + PATIENCE_MS
   let said = false
-  const attempt = async (): Promise<readonly (number | undefined)[]> => {
+  const attempt = async (): Promise<readonly (CommittedOffset | undefined)[]> => {
     const node = await cluster.coordinator('group', group)
     const answer = await cluster.call('admin', node, request)
     if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, what)
-    const found = new Map<string, number>()
+    const found = new Map<string, CommittedOffset>()
     for (const partition of answer.partitions) {
       if (partition.errorCode !== 0) throw new BrokerError(partition.errorCode, `${what} on ${nameOf(partition)}`)
-      if (partition.offset >= 0) found.set(nameOf(partition), partition.offset)
+      if (partition.offset >= 0) found.set(nameOf(partition), partition)
     }
     return partitions.map((partition) => found.get(nameOf(partition)))
   }

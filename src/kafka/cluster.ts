@@ -8,7 +8,10 @@
  * 1. There is at most one live link for a lane and a broker.
  * 2. Who leads a partition, or coordinates a group or a transactional id, is remembered until a broker says otherwise or
  *    the connection to it breaks: no look-ups where things go well.
- * 3. After `close`, nothing is opened, and everything that waits is rejected.
+ * 3. What a broker says of leaders is not taken where a later election is known (KIP-320): metadata spread from broker to
+ *    broker. It is then asked of another one. (Without topic ids, before Kafka 2.8, a topic that was made anew looks the
+ *    same: there any word is taken.)
+ * 4. After `close`, nothing is opened, and everything that waits is rejected.
  */
 import { AnswerMemory } from './answer-memory.js'
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
@@ -18,7 +21,8 @@ import { BrokerError, codes, isCoordinatorMoved, LinkError } from './errors.js'
 import { Link } from './link.js'
 import type { KafkaSettings } from './options.js'
 import type { Request } from './prepared.js'
-import { findCoordinator, metadata, type MetadataAnswer } from './requests.js'
+import { metadata, type MetadataAnswer } from './metadata-request.js'
+import { findCoordinator } from './requests.js'
 import { Sleeper } from './sleeper.js'
 import type { TransactionVersion } from './transaction-version.js'
 
@@ -30,11 +34,24 @@ export interface Address {
 interface TopicState {
   /** 0, or why the topic can't be used now. */
   readonly errorCode: number
-  /** The leader by partition; -1 where there is none now. */
-  readonly leaders: ReadonlyMap<number, number>
+  /** By partition. */
+  readonly leaders: ReadonlyMap<number, Leader>
 }
+interface Leader {
+  /** -1: there is none now. */
+  readonly nodeId: number
+  readonly epoch: number | undefined
+}
+/** The newest epoch that was seen of each partition. */
+interface Epochs {
+  readonly topicId: string
+  readonly newest: Map<number, number>
+}
+const NOBODY: Leader = { nodeId: -1, epoch: undefined }
 
 const ADMIN = 'admin'
+/** One that gives no answer at all costs 5 s each time. */
+const SHUN_MS = 30_000
 const key = (lane: string, address: string): string => `${lane} ${address}`
 
 export class Cluster {
@@ -43,6 +60,11 @@ export class Cluster {
   #nodes: ReadonlyMap<number, Address> = new Map()
   #controller = -1
   readonly #topics = new Map<string, TopicState>()
+  readonly #epochs = new Map<string, Epochs>()
+  /** How many look-ups of leaders there were: each is asked of the next broker. */
+  #lookUps = 0
+  /** Until when brokers that could not be reached are asked after the others, by address. */
+  readonly #shunnedUntil = new Map<string, number>()
   readonly #coordinators = new Map<string, number>()
   readonly #links = new Map<string, { readonly opening: Promise<Link>; link?: Link }>()
   readonly #refreshing = new Set<{ readonly topics: ReadonlySet<string>; readonly done: Promise<void> }>()
@@ -76,7 +98,7 @@ export class Cluster {
         try {
           const answer = await (await this.#link(ADMIN, seed)).call(metadata([]))
           this.#learn(answer)
-          await this.#anyNode(failures)
+          await this.#anyNode(0, failures)
           return
         } catch (error) {
           this.#check()
@@ -135,8 +157,12 @@ export class Cluster {
 
   /** Who leads the partition as far as is known; undefined: refresh. */
   leaderOf({ topic, partition }: TopicPartition): number | undefined {
-    const leader = this.#topics.get(topic)?.leaders.get(partition)
+    const leader = this.#topics.get(topic)?.leaders.get(partition)?.nodeId
     return leader === -1 ? undefined : leader
+  }
+  /** Of the election that made it the leader; undefined where it is not known, or brokers don't count. */
+  epochOf({ topic, partition }: TopicPartition): number | undefined {
+    return this.#topics.get(topic)?.leaders.get(partition)?.epoch
   }
   /** The error code that says why `leaderOf` knows none, as of the last answer. */
   whyLeaderless({ topic, partition }: TopicPartition): number {
@@ -156,11 +182,14 @@ export class Cluster {
   forgetTopic(topic: string): void {
     this.#topics.delete(topic)
   }
-  /** Asks for these topics' leaders. Whoever asks for some of the same topics meanwhile shares the answer. */
+  /**
+   * Asks for these topics' leaders, each time another broker: the one asked last may be the one that knows least. Whoever
+   * asks for some of the same topics meanwhile shares the answer.
+   */
   async refresh(topics: readonly string[]): Promise<void> {
     const wanted = new Set(topics)
     for (const under of this.#refreshing) if ([...wanted].every((topic) => under.topics.has(topic))) return under.done
-    const done = this.metadataOf([...wanted]).then(() => undefined)
+    const done = this.#lookUp([...wanted])
     const refreshing = { topics: wanted, done }
     this.#refreshing.add(refreshing)
     try {
@@ -168,6 +197,10 @@ export class Cluster {
     } finally {
       this.#refreshing.delete(refreshing)
     }
+  }
+  async #lookUp(topics: readonly string[]): Promise<void> {
+    const link = await this.#anyNode(this.#lookUps++)
+    this.#learn(await link.call(metadata(topics)))
   }
   /** Asked now; what it says of leaders is remembered. */
   async metadataOf(topics: readonly string[]): Promise<MetadataAnswer> {
@@ -259,12 +292,19 @@ export class Cluster {
     return this.#anyNode()
   }
 
-  async #anyNode(failures = new Map<string, string>()): Promise<Link> {
-    for (const address of [...this.#nodes.values(), ...this.#seeds]) {
+  /** `first`: which of the brokers is tried first, counted through. */
+  async #anyNode(first = 0, failures = new Map<string, string>()): Promise<Link> {
+    const nodes = [...this.#nodes.values()]
+    const turn = first % Math.max(1, nodes.length)
+    const inTurn = [...nodes.slice(turn), ...nodes.slice(0, turn), ...this.#seeds]
+    const isShunned = ({ host, port }: Address): boolean =>
+      (this.#shunnedUntil.get(`${host}:${String(port)}`) ?? -Infinity) > this.now()
+    for (const address of [...inTurn.filter((one) => !isShunned(one)), ...inTurn.filter(isShunned)]) {
       try {
         return await this.#link(ADMIN, address)
       } catch (error) {
         this.#check()
+        this.#shunnedUntil.set(`${address.host}:${String(address.port)}`, this.now() + SHUN_MS)
         if (isPotorooError(error)) throw error
         const advertised = this.#seeds.some((seed) => seed.host === address.host && seed.port === address.port)
           ? ''
@@ -281,19 +321,34 @@ export class Cluster {
       this.#nodes = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
       this.#controller = answer.controllerId
     }
-    for (const { topic, topicErrorCode, partitionMetadata } of answer.topicMetadata) {
+    for (const { topic, topicErrorCode, topicId, partitionMetadata } of answer.topicMetadata) {
       const errorCode = topicErrorCode === codes.LEADER_NOT_AVAILABLE ? 0 : topicErrorCode
-      this.#topics.set(topic, {
-        errorCode,
-        leaders: new Map(partitionMetadata.map(({ partitionId, leader }) => [partitionId, leader])),
-      })
+      const newest = this.#newestOf(topic, topicId)
+      const leaders = new Map<number, Leader>()
+      for (const { partitionId, leader, leaderEpoch = -1 } of partitionMetadata) {
+        const isOld = leaderEpoch < (newest?.get(partitionId) ?? -1)
+        if (!isOld && leaderEpoch >= 0) newest?.set(partitionId, leaderEpoch)
+        const epoch = leaderEpoch < 0 ? undefined : leaderEpoch
+        leaders.set(partitionId, isOld ? NOBODY : { nodeId: leader, epoch })
+      }
+      this.#topics.set(topic, { errorCode, leaders })
     }
+  }
+
+  /** Undefined where a topic is not known from another of the same name. */
+  #newestOf(topic: string, topicId: string | undefined): Map<number, number> | undefined {
+    if (topicId === undefined) return undefined
+    const known = this.#epochs.get(topic)
+    if (known?.topicId === topicId) return known.newest
+    const newest = new Map<number, number>()
+    this.#epochs.set(topic, { topicId, newest })
+    return newest
   }
 
   #forgetNode(nodeId: number): void {
     for (const [name, node] of this.#coordinators) if (node === nodeId) this.#coordinators.delete(name)
     for (const [topic, { leaders }] of this.#topics) {
-      if ([...leaders.values()].includes(nodeId)) this.#topics.delete(topic)
+      if ([...leaders.values()].some((leader) => leader.nodeId === nodeId)) this.#topics.delete(topic)
     }
   }
 }

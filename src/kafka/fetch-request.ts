@@ -18,7 +18,13 @@ export interface FetchArgs {
   readonly maxBytes: number
   readonly maxBytesPerPartition: number
   /** The broker fills the answer in this order until `maxBytes`. */
-  readonly topics: readonly TopicGroup<{ readonly partition: number; readonly position: number }>[]
+  readonly topics: readonly TopicGroup<AskedPartition>[]
+}
+export interface AskedPartition {
+  readonly partition: number
+  readonly position: number
+  /** What the client takes for the leader's epoch: a broker that leads by another election says so. Undefined: not known. */
+  readonly leaderEpoch: number | undefined
 }
 export interface AbortedTransaction {
   readonly producerId: bigint
@@ -42,6 +48,7 @@ export interface FetchAnswer {
 }
 
 const READ_COMMITTED = 1
+const NO_EPOCH = -1
 const version11 = { apiKey: 1, apiVersion: 11, apiName: 'Fetch' } as const
 
 export const fetchRequest =
@@ -53,8 +60,8 @@ function encode({ maxWaitMs, maxBytes, maxBytesPerPartition, topics }: FetchArgs
   const writer = new WireWriter().int32(-1).int32(maxWaitMs).int32(1).int32(maxBytes).int8(READ_COMMITTED)
   writer.int32(0).int32(-1)
   writer.array(topics, ({ topic, partitions }) => {
-    writer.string(topic).array(partitions, ({ partition, position }) => {
-      writer.int32(partition).int32(-1).int64(position).int64(-1).int32(maxBytesPerPartition)
+    writer.string(topic).array(partitions, ({ partition, position, leaderEpoch = NO_EPOCH }) => {
+      writer.int32(partition).int32(leaderEpoch).int64(position).int64(-1).int32(maxBytesPerPartition)
     })
   })
   return writer.int32(0).string('').parts()

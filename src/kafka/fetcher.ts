@@ -7,6 +7,7 @@
  */
 import { messageOf, PotorooError } from '../errors.js'
 import type { Fetcher, FetchInput } from '../ports/log.js'
+import { ElectionProof } from '../core/election-proof.js'
 import { listOffsets, nameOf } from './admin.js'
 import { Backoff } from './backoff.js'
 import { type Cluster, reasonOf } from './cluster.js'
@@ -23,18 +24,19 @@ const UNKNOWN_TOPIC_MS = 10_000
 const UNREADABLE_MS = 1_000
 const FIRST_PAUSE_MS = 50
 const MAX_PAUSE_MS = 1_000
+/**
+ * For how long another leader is looked for that has a position, which is said to be behind the log's end: one that was
+ * replaced and has not noticed lacks what its successor took.
+ */
+const BEYOND_MS = 5_000
 /** Stands for all brokers where one is named. */
 const NO_BROKER = 'all'
-
-interface Seeking {
-  readonly place: Place
-  readonly dueAt: number
-}
 
 export class KafkaFetcher implements Fetcher, ReaderHost {
   readonly #places = new Map<FetchInput, Place>()
   readonly #readers = new Map<number, NodeReader>()
-  #seekers: Seeking[] = []
+  /** With when each asks. */
+  readonly #seekers = new Map<Place, number>()
   #seeking = false
   #wakeSeek: (() => void) | undefined
   #wakePending = false
@@ -59,13 +61,16 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
       unknownSince: undefined,
       flying: 0,
       rested: false,
+      leaderEpoch: undefined,
+      beyondSince: undefined,
+      proof: new ElectionProof(),
       removed: false,
       failing: undefined,
     }
     this.#places.set(input, place)
     const leader = this.cluster.leaderOf(input)
     if (leader === undefined) this.#seek(place, 0)
-    else this.#reader(leader).take(place)
+    else this.#give(place, leader)
   }
 
   remove(input: FetchInput): void {
@@ -74,7 +79,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     place.removed = true
     place.failing?.cancel()
     this.#places.delete(input)
-    this.#seekers = this.#seekers.filter((seeking) => seeking.place !== place)
+    this.#seekers.delete(place)
     this.#detach(place)
   }
 
@@ -96,7 +101,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
       place.failing?.cancel()
     }
     this.#places.clear()
-    this.#seekers = []
+    this.#seekers.clear()
     this.#wakeSeek?.()
     this.cluster.closeLanes(...this.#lanes())
     await Promise.all([...this.#readers.values()].map((reader) => reader.close()))
@@ -174,6 +179,11 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     return [this.lane('poll'), this.lane('express')]
   }
 
+  #give(place: Place, leader: number): void {
+    place.leaderEpoch = this.cluster.epochOf(place.input)
+    this.#reader(leader).take(place)
+  }
+
   #reader(nodeId: number): NodeReader {
     const known = this.#readers.get(nodeId)
     if (known) return known
@@ -203,25 +213,57 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     this.#seek(place, place.backoff.next())
   }
 
+  elected(place: Place): void {
+    this.#seek(place, 0)
+  }
+
+  /** A new leader is asked for its log's end until it answers: then its empty answers are proof (core/election-proof.ts). */
+  unproven(place: Place): void {
+    const { input, proof, leaderEpoch: epoch } = place
+    if (epoch === undefined || !proof.begin(epoch)) return
+    listOffsets(this.cluster, [input], 'end').then(
+      () => {
+        // Another election may have come in between: then it is asked anew, where anybody waits still.
+        if (this.cluster.epochOf(input) === epoch) proof.answered(epoch)
+        else proof.failed()
+        this.wake()
+      },
+      () => {
+        // Fetching goes on, and asks again.
+        proof.failed()
+      },
+    )
+  }
+
   async #outOfRange(place: Place, position: number): Promise<void> {
     const { input } = place
     const asked = `${nameOf(input)}: position ${String(position)} was asked for`
     try {
-      const [start] = await listOffsets(this.cluster, [input], 'earliest')
-      const [end] = await listOffsets(this.cluster, [input], 'end')
+      const [start = 0] = await listOffsets(this.cluster, [input], 'earliest', { anew: true })
+      const [end = 0] = await listOffsets(this.cluster, [input], 'end')
+      place.beyondSince ??= this.cluster.now()
+      const isPatient = this.cluster.now() - place.beyondSince < BEYOND_MS
+      if (position >= start && isPatient) {
+        this.#seek(place, place.backoff.next())
+        return
+      }
       const held = `the log holds ${String(start)} to ${String(end)}`
       this.fail(place, new PotorooError('OFFSET_OUT_OF_RANGE', `${asked}, but ${held} (exclusive)`))
     } catch (error) {
-      if (this.closed) return
-      const unknown = `it is out of range (where the log begins and ends could not be asked: ${messageOf(error)})`
-      this.fail(place, new PotorooError('OFFSET_OUT_OF_RANGE', `${asked}, but ${unknown}`))
+      // Without an answer it is not certain: the leader is looked for again.
+      const reason = messageOf(error)
+      this.cluster.settings.logger.warn(
+        { ...here(input), position, reason },
+        'where the log begins and ends can not be asked',
+      )
+      this.#seek(place, place.backoff.next())
     }
   }
 
   #seek(place: Place, pauseMs: number): void {
     if (place.removed || this.closed) return
     this.#detach(place)
-    this.#seekers.push({ place, dueAt: this.cluster.now() + pauseMs })
+    this.#seekers.set(place, this.cluster.now() + pauseMs)
     this.#wakeSeek?.()
     if (!this.#seeking) void this.#seekLeaders()
   }
@@ -230,14 +272,19 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     this.#seeking = true
     // Several inputs are mostly added in one turn: one request for all of them.
     await Promise.resolve()
-    while (!this.closed && this.#seekers.length > 0) {
+    while (!this.closed && this.#seekers.size > 0) {
       const now = this.cluster.now()
-      const due = this.#seekers.filter(({ dueAt }) => dueAt <= now).map(({ place }) => place)
+      const due: Place[] = []
+      let nextAt = Infinity
+      for (const [place, dueAt] of this.#seekers) {
+        if (dueAt <= now) due.push(place)
+        else nextAt = Math.min(nextAt, dueAt)
+      }
       if (due.length === 0) {
-        await this.#pause(Math.min(...this.#seekers.map(({ dueAt }) => dueAt)) - now)
+        await this.#pause(nextAt - now)
         continue
       }
-      this.#seekers = this.#seekers.filter(({ place }) => !due.includes(place))
+      for (const place of due) this.#seekers.delete(place)
       const topics = due
         .filter(({ input }) => this.cluster.leaderOf(input) === undefined)
         .map(({ input }) => input.topic)
@@ -258,7 +305,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     if (place.removed || this.closed) return
     const leader = this.cluster.leaderOf(place.input)
     if (leader !== undefined) {
-      this.#reader(leader).take(place)
+      this.#give(place, leader)
       return
     }
     const code = this.cluster.whyLeaderless(place.input)

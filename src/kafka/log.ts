@@ -1,7 +1,7 @@
 /** The port `Log` on kafkajs's connections. */
 import type { FetchInput, Fetcher, GroupClient, Log, NewTopic, TopicInfo, TopicPartition } from '../ports/log.js'
 import type { TransactionalProducer } from '../ports/log.js'
-import { committedPositions, createTopics, describeTopics, listOffsets } from './admin.js'
+import { committedInTransaction, committedPositions, createTopics, describeTopics, listOffsets } from './admin.js'
 import { Cluster } from './cluster.js'
 import { KafkaFetcher } from './fetcher.js'
 import { KafkaGroup } from './group.js'
@@ -31,11 +31,18 @@ class KafkaLog implements Log {
   createTopics(topics: readonly NewTopic[]): Promise<void> {
     return createTopics(this.cluster, topics)
   }
-  listOffsets(partitions: readonly TopicPartition[], which: 'earliest' | 'end'): Promise<readonly number[]> {
-    return listOffsets(this.cluster, partitions, which)
+  listOffsets(
+    partitions: readonly TopicPartition[],
+    which: 'earliest' | 'end',
+    options?: { readonly anew?: boolean },
+  ): Promise<readonly number[]> {
+    return listOffsets(this.cluster, partitions, which, options)
   }
   committedPositions(group: string, partitions: readonly TopicPartition[]): Promise<readonly (number | undefined)[]> {
     return committedPositions(this.cluster, group, partitions)
+  }
+  committedInTransaction(group: string, partitions: readonly TopicPartition[]): Promise<readonly boolean[]> {
+    return committedInTransaction(this.cluster, group, partitions)
   }
   fetcher(): Fetcher {
     const tick = (): number => (this.#ticks += 1)

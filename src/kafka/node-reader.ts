@@ -17,6 +17,7 @@
  *    batch larger than its bounds only for the first partition that has any.
  */
 import { PotorooError } from '../errors.js'
+import type { ElectionProof } from '../core/election-proof.js'
 import type { Timer } from '../ports/clock.js'
 import type { Fetched, FetchInput } from '../ports/log.js'
 import { nameOf } from './admin.js'
@@ -38,6 +39,12 @@ export interface Place {
   /** The express found it empty: it waits for the next poll, or to be woken. */
   rested: boolean
   removed: boolean
+  /** The leader's, as of when the reader took it; undefined where brokers don't count elections. */
+  leaderEpoch: number | undefined
+  /** Since when its position is said to be behind the log's end. */
+  beyondSince: number | undefined
+  /** Whether empty answers prove anything. */
+  readonly proof: ElectionProof
   /** It came to what can't be read, and fails soon. */
   failing: Timer | undefined
 }
@@ -52,15 +59,23 @@ export interface ReaderHost {
   answered(nodeId: number): void
   refused(place: Place, position: number, answer: PartitionAnswer): void
   unreadable(place: Place, error: Error): void
+  /** Another election than the one by which this broker leads is known. */
+  elected(place: Place): void
+  /** Somebody waits for what a leader can't prove yet: it is to be asked for its log's end. */
+  unproven(place: Place): void
 }
 
 interface Asked {
   readonly place: Place
   readonly position: number
+  /** Somebody waits for the answer, even an empty one, and it is proof. */
+  readonly isHurried: boolean
+  readonly isProof: boolean
 }
 
 export class NodeReader {
-  #places: Place[] = []
+  /** In the order in which they are asked for. */
+  readonly #places = new Set<Place>()
   #polling: Promise<void> | undefined
   #expressing: Promise<void> | undefined
   /** Whether the poll under way lingers at the broker; undefined: none is under way. */
@@ -73,13 +88,13 @@ export class NodeReader {
   ) {}
 
   take(place: Place): void {
-    if (this.#places.includes(place)) return
-    this.#places.push(place)
+    if (this.#places.has(place)) return
+    this.#places.add(place)
     this.wake()
   }
 
   drop(place: Place): void {
-    this.#places = this.#places.filter((other) => other !== place)
+    this.#places.delete(place)
   }
 
   wake(): void {
@@ -105,7 +120,7 @@ export class NodeReader {
   }
 
   async close(): Promise<void> {
-    this.#places = []
+    this.#places.clear()
     await Promise.all([this.#polling, this.#expressing])
   }
 
@@ -116,7 +131,7 @@ export class NodeReader {
     for (;;) {
       const asked = this.#choose((place) => place.flying === 0)
       if (asked.length === 0) return
-      const hurried = asked.some(({ place }) => place.input.hurried())
+      const hurried = asked.some(({ isHurried }) => isHurried)
       this.#lingers = !hurried
       const there = await this.#fetch('poll', asked, hurried ? 0 : this.host.cluster.settings.fetch.maxWaitMs)
       this.#lingers = undefined
@@ -132,7 +147,7 @@ export class NodeReader {
       const asked = this.#choose(
         (place) =>
           !place.rested &&
-          (place.flying === 0 || (place.flying === 1 && this.#lingers === true && place.input.hurried())),
+          (place.flying === 0 || (place.flying === 1 && this.#lingers === true && this.#isHurried(place))),
       )
       if (asked.length > 0 && !(await this.#fetch('express', asked, 0))) return
       if (asked.length === 0 && !this.wokenMeanwhile()) return
@@ -150,9 +165,22 @@ export class NodeReader {
     for (const place of this.#places) {
       if (!may(place)) continue
       const position = place.input.wanted()
-      if (position !== undefined) asked.push({ place, position })
+      if (position === undefined) continue
+      if ((this.host.cluster.epochOf(place.input) ?? place.leaderEpoch) !== place.leaderEpoch) {
+        this.host.elected(place)
+        continue
+      }
+      const isProof = place.proof.holds(place.leaderEpoch)
+      const isAwaited = place.input.hurried()
+      if (isAwaited && !isProof) this.host.unproven(place)
+      asked.push({ place, position, isProof, isHurried: isAwaited && isProof })
     }
     return asked
+  }
+
+  /** Who waits for a proof is not helped by an answer that is none. */
+  #isHurried({ input, proof, leaderEpoch }: Place): boolean {
+    return input.hurried() && proof.holds(leaderEpoch)
   }
 
   /** Resolves with whether it makes sense to go on here. */
@@ -160,8 +188,11 @@ export class NodeReader {
     const { cluster, tick } = this.host
     const { maxBytes, maxBytesPerPartition } = cluster.settings.fetch
     const topics = byTopic(
-      asked.map(({ place: { input }, position }) => ({ topic: input.topic, partition: input.partition, position })),
-      ({ partition, position }) => ({ partition, position }),
+      asked.map(({ place: { input, leaderEpoch }, position }) => {
+        const { topic, partition } = input
+        return { topic, partition, position, leaderEpoch }
+      }),
+      ({ partition, position, leaderEpoch }) => ({ partition, position, leaderEpoch }),
     )
     for (const { place } of asked) place.flying += 1
     const sent = tick()
@@ -174,13 +205,13 @@ export class NodeReader {
       this.#handOut(asked, answer, sent, tick())
       return true
     } catch (error) {
-      const mine = asked.map(({ place }) => place).filter((place) => this.#places.includes(place))
+      const mine = asked.map(({ place }) => place).filter((place) => this.#places.has(place))
       this.host.lost(this.nodeId, mine, error)
       return false
     } finally {
       for (const { place } of asked) place.flying -= 1
       // Another reader took some of them meanwhile, and passed them over because they were under way here.
-      if (asked.some(({ place }) => !place.removed && !this.#places.includes(place))) this.host.wake()
+      if (asked.some(({ place }) => !place.removed && !this.#places.has(place))) this.host.wake()
     }
   }
 
@@ -200,13 +231,13 @@ export class NodeReader {
   }
 
   #deliver(
-    { place, position }: Asked,
+    { place, position, isProof }: Asked,
     answer: PartitionAnswer,
     common: Pick<Fetched, 'asked' | 'arrived' | 'release'>,
   ): void {
     const { input } = place
     place.backoff.reset()
-    place.unknownSince = undefined
+    place.unknownSince = place.beyondSince = undefined
     try {
       const { batches, nextPosition, bytes } = readBatches(answer.records, position, answer.abortedTransactions)
       place.rested = answer.records.length === 0
@@ -225,6 +256,7 @@ export class NodeReader {
         bytes,
         asked,
         arrived,
+        mayLag: !isProof,
         release,
       })
     } catch (error) {
@@ -233,10 +265,7 @@ export class NodeReader {
   }
 
   #toTheEnd(place: Place): void {
-    const at = this.#places.indexOf(place)
-    if (at < 0) return
-    this.#places.splice(at, 1)
-    this.#places.push(place)
+    if (this.#places.delete(place)) this.#places.add(place)
   }
 }
 

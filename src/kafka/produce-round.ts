@@ -1,5 +1,6 @@
 /** The Produce requests of one commit. See the invariants of `transactions.ts`. */
 import { PotorooError } from '../errors.js'
+import { Landing } from '../core/landing.js'
 import type { RecordChunk } from '../core/records.js'
 import { nameOf } from './admin.js'
 import { Backoff } from './backoff.js'
@@ -20,6 +21,7 @@ export class PartitionWriter {
   #chunks: readonly RecordChunk[] = []
   #sent = 0
   #sealed: Buffer | undefined
+  #landing = new Landing(this, undefined)
   /** The position behind the last record written. */
   end = 0
 
@@ -28,10 +30,12 @@ export class PartitionWriter {
     readonly partition: number,
   ) {}
 
-  queue(chunks: readonly RecordChunk[]): void {
+  /** `end`: where the partition ends, if nobody else writes there. */
+  queue(chunks: readonly RecordChunk[], end?: number): void {
     if (this.#chunks.length > this.#sent) throw new PotorooError('INTERNAL', `${nameOf(this)} is written twice at once`)
     this.#chunks = chunks
     this.#sent = 0
+    this.#landing = new Landing(this, end)
   }
 
   /** For a new epoch: every partition's sequence begins again. */
@@ -54,12 +58,13 @@ export class PartitionWriter {
     return this.#sealed
   }
 
+  /** Throws LandedElsewhere. */
   acknowledged(baseOffset: number): void {
     const count = this.#chunks[this.#sent]?.count ?? 0
     this.#sent += 1
     this.#sealed = undefined
     this.#sequence = (this.#sequence + count) % SEQUENCES
-    this.end = baseOffset + count
+    this.end = this.#landing.landed(baseOffset, count)
     if (this.#sent === this.#chunks.length) {
       this.#chunks = []
       this.#sent = 0
@@ -81,12 +86,13 @@ export class ProduceRound {
   /** All that is queued for one leader: one request at a time, each with the next chunk of as many partitions as fit. */
   async send(leader: number, writers: readonly PartitionWriter[]): Promise<void> {
     const backoff = new Backoff(2, 50)
+    const byName = new Map(writers.map((writer) => [nameOf(writer), writer]))
     for (;;) {
       const batches = this.#choose(writers)
       if (batches.length === 0 || !this.goesOn()) return
       const answers = await this.#request(leader, batches)
       if (answers.length < batches.length) throw new BrokerError(-1, 'the answer to a Produce leaves partitions out')
-      const refused = this.#take(writers, answers)
+      const refused = this.#take(byName, answers)
       if (!refused) {
         backoff.reset()
         continue
@@ -121,12 +127,11 @@ export class ProduceRound {
   }
 
   /** Returns the refusal if some are to be sent again as they are. */
-  #take(writers: readonly PartitionWriter[], answers: readonly Produced[]): BrokerError | undefined {
+  #take(writers: ReadonlyMap<string, PartitionWriter>, answers: readonly Produced[]): BrokerError | undefined {
     let refused: BrokerError | undefined
     for (const answer of answers) {
-      const writer = writers.find(({ topic, partition }) => topic === answer.topic && partition === answer.partition)
       if (answer.errorCode === 0) {
-        writer?.acknowledged(answer.baseOffset)
+        writers.get(nameOf(answer))?.acknowledged(answer.baseOffset)
         continue
       }
       const error = new BrokerError(answer.errorCode, `writing to ${nameOf(answer)}`)

@@ -17,30 +17,6 @@ const viaKafkajs =
   (versions) =>
     preparedOf(exchangeOf(name, args, versions)) as Prepared<T>
 
-export interface MetadataAnswer {
-  readonly brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number }[]
-  readonly controllerId: number
-  readonly topicMetadata: readonly {
-    readonly topicErrorCode: number
-    readonly topic: string
-    readonly partitionMetadata: readonly {
-      readonly partitionErrorCode: number
-      readonly partitionId: number
-      readonly leader: number
-    }[]
-  }[]
-}
-/** Of these topics, or of no topic: kafkajs's encoder asks for all topics when it is given none. */
-export const metadata =
-  (topics: readonly string[]): Request<MetadataAnswer> =>
-  (versions) => {
-    const prepared = preparedOf(
-      exchangeOf('Metadata', { topics, allowAutoTopicCreation: false }, versions),
-    ) as Prepared<MetadataAnswer>
-    // An empty array, then a false; versions 4 to 6.
-    return topics.length > 0 ? prepared : { ...prepared, encode: () => [Buffer.alloc(5)] }
-  }
-
 export const findCoordinator = (kind: 'group' | 'transaction', key: string) =>
   viaKafkajs<WithCode & { readonly coordinator: { readonly nodeId: number } }>('GroupCoordinator', {
     groupId: key,
@@ -65,7 +41,8 @@ export function byTopic<P extends { readonly topic: string }, T>(
   return [...topics].map(([topic, partitions]) => ({ topic, partitions }))
 }
 
-export const listOffsets = (topics: readonly TopicGroup<{ partition: number; timestamp: number }>[]) =>
+/** For older brokers: see list-offsets-request.ts. */
+export const listOffsetsOfKafkajs = (topics: readonly TopicGroup<{ partition: number; timestamp: number }>[]) =>
   viaKafkajs<{ readonly responses: readonly TopicGroup<PartitionCode & { readonly offset: Int64 }>[] }>('ListOffsets', {
     replicaId: -1,
     // Read uncommitted: the end is the high watermark.
@@ -98,7 +75,7 @@ export const addOffsetsToTxn = (producer: ProducerIdentity, groupId: string) =>
 export const txnOffsetCommit = (
   producer: ProducerIdentity,
   groupId: string,
-  topics: readonly TopicGroup<{ partition: number; offset: number }>[],
+  topics: readonly TopicGroup<{ partition: number; offset: number; metadata: string }>[],
 ) =>
   viaKafkajs<TxnOffsetCommitAnswer>('TxnOffsetCommit', {
     ...producer,

@@ -31,17 +31,22 @@
  * 5. All requests of a transaction are of one version, which is settled before the first is sent. An activation goes from 2
  *    to 1 where a broker concerned does not take 2, and never back: in an epoch in which version 1 was used, a leader could
  *    take records for those of the transaction before, whose marker it does not have yet.
- * 6. Sequences begin again only with an epoch, or a producer id, that the coordinator has just given out.
+ * 6. Where a partition's end is known, records that land elsewhere fail the transaction before its end (core/landing.ts).
+ * 7. Who is closed with an open transaction aborts it, so that readers need not wait for its timeout: after the last of its
+ *    requests was answered. With version 1, in which the epoch stays the same, not after a lost answer: a Produce that
+ *    arrives behind the marker would begin a transaction that nobody ends.
+ * 8. Sequences begin again only with an epoch, or a producer id, that the coordinator has just given out.
  */
 import { messageOf, PotorooError } from '../errors.js'
 import type { PartitionPosition, Transaction, TransactionalProducer } from '../ports/log.js'
-import { leadersOf } from './admin.js'
+import { leadersOf, OFFSET_METADATA } from './admin.js'
 import type { Cluster, CoordinatorKind } from './cluster.js'
 import { endTxn2, nextIdentity } from './end-txn-request.js'
 import { BrokerError, codes, errorName, isAuthorizationCode, isPassing, LinkError, toPotorooError } from './errors.js'
 import { PartitionWriter, ProduceRound } from './produce-round.js'
 import * as requests from './requests.js'
 import { byTopic, type ProducerIdentity } from './requests.js'
+import type { Request } from './prepared.js'
 import { retrying, type RetryOptions } from './retrying.js'
 import type { TransactionVersion } from './transaction-version.js'
 import { txnOffsetCommit2 } from './txn-offset-commit-request.js'
@@ -56,6 +61,11 @@ const OPENING = 'activations'
 /** Control requests that meet the end of the last transaction are a matter of a few ms. */
 const FIRST_PAUSE_MS = 2
 const MAX_PAUSE_MS = 50
+/** How long who is closed tries to abort its transaction. */
+const ABORT_MS = 1_000
+/** For how long InitProducerId is tried without a word in the log, and altogether. */
+const OPENING_SAID_MS = 1_000
+const OPENING_MS = 30_000
 /** The part of the transaction timeout after which a commit gives up. */
 const DEADLINE_SHARE = 0.8
 
@@ -76,17 +86,25 @@ export async function openProducer(
 ): Promise<TransactionalProducer> {
   const request = requests.initProducerId(transactionalId, cluster.settings.transactionTimeoutMs)
   const what = `opening transactional id ${transactionalId}`
+  const beganMs = cluster.now()
+  let isSaid = false
+  const say = (error: unknown): void => {
+    cluster.noteCoordinatorFailure('transaction', transactionalId, error)
+    const waitedMs = Math.round(cluster.now() - beganMs)
+    if (isSaid || signal?.aborted || waitedMs < OPENING_SAID_MS) return
+    isSaid = true
+    cluster.settings.logger.warn({ transactionalId, waitedMs, reason: messageOf(error) }, whyWaiting(error))
+  }
   try {
     const { producerId, producerEpoch } = await retrying(
       cluster,
       {
-        deadline: () => Infinity,
+        // Whoever waits begins anew then, and says so in turn.
+        deadline: () => beganMs + OPENING_MS,
         firstPauseMs: FIRST_PAUSE_MS,
         maxPauseMs: 10 * MAX_PAUSE_MS,
         signal,
-        onFailure: (error) => {
-          cluster.noteCoordinatorFailure('transaction', transactionalId, error)
-        },
+        onFailure: say,
       },
       async () => {
         const node = await cluster.coordinator('transaction', transactionalId)
@@ -109,6 +127,12 @@ export async function openProducer(
   }
 }
 
+const whyWaiting = (error: unknown): string =>
+  error instanceof BrokerError && error.errorCode === codes.CONCURRENT_TRANSACTIONS
+    ? 'waiting for the last transaction of this id to be ended: it takes for as long as a partition that it wrote to has no ' +
+      'leader (kafka-topics --describe --unavailable-partitions)'
+    : 'waiting for the transaction coordinator'
+
 /** What one commit has to do. */
 interface Work {
   readonly written: Transaction['records']
@@ -126,6 +150,13 @@ class KafkaProducer implements TransactionalProducer {
   #endingMs = 0
   /** Until it is found that a broker does not take it. */
   #version: TransactionVersion = 2
+  /** Whether something of the transaction was sent, and its end was not answered. */
+  #isOpen = false
+  /** A request of it may be under way still. */
+  #lostAnswer = false
+  /** The commit under way, or the last one. Never rejects. */
+  #commits: Promise<unknown> = Promise.resolve()
+  #closing: Promise<void> | undefined
 
   constructor(
     private readonly cluster: Cluster,
@@ -140,7 +171,13 @@ class KafkaProducer implements TransactionalProducer {
     return this.#endingMs
   }
 
-  async commit(transaction: Transaction): Promise<readonly number[]> {
+  commit(transaction: Transaction): Promise<readonly number[]> {
+    const committing = this.#commit(transaction)
+    this.#commits = committing.catch(() => undefined)
+    return committing
+  }
+
+  async #commit(transaction: Transaction): Promise<readonly number[]> {
     if (this.#state !== 'idle') {
       const message = `${this.#name} can't commit: it is ${this.#state}`
       throw new PotorooError(this.#state === 'committing' ? 'INTERNAL' : 'TRANSACTION_FAILED', message)
@@ -154,7 +191,9 @@ class KafkaProducer implements TransactionalProducer {
       const work: Work = { written, group, positions, deadline }
       const [leaders] = await this.#together([this.#settle(work)])
       const produces = this.#produces(work, leaders)
+      this.#isOpen = true
       await (this.#version === 1 ? this.#inThreeRounds(work, produces) : this.#oneByOne(work, produces))
+      this.#isOpen = false
       if (this.#isCommitting()) this.#state = 'idle'
       return records.map((entry) => (entry.chunks.length > 0 ? this.#writer(entry).end : 0))
     } catch (error) {
@@ -163,8 +202,34 @@ class KafkaProducer implements TransactionalProducer {
     }
   }
 
-  close(): void {
+  close(): Promise<void> {
     this.#state = 'closed'
+    return (this.#closing ??= this.#abort().catch((error: unknown) => {
+      this.cluster.settings.logger.debug({ error: messageOf(error) }, `${this.#name}: its transaction is not aborted`)
+    }))
+  }
+
+  async #abort(): Promise<void> {
+    const untilMs = this.cluster.now() + ABORT_MS
+    const giveUp = new AbortController()
+    const late = this.cluster.settings.clock.after(ABORT_MS, () => {
+      giveUp.abort()
+    })
+    try {
+      await Promise.race([this.#commits, rejection(giveUp.signal)])
+      if (!this.#isOpen || this.cluster.closed || (this.#version === 1 && this.#lostAnswer)) return
+      const { transactionalId } = this.#identity
+      const encoder = this.#version === 1 ? requests.endTxn : endTxn2
+      const request: Request<{ readonly errorCode: number }> = encoder(this.#identity, false)
+      const end = retrying(this.cluster, { ...this.#patience(untilMs), signal: giveUp.signal }, async () => {
+        const node = await this.cluster.coordinator('transaction', transactionalId)
+        const { errorCode } = await this.cluster.call(this.#lanes.control, node, request)
+        if (errorCode !== 0) throw new BrokerError(errorCode, 'aborting the transaction')
+      })
+      await Promise.race([end, rejection(giveUp.signal)])
+    } finally {
+      late.cancel()
+    }
   }
 
   #isCommitting(): boolean {
@@ -250,7 +315,11 @@ class KafkaProducer implements TransactionalProducer {
   // round 2, or one by one
 
   async #commitOffsets({ group, positions, deadline }: Work): Promise<void> {
-    const topics = byTopic(positions, ({ partition, position }) => ({ partition, offset: position, metadata: '' }))
+    const topics = byTopic(positions, ({ partition, position }) => ({
+      partition,
+      offset: position,
+      metadata: OFFSET_METADATA,
+    }))
     const encoder = this.#version === 1 ? requests.txnOffsetCommit : txnOffsetCommit2
     const request = encoder(this.#identity, group, topics)
     await this.#control('group', group, deadline, async (node) => {
@@ -277,7 +346,7 @@ class KafkaProducer implements TransactionalProducer {
     for (const [i, entry] of written.entries()) {
       const leader = leaders[i] ?? -1
       const writer = this.#writer(entry)
-      writer.queue(entry.chunks)
+      writer.queue(entry.chunks, entry.end)
       const mine = byLeader.get(leader)
       if (mine) mine.push(writer)
       else byLeader.set(leader, [writer])
@@ -344,6 +413,7 @@ class KafkaProducer implements TransactionalProducer {
         await attempt(node)
       } catch (error) {
         if (!(error instanceof LinkError)) throw error
+        this.#lostAnswer = true
         // Not sent again: what is on the dead connection may still arrive, and would then count for the next transaction
         // of this epoch. An EndTxn that late would commit half of it. The next activation's epoch keeps it out.
         this.cluster.noteCoordinatorFailure(kind, of, error)
@@ -362,6 +432,7 @@ class KafkaProducer implements TransactionalProducer {
       try {
         return await part
       } catch (error) {
+        if (error instanceof LinkError) this.#lostAnswer = true
         if (this.#isCommitting()) this.#state = 'failed'
         throw error
       }
@@ -381,8 +452,11 @@ class KafkaProducer implements TransactionalProducer {
     }
     const what = `commit of ${this.#name}`
     if (error instanceof BrokerError) {
-      if (isFencing(error.errorCode, this.#version))
+      if (isFencing(error.errorCode, this.#version)) {
+        // It was ended by who fenced this.
+        this.#isOpen = false
         return new PotorooError('FENCED', `${what}: ${errorName(error.errorCode)}`, { cause: error })
+      }
       if (isAuthorizationCode(error.errorCode))
         return new PotorooError('NOT_AUTHORIZED', `${what}: ${error.message}`, { cause: error })
     }
@@ -393,6 +467,13 @@ class KafkaProducer implements TransactionalProducer {
 }
 
 const OPERATION_NOT_ATTEMPTED = 55
+
+const rejection = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    signal.addEventListener('abort', () => {
+      reject(new LinkError('no answer in time'))
+    })
+  })
 
 /** Neighbouring partitions of a topic have different ones. */
 const connectionOf = (transactionalId: string): number =>

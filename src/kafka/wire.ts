@@ -1,5 +1,9 @@
 /** Kafka's primitive types, for the requests that kafkajs has no, or no fitting, codec for. */
 
+/** Stands for none. UUIDs are texts as Kafka's tools print them: base64url without padding. */
+export const NO_UUID = 'AAAAAAAAAAAAAAAAAAAAAA'
+const UUID_BYTES = 16
+
 /** Writes big-endian values one after another, and hands over buffers of others without copying them. */
 export class WireWriter {
   readonly #parts: Uint8Array[] = []
@@ -46,6 +50,9 @@ export class WireWriter {
   /** As `bytes`, with the length as an unsigned varint, one more than it is. */
   compactBytes(value: Uint8Array): this {
     return this.unsignedVarint(value.length + 1).#as(value)
+  }
+  uuid(value: string): this {
+    return this.#as(Buffer.from(value, 'base64url'))
   }
   array<T>(items: readonly T[], write: (item: T) => void): this {
     this.int32(items.length)
@@ -133,6 +140,10 @@ export class WireReader {
     if (length <= 0) return this.buffer.subarray(this.#at, this.#at)
     const start = this.#skip(length)
     return this.buffer.subarray(start, start + length)
+  }
+  uuid(): string {
+    const start = this.#skip(UUID_BYTES)
+    return this.buffer.toString('base64url', start, start + UUID_BYTES)
   }
   array<T>(read: () => T): T[] {
     return this.#times(this.int32(), read)

@@ -7,12 +7,14 @@ import { GroupOffsets } from './offsets.js'
 import { BrokerError } from './broker-error.js'
 import { noFaults } from './faults.js'
 import { Group } from './groups.js'
+import { Leaders } from './leaders.js'
 import { Network, partitionKey } from './network.js'
 import { PartitionLog } from './partition.js'
 import { SeededRandom } from './random.js'
 import { TransactionCoordinator } from './transactions.js'
 import type { Faults } from './faults.js'
-import type { GroupDescription } from './groups.js'
+import type { GroupDescription, Reply } from './groups.js'
+import type { Leadership, Move, ServedLog } from './leaders.js'
 import type { Scheduler } from './scheduler.js'
 import type { EndedTransaction, Participant, ProducerIdentity } from './transactions.js'
 import type { RecordChunk } from '../core/records.js'
@@ -46,15 +48,16 @@ interface Topic {
   readonly partitions: PartitionLog[]
 }
 
-const COORDINATOR = 0
-
 export class Brokers {
   readonly scheduler: Scheduler
   readonly network: Network
   readonly transactions: TransactionCoordinator
   readonly brokers: number
-  /** Where the coordinators are. */
-  readonly coordinator = COORDINATOR
+  readonly #leaders: Leaders
+  #coordinator = 0
+  /** From when on the coordinators have loaded what the ones before left, on the scheduler's clock. */
+  #coordinatesFromMs = 0
+  #groupsAreUp = true
   readonly faults: Faults
   readonly #random: Random
   readonly #topics = new Map<string, Topic>()
@@ -69,6 +72,7 @@ export class Brokers {
     this.scheduler = options.scheduler
     this.brokers = options.brokers ?? 1
     this.network = new Network(options.scheduler, faults, this.brokers)
+    this.#leaders = new Leaders(this.scheduler, (of) => this.#firstLeaderOf(of))
     this.#random = options.random ?? new SeededRandom(0)
     this.transactions = new TransactionCoordinator({
       scheduler: options.scheduler,
@@ -80,8 +84,31 @@ export class Brokers {
 
   // What a broker does. Throws BrokerError.
 
-  leaderOf({ topic, partition }: TopicPartition): number {
+  #firstLeaderOf({ topic, partition }: TopicPartition): number {
     return ((this.#topics.get(topic)?.number ?? 0) + partition) % this.brokers
+  }
+
+  /** What a client is told that asks who leads a partition. */
+  leaderTold(of: TopicPartition, client: string): Leadership & { readonly topicId: number } {
+    return { ...this.#leaders.told(of, client), topicId: this.#topics.get(of.topic)?.number ?? -1 }
+  }
+
+  /** What that broker reads from, for a client that takes this epoch for the current one; -1: for any. */
+  served(broker: number, of: TopicPartition, epoch: number): ServedLog {
+    return this.#leaders.serving(of, this.partition(of), broker, epoch)
+  }
+
+  /** Where the coordinators are. */
+  get coordinator(): number {
+    return this.#coordinator
+  }
+
+  /** What a coordinator does, where that broker is one. */
+  coordinate<T>(broker: number, work: () => T): T {
+    if (broker !== this.#coordinator) throw new BrokerError('NOT_COORDINATOR', String(broker))
+    if (this.scheduler.elapsedMs < this.#coordinatesFromMs)
+      throw new BrokerError('COORDINATOR_LOAD_IN_PROGRESS', String(broker))
+    return work()
   }
 
   /** Throws UNKNOWN_TOPIC_OR_PARTITION. */
@@ -93,6 +120,24 @@ export class Brokers {
 
   get transactionVersion(): TransactionVersion {
     return this.options.transactionVersion ?? 1
+  }
+
+  produceAt(
+    broker: number,
+    identity: ProducerIdentity,
+    to: TopicPartition,
+    chunk: RecordChunk,
+    sequence: number,
+    reply: Reply<number>,
+  ): void {
+    const takes = this.#leaders.takes(to, broker)
+    if (takes === undefined) throw new BrokerError('NOT_LEADER_OR_FOLLOWER', partitionKey(to))
+    if (takes === 'records') reply.answer(this.produce(identity, to, chunk, sequence))
+    else
+      // No replica follows it any more: it waits for them, and truncates its log when it learns that it was replaced.
+      this.scheduler.after(undefined, takes.givesUpAfterMs, () => {
+        reply.refuse(new BrokerError('NOT_LEADER_OR_FOLLOWER', partitionKey(to)))
+      })
   }
 
   /** A batch of a transaction, whose first record has that sequence; default: what is due. Returns its first offset. */
@@ -159,6 +204,8 @@ export class Brokers {
   }
 
   deleteTopic(name: string): void {
+    const partitions = this.#topics.get(name)?.partitions.length ?? 0
+    for (let partition = 0; partition < partitions; partition++) this.#leaders.forget({ topic: name, partition })
     this.#topics.delete(name)
   }
 
@@ -172,7 +219,7 @@ export class Brokers {
   /** Appends without a transaction, as a plain producer does. Returns the offset of the first record. */
   append(to: TopicPartition, chunks: readonly RecordChunk[]): number {
     const partition = this.partition(to)
-    const first = partition.highWatermark
+    const first = partition.logEnd
     for (const chunk of chunks) partition.append(chunk, this.#appendTime(to.topic))
     return first
   }
@@ -218,10 +265,10 @@ export class Brokers {
    */
   restartBroker(broker: number, downMs: number): void {
     this.network.stop(broker)
-    if (broker === COORDINATOR) for (const group of this.#groups.values()) group.stop()
+    if (broker === this.#coordinator) this.#stopGroups()
     this.#returns.get(broker)?.cancel()
     const returns = this.scheduler.after(undefined, downMs, () => {
-      if (broker === COORDINATOR) for (const group of this.#groups.values()) group.start()
+      if (broker === this.#coordinator) this.#startGroups()
       this.network.start(broker)
     })
     this.#returns.set(broker, returns)
@@ -230,6 +277,44 @@ export class Brokers {
   #takes(identity: ProducerIdentity, participant: Participant): void {
     if (this.transactionVersion === 1) this.transactions.verify(identity, participant)
     else this.transactions.include(identity, participant)
+  }
+
+  /** Another broker is elected to lead a partition. */
+  moveLeader(of: TopicPartition, move: Move): void {
+    this.#leaders.move(of, this.partition(of), move)
+  }
+
+  /**
+   * Another broker coordinates from here on. For `loadsMs` it loads what the one before left; then it sends the markers of
+   * transactions that are being ended, those among them that were written already.
+   */
+  moveCoordinator(to: number, loadsMs: number): void {
+    const before = this.#coordinator
+    if (to === before) return
+    const wasUp = this.network.isUp(before)
+    // Who waits at the one before is cut off.
+    this.network.stop(before)
+    if (wasUp) this.network.start(before)
+    this.#stopGroups()
+    this.#coordinator = to
+    this.#coordinatesFromMs = this.scheduler.elapsedMs + loadsMs
+    this.scheduler.after(undefined, loadsMs, () => {
+      if (this.#coordinator !== to || this.scheduler.elapsedMs < this.#coordinatesFromMs) return
+      this.transactions.failOver()
+      if (this.network.isUp(to)) this.#startGroups()
+    })
+  }
+
+  #stopGroups(): void {
+    if (!this.#groupsAreUp) return
+    this.#groupsAreUp = false
+    for (const group of this.#groups.values()) group.stop()
+  }
+
+  #startGroups(): void {
+    if (this.#groupsAreUp || this.scheduler.elapsedMs < this.#coordinatesFromMs) return
+    this.#groupsAreUp = true
+    for (const group of this.#groups.values()) group.start()
   }
 
   #appendTime(topic: string): { readonly appendTimeMs?: number } {

@@ -9,10 +9,13 @@
  * 3. What was released is spoilt, as where its memory is used again: whoever reads on reads rubbish.
  */
 import { PotorooError } from '../errors.js'
+import { ElectionProof } from '../core/election-proof.js'
 import { BrokerError, isBrokerError } from './broker-error.js'
 import { Connections, partitionKey } from './network.js'
 import { sleep } from './waiting.js'
 import type { Brokers } from './brokers.js'
+import type { LeaderCache } from './leader-cache.js'
+import type { ServedLog } from './leaders.js'
 import type { Reply } from './groups.js'
 import type { FetchInput, Fetched, Fetcher } from '../ports/log.js'
 import type { Clock } from '../ports/clock.js'
@@ -28,18 +31,30 @@ interface Entry {
   /** Asked for right now, or not to be asked for yet. */
   asked: boolean
   missingSinceMs: number | undefined
+  /** Since when its position is said to be behind the log's end. */
+  beyondSinceMs: number | undefined
+  readonly proof: ElectionProof
 }
 
 interface Part {
   readonly entry: Entry
   readonly position: number
+  /** Of the leader, as far as is known. */
+  readonly epoch: number
+  readonly isProof: boolean
 }
-type PartAnswer = Omit<Fetched, 'asked' | 'arrived' | 'release'> | PotorooError | 'missing'
+type PartAnswer = Omit<Fetched, 'asked' | 'arrived' | 'release'> | BeyondEnd | PotorooError | BrokerError
+/** The position is behind the log's end, or the leader was replaced and does not know it. */
+interface BeyondEnd {
+  readonly beyond: string
+}
 
 const FIRST_PAUSE_MS = 50
 const MAX_PAUSE_MS = 1_000
 /** A topic that was created a moment ago may not be known everywhere yet. */
 const MISSING_FOR_MS = 10_000
+/** For how long another leader is looked for that has a position. */
+const BEYOND_FOR_MS = 5_000
 
 export class MemoryFetcher implements Fetcher {
   readonly #connections: Connections
@@ -51,6 +66,7 @@ export class MemoryFetcher implements Fetcher {
   constructor(
     private readonly cluster: Brokers,
     client: Connections,
+    private readonly leaders: LeaderCache,
     private readonly requestTimeoutMs: number,
     private readonly options: MemoryFetcherOptions,
     private readonly tick: () => number,
@@ -60,7 +76,13 @@ export class MemoryFetcher implements Fetcher {
   }
 
   add(input: FetchInput): void {
-    this.#entries.set(partitionKey(input), { input, asked: false, missingSinceMs: undefined })
+    this.#entries.set(partitionKey(input), {
+      input,
+      asked: false,
+      missingSinceMs: undefined,
+      beyondSinceMs: undefined,
+      proof: new ElectionProof(),
+    })
     this.wake()
   }
 
@@ -92,10 +114,19 @@ export class MemoryFetcher implements Fetcher {
       const position = entry.input.wanted()
       if (position === undefined) continue
       entry.asked = true
-      const broker = this.cluster.leaderOf(entry.input)
-      const parts = byBroker.get(broker)
-      if (parts === undefined) byBroker.set(broker, [{ entry, position }])
-      else parts.push({ entry, position })
+      let leader
+      try {
+        leader = this.leaders.of(entry.input)
+      } catch {
+        this.#later(entry, FIRST_PAUSE_MS)
+        continue
+      }
+      const { epoch } = leader
+      if (entry.input.hurried() && entry.proof.begin(epoch)) void this.#askForEnd(entry, epoch)
+      const part = { entry, position, epoch, isProof: entry.proof.holds(epoch) }
+      const parts = byBroker.get(leader.leader)
+      if (parts === undefined) byBroker.set(leader.leader, [part])
+      else parts.push(part)
     }
     for (const [broker, parts] of byBroker) void this.#fetch(broker, parts)
   }
@@ -103,18 +134,20 @@ export class MemoryFetcher implements Fetcher {
   /** Never rejects. */
   async #fetch(broker: number, parts: readonly Part[]): Promise<void> {
     const asked = this.tick()
-    const maxWaitMs = parts.some(({ entry }) => entry.input.hurried()) ? 0 : (this.options.maxWaitMs ?? 100)
+    // Who waits for a proof is not helped by an answer that is none.
+    const isHurried = parts.some(({ entry, isProof }) => isProof && entry.input.hurried())
+    const maxWaitMs = isHurried ? 0 : (this.options.maxWaitMs ?? 100)
     const subject = parts.map(({ entry }) => partitionKey(entry.input)).join()
     const target = { broker, api: 'fetch', subject, timeoutMs: this.requestTimeoutMs } as const
     try {
       const answers = await this.cluster.network.send<PartAnswer[]>(this.#connections, target, (reply) => {
-        this.#read(parts, maxWaitMs, reply)
+        this.#read(broker, parts, maxWaitMs, reply)
       })
       const arrived = this.tick()
       this.#pauseMs.delete(broker)
-      for (const [index, { entry }] of parts.entries()) {
+      for (const [index, part] of parts.entries()) {
         const answer = answers[index]
-        if (answer !== undefined) this.#deliver(entry, answer, asked, arrived)
+        if (answer !== undefined) this.#deliver(part, answer, asked, arrived)
       }
     } catch (error) {
       if (!isBrokerError(error)) throw error
@@ -122,24 +155,68 @@ export class MemoryFetcher implements Fetcher {
       const pauseMs = this.#pauseMs.get(broker) ?? FIRST_PAUSE_MS
       this.#pauseMs.set(broker, Math.min(pauseMs * 2, MAX_PAUSE_MS))
       await sleep(this.#clock, pauseMs)
-      for (const { entry } of parts) entry.asked = false
+      for (const { entry } of parts) {
+        this.leaders.noteFailure(entry.input, error)
+        entry.asked = false
+      }
     }
     this.wake()
   }
 
-  #deliver(entry: Entry, answer: PartAnswer, asked: number, arrived: number): void {
+  #deliver({ entry, isProof }: Part, answer: PartAnswer, asked: number, arrived: number): void {
     const { input } = entry
     // An input that was removed, and perhaps added again, is not called for what was asked before.
     if (this.#entries.get(partitionKey(input)) !== entry) return
-    if (answer === 'missing') {
-      this.#missing(entry)
+    if (answer instanceof BrokerError) {
+      this.leaders.noteFailure(input, answer)
+      if (isBrokerError(answer, 'UNKNOWN_TOPIC_OR_PARTITION')) this.#missing(entry)
+      else this.#later(entry, FIRST_PAUSE_MS)
     } else if (answer instanceof PotorooError) {
       this.#fail(entry, answer)
+    } else if ('beyond' in answer) {
+      this.#beyond(entry, answer)
     } else {
       entry.asked = false
-      entry.missingSinceMs = undefined
-      input.deliver({ ...lent(answer), asked, arrived })
+      entry.missingSinceMs = entry.beyondSinceMs = undefined
+      input.deliver({ ...lent(answer), asked, arrived, mayLag: !isProof })
     }
+  }
+
+  #later(entry: Entry, ms: number): void {
+    this.#clock.after(ms, () => {
+      entry.asked = false
+      this.wake()
+    })
+  }
+
+  /** Never rejects. */
+  async #askForEnd({ input, proof }: Entry, epoch: number): Promise<void> {
+    const subject = partitionKey(input)
+    try {
+      const broker = this.leaders.of(input).leader
+      const target = { broker, api: 'listOffsets', subject, timeoutMs: this.requestTimeoutMs } as const
+      await this.cluster.network.call(this.#connections, target, () => {
+        if (!this.cluster.served(broker, input, epoch).knowsItsEnd)
+          throw new BrokerError('OFFSET_NOT_AVAILABLE', subject)
+      })
+      proof.answered(epoch)
+    } catch (error) {
+      if (!isBrokerError(error)) throw error
+      this.leaders.noteFailure(input, error)
+      await sleep(this.#clock, FIRST_PAUSE_MS)
+      proof.failed()
+    }
+    this.wake()
+  }
+
+  #beyond(entry: Entry, { beyond }: BeyondEnd): void {
+    entry.beyondSinceMs ??= this.#clock.monotonic()
+    if (this.#clock.monotonic() - entry.beyondSinceMs >= BEYOND_FOR_MS) {
+      this.#fail(entry, new PotorooError('OFFSET_OUT_OF_RANGE', beyond))
+      return
+    }
+    this.leaders.forget(entry.input)
+    this.#later(entry, FIRST_PAUSE_MS)
   }
 
   #missing(entry: Entry): void {
@@ -149,10 +226,7 @@ export class MemoryFetcher implements Fetcher {
       this.#fail(entry, new PotorooError('TOPIC_MISSING', `there is no partition ${partitionKey(input)}`))
       return
     }
-    this.#clock.after(MAX_PAUSE_MS, () => {
-      entry.asked = false
-      this.wake()
-    })
+    this.#later(entry, MAX_PAUSE_MS)
   }
 
   #fail({ input }: Entry, error: PotorooError): void {
@@ -161,15 +235,15 @@ export class MemoryFetcher implements Fetcher {
   }
 
   /** At the broker: answers as soon as there is something to say, or after `maxWaitMs`. */
-  #read(parts: readonly Part[], maxWaitMs: number, reply: Reply<PartAnswer[]>): void {
-    const partitions = parts.map(({ entry }) => this.#partition(entry.input))
+  #read(broker: number, parts: readonly Part[], maxWaitMs: number, reply: Reply<PartAnswer[]>): void {
+    const partitions = parts.map((part) => this.#served(broker, part))
     const isReady = (): boolean =>
       partitions.some((partition, index) => {
         const position = parts[index]?.position ?? 0
-        return partition === undefined || position < partition.lastStableOffset || position > partition.highWatermark
+        return partition instanceof BrokerError || position < partition.lastStableOffset || position > partition.logEnd
       })
     const answer = (): void => {
-      this.#readFrom(parts, [], this.options.maxBytes ?? 16_777_216, reply)
+      this.#readFrom(broker, parts, [], this.options.maxBytes ?? 16_777_216, reply)
     }
     if (maxWaitMs === 0 || isReady()) {
       answer()
@@ -181,49 +255,55 @@ export class MemoryFetcher implements Fetcher {
       answer()
     }
     const timer = this.cluster.scheduler.after(undefined, maxWaitMs, end)
-    const stops = partitions.map((partition) => partition?.watch(() => isReady() && end()) ?? (() => undefined))
+    const stops = partitions.map((partition) =>
+      partition instanceof BrokerError ? () => undefined : partition.watch(() => isReady() && end()),
+    )
   }
 
-  #readFrom(parts: readonly Part[], read: PartAnswer[], leftBytes: number, reply: Reply<PartAnswer[]>): void {
+  #readFrom(
+    broker: number,
+    parts: readonly Part[],
+    read: PartAnswer[],
+    leftBytes: number,
+    reply: Reply<PartAnswer[]>,
+  ): void {
     for (;;) {
       const part = parts[read.length]
       if (part === undefined) {
         reply.answer(read)
         return
       }
-      const one = this.#readOne(part.entry.input, part.position, leftBytes)
+      const one = this.#readOne(broker, part, leftBytes)
       if (typeof one === 'object' && 'bytes' in one) leftBytes -= one.bytes
       read.push(one)
       const pauseMs = this.cluster.faults.readMs()
       if (pauseMs === 0) continue
       this.cluster.scheduler.after(undefined, pauseMs, () => {
-        this.#readFrom(parts, read, leftBytes, reply)
+        this.#readFrom(broker, parts, read, leftBytes, reply)
       })
       return
     }
   }
 
-  #readOne(input: FetchInput, position: number, leftBytes: number): PartAnswer {
-    const { topic } = input
-    const partition = this.#partition(input)
-    if (partition === undefined) return 'missing'
-    const { logStart, highWatermark, lastStableOffset } = partition
-    if (position < logStart || position > highWatermark) {
-      return new PotorooError(
-        'OFFSET_OUT_OF_RANGE',
-        `${partitionKey(input)} was asked for at ${String(position)}, but holds ${String(logStart)} to ${String(highWatermark)}`,
-      )
-    }
+  #readOne(broker: number, part: Part, leftBytes: number): PartAnswer {
+    const { position, entry } = part
+    const { topic, partition } = entry.input
+    const log = this.#served(broker, part)
+    if (log instanceof BrokerError) return log
+    const { logStart, logEnd, highWatermark, lastStableOffset } = log
+    const held = `${partitionKey(entry.input)} was asked for at ${String(position)}, but holds ${String(logStart)} to ${String(logEnd)}`
+    if (position < logStart) return new PotorooError('OFFSET_OUT_OF_RANGE', held)
+    if (position > logEnd) return { beyond: held }
     const maxBytes = Math.min(this.options.maxBytesPerPartition ?? 1_048_576, leftBytes)
-    const read = leftBytes > 0 ? partition.read(position, maxBytes) : { batches: [], nextPosition: position, bytes: 0 }
-    return { topic, partition: input.partition, position, highWatermark, lastStableOffset, ...read }
+    const read = leftBytes > 0 ? log.read(position, maxBytes) : { batches: [], nextPosition: position, bytes: 0 }
+    return { topic, partition, position, highWatermark, lastStableOffset, ...read }
   }
 
-  #partition(input: FetchInput) {
+  #served(broker: number, { entry, epoch }: Part): ServedLog | BrokerError {
     try {
-      return this.cluster.partition(input)
+      return this.cluster.served(broker, entry.input, epoch)
     } catch (error) {
-      if (error instanceof BrokerError) return undefined
+      if (error instanceof BrokerError) return error
       throw error
     }
   }

@@ -87,15 +87,20 @@ export class MemoryGroupClient implements GroupClient {
   }
 
   async #send<T>(api: Api, work: (reply: Reply<T>) => void, hangsForMs?: number): Promise<T> {
+    const broker = this.cluster.coordinator
     const target = {
-      broker: this.cluster.coordinator,
+      broker,
       api,
       subject: this.groupId,
       timeoutMs: hangsForMs ?? this.requestTimeoutMs,
       hangs: hangsForMs !== undefined,
     }
     try {
-      return await this.cluster.network.send<T>(this.#connections, target, work)
+      return await this.cluster.network.send<T>(this.#connections, target, (reply) => {
+        this.cluster.coordinate(broker, () => {
+          work(reply)
+        })
+      })
     } catch (error) {
       if (!isBrokerError(error)) throw error
       const kind = kinds[error.code] ?? 'unavailable'

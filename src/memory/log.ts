@@ -3,11 +3,13 @@ import { PotorooError, messageOf } from '../errors.js'
 import { BrokerError, isBrokerError } from './broker-error.js'
 import { MemoryFetcher } from './fetcher.js'
 import { MemoryGroupClient } from './group-client.js'
+import { LeaderCache } from './leader-cache.js'
 import { Connections, partitionKey } from './network.js'
 import { MemoryProducer } from './producer.js'
 import { retrying } from './waiting.js'
 import type { Api } from './faults.js'
 import type { Brokers } from './brokers.js'
+import type { GroupOffsets } from './offsets.js'
 import type { SimulatedProcess } from './scheduler.js'
 import type { Clock } from '../ports/clock.js'
 import type {
@@ -38,10 +40,19 @@ export interface MemoryLogOptions {
   readonly requestTimeoutMs?: number
 }
 
-const TRANSIENT = ['CONNECTION_LOST', 'NOT_LEADER_OR_FOLLOWER', 'COORDINATOR_LOAD_IN_PROGRESS'] as const
+const TRANSIENT = [
+  'CONNECTION_LOST',
+  'NOT_LEADER_OR_FOLLOWER',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+  'OFFSET_NOT_AVAILABLE',
+  'COORDINATOR_LOAD_IN_PROGRESS',
+  'NOT_COORDINATOR',
+] as const
 
 export class MemoryLog implements Log {
   readonly #connections: Connections
+  readonly #leaders: LeaderCache
   readonly #clock: Clock
   readonly #requestTimeoutMs: number
   #ticks = 0
@@ -52,6 +63,7 @@ export class MemoryLog implements Log {
     private readonly options: MemoryLogOptions,
   ) {
     this.#connections = new Connections(options.process, options.clientId ?? options.process.name)
+    this.#leaders = new LeaderCache(cluster, options.process.name)
     this.#clock = options.process.clock
     this.#requestTimeoutMs = options.requestTimeoutMs ?? 10_000
   }
@@ -59,7 +71,13 @@ export class MemoryLog implements Log {
   async connect(): Promise<void> {
     const forMs = this.options.connectTimeoutMs ?? 10_000
     try {
-      await this.#ask('ping', '', 0, () => undefined, forMs)
+      await this.#ask(
+        'ping',
+        '',
+        () => 0,
+        () => undefined,
+        forMs,
+      )
     } catch (error) {
       const message = `No broker answered within ${String(forMs)} ms: ${messageOf(error)}`
       throw new PotorooError('BROKER_UNREACHABLE', message, { cause: error })
@@ -67,7 +85,7 @@ export class MemoryLog implements Log {
   }
 
   async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
-    return this.#ask('describeTopics', names.join(), this.cluster.coordinator, () => {
+    return this.#ask('describeTopics', names.join(), this.#anyBroker, () => {
       const found = names.map((name) => this.cluster.describeTopic(name)).filter((topic) => topic !== undefined)
       return new Map(found.map((topic) => [topic.name, topic]))
     })
@@ -75,18 +93,35 @@ export class MemoryLog implements Log {
 
   async createTopics(topics: readonly NewTopic[]): Promise<void> {
     const subject = topics.map(({ name }) => name).join()
-    await this.#ask('createTopics', subject, this.cluster.coordinator, () => {
+    await this.#ask('createTopics', subject, this.#anyBroker, () => {
       for (const topic of topics) this.cluster.createTopic(topic)
     })
   }
 
-  async listOffsets(partitions: readonly TopicPartition[], which: 'earliest' | 'end'): Promise<readonly number[]> {
-    const offsets = partitions.map(async (of) =>
-      this.#ask('listOffsets', partitionKey(of), this.cluster.leaderOf(of), () => {
-        const partition = this.cluster.partition(of)
-        return which === 'earliest' ? partition.logStart : partition.highWatermark
-      }),
-    )
+  async listOffsets(
+    partitions: readonly TopicPartition[],
+    which: 'earliest' | 'end',
+    { anew = false } = {},
+  ): Promise<readonly number[]> {
+    if (anew) for (const of of partitions) this.#leaders.forget(of)
+    const offsets = partitions.map(async (of) => {
+      let epoch = -1
+      const leader = (): number => {
+        const told = this.#leaders.of(of)
+        epoch = told.epoch
+        return told.leader
+      }
+      const ask = (broker: number): number => {
+        const log = this.cluster.served(broker, of, epoch)
+        if (which === 'earliest') return log.logStart
+        if (!log.knowsItsEnd) throw new BrokerError('OFFSET_NOT_AVAILABLE', partitionKey(of))
+        return log.highWatermark
+      }
+      const failed = (error: unknown): void => {
+        this.#leaders.noteFailure(of, error)
+      }
+      return this.#ask('listOffsets', partitionKey(of), leader, ask, this.#requestTimeoutMs, failed)
+    })
     return Promise.all(offsets)
   }
 
@@ -94,19 +129,34 @@ export class MemoryLog implements Log {
     group: string,
     partitions: readonly TopicPartition[],
   ): Promise<readonly (number | undefined)[]> {
-    return this.#ask('offsetFetch', group, this.cluster.coordinator, () => {
-      const offsets = this.cluster.offsets(group)
-      const keys = partitions.map(partitionKey)
-      const unstable = keys.find((key) => offsets.isPending(key))
-      if (unstable !== undefined) throw new BrokerError('UNSTABLE_OFFSET_COMMIT', unstable)
-      return keys.map((key) => offsets.get(key))
-    })
+    return this.#offsetsOf(group, partitions, (offsets, key) => offsets.get(key))
+  }
+
+  async committedInTransaction(group: string, partitions: readonly TopicPartition[]): Promise<readonly boolean[]> {
+    return this.#offsetsOf(group, partitions, (offsets, key) => offsets.isInTransaction(key))
+  }
+
+  async #offsetsOf<T>(
+    group: string,
+    partitions: readonly TopicPartition[],
+    look: (offsets: GroupOffsets, key: string) => T,
+  ): Promise<readonly T[]> {
+    return this.#ask('offsetFetch', group, this.#anyBroker, (broker) =>
+      this.cluster.coordinate(broker, () => {
+        const offsets = this.cluster.offsets(group)
+        const keys = partitions.map(partitionKey)
+        const unstable = keys.find((key) => offsets.isPending(key))
+        if (unstable !== undefined) throw new BrokerError('UNSTABLE_OFFSET_COMMIT', unstable)
+        return keys.map((key) => look(offsets, key))
+      }),
+    )
   }
 
   fetcher(): Fetcher {
     const fetcher = new MemoryFetcher(
       this.cluster,
       this.#connections,
+      this.#leaders,
       this.#requestTimeoutMs,
       this.options,
       () => ++this.#ticks,
@@ -118,12 +168,7 @@ export class MemoryLog implements Log {
   async producer(transactionalId: string, signal?: AbortSignal): Promise<TransactionalProducer> {
     const { cluster } = this
     const transactionTimeoutMs = this.options.transactionTimeoutMs ?? 10_000
-    const to = {
-      broker: cluster.coordinator,
-      api: 'initProducerId',
-      subject: transactionalId,
-      timeoutMs: this.#requestTimeoutMs,
-    } as const
+    const to = { api: 'initProducerId', subject: transactionalId, timeoutMs: this.#requestTimeoutMs } as const
     const retries = {
       clock: this.#clock,
       on: [...TRANSIENT, 'CONCURRENT_TRANSACTIONS'] as const,
@@ -134,13 +179,15 @@ export class MemoryLog implements Log {
     try {
       const identity = await retrying(retries, () => {
         if (this.#connections.closed) throw closedError()
-        return cluster.network.call(this.#connections, to, () =>
-          cluster.transactions.init(transactionalId, transactionTimeoutMs),
+        const broker = cluster.coordinator
+        return cluster.network.call(this.#connections, { ...to, broker }, () =>
+          cluster.coordinate(broker, () => cluster.transactions.init(transactionalId, transactionTimeoutMs)),
         )
       })
       return new MemoryProducer({
         cluster,
         connections: this.#connections,
+        leaders: this.#leaders,
         clock: this.#clock,
         transactionalId,
         identity,
@@ -161,8 +208,18 @@ export class MemoryLog implements Log {
     await Promise.all([...this.#fetchers].map((fetcher) => fetcher.close()))
   }
 
+  /** That it is the one with the coordinators makes no difference, but to what worlds draw. */
+  readonly #anyBroker = (): number => this.cluster.coordinator
+
   /** A request that can be sent again without harm. */
-  async #ask<T>(api: Api, subject: string, broker: number, work: () => T, forMs = this.#requestTimeoutMs): Promise<T> {
+  async #ask<T>(
+    api: Api,
+    subject: string,
+    to: () => number,
+    work: (broker: number) => T,
+    forMs = this.#requestTimeoutMs,
+    failed: (error: unknown) => void = () => undefined,
+  ): Promise<T> {
     const retries = {
       clock: this.#clock,
       on: [...TRANSIENT, 'UNSTABLE_OFFSET_COMMIT'] as const,
@@ -170,11 +227,18 @@ export class MemoryLog implements Log {
       toMs: 500,
       forMs,
     }
-    const to = { broker, api, subject, timeoutMs: this.#requestTimeoutMs }
+    const timeoutMs = this.#requestTimeoutMs
     try {
-      return await retrying(retries, () => {
+      return await retrying(retries, async () => {
         if (this.#connections.closed) throw closedError()
-        return this.cluster.network.call(this.#connections, to, work)
+        try {
+          const broker = to()
+          const target = { broker, api, subject, timeoutMs }
+          return await this.cluster.network.call(this.#connections, target, () => work(broker))
+        } catch (error) {
+          failed(error)
+          throw error
+        }
       })
     } catch (error) {
       throw requestFailed(api, subject, error)

@@ -2,6 +2,8 @@
 
 export class GroupOffsets {
   readonly #committed = new Map<string, number>()
+  /** Partitions whose position was set by hand. */
+  readonly #byHand = new Set<string>()
   /** By producer, then by partition. */
   readonly #pending = new Map<number, Map<string, number>>()
 
@@ -11,6 +13,11 @@ export class GroupOffsets {
 
   set(partition: string, position: number): void {
     this.#committed.set(partition, position)
+    this.#byHand.add(partition)
+  }
+
+  isInTransaction(partition: string): boolean {
+    return this.#committed.has(partition) && !this.#byHand.has(partition)
   }
 
   /** What is pending stays so. */
@@ -31,7 +38,10 @@ export class GroupOffsets {
 
   mark(producerId: number, kind: 'commit' | 'abort'): void {
     if (kind === 'commit') {
-      for (const [partition, position] of this.#pending.get(producerId) ?? []) this.#committed.set(partition, position)
+      for (const [partition, position] of this.#pending.get(producerId) ?? []) {
+        this.#committed.set(partition, position)
+        this.#byHand.delete(partition)
+      }
     }
     this.#pending.delete(producerId)
   }

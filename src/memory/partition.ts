@@ -4,8 +4,10 @@
  *
  * Invariants
  * 1. Offsets only rise. A marker takes one offset; what compaction or deletion took away leaves a gap.
- * 2. The last stable offset is the first offset of the oldest open transaction, or the end of the log: a read-committed
+ * 2. The last stable offset is the first offset of the oldest open transaction, or the high watermark: a read-committed
  *    reader sees what is below it, without the batches of aborted transactions.
+ * 3. The high watermark is the end of the log, but for the time after an election (leaders.ts): until it catches up, or
+ *    something is appended, whose acknowledgement says that it has.
  */
 import { BATCH_HEADER_BYTES, RecordCursor, RecordWriter } from '../core/records.js'
 import { Sequences } from './sequences.js'
@@ -45,6 +47,8 @@ export class PartitionLog {
   #batches: StoredBatch[] = []
   #logStart = 0
   #end = 0
+  /** A high watermark that lags; undefined: it does not. */
+  #lagging: number | undefined
   /** First offset of each open transaction here, by producer. */
   readonly #open = new Map<number, number>()
   readonly #watchers = new Set<() => void>()
@@ -58,12 +62,36 @@ export class PartitionLog {
     return this.#logStart
   }
 
-  /** There is one replica: the high watermark is the log's end. */
-  get highWatermark(): number {
+  get logEnd(): number {
     return this.#end
   }
 
+  get highWatermark(): number {
+    return this.#lagging ?? this.#end
+  }
+
+  get knowsItsEnd(): boolean {
+    return this.#lagging === undefined
+  }
+
+  /** Takes the high watermark back by so many batches, as a new leader has it. */
+  hide(batches: number): void {
+    const first = this.#batches[this.#batches.length - batches]
+    if (batches > 0) this.#lagging = Math.min(this.highWatermark, first?.baseOffset ?? this.#logStart)
+  }
+
+  catchUp(): void {
+    if (this.#lagging === undefined) return
+    this.#lagging = undefined
+    this.#changed()
+  }
+
   get lastStableOffset(): number {
+    return Math.min(this.highWatermark, this.decidedBelow)
+  }
+
+  /** The last stable offset, whatever the high watermark. */
+  get decidedBelow(): number {
     let offset = this.#end
     for (const first of this.#open.values()) offset = Math.min(offset, first)
     return offset
@@ -92,6 +120,7 @@ export class PartitionLog {
       aborted: false,
     })
     this.#end += chunk.count
+    this.#lagging = undefined
     if (producerId >= 0 && !this.#open.has(producerId)) this.#open.set(producerId, baseOffset)
     this.#changed()
     return baseOffset
@@ -108,6 +137,7 @@ export class PartitionLog {
     }
     this.#open.delete(producerId)
     const offset = this.#end++
+    this.#lagging = undefined
     this.#batches.push({
       baseOffset: offset,
       lastOffset: offset,
@@ -120,8 +150,7 @@ export class PartitionLog {
   }
 
   /** Reads read-committed: whole batches from the one that holds `position`, at least one however large it is. */
-  read(position: number, maxBytes: number): ReadResult {
-    const limit = this.lastStableOffset
+  read(position: number, maxBytes: number, limit = this.lastStableOffset): ReadResult {
     const batches: RecordBatch[] = []
     let nextPosition = position
     let sizeBytes = 0

@@ -13,20 +13,22 @@
  * Only what the broker surely has not done is sent again; everything else ends this activation.
  */
 import { PotorooError, isPotorooError, messageOf } from '../errors.js'
-import { isBrokerError } from './broker-error.js'
+import { Landing } from '../core/landing.js'
+import { isBrokerError, type BrokerErrorCode } from './broker-error.js'
 import { partitionKey } from './network.js'
-import { retrying } from './waiting.js'
+import { retrying, sleep } from './waiting.js'
 import type { Api } from './faults.js'
 import type { Brokers } from './brokers.js'
+import type { LeaderCache } from './leader-cache.js'
 import type { Connections } from './network.js'
 import type { ProducerIdentity } from './transactions.js'
-import type { RecordChunk } from '../core/records.js'
 import type { Clock } from '../ports/clock.js'
 import type { TopicPartition, Transaction, TransactionalProducer } from '../ports/log.js'
 
 export interface MemoryProducerOptions {
   readonly cluster: Brokers
   readonly connections: Connections
+  readonly leaders: LeaderCache
   readonly clock: Clock
   readonly transactionalId: string
   readonly identity: ProducerIdentity
@@ -39,10 +41,15 @@ interface Work extends Transaction {
   /** Behind the last record of each. */
   readonly ends: Map<Transaction['records'][number], number>
 }
+const ABORT_MS = 1_000
 
 export class MemoryProducer implements TransactionalProducer {
   #committing = false
   #endingMs = 0
+  #isOpen = false
+  #lostAnswer = false
+  #isAborting = false
+  #commits: Promise<unknown> = Promise.resolve()
   #failure: PotorooError | undefined
   #identity: ProducerIdentity
   /** Of the next record, by partition; each begins at 0. */
@@ -56,18 +63,26 @@ export class MemoryProducer implements TransactionalProducer {
     return this.#endingMs
   }
 
-  async commit(transaction: Transaction): Promise<readonly number[]> {
+  commit(transaction: Transaction): Promise<readonly number[]> {
+    const committing = this.#commit(transaction)
+    this.#commits = committing.catch(() => undefined)
+    return committing
+  }
+
+  async #commit(transaction: Transaction): Promise<readonly number[]> {
     if (this.#failure !== undefined) throw this.#failure
     if (this.#committing) throw new PotorooError('INTERNAL', 'commits of one transactional id overlap')
     const { group, positions } = transaction
     const records = transaction.records.filter(({ chunks }) => chunks.length > 0)
     if (records.length === 0 && positions.length === 0) return transaction.records.map(() => 0)
-    this.#committing = true
+    this.#committing = this.#isOpen = true
     try {
       const work: Work = { records, group, positions, ends: new Map() }
       await (this.options.cluster.transactionVersion === 1 ? this.#inThreeRounds(work) : this.#oneByOne(work))
+      this.#isOpen = false
       return transaction.records.map((to) => work.ends.get(to) ?? 0)
     } catch (error) {
+      if (isBrokerError(error, 'CONNECTION_LOST')) this.#lostAnswer = true
       this.#failure ??= this.#failed(error)
       throw this.#failure
     } finally {
@@ -75,8 +90,23 @@ export class MemoryProducer implements TransactionalProducer {
     }
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#failure ??= new PotorooError('TRANSACTION_FAILED', `${this.options.transactionalId} was let go`)
+    const { clock } = this.options
+    await Promise.race([this.#commits, sleep(clock, ABORT_MS)])
+    // A Produce under way still would begin a transaction that nobody ends: brokers before 3.6 do not refuse it.
+    if (!this.#isOpen || this.#lostAnswer || this.#isAborting) return
+    this.#isAborting = true
+    const { cluster, connections, transactionalId, requestTimeoutMs } = this.options
+    const identity = this.#identity
+    const broker = cluster.coordinator
+    const target = { broker, api: 'endTxn', subject: transactionalId, timeoutMs: requestTimeoutMs } as const
+    const aborting = cluster.network.call(connections, target, () =>
+      cluster.coordinate(broker, () => {
+        cluster.transactions.end(identity, 'abort')
+      }),
+    )
+    await Promise.race([aborting.catch(() => undefined), sleep(clock, ABORT_MS)])
   }
 
   async #inThreeRounds({ records, group, positions, ends }: Work): Promise<void> {
@@ -86,7 +116,7 @@ export class MemoryProducer implements TransactionalProducer {
       positions.length > 0 && this.#addOffsets(group),
     ])
     await this.#together([
-      ...records.map(async (to) => ends.set(to, await this.#produce(to, to.chunks))),
+      ...records.map(async (to) => ends.set(to, await this.#produce(to))),
       positions.length > 0 && this.#commitOffsets(group, positions),
     ])
     await this.#timed(
@@ -99,11 +129,16 @@ export class MemoryProducer implements TransactionalProducer {
   async #oneByOne({ records, group, positions, ends }: Work): Promise<void> {
     const { cluster } = this.options
     if (positions.length > 0) await this.#together([this.#commitOffsets(group, positions)])
-    const leaders = new Set(records.map((to) => cluster.leaderOf(to)))
-    for (const leader of leaders) {
-      const mine = records.filter((to) => cluster.leaderOf(to) === leader)
-      await this.#together(mine.map(async (to) => ends.set(to, await this.#produce(to, to.chunks))))
+    const { leaders } = this.options
+    const byLeader = new Map<number, Transaction['records'][number][]>()
+    for (const to of records) {
+      const { leader } = leaders.of(to)
+      const mine = byLeader.get(leader)
+      if (mine === undefined) byLeader.set(leader, [to])
+      else mine.push(to)
     }
+    for (const mine of byLeader.values())
+      await this.#together(mine.map(async (to) => ends.set(to, await this.#produce(to))))
     this.#identity = await this.#timed(
       this.#control('endTxn', (identity) => cluster.transactions.endAndGoOn(identity, 'commit')),
     )
@@ -130,6 +165,7 @@ export class MemoryProducer implements TransactionalProducer {
         try {
           await part
         } catch (error) {
+          if (isBrokerError(error, 'CONNECTION_LOST')) this.#lostAnswer = true
           this.#failure ??= this.#failed(error)
           throw error
         }
@@ -156,20 +192,27 @@ export class MemoryProducer implements TransactionalProducer {
   }
 
   /** Resolves with the position behind the last chunk. */
-  async #produce(to: TopicPartition, chunks: readonly RecordChunk[]): Promise<number> {
-    const { cluster, connections, requestTimeoutMs } = this.options
+  async #produce(to: Transaction['records'][number]): Promise<number> {
+    const { cluster, connections, leaders, requestTimeoutMs } = this.options
     const identity = this.#identity
     const subject = partitionKey(to)
+    const landing = new Landing(to, to.end)
     let position = -1
-    for (const chunk of chunks) {
+    for (const chunk of to.chunks) {
       if (this.#failure !== undefined) throw this.#failure
-      const target = { broker: cluster.leaderOf(to), api: 'produce', subject, timeoutMs: requestTimeoutMs } as const
+      const broker = leaders.of(to).leader
+      const target = { broker, api: 'produce', subject, timeoutMs: requestTimeoutMs } as const
       const sequence = this.#sequences.get(subject) ?? 0
       const offset = await retrying(this.#retries(['NOT_ENOUGH_REPLICAS', 'CONCURRENT_TRANSACTIONS']), () =>
-        cluster.network.call(connections, target, () => cluster.produce(identity, to, chunk, sequence)),
-      )
+        cluster.network.send<number>(connections, target, (reply) => {
+          cluster.produceAt(broker, identity, to, chunk, sequence, reply)
+        }),
+      ).catch((error: unknown) => {
+        leaders.noteFailure(to, error)
+        throw error
+      })
       this.#sequences.set(subject, sequence + chunk.count)
-      position = offset + chunk.count
+      position = landing.landed(offset, chunk.count)
     }
     return position
   }
@@ -177,14 +220,20 @@ export class MemoryProducer implements TransactionalProducer {
   async #control<T>(api: Api, work: (identity: ProducerIdentity) => T): Promise<T> {
     const { cluster, connections, transactionalId, requestTimeoutMs } = this.options
     const identity = this.#identity
-    const target = { broker: cluster.coordinator, api, subject: transactionalId, timeoutMs: requestTimeoutMs }
-    return retrying(this.#retries(['CONCURRENT_TRANSACTIONS', 'COORDINATOR_LOAD_IN_PROGRESS']), () => {
-      if (this.#failure !== undefined) throw this.#failure
-      return cluster.network.call(connections, target, () => work(identity))
-    })
+    const to = { api, subject: transactionalId, timeoutMs: requestTimeoutMs }
+    return retrying(
+      this.#retries(['CONCURRENT_TRANSACTIONS', 'COORDINATOR_LOAD_IN_PROGRESS', 'NOT_COORDINATOR']),
+      () => {
+        if (this.#failure !== undefined) throw this.#failure
+        const broker = cluster.coordinator
+        return cluster.network.call(connections, { ...to, broker }, () =>
+          cluster.coordinate(broker, () => work(identity)),
+        )
+      },
+    )
   }
 
-  #retries(on: readonly ('CONCURRENT_TRANSACTIONS' | 'COORDINATOR_LOAD_IN_PROGRESS' | 'NOT_ENOUGH_REPLICAS')[]) {
+  #retries(on: readonly BrokerErrorCode[]) {
     const { clock, transactionTimeoutMs } = this.options
     return { clock, on, fromMs: 2, toMs: 50, forMs: transactionTimeoutMs * 0.8 }
   }

@@ -31,11 +31,16 @@ interface Transactional {
   producerId: number
   /** Before epochs ran out. */
   formerProducerId: number
+  /** That of the transaction that is ending, or has ended last. */
+  endingProducerId: number
   epoch: number
   state: 'empty' | 'ongoing' | 'ending'
   /** How the last transaction of this epoch ended, or is ending. */
   ending: 'commit' | 'abort' | undefined
   readonly participants: Set<Participant>
+  /** Those whose marker is to be written still; by the coordinator of this number, counted up as coordinators move. */
+  unmarked: Set<Participant>
+  coordinator: number
   timeoutMs: number
   timeout: Timer | undefined
 }
@@ -78,11 +83,14 @@ export class TransactionCoordinator {
       transactional = {
         transactionalId,
         producerId: -1,
+        endingProducerId: -1,
         formerProducerId: -1,
         epoch: -1,
         state: 'empty',
         ending: undefined,
         participants: new Set(),
+        unmarked: new Set(),
+        coordinator: 0,
         timeoutMs,
         timeout: undefined,
       }
@@ -198,18 +206,38 @@ export class TransactionCoordinator {
   }
 
   #end(transactional: Transactional, kind: 'commit' | 'abort', goOn: () => void = () => undefined): void {
-    const { transactionalId, producerId, epoch } = transactional
+    const { transactionalId, epoch } = transactional
     transactional.timeout?.cancel()
     transactional.timeout = undefined
     transactional.state = 'ending'
     transactional.ending = kind
+    // What is ended was written under this one; what comes next may be under another.
+    transactional.endingProducerId = transactional.producerId
     goOn()
     this.options.onEnded?.({ transactionalId, epoch, kind, atMs: this.options.scheduler.elapsedMs })
-    for (const participant of transactional.participants) {
+    this.#sendMarkers(transactional, kind)
+  }
+
+  /** Another broker coordinates: it does not know which markers were written, and writes them all. */
+  failOver(): void {
+    for (const transactional of this.#byName.values())
+      if (transactional.state === 'ending' && transactional.ending !== undefined)
+        this.#sendMarkers(transactional, transactional.ending)
+  }
+
+  #sendMarkers(transactional: Transactional, kind: 'commit' | 'abort'): void {
+    const { transactionalId, endingProducerId: producerId, participants } = transactional
+    const coordinator = ++transactional.coordinator
+    transactional.unmarked = new Set(participants)
+    for (const participant of participants) {
       this.options.scheduler.after(undefined, this.options.markerMs(transactionalId), () => {
+        // A marker of a coordinator that was replaced is refused.
+        if (transactional.coordinator !== coordinator) return
         participant.mark(producerId, kind)
-        transactional.participants.delete(participant)
-        if (transactional.participants.size === 0) transactional.state = 'empty'
+        transactional.unmarked.delete(participant)
+        if (transactional.unmarked.size > 0) return
+        participants.clear()
+        transactional.state = 'empty'
       })
     }
   }

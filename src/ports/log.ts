@@ -57,7 +57,14 @@ export interface Fetcher {
 /** Everything that one Kafka transaction writes. */
 export interface Transaction {
   /** Chunks of one partition land in the order given. */
-  readonly records: readonly (TopicPartition & { readonly chunks: readonly RecordChunk[] })[]
+  readonly records: readonly (TopicPartition & {
+    readonly chunks: readonly RecordChunk[]
+    /**
+     * Where the partition ends, if nobody else writes there: the first record has to land at this offset, and each chunk
+     * behind the one before, else nothing is committed (core/landing.ts).
+     */
+    readonly end?: number | undefined
+  })[]
   readonly group: string
   readonly positions: readonly PartitionPosition[]
 }
@@ -68,14 +75,19 @@ export interface TransactionalProducer {
    * Writes all of it in one transaction. Resolves when it is committed, with the position behind the last record of each
    * partition of `records`, in their order. Rejects with FENCED (another activation of this transactional id exists),
    * RECORD_TOO_LARGE (message names topic and partition), NOT_AUTHORIZED, or TRANSACTION_FAILED: then whether it was
-   * committed is unknown until `Log.producer` was called anew, and this object is of no further use.
+   * committed is unknown until `Log.producer` was called anew, and this object is of no further use. A LandedElsewhere is
+   * a TRANSACTION_FAILED of which nothing was committed.
    * Calls must not overlap.
    */
   commit(transaction: Transaction): Promise<readonly number[]>
   /** How long the brokers took to answer the end of the last transaction, ms; 0 before there was one. */
   readonly endingMs: number
-  /** Lets go. An open transaction is left to be aborted by the next activation or the transaction timeout. */
-  close(): void
+  /**
+   * Lets go, and gives a commit that is under way up. A transaction that may be open is aborted, once nothing of it can arrive
+   * any more, so that readers do not wait for its timeout; where that is not certain, it is left to the next activation or the
+   * timeout. Resolves when the brokers have answered, after a second at most. Never rejects.
+   */
+  close(): Promise<void>
 }
 
 /** One member's side of a Kafka consumer group (the classic protocol): requests only; when to send them is the runtime's. */
@@ -142,10 +154,23 @@ export interface Log {
   describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>>
   /** Topics that exist already are left as they are. Resolves when all have leaders. */
   createTopics(topics: readonly NewTopic[]): Promise<void>
-  /** `earliest`: log start. `end`: the high watermark, read-uncommitted. In the order asked. */
-  listOffsets(partitions: readonly TopicPartition[], which: 'earliest' | 'end'): Promise<readonly number[]>
+  /**
+   * `earliest`: log start. `end`: the high watermark, read-uncommitted. In the order asked. `anew`: of who leads now by what
+   * brokers say, not by what is remembered. A leader that was replaced and has not noticed may answer for a while, unless a
+   * later election is known here.
+   */
+  listOffsets(
+    partitions: readonly TopicPartition[],
+    which: 'earliest' | 'end',
+    options?: { readonly anew?: boolean },
+  ): Promise<readonly number[]>
   /** Committed positions of the group; undefined where there is none. In the order asked. Waits out unstable offsets. */
   committedPositions(group: string, partitions: readonly TopicPartition[]): Promise<readonly (number | undefined)[]>
+  /**
+   * Whether the group's position was committed by a `Transaction`; false where there is none, and where an operator set it,
+   * or a version before this one. In the order asked.
+   */
+  committedInTransaction(group: string, partitions: readonly TopicPartition[]): Promise<readonly boolean[]>
   fetcher(): Fetcher
   /**
    * InitProducerId: fences every earlier activation of this transactional id and ends its open transaction; resolves when

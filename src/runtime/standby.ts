@@ -12,6 +12,7 @@
 import { isPotorooError, messageOf, type PotorooError } from '../errors.js'
 import type { Fetcher } from '../ports/log.js'
 import type { Peer } from '../ports/peers.js'
+import { changelogEnd } from './changelog-end.js'
 import type { TaskPlan } from './task-plan.js'
 import { ChangelogReader, ForeignChangelog } from './changelog-reader.js'
 import { isUnfitForChangelog, prepareStore, rebuildStore, type PreparedStore, type StoreHolder } from './task-store.js'
@@ -128,13 +129,12 @@ export class Standby {
     const { env, plan } = this
     const { signal } = this.#abort
     const where = { topic: changelog.topic, partition: plan.partition }
-    const [end = 0] = await env.log.listOffsets([where], 'end')
-    let latest = end
-    let prepared = await prepareStore(plan, changelog, latest, env, this.#holder)
+    let latest = await changelogEnd(where, 0, env, signal)
+    let prepared = await prepareStore(plan, changelog, latest, env, this.#holder, signal)
     if (latest - prepared.from > SNAPSHOT_WARM_LAGS * env.warmLag && (await this.#adoptSnapshot())) {
       // The owner went on while the copy was made: by the end that was listed before, the copy would be of no changelog.
-      ;[latest = 0] = await env.log.listOffsets([where], 'end')
-      prepared = await prepareStore(plan, changelog, latest, env, this.#holder)
+      latest = await changelogEnd(where, latest, env, signal)
+      prepared = await prepareStore(plan, changelog, latest, env, this.#holder, signal)
     }
     signal.throwIfAborted()
     env.logger.debug(
@@ -153,7 +153,10 @@ export class Standby {
       if (!isUnfitForChangelog(error)) throw error
       signal.throwIfAborted()
       this.#lag = Infinity
-      await this.#read(changelog, await rebuildStore(plan, changelog, messageOf(error), env, this.#holder))
+      await this.#read(
+        changelog,
+        await rebuildStore(plan, changelog, latest, messageOf(error), env, this.#holder, signal),
+      )
     }
   }
 

@@ -2,6 +2,8 @@
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import { restorePlan } from '../core/restore-plan.js'
 import type { StateStore } from '../ports/store.js'
+import { abortable } from './abortable.js'
+import { changelogEnd } from './changelog-end.js'
 import type { TaskPlan } from './task-plan.js'
 import { IdentityMismatch, StoreLeftBehind } from './changelog-reader.js'
 import type { Ports } from './options.js'
@@ -19,8 +21,10 @@ export interface StoreHolder {
 
 export interface PreparedStore {
   readonly store: StateStore
-  /** The changelog is to be read from here. */
+  /** The changelog is to be read from here, */
   readonly from: number
+  /** to here: its end as listed last. */
+  readonly end: number
   /** What was there before was set aside. */
   readonly rebuilt: boolean
 }
@@ -28,16 +32,22 @@ export interface PreparedStore {
 type Changelog = NonNullable<TaskPlan['changelog']>
 type Environment = Pick<Ports, 'log' | 'stores' | 'clock' | 'logger'>
 
-/** `end`: of the changelog, now. Rejects with CHANGELOG_LOST, STORE_FAILED, or what the log throws. */
+/**
+ * `end`: of the changelog, now. Rejects with CHANGELOG_LOST, STORE_FAILED, what the log throws, or the signal's reason when it
+ * is aborted; then the holder has what is open.
+ */
 export async function prepareStore(
   plan: TaskPlan,
   { topic, deleteRetentionMs }: Changelog,
   end: number,
   env: Environment,
   holder: StoreHolder,
+  signal: AbortSignal,
 ): Promise<PreparedStore> {
   const { partition } = plan
   let why = holder.damage
+  // Nobody closes what is opened from here on.
+  signal.throwIfAborted()
   try {
     holder.store ??= await env.stores.open(plan.id)
     if (holder.store.meta() === undefined && holder.store.size() > 0) why ??= 'it was left half rebuilt'
@@ -45,10 +55,15 @@ export async function prepareStore(
     if (!isPotorooError(error, 'STORE_DAMAGED')) throw error
     why = messageOf(error)
   }
-  const [earliest = 0] = await env.log.listOffsets([{ topic, partition }], 'earliest')
+  const of = { topic, partition }
+  const [earliest = 0] = await abortable(signal, env.log.listOffsets([of], 'earliest'))
   if (why !== undefined || holder.store === undefined)
-    return setAside(plan, why ?? 'it is not open', earliest, env, holder)
-  const decided = restorePlan(holder.store.meta(), { earliest, end, deleteRetentionMs }, env.clock.now())
+    return setAside(plan, why ?? 'it is not open', { from: earliest, end }, env, holder, signal)
+  const meta = holder.store.meta()
+  // The commit record at the store's position was there. A good store is not set aside for one answer that is short.
+  if (meta !== undefined && meta.changelogPosition >= end)
+    end = await changelogEnd(of, meta.changelogPosition + 1, env, signal)
+  const decided = restorePlan(meta, { earliest, end, deleteRetentionMs }, env.clock.now())
   switch (decided.kind) {
     case 'lost':
       throw new PotorooError(
@@ -56,9 +71,9 @@ export async function prepareStore(
         `task ${plan.id}: ${topic}, partition ${String(partition)}: ${decided.why}`,
       )
     case 'rebuild':
-      return setAside(plan, decided.why, decided.from, env, holder)
+      return setAside(plan, decided.why, { from: decided.from, end }, env, holder, signal)
     case 'replay':
-      return { store: holder.store, from: decided.from, rebuilt: false }
+      return { store: holder.store, from: decided.from, end, rebuilt: false }
   }
 }
 
@@ -66,12 +81,15 @@ export async function prepareStore(
 export async function rebuildStore(
   plan: TaskPlan,
   { topic }: Changelog,
+  end: number,
   why: string,
   env: Environment,
   holder: StoreHolder,
+  signal: AbortSignal,
 ): Promise<PreparedStore> {
-  const [earliest = 0] = await env.log.listOffsets([{ topic, partition: plan.partition }], 'earliest')
-  return setAside(plan, why, earliest, env, holder)
+  const of = { topic, partition: plan.partition }
+  const [earliest = 0] = await abortable(signal, env.log.listOffsets([of], 'earliest'))
+  return setAside(plan, why, { from: earliest, end }, env, holder, signal)
 }
 
 /** Whether reading the changelog showed that the store is not of it, or was left behind: then it is rebuilt. */
@@ -81,10 +99,12 @@ export const isUnfitForChangelog = (error: unknown): boolean =>
 async function setAside(
   plan: TaskPlan,
   why: string,
-  from: number,
+  range: Pick<PreparedStore, 'from' | 'end'>,
   env: Environment,
   holder: StoreHolder,
+  signal: AbortSignal,
 ): Promise<PreparedStore> {
+  signal.throwIfAborted()
   const { snapshotBytes } = holder
   env.logger.warn({ task: plan.id, why, snapshotBytes }, 'the store is set aside, and rebuilt from the changelog')
   if (snapshotBytes !== undefined) holder.snapshotsDiscarded = (holder.snapshotsDiscarded ?? 0) + 1
@@ -95,5 +115,5 @@ async function setAside(
   await env.stores.discard(plan.id)
   holder.damage = undefined
   const store = (holder.store = await env.stores.open(plan.id))
-  return { store, from, rebuilt: true }
+  return { store, ...range, rebuilt: true }
 }

@@ -17,13 +17,14 @@ import { nextCommitMs } from '../core/commit-pace.js'
 import type { CommitRecord, Positions } from '../core/commit-record.js'
 import { offsetsDueMs, takesOffsets } from '../core/group-offsets.js'
 import { Input } from '../core/input.js'
+import { LongerChangelog, MARKER_RECORDS } from '../core/landing.js'
 import { Merge } from '../core/merge.js'
 import { OpenTransactionWatch } from '../core/open-transaction-watch.js'
 import { Processor, Retake, type Collected } from '../core/processor.js'
 import { TaskLife, type TaskState } from '../core/task-life.js'
 import type { HandOff } from '../core/worker-status.js'
 import type { Timer } from '../ports/clock.js'
-import type { Fetched, FetchInput, PartitionPosition } from '../ports/log.js'
+import type { Fetched, FetchInput, PartitionPosition, Transaction } from '../ports/log.js'
 import type { StoreMeta } from '../ports/store.js'
 import { activate, type Activation } from './activation.js'
 import type { TaskPlan } from './task-plan.js'
@@ -131,6 +132,10 @@ export class Task {
   #hasLeft = false
   /** The activation under way, or the last one. Never rejects. */
   #activating: Promise<void> = Promise.resolve()
+  /** A producer is let go. Never rejects. */
+  #lettingGo: Promise<void> = Promise.resolve()
+  /** Where the changelog ends, or ended when that was last known. */
+  #changelogEnd = 0
   /** Positions of the inputs when the store was found damaged last. */
   #damagedAt: readonly number[] | undefined
 
@@ -205,11 +210,7 @@ export class Task {
    * One line for each hand-off, with its pause: to the first record of the new owner, from the last commit of the old one,
    * or from that record's own timestamp where it is later.
    */
-  #sayHandOff(
-    { activation: { before, replayed } }: Running,
-    { reason }: TaskArrival,
-    firstMs = 0,
-  ): void {
+  #sayHandOff({ activation: { before, replayed } }: Running, { reason }: TaskArrival, firstMs = 0): void {
     const { clock, logger, options } = this.env
     this.arrival = undefined
     if (before === undefined) return
@@ -252,8 +253,9 @@ export class Task {
     this.#drop()
     this.#life.become('closed')
     this.#abort.abort(new Error('the task is closed'))
-    // It may be opening the store: that is closed only when nobody works on it.
-    await atMost(this.env.clock, STOP_COMMIT_MS, this.#activating)
+    await this.#lettingGo
+    // It may be opening the store: that is closed only when nobody works on it. Nothing else is waited for.
+    await this.#activating
     await this.#storing
     if (running !== undefined && commit && !running.processor.isCommitting)
       await this.#write(running).catch((error: unknown) => {
@@ -283,9 +285,16 @@ export class Task {
     try {
       // Before A1: whoever fences this worker does so later.
       const ownedAtMs = this.env.clock.now()
-      const activation = await activate(this.plan, this.env, abort.signal, this.#storing, this.holder)
+      const activation = await activate(
+        this.plan,
+        this.env,
+        abort.signal,
+        this.#storing,
+        this.holder,
+        this.#changelogEnd,
+      )
       if (!this.#life.isCurrent(number)) {
-        activation.producer.close()
+        await activation.producer.close()
         return
       }
       this.#begin(number, activation, ownedAtMs)
@@ -297,6 +306,7 @@ export class Task {
   /** A4 */
   #begin(number: number, activation: Activation, ownedAtMs: number): void {
     const { env, plan } = this
+    this.#changelogEnd = activation.changelogEnd ?? 0
     const inputs = plan.sources.map((source, i) => new Input(i, source.topic, activation.positions[i] ?? 0))
     const merge = new Merge(inputs, env.options.maxHoldMs, ({ topic, position }) => {
       env.logger.warn(
@@ -520,7 +530,7 @@ export class Task {
         record.group === undefined
           ? inputs.map(({ topic }) => ({ topic, partition: plan.partition, position: record.positions[topic] ?? 0 }))
           : []
-      ends = await activation.producer.commit({ records: collected.records, group: plan.group, positions })
+      ends = await activation.producer.commit({ records: this.#landing(collected), group: plan.group, positions })
     } catch (error) {
       this.#commitFailed(running, collected, error)
       return
@@ -532,6 +542,7 @@ export class Task {
     const changelogEnd = ends[0]
     if (plan.changelog === undefined || changelogEnd === undefined) return
     running.processor.committed()
+    this.#changelogEnd = changelogEnd + MARKER_RECORDS
     // The changelog is the first in `records`, and the commit record its last record: its position is one below the end.
     running.meta = {
       changelogPosition: changelogEnd - 1,
@@ -540,6 +551,12 @@ export class Task {
     }
     running.ownedAtMs = record.atMs
     this.#storeWhenDue(running)
+  }
+
+  /** With where the changelog's records have to land, which are the first: nobody else writes there. */
+  #landing({ records }: Collected): Transaction['records'] {
+    if (this.plan.changelog === undefined) return records
+    return records.map((entry, i) => (i === 0 ? { ...entry, end: this.#changelogEnd } : entry))
   }
 
   // ---- the store ----
@@ -628,6 +645,7 @@ export class Task {
     if (!this.#life.isCurrent(number) || (running === undefined && this.state === 'running')) return
     this.#drop()
     this.#abort.abort(error)
+    if (error instanceof LongerChangelog) this.#changelogEnd = Math.max(this.#changelogEnd, error.end)
     const { logger } = this.env
     if (this.#stopping) return
     if (isPotorooError(error, 'FENCED')) {
@@ -687,7 +705,7 @@ export class Task {
     this.#holdTimer = this.#storeTimer = undefined
     if (running === undefined) return
     for (const input of running.fetchInputs) this.env.fetcher.remove(input)
-    running.activation.producer.close()
+    this.#lettingGo = running.activation.producer.close()
   }
 
   // A method, for the compiler to forget what it knew before an await.

@@ -72,7 +72,7 @@ async function throughBroker(config: Readonly<Record<string, string>>): Promise<
     maxWaitMs: 5_000,
     maxBytes: 10_000_000,
     maxBytesPerPartition: 10_000_000,
-    topics: [{ topic, partitions: [{ partition: 0, position: 0 }] }],
+    topics: [{ topic, partitions: [{ partition: 0, position: 0, leaderEpoch: undefined }] }],
   })
   const [answer] = (await cluster.call('test', leader, fetch)).partitions
   if (answer === undefined) throw new Error('no answer')

@@ -16,6 +16,7 @@ import { Worker } from '../../src/runtime/worker.js'
 import { drawHandOff, groupAtRest, MOST_WORKERS, planBiggerSteps } from './bigger-steps.js'
 import { drawBreadth, type Breadth } from './breadth.js'
 import { checkStore } from './disk-check.js'
+import { LeaderTrouble } from './leader-trouble.js'
 import { planMachines } from './machine-trouble.js'
 import { placesOf, stateOf, type Places, type SubTopologyPlace } from './places.js'
 import { oddTimestamps, plainTimestamps } from './timestamps.js'
@@ -88,6 +89,7 @@ class World {
   /** Of hand-off alone, so that worlds without its bigger steps are what they were before there were any. */
   readonly #handOffs: SeededRandom
   readonly #biggerSteps: boolean
+  readonly #leaderTrouble: LeaderTrouble
 
   constructor(
     readonly seed: number,
@@ -97,6 +99,7 @@ class World {
     const broad = (this.#broad = new SeededRandom(seed ^ 0x2545f491))
     const breadth = (this.#breadth = drawBreadth(broad))
     this.#places = placesOf(breadth.application.definition)
+    this.#leaderTrouble = new LeaderTrouble(seed)
     const climate = drawClimate(random)
     this.#weather = new Weather(random.fork(), climate, {
       crash: (process, why, afterMs) => {
@@ -116,7 +119,7 @@ class World {
       scheduler: this.#scheduler,
       faults: this.#weather,
       random: random.fork(),
-      brokers: random.pick([1, 1, 2]),
+      brokers: this.#leaderTrouble.brokers(random.pick([1, 1, 2])),
       initialRebalanceDelayMs: random.pick([0, 0, 500]),
       ...breadth.transactions,
       onTransactionEnded: ({ transactionalId, epoch, kind }) => {
@@ -356,6 +359,20 @@ class World {
     if (this.#breadth.machines)
       planMachines(this.#hands, this.#broad, { withinMs: TROUBLE_MS, setsClocks: !this.#shortRetention })
     if (!this.#strict) haunt(this.#hands, random, this.#partitions, this.#places.sources, TROUBLE_MS)
+    const { changelogs, sources, sinks } = this.#places
+    const mayBeStale = (topic: string): boolean => !this.#strict || !sources.includes(topic)
+    const all = [...changelogs, ...sources, ...sinks, this.#places.names.deadLetters]
+    this.#leaderTrouble.plan(this.#cluster, this.#scheduler, all, mayBeStale, TROUBLE_MS, {
+      disturb: (own) => {
+        const slot = own.pick(this.#slots)
+        if (own.chance(0.5)) this.#stop(slot)
+        else this.#kill(slot, 'is killed')
+      },
+      said: (what) => {
+        this.#chronicle.leadersMoved = true
+        this.#say(what)
+      },
+    })
     if (!this.#shortRetention) return
     for (let atMs = 0; atMs < TROUBLE_MS; atMs += SHORT_RETENTION_MS / 3)
       this.#scheduler.after(undefined, atMs, () => {
@@ -400,7 +417,7 @@ class World {
       const of = { topic: this.#places.names.changelog(task.slice(0, at)), partition: Number(task.slice(at + 1)) }
       if (meta === undefined || this.#cluster.isCommitted(of, meta.changelogPosition)) return
       // Compaction may have taken it away since.
-      if (this.#compacted && meta.changelogPosition < this.#cluster.partition(of).lastStableOffset) return
+      if (this.#compacted && meta.changelogPosition < this.#cluster.partition(of).decidedBelow) return
       this.#problems.push(
         `${name}: the store of ${task} is at ${String(meta.changelogPosition)}, which is not committed`,
       )
@@ -519,18 +536,17 @@ class World {
     const { names, changelogs, sources, sinks } = this.#places
     if (changelogs.some((name) => this.#cluster.describeTopic(name) === undefined)) return 'there is no changelog yet'
     for (const topic of [...sources, ...sinks, names.deadLetters, ...changelogs]) {
-      const undecided = this.#partitionsOf(topic).find((one) => one.lastStableOffset < one.highWatermark)
+      const undecided = this.#partitionsOf(topic).find((one) => one.lastStableOffset < one.logEnd)
       if (undecided !== undefined) return `a transaction is open on ${topic}-${String(undecided.partition)}`
     }
     for (const { place, partition } of this.#tasks()) {
       const view = this.#changelogOf(place, partition)
       view?.update()
       for (const topic of place.sources) {
-        const { highWatermark } = this.#cluster.partition({ topic, partition })
+        const { logEnd } = this.#cluster.partition({ topic, partition })
         const inGroup = this.#cluster.committed(names.group, { topic, partition })
         const position = (view === undefined ? inGroup : view.commit?.positions[topic]) ?? 0
-        if (position < highWatermark)
-          return `${topic}-${String(partition)} is at ${String(position)} of ${String(highWatermark)}`
+        if (position < logEnd) return `${topic}-${String(partition)} is at ${String(position)} of ${String(logEnd)}`
         const offset = inGroup ?? position
         if (offset !== position)
           return `${topic}-${String(partition)} is at ${String(position)}, but the group has ${String(offset)}`

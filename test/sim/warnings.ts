@@ -20,6 +20,7 @@ export class Chronicle {
   readonly #openUpstream = new Set<string>()
   readonly #resets = new Set<string>()
   brokerWentDown = false
+  leadersMoved = false
   clocksWereSet = false
   workerDied = false
 
@@ -53,7 +54,7 @@ export class Chronicle {
   }
 
   explainsFailedRequest({ process }: Line): boolean {
-    return this.brokerWentDown || this.#troubled.has(process) || this.#held.has(process)
+    return this.brokerWentDown || this.leadersMoved || this.#troubled.has(process) || this.#held.has(process)
   }
   /** Between workers it is either one's trouble. */
   get explainsFailedCopy(): boolean {

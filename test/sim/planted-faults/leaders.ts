@@ -1,4 +1,83 @@
 /** Leaders that move, answers of stale ones, high watermarks that lag, logs that are truncated. */
 import type { PlantedFault } from './planted-fault.js'
 
-export const leadersFaults: readonly PlantedFault[] = []
+const landing = 'src/core/landing.ts'
+const activation = 'src/runtime/activation.ts'
+const fetcher = 'src/memory/fetcher.ts'
+const isOther = 'this.due !== undefined && offset !== this.due'
+
+export const leadersFaults: readonly PlantedFault[] = [
+  {
+    what: "C2: the changelog's end is believed as it was listed, wherever records land",
+    plants: [
+      { file: landing, find: isOther, replace: 'false' },
+      // Nor is it noticed by the group's offsets.
+      { file: activation, find: 'if (astray.length === 0) return', replace: 'return' },
+    ],
+  },
+  {
+    what: 'A3: a changelog that was listed short is taken for a group that was reset',
+    plants: [{ file: activation, find: 'if (astray.length === 0) return', replace: 'return' }],
+  },
+  {
+    what: "A2: a good store is set aside, as one answer said that the changelog's end is below it",
+    plants: [
+      {
+        file: 'src/runtime/task-store.ts',
+        find: 'if (meta !== undefined && meta.changelogPosition >= end)',
+        replace: 'if (meta === undefined && end < 0)',
+      },
+    ],
+  },
+  {
+    what: 'order: a source counts as drained by a high watermark that lags behind an election',
+    plants: [
+      {
+        file: 'src/core/input.ts',
+        find: 'fetched.mayLag === true ? -1 : fetched.asked',
+        replace: 'false ? -1 : fetched.asked',
+      },
+    ],
+  },
+  {
+    what: 'order: a leader that has not caught up counts as one that has, once it was asked',
+    plants: [
+      {
+        file: fetcher,
+        find: "if (!this.cluster.served(broker, input, epoch).knowsItsEnd) throw new BrokerError('OFFSET_NOT_AVAILABLE', subject)",
+        replace: 'this.cluster.served(broker, input, epoch)',
+      },
+    ],
+  },
+  {
+    what: 'order: fetches do not say which election they know of, and so miss one that the same broker won',
+    plants: [
+      {
+        file: fetcher,
+        find: 'return this.cluster.served(broker, entry.input, epoch)',
+        replace: 'return this.cluster.served(broker, entry.input, epoch - epoch - 1)',
+      },
+    ],
+  },
+  {
+    what: 'fetch: a position behind the end of a leader that was replaced is taken for lost records at once',
+    plants: [
+      {
+        file: fetcher,
+        find: 'if (this.#clock.monotonic() - entry.beyondSinceMs >= BEYOND_FOR_MS) {',
+        replace: 'if (this.#clock.monotonic() - entry.beyondSinceMs >= 0 * BEYOND_FOR_MS) {',
+      },
+    ],
+  },
+  {
+    what: 'Kafka: a client takes the word of brokers that tell of an election before the last one that it knows',
+    plants: [
+      {
+        file: 'src/memory/leader-cache.ts',
+        find: 'if (told.epoch < (this.#newest.get(id) ?? 0))',
+        replace: 'if (told.epoch < 0)',
+      },
+      { file: landing, find: isOther, replace: 'false' },
+    ],
+  },
+]

@@ -6,7 +6,7 @@ const activation = 'src/runtime/activation.ts'
 const reader = 'src/runtime/changelog-reader.ts'
 
 const commitCall =
-  'ends = await activation.producer.commit({ records: collected.records, group: plan.group, positions })'
+  'ends = await activation.producer.commit({ records: this.#landing(collected), group: plan.group, positions })'
 const fence = '  const producer = await log.producer(plan.transactionalId, signal)\n'
 
 const begin = '  try {\n    signal.throwIfAborted()\n    // A2\n'
@@ -28,7 +28,7 @@ export const protocolFaults: readonly PlantedFault[] = [
         find: '    // A3\n',
         replace: '    producer = await log.producer(plan.transactionalId, signal)\n    // A3\n',
       },
-      { file: activation, find: '    producer.close()\n', replace: '    producer?.close()\n' },
+      { file: activation, find: '    await producer.close()\n', replace: '    await producer?.close()\n' },
     ],
   },
   {
@@ -43,9 +43,9 @@ export const protocolFaults: readonly PlantedFault[] = [
       },
       {
         file: activation,
-        find: 'const { positions, known } = await inputPositions(plan, env, restored?.commit, await group)',
+        find: 'const { positions, known } = await inputPositions(plan, env, restored?.commit, offsets, signal)',
         replace:
-          'const { positions: late, known } = await inputPositions(plan, env, restored?.commit, await group)\n' +
+          'const { positions: late, known } = await inputPositions(plan, env, restored?.commit, offsets, signal)\n' +
           '    const positions = late.map((position, i) => early[i] ?? position)',
       },
     ],
@@ -81,7 +81,7 @@ export const protocolFaults: readonly PlantedFault[] = [
       },
       { file: activation, find: begin, replace: '  let producer\n  try {\n    // A2\n' },
       { file: activation, find: '    // A3\n', replace: '    // A3\n    producer = await fencing\n' },
-      { file: activation, find: '    producer.close()\n', replace: '    producer?.close()\n' },
+      { file: activation, find: '    await producer.close()\n', replace: '    await producer?.close()\n' },
       {
         file: reader,
         find: 'if (this.#end !== undefined && this.#position >= this.#end) this.#finish()\n    else',
@@ -125,8 +125,8 @@ export const protocolFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: activation,
-        find: 'await inputPositions(plan, env, restored?.commit, await group)',
-        replace: 'await inputPositions(plan, env, undefined, await group)',
+        find: 'await inputPositions(plan, env, restored?.commit, offsets, signal)',
+        replace: 'await inputPositions(plan, env, undefined, offsets, signal)',
       },
     ],
   },
@@ -153,8 +153,8 @@ export const protocolFaults: readonly PlantedFault[] = [
       // The changelog's commit record is written by then: its positions are not to be taken.
       {
         file: activation,
-        find: 'await inputPositions(plan, env, restored?.commit, await group)',
-        replace: 'await inputPositions(plan, env, undefined, await group)',
+        find: 'await inputPositions(plan, env, restored?.commit, offsets, signal)',
+        replace: 'await inputPositions(plan, env, undefined, offsets, signal)',
       },
     ],
   },
@@ -292,8 +292,8 @@ export const protocolFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/core/input.ts',
-        find: 'this.#drainedAsked = this.#hasMore ? -1 : fetched.asked',
-        replace: 'this.#drainedAsked = this.#hasMore ? -1 : fetched.arrived - 1',
+        find: 'fetched.mayLag === true ? -1 : fetched.asked',
+        replace: 'fetched.mayLag === true ? -1 : fetched.arrived - 1',
       },
     ],
   },
@@ -302,8 +302,8 @@ export const protocolFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/core/input.ts',
-        find: 'this.#drainedAsked = this.#hasMore ? -1 : fetched.asked',
-        replace: 'this.#drainedAsked = this.#hasMore ? -1 : fetched.arrived',
+        find: 'fetched.mayLag === true ? -1 : fetched.asked',
+        replace: 'fetched.mayLag === true ? -1 : fetched.arrived',
       },
     ],
   },
@@ -326,7 +326,7 @@ export const protocolFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/memory/producer.ts',
-        find: "this.#retries(['CONCURRENT_TRANSACTIONS', 'COORDINATOR_LOAD_IN_PROGRESS'])",
+        find: "this.#retries(['CONCURRENT_TRANSACTIONS', 'COORDINATOR_LOAD_IN_PROGRESS', 'NOT_COORDINATOR'])",
         replace: "this.#retries(['CONCURRENT_TRANSACTIONS', 'COORDINATOR_LOAD_IN_PROGRESS', 'CONNECTION_LOST'])",
       },
     ],

@@ -74,11 +74,11 @@ test('TxnOffsetCommit, version 5', async () => {
     {
       topic: 'left',
       partitions: [
-        { partition: 0, offset: Number.MAX_SAFE_INTEGER },
-        { partition: 258, offset: 0 },
+        { partition: 0, offset: Number.MAX_SAFE_INTEGER, metadata: '' },
+        { partition: 258, offset: 0, metadata: '' },
       ],
     },
-    { topic: 'right', partitions: [{ partition: 7, offset: 1 }] },
+    { topic: 'right', partitions: [{ partition: 7, offset: 1, metadata: '' }] },
   ])({})
   expect(await encoded(request)).toBe(NO_TAGS + hexOf('TxnOffsetCommit request'))
   expect(request).toMatchObject({ apiKey: 28, apiVersion: 5, transactionVersion: 2 })

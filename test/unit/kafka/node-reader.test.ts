@@ -1,5 +1,6 @@
 /** What the partitions of one answer share: its memory. */
 import { expect, it, vi } from 'vitest'
+import { ElectionProof } from '../../../src/core/election-proof.js'
 import { RecordWriter } from '../../../src/core/records.js'
 import { Backoff } from '../../../src/kafka/backoff.js'
 import type { Cluster } from '../../../src/kafka/cluster.js'
@@ -43,6 +44,7 @@ async function answered(partitions: readonly PartitionAnswer[], removed: readonl
       },
     },
     call: async () => Promise.resolve(answer),
+    epochOf: () => undefined,
   } as unknown as Cluster
   const host = {
     cluster,
@@ -54,6 +56,8 @@ async function answered(partitions: readonly PartitionAnswer[], removed: readonl
     answered: () => undefined,
     refused: () => undefined,
     unreadable: ({ input }: Place) => unreadable.push(input.partition),
+    elected: () => undefined,
+    unproven: () => undefined,
   }
   const reader = new NodeReader(host, 0)
   for (const { partition } of partitions) {
@@ -75,6 +79,9 @@ async function answered(partitions: readonly PartitionAnswer[], removed: readonl
       unknownSince: undefined,
       flying: 0,
       rested: false,
+      leaderEpoch: undefined,
+      beyondSince: undefined,
+      proof: new ElectionProof(),
       removed: removed.includes(partition),
       failing: undefined,
     })

@@ -6,8 +6,10 @@ import { fetchRequest } from '../../../src/kafka/fetch-request.js'
 import { exchangeOf } from '../../../src/kafka/kafkajs.js'
 import { offsetFetch } from '../../../src/kafka/offset-fetch-request.js'
 import { produceRequest } from '../../../src/kafka/produce-request.js'
-import { byTopic, metadata } from '../../../src/kafka/requests.js'
-import { WireReader, WireWriter } from '../../../src/kafka/wire.js'
+import { LATEST, listOffsets } from '../../../src/kafka/list-offsets-request.js'
+import { metadata, type MetadataAnswer } from '../../../src/kafka/metadata-request.js'
+import { byTopic } from '../../../src/kafka/requests.js'
+import { NO_UUID, WireReader, WireWriter } from '../../../src/kafka/wire.js'
 
 const require = createRequire(import.meta.url)
 interface KafkajsRequest {
@@ -26,7 +28,8 @@ const topics = <T>(partition: fc.Arbitrary<T>) =>
   fc.array(fc.record({ topic: name, partitions: fc.array(partition, { maxLength: 40 }) }), { maxLength: 5 })
 
 test('Fetch, byte for byte', async () => {
-  const partition = fc.record({ partition: fc.nat(), position: offset })
+  const leaderEpoch = fc.option(fc.nat(), { nil: undefined })
+  const partition = fc.record({ partition: fc.nat(), position: offset, leaderEpoch })
   await fc.assert(
     fc.asyncProperty(topics(partition), fc.nat(), fc.nat(), fc.nat(), async (asked, maxWaitMs, maxBytes, most) => {
       const ours = fetchRequest({ maxWaitMs, maxBytes, maxBytesPerPartition: most, topics: asked })({})
@@ -38,8 +41,9 @@ test('Fetch, byte for byte', async () => {
         isolationLevel: 1,
         topics: asked.map(({ topic, partitions }) => ({
           topic,
-          partitions: partitions.map(({ partition: number, position }) => ({
+          partitions: partitions.map(({ partition: number, position, leaderEpoch: epoch = -1 }) => ({
             partition: number,
+            currentLeaderEpoch: epoch,
             fetchOffset: position,
             maxBytes: most,
           })),
@@ -147,7 +151,7 @@ test("OffsetFetch's answer, with tagged fields that are not known here", async (
         .int64(partition === 0 ? 2 ** 45 + 1 : -1)
         .int32(-1)
       writer
-        .unsignedVarint(0)
+        .compactString(partition === 0 ? 'potoroo' : null)
         .int16(partition === 0 ? 0 : 88)
         .unsignedVarint(0)
     })
@@ -157,10 +161,74 @@ test("OffsetFetch's answer, with tagged fields that are not known here", async (
   expect(await offsetFetch('g', [])({}).decode(payload)).toEqual({
     errorCode: 0,
     partitions: [
-      { topic: 'tp', partition: 0, offset: 2 ** 45 + 1, errorCode: 0 },
-      { topic: 'tp', partition: 1, offset: -1, errorCode: 88 },
+      { topic: 'tp', partition: 0, offset: 2 ** 45 + 1, metadata: 'potoroo', errorCode: 0 },
+      { topic: 'tp', partition: 1, offset: -1, metadata: '', errorCode: 88 },
     ],
   })
+})
+
+test('ListOffsets of version 5, byte for byte but for the epoch, and the older one where a broker takes no other', async () => {
+  const asked = topics(fc.record({ partition: fc.nat(), leaderEpoch: fc.option(fc.nat(), { nil: undefined }) }))
+  await fc.assert(
+    fc.asyncProperty(asked, async (some) => {
+      const ours = await joined(listOffsets(some, LATEST)({ 2: { minVersion: 1, maxVersion: 11 } }))
+      const theirs = await kafkajs('listOffsets/v3/request')({
+        replicaId: -1,
+        isolationLevel: 0,
+        topics: some.map(({ topic, partitions }) => ({
+          topic,
+          partitions: partitions.map(({ partition }) => ({ partition, timestamp: -1 })),
+        })),
+      }).encode()
+      // Each partition has an epoch more, between its number and the time.
+      const epochs = some.flatMap(({ partitions }) => partitions.map(({ leaderEpoch = -1 }) => leaderEpoch))
+      expect(ours.length).toBe(theirs.buffer.length + 4 * epochs.length)
+      const reader = new WireReader(ours)
+      reader.int32()
+      reader.int8()
+      const read = reader.array(() => {
+        const topic = reader.string()
+        const partitions = reader.array(() => ({
+          partition: reader.int32(),
+          epoch: reader.int32(),
+          at: reader.int64(),
+        }))
+        return { topic, partitions }
+      })
+      expect(read).toEqual(
+        some.map(({ topic, partitions }) => ({
+          topic,
+          partitions: partitions.map(({ partition, leaderEpoch = -1 }) => ({ partition, epoch: leaderEpoch, at: -1 })),
+        })),
+      )
+      const older = listOffsets(some, LATEST)({ 2: { minVersion: 0, maxVersion: 4 } })
+      expect([older.apiVersion, (await joined(older)).equals(theirs.buffer)]).toEqual([3, true])
+    }),
+  )
+})
+
+test("ListOffsets' answer: each partition with its own error, in both versions", async () => {
+  const answer = (version: 3 | 5): Buffer => {
+    const writer = new WireWriter().int32(0).array(['tp'], (topic) => {
+      writer.string(topic).array([0, 78], (errorCode) => {
+        writer
+          .int32(errorCode + 1)
+          .int16(errorCode)
+          .int64(-1)
+          .int64(errorCode === 0 ? 2 ** 45 : -1)
+        if (version === 5) writer.int32(9)
+      })
+    })
+    return Buffer.concat(writer.parts())
+  }
+  const due = [
+    { topic: 'tp', partition: 1, errorCode: 0, offset: 2 ** 45 },
+    { topic: 'tp', partition: 79, errorCode: 78, offset: -1 },
+  ]
+  for (const version of [3, 5] as const) {
+    const request = listOffsets([], LATEST)({ 2: { minVersion: 0, maxVersion: version } })
+    expect(await request.decode(answer(version))).toMatchObject(due)
+  }
 })
 
 test('an answer that is cut is an error, not a wrong figure', () => {
@@ -183,11 +251,107 @@ test('a tagged field that is longer than it says is an error, and one that is sh
   expect([reader.int8(), reader.int32()]).toEqual([5, 6])
 })
 
-test('metadata of no topic is not metadata of all topics', async () => {
-  const versions = { 3: { minVersion: 0, maxVersion: 13 } }
-  expect(await joined(metadata([])(versions))).toEqual(Buffer.from([0, 0, 0, 0, 0]))
-  const theirs = await exchangeOf('Metadata', { topics: [] }, versions).request.encode()
+test('metadata of no topic is not metadata of all topics, in any version', async () => {
+  for (const maxVersion of [6, 7, 11, 13]) {
+    const versions = { 3: { minVersion: 0, maxVersion } }
+    const [none, some] = await Promise.all([joined(metadata([])(versions)), joined(metadata(['t'])(versions))])
+    // An array of no topics: its length is 0, or 1 where lengths are one more than they are (0 would be null: all topics).
+    const length = maxVersion < 9 ? none.readInt32BE(0) : none.readUInt8(1) - 1
+    expect([maxVersion, length]).toEqual([maxVersion, 0])
+    expect(some.length).toBeGreaterThan(none.length)
+  }
+  const theirs = await exchangeOf('Metadata', { topics: [] }, { 3: { minVersion: 0, maxVersion: 6 } }).request.encode()
   expect(theirs.buffer.readInt32BE(0)).toBe(-1)
+})
+
+test.each([
+  [13, 12],
+  [12, 12],
+  [11, 10],
+  [9, 7],
+  [7, 7],
+  [6, 6],
+])('Metadata to a broker that takes version %i is of version %i', (maxVersion, sent) => {
+  expect(metadata(['t'])({ 3: { minVersion: 0, maxVersion } }).apiVersion).toBe(sent)
+})
+
+test('Metadata of version 7, byte for byte but for what kafkajs has not', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(name, { minLength: 1, maxLength: 5 }), async (names) => {
+      const ours = metadata(names)({ 3: { minVersion: 0, maxVersion: 7 } })
+      const theirs = await kafkajs('metadata/v6/request')({ topics: names, allowAutoTopicCreation: false }).encode()
+      expect((await joined(ours)).equals(theirs.buffer)).toBe(true)
+    }),
+  )
+})
+
+test.each([7, 10, 12])("Metadata's answer of version %i: leaders, epochs, ids", async (version) => {
+  const isFlexible = version > 7
+  const broker = fc.record({ nodeId: fc.nat(), host: name, port: fc.nat() })
+  const partition = fc.record({
+    partitionErrorCode: fc.integer({ min: -1, max: 120 }),
+    partitionId: fc.nat(),
+    leader: fc.integer({ min: -1 }),
+    leaderEpoch: fc.option(fc.nat(), { nil: undefined }),
+  })
+  const id = fc.option(
+    fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('base64url')),
+    { nil: undefined },
+  )
+  const topic = fc.record({
+    topicErrorCode: fc.integer({ min: -1, max: 120 }),
+    topic: name,
+    topicId: isFlexible ? id : fc.constant(undefined),
+    partitionMetadata: fc.array(partition, { maxLength: 20 }),
+  })
+  const answer = fc.record({
+    brokers: fc.array(broker, { maxLength: 5 }),
+    controllerId: fc.nat(),
+    topicMetadata: fc.array(topic, { maxLength: 5 }),
+  })
+  const encode = ({ brokers, controllerId, topicMetadata }: MetadataAnswer): Buffer => {
+    const writer = new WireWriter()
+    const array = <T>(items: readonly T[], write: (item: T) => void): void => {
+      if (isFlexible) writer.compactArray(items, write)
+      else writer.array(items, write)
+    }
+    const text = (value: string | null): WireWriter => (isFlexible ? writer.compactString(value) : writer.string(value))
+    // A tagged field of a later day, which is passed over.
+    const tags = (): void => {
+      if (isFlexible) writer.unsignedVarint(1).unsignedVarint(9).unsignedVarint(2).int16(7)
+    }
+    tags()
+    writer.int32(0)
+    array(brokers, ({ nodeId, host, port }) => {
+      writer.int32(nodeId)
+      text(host).int32(port)
+      text(null)
+      tags()
+    })
+    text('cluster').int32(controllerId)
+    array(topicMetadata, ({ topicErrorCode, topic: named, topicId, partitionMetadata }) => {
+      writer.int16(topicErrorCode)
+      text(named)
+      if (isFlexible) writer.uuid(topicId ?? NO_UUID)
+      writer.int8(0)
+      array(partitionMetadata, ({ partitionErrorCode, partitionId, leader, leaderEpoch = -1 }) => {
+        writer.int16(partitionErrorCode).int32(partitionId).int32(leader).int32(leaderEpoch)
+        for (const nodes of [[1, 2, 3], [1], []]) array(nodes, (node) => writer.int32(node))
+        tags()
+      })
+      if (isFlexible) writer.int32(0)
+      tags()
+    })
+    if (version === 10) writer.int32(0)
+    tags()
+    return Buffer.concat(writer.parts())
+  }
+  await fc.assert(
+    fc.asyncProperty(answer, async (given) => {
+      const request = metadata([])({ 3: { minVersion: 0, maxVersion: version } })
+      expect(await request.decode(encode(given))).toEqual(given)
+    }),
+  )
 })
 
 test('a request that the broker does not take in any version known here is an error', () => {

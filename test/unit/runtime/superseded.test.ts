@@ -78,9 +78,14 @@ async function activation(
   const stores = new MemoryDisk().open({ process })
   const peers = new MemoryPeerNetwork(scheduler).peers({ process })
   const env = { log: asked, stores, peers, clock: process.clock, random: new SeededRandom(1), logger }
-  const outcome = activate(plan, { ...env, fetcher: log.fetcher() }, new AbortController().signal, Promise.resolve(), {
-    store: undefined,
-  })
+  const outcome = activate(
+    plan,
+    { ...env, fetcher: log.fetcher() },
+    new AbortController().signal,
+    Promise.resolve(),
+    { store: undefined },
+    0,
+  )
   return { positions: await scheduler.run(outcome.then(({ positions }) => positions)), warnings }
 }
 interface Owner {

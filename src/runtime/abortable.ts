@@ -1,0 +1,15 @@
+/** Waiting that ends when nobody needs what is waited for any more. */
+
+/** As the work, but rejects with the signal's reason as soon as it is aborted. The work goes on, to no effect. */
+export function abortable<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => {
+      reject(signal.reason instanceof Error ? signal.reason : new Error('it was called off'))
+    }
+    if (signal.aborted) giveUp()
+    else signal.addEventListener('abort', giveUp, { once: true })
+    work.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', giveUp)
+    })
+  })
+}
