@@ -70,6 +70,7 @@ async function activation(
       if (first === 'offsets') await later()
       return log.listOffsets(partitions, which)
     },
+    committedInTransaction: (group, partitions) => log.committedInTransaction(group, partitions),
     committedPositions: async (group, partitions) => {
       if (first === 'end') await later()
       return log.committedPositions(group, partitions)
