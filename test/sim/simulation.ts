@@ -108,8 +108,8 @@ class World {
       said: (what) => {
         this.#say(what)
       },
-      requestWentWrong: (process) => {
-        this.#chronicle.requestWentWrong(process)
+      sent: (request, wrong) => {
+        this.#chronicle.sent(request, wrong)
       },
       writeFailed: (process) => {
         this.#chronicle.writeFailed(process)
@@ -191,6 +191,7 @@ class World {
     }
     this.#warnings = new Warnings({
       chronicle: this.#chronicle,
+      application: this.#breadth.application.definition.name,
       strict: this.#strict,
       shortRetention: this.#shortRetention,
       mayBeAwayMs: () => {
@@ -323,6 +324,7 @@ class World {
         const transactionalId = this.#places.names.transactionalId(this.#anySubTopology().name, partition)
         this.#say(() => `somebody else fences ${transactionalId}`)
         try {
+          this.#chronicle.activated('somebody else', transactionalId)
           this.#cluster.transactions.init(transactionalId, 10_000)
         } catch (error) {
           this.#say(() => messageOf(error))

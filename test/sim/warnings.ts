@@ -2,12 +2,16 @@
  * Warnings are to be believed: each one that a worker logs is held against what was done to the world. One that says what
  * nobody did is a finding, and so is one that is not in the table.
  */
+import { groupRequests } from './weather.js'
+import type { RequestInfo } from '../../src/memory/faults.js'
 import type { StoreMeta } from '../../src/ports/store.js'
 
 /** What was done to a world so far. */
 export class Chronicle {
   /** Of processes whose requests were lost, late, refused or not answered. */
   readonly #troubled = new Set<string>()
+  readonly #troubledInGroup = new Set<string>()
+  readonly #activators = new Map<string, Set<string>>()
   /** Of processes that were paused, or did not reach their group. */
   readonly #held = new Set<string>()
   readonly #stopped = new Set<string>()
@@ -24,8 +28,17 @@ export class Chronicle {
   clocksWereSet = false
   workerDied = false
 
-  requestWentWrong(process: string): void {
+  sent({ process, api, subject }: RequestInfo, wrong: boolean): void {
+    if (api === 'initProducerId') this.activated(process, subject)
+    if (!wrong) return
     this.#troubled.add(process)
+    if (groupRequests.has(api)) this.#troubledInGroup.add(process)
+  }
+  /** Somebody has begun an activation of that transactional id. */
+  activated(process: string, transactionalId: string): void {
+    const those = this.#activators.get(transactionalId)
+    if (those === undefined) this.#activators.set(transactionalId, new Set([process]))
+    else those.add(process)
   }
   wasHeld(process: string): void {
     this.#held.add(process)
@@ -63,6 +76,15 @@ export class Chronicle {
   explainsFailedWrite({ process }: Line): boolean {
     return this.#failedWrites.has(process)
   }
+  explainsForgotten({ process }: Line): boolean {
+    return this.brokerWentDown || this.#held.has(process) || this.#troubledInGroup.has(process)
+  }
+  explainsFencing(line: Line, application: string): boolean {
+    const task = text(line.fields.task)
+    const at = task.lastIndexOf('_')
+    const those = this.#activators.get(`${application}-${task.slice(0, at)}-${task.slice(at + 1)}`) ?? new Set()
+    return those.size > 1 || !those.has(line.process) || this.explainsFailedRequest(line)
+  }
   explainsHandOver({ process }: Line): boolean {
     return this.#stopped.has(process)
   }
@@ -94,6 +116,7 @@ export interface Line {
 /** What is so all along. */
 export interface WarningsPlan {
   readonly chronicle: Chronicle
+  readonly application: string
   /** Sources are waited for as long as it takes. */
   readonly strict: boolean
   /** Stores may be away from their changelog's end for so long, ms, as that is set up now. */
@@ -124,6 +147,15 @@ const reasons: readonly Rule[] = [
   [/longer than half of delete\.retention\.ms|too long for delete\.retention\.ms/, byAge],
 ]
 
+/** While its changelog was read, the clock was set far ahead, or the reader was away for long. */
+const isTooOld: Cause = (line, plan) =>
+  / too long for delete\.retention\.ms /.test(text(line.fields.error)) && byAge(line, plan)
+const startsAgain: Cause = (line, plan) => {
+  const { code } = line.fields
+  if (code === 'STORE_DAMAGED') return isTooOld(line, plan)
+  return (code === 'TRANSACTION_FAILED' || code === 'REQUEST_FAILED') && byRequests(line, plan)
+}
+
 const rules: readonly Rule[] = [
   [
     /^a record went to the dead letters$/,
@@ -136,13 +168,10 @@ const rules: readonly Rule[] = [
     (line, { chronicle }) => chronicle.explainsReset(line),
   ],
   [/^the store is set aside/, (line, plan) => isExplained(reasons, text(line.fields.why), line, plan)],
-  [
-    /^the task starts again from its last commit$/,
-    (line, plan) => ['TRANSACTION_FAILED', 'REQUEST_FAILED'].includes(text(line.fields.code)) && byRequests(line, plan),
-  ],
+  [/^the task starts again from its last commit$/, startsAgain],
   [/^the group cannot be reached/, byRequests],
   [/^could not leave the group/, byRequests],
-  [/^a standby starts again$/, byRequests],
+  [/^a standby starts again$/, (line, plan) => byRequests(line, plan) || isTooOld(line, plan)],
   [/^no snapshot: /, (_, { chronicle }) => chronicle.explainsFailedCopy],
   [/^not everything was handed over in time/, (line, { chronicle }) => chronicle.explainsHandOver(line)],
   [
@@ -161,6 +190,8 @@ export class Warnings {
   readonly #awayMs = new Map<string, number>()
   /** Processes and tasks that were told why there is no copy of the owner's store. */
   readonly #withoutCopy = new Set<string>()
+  /** Those whose store began with a copy of the owner's. */
+  readonly #usesCopy = new Set<string>()
   snapshotsTaken = 0
   snapshotsDiscarded = 0
 
@@ -179,8 +210,16 @@ export class Warnings {
     const of = `${process} ${text(fields.task)}`
     const problem = (what: string): string[] => [`${what}: ${process} ${level}: ${message} ${JSON.stringify(fields)}`]
     switch (message) {
+      case 'fenced: another activation of this task began':
+        return plan.chronicle.explainsFencing(line, plan.application) ? [] : problem('nobody fenced it')
+      case 'the group has forgotten this worker: joining as a new member':
+        return plan.chronicle.explainsForgotten(line) ? [] : problem('the group had no reason to')
+      case 'task was handed over':
+        if (fields.snapshotBytes !== 0 && !this.#usesCopy.has(of)) return problem('no copy was used')
+        return []
       case 'took a snapshot of the store':
         this.snapshotsTaken++
+        this.#usesCopy.add(of)
         return []
       case 'the owner has no snapshot to give: the changelog is read':
       case 'no snapshot: the changelog is read instead':
@@ -202,6 +241,7 @@ export class Warnings {
     if (level === 'debug' || level === 'info') return []
     if (message.startsWith('the store is set aside') && fields.snapshotBytes !== undefined) {
       this.snapshotsDiscarded++
+      this.#usesCopy.delete(of)
       this.#withoutCopy.add(of)
     }
     return isExplained(rules, message, line, plan) ? [] : problem('a warning of what nobody did')

@@ -53,14 +53,14 @@ const endFaults = [...requestFaults, 'cut', 'cut', 'cut', 'cut'] as const
 /** So late that somebody may have given up on it. */
 const LATE_MS = 1_000
 
-const groupRequests: ReadonlySet<Api> = new Set<Api>(['joinGroup', 'syncGroup', 'heartbeat', 'leaveGroup'])
+export const groupRequests: ReadonlySet<Api> = new Set<Api>(['joinGroup', 'syncGroup', 'heartbeat', 'leaveGroup'])
 
 export interface WeatherEvents {
   /** That process dies, after so many ms; 0: now. */
   crash(process: string, why: string, afterMs: number): void
   said(what: () => string): void
-  /** A request of that process is lost, refused, late or not answered. */
-  requestWentWrong(process: string): void
+  /** A request is on its way. `wrong`: it is lost, refused, late or not answered. */
+  sent(request: RequestInfo, wrong: boolean): void
   writeFailed(process: string): void
 }
 
@@ -78,8 +78,7 @@ export class Weather implements Faults {
 
   request(request: RequestInfo): Fate {
     const fate = this.#fate(request)
-    if (fate.fault !== undefined || fate.toBrokerMs + fate.toClientMs > LATE_MS)
-      this.events.requestWentWrong(request.process)
+    this.events.sent(request, fate.fault !== undefined || fate.toBrokerMs + fate.toClientMs > LATE_MS)
     this.events.said(
       () =>
         `${request.process} → ${String(request.broker)} ${request.api} ${request.subject} ` +
