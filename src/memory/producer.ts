@@ -95,9 +95,9 @@ export class MemoryProducer implements TransactionalProducer {
   async close(): Promise<void> {
     this.#failure ??= new PotorooError('TRANSACTION_FAILED', `${this.options.transactionalId} was let go`)
     const { clock } = this.options
-    await Promise.race([this.#commits, sleep(clock, ABORT_MS)])
+    const hasEnded = await Promise.race([this.#commits.then(() => true), sleep(clock, ABORT_MS).then(() => false)])
     // A Produce under way still would begin a transaction that nobody ends: brokers before 3.6 do not refuse it.
-    if (!this.#isOpen || this.#lostAnswer || this.#isAborting) return
+    if (!hasEnded || !this.#isOpen || this.#lostAnswer || this.#isAborting) return
     this.#isAborting = true
     const { cluster, connections, identity, transactionalId, requestTimeoutMs } = this.options
     const broker = cluster.coordinator
@@ -153,11 +153,12 @@ export class MemoryProducer implements TransactionalProducer {
       if (this.#failure !== undefined) throw this.#failure
       const broker = leaders.of(to).leader
       const target = { broker, api: 'produce', subject, timeoutMs: requestTimeoutMs } as const
-      const offset = await retrying(this.#retries(['NOT_ENOUGH_REPLICAS']), () =>
-        cluster.network.send<number>(connections, target, (reply) => {
+      const offset = await retrying(this.#retries(['NOT_ENOUGH_REPLICAS']), () => {
+        if (this.#failure !== undefined) throw this.#failure
+        return cluster.network.send<number>(connections, target, (reply) => {
           cluster.produceAt(broker, identity, to, chunk, reply)
-        }),
-      ).catch((error: unknown) => {
+        })
+      }).catch((error: unknown) => {
         leaders.noteFailure(to, error)
         throw error
       })
