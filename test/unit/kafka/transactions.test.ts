@@ -73,7 +73,8 @@ class FakeCluster {
     this.forgotten.push(topic)
   }
   async call(_: string, node: number, request: Request<unknown>): Promise<unknown> {
-    const { apiName, apiVersion, encode } = request(versions)
+    const prepared = request(versions)
+    const { apiName, apiVersion } = prepared
     if (apiName === 'Produce') this.producing()
     this.events.push(`>${apiName} ${String(node)}`)
     for (let i = 0; i < 5; i += 1) await Promise.resolve()
@@ -81,7 +82,7 @@ class FakeCluster {
     if (apiName === this.losing) throw new LinkError('the connection broke')
     this.events.push(`<${apiName} ${String(node)}`)
     // The last byte but for the end of tagged fields, which only version 2 has.
-    if (apiName === 'EndTxn') this.ends.push(Buffer.concat(await encode()).at(apiVersion < 5 ? -1 : -2) === 1)
+    if (apiName === 'EndTxn') this.ends.push(Buffer.concat(await prepared.encode()).at(apiVersion < 5 ? -1 : -2) === 1)
     if (apiName === 'InitProducerId' && this.ending-- > 0) return { errorCode: 51 }
     const partitions = [...this.leaders].filter(([, leader]) => leader === node).map(([partition]) => partition)
     switch (apiName) {
