@@ -45,14 +45,4 @@ export const leadersFaults: readonly PlantedFault[] = [
       },
     ],
   },
-  {
-    what: 'fetch: a position behind the end of a leader that was replaced is taken for lost records at once',
-    plants: [
-      {
-        file: fetcher,
-        find: 'if (this.#clock.monotonic() - entry.beyondSinceMs >= BEYOND_FOR_MS) {',
-        replace: 'if (this.#clock.monotonic() - entry.beyondSinceMs >= 0 * BEYOND_FOR_MS) {',
-      },
-    ],
-  },
 ]
