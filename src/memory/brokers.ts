@@ -58,6 +58,7 @@ export class Brokers {
   /** From when on the coordinators have loaded what the ones before left, on the scheduler's clock. */
   #coordinatesFromMs = 0
   #groupsAreUp = true
+  readonly #keptEnds = new Map<string, { readonly end: number; readonly untilMs: number }>()
   readonly faults: Faults
   readonly #random: Random
   readonly #topics = new Map<string, Topic>()
@@ -96,6 +97,14 @@ export class Brokers {
   /** What that broker reads from, for a client that takes this epoch for the current one; -1: for any. */
   served(broker: number, of: TopicPartition, epoch: number): ServedLog {
     return this.#leaders.serving(of, this.partition(of), broker, epoch)
+  }
+
+  /** Where that broker says that a partition ends. Throws BrokerError. */
+  listedEnd(broker: number, of: TopicPartition, epoch: number): number {
+    const { knowsItsEnd, highWatermark } = this.served(broker, of, epoch)
+    if (!knowsItsEnd) throw new BrokerError('OFFSET_NOT_AVAILABLE', partitionKey(of))
+    const kept = this.#keptEnds.get(partitionKey(of))
+    return kept && kept.untilMs > this.scheduler.elapsedMs ? Math.min(kept.end, highWatermark) : highWatermark
   }
 
   /** Where the coordinators are. */
@@ -277,6 +286,12 @@ export class Brokers {
   #takes(identity: ProducerIdentity, participant: Participant): void {
     if (this.transactionVersion === 1) this.transactions.verify(identity, participant)
     else this.transactions.include(identity, participant)
+  }
+
+  /** For so long, who asks where the partition ends is answered as of now, whatever is appended. */
+  keepListing(of: TopicPartition, ms: number): void {
+    const untilMs = this.scheduler.elapsedMs + ms
+    this.#keptEnds.set(partitionKey(of), { end: this.partition(of).highWatermark, untilMs })
   }
 
   /** Another broker is elected to lead a partition. */

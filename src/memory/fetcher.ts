@@ -195,10 +195,7 @@ export class MemoryFetcher implements Fetcher {
     try {
       const broker = this.leaders.of(input).leader
       const target = { broker, api: 'listOffsets', subject, timeoutMs: this.requestTimeoutMs } as const
-      await this.cluster.network.call(this.#connections, target, () => {
-        if (!this.cluster.served(broker, input, epoch).knowsItsEnd)
-          throw new BrokerError('OFFSET_NOT_AVAILABLE', subject)
-      })
+      await this.cluster.network.call(this.#connections, target, () => this.cluster.listedEnd(broker, input, epoch))
       proof.answered(epoch)
     } catch (error) {
       if (!isBrokerError(error)) throw error

@@ -112,10 +112,9 @@ export class MemoryLog implements Log {
         return told.leader
       }
       const ask = (broker: number): number => {
-        const log = this.cluster.served(broker, of, epoch)
-        if (which === 'earliest') return log.logStart
-        if (!log.knowsItsEnd) throw new BrokerError('OFFSET_NOT_AVAILABLE', partitionKey(of))
-        return log.highWatermark
+        return which === 'end'
+          ? this.cluster.listedEnd(broker, of, epoch)
+          : this.cluster.served(broker, of, epoch).logStart
       }
       const failed = (error: unknown): void => {
         this.#leaders.noteFailure(of, error)

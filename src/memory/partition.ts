@@ -179,6 +179,14 @@ export class PartitionLog {
     return first !== undefined && first <= offset ? { open: batch.producerId } : 'committed'
   }
 
+  /** What an unclean election does: a leader is elected that lacks what was acknowledged from this offset on. */
+  truncate(offset: number): void {
+    this.#batches = this.#batches.filter(({ lastOffset }) => lastOffset < offset)
+    this.#end = Math.min(this.#end, offset)
+    for (const [producer, first] of this.#open) if (first >= this.#end) this.#open.delete(producer)
+    this.#lagging = undefined
+  }
+
   /** Moves the log start, as DeleteRecords and retention do. A batch that holds the new start stays whole. */
   deleteBefore(offset: number): void {
     this.#logStart = Math.max(this.#logStart, Math.min(offset, this.#end))

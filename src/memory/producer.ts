@@ -93,9 +93,9 @@ export class MemoryProducer implements TransactionalProducer {
   async close(): Promise<void> {
     this.#failure ??= new PotorooError('TRANSACTION_FAILED', `${this.options.transactionalId} was let go`)
     const { clock } = this.options
-    await Promise.race([this.#commits, sleep(clock, ABORT_MS)])
+    const hasEnded = await Promise.race([this.#commits.then(() => true), sleep(clock, ABORT_MS).then(() => false)])
     // A Produce under way still would begin a transaction that nobody ends: brokers before 3.6 do not refuse it.
-    if (!this.#isOpen || this.#lostAnswer || this.#isAborting) return
+    if (!hasEnded || !this.#isOpen || this.#lostAnswer || this.#isAborting) return
     this.#isAborting = true
     const { cluster, connections, transactionalId, requestTimeoutMs } = this.options
     const identity = this.#identity
@@ -203,11 +203,12 @@ export class MemoryProducer implements TransactionalProducer {
       const broker = leaders.of(to).leader
       const target = { broker, api: 'produce', subject, timeoutMs: requestTimeoutMs } as const
       const sequence = this.#sequences.get(subject) ?? 0
-      const offset = await retrying(this.#retries(['NOT_ENOUGH_REPLICAS', 'CONCURRENT_TRANSACTIONS']), () =>
-        cluster.network.send<number>(connections, target, (reply) => {
+      const offset = await retrying(this.#retries(['NOT_ENOUGH_REPLICAS', 'CONCURRENT_TRANSACTIONS']), () => {
+        if (this.#failure !== undefined) throw this.#failure
+        return cluster.network.send<number>(connections, target, (reply) => {
           cluster.produceAt(broker, identity, to, chunk, sequence, reply)
-        }),
-      ).catch((error: unknown) => {
+        })
+      }).catch((error: unknown) => {
         leaders.noteFailure(to, error)
         throw error
       })

@@ -133,12 +133,12 @@ async function requireUnmoved(
   plan: TaskPlan,
   { topic }: NonNullable<TaskPlan['changelog']>,
   end: number,
-  { log }: Environment,
+  env: Environment,
   cause: Error | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const [now] = await abortable(signal, log.listOffsets([{ topic, partition: plan.partition }], 'end', { anew: true }))
-  if (now !== end) throw grown(plan, now ?? 0, cause)
+  const other = await otherEnd({ topic, partition: plan.partition }, end, env, signal)
+  if (other !== undefined) throw grown(plan, other, cause)
 }
 
 const grown = ({ id }: TaskPlan, end: number, cause?: Error): LongerChangelog =>

@@ -68,6 +68,20 @@ export class LeaderTrouble {
             disturb(random)
           })
       })
+    const listings = random.pick([0, 1, 4])
+    for (let i = 0; i < listings; i++)
+      scheduler.after(undefined, random.between(0, forMs), () => {
+        const topic = topics[0] ?? ''
+        const { partitions = 0 } = cluster.describeTopic(topic) ?? {}
+        if (partitions === 0) return
+        const of = { topic, partition: random.below(partitions) }
+        const ms = random.pick([100, 1_000, 3_000])
+        said(() => `${topic}-${String(of.partition)} is listed as it ends now for ${String(ms)} ms`)
+        cluster.keepListing(of, ms)
+        scheduler.after(undefined, random.between(20, ms), () => {
+          disturb(random)
+        })
+      })
     const coordinators = random.pick([0, 1, 4])
     for (let i = 0; i < coordinators; i++)
       scheduler.after(undefined, random.between(0, forMs), () => {

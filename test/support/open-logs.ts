@@ -41,7 +41,27 @@ export async function readAll(log: Log, topic: string, partition = 0, from = 0):
   const input = new RecordingInput(topic, partition, from)
   const fetcher = log.fetcher()
   fetcher.add(input)
-  await until(`${topic}-${String(partition)} is read to ${String(end)}`, () => input.position >= (end ?? 0))
-  await fetcher.close()
+  const name = `${topic}-${String(partition)}`
+  try {
+    await until(`${name} is read to ${String(end)}`, () => {
+      for (const failure of input.failures) throw failure
+      return input.position >= (end ?? 0)
+    })
+  } catch (error) {
+    // What the last answer says of an open transaction, and whether the end is another by now.
+    const { highWatermark, lastStableOffset, nextPosition } = input.answers.at(-1) ?? {}
+    const [now] = await log.listOffsets([{ topic, partition }], 'end', { anew: true })
+    const told = {
+      position: input.position,
+      answers: input.answers.length,
+      highWatermark,
+      lastStableOffset,
+      nextPosition,
+      now,
+    }
+    throw new Error(`${name}: ${String(error)}: ${JSON.stringify(told)}`, { cause: error })
+  } finally {
+    await fetcher.close()
+  }
   return input
 }

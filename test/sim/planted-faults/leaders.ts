@@ -9,11 +9,7 @@ const isOther = 'this.due !== undefined && offset !== this.due'
 export const leadersFaults: readonly PlantedFault[] = [
   {
     what: "C2: the changelog's end is believed as it was listed, wherever records land",
-    plants: [
-      { file: landing, find: isOther, replace: 'false' },
-      // Nor is it noticed by the group's offsets.
-      { file: activation, find: 'if (astray.length === 0) return', replace: 'return' },
-    ],
+    plants: [{ file: landing, find: isOther, replace: 'false' }],
   },
   {
     what: 'A3: a changelog that was listed short is taken for a group that was reset',
@@ -44,40 +40,9 @@ export const leadersFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: fetcher,
-        find: "if (!this.cluster.served(broker, input, epoch).knowsItsEnd) throw new BrokerError('OFFSET_NOT_AVAILABLE', subject)",
-        replace: 'this.cluster.served(broker, input, epoch)',
+        find: '() => this.cluster.listedEnd(broker, input, epoch)',
+        replace: '() => this.cluster.served(broker, input, epoch).highWatermark',
       },
-    ],
-  },
-  {
-    what: 'order: fetches do not say which election they know of, and so miss one that the same broker won',
-    plants: [
-      {
-        file: fetcher,
-        find: 'return this.cluster.served(broker, entry.input, epoch)',
-        replace: 'return this.cluster.served(broker, entry.input, epoch - epoch - 1)',
-      },
-    ],
-  },
-  {
-    what: 'fetch: a position behind the end of a leader that was replaced is taken for lost records at once',
-    plants: [
-      {
-        file: fetcher,
-        find: 'if (this.#clock.monotonic() - entry.beyondSinceMs >= BEYOND_FOR_MS) {',
-        replace: 'if (this.#clock.monotonic() - entry.beyondSinceMs >= 0 * BEYOND_FOR_MS) {',
-      },
-    ],
-  },
-  {
-    what: 'Kafka: a client takes the word of brokers that tell of an election before the last one that it knows',
-    plants: [
-      {
-        file: 'src/memory/leader-cache.ts',
-        find: 'if (told.epoch < (this.#newest.get(id) ?? 0))',
-        replace: 'if (told.epoch < 0)',
-      },
-      { file: landing, find: isOther, replace: 'false' },
     ],
   },
 ]
