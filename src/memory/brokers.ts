@@ -91,7 +91,7 @@ export class Brokers {
       throw new BrokerError('MESSAGE_TOO_LARGE', `${String(chunk.end)} bytes for ${partitionKey(to)}`)
     }
     this.transactions.verify(identity, partition)
-    return partition.append(chunk, { producerId: identity.producerId, ...this.#appendTime(to.topic) })
+    return partition.append(chunk, { producerId: identity.producerId, ...this.appendTime(to.topic) })
   }
 
   commitOffsets(identity: ProducerIdentity, group: string, positions: readonly PartitionPosition[]): void {
@@ -156,7 +156,7 @@ export class Brokers {
   append(to: TopicPartition, chunks: readonly RecordChunk[]): number {
     const partition = this.partition(to)
     const first = partition.highWatermark
-    for (const chunk of chunks) partition.append(chunk, this.#appendTime(to.topic))
+    for (const chunk of chunks) partition.append(chunk, this.appendTime(to.topic))
     return first
   }
 
@@ -178,6 +178,11 @@ export class Brokers {
 
   describeGroup(groupId: string): GroupDescription {
     return this.group(groupId).describe()
+  }
+
+  /** As another activation of that transactional id does. Throws CONCURRENT_TRANSACTIONS while the one before is ended. */
+  fence(transactionalId: string): void {
+    this.transactions.init(transactionalId, 10_000)
   }
 
   /** Forgets its positions; members, if there are any, stay. */
@@ -210,7 +215,8 @@ export class Brokers {
     this.#returns.set(broker, returns)
   }
 
-  #appendTime(topic: string): { readonly appendTimeMs?: number } {
+  /** What the broker stamps on what is appended now, if the topic has LogAppendTime. */
+  appendTime(topic: string): { readonly appendTimeMs?: number } {
     const type = this.#topics.get(topic)?.config['message.timestamp.type']
     return type === 'LogAppendTime' ? { appendTimeMs: Math.floor(this.scheduler.nowMs) } : {}
   }

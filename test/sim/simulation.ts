@@ -10,7 +10,7 @@ import { namesOf, taskId } from '../../src/core/topology.js'
 import { isPotorooError, messageOf, type ErrorCode } from '../../src/errors.js'
 import type { ByteString } from '../../src/core/byte-string.js'
 import { unpack } from '../../src/core/packing.js'
-import { MemoryCluster } from '../../src/memory/cluster.js'
+import { MemoryCluster, type MemoryClusterOptions } from '../../src/memory/cluster.js'
 import { MemoryPeerNetwork } from '../../src/memory/peers.js'
 import { SeededRandom } from '../../src/memory/random.js'
 import { Scheduler, type SimulatedProcess } from '../../src/memory/scheduler.js'
@@ -22,7 +22,10 @@ import { checkDeadLetters, checkNoted, checkOutputs, checkOutputsLoosely, checkS
 import { calculate, drawMarket, type MarketEvent } from './market.js'
 import { ChangelogView, recordsOf, type SeenRecord, valuesAfter } from './views.js'
 import { drawClimate, Weather } from './weather.js'
+import { WireCluster } from './wire/cluster.js'
+import { drawWireClimate, WireWeather } from './wire/climate.js'
 import type { PartitionLog } from '../../src/memory/partition.js'
+import type { EndedTransaction } from '../../src/memory/transactions.js'
 import type { Logger } from '../../src/ports/logger.js'
 
 export interface Outcome {
@@ -53,8 +56,14 @@ const acceptable: ReadonlySet<ErrorCode> = new Set(['BROKER_UNREACHABLE', 'REQUE
 /** The shortest `delete.retention.ms`: stores that were away for half of it are rebuilt. */
 const SHORT_RETENTION_MS = 2_000
 
-export async function simulate(seed: number, options: { readonly trace?: boolean } = {}): Promise<Outcome> {
-  return new World(seed, options.trace === true).run()
+export interface SimulateOptions {
+  readonly trace?: boolean
+  /** Workers reach their brokers through src/kafka, in Kafka's protocol, over a network of bytes: see wire/. */
+  readonly wire?: boolean
+}
+
+export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Outcome> {
+  return new World(seed, options).run()
 }
 
 interface Slot {
@@ -94,7 +103,7 @@ class World {
 
   constructor(
     readonly seed: number,
-    private readonly tracing: boolean,
+    private readonly options: SimulateOptions,
   ) {
     const random = (this.#random = new SeededRandom(seed))
     const climate = drawClimate(random)
@@ -106,16 +115,17 @@ class World {
         this.#say(what)
       },
     })
-    this.#cluster = new MemoryCluster({
+    const cluster = {
       scheduler: this.#scheduler,
       faults: this.#weather,
       random: random.fork(),
       brokers: random.pick([1, 1, 2]),
       initialRebalanceDelayMs: random.pick([0, 0, 500]),
-      onTransactionEnded: ({ transactionalId, epoch, kind }) => {
+      onTransactionEnded: ({ transactionalId, epoch, kind }: EndedTransaction) => {
         this.#say(() => `${transactionalId}: ${kind} decided at epoch ${String(epoch)}`)
       },
-    })
+    }
+    this.#cluster = options.wire === true ? this.#wired(cluster) : new MemoryCluster(cluster)
     this.#partitions = random.pick([1, 2, 3, 6])
     this.#strict = random.chance(0.7)
     this.#bytesPerPartition = random.pick([300, 1_500, 1_048_576])
@@ -161,6 +171,8 @@ class World {
       this.#problems.push(
         `the simulation broke off: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
       )
+    } finally {
+      if (this.#cluster instanceof WireCluster) this.#cluster.close()
     }
     return {
       seed: this.seed,
@@ -170,6 +182,25 @@ class World {
       virtualMs: this.#scheduler.elapsedMs,
       trace: this.#trace,
     }
+  }
+
+  #wired(options: MemoryClusterOptions): WireCluster {
+    const random = new SeededRandom(this.seed ^ 0x2c1b3c6d)
+    const climate = drawWireClimate(random)
+    this.#say(() => `wire ${JSON.stringify(climate)}`)
+    return new WireCluster({
+      ...options,
+      weather: new WireWeather(random, climate, () => this.#weather.calm),
+      // What kafkajs says, stacks and all, src/kafka says in its own words.
+      logger: (process) => ({ ...this.#logger(process), debug: () => undefined }),
+      said: (what) => {
+        this.#say(what)
+      },
+      nonsense: (what) => {
+        this.#problems.push(what)
+      },
+      troubleMs: TROUBLE_MS,
+    })
   }
 
   // ---- what goes in ----
@@ -257,7 +288,7 @@ class World {
         const transactionalId = names.transactionalId(STATE, partition)
         this.#say(() => `somebody else fences ${transactionalId}`)
         try {
-          this.#cluster.transactions.init(transactionalId, 10_000)
+          this.#cluster.fence(transactionalId)
         } catch (error) {
           this.#say(() => messageOf(error))
         }
@@ -698,7 +729,7 @@ class World {
   #say(what: () => string): void {
     const { elapsedMs } = this.#scheduler
     this.#fingerprint = (Math.imul(this.#fingerprint, 31) + Math.floor(elapsedMs * 1_000)) | 0
-    if (this.tracing) this.#trace.push(`${elapsedMs.toFixed(2).padStart(10)} ${what()}`)
+    if (this.options.trace === true) this.#trace.push(`${elapsedMs.toFixed(2).padStart(10)} ${what()}`)
   }
 }
 
