@@ -55,7 +55,7 @@ export class PartitionLog {
   #end = 0
   /** First offset of each open transaction here, by producer. */
   readonly #open = new Map<number, number>()
-  readonly #abortedRanges: AbortedRange[] = []
+  #abortedRanges: readonly AbortedRange[] = []
   readonly #watchers = new Set<() => void>()
 
   constructor(
@@ -118,7 +118,7 @@ export class PartitionLog {
     this.#open.delete(producerId)
     const offset = this.#end++
     if (first !== undefined && kind === 'abort')
-      this.#abortedRanges.push({ producerId, firstOffset: first, markerOffset: offset })
+      this.#abortedRanges = [...this.#abortedRanges, { producerId, firstOffset: first, markerOffset: offset }]
     this.#batches.push({
       baseOffset: offset,
       lastOffset: offset,
@@ -205,6 +205,9 @@ export class PartitionLog {
       kept.push(alone(cursor, isTombstone ? { horizonMs } : {}))
     })
     this.#batches = [...kept, ...rest]
+    // With what was aborted, its marker went: who waited for that would take nothing of the producer any more.
+    const firstOfRest = rest[0]?.baseOffset ?? this.#end
+    this.#abortedRanges = this.#abortedRanges.filter(({ markerOffset }) => markerOffset >= firstOfRest)
     this.#changed()
   }
 

@@ -42,6 +42,8 @@ const handlers: Handlers = { ...topicRequests, ...fetchRequests, ...groupRequest
 
 export class WireCluster extends MemoryCluster {
   readonly coordinated: Transactions
+  /** Told of what no client may send. */
+  readonly nonsense: (what: string) => void
   readonly verifies: boolean
   readonly knowsVersion2: boolean
   #transactionVersion: number
@@ -68,6 +70,7 @@ export class WireCluster extends MemoryCluster {
     const { scheduler, faults, weather, brokers } = { ...options, faults: this.faults, brokers: this.brokers }
     this.#weather = weather
     this.#said = options.said
+    this.nonsense = options.nonsense
     this.#logger = options.logger
     const { climate, random } = weather
     this.verifies = climate.verifies

@@ -36,6 +36,10 @@ export interface WireFaults {
 /** A request at its broker. */
 export interface Call extends RequestFrame {
   readonly broker: number
+  /** The process that sent it. */
+  readonly client: string
+  /** False once the client has closed the connection, or given it up. */
+  readonly isClientThere: boolean
   /** The broker does nothing, and says what makes clients try again. */
   readonly refused: boolean
   /** Once, with the answer from its header on. `mutedMs`: for so long the broker takes no further request of this connection. */
@@ -96,6 +100,8 @@ class Connection implements Wire {
   #outgoing: Buffer = NOTHING
   /** Nothing that the client sends from here on arrives. */
   #upBroken = false
+  /** An answer was broken off: nothing comes behind it. */
+  #downBroken = false
   #stalled = false
   #clientGone = false
   readonly #fates = new Map<number, Fate>()
@@ -260,6 +266,8 @@ class Connection implements Wire {
     serve({
       ...request,
       broker: this.broker,
+      client: this.process.name,
+      isClientThere: !this.#clientGone,
       refused: fate?.fault === 'refused',
       answer: (answer, mutedMs = 0) => {
         if (!this.#brokerGone) this.#answer(framed(answer), fate)
@@ -273,13 +281,14 @@ class Connection implements Wire {
   }
 
   #answer(frame: Buffer, fate: Fate | undefined): void {
-    if (this.#clientGone || this.#stalled) return
+    if (this.#clientGone || this.#stalled || this.#downBroken) return
     const toClientMs = fate?.toClientMs ?? 0
     if (fate?.fault !== 'answer-lost') {
       this.#transmit(this.#down, frame, toClientMs)
       return
     }
     this.#upBroken = true
+    this.#downBroken = true
     this.#transmit(this.#down, frame.subarray(0, this.options.wireFaults.cutsFrameAt(frame.length)), toClientMs)
     this.#breakOff(toClientMs + RESET_MS)
   }

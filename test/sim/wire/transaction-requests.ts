@@ -1,7 +1,7 @@
 /** Transactions of both versions: InitProducerId, AddPartitionsToTxn, AddOffsetsToTxn, Produce, TxnOffsetCommit, EndTxn. */
 import type { TopicPartition } from '../../../src/ports/log.js'
 import { readProduced } from './batches.js'
-import { errors, KafkaError } from './errors.js'
+import { errorName, errors, KafkaError } from './errors.js'
 import {
   codeFrom,
   coordinates,
@@ -19,6 +19,14 @@ import type { Identity } from './transactions.js'
 const version2 = { Produce: 12, TxnOffsetCommit: 5, EndTxn: 5 } as const
 /** Codes of a Produce after which the batch is in the leader's log all the same. */
 const appended: ReadonlySet<number> = new Set([errors.REQUEST_TIMED_OUT, errors.NOT_ENOUGH_REPLICAS_AFTER_APPEND])
+
+/** What no client that keeps to the protocol is ever answered. */
+const never: ReadonlySet<number> = new Set([
+  errors.CORRUPT_MESSAGE,
+  errors.INVALID_RECORD,
+  errors.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+  errors.OUT_OF_ORDER_SEQUENCE_NUMBER,
+])
 
 const identityOf = (body: Request['body']): Identity => ({ producerId: body.int64(), epoch: body.int16() })
 
@@ -40,12 +48,14 @@ function verified(code: number, version: 1 | 2): number {
 
 /** Says why the transaction does not take it; 0 where it does. */
 function joins(
-  { cluster, broker }: Request,
+  { cluster, broker, client, isClientThere }: Request,
   transactionalId: string,
   identity: Identity,
   to: { readonly partition: TopicPartition } | { readonly group: string },
   version: 1 | 2,
 ): number {
+  if (isClientThere && cluster.coordinated.gaveAnother(client, transactionalId, identity))
+    cluster.nonsense(`${client} goes on at epoch ${identity.epoch} of ${transactionalId}, though it was given another`)
   if (!cluster.reaches(broker, cluster.coordinatorOf('transaction', transactionalId))) return errors.NOT_ENOUGH_REPLICAS
   return verified(
     codeFrom(() => {
@@ -157,6 +167,8 @@ export const transactionRequests: Handlers = {
         if (before === undefined) producers.states.appended(producerId, epoch, baseSequence, chunk.count, baseOffset)
         if (refusal !== errors.NONE) throw new KafkaError(refusal)
       })
+      if (never.has(code))
+        cluster.nonsense(`a Produce of ${transactionalId} to ${topic} is answered ${errorName(code)}`)
       return { partition, code, baseOffset: code === errors.NONE ? baseOffset : -1 }
     })
     const throttleMs = cluster.throttleMs()
@@ -214,7 +226,7 @@ export const transactionRequests: Handlers = {
    *     Response => ThrottleTimeMs ErrorCode [ProducerId ProducerEpoch]      (both since version 5)
    */
   EndTxn(request) {
-    const { body, cluster, version } = request
+    const { body, cluster, version, client } = request
     const transactionalId = body.string()
     const identity = identityOf(body)
     const kind = body.boolean() ? 'commit' : 'abort'
@@ -223,7 +235,7 @@ export const transactionRequests: Handlers = {
     const code =
       coordinates(request, 'transaction', transactionalId) ||
       codeFrom(() => {
-        next = cluster.coordinated.end(transactionalId, identity, kind, version >= version2.EndTxn ? 2 : 1)
+        next = cluster.coordinated.end(client, transactionalId, identity, kind, version >= version2.EndTxn ? 2 : 1)
       })
     reply(request, (writer) => {
       writer.int16(known(code, version, 2))

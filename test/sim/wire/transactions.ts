@@ -39,6 +39,8 @@ interface Transactional {
   state: 'empty' | 'ongoing' | 'ending' | 'complete'
   ending: End | undefined
   readonly participants: Set<Participant>
+  /** Who was given the present epoch at the end of a transaction of version 2. */
+  givenTo: string | undefined
   timeoutMs: number
   timeout: Timer | undefined
 }
@@ -76,6 +78,7 @@ export class Transactions {
     if (one.epoch >= LAST_EPOCH - 1) this.#giveProducerId(one, this.#newProducerId())
     else one.epoch++
     one.state = 'empty'
+    one.givenTo = undefined
     one.timeoutMs = timeoutMs
     return { producerId: one.producerId, epoch: one.epoch }
   }
@@ -103,8 +106,18 @@ export class Transactions {
       throw new KafkaError(errors.INVALID_TXN_STATE, `${transactionalId} has no open transaction there`)
   }
 
-  /** EndTxn, in the version of the request. Returns what the next transaction is sent under. */
-  end(transactionalId: string, identity: Identity, kind: End, version: 1 | 2): Identity {
+  /**
+   * Whether the client has got another epoch since, at the end of its last transaction: then it is to use that. (Where
+   * another activation fenced it, it could not know.)
+   */
+  gaveAnother(client: string, transactionalId: string, { producerId, epoch }: Identity): boolean {
+    const one = this.#byName.get(transactionalId)
+    if (one?.givenTo !== client) return false
+    return one.producerId === producerId ? one.epoch > epoch : one.previousProducerId === producerId
+  }
+
+  /** EndTxn of that client, in the version of the request. Returns what the next transaction is sent under. */
+  end(client: string, transactionalId: string, identity: Identity, kind: End, version: 1 | 2): Identity {
     const one = this.#named(transactionalId)
     const usedUp =
       one.previousProducerId === identity.producerId && identity.epoch === LAST_EPOCH - 1 && one.epoch === 0
@@ -121,6 +134,7 @@ export class Transactions {
       one.epoch++
     }
     one.version = version
+    one.givenTo = version === 2 ? client : undefined
     this.#end(one, kind)
     return one.nextProducerId === NONE
       ? { producerId: one.producerId, epoch: one.epoch }
@@ -150,6 +164,7 @@ export class Transactions {
       state: 'empty',
       ending: undefined,
       participants: new Set(),
+      givenTo: undefined,
       timeoutMs: 0,
       timeout: undefined,
     }
@@ -172,6 +187,7 @@ export class Transactions {
 
   #abortAndFence(one: Transactional): void {
     one.epoch++
+    one.givenTo = undefined
     this.#end(one, 'abort')
   }
 
