@@ -190,6 +190,7 @@ class World {
     this.#say(() => `wire ${JSON.stringify(climate)}`)
     return new WireCluster({
       ...options,
+      brokers: climate.brokers,
       weather: new WireWeather(random, climate, () => this.#weather.calm),
       // What kafkajs says, stacks and all, src/kafka says in its own words.
       logger: (process) => ({ ...this.#logger(process), debug: () => undefined }),

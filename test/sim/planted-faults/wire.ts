@@ -77,16 +77,6 @@ const faults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'wire: an aborted transaction counts as over at its first batch',
-    plants: [
-      {
-        file: 'src/kafka/record-batch.ts',
-        find: 'return this.#producerIds.has(raw.readBigInt64BE(start + at.producerId))',
-        replace: 'return this.#producerIds.delete(raw.readBigInt64BE(start + at.producerId))',
-      },
-    ],
-  },
-  {
     what: 'wire: markers are read as records',
     plants: [
       {

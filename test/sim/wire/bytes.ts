@@ -93,21 +93,26 @@ export class Reader {
 }
 
 export class Writer {
-  readonly #parts: Buffer[] = []
+  #buffer = Buffer.allocUnsafe(128)
+  #end = 0
 
   constructor(readonly flexible = false) {}
 
   int8(value: number): this {
-    return this.#fixed(1, (bytes) => bytes.writeInt8(value))
+    this.#end = this.#room(1).writeInt8(value, this.#end)
+    return this
   }
   int16(value: number): this {
-    return this.#fixed(2, (bytes) => bytes.writeInt16BE(value))
+    this.#end = this.#room(2).writeInt16BE(value, this.#end)
+    return this
   }
   int32(value: number): this {
-    return this.#fixed(4, (bytes) => bytes.writeInt32BE(value))
+    this.#end = this.#room(4).writeInt32BE(value, this.#end)
+    return this
   }
   int64(value: number): this {
-    return this.#fixed(8, (bytes) => bytes.writeBigInt64BE(BigInt(value)))
+    this.#end = this.#room(8).writeBigInt64BE(BigInt(value), this.#end)
+    return this
   }
   boolean(value: boolean): this {
     return this.int8(value ? 1 : 0)
@@ -115,17 +120,17 @@ export class Writer {
   string(text: string | undefined): this {
     const bytes = Buffer.from(text ?? '')
     const length = text === undefined ? -1 : bytes.length
-    if (this.flexible) this.varint(length + 1)
+    if (this.flexible) this.#varint(length + 1)
     else this.int16(length)
-    return this.raw(bytes)
+    return this.#raw(bytes)
   }
   data(bytes: Uint8Array): this {
-    if (this.flexible) this.varint(bytes.length + 1)
+    if (this.flexible) this.#varint(bytes.length + 1)
     else this.int32(bytes.length)
-    return this.raw(bytes)
+    return this.#raw(bytes)
   }
   array<T>(items: readonly T[], write: (item: T) => void): this {
-    if (this.flexible) this.varint(items.length + 1)
+    if (this.flexible) this.#varint(items.length + 1)
     else this.int32(items.length)
     for (const item of items) write(item)
     return this
@@ -133,27 +138,32 @@ export class Writer {
   /** `fields`: each with its number, already encoded. */
   tags(fields: readonly (readonly [number, Buffer])[] = []): this {
     if (!this.flexible) return this
-    this.varint(fields.length)
-    for (const [tag, bytes] of fields) this.varint(tag).varint(bytes.length).raw(bytes)
+    this.#varint(fields.length)
+    for (const [tag, bytes] of fields) this.#varint(tag).#varint(bytes.length).#raw(bytes)
     return this
-  }
-  raw(bytes: Uint8Array): this {
-    this.#parts.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
-    return this
-  }
-  varint(value: number): this {
-    const bytes: number[] = []
-    let rest = value
-    for (; rest > 0x7f; rest >>>= 7) bytes.push((rest & 0x7f) | 0x80)
-    return this.raw(Buffer.from([...bytes, rest]))
   }
   bytes(): Buffer {
-    return Buffer.concat(this.#parts)
+    return this.#buffer.subarray(0, this.#end)
   }
 
-  #fixed(size: number, write: (bytes: Buffer) => void): this {
-    const bytes = Buffer.allocUnsafe(size)
-    write(bytes)
-    return this.raw(bytes)
+  #varint(value: number): this {
+    let rest = value
+    const buffer = this.#room(5)
+    for (; rest > 0x7f; rest >>>= 7) buffer[this.#end++] = (rest & 0x7f) | 0x80
+    buffer[this.#end++] = rest
+    return this
+  }
+  #raw(bytes: Uint8Array): this {
+    this.#room(bytes.length).set(bytes, this.#end)
+    this.#end += bytes.length
+    return this
+  }
+  #room(size: number): Buffer {
+    if (this.#end + size > this.#buffer.length) {
+      const larger = Buffer.allocUnsafe(2 * (this.#end + size))
+      this.#buffer.copy(larger, 0, 0, this.#end)
+      this.#buffer = larger
+    }
+    return this.#buffer
   }
 }

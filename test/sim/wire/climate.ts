@@ -4,6 +4,7 @@ import { errors } from './errors.js'
 import type { WireFaults } from './network.js'
 
 export interface WireClimate {
+  readonly brokers: number
   /** Of frames that come in several pieces. */
   readonly pieceRate: number
   /** Of requests with which a connection goes silent, and neither side is told. */
@@ -28,18 +29,19 @@ export function drawWireClimate(random: SeededRandom): WireClimate {
   const fair = random.chance(0.25)
   const rate = (...rates: readonly number[]): number => (fair ? 0 : random.pick(rates))
   return {
+    brokers: random.pick([1, 2, 3, 3]),
     pieceRate: random.pick([0.02, 0.2, 0.5]),
     stallRate: rate(0, 0.0005, 0.002),
     refusedRate: rate(0, 0.02, 0.1),
     hangRate: rate(0, 0.01),
     throttleRate: rate(0, 0, 0.01),
     latencyMs: random.pick([0.2, 1, 5]),
-    transactions: random.pick(['version 1', 'version 2', 'version 2', 'upgrade', 'downgrade']),
+    transactions: random.pick(['version 1', 'version 1', 'version 2', 'version 2', 'upgrade', 'downgrade']),
     verifies: random.chance(0.7),
     firstEpoch: random.pick([0, 0, 0, 32_700, 32_760]),
     lagMs: random.pick([0, 20, 300]),
     loadingMs: random.pick([0, 50, 500]),
-    moves: rate(0, 2, 6),
+    moves: rate(0, 3, 10),
   }
 }
 

@@ -297,8 +297,10 @@ export class WireCluster extends MemoryCluster {
       })
     const others = this.#upBrokers().filter((other) => other !== broker)
     if (others.length === 0) return
-    for (const of of this.#partitions())
-      if (this.leaderOf(of) === broker) this.#lead(of, this.#weather.random.pick(others))
+    const { random } = this.#weather
+    for (const of of this.#partitions()) if (this.leaderOf(of) === broker) this.#lead(of, random.pick(others))
+    for (const id of this.coordinated.names)
+      if (this.coordinatorOf('transaction', id) === broker) this.#coordinators.set(id, random.pick(others))
   }
 
   #cameBack(broker: number): void {
@@ -316,12 +318,10 @@ export class WireCluster extends MemoryCluster {
     const partitions = this.#partitions()
     if (up.length === 0 || partitions.length === 0) return
     const to = random.pick(up)
-    const of = random.pick(partitions)
     if (random.chance(0.7)) {
-      this.#lead(of, to)
+      this.#lead(random.pick(partitions), to)
       return
     }
-    // Of all that are known by now: which one, the seed says.
     this.#loadedAtMs[to] = this.scheduler.elapsedMs + this.#weather.loadingMs()
     for (const transactionalId of this.coordinated.names) this.#coordinators.set(transactionalId, to)
     this.#said(() => `transactional ids are coordinated by ${String(to)}`)

@@ -11,6 +11,7 @@ import { WireWeather, type WireClimate } from './climate.js'
 import { WireCluster } from './cluster.js'
 
 const fair: WireClimate = {
+  brokers: 1,
   pieceRate: 0.3,
   stallRate: 0,
   refusedRate: 0,

@@ -234,7 +234,7 @@ class Connection implements Wire {
 
   #reachedBroker(bytes: Buffer): void {
     if (this.#brokerGone) return
-    this.#incoming = Buffer.concat([this.#incoming, bytes])
+    this.#incoming = this.#incoming.length === 0 ? bytes : Buffer.concat([this.#incoming, bytes])
     while (this.#incoming.length >= 4) {
       const end = 4 + this.#incoming.readInt32BE(0)
       if (this.#incoming.length < end) break
