@@ -9,7 +9,10 @@ export interface WireClimate {
   readonly pieceRate: number
   /** Of requests with which a connection goes silent, and neither side is told. */
   readonly stallRate: number
+  /** Of connections. */
   readonly refusedRate: number
+  /** Of requests that a broker refuses, or half refuses, beyond those of `Climate.faultRate`. */
+  readonly refusalRate: number
   readonly hangRate: number
   readonly throttleRate: number
   readonly latencyMs: number
@@ -33,6 +36,7 @@ export function drawWireClimate(random: SeededRandom): WireClimate {
     pieceRate: random.pick([0.02, 0.2, 0.5]),
     stallRate: rate(0, 0.0005, 0.002),
     refusedRate: rate(0, 0.02, 0.1),
+    refusalRate: rate(0, 0.01, 0.05),
     hangRate: rate(0, 0.01),
     throttleRate: rate(0, 0, 0.01),
     latencyMs: random.pick([0.2, 1, 5]),
@@ -107,6 +111,9 @@ export class WireWeather implements WireFaults {
   }
   stalls(): boolean {
     return this.#happens(this.climate.stallRate)
+  }
+  refuses(): boolean {
+    return this.#happens(this.climate.refusalRate)
   }
   resets(): boolean {
     return this.random.chance(0.5)

@@ -15,6 +15,7 @@ const fair: WireClimate = {
   pieceRate: 0.3,
   stallRate: 0,
   refusedRate: 0,
+  refusalRate: 0,
   hangRate: 0,
   throttleRate: 0,
   latencyMs: 0.2,

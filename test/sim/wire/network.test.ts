@@ -16,6 +16,7 @@ const quiet: WireClimate = {
   pieceRate: 0,
   stallRate: 0,
   refusedRate: 0,
+  refusalRate: 0,
   hangRate: 0,
   throttleRate: 0,
   latencyMs: 0.2,

@@ -25,6 +25,8 @@ export interface WireFaults {
   cutsFrameAt(bytes: number): number
   /** From here on nothing passes on the connection, and neither side is told. */
   stalls(): boolean
+  /** Whether the broker refuses the request. */
+  refuses(): boolean
   /** Whether who is cut off is told with a reset, or with an orderly end. */
   resets(): boolean
   /** Whether a broker works off what a client had sent that is gone by now. */
@@ -251,7 +253,7 @@ class Connection implements Wire {
       if (this.#clientGone) this.onGone()
       return
     }
-    const { scheduler, serve } = this.options
+    const { scheduler, serve, wireFaults } = this.options
     this.#busy = true
     const request = readRequest(frame)
     const fate = this.#fates.get(request.correlationId)
@@ -268,7 +270,7 @@ class Connection implements Wire {
       broker: this.broker,
       client: this.process.name,
       isClientThere: !this.#clientGone,
-      refused: fate?.fault === 'refused',
+      refused: fate?.fault === 'refused' || wireFaults.refuses(),
       answer: (answer, mutedMs = 0) => {
         if (!this.#brokerGone) this.#answer(framed(answer), fate)
         next(mutedMs)
