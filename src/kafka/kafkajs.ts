@@ -7,10 +7,9 @@
  * changed, so that a kafkajs which the user's own code loads in the same process stays as it is.
  */
 import { createRequire } from 'node:module'
-import type { Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { PotorooError } from '../errors.js'
-import type { SaslOptions, SocketFactory } from './options.js'
+import type { ByteSocket, SaslOptions, SocketFactory } from './options.js'
 
 const KNOWN_VERSION = '2.2.4'
 
@@ -48,7 +47,7 @@ export interface KafkajsLogger {
 
 export interface KafkajsConnection {
   requestQueue: RequestQueue
-  readonly socket?: Socket
+  readonly socket?: ByteSocket
   connect(): Promise<true>
   authenticate(): Promise<void>
   isConnected(): boolean
@@ -65,7 +64,7 @@ interface ConnectionOptionsOfKafkajs {
   readonly clientId: string
   readonly ssl: ConnectionOptions | undefined
   readonly sasl: SaslOptions | undefined
-  readonly socketFactory: (options: Omit<Parameters<SocketFactory>[0], 'onread'>) => Socket
+  readonly socketFactory: (options: Omit<Parameters<SocketFactory>[0], 'onread'>) => ByteSocket
   readonly connectionTimeout: number
   readonly requestTimeout: number
   readonly enforceRequestTimeout: boolean

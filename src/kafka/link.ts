@@ -20,6 +20,8 @@ import { type TransactionVersion, transactionVersionOf } from './transaction-ver
 
 /** For how long opening one connection may take, TLS and SASL included. */
 const OPEN_TIMEOUT_MS = 5_000
+/** kafkajs has a timer for the first part of that, of real time. Ours, by the clock, is the one that counts, and ends it. */
+const KAFKAJS_TIMEOUT_MS = 10 * OPEN_TIMEOUT_MS
 /** What is no longer is copied to one piece: that costs less than to have the socket gather its parts. */
 const SMALL_BYTES = 4096
 
@@ -87,7 +89,7 @@ export class Link {
       // kafkajs writes into this object.
       sasl: sasl && { ...sasl },
       socketFactory: (options) => socketFactory({ ...options, onread }),
-      connectionTimeout: OPEN_TIMEOUT_MS,
+      connectionTimeout: KAFKAJS_TIMEOUT_MS,
       requestTimeout: requestTimeoutMs,
       enforceRequestTimeout: false,
       logger: kafkajsLogger(settings.logger),

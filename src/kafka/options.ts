@@ -1,5 +1,6 @@
 /** How to reach Kafka, and the figures that the Kafka layer works with. */
-import type { OnReadOpts, Socket } from 'node:net'
+import type { OnReadOpts } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { createSecureContext, type ConnectionOptions } from 'node:tls'
 import { messageOf, PotorooError } from '../errors.js'
 import type { Clock } from '../ports/clock.js'
@@ -11,6 +12,9 @@ export interface SaslOptions {
   readonly password: string
 }
 
+/** What is used of a socket: a stream of bytes. */
+export type ByteSocket = Duplex & { unref(): unknown }
+
 export type SocketFactory = (options: {
   readonly host: string
   readonly port: number
@@ -18,7 +22,7 @@ export type SocketFactory = (options: {
   /** Where what comes is to go: the socket has no 'data'. */
   readonly onread: OnReadOpts
   readonly onConnect: () => void
-}) => Socket
+}) => ByteSocket
 
 /** What the command line, the environment or an embedding program says about the brokers. */
 export interface BrokerConnection {
@@ -50,7 +54,7 @@ export interface KafkaOptions extends BrokerConnection {
     /** Bound of one partition's part of an answer; a single larger batch still comes. Default 1 MiB. */
     readonly maxBytesPerPartition?: number
   }
-  /** Makes the sockets; for tests that inject faults. */
+  /** Makes the sockets; for tests that inject faults, and for a network in memory. */
   readonly socketFactory?: SocketFactory
 }
 

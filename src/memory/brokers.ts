@@ -73,7 +73,7 @@ export class Brokers {
     this.scheduler = options.scheduler
     this.brokers = options.brokers ?? 1
     this.network = new Network(options.scheduler, faults, this.brokers)
-    this.#leaders = new Leaders(this.scheduler, (of) => this.#firstLeaderOf(of))
+    this.#leaders = new Leaders(this.scheduler, (of) => this.firstLeaderOf(of))
     this.#random = options.random ?? new SeededRandom(0)
     this.transactions = new TransactionCoordinator({
       scheduler: options.scheduler,
@@ -85,7 +85,7 @@ export class Brokers {
 
   // What a broker does. Throws BrokerError.
 
-  #firstLeaderOf({ topic, partition }: TopicPartition): number {
+  protected firstLeaderOf({ topic, partition }: TopicPartition): number {
     return ((this.#topics.get(topic)?.number ?? 0) + partition) % this.brokers
   }
 
@@ -160,7 +160,7 @@ export class Brokers {
     const first = sequence ?? partition.sequences.next(identity)
     const there = partition.sequences.find(identity, first, chunk.count)
     if (there !== undefined) return there
-    const offset = partition.append(chunk, { producerId: identity.producerId, ...this.#appendTime(to.topic) })
+    const offset = partition.append(chunk, { producerId: identity.producerId, ...this.appendTime(to.topic) })
     partition.sequences.appended(identity, { first, count: chunk.count, offset })
     return offset
   }
@@ -229,7 +229,7 @@ export class Brokers {
   append(to: TopicPartition, chunks: readonly RecordChunk[]): number {
     const partition = this.partition(to)
     const first = partition.logEnd
-    for (const chunk of chunks) partition.append(chunk, this.#appendTime(to.topic))
+    for (const chunk of chunks) partition.append(chunk, this.appendTime(to.topic))
     return first
   }
 
@@ -251,6 +251,11 @@ export class Brokers {
 
   describeGroup(groupId: string): GroupDescription {
     return this.group(groupId).describe()
+  }
+
+  /** As another activation of that transactional id does. Throws CONCURRENT_TRANSACTIONS while the one before is ended. */
+  fence(transactionalId: string): void {
+    this.transactions.init(transactionalId, 10_000)
   }
 
   /** Forgets its positions; members, if there are any, stay. */
@@ -332,7 +337,8 @@ export class Brokers {
     for (const group of this.#groups.values()) group.start()
   }
 
-  #appendTime(topic: string): { readonly appendTimeMs?: number } {
+  /** What the broker stamps on what is appended now, if the topic has LogAppendTime. */
+  appendTime(topic: string): { readonly appendTimeMs?: number } {
     const type = this.#topics.get(topic)?.config['message.timestamp.type']
     return type === 'LogAppendTime' ? { appendTimeMs: Math.floor(this.scheduler.nowMs) } : {}
   }

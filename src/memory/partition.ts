@@ -13,7 +13,8 @@ import { BATCH_HEADER_BYTES, RecordCursor, RecordWriter } from '../core/records.
 import { Sequences } from './sequences.js'
 import type { RecordBatch, RecordChunk } from '../core/records.js'
 
-interface StoredBatch {
+/** A batch as it lies in the log. */
+export interface StoredBatch {
   readonly baseOffset: number
   readonly lastOffset: number
   /** -1 without a transaction. */
@@ -22,6 +23,8 @@ interface StoredBatch {
   readonly sizeBytes: number
   /** Undefined for a marker. */
   readonly records: RecordBatch | undefined
+  /** What a marker says. */
+  readonly marker?: 'commit' | 'abort'
   aborted: boolean
   /** Of a tombstone that compaction has seen: when it may go, on the compacting caller's clock. */
   readonly horizonMs?: number
@@ -39,6 +42,13 @@ export interface ReadResult {
   readonly bytes: number
 }
 
+/** A transaction that ended with an abort, from its first record to its marker. */
+export interface AbortedRange {
+  readonly producerId: number
+  readonly firstOffset: number
+  readonly markerOffset: number
+}
+
 /** A marker is a batch of one small record. */
 const MARKER_BYTES = 78
 
@@ -51,6 +61,7 @@ export class PartitionLog {
   #lagging: number | undefined
   /** First offset of each open transaction here, by producer. */
   readonly #open = new Map<number, number>()
+  #abortedRanges: readonly AbortedRange[] = []
   readonly #watchers = new Set<() => void>()
 
   constructor(
@@ -138,12 +149,15 @@ export class PartitionLog {
     this.#open.delete(producerId)
     const offset = this.#end++
     this.#lagging = undefined
+    if (first !== undefined && kind === 'abort')
+      this.#abortedRanges = [...this.#abortedRanges, { producerId, firstOffset: first, markerOffset: offset }]
     this.#batches.push({
       baseOffset: offset,
       lastOffset: offset,
       producerId,
       sizeBytes: MARKER_BYTES,
       records: undefined,
+      marker: kind,
       aborted: false,
     })
     this.#changed()
@@ -166,6 +180,23 @@ export class PartitionLog {
       bytes += batch.sizeBytes
     }
     return { batches, nextPosition, bytes }
+  }
+
+  /**
+   * What a broker sends to a read-committed reader, who has to filter it: all batches below the last stable offset, from
+   * the one that holds `position`, markers and aborted ones among them.
+   */
+  stored(position: number): readonly StoredBatch[] {
+    const from = this.#indexOf(position)
+    let to = from
+    const limit = this.lastStableOffset
+    while ((this.#batches[to]?.baseOffset ?? limit) < limit) to++
+    return this.#batches.slice(from, to)
+  }
+
+  /** Those that reach into [from, to), in the order of their markers. */
+  abortedIn(from: number, to: number): readonly AbortedRange[] {
+    return this.#abortedRanges.filter(({ firstOffset, markerOffset }) => markerOffset >= from && firstOffset < to)
   }
 
   /**
@@ -213,6 +244,9 @@ export class PartitionLog {
       kept.push(alone(cursor, isTombstone ? { horizonMs } : {}))
     })
     this.#batches = [...kept, ...rest]
+    // With what was aborted, its marker went: who waited for that would take nothing of the producer any more.
+    const firstOfRest = rest[0]?.baseOffset ?? this.#end
+    this.#abortedRanges = this.#abortedRanges.filter(({ markerOffset }) => markerOffset >= firstOfRest)
     this.#changed()
   }
 

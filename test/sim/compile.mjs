@@ -14,7 +14,7 @@ const cache = join(root, 'node_modules', '.cache', 'potoroo-simulation')
 const CHECKOUT = 'checkout'
 /** What names no checkout may be of one that is about to, or of another version that is at work. */
 const FORSAKEN_MS = 86_400_000
-const folders = ['src/api', 'src/core', 'src/memory', 'src/ports', 'src/runtime', 'test/sim']
+const folders = ['src/api', 'src/core', 'src/kafka', 'src/memory', 'src/ports', 'src/runtime', 'test/sim']
 const files = ['src/errors.ts']
 
 /** @type {import('./compile.d.mts').folderFor} */

@@ -20,9 +20,10 @@ export class LeaderTrouble {
   readonly #random: SeededRandom
   readonly isOn: boolean
 
-  constructor(seed: number) {
+  /** `isWire`: brokers that speak Kafka's protocol move leaders by themselves. */
+  constructor(seed: number, isWire: boolean) {
     this.#random = new SeededRandom(seed ^ 0x1b873593)
-    this.isOn = this.#random.chance(1 / 3)
+    this.isOn = this.#random.chance(1 / 3) && !isWire
   }
 
   /** Of a world that has drawn so many. */

@@ -26,5 +26,5 @@ for (const fault of plantedFaults)
       console.log(`seed ${String(seed)} finds it now: npm run sim -- --planted writes docs/simulation.md anew`)
     }
     // What was found there is the fault, and nothing else.
-    expect((await simulate(seed)).problems).toEqual([])
+    expect((await simulate(seed, { wire: fault.wire ?? false })).problems).toEqual([])
   })

@@ -20,10 +20,11 @@ export interface Found {
 
 const SEEDS = 1_000
 
-export async function plant({ what, plants }: PlantedFault, compile: Compile): Promise<Simulate> {
+/** Simulates with the fault, in the worlds that are to find it. */
+export async function plant({ what, plants, wire = false }: PlantedFault, compile: Compile): Promise<Simulate> {
   const folder = compile(`planted-${String(plantedFaults.findIndex((fault) => fault.what === what))}`, plants)
   const planted = (await import(pathToFileURL(join(folder, 'test/sim/simulation.js')).href)) as typeof simulation
-  return planted.simulate
+  return (seed, options) => planted.simulate(seed, { ...options, wire })
 }
 
 /** Undefined when that seed finds nothing. */

@@ -6,7 +6,7 @@
 import { partitionOf } from '../../src/core/partitioner.js'
 import { taskId } from '../../src/core/topology.js'
 import { isPotorooError, messageOf, type ErrorCode } from '../../src/errors.js'
-import { MemoryCluster } from '../../src/memory/cluster.js'
+import { MemoryCluster, type MemoryClusterOptions } from '../../src/memory/cluster.js'
 import { MemoryPeerNetwork } from '../../src/memory/peers.js'
 import { SeededRandom } from '../../src/memory/random.js'
 import { Scheduler, type SimulatedProcess } from '../../src/memory/scheduler.js'
@@ -27,7 +27,10 @@ import { drawClimate, Weather } from './weather.js'
 import { blips, cutOff, flutter, pause } from './worker-trouble.js'
 import type { Hands, Slot } from './hands.js'
 import type { Feed, FeedEvent } from './applications/simulated-application.js'
+import { WireCluster } from './wire/cluster.js'
+import { drawWireClimate, WireWeather } from './wire/climate.js'
 import type { PartitionLog } from '../../src/memory/partition.js'
+import type { EndedTransaction } from '../../src/memory/transactions.js'
 import type { Logger } from '../../src/ports/logger.js'
 
 export interface Outcome {
@@ -52,8 +55,14 @@ const acceptable: ReadonlySet<ErrorCode> = new Set(['BROKER_UNREACHABLE', 'REQUE
 /** The shortest `delete.retention.ms`: stores that were away for half of it are rebuilt. */
 const SHORT_RETENTION_MS = 2_000
 
-export async function simulate(seed: number, options: { readonly trace?: boolean } = {}): Promise<Outcome> {
-  return new World(seed, options.trace === true).run()
+export interface SimulateOptions {
+  readonly trace?: boolean
+  /** Workers reach their brokers through src/kafka, in Kafka's protocol, over a network of bytes: see wire/. */
+  readonly wire?: boolean
+}
+
+export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Outcome> {
+  return new World(seed, options).run()
 }
 
 class World {
@@ -93,13 +102,13 @@ class World {
 
   constructor(
     readonly seed: number,
-    private readonly tracing: boolean,
+    private readonly options: SimulateOptions,
   ) {
     const random = (this.#random = new SeededRandom(seed))
     const broad = (this.#broad = new SeededRandom(seed ^ 0x2545f491))
     const breadth = (this.#breadth = drawBreadth(broad))
     this.#places = placesOf(breadth.application.definition)
-    this.#leaderTrouble = new LeaderTrouble(seed)
+    this.#leaderTrouble = new LeaderTrouble(seed, options.wire === true)
     const climate = drawClimate(random)
     this.#weather = new Weather(random.fork(), climate, {
       crash: (process, why, afterMs) => {
@@ -115,17 +124,18 @@ class World {
         this.#chronicle.writeFailed(process)
       },
     })
-    this.#cluster = new MemoryCluster({
+    const cluster = {
       scheduler: this.#scheduler,
       faults: this.#weather,
       random: random.fork(),
       brokers: this.#leaderTrouble.brokers(random.pick([1, 1, 2])),
       initialRebalanceDelayMs: random.pick([0, 0, 500]),
       ...breadth.transactions,
-      onTransactionEnded: ({ transactionalId, epoch, kind }) => {
+      onTransactionEnded: ({ transactionalId, epoch, kind }: EndedTransaction) => {
         this.#say(() => `${transactionalId}: ${kind} decided at epoch ${String(epoch)}`)
       },
-    })
+    }
+    this.#cluster = options.wire === true ? this.#wired(cluster) : new MemoryCluster(cluster)
     this.#partitions = random.pick([1, 2, 3, 6])
     const odd = breadth.timestamps === 'odd'
     // With odd timestamps, what is written later may be due earlier: the order is certain where all is there before.
@@ -222,6 +232,8 @@ class World {
       this.#problems.push(
         `the simulation broke off: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
       )
+    } finally {
+      if (this.#cluster instanceof WireCluster) this.#cluster.close()
     }
     return {
       seed: this.seed,
@@ -232,6 +244,30 @@ class World {
       trace: this.#trace,
       snapshots: { taken: this.#warnings.snapshotsTaken, discarded: this.#warnings.snapshotsDiscarded },
     }
+  }
+
+  #wired(options: MemoryClusterOptions): WireCluster {
+    const random = new SeededRandom(this.seed ^ 0x2c1b3c6d)
+    const climate = drawWireClimate(random)
+    this.#say(() => `wire ${JSON.stringify(climate)}`)
+    this.#chronicle.leadersMoved = true
+    return new WireCluster({
+      ...options,
+      brokers: climate.brokers,
+      weather: new WireWeather(random, climate, () => this.#weather.calm),
+      // What kafkajs says, stacks and all, src/kafka says in its own words.
+      logger: (process) => {
+        const [name = ''] = process.name.split('.')
+        return { ...this.#logger({ name }, process), debug: () => undefined }
+      },
+      said: (what) => {
+        this.#say(what)
+      },
+      nonsense: (what) => {
+        this.#problems.push(what)
+      },
+      troubleMs: TROUBLE_MS,
+    })
   }
 
   // ---- what goes in ----
@@ -325,7 +361,7 @@ class World {
         this.#say(() => `somebody else fences ${transactionalId}`)
         try {
           this.#chronicle.activated('somebody else', transactionalId)
-          this.#cluster.transactions.init(transactionalId, 10_000)
+          this.#cluster.fence(transactionalId)
         } catch (error) {
           this.#say(() => messageOf(error))
         }
@@ -643,7 +679,7 @@ class World {
 
   // ---- the trace ----
 
-  #logger({ name: slot }: Slot, process: SimulatedProcess): Logger {
+  #logger({ name: slot }: Pick<Slot, 'name'>, process: SimulatedProcess): Logger {
     const at =
       (level: Line['level']) =>
       (fields: object, message: string): void => {
@@ -657,6 +693,6 @@ class World {
   #say(what: () => string): void {
     const { elapsedMs } = this.#scheduler
     this.#fingerprint = (Math.imul(this.#fingerprint, 31) + Math.floor(elapsedMs * 1_000)) | 0
-    if (this.tracing) this.#trace.push(`${elapsedMs.toFixed(2).padStart(10)} ${what()}`)
+    if (this.options.trace === true) this.#trace.push(`${elapsedMs.toFixed(2).padStart(10)} ${what()}`)
   }
 }

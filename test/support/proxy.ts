@@ -50,7 +50,7 @@ export const api = {
 
 export interface Proxy {
   readonly port: number
-  readonly socketFactory: SocketFactory
+  readonly socketFactory: (args: Parameters<SocketFactory>[0]) => net.Socket
   /** All requests so far, in the order in which they came. */
   readonly seen: readonly ProxiedRequest[]
   /** What decides from now on; without one everything passes. */

@@ -8,6 +8,7 @@ import { protocolFaults } from './protocol.js'
 import { refusalsFaults } from './refusals.js'
 import { snapshotsFaults } from './snapshots.js'
 import { topicsFaults } from './topics.js'
+import { wireFaults } from './wire.js'
 import { worldsFaults } from './worlds.js'
 import type { PlantedFault } from './planted-fault.js'
 
@@ -21,4 +22,5 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...livenessFaults,
   ...snapshotsFaults,
   ...worldsFaults,
+  ...wireFaults,
 ]

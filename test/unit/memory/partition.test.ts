@@ -94,3 +94,29 @@ test("a batch holds at least one however small the bound, and the sender's memor
   expect(log.read(0, 1)).toMatchObject({ nextPosition: 1 })
   expect(read(log).records).toHaveLength(2)
 })
+
+test('what a broker sends has aborted batches and markers; compaction takes an aborted transaction with its marker', () => {
+  const log = new PartitionLog('topic', 0)
+  append(log, 7, record('a', '1'))
+  log.mark(7, 'abort')
+  append(log, 7, record('a', '2'))
+  log.mark(7, 'commit')
+  append(log, 8, record('b', '1'))
+  log.mark(8, 'abort')
+  append(log, 9, record('c', 'open'))
+  const seen = (from: number) =>
+    log.stored(from).map(({ baseOffset, marker }) => `${String(baseOffset)} ${marker ?? ''}`)
+  expect(seen(0)).toEqual(['0 ', '1 abort', '2 ', '3 commit', '4 ', '5 abort'])
+  expect(seen(3)).toEqual(['3 commit', '4 ', '5 abort'])
+  const [first, second] = [
+    { producerId: 7, firstOffset: 0, markerOffset: 1 },
+    { producerId: 8, firstOffset: 4, markerOffset: 5 },
+  ]
+  expect(log.abortedIn(0, 6)).toEqual([first, second])
+  expect(log.abortedIn(1, 4)).toEqual([first])
+  expect(log.abortedIn(2, 4)).toEqual([])
+  // The last marker below the open transaction stays; without the first, whoever waits for it would take nothing of 7 any more.
+  log.compact({ nowMs: 0, deleteRetentionMs: 0 })
+  expect(seen(0)).toEqual(['2 ', '5 abort'])
+  expect(log.abortedIn(0, 6)).toEqual([second])
+})
