@@ -16,8 +16,8 @@ export interface TopicDefinition {
   /** Where a group without positions starts to read. */
   readonly start: 'earliest' | 'latest'
   /**
-   * The message in bytes[start, end), validated. Throws NOT_JSON or SCHEMA_MISMATCH, which condemn the record, or
-   * INVALID_DEFINITION when the schema turns out to be asynchronous, which must stop the worker; never anything else.
+   * The message in bytes[start, end), validated. Throws NOT_JSON, NUMBER_NOT_EXACT or SCHEMA_MISMATCH, which condemn the record,
+   * or INVALID_DEFINITION when the schema turns out to be asynchronous, which must stop the worker; never anything else.
    */
   decode(bytes: Buffer, start: number, end: number): unknown
   /** Throws OUTPUT_INVALID, for what can't be written as JSON. */
