@@ -33,6 +33,8 @@ export interface StateDefinition {
   initial(key: string): object
   /** Whether the initial value is the same for every key: what makes it takes no parameter. */
   readonly beginsAlike: boolean
+  /** What states have as their prototype where their own fields are packed; undefined where a `pack` takes care of that. */
+  readonly prototype: object | undefined
   /** What packing takes: what a `pack` gives, else the state itself, whose own fields are then packed. */
   toPlain(state: object): unknown
   /** The state object again, with its class's methods. */
