@@ -142,9 +142,13 @@ export class StateTable {
       definitions.map((definition, i) => [definition, new KeyPrefix(i, definition.name, secret)]),
     )
     const touched = this.#touched
-    this.#memory = new StateMemory(maxBytes, (carry) => {
-      for (let i = 0; i < touched.count; i++) touched.setPlace(i, carry(touched.place(i)))
-    })
+    this.#memory = new StateMemory(
+      maxBytes,
+      (carry) => {
+        for (let i = 0; i < touched.count; i++) touched.setPlace(i, carry(touched.place(i)))
+      },
+      () => touched.count,
+    )
   }
 
   /** Where the state object of the key in bytes[start, end) is in memory: good for `touch`, now. NOWHERE: it is not. */
