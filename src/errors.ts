@@ -39,6 +39,11 @@ export const errorKinds = {
   INVALID_CONFIGURATION: kind(usage, false, 'Correct the option or the environment variable that the message names.'),
   // one record
   NOT_JSON: kind(failure, false, 'The producer has to write JSON.'),
+  NUMBER_NOT_EXACT: kind(
+    failure,
+    false,
+    'The producer has to write whole numbers that JavaScript alters (beyond 2^53) as strings.',
+  ),
   SCHEMA_MISMATCH: kind(failure, false, "The producer has to write what the topic's schema says."),
   KEY_MISSING: kind(failure, false, 'The producer has to set the record key.'),
   KEY_MISMATCH: kind(failure, false, 'The producer has to set the record key to the key that the topic declares.'),

@@ -8,7 +8,8 @@
 
 /** How long a text may be. */
 export const WINDOW_BYTES: i32 = 0x10000
-export const SHAPES_BYTES: i32 = 0x4000
+/** Room for MAX_SHAPES (json-scanner.ts), each the same. */
+export const SHAPES_BYTES: i32 = 0x8000
 export const window: usize = memory.data(WINDOW_BYTES + 32, 16)
 export const shapes: usize = memory.data(SHAPES_BYTES, 16)
 /** For each value 16 bytes: its kind (i32), and what is known of it. */

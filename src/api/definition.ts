@@ -16,8 +16,8 @@ export interface TopicDefinition {
   /** Where a group without positions starts to read. */
   readonly start: 'earliest' | 'latest'
   /**
-   * The message in bytes[start, end), validated. Throws NOT_JSON or SCHEMA_MISMATCH, which condemn the record, or
-   * INVALID_DEFINITION when the schema turns out to be asynchronous, which must stop the worker; never anything else.
+   * The message in bytes[start, end), validated. Throws NOT_JSON, NUMBER_NOT_EXACT or SCHEMA_MISMATCH, which condemn the record,
+   * or INVALID_DEFINITION when the schema turns out to be asynchronous, which must stop the worker; never anything else.
    */
   decode(bytes: Buffer, start: number, end: number): unknown
   /** Throws OUTPUT_INVALID, for what can't be written as JSON. */
@@ -33,6 +33,8 @@ export interface StateDefinition {
   initial(key: string): object
   /** Whether the initial value is the same for every key: what makes it takes no parameter. */
   readonly beginsAlike: boolean
+  /** What states have as their prototype where their own fields are packed; undefined where a `pack` takes care of that. */
+  readonly prototype: object | undefined
   /** What packing takes: what a `pack` gives, else the state itself, whose own fields are then packed. */
   toPlain(state: object): unknown
   /** The state object again, with its class's methods. */

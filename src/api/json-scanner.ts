@@ -24,6 +24,10 @@ interface Exports {
   readonly scan: (shape: number, at: number, end: number) => 0 | 1
 }
 
+/** A topic's messages have few shapes, or no use for this. */
+export const MAX_SHAPES = 4
+/** The longest text that is read, in bytes: as in wasm/json-scan.ts. */
+export const MAX_TEXT_BYTES = 0x10000
 /** Copied at first; four times as much each time the next text is behind what was copied. */
 const FIRST_BYTES = 1024
 const BLOCK_BYTES = 16
@@ -44,8 +48,8 @@ export class JsonScanner {
   #from = 0
   #to = 0
   #ahead = 0
-  #shapesAt: number
-  readonly #shapesEnd: number
+  readonly #shapesAt: number
+  readonly #shapeBytes: number
 
   private constructor({ memory, window, WINDOW_BYTES, shapes, SHAPES_BYTES, values, scan }: Exports) {
     this.bytes = Buffer.from(memory.buffer)
@@ -55,7 +59,7 @@ export class JsonScanner {
     this.#windowAt = window.value
     this.#windowBytes = WINDOW_BYTES.value
     this.#shapesAt = shapes.value
-    this.#shapesEnd = shapes.value + SHAPES_BYTES.value
+    this.#shapeBytes = SHAPES_BYTES.value / MAX_SHAPES
   }
 
   /** Undefined where the process can't have it: a processor without SIMD, or node --jitless. */
@@ -68,12 +72,13 @@ export class JsonScanner {
     }
   }
 
-  /** What is in front of each value, and behind the last. Undefined where there is no room for it. */
-  addShape(gaps: readonly Uint8Array[]): number | undefined {
-    const size = gaps.reduce((sum, gap) => sum + bytesFor(gap), BLOCK_BYTES)
-    const shape = this.#shapesAt
-    if (shape + size > this.#shapesEnd) return undefined
-    this.#shapesAt += size
+  /**
+   * What is in front of each value, and behind the last: shape number `index` from now on, 0 to MAX_SHAPES - 1. Returns what
+   * `scan` knows it by; undefined where there is no room for it.
+   */
+  setShape(index: number, gaps: readonly Uint8Array[]): number | undefined {
+    if (gaps.reduce((sum, gap) => sum + bytesFor(gap), BLOCK_BYTES) > this.#shapeBytes) return undefined
+    const shape = this.#shapesAt + index * this.#shapeBytes
     this.bytes.writeInt32LE(gaps.length - 1, shape)
     let at = shape + BLOCK_BYTES
     for (const gap of gaps) {

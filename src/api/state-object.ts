@@ -86,6 +86,7 @@ function ofFactory<S extends object>(
       wasChecked = true
       return made
     },
+    prototype: options === undefined ? Object.prototype : undefined,
     toPlain: options === undefined ? (object) => object : (object) => options.pack(object as S),
     fromPlain:
       options === undefined
@@ -116,6 +117,7 @@ function ofClass<S extends object>(
       name,
       initial,
       beginsAlike,
+      prototype: undefined,
       toPlain: (object) => options.pack(object as S),
       fromPlain: (plain, key) => asObject(name, options.unpack(plain, key)),
     }
@@ -129,6 +131,7 @@ function ofClass<S extends object>(
       name,
       initial,
       beginsAlike,
+      prototype: undefined,
       toPlain: (object) => (object as { pack(): unknown }).pack(),
       fromPlain: (plain, key) => asObject(name, constructor.unpack?.(plain, key)),
     }
@@ -136,6 +139,7 @@ function ofClass<S extends object>(
     name,
     initial,
     beginsAlike,
+    prototype,
     // packing looks at own fields, whatever the prototype
     toPlain: (object) => object,
     fromPlain: (plain) => withFields(Object.create(prototype) as object, asObject(name, plain)),

@@ -3,7 +3,8 @@
  * state objects are such, and each commit writes every one that changed: so it is done in one pass, check included.
  *
  * Invariants
- * 1. What is written reads back as it was, -0 and NaN too. Where that isn't sure, nothing is written.
+ * 1. What is written reads back as it was, -0 and NaN too. Where that isn't sure, nothing is written. Elements of arrays are
+ *    taken for values: to look for accessors among them would cost several times what it costs to write them.
  * 2. The same values in the same order give the same bytes.
  */
 
@@ -66,8 +67,8 @@ export class PlainWriter {
   }
 
   #nested(value: object, depth: number): boolean {
-    if (depth > MAX_DEPTH || this.#seen.has(value)) return false
-    this.#seen.add(value)
+    const before = this.#seen.size
+    if (depth > MAX_DEPTH || this.#seen.add(value).size === before) return false
     const prototype: unknown = Object.getPrototypeOf(value)
     if (prototype === Object.prototype) return this.#fields(value, depth)
     return prototype === Array.prototype && Array.isArray(value) && this.#array(value, depth)
@@ -75,11 +76,13 @@ export class PlainWriter {
 
   #fields(object: object, depth: number): boolean {
     const keys = Object.keys(object)
-    if (Object.getOwnPropertySymbols(object).length > 0) return false
+    if (hasHidden(object, keys.length)) return false
     this.#header(keys.length, 0x80, 0xde)
     for (const key of keys) {
       if (key === '__proto__' || !this.#string(key)) return false
-      if (!this.#value((object as Record<string, unknown>)[key], depth)) return false
+      // Two objects with the same fields may differ in which of them are accessors, so no memory of what was seen helps.
+      const field = Object.getOwnPropertyDescriptor(object, key)
+      if (field === undefined || isAccessor(field) || !this.#value(field.value, depth)) return false
     }
     return true
   }
@@ -191,10 +194,17 @@ export class PlainWriter {
   }
 }
 
+/** Fields that have no name, or that Object.keys does not give: `fields` are those that it gives. */
+export const hasHidden = (object: object, fields: number): boolean =>
+  Object.getOwnPropertyNames(object).length !== fields || Object.getOwnPropertySymbols(object).length > 0
+
+export const isAccessor = (field: PropertyDescriptor): boolean => field.get !== undefined || field.set !== undefined
+
 /** No holes, which would be read as undefined, and no fields beside the elements. Indices come first among the keys. */
 export function isDense(array: readonly unknown[]): boolean {
   const keys = Object.keys(array)
-  return keys.length === array.length && (keys.length === 0 || keys.at(-1) === String(keys.length - 1))
+  if (keys.length !== array.length || Object.getOwnPropertySymbols(array).length > 0) return false
+  return keys.length === 0 || keys.at(-1) === String(keys.length - 1)
 }
 
 /** UTF-8 has no lone surrogates, and text decoders drop a byte order mark at the start. */

@@ -1,6 +1,6 @@
 /** Finds what could be packed, but would not come back as it was, or not at all: with its path, for the error. */
 import { classNameOf } from '../api/names.js'
-import { isDense, isStorable, MAX_DEPTH } from './pack-plain.js'
+import { isAccessor, isDense, isStorable, MAX_DEPTH } from './pack-plain.js'
 
 /** Where and why `root` can't be packed; undefined when it can. Of the root, only its own fields count. */
 export function unpackable(root: object): string | undefined {
@@ -28,11 +28,14 @@ class Walk {
   fields(object: object, path: string, depth: number): string | undefined {
     const [symbol] = Object.getOwnPropertySymbols(object)
     if (symbol !== undefined) return `${at(path)} has a field named by ${String(symbol)}`
-    for (const [key, value] of Object.entries(object)) {
+    for (const key of Object.getOwnPropertyNames(object)) {
       const inner = path === '' ? key : `${path}.${key}`
       if (key === '__proto__') return `${at(inner)} is a name that objects can't have`
       if (!isStorable(key)) return `${at(inner)} is a name that UTF-8 can't hold`
-      const found = this.#value(value, inner, depth)
+      const field = Object.getOwnPropertyDescriptor(object, key)
+      if (field !== undefined && isAccessor(field)) return accessorAt(inner)
+      if (field?.enumerable !== true) return `${at(inner)} is a field that is not enumerable`
+      const found = this.#value(field.value, inner, depth)
       if (found !== undefined) return found
     }
     return undefined
@@ -77,9 +80,14 @@ class Walk {
   }
 
   #array(array: readonly unknown[], path: string, depth: number): string | undefined {
-    if (!isDense(array)) return `${at(path)} is an array with holes or with fields of its own`
-    for (const [index, value] of array.entries()) {
-      const found = this.#value(value, `${path}[${String(index)}]`, depth)
+    // besides its elements, and its length behind them, it may have nothing
+    if (!isDense(array) || Object.getOwnPropertyNames(array).length !== array.length + 1)
+      return `${at(path)} is an array with holes or with fields of its own`
+    for (const index of array.keys()) {
+      const inner = `${path}[${String(index)}]`
+      const element = Object.getOwnPropertyDescriptor(array, index)
+      if (element !== undefined && isAccessor(element)) return accessorAt(inner)
+      const found = this.#value(element?.value, inner, depth)
       if (found !== undefined) return found
     }
     return undefined
@@ -110,6 +118,9 @@ class Walk {
       : `${at(path)} is a ${classNameOf(value)} with a field of its own, ${String(field)}`
   }
 }
+
+const accessorAt = (path: string): string =>
+  `${at(path)} is a getter or setter, of which only the value of the moment would be stored: make it a method of a class`
 
 const MAX_PATH_LENGTH = 200
 

@@ -74,6 +74,9 @@ function plainOf(definition: StateDefinition, state: object): object {
   } catch (error) {
     throw notPackable(definition, `its pack threw: ${messageOf(error)}`, error)
   }
+  const { prototype } = definition
+  if (prototype !== undefined && Object.getPrototypeOf(state) !== prototype)
+    throw notPackable(definition, 'its prototype is another than it began with')
   if (plain === state) return state
   if (typeof plain !== 'object' || plain === null || Object.getPrototypeOf(plain) !== Object.prototype)
     throw notPackable(definition, 'its pack has to give an object literal')

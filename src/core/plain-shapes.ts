@@ -19,9 +19,13 @@ type Literal = (values: readonly unknown[], numbers: Float64Array, number: symbo
 interface Shape {
   readonly gaps: readonly Uint8Array[]
   readonly build: Literal
+  /** Objects that had it, since it was last asked which shape is used least. */
+  found: number
 }
 
 const MAX_SHAPES = 4
+/** After so many objects of no known shape the one that is used least makes room, if it is used less than they come. */
+const MAX_UNREAD = 1000
 /** MessagePack's `fixmap` counts so far. */
 const MAX_FIELDS = 15
 const LAST_ASCII = 0x7f
@@ -32,6 +36,7 @@ export class PlainShapes {
   readonly #shapes: Shape[] = []
   readonly #values: unknown[] = []
   readonly #numbers = new Float64Array(MAX_FIELDS)
+  #unread = 0
   /** Behind the value that was read last. */
   #at = 0
 
@@ -41,6 +46,7 @@ export class PlainShapes {
     for (let i = 0; i < shapes.length; i++) {
       const shape = shapes[i]
       if (shape === undefined || !this.#matches(shape, bytes, start, end)) continue
+      shape.found++
       // the next one is likely to have the same
       if (i > 0) [shapes[0], shapes[i]] = [shape, shapes[0] ?? shape]
       return shape.build(this.#values, this.#numbers, number)
@@ -50,9 +56,20 @@ export class PlainShapes {
 
   /** To be told of what `read` left to msgpackr. */
   learn(bytes: Buffer, start: number, end: number): void {
-    if (this.#shapes.length >= MAX_SHAPES) return
+    if (this.#shapes.length >= MAX_SHAPES && !this.#makesRoom()) return
     const shape = this.#shapeOf(bytes, start, end)
     if (shape !== undefined) this.#shapes.push(shape)
+  }
+
+  #makesRoom(): boolean {
+    if (++this.#unread < MAX_UNREAD) return false
+    this.#unread = 0
+    const shapes = this.#shapes
+    const least = shapes.reduce((a, b) => (b.found < a.found ? b : a))
+    const isSeldom = least.found * MAX_SHAPES < MAX_UNREAD
+    for (const shape of shapes) shape.found = 0
+    if (isSeldom) shapes.splice(shapes.indexOf(least), 1)
+    return isSeldom
   }
 
   #matches({ gaps }: Shape, bytes: Buffer, start: number, end: number): boolean {
@@ -134,6 +151,6 @@ export class PlainShapes {
       const at = `[${String(i)}]`
       return `values${at} === number ? numbers${at} : values${at}`
     }) as Literal | undefined
-    return at === end && build !== undefined ? { gaps, build } : undefined
+    return at === end && build !== undefined ? { gaps, build, found: 0 } : undefined
   }
 }

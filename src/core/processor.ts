@@ -11,6 +11,7 @@
  * 4. Outputs carry the timestamp of the record that caused them: the same input gives the same bytes.
  */
 import type { ComputationContext, PipelineDefinition, Step, TopicDefinition } from '../api/definition.js'
+import { likeness, visible } from '../api/visible.js'
 import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
 import { COMMIT_KEY, encodeCommitRecord, type CommitRecord } from './commit-record.js'
 import { isUtf8Of, type ByteString } from './byte-string.js'
@@ -295,7 +296,7 @@ export class Processor {
     if (right !== this.plan.partition)
       throw new PotorooError(
         'WRONG_PARTITION',
-        `key '${key.slice(0, 100)}' belongs on partition ${String(right)} by ${partitioner}, but lies on ${String(this.plan.partition)}: ` +
+        `key '${visible(key.slice(0, 100))}' belongs on partition ${String(right)} by ${partitioner}, but lies on ${String(this.plan.partition)}: ` +
           (partitioner === 'murmur2'
             ? 'producers must use murmur2 as the Java client does (librdkafka: partitioner=murmur2_random; its default, CRC32, is another)'
             : `producers must partition by ${partitioner} of the key`),
@@ -330,7 +331,8 @@ const isBadInput = (error: unknown): error is PotorooError => isPotorooError(err
 const keyMismatch = (key: string, { buffer, keyStart, keyEnd }: RecordCursor): PotorooError =>
   new PotorooError(
     'KEY_MISMATCH',
-    `the record key is '${buffer.toString('utf8', keyStart, Math.min(keyEnd, keyStart + 100))}', but the message's is '${key.slice(0, 100)}'`,
+    `the record key is '${visible(buffer.toString('utf8', keyStart, Math.min(keyEnd, keyStart + 100)))}', ` +
+      `but the message's is '${visible(key.slice(0, 100))}'${likeness(buffer, keyStart, keyEnd)}`,
   )
 
 const tooLarge = (to: Destination): PotorooError =>

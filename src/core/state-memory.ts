@@ -10,12 +10,15 @@
  *       Value  => as many bytes as VALUE_BYTES says, and room for as many as CAPACITY says
  *
  * Bounded by two generations: what was not asked for during a whole generation is forgotten, unless the store does not have
- * it yet, or a message of the current interval works on it.
+ * it yet, or a message of the current interval works on it. A generation that is forgotten is gone through bit by bit while
+ * records are added: until then it is `leaving`.
  *
  * Invariants
  * 1. A record that was found is in the young generation; so is every one with a live object.
  * 2. A record of the old generation that came to the young one, or moved within its generation, is DEAD where it was.
  * 3. A record of a batch that the store does not have (`stored`) is never forgotten.
+ * 4. No call does work that grows with the number of records: a table of slots that is too small and a generation that
+ *    leaves are worked off by the calls that follow, so many steps each. (`steps` counts them, for tests.)
  */
 import { bytesOf, writeByteString, type ByteString } from './byte-string.js'
 import { copyBytes, sameBytes } from './copy-bytes.js'
@@ -61,6 +64,13 @@ const FIRST_SEGMENT_BYTES = 8192
 /** Places are whole numbers of 31 bits. */
 const MAX_SEGMENTS = 1 << (31 - SEGMENT_SHIFT)
 const FIRST_SLOTS = 64
+/** How many slots each new record moves from a table that has become too small: 1.5 would be in time. */
+const SLOTS_MOVED = 8
+/** How many records of a leaving generation each new one goes over, and one more for so many of its bytes: no less is freed. */
+const RECORDS_LEFT = 4
+const BYTES_PER_RECORD_LEFT = 32
+/** So many live objects may have to be carried over at once. Where there are more, the next interval is waited for. */
+const MAX_LIVE_CARRIED = 256
 /** Room for a value to grow in its place. */
 const MAX_SPARE_BYTES = 256
 
@@ -113,18 +123,27 @@ const EMPTY_WORDS = new Int32Array(0)
 class Generation {
   readonly segments: Buffer[] = []
   readonly words: Int32Array[] = []
+  /** Units that are used, of each segment but the last. */
+  readonly #ends: number[] = []
   #recordBytes = 0
   /** Open addressing; two words each: hash and place. */
   #slots = new Int32Array(FIRST_SLOTS * 2)
   #mask = FIRST_SLOTS - 1
   #count = 0
+  /** The table before, while its slots move to the other: those below #moved have. What moved stands in both. */
+  #former: Int32Array | undefined
+  #moved = 0
   /** In the last segment: units that are used, and those that there are. */
   #used = 0
   #units = 0
+  /** Where `next` is. */
+  #nextSegment = 0
+  #nextUnit = 1
+  steps = 0
 
   /** Memory that is used. */
   get bytes(): number {
-    return this.#recordBytes + this.#slots.byteLength
+    return this.#recordBytes + this.#slots.byteLength + (this.#former?.byteLength ?? 0)
   }
 
   get isEmpty(): boolean {
@@ -134,6 +153,16 @@ class Generation {
   find(hash: number, prefix: KeyPrefix, key: Buffer, start: number, end: number): number {
     const slots = this.#slots
     for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask) {
+      const place = slots[slot * 2 + 1] ?? NOWHERE
+      if (place === NOWHERE)
+        return this.#former === undefined ? NOWHERE : this.#findIn(this.#former, hash, prefix, key, start, end)
+      if (slots[slot * 2] === hash && this.#isKey(place, prefix, key, start, end)) return place
+    }
+  }
+
+  #findIn(slots: Int32Array, hash: number, prefix: KeyPrefix, key: Buffer, start: number, end: number): number {
+    const mask = (slots.length >> 1) - 1
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const place = slots[slot * 2 + 1] ?? NOWHERE
       if (place === NOWHERE) return NOWHERE
       if (slots[slot * 2] === hash && this.#isKey(place, prefix, key, start, end)) return place
@@ -161,6 +190,7 @@ class Generation {
   /** A place for a record with that hash, found by it from now on. */
   take(hash: number, bytes: number): number {
     const place = this.allot(bytes)
+    if (this.#former !== undefined) this.#moveSlots(this.#former, SLOTS_MOVED)
     if (++this.#count * 3 > (this.#mask + 1) * 2) this.#growSlots()
     this.#insert(hash, place)
     return place
@@ -168,16 +198,11 @@ class Generation {
 
   /** Whoever looks for the one finds the other. */
   redirect(hash: number, from: number, to: number): void {
-    const slots = this.#slots
-    for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask)
-      if (slots[slot * 2 + 1] === from) {
-        slots[slot * 2 + 1] = to
-        return
-      }
+    if (!redirectIn(this.#slots, hash, from, to) && this.#former !== undefined) redirectIn(this.#former, hash, from, to)
   }
 
   allot(bytes: number): number {
-    const units = Math.ceil(bytes / UNIT_BYTES)
+    const units = unitsFor(bytes)
     if (this.#used + units > this.#units) this.#addSegment(units * UNIT_BYTES)
     const place = ((this.segments.length - 1) << SEGMENT_SHIFT) | this.#used
     this.#used += units
@@ -185,10 +210,22 @@ class Generation {
     return place
   }
 
-  *places(): Generator<number, void> {
-    for (let slot = 0; slot <= this.#mask; slot++) {
-      const place = this.#slots[slot * 2 + 1] ?? NOWHERE
-      if (place !== NOWHERE) yield place
+  /** Goes over all records, DEAD ones among them: the place of the next; NOWHERE behind the last. Frees what lies behind it. */
+  next(): number {
+    for (;;) {
+      const segment = this.#nextSegment
+      const words = this.words[segment]
+      if (words === undefined) return NOWHERE
+      const unit = this.#nextUnit
+      if (unit < (this.#ends[segment] ?? this.#used)) {
+        const place = (segment << SEGMENT_SHIFT) | unit
+        this.#nextUnit += unitsFor(recordBytesAt(this, place))
+        return place
+      }
+      this.segments[segment] = EMPTY_BYTES
+      this.words[segment] = EMPTY_WORDS
+      this.#nextSegment++
+      this.#nextUnit = 0
     }
   }
 
@@ -198,6 +235,7 @@ class Generation {
       Math.min(SEGMENT_BYTES, FIRST_SEGMENT_BYTES << Math.min(this.segments.length, 16)),
     )
     const segment = Buffer.allocUnsafeSlow(size)
+    if (this.segments.length > 0) this.#ends.push(this.#used)
     this.segments.push(segment)
     this.words.push(new Int32Array(segment.buffer, 0, size >> 2))
     // place 0 is none
@@ -206,13 +244,25 @@ class Generation {
   }
 
   #growSlots(): void {
-    const old = this.#slots
-    this.#slots = new Int32Array(old.length * 2)
-    this.#mask = old.length - 1
-    for (let i = 0; i < old.length; i += 2) {
-      const place = old[i + 1] ?? NOWHERE
-      if (place !== NOWHERE) this.#insert(old[i] ?? 0, place)
+    // in time, or nearly so
+    if (this.#former !== undefined) this.#moveSlots(this.#former, this.#former.length)
+    const former = this.#slots
+    this.#slots = new Int32Array(former.length * 2)
+    this.#mask = former.length - 1
+    this.#former = former
+    this.#moved = 0
+    this.#moveSlots(former, SLOTS_MOVED)
+  }
+
+  #moveSlots(former: Int32Array, count: number): void {
+    const end = Math.min(this.#moved + 2 * count, former.length)
+    this.steps += (end - this.#moved) >> 1
+    for (let i = this.#moved; i < end; i += 2) {
+      const place = former[i + 1] ?? NOWHERE
+      if (place !== NOWHERE) this.#insert(former[i] ?? 0, place)
     }
+    this.#moved = end
+    if (end === former.length) this.#former = undefined
   }
 
   #insert(hash: number, place: number): void {
@@ -224,11 +274,35 @@ class Generation {
   }
 }
 
+/** Of a record that was allotted once, be it DEAD by now. */
+function recordBytesAt({ words }: Generation, place: number): number {
+  const at = (place & UNIT_MASK) * 2
+  const own = words[place >>> SEGMENT_SHIFT] ?? EMPTY_WORDS
+  return HEADER_BYTES + ((own[at + KEY] ?? 0) & 0xffff) + (own[at + CAPACITY] ?? 0)
+}
+
+const unitsFor = (bytes: number): number => Math.ceil(bytes / UNIT_BYTES)
+
+/** Whether the one was there. */
+function redirectIn(slots: Int32Array, hash: number, from: number, to: number): boolean {
+  const mask = (slots.length >> 1) - 1
+  for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+    const place = slots[slot * 2 + 1] ?? NOWHERE
+    if (place === NOWHERE) return false
+    if (place !== from) continue
+    slots[slot * 2 + 1] = to
+    return true
+  }
+}
+
 export class StateMemory {
   #young = new Generation()
   #old = new Generation()
-  /** Bytes of the young generation when it began. */
+  /** What is about to be forgotten: records that the store does not have yet are carried over first. */
+  #leaving: Generation | undefined
+  /** Bytes that the young generation did not get by being asked for them. */
   #carried = 0
+  #steps = 0
   #storedBatch = 0
   #hasForgotten = false
   /** Of `prefetch`: hashes, then places. */
@@ -240,7 +314,14 @@ export class StateMemory {
     private readonly maxBytes: () => number,
     /** Calls `carry` with the place of each record that has a live object, and notes down the place that it gives. */
     private readonly eachLive: (carry: (place: number) => number) => void,
+    /** How many records have a live object. */
+    private readonly liveCount: () => number,
   ) {}
+
+  /** Slots moved and records gone over so far, beside what was asked for. */
+  get steps(): number {
+    return this.#steps + this.#young.steps
+  }
 
   /** Whether something was ever forgotten. */
   get hasForgotten(): boolean {
@@ -254,7 +335,10 @@ export class StateMemory {
     const young = this.#young.find(hash, prefix, key, start, end)
     if (young !== NOWHERE) return young
     const old = this.#old.find(hash, prefix, key, start, end)
-    return old === NOWHERE ? NOWHERE : this.#carry(this.#old, old)
+    if (old !== NOWHERE) return this.#fetch(this.#old, old)
+    const leaving = this.#leaving
+    const place = leaving?.find(hash, prefix, key, start, end) ?? NOWHERE
+    return leaving === undefined || place === NOWHERE ? NOWHERE : this.#fetch(leaving, place)
   }
 
   /**
@@ -290,7 +374,8 @@ export class StateMemory {
     const hash = hashOf(prefix, key, start, end)
     const keyBytes = prefix.bytes.length + end - start
     const capacity = Math.max(value?.length ?? 0, Math.min(prefix.typicalBytes, MAX_SPARE_BYTES))
-    const place = young.take(hash, HEADER_BYTES + keyBytes + capacity)
+    const recordBytes = HEADER_BYTES + keyBytes + capacity
+    const place = young.take(hash, recordBytes)
     const words = young.words[place >>> SEGMENT_SHIFT] ?? EMPTY_WORDS
     const at = (place & UNIT_MASK) * 2
     words[at + HASH] = hash
@@ -302,6 +387,7 @@ export class StateMemory {
     const middle = copyBytes(prefix.bytes, 0, prefix.bytes.length, bytes, at * 4 + HEADER_BYTES)
     const valueAt = copyBytes(key, start, end, bytes, middle)
     if (value !== undefined) writeByteString(value, bytes, valueAt)
+    if (this.#leaving !== undefined) this.#leave(this.#leaving, recordBytes)
     return place
   }
 
@@ -384,11 +470,18 @@ export class StateMemory {
     return to
   }
 
+  /** What was found in another generation comes to the young one. */
+  #fetch(from: Generation, place: number): number {
+    const to = this.#carry(from, place)
+    if (this.#leaving !== undefined) this.#leave(this.#leaving, recordBytesAt(this.#young, to))
+    return to
+  }
+
   /** From another generation to the young one. */
   #carry(from: Generation, place: number): number {
     const words = from.words[place >>> SEGMENT_SHIFT] ?? EMPTY_WORDS
     const at = (place & UNIT_MASK) * 2
-    const bytes = HEADER_BYTES + ((words[at + KEY] ?? 0) & 0xffff) + (words[at + CAPACITY] ?? 0)
+    const bytes = recordBytesAt(from, place)
     const to = this.#young.take(words[at + HASH] ?? 0, bytes)
     this.#copyRecord(from, place, to, bytes)
     words[at + VALUE_BYTES] = DEAD
@@ -403,21 +496,42 @@ export class StateMemory {
 
   #isFull(): boolean {
     const { bytes, segments } = this.#young
+    if (segments.length >= MAX_SEGMENTS - 1) return true
+    if (this.#leaving !== undefined) return false
     // As much again as had to be carried over at least, or there would be more carrying than anything else.
-    return bytes - this.#carried >= Math.max(this.maxBytes() / 2, this.#carried) || segments.length >= MAX_SEGMENTS - 1
+    const most = Math.max(this.maxBytes() / 2, this.#carried)
+    const own = bytes - this.#carried
+    return own >= most && (this.liveCount() <= MAX_LIVE_CARRIED || own >= most * 1.25)
   }
 
   #turn(): void {
+    // nearly always there is none by now
+    while (this.#leaving !== undefined) this.#leave(this.#leaving, SEGMENT_BYTES)
     const former = this.#old
     this.#hasForgotten ||= !former.isEmpty
+    if (!former.isEmpty) this.#leaving = former
     const old = (this.#old = this.#young)
+    this.#steps += old.steps
     this.#young = new Generation()
-    for (const place of former.places()) {
-      const words = former.words[place >>> SEGMENT_SHIFT] ?? EMPTY_WORDS
-      const at = (place & UNIT_MASK) * 2
-      if (words[at + VALUE_BYTES] !== DEAD && (words[at + BATCH] ?? 0) > this.#storedBatch) this.#carry(former, place)
-    }
     this.eachLive((place) => this.#carry(old, place))
+    this.#steps += this.liveCount()
     this.#carried = this.#young.bytes
+  }
+
+  /** Goes over a few records of a generation that leaves; what the store does not have comes to the young one. */
+  #leave(leaving: Generation, bytes: number): void {
+    for (let left = RECORDS_LEFT + Math.floor(bytes / BYTES_PER_RECORD_LEFT); left > 0; left--) {
+      const place = leaving.next()
+      if (place === NOWHERE) {
+        this.#leaving = undefined
+        return
+      }
+      this.#steps++
+      const at = (place & UNIT_MASK) * 2
+      const words = leaving.words[place >>> SEGMENT_SHIFT] ?? EMPTY_WORDS
+      if (words[at + VALUE_BYTES] === DEAD || (words[at + BATCH] ?? 0) <= this.#storedBatch) continue
+      this.#carried += recordBytesAt(leaving, place)
+      this.#carry(leaving, place)
+    }
   }
 }

@@ -14,6 +14,7 @@
  *    before it was settled (`settle`, careful mode), so that nothing else is live.
  */
 import type { StateDefinition } from '../api/definition.js'
+import { visible } from '../api/visible.js'
 import { PotorooError } from '../errors.js'
 import { byteString, type ByteString } from './byte-string.js'
 import { Changes, GatheredChanges } from './changes.js'
@@ -141,9 +142,13 @@ export class StateTable {
       definitions.map((definition, i) => [definition, new KeyPrefix(i, definition.name, secret)]),
     )
     const touched = this.#touched
-    this.#memory = new StateMemory(maxBytes, (carry) => {
-      for (let i = 0; i < touched.count; i++) touched.setPlace(i, carry(touched.place(i)))
-    })
+    this.#memory = new StateMemory(
+      maxBytes,
+      (carry) => {
+        for (let i = 0; i < touched.count; i++) touched.setPlace(i, carry(touched.place(i)))
+      },
+      () => touched.count,
+    )
   }
 
   /** Where the state object of the key in bytes[start, end) is in memory: good for `touch`, now. NOWHERE: it is not. */
@@ -447,7 +452,7 @@ export class StateTable {
 const tooLarge = (definition: StateDefinition, key: string, bytes: number): PotorooError =>
   new PotorooError(
     'RECORD_TOO_LARGE',
-    `state object ${definition.name} of key '${key.slice(0, 100)}' has ${String(bytes)} bytes packed, more than the changelog takes`,
+    `state object ${definition.name} of key '${visible(key.slice(0, 100))}' has ${String(bytes)} bytes packed, more than the changelog takes`,
   )
 
 export { MAX_AHEAD, NOWHERE }

@@ -21,7 +21,7 @@ import { ChangesToWrite, storeKeys, type StoreKey } from './changes.js'
 import { damaged, failed, lmdbFailure } from './failures.js'
 import { FILE_MODE } from './files.js'
 import { decodeMeta, encodeMeta } from './meta.js'
-import { markClosed, markOpen, wentDownOpen } from './power-mark.js'
+import { markClosed, markOpen, whyUntrusted } from './power-mark.js'
 
 /** LMDB takes 1,978 bytes with pages of 4 KiB. */
 export const MAX_KEY_BYTES = 1970
@@ -73,9 +73,9 @@ export async function openStore(options: StoreOptions): Promise<LmdbStore> {
   checkDataFile(file)
   let root: RootDatabase<Uint8Array, Uint8Array> | undefined
   try {
-    if (wentDownOpen(directory, bootId))
-      throw damaged(directory, 'the machine went down while it was open, so its last writes may not be on the disk')
-    if (bootId !== undefined) await markOpen(directory, bootId)
+    const untrusted = whyUntrusted(directory, file, bootId)
+    if (untrusted !== undefined) throw damaged(directory, untrusted)
+    if (bootId !== undefined) await markOpen(directory, file, bootId)
     const byteStrings = { encoding: 'binary', keyEncoder: storeKeys } as const
     root = openLmdb<Uint8Array, Uint8Array>({
       encoding: 'binary',

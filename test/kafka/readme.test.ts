@@ -72,6 +72,8 @@ test('the API on one screen processes messages', async () => {
       { id: '2', symbol: 'x', quantity: 3, account: 'a' },
       { id: '3', symbol: 'x', quantity: -3, account: 'a' },
       { id: '4', symbol: 'x', quantity: -1, account: 'a' },
+      { id: '5', symbol: 'constructor', quantity: -1, account: 'b' },
+      { id: '6', symbol: '__proto__', quantity: -1, account: 'c' },
     ],
   }
   for (const [topic, lines] of Object.entries(messages)) {
@@ -80,9 +82,11 @@ test('the API on one screen processes messages', async () => {
     expect(produced, produced.stderr.join('\n')).toMatchObject({ code: 0 })
   }
   const worker = startCli(['run', 'dist/desk.js', '--state-dir', 'state/desk', ...flags], { cwd: folder })
-  const alerts = await readCommitted(`${prefix}alerts`, 2)
+  const alerts = await readCommitted(`${prefix}alerts`, 4)
   expect(alerts.map(({ value }) => (JSON.parse(value ?? '') as { text: string }).text).sort()).toEqual([
     expect.stringMatching(/^a is short since \d+$/) as string,
+    expect.stringMatching(/^b is short since \d+$/) as string,
+    expect.stringMatching(/^c is short since \d+$/) as string,
     'order 1 is below 10',
   ])
   worker.kill('SIGTERM')

@@ -170,7 +170,10 @@ const rules: readonly Rule[] = [
   [/^the store is set aside/, (line, plan) => isExplained(reasons, text(line.fields.why), line, plan)],
   [/^the task starts again from its last commit$/, startsAgain],
   // Of src/kafka, where brokers speak its protocol.
-  [/^broker is gone|^waiting for the (last transaction of this id|transaction coordinator)|^where the log begins and ends/, byRequests],
+  [
+    /^broker is gone|^waiting for the (last transaction of this id|transaction coordinator)|^where the log begins and ends/,
+    byRequests,
+  ],
   [/^the group cannot be reached/, byRequests],
   [/^could not leave the group/, byRequests],
   [/^a standby starts again$/, (line, plan) => byRequests(line, plan) || isTooOld(line, plan)],

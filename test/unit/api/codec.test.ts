@@ -171,6 +171,44 @@ describe('decoding refuses', () => {
   })
 })
 
+describe('decoding says what can not be seen', () => {
+  const zero = '\0\0\0\0*{"symbol":"A","bid":1}'
+  it.each<[string, string | Uint8Array, RegExp]>([
+    ['a byte order mark', '\ufeff{"symbol":"A","bid":1}', /Unexpected token '<U\+FEFF>'.*byte order mark, U\+FEFF\)$/],
+    ["a schema registry's header", zero, /'<U\+0000>'.*Confluent's wire format: magic byte 0, schema id 42; /],
+    [
+      "a schema registry's header in front of Avro",
+      Buffer.from('000000002a02ff', 'hex'),
+      /is not UTF-8 \(it looks like Confluent's wire format: magic byte 0, schema id 42; /,
+    ],
+    ['UTF-16', Buffer.from('\ufeff{"symbol":"A"}', 'utf16le'), /is not UTF-8 \(it looks like UTF-16\)/],
+    ['gzip', Buffer.from('1f8b0800', 'hex'), /is not UTF-8 \(it looks like gzip\)/],
+    ['a space that does not break', '\u00a0{}', /Unexpected token '<U\+00A0>'/],
+    ['a line that ends', '{"symbol":\n}', /Unexpected token '}', "\{"symbol":\\n\}"/],
+  ])('%s', (_, text, message) => {
+    expect(failure(() => decode(text), 'NOT_JSON').message).toMatch(message)
+  })
+
+  it('what a schema says of names that have it', () => {
+    const strict = topicDefinition(topic('strict', { schema: z.strictObject({}), key: () => '' }), 'test')
+    expect(failure(() => decode('{"\ufeffa\u200b":1}', strict), 'SCHEMA_MISMATCH').message).toContain(
+      '"<U+FEFF>a<U+200B>"',
+    )
+  })
+})
+
+describe('decoding refuses numbers that JavaScript alters', () => {
+  it.each([
+    ['of a shape that was seen before', '{"symbol":"A","bid":9007199254740993}', 'bid'],
+    ['in what JSON.parse reads', '{"symbol":"Ä","bid":1,"more":[{"id":9007199254740993}]}', 'more[0].id'],
+  ])('%s, naming field and digits', (_, text, path) => {
+    for (let i = 0; i < 3; i++) decode(text.replace('9007199254740993', '1'))
+    expect(failure(() => decode(text), 'NUMBER_NOT_EXACT').message).toBe(
+      `A record of topic quotes has a number that JavaScript can't hold: ${path} is 9007199254740993, and would be read as 9007199254740992.`,
+    )
+  })
+})
+
 describe('decoding gives', () => {
   it('the message that lies between start and end', () => {
     expect(decode('{"symbol":"A","bid":1.5}')).toEqual({ symbol: 'A', bid: 1.5 })
@@ -205,6 +243,46 @@ describe('encoding refuses', () => {
   ])('%s', (_, message) => {
     expect(failure(() => anything.encode(message), 'OUTPUT_INVALID').message).toContain('anything')
   })
+
+  it.each([
+    [
+      'a BigInt',
+      { lines: [{ total: 1n }] },
+      'lines[0].total is a BigInt, which JSON does not have: write it as a string.',
+    ],
+    ['NaN', { deep: [{ price: NaN }] }, 'deep[0].price is NaN, which JSON does not have.'],
+    ['Infinity', { toJSON: () => ({ a: -Infinity }) }, 'a is -Infinity, which JSON does not have.'],
+    [
+      'a Map',
+      { prices: new Map([['a', 1]]) },
+      'prices is a Map, of which JSON keeps nothing: write an object or an array.',
+    ],
+    [
+      'a Set',
+      { a: { seen: new Set([1]) } },
+      'a.seen is a Set, of which JSON keeps nothing: write an object or an array.',
+    ],
+    [
+      'a promise',
+      { later: Promise.resolve(1) },
+      'later is a Promise, of which JSON keeps nothing: write an object or an array.',
+    ],
+    [
+      'an element that is undefined',
+      { list: [1, undefined] },
+      'list[1] is undefined, which an array in JSON does not have: write null.',
+    ],
+    [
+      'an element that is a function',
+      { list: [() => 1] },
+      'list[0] is a function, which an array in JSON does not have: write null.',
+    ],
+  ])('%s, which would be lost, naming the field', (_, message, reason) => {
+    expect(failure(() => anything.encode(message), 'OUTPUT_INVALID').message).toBe(
+      `An output can't be written to topic anything: ${reason}`,
+    )
+  })
+
   it('a key that is no string', () => {
     const wrong = topicDefinition(topic('wrong', { schema: anySchema(), key: () => 5 as unknown as string }), 'test')
     expect(failure(() => wrong.keyOf({}), 'OUTPUT_INVALID').message).toContain('wrong')
@@ -212,6 +290,6 @@ describe('encoding refuses', () => {
 })
 
 it('encodes what decodes to the same, nulls and texts that say null among it', () => {
-  const message = { a: null, b: 'null', c: [1, null, { d: 'ä\ud800' }], e: -1.5e300 }
+  const message = { a: null, b: 'null {}', c: [1, null, { d: 'ä\ud800', f: {} }], e: -1.5e300, g: 2 ** 60 }
   expect(decode(anything.encode(message) as string, anything)).toEqual(message)
 })

@@ -1,14 +1,13 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { JsonScanner, kinds } from '../../../src/api/json-scanner.js'
+import { JsonScanner, kinds, MAX_SHAPES, MAX_TEXT_BYTES } from '../../../src/api/json-scanner.js'
 import { JsonShapes } from '../../../src/api/json-shape.js'
 
-const WINDOW_BYTES = 64 * 1024
 const GAPS = ['{"a":', '}'].map((gap) => Buffer.from(gap))
 
 function scannerOf(gaps: readonly Uint8Array[]): { scanner: JsonScanner; shape: number } {
   const scanner = JsonScanner.create()
-  const shape = scanner?.addShape(gaps)
+  const shape = scanner?.setShape(0, gaps)
   if (scanner === undefined || shape === undefined) throw new Error('no scanner')
   return { scanner, shape }
 }
@@ -84,11 +83,11 @@ describe('texts in a large Buffer', () => {
   it('are brought as long as there is room for them', () => {
     const { scanner, shape } = scannerOf(GAPS)
     const text = (length: number): Buffer => Buffer.from(`{"a":"${'x'.repeat(length - 8)}"}`)
-    const longest = text(WINDOW_BYTES)
+    const longest = text(MAX_TEXT_BYTES)
     const at = scanner.bring(longest, 0, longest.length)
     expect(scanner.scan(shape, at, at + longest.length)).toBe(true)
-    expect([...scanner.values.subarray(0, 3)]).toEqual([kinds.text, at + 6, at + WINDOW_BYTES - 2])
-    expect(scanner.bring(text(WINDOW_BYTES + 1), 0, WINDOW_BYTES + 1)).toBe(-1)
+    expect([...scanner.values.subarray(0, 3)]).toEqual([kinds.text, at + 6, at + MAX_TEXT_BYTES - 2])
+    expect(scanner.bring(text(MAX_TEXT_BYTES + 1), 0, MAX_TEXT_BYTES + 1)).toBe(-1)
   })
 })
 
@@ -123,10 +122,17 @@ describe('a scan', () => {
   })
 })
 
-it('takes no shape for which there is no room', () => {
+it('takes no shape for which there is no room, and as many as are promised', () => {
   const { scanner } = scannerOf(GAPS)
-  expect(scanner.addShape([Buffer.alloc(20_000), Buffer.from('}')])).toBeUndefined()
-  expect(scanner.addShape(GAPS)).toBeDefined()
+  for (let index = 0; index < MAX_SHAPES; index++) {
+    expect(scanner.setShape(index, [Buffer.alloc(9000), Buffer.from('}')])).toBeUndefined()
+    const largest = [Buffer.alloc(8 * 1024 - 64, ' '), Buffer.from('}')]
+    expect(scanner.setShape(index, largest)).toBeDefined()
+  }
+  const shape = scanner.setShape(1, GAPS) ?? 0
+  const text = Buffer.from('{"a":1}')
+  const at = scanner.bring(text, 0, text.length)
+  expect(scanner.scan(shape, at, at + text.length)).toBe(true)
 })
 
 describe('where code may not be compiled, JSON.parse reads all', () => {

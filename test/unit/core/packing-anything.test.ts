@@ -123,13 +123,163 @@ describe('anything', () => {
   it.each<[string, unknown, RegExp]>([
     ['a Map behind a proxy', new Proxy(new Map(), {}), /reading it threw/],
     ['a proxy that was revoked', (() => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy })(), /reading it threw/], // prettier-ignore
-    ['a getter that throws', Object.defineProperty({}, 'n', { enumerable: true, get: () => { throw new Error('not now') } }), /reading it threw: not now/], // prettier-ignore
+    ['a getter that throws', Object.defineProperty({}, 'n', { enumerable: true, get: () => { throw new Error('not now') } }), /field\.n is a getter or setter/], // prettier-ignore
     ['an array of 4 billion holes', new Array(2 ** 32 - 1), /field is an array with holes/],
     ['a name of 1 MB', { ['n'.repeat(1_000_000)]: () => 1 }, /field\.n{94}…n{100} is a function/],
   ])('%s is refused in few words', (_, field, message) => {
     expect(refusal({ field })).toMatch(message)
     expect(refusal({ field }).length).toBeLessThan(400)
     expect(attempt({ right: 1 })).toEqual({ right: 1 })
+  })
+
+  const own = (object: object, name: PropertyKey, field: PropertyDescriptor): object =>
+    Object.defineProperty(object, name, field)
+  /** What can be done to an object that has fields, and what is said of it. */
+  const hidden: [what: string, hide: (object: object, last: string) => object, message: RegExp][] = [
+    [
+      'a symbol',
+      (object) => own(object, Symbol('secret'), { value: 1, enumerable: true }),
+      /has a field named by Symbol\(secret\)/,
+    ],
+    [
+      'a symbol that is not enumerable',
+      (object) => own(object, Symbol('secret'), { value: 1 }),
+      /has a field named by Symbol\(secret\)/,
+    ],
+    [
+      'a field that is not enumerable',
+      (object) => own(object, 'secret', { value: 1 }),
+      /secret is a field that is not enumerable/,
+    ],
+    [
+      'a getter',
+      (object, last) => own(object, last, { get: () => 2, enumerable: true, configurable: true }),
+      /is a getter or setter/,
+    ],
+    [
+      'a setter',
+      (object, last) => own(object, last, { set: () => undefined, enumerable: true, configurable: true }),
+      /is a getter or setter/,
+    ],
+    [
+      'a getter that is not enumerable',
+      (object) => own(object, 'secret', { get: () => 2 }),
+      /secret is a getter or setter/,
+    ],
+  ]
+  const places: [where: string, make: () => { root: object; at: object }][] = [
+    [
+      'the state object itself',
+      () => {
+        const root = { a: 1, b: 2 }
+        return { root, at: root }
+      },
+    ],
+    [
+      'an object in it',
+      () => {
+        const at = { a: 1, b: 2 }
+        return { root: { n: 1, at }, at }
+      },
+    ],
+    [
+      'an object in an array',
+      () => {
+        const at = { a: 1, b: 2 }
+        return { root: { list: [{ a: 1, b: 2 }, at] }, at }
+      },
+    ],
+    [
+      'an object in a Map',
+      () => {
+        const at = { a: 1, b: 2 }
+        return { root: { map: new Map([['k', at]]) }, at }
+      },
+    ],
+  ]
+  it.each(
+    places.flatMap(([where, make]) =>
+      hidden.map(([what, hide, message]) => [what, where, make, hide, message] as const),
+    ),
+  )(
+    '%s of %s is refused, also once objects with the same fields were stored many times',
+    (_, _where, make, hide, message) => {
+      for (let i = 0; i < 3000; i++) expect(isPotorooError(attempt(make().root))).toBe(false)
+      const { root, at } = make()
+      expect(hide(at, 'b')).toBe(at)
+      expect(refusal(root)).toMatch(message)
+      expect(attempt(make().root)).toStrictEqual(make().root)
+    },
+  )
+
+  it('a getter beside what it is made of, as the issue has it, is refused by name', () => {
+    const field = { first: 2, get twice() { return this.first * 2 } } // prettier-ignore
+    expect(refusal({ field })).toBe(
+      `${says}field.twice is a getter or setter, of which only the value of the moment would be stored: make it a method of a class.`,
+    )
+    expect(refusal({ field: [new Map([['k', field]])] })).toContain('field[0].get("k").twice is a getter')
+  })
+
+  const withSymbol = <T extends object>(value: T): T => Object.assign(value, { [Symbol('secret')]: 1 })
+  it.each<[string, () => unknown, RegExp | undefined]>([
+    ['a symbol of an array', () => withSymbol([1, 2]), /field is an array with holes or with fields/],
+    ['a field of an array', () => Object.assign([1], { extra: 1 }), /field is an array with holes or with fields/],
+    [
+      'a field of an array among more than plain values',
+      () => [new Map(), own([1], 'extra', { value: 1 })],
+      /field\[1\] is an array with holes or with fields/,
+    ],
+    [
+      'an element that is a getter, among more than plain values',
+      () => [new Map(), own([1], 0, { get: () => 1, enumerable: true })],
+      /field\[1\]\[0\] is a getter/,
+    ],
+    ['a sparse array', () => Object.assign(new Array<number>(2), [1]), /field is an array with holes/],
+    ['a symbol of a Map', () => withSymbol(new Map()), /field is a Map with a field of its own, Symbol/],
+    ['a symbol of a Set', () => withSymbol(new Set()), /field is a Set with a field of its own, Symbol/],
+    ['a symbol of a Date', () => withSymbol(new Date(0)), /field is a Date with a field of its own, Symbol/],
+    [
+      'arguments',
+      function () {
+        // eslint-disable-next-line prefer-rest-params -- it is the object itself that matters
+        return arguments
+      },
+      /field has a field named by Symbol/,
+    ],
+    ['Math', () => Math, /field has a field named by Symbol/],
+    ['a number in a box', () => Object(1) as object, /field is an instance of Number/],
+    ['a string in a box', () => Object('x') as object, /field is an instance of String/],
+    ['a BigInt in a box', () => Object(1n) as object, /field is an instance of BigInt/],
+    ['a class that extends Map', () => new (class Prices extends Map {})(), /field is an instance of Prices/],
+    ['a class that extends Array', () => new (class Prices extends Array {})(), /field is an instance of Prices/],
+    ['a RegExp', () => /x/, /field is an instance of RegExp/],
+    ['an error', () => new TypeError('x'), /field is an instance of TypeError/],
+    ['a function', () => () => 1, /field is a function/],
+    ['a symbol', () => Symbol('x'), /field is a symbol/],
+    ['a BigInt of 2,000 bits', () => 2n ** 2000n - 1n, undefined],
+    ['a BigInt below -2^63', () => -(2n ** 64n), undefined],
+    ['whole numbers beyond 2^53', () => [2 ** 53, 2 ** 60, -(2 ** 63), 2 ** 64, 1.7e308], undefined],
+    ['-0', () => [-0, { x: -0 }], undefined],
+  ])('%s is refused, or comes back as it was', (_, make, message) => {
+    const state = { before: 1, field: make() }
+    if (message === undefined) expect(attempt(state)).toStrictEqual(state)
+    else expect(refusal(state)).toMatch(message)
+  })
+
+  it('a state object that is of another kind by now is refused', () => {
+    class Price {
+      bid = 1
+    }
+    const price = stateDefinition(stateObject('price', Price), 'test')
+    const [other, none, right] = [new Price(), new Price(), new Price()]
+    Object.setPrototypeOf(other, Date.prototype)
+    Object.setPrototypeOf(none, null)
+    expect(() => pack(price, other)).toThrow(
+      "State object price can't be stored: its prototype is another than it began with",
+    )
+    expect(() => pack(price, none)).toThrow('its prototype is another')
+    expect(unpack(price, pack(price, right), 'k')).toStrictEqual(right)
+    expect(refusal(Object.setPrototypeOf({ a: 1 }, Price.prototype) as object)).toContain('its prototype is another')
   })
 
   it('bytes that nobody packed are state objects or STORE_DAMAGED, and pollute nothing', () => {

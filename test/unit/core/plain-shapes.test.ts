@@ -91,3 +91,17 @@ it('learns from flat objects alone', () => {
     expect(shapes.read(bytes, 0, bytes.length)).toBeUndefined()
   }
 })
+
+it('a shape that is seldom used makes room for those that come now, and one that is used stays', () => {
+  const shapes = new PlainShapes()
+  const follow = (state: object): object | undefined => {
+    const bytes = packed(state)
+    const json = shapes.read(bytes, 0, bytes.length)
+    if (json === undefined) shapes.learn(bytes, 0, bytes.length)
+    return json
+  }
+  for (const name of ['a', 'b', 'c', 'd']) follow({ [name]: 1 })
+  for (let i = 0; i < 1100; i++) for (const name of ['a', 'b', 'c', 'e']) follow({ [name]: i })
+  for (const name of ['a', 'b', 'c', 'e']) expect(follow({ [name]: 2 })).toEqual({ [name]: 2 })
+  expect(follow({ d: 2 })).toBeUndefined()
+})

@@ -1,4 +1,4 @@
-import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { open as openLmdb } from 'lmdb'
@@ -311,14 +311,38 @@ describe('a loss of power', () => {
     expect(readFileSync(join(directory, 'data.mdb')).readBigUInt64LE(2048 + 152)).toBeGreaterThan(0n)
   })
 
-  it('is not the death of the process: under the same boot the store is as it was', async () => {
+  const MARK = 'open-since-boot'
+
+  it.each([
+    ['as it is', (mark: string) => mark],
+    ['of a version that noted down the boot alone', (mark: string) => mark.split(' ')[0] ?? ''],
+  ])('is not the death of the process: under the same boot the store is as it was, by a mark %s', async (_, left) => {
     const directory = temporaryFolder()
     const store = await open(directory)
     await store.write([GatheredChanges.of([put('a', '1')])], metaAt(1))
-    const other = temporaryFolder()
-    for (const name of ['data.mdb', 'open-since-boot'])
-      writeFileSync(join(other, name), readFileSync(join(directory, name)))
-    expect(value(await open(other), 'a')).toBe('1')
+    const mark = readFileSync(join(directory, MARK), 'utf8')
+    expect(mark).toMatch(/^boot-1 \d+:\d+$/)
+    await store.close()
+    // as a process leaves it that dies
+    writeFileSync(join(directory, MARK), left(mark))
+    expect(value(await open(directory), 'a')).toBe('1')
+  })
+
+  it('is like a copy of what was open, under the same boot, too: it may have pages of two moments', async () => {
+    const directory = temporaryFolder()
+    const store = await open(directory)
+    await store.write([GatheredChanges.of([put('a', '1')])], metaAt(1))
+    const copy = temporaryFolder()
+    for (const name of ['data.mdb', MARK]) copyFileSync(join(directory, name), join(copy, name))
+    await expect(open(copy)).rejects.toMatchObject({
+      code: 'STORE_DAMAGED',
+      message: expect.stringContaining('it was copied while it was open') as string,
+    })
+    await store.close()
+    // what is closed may be copied
+    const later = temporaryFolder()
+    copyFileSync(join(directory, 'data.mdb'), join(later, 'data.mdb'))
+    expect(value(await open(later), 'a')).toBe('1')
   })
 })
 

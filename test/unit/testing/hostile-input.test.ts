@@ -167,6 +167,8 @@ class Expected {
     } catch {
       return 'NOT_JSON'
     }
+    const [, long] = /:(-?\d{16,})(?![\d.eE])/.exec(value.toString()) ?? []
+    if (long !== undefined && String(Number(long)) !== long) return 'NUMBER_NOT_EXACT'
     const { account, add, mischief, id } = (json ?? {}) as Readonly<Record<string, unknown>>
     if (typeof json !== 'object' || typeof account !== 'string' || !Number.isInteger(add)) return 'SCHEMA_MISMATCH'
     if (mischief !== undefined && typeof mischief !== 'string') return 'SCHEMA_MISMATCH'

@@ -1,0 +1,25 @@
+/** Texts of others in messages of ours: what can't be seen in them is what was wrong with them, more often than not. */
+
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u00a0]/gu
+const escapes: Readonly<Record<string, string>> = { '\n': String.raw`\n`, '\r': String.raw`\r`, '\t': String.raw`\t` }
+
+/** Characters that can't be seen are spelled out: a byte order mark is `<U+FEFF>`. */
+export const visible = (text: string): string =>
+  text.replace(INVISIBLE, (character) => {
+    if (Object.hasOwn(escapes, character)) return escapes[character] ?? ''
+    return `<U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}>`
+  })
+
+const MAGIC_BYTES = 5
+
+/** What bytes[start, end) begin like, if not like JSON in UTF-8: to be put behind a message that says what was wrong. */
+export function likeness(bytes: Buffer, start: number, end: number): string {
+  const [first, second, third] = bytes.subarray(start, end)
+  if (first === 0 && end - start >= MAGIC_BYTES) {
+    const id = String(bytes.readUInt32BE(start + 1))
+    return ` (it looks like Confluent's wire format: magic byte 0, schema id ${id}; the producer has to write plain JSON and plain text keys)`
+  }
+  if (first === 0xef && second === 0xbb && third === 0xbf) return ' (it begins with a byte order mark, U+FEFF)'
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return ' (it looks like UTF-16)'
+  return first === 0x1f && second === 0x8b ? ' (it looks like gzip)' : ''
+}
