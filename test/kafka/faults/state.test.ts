@@ -151,6 +151,18 @@ it('a changelog that was deleted stops the worker; made anew, no store of the ol
   expect(stale.log().at(-1)).toMatchObject({ code: 'CHANGELOG_LOST', level: 50 })
   expect(stale.log().at(-1)?.['error']).toContain('deleted and made anew')
 
+  // So does who has none: transactions gave the group its offsets, and the changelog does not show them.
+  const { group } = bench
+  const without = bench.worker('w2')
+  expect((await without.exited).code).toBe(7)
+  expect(without.log().at(-1)).toMatchObject({ code: 'CHANGELOG_LOST' })
+  // An operator sets the same ones by hand: from here, with nothing.
+  await withAdmin(async (admin) => {
+    for (const topic of [bench.topic('market-data'), bench.topic('orders')])
+      for (const { partitions } of await admin.fetchOffsets({ groupId: group, topics: [topic] }))
+        await admin.setOffsets({ groupId: group, topic, partitions })
+  })
+
   // Another worker, without a store, begins with new state objects, and goes further than the old changelog went.
   const second = bench.worker('w2')
   for (let seed = 100; seed === 100 || (await endOfChangelog()) <= formerEnd; seed++) {
