@@ -183,7 +183,7 @@ export class Cluster {
     const known = this.#coordinators.get(key(kind, of))
     if (known !== undefined && this.#nodes.has(known)) return known
     const { errorCode, coordinator } = await this.callAny(findCoordinator(kind, of))
-    if (errorCode !== 0) throw new BrokerError(errorCode, `coordinator of the ${kind} ${of}`)
+    if (errorCode !== 0) throw new BrokerError(errorCode, `coordinator of the ${kind} ${of}`, 'FindCoordinator')
     if (!this.#nodes.has(coordinator.nodeId)) await this.refresh([])
     this.#coordinators.set(key(kind, of), coordinator.nodeId)
     return coordinator.nodeId
@@ -193,7 +193,7 @@ export class Cluster {
   }
   /** After a failure: looks the coordinator up anew if the code says that it moved. */
   noteCoordinatorFailure(kind: CoordinatorKind, of: string, error: unknown): void {
-    if (error instanceof LinkError || (error instanceof BrokerError && isCoordinatorMoved(error.errorCode))) {
+    if (error instanceof LinkError || (error instanceof BrokerError && isCoordinatorMoved(error))) {
       this.forgetCoordinator(kind, of)
     }
   }

@@ -38,7 +38,8 @@ import type { PartitionPosition, Transaction, TransactionalProducer } from '../p
 import { leadersOf } from './admin.js'
 import type { Cluster, CoordinatorKind } from './cluster.js'
 import { endTxn2, nextIdentity } from './end-txn-request.js'
-import { BrokerError, codes, errorName, isAuthorizationCode, isPassing, LinkError, toPotorooError } from './errors.js'
+import { isFencing } from './error-table.js'
+import { BrokerError, codes, errorName, isPassing, LinkError, toPotorooError } from './errors.js'
 import { PartitionWriter, ProduceRound } from './produce-round.js'
 import * as requests from './requests.js'
 import { byTopic, type ProducerIdentity } from './requests.js'
@@ -58,15 +59,6 @@ const FIRST_PAUSE_MS = 2
 const MAX_PAUSE_MS = 50
 /** The part of the transaction timeout after which a commit gives up. */
 const DEADLINE_SHARE = 0.8
-
-const fencing: ReadonlySet<number> = new Set([
-  codes.INVALID_PRODUCER_EPOCH,
-  codes.PRODUCER_FENCED,
-  codes.INVALID_PRODUCER_ID_MAPPING,
-])
-/** With version 2, also the answer to an EndTxn whose transaction another activation, or the timeout, has just aborted. */
-const isFencing = (code: number, version: TransactionVersion): boolean =>
-  fencing.has(code) || (version === 2 && code === codes.INVALID_TXN_STATE)
 
 /** InitProducerId: resolves when every earlier activation is fenced and its transaction ended. */
 export async function openProducer(
@@ -91,14 +83,14 @@ export async function openProducer(
       async () => {
         const node = await cluster.coordinator('transaction', transactionalId)
         const answer = await cluster.call(OPENING, node, request)
-        if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, what)
+        if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, what, 'InitProducerId')
         return answer
       },
     )
     return new KafkaProducer(cluster, { transactionalId, producerId, producerEpoch })
   } catch (error) {
     if (signal?.aborted) throw new PotorooError('REQUEST_FAILED', `${what}: given up`, { cause: error })
-    if (error instanceof BrokerError && fencing.has(error.errorCode))
+    if (error instanceof BrokerError && error.kind === 'fenced')
       throw new PotorooError('FENCED', `${what}: another worker opens it at the same time`, { cause: error })
     if (error instanceof BrokerError && error.errorCode === codes.INVALID_TRANSACTION_TIMEOUT) {
       const timeout = `the transaction timeout of ${String(cluster.settings.transactionTimeoutMs)} ms`
@@ -234,8 +226,9 @@ class KafkaProducer implements TransactionalProducer {
         .flatMap(({ topic, partitionErrors }) => partitionErrors.map((one) => ({ topic, ...one })))
         .filter(({ errorCode }) => errorCode !== 0)
       // OPERATION_NOT_ATTEMPTED marks those that are well; the reason is with the others.
-      const cause = failed.find(({ errorCode }) => errorCode !== OPERATION_NOT_ATTEMPTED) ?? failed[0]
-      if (cause) throw new BrokerError(cause.errorCode, `adding ${cause.topic}-${String(cause.partition)}`)
+      const cause = failed.find(({ errorCode }) => errorCode !== codes.OPERATION_NOT_ATTEMPTED) ?? failed[0]
+      if (!cause) return
+      throw new BrokerError(cause.errorCode, `adding ${cause.topic}-${String(cause.partition)}`, 'AddPartitionsToTxn')
     })
   }
 
@@ -243,7 +236,7 @@ class KafkaProducer implements TransactionalProducer {
     const request = requests.addOffsetsToTxn(this.#identity, group)
     await this.#control('transaction', this.#identity.transactionalId, deadline, async (node) => {
       const { errorCode } = await this.cluster.call(this.#lanes.control, node, request)
-      if (errorCode !== 0) throw new BrokerError(errorCode, `adding the offsets of group ${group}`)
+      if (errorCode !== 0) throw new BrokerError(errorCode, `adding the offsets of group ${group}`, 'AddOffsetsToTxn')
     })
   }
 
@@ -257,11 +250,12 @@ class KafkaProducer implements TransactionalProducer {
       const { topics: answers } = await this.cluster.call(this.#lanes.control, node, request)
       const answered = answers.reduce((sum, { partitions }) => sum + partitions.length, 0)
       if (answered < positions.length)
-        throw new BrokerError(-1, 'the answer to a TxnOffsetCommit leaves partitions out')
+        throw new BrokerError(-1, 'the answer to a TxnOffsetCommit leaves partitions out', 'TxnOffsetCommit')
       for (const { topic, partitions } of answers) {
         for (const { partition, errorCode } of partitions) {
           if (errorCode === codes.UNKNOWN_MEMBER_ID) throw new PotorooError('TRANSACTION_FAILED', newProtocol(group))
-          if (errorCode !== 0) throw new BrokerError(errorCode, `position of ${topic}-${String(partition)}`)
+          if (errorCode === 0) continue
+          throw new BrokerError(errorCode, `position of ${topic}-${String(partition)}`, 'TxnOffsetCommit')
         }
       }
     })
@@ -305,7 +299,7 @@ class KafkaProducer implements TransactionalProducer {
     const request = requests.endTxn(this.#identity, true)
     await this.#control('transaction', this.#identity.transactionalId, deadline, async (node) => {
       const { errorCode } = await this.cluster.call(this.#lanes.control, node, request)
-      if (errorCode !== 0) throw new BrokerError(errorCode, 'ending the transaction')
+      if (errorCode !== 0) throw new BrokerError(errorCode, 'ending the transaction', 'EndTxn')
     })
   }
 
@@ -314,7 +308,7 @@ class KafkaProducer implements TransactionalProducer {
     const request = endTxn2(this.#identity, true)
     await this.#control('transaction', this.#identity.transactionalId, deadline, async (node) => {
       const answer = await this.cluster.call(this.#lanes.control, node, request)
-      if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, 'ending the transaction')
+      if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, 'ending the transaction', 'EndTxn')
       const next = nextIdentity(this.#identity, answer)
       if (!next) throw new PotorooError('TRANSACTION_FAILED', `${this.#name}: the broker gave out no new epoch`)
       this.#identity = next
@@ -371,7 +365,14 @@ class KafkaProducer implements TransactionalProducer {
   }
 
   #patience(deadline: number, onFailure?: (error: unknown) => void): RetryOptions {
-    return { deadline: () => deadline, firstPauseMs: FIRST_PAUSE_MS, maxPauseMs: MAX_PAUSE_MS, onFailure }
+    // What became of a request with an answer that nobody expects is unknown: it is the next activation that tries again.
+    return {
+      deadline: () => deadline,
+      firstPauseMs: FIRST_PAUSE_MS,
+      maxPauseMs: MAX_PAUSE_MS,
+      unexpected: 0,
+      onFailure,
+    }
   }
 
   #failure(error: unknown, { records }: Transaction): PotorooError {
@@ -380,19 +381,19 @@ class KafkaProducer implements TransactionalProducer {
       return error
     }
     const what = `commit of ${this.#name}`
-    if (error instanceof BrokerError) {
-      if (isFencing(error.errorCode, this.#version))
-        return new PotorooError('FENCED', `${what}: ${errorName(error.errorCode)}`, { cause: error })
-      if (isAuthorizationCode(error.errorCode))
-        return new PotorooError('NOT_AUTHORIZED', `${what}: ${error.message}`, { cause: error })
-    }
-    // Whatever else it was, the leaders may have changed.
-    if (error instanceof LinkError || isPassing(error)) for (const { topic } of records) this.cluster.forgetTopic(topic)
-    return new PotorooError('TRANSACTION_FAILED', `${what}: ${messageOf(error)}`, { cause: error })
+    // Whatever it was, the leaders may have changed.
+    if (isPassing(error)) for (const { topic } of records) this.cluster.forgetTopic(topic)
+    if (error instanceof LinkError)
+      return new PotorooError('TRANSACTION_FAILED', `${what}: ${error.message}`, { cause: error })
+    if (error instanceof BrokerError && isFencing(error.api, error.errorCode, this.#version))
+      return new PotorooError('FENCED', `${what}: ${errorName(error.errorCode)}`, { cause: error })
+    // An answer that can't be read is one that nobody expects, too.
+    if (!(error instanceof BrokerError) || error.kind === 'unexpected')
+      return new PotorooError('UNEXPECTED_ANSWER', `${what}: ${messageOf(error)}`, { cause: error })
+    if (error.kind === 'denied' || error.kind === 'refused') return toPotorooError(error, what)
+    return new PotorooError('TRANSACTION_FAILED', `${what}: ${error.message}`, { cause: error })
   }
 }
-
-const OPERATION_NOT_ATTEMPTED = 55
 
 /** Neighbouring partitions of a topic have different ones. */
 const connectionOf = (transactionalId: string): number =>
