@@ -67,8 +67,9 @@ const row = (code: number, kind: ErrorKind, but: Exceptions = {}): Row => ({ cod
 const ofAll = (apis: readonly JudgedApi[], kind: ErrorKind): Exceptions =>
   Object.fromEntries(apis.map((api) => [api, kind]))
 const group = (kind: ErrorKind): Exceptions => ofAll(['JoinGroup', 'SyncGroup', 'Heartbeat', 'LeaveGroup'], kind)
-const transactions = (kind: ErrorKind): Exceptions =>
-  ofAll(['Produce', 'InitProducerId', 'AddPartitionsToTxn', 'AddOffsetsToTxn', 'TxnOffsetCommit', 'EndTxn'], kind)
+/** The requests of one. */
+const transaction = (kind: ErrorKind): Exceptions =>
+  ofAll(['Produce', 'AddPartitionsToTxn', 'AddOffsetsToTxn', 'TxnOffsetCommit', 'EndTxn'], kind)
 
 /**
  * Not obvious:
@@ -100,7 +101,7 @@ const table = {
   INVALID_TOPIC_EXCEPTION: row(17, 'refused'),
   RECORD_LIST_TOO_LARGE: row(18, 'unexpected', { Produce: 'record' }),
   NOT_ENOUGH_REPLICAS: row(19, 'again'),
-  NOT_ENOUGH_REPLICAS_AFTER_APPEND: row(20, 'abort'),
+  NOT_ENOUGH_REPLICAS_AFTER_APPEND: row(20, 'unexpected', { Produce: 'abort' }),
   INVALID_REQUIRED_ACKS: row(21, 'refused'),
   ILLEGAL_GENERATION: row(22, 'unexpected', group('special')),
   INCONSISTENT_GROUP_PROTOCOL: row(23, 'unexpected', group('special')),
@@ -115,7 +116,7 @@ const table = {
   INVALID_TIMESTAMP: row(32, 'unexpected', { Produce: 'record' }),
   UNSUPPORTED_SASL_MECHANISM: row(33, 'refused'),
   ILLEGAL_SASL_STATE: row(34, 'refused'),
-  UNSUPPORTED_VERSION: row(35, 'unexpected', transactions('abort')),
+  UNSUPPORTED_VERSION: row(35, 'unexpected', transaction('abort')),
   TOPIC_ALREADY_EXISTS: row(36, 'unexpected', { CreateTopics: 'special' }),
   INVALID_PARTITIONS: row(37, 'refused'),
   INVALID_REPLICATION_FACTOR: row(38, 'refused'),
@@ -127,9 +128,9 @@ const table = {
   POLICY_VIOLATION: row(44, 'refused', { Produce: 'record' }),
   OUT_OF_ORDER_SEQUENCE_NUMBER: row(45, 'unexpected'),
   DUPLICATE_SEQUENCE_NUMBER: row(46, 'unexpected'),
-  INVALID_PRODUCER_EPOCH: row(47, 'unexpected', transactions('fenced')),
+  INVALID_PRODUCER_EPOCH: row(47, 'unexpected', { ...transaction('fenced'), InitProducerId: 'fenced' }),
   INVALID_TXN_STATE: row(48, 'unexpected'),
-  INVALID_PRODUCER_ID_MAPPING: row(49, 'unexpected', transactions('fenced')),
+  INVALID_PRODUCER_ID_MAPPING: row(49, 'unexpected', { ...transaction('fenced'), InitProducerId: 'fenced' }),
   INVALID_TRANSACTION_TIMEOUT: row(50, 'unexpected', { InitProducerId: 'special' }),
   CONCURRENT_TRANSACTIONS: row(51, 'again'),
   TRANSACTION_COORDINATOR_FENCED: row(52, 'unexpected'),
@@ -170,7 +171,7 @@ const table = {
   INVALID_RECORD: row(87, 'unexpected', { Produce: 'record' }),
   UNSTABLE_OFFSET_COMMIT: row(88, 'again', { Produce: 'unexpected' }),
   THROTTLING_QUOTA_EXCEEDED: row(89, 'again', { Produce: 'unexpected' }),
-  PRODUCER_FENCED: row(90, 'unexpected', transactions('fenced')),
+  PRODUCER_FENCED: row(90, 'unexpected', { ...transaction('fenced'), InitProducerId: 'fenced' }),
   RESOURCE_NOT_FOUND: row(91, 'unexpected'),
   DUPLICATE_RESOURCE: row(92, 'unexpected'),
   UNACCEPTABLE_CREDENTIAL: row(93, 'unexpected'),
@@ -200,7 +201,7 @@ const table = {
   UNKNOWN_SUBSCRIPTION_ID: row(117, 'unexpected'),
   TELEMETRY_TOO_LARGE: row(118, 'unexpected'),
   INVALID_REGISTRATION: row(119, 'unexpected'),
-  TRANSACTION_ABORTABLE: row(120, 'unexpected', transactions('abort')),
+  TRANSACTION_ABORTABLE: row(120, 'unexpected', transaction('abort')),
   INVALID_RECORD_STATE: row(121, 'unexpected'),
   SHARE_SESSION_NOT_FOUND: row(122, 'unexpected'),
   INVALID_SHARE_SESSION_EPOCH: row(123, 'unexpected'),

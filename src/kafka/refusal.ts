@@ -2,7 +2,7 @@
 import { PotorooError } from '../errors.js'
 import { BATCH_HEADER_BYTES, RecordCursor, type RecordChunk } from '../core/records.js'
 import { RecordsRefused } from '../ports/log.js'
-import { BrokerError, codes } from './errors.js'
+import { BrokerError, codes, errorName } from './errors.js'
 import type { Produced, RecordError } from './produce-request.js'
 
 const KEY_CHARACTERS = 100
@@ -22,9 +22,11 @@ export function refusalOf(answer: Produced, chunk: RecordChunk | undefined): Pot
   const words = cut(first?.message ?? message ?? '')
   const broker = new BrokerError(errorCode, `writing to ${where}`, 'Produce')
   const refused = new RecordsRefused(topic, partition, what, words || broker.message, { cause: broker })
-  if (isTooLarge)
-    return new PotorooError('RECORD_TOO_LARGE', `${where}: the broker refuses a batch of this size`, { cause: refused })
-  const said = `${broker.message}${words === '' ? '' : `: ${words}`}`.slice(`writing to ${where}: `.length)
+  if (isTooLarge) {
+    const sized = `the broker refuses a batch of this size (${errorName(errorCode)})`
+    return new PotorooError('RECORD_TOO_LARGE', `${where}: ${sized}`, { cause: refused })
+  }
+  const said = `${errorName(errorCode)}${words === '' ? '' : `: ${words}`}`
   const more = others.length === 0 ? '' : ` (and so with ${String(others.length)} more of this batch)`
   return new PotorooError('RECORD_REFUSED', `${where}${key === undefined ? '' : `, key ${key}`}: ${said}${more}`, {
     cause: refused,

@@ -83,7 +83,7 @@ export async function openProducer(
       async () => {
         const node = await cluster.coordinator('transaction', transactionalId)
         const answer = await cluster.call(OPENING, node, request)
-        if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, what, 'InitProducerId')
+        if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, 'InitProducerId', 'InitProducerId')
         return answer
       },
     )
