@@ -9,6 +9,7 @@ import { noFaults } from './faults.js'
 import { Group } from './groups.js'
 import { Network, partitionKey } from './network.js'
 import { PartitionLog } from './partition.js'
+import { checkRecords, type RecordPolicy } from './record-checks.js'
 import { SeededRandom } from './random.js'
 import { TransactionCoordinator } from './transactions.js'
 import type { Faults } from './faults.js'
@@ -29,6 +30,8 @@ export interface BrokersOptions {
   readonly brokers?: number
   /** `group.initial.rebalance.delay.ms`; default: 0, as the development broker has it. */
   readonly initialRebalanceDelayMs?: number
+  /** Default: records are taken whatever is in them. */
+  readonly policy?: RecordPolicy | undefined
   /** Called for every transaction when its end is decided. */
   readonly onTransactionEnded?: (ended: EndedTransaction) => void
 }
@@ -36,7 +39,7 @@ export interface BrokersOptions {
 interface Topic {
   readonly name: string
   readonly number: number
-  readonly config: Readonly<Record<string, string>>
+  config: Readonly<Record<string, string>>
   readonly partitions: PartitionLog[]
 }
 
@@ -90,6 +93,7 @@ export class Brokers {
     if (topic !== undefined && chunk.end > topic.maxMessageBytes) {
       throw new BrokerError('MESSAGE_TOO_LARGE', `${String(chunk.end)} bytes for ${partitionKey(to)}`)
     }
+    checkRecords(to, chunk, this.#topics.get(to.topic)?.config ?? {}, this.scheduler.nowMs, this.options.policy)
     this.transactions.verify(identity, partition)
     return partition.append(chunk, { producerId: identity.producerId, ...this.#appendTime(to.topic) })
   }
@@ -139,6 +143,12 @@ export class Brokers {
     if (this.#topics.has(name)) return
     const logs = Array.from({ length: partitions }, (_, partition) => new PartitionLog(name, partition))
     this.#topics.set(name, { name, number: this.#topicsMade++, config: config ?? {}, partitions: logs })
+  }
+
+  /** Sets what is named, and leaves the rest. */
+  alterTopic(name: string, config: Readonly<Record<string, string>>): void {
+    const topic = this.#topics.get(name)
+    if (topic !== undefined) topic.config = { ...topic.config, ...config }
   }
 
   deleteTopic(name: string): void {

@@ -9,7 +9,7 @@
  * Only what the broker surely has not done is sent again; everything else ends this activation.
  */
 import { PotorooError, isPotorooError, messageOf } from '../errors.js'
-import { isBrokerError } from './broker-error.js'
+import { isBrokerError, type BrokerErrorCode } from './broker-error.js'
 import { partitionKey } from './network.js'
 import { retrying } from './waiting.js'
 import type { Api } from './faults.js'
@@ -18,7 +18,7 @@ import type { Connections } from './network.js'
 import type { ProducerIdentity } from './transactions.js'
 import type { RecordChunk } from '../core/records.js'
 import type { Clock } from '../ports/clock.js'
-import type { TopicPartition, Transaction, TransactionalProducer } from '../ports/log.js'
+import { RecordsRefused, type TopicPartition, type Transaction, type TransactionalProducer } from '../ports/log.js'
 
 export interface MemoryProducerOptions {
   readonly cluster: Brokers
@@ -120,9 +120,14 @@ export class MemoryProducer implements TransactionalProducer {
     for (const chunk of chunks) {
       if (this.#failure !== undefined) throw this.#failure
       const target = { broker: cluster.leaderOf(to), api: 'produce', subject, timeoutMs: requestTimeoutMs } as const
-      const offset = await retrying(this.#retries(['NOT_ENOUGH_REPLICAS']), () =>
-        cluster.network.call(connections, target, () => cluster.produce(identity, to, chunk)),
-      )
+      let offset: number
+      try {
+        offset = await retrying(this.#retries(['NOT_ENOUGH_REPLICAS']), () =>
+          cluster.network.call(connections, target, () => cluster.produce(identity, to, chunk)),
+        )
+      } catch (error) {
+        throw refusalOf(to, error)
+      }
       position = offset + chunk.count
     }
     return position
@@ -148,7 +153,22 @@ export class MemoryProducer implements TransactionalProducer {
     if (isBrokerError(error, 'INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING')) {
       return new PotorooError('FENCED', what, { cause: error })
     }
-    if (isBrokerError(error, 'MESSAGE_TOO_LARGE')) return new PotorooError('RECORD_TOO_LARGE', what, { cause: error })
     return new PotorooError('TRANSACTION_FAILED', what, { cause: error })
   }
+}
+
+/** What the broker does not take of the records; another error stays what it is. */
+function refusalOf(to: TopicPartition, error: unknown): unknown {
+  const what = isBrokerError(error) ? refusals[error.code] : undefined
+  if (what === undefined) return error
+  const { topic, partition } = to
+  const message = `topic ${topic}, partition ${String(partition)}: ${messageOf(error)}`
+  const cause = new RecordsRefused(topic, partition, what, messageOf(error), { cause: error })
+  return new PotorooError(what === 'size' ? 'RECORD_TOO_LARGE' : 'RECORD_REFUSED', message, { cause })
+}
+
+const refusals: Partial<Record<BrokerErrorCode, RecordsRefused['what']>> = {
+  MESSAGE_TOO_LARGE: 'size',
+  INVALID_TIMESTAMP: 'timestamp',
+  INVALID_RECORD: 'content',
 }
