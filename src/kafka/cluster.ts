@@ -20,6 +20,7 @@ import type { KafkaSettings } from './options.js'
 import type { Request } from './prepared.js'
 import { findCoordinator, metadata, type MetadataAnswer } from './requests.js'
 import { Sleeper } from './sleeper.js'
+import { ThrottleNotices } from './throttling.js'
 import type { TransactionVersion } from './transaction-version.js'
 
 export type CoordinatorKind = 'group' | 'transaction'
@@ -45,6 +46,7 @@ export class Cluster {
   readonly #topics = new Map<string, TopicState>()
   readonly #coordinators = new Map<string, number>()
   readonly #links = new Map<string, { readonly opening: Promise<Link>; link?: Link }>()
+  readonly #notices: ThrottleNotices
   readonly #refreshing = new Set<{ readonly topics: ReadonlySet<string>; readonly done: Promise<void> }>()
   #closed = false
 
@@ -55,6 +57,7 @@ export class Cluster {
     this.#seeds = settings.brokers.map(parseAddress)
     if (this.#seeds.length === 0) throw new PotorooError('INVALID_CONFIGURATION', 'no broker is configured')
     this.sleeper = new Sleeper(settings.clock)
+    this.#notices = new ThrottleNotices(settings)
   }
 
   get closed(): boolean {
@@ -101,9 +104,15 @@ export class Cluster {
     return this.#on(lane, nodeId, (link) => link.call(request, timeoutMs))
   }
 
-  /** What the broker takes, as of when the lane's connection to it was opened, which it is if there is none. */
+  /**
+   * What the broker takes, as of when the lane's connection to it was opened, which it is if there is none. Resolves once the
+   * broker takes something on that connection: it may be throttled.
+   */
   transactionVersion(lane: string, nodeId: number): Promise<TransactionVersion> {
-    return this.#on(lane, nodeId, ({ transactionVersion }) => transactionVersion)
+    return this.#on(lane, nodeId, async (link) => {
+      await link.unmuted()
+      return link.transactionVersion
+    })
   }
 
   async #on<T>(lane: string, nodeId: number, use: (link: Link) => T | Promise<T>): Promise<T> {
@@ -235,7 +244,7 @@ export class Cluster {
     if (known && (known.link === undefined || known.link.usable)) return known.opening
     const old = known?.link
     const entry: { readonly opening: Promise<Link>; link?: Link } = {
-      opening: Link.open(host, port, this.settings, this.answerMemory),
+      opening: Link.open(host, port, this.settings, this.answerMemory, this.#notices),
     }
     this.#links.set(name, entry)
     try {

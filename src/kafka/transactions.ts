@@ -141,10 +141,14 @@ class KafkaProducer implements TransactionalProducer {
     const written = records.filter(({ chunks }) => chunks.length > 0)
     if (written.length === 0 && positions.length === 0) return records.map(() => 0)
     this.#state = 'committing'
-    const deadline = this.cluster.now() + this.cluster.settings.transactionTimeoutMs * DEADLINE_SHARE
+    const withDeadline = (): Work => {
+      const deadline = this.cluster.now() + this.cluster.settings.transactionTimeoutMs * DEADLINE_SHARE
+      return { written, group, positions, deadline }
+    }
     try {
-      const work: Work = { written, group, positions, deadline }
-      const [leaders] = await this.#together([this.#settle(work)])
+      const [leaders] = await this.#together([this.#settle(withDeadline())])
+      // The transaction begins here, however long brokers took nothing.
+      const work = withDeadline()
       const produces = this.#produces(work, leaders)
       await (this.#version === 1 ? this.#inThreeRounds(work, produces) : this.#oneByOne(work, produces))
       if (this.#isCommitting()) this.#state = 'idle'
@@ -196,14 +200,16 @@ class KafkaProducer implements TransactionalProducer {
 
   // before the transaction begins
 
-  /** Who leads the partitions, and which version all brokers concerned take. Nothing is sent that would begin it. */
+  /**
+   * Who leads the partitions, and which version all brokers concerned take. Nothing is sent that would begin it, and nobody
+   * throttles the connections when it resolves: a transaction that has begun is to be ended soon.
+   */
   async #settle({ written, group, positions, deadline }: Work): Promise<readonly number[]> {
     const { transactionalId } = this.#identity
     const { control, produce } = this.#lanes
     return retrying(this.cluster, this.#patience(deadline), async () => {
       if (!this.#isCommitting()) throw this.#givenUp()
       const leaders = await leadersOf(this.cluster, written)
-      if (this.#version === 1) return leaders
       const coordinators = [await this.cluster.coordinator('transaction', transactionalId)]
       if (positions.length > 0) coordinators.push(await this.cluster.coordinator('group', group))
       const versions = await Promise.all([

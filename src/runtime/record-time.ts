@@ -24,16 +24,15 @@ export class RecordTime {
     return this.#isRefused ? NO_TIME : this.ports.clock.now()
   }
 
-  /** Returns whether the same records may be taken now: they have no time any more. */
-  refused(by: RecordsRefused): boolean {
-    if (by.what !== 'timestamp' || this.#isRefused) return false
+  /** Records that were given the time were refused for it: those to come have none. */
+  refused(by: RecordsRefused): void {
+    if (this.#isRefused) return
     const { clock, logger } = this.ports
     this.#refusedAtMs = clock.now() - clock.monotonic()
     logger.warn(
       { topic: by.topic, partition: by.partition, clock: new Date(clock.now()).toISOString(), broker: by.message },
       "the broker refuses this worker's time: put the clock right. Until then changelogs and dead letters get records without a time",
     )
-    return true
   }
 
   get #isRefused(): boolean {

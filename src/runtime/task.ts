@@ -99,6 +99,8 @@ const MAX_BACK_OFF_MS = 2000
 const STOP_COMMIT_MS = 10_000
 /** So many commits in a row with an answer that nobody expects are taken for a broker that went wrong for a while: some 10 s. */
 const MOST_UNEXPECTED = 10
+/** Commits in a row that are refused for their time, some of whose records were made before another task of the worker was. */
+const MOST_UNTIMELY = 3
 /** The part of the state objects in memory that may be committed and not stored, one divided by this. */
 const STORE_SHARE = 4
 /** Without records for so long, a source that has more is dry: its broker is away, or what comes next can't be read. */
@@ -130,6 +132,8 @@ export class Task {
   #lastTaken: Place | undefined
   /** Commits in a row with an answer that nobody expects. */
   #unexpected = 0
+  /** Commits in a row that were refused for the time of the worker's own records. */
+  #untimely = 0
   #stopping = false
   /** Whether the last run stopped before it had processed all that is here. */
   #hasLeft = false
@@ -536,7 +540,7 @@ export class Task {
     if (!this.#life.isCurrent(number)) return
     running.endedMs = this.env.clock.monotonic()
     this.#backOffMs = FIRST_BACK_OFF_MS
-    this.#unexpected = 0
+    this.#unexpected = this.#untimely = 0
     if (this.#suspicion !== undefined)
       this.#suspicion = trust(this.#suspicion, { messages: collected.messages, last: this.#lastTaken })
     this.#sayDeadLetters(collected)
@@ -641,8 +645,10 @@ export class Task {
   /** Whether it is this worker's own records that are refused, for their time, and they may be taken without one. */
   #timeIsRefused({ cause }: PotorooError): boolean {
     const { changelog, processor } = this.plan
-    if (!(cause instanceof RecordsRefused)) return false
-    return [changelog?.topic, processor.deadLetters.topic].includes(cause.topic) && this.env.recordTime.refused(cause)
+    if (!(cause instanceof RecordsRefused) || cause.what !== 'timestamp') return false
+    if (cause.topic !== changelog?.topic && cause.topic !== processor.deadLetters.topic) return false
+    this.env.recordTime.refused(cause)
+    return ++this.#untimely <= MOST_UNTIMELY
   }
 
   /** What the runtime itself has to write is refused: no message can be passed over, for that is written, too. */

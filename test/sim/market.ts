@@ -65,14 +65,15 @@ export interface Expected {
   readonly states: ReadonlyMap<string, SymbolState>
 }
 
-/** Everything in the order of its time. */
-export function calculate(events: readonly MarketEvent[]): Expected {
+/** Everything in the order of its time. `isRefused`: brokers don't take what comes of it. */
+export function calculate(events: readonly MarketEvent[], isRefused: (event: MarketEvent) => boolean): Expected {
   const states = new Map<string, SymbolState>()
   const checked = new Map<string, Checked[]>()
   const noted: Noted[] = []
   const deadLetters: string[] = []
-  for (const { key, message, text } of events) {
-    if (message === undefined) {
+  for (const event of events) {
+    const { key, message, text } = event
+    if (message === undefined || isRefused(event)) {
       deadLetters.push(text)
       continue
     }

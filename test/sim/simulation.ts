@@ -7,7 +7,7 @@ import { definitionOf } from '../../src/api/application.js'
 import { partitionOf } from '../../src/core/partitioner.js'
 import { RecordWriter, type RecordChunk } from '../../src/core/records.js'
 import { namesOf, taskId } from '../../src/core/topology.js'
-import { isPotorooError, messageOf, type ErrorCode } from '../../src/errors.js'
+import { isPotorooError, messageOf, type ErrorCode, type PotorooError } from '../../src/errors.js'
 import type { ByteString } from '../../src/core/byte-string.js'
 import { unpack } from '../../src/core/packing.js'
 import { MemoryCluster } from '../../src/memory/cluster.js'
@@ -19,7 +19,8 @@ import { defaults, type RuntimeOptions } from '../../src/runtime/options.js'
 import { Worker } from '../../src/runtime/worker.js'
 import { APPLICATION, simulated, type SymbolState } from './application.js'
 import { checkDeadLetters, checkNoted, checkOutputs, checkOutputsLoosely, checkStates } from './checks.js'
-import { calculate, drawMarket, type MarketEvent } from './market.js'
+import { calculate, drawMarket, type Expected, type MarketEvent } from './market.js'
+import { Refusals } from './refusals.js'
 import { ChangelogView, recordsOf, type SeenRecord, valuesAfter } from './views.js'
 import { drawClimate, Weather } from './weather.js'
 import type { PartitionLog } from '../../src/memory/partition.js'
@@ -91,6 +92,7 @@ class World {
   /** Of hand-off alone, so that worlds without its bigger steps are what they were before there were any. */
   readonly #handOffs: SeededRandom
   readonly #biggerSteps: boolean
+  readonly #refusals: Refusals
 
   constructor(
     readonly seed: number,
@@ -109,6 +111,7 @@ class World {
     this.#cluster = new MemoryCluster({
       scheduler: this.#scheduler,
       faults: this.#weather,
+      policy: (to, cursor) => this.#refusals.policy?.(to, cursor),
       random: random.fork(),
       brokers: random.pick([1, 1, 2]),
       initialRebalanceDelayMs: random.pick([0, 0, 500]),
@@ -120,6 +123,7 @@ class World {
     this.#strict = random.chance(0.7)
     this.#bytesPerPartition = random.pick([300, 1_500, 1_048_576])
     this.#shortRetention = random.chance(0.3)
+    this.#refusals = new Refusals(seed, this.#shortRetention)
     this.#handOffs = new SeededRandom(seed ^ 0x5bd1e995)
     this.#biggerSteps = this.#handOffs.chance(0.5)
     this.#runtime = {
@@ -177,11 +181,18 @@ class World {
   #createTopics(): void {
     const sinkPartitions = this.#random.chance(0.5) ? this.#partitions : 1 + this.#random.below(4)
     for (const name of ['quotes', 'orders']) this.#cluster.createTopic({ name, partitions: this.#partitions })
-    for (const name of ['checked', 'noted']) this.#cluster.createTopic({ name, partitions: sinkPartitions })
+    for (const name of ['checked', 'noted'] as const)
+      this.#cluster.createTopic({ name, partitions: sinkPartitions, config: this.#refusals.configOf(name) })
+    const config = this.#refusals.configOf('dead letters')
+    if (Object.keys(config).length > 0)
+      this.#cluster.createTopic({ name: names.deadLetters, partitions: this.#partitions, config })
     if (!this.#random.chance(0.7)) return
     const retention = this.#shortRetention ? { 'delete.retention.ms': String(SHORT_RETENTION_MS) } : {}
-    const config = { 'cleanup.policy': 'compact', ...retention }
-    this.#cluster.createTopic({ name: CHANGELOG, partitions: this.#partitions, config })
+    this.#cluster.createTopic({
+      name: CHANGELOG,
+      partitions: this.#partitions,
+      config: { 'cleanup.policy': 'compact', ...retention, ...this.#refusals.configOf('changelog') },
+    })
   }
 
   #feed(): void {
@@ -193,14 +204,14 @@ class World {
       const to = where(event)
       if (event.atMs >= 0) {
         this.#scheduler.after(undefined, event.atMs, () => {
-          this.#cluster.append(to, chunksOf([event], this.#scheduler.startMs))
+          this.#cluster.append(to, chunksOf([this.#refusals.fed(event)], this.#scheduler.startMs))
         })
         continue
       }
       const name = `${to.topic}-${String(to.partition)}`
       const events = backlog.get(name)
-      if (events === undefined) backlog.set(name, [event])
-      else events.push(event)
+      if (events === undefined) backlog.set(name, [this.#refusals.fed(event)])
+      else events.push(this.#refusals.fed(event))
     }
     // What was there before is in batches of several records.
     for (const events of backlog.values())
@@ -285,6 +296,12 @@ class World {
       const operation = random.pick(operations)
       this.#scheduler.after(undefined, random.between(0, TROUBLE_MS), operation)
     }
+    const { narrows } = this.#refusals
+    if (narrows !== undefined)
+      this.#scheduler.after(undefined, narrows.atMs, () => {
+        this.#say(() => `topics take less: ${JSON.stringify(narrows.config)}`)
+        for (const name of ['checked', 'noted', CHANGELOG]) this.#cluster.alterTopic(name, narrows.config)
+      })
     if (this.#biggerSteps) this.#planBiggerSteps()
     if (!this.#strict) this.#haunt()
     if (!this.#shortRetention) return
@@ -421,14 +438,16 @@ class World {
     const stores = slot.disk.open({ process, faults: this.#weather })
     const peers = this.#peers.peers({ process, faults: this.#weather })
     const ports = { log, stores, peers, clock: process.clock, random: this.#random.fork(), logger }
-    const worker = new Worker(definition, { ...this.#runtime, name: slot.name }, ports)
+    process.setWallClockOff(this.#refusals.clockOffMs(slot.lives))
+    const options = { ...this.#runtime, ...this.#refusals.onError(this.#weather.calm), name: slot.name }
+    const worker = new Worker(definition, options, ports)
     slot.process = process
     slot.worker = worker
     this.#say(() => `${process.name} starts`)
     const ended = (error: unknown): void => {
       if (slot.process !== process) return
       this.#say(() => `${process.name} ended: ${error === undefined ? 'as it was told' : messageOf(error)}`)
-      if (error !== undefined && !(isPotorooError(error) && acceptable.has(error.code)))
+      if (error !== undefined && !(isPotorooError(error) && (acceptable.has(error.code) || this.#mayStop(error))))
         this.#problems.push(`${process.name} ended: ${isPotorooError(error) ? error.code : ''} ${messageOf(error)}`)
       this.#gone(slot, 500)
     }
@@ -436,6 +455,16 @@ class World {
       ended(undefined)
     }, ended)
     worker.start().catch(ended)
+  }
+
+  /** Whether it was told to stop at a message that fails, and did at one that does. */
+  #mayStop({ code, message }: PotorooError): boolean {
+    const [, topic = '', partition, offset] = /^(\w+), partition (\d+), offset (\d+): /.exec(message) ?? []
+    if (code !== 'STOPPED_BY_ON_ERROR' || !this.#refusals.stopsOnError || partition === undefined) return false
+    const found = recordsOf(this.#cluster.partition({ topic, partition: Number(partition) })).find(
+      (record) => record.offset === Number(offset),
+    )
+    return found !== undefined && this.#expected().deadLetters.includes(found.value)
   }
 
   #gone(slot: Slot, restartAfterMs: number): void {
@@ -625,8 +654,12 @@ class World {
     await this.#scheduler.run(Promise.all(stopping), 60_000)
   }
 
+  #expected(): Expected {
+    return calculate(this.#events, this.#refusals.isRefused)
+  }
+
   #check(): void {
-    const expected = calculate(this.#events)
+    const expected = this.#expected()
     const problems = this.#problems
     const checked = this.#records('checked')
     if (this.#strict) problems.push(...checkOutputs(expected, checked))

@@ -29,9 +29,10 @@ export async function openProxied(
   return { ...(await openLog({ ...options, socketFactory: proxy.socketFactory })), proxy }
 }
 
+/** Records of tests may be years old: no broker is to delete them. */
 export async function newTopic(log: Log, partitions = 1, config: Record<string, string> = {}): Promise<string> {
   const name = uniqueName('topic')
-  await log.createTopics([{ name, partitions, config }])
+  await log.createTopics([{ name, partitions, config: { 'retention.ms': '-1', ...config } }])
   return name
 }
 
@@ -41,7 +42,10 @@ export async function readAll(log: Log, topic: string, partition = 0, from = 0):
   const input = new RecordingInput(topic, partition, from)
   const fetcher = log.fetcher()
   fetcher.add(input)
-  await until(`${topic}-${String(partition)} is read to ${String(end)}`, () => input.position >= (end ?? 0))
+  await until(`${topic}-${String(partition)} is read to ${String(end)}`, () => {
+    for (const failure of input.failures) throw failure
+    return input.position >= (end ?? 0)
+  })
   await fetcher.close()
   return input
 }
