@@ -9,6 +9,7 @@ import tls, { type ConnectionOptions } from 'node:tls'
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import type { AnswerMemory } from './answer-memory.js'
 import { apiVersions, type Greeting } from './api-versions-request.js'
+import { judgedApis } from './error-table.js'
 import { BrokerError, codes, LinkError } from './errors.js'
 import { Frames } from './frames.js'
 import { InFlight } from './in-flight.js'
@@ -125,7 +126,8 @@ export class Link {
     const prepared = request(this.#versions)
     const { apiName, transactionVersion = 1 } = prepared
     if (transactionVersion > this.#transactionVersion) {
-      throw new BrokerError(codes.UNSUPPORTED_VERSION, `${apiName} to ${this.address}`)
+      const api = judgedApis.find((name) => name === apiName)
+      throw new BrokerError(codes.UNSUPPORTED_VERSION, `${apiName} to ${this.address}`, api)
     }
     return this.#exchange(prepared, timeoutMs)
   }
