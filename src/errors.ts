@@ -66,6 +66,12 @@ export const errorKinds = {
     "If it comes again, the log is damaged there, or holds what can't be read: set the group's offset behind it.",
   ),
   REQUEST_FAILED: kind(broker, true, 'See the cause.'),
+  UNEXPECTED_ANSWER: kind(failure, true, 'The task starts again from its last commit, a few times.'),
+  REQUEST_REFUSED: kind(
+    failure,
+    false,
+    "The message has the broker's answer, and its log may say more: what it refuses has to be put right there.",
+  ),
   FENCED: kind(failure, true, 'Another worker took the task over: nothing to do.'),
   TRANSACTION_FAILED: kind(failure, true, 'The task starts again from its last commit.'),
   // local broker

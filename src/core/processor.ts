@@ -142,7 +142,8 @@ export class Processor {
     const records = this.#outbox.take()
     if (changelog !== undefined) {
       // The commit record is the last: the store's position is its position.
-      writer.append(nowMs, COMMIT_KEY, encodeCommitRecord(commit))
+      // Without it, the store's position would be that of another record.
+      if (!writer.append(nowMs, COMMIT_KEY, encodeCommitRecord(commit))) throw tooNarrowForCommits(changelog)
       records.unshift({ topic: changelog.topic, partition, chunks: writer.take() })
     }
     const messages = this.messages
@@ -343,6 +344,12 @@ const tooLarge = (to: Destination): PotorooError =>
 
 const isKeyOf = ({ buffer, keyStart, keyEnd }: RecordCursor, key: string): boolean =>
   isUtf8Of(key, buffer, keyStart, keyEnd)
+
+const tooNarrowForCommits = ({ topic, maxMessageBytes }: Destination): PotorooError =>
+  new PotorooError(
+    'INVALID_CONFIGURATION',
+    `changelog ${topic} takes records of ${String(maxMessageBytes)} bytes only, less than what each commit writes: raise its max.message.bytes`,
+  )
 
 /** Errors that are not of a message, but of the store or of the application as a whole: they stop the worker. */
 const notOfTheMessage: ReadonlySet<ErrorCode> = new Set([

@@ -2,7 +2,7 @@
 import { PotorooError } from '../errors.js'
 import type { NewTopic, TopicInfo, TopicPartition } from '../ports/log.js'
 import type { Cluster } from './cluster.js'
-import { BrokerError, codes, isAuthorizationCode, isPassing, toPotorooError } from './errors.js'
+import { BrokerError, codes, toPotorooError } from './errors.js'
 import { type CommittedOffset, offsetFetch } from './offset-fetch-request.js'
 import { EARLIEST, LATEST, listOffsets as listOffsetsRequest } from './list-offsets-request.js'
 import * as requests from './requests.js'
@@ -29,7 +29,7 @@ export async function describeTopics(
     const there = topicMetadata.filter(({ topic, topicErrorCode }) => {
       if (topicErrorCode === codes.UNKNOWN_TOPIC_OR_PARTITION) return false
       if (topicErrorCode !== 0 && topicErrorCode !== codes.LEADER_NOT_AVAILABLE)
-        throw new BrokerError(topicErrorCode, `topic ${topic}`)
+        throw new BrokerError(topicErrorCode, `topic ${topic}`, 'Metadata')
       return true
     })
     if (there.length === 0) return new Map()
@@ -44,7 +44,7 @@ export async function describeTopics(
     for (const { topic, partitionMetadata } of there) {
       const resource = resources.find(({ resourceName }) => resourceName === topic)
       if (!resource || resource.errorCode !== 0)
-        throw new BrokerError(resource?.errorCode ?? -1, `configuration of topic ${topic}`)
+        throw new BrokerError(resource?.errorCode ?? -1, `configuration of topic ${topic}`, 'DescribeConfigs')
       const config = new Map(resource.configEntries.map((entry) => [entry.configName, entry.configValue ?? '']))
       infos.set(topic, {
         name: topic,
@@ -74,10 +74,11 @@ export async function createTopics(cluster: Cluster, topics: readonly NewTopic[]
     const { topicErrors } = await cluster.callController(request)
     for (const { topic, errorCode, errorMessage } of topicErrors) {
       if (errorCode === 0 || errorCode === codes.TOPIC_ALREADY_EXISTS) continue
-      const error = new BrokerError(errorCode, `creating topic ${topic}${errorMessage ? `: ${errorMessage}` : ''}`)
-      throw isPassing(error) || isAuthorizationCode(errorCode)
-        ? error
-        : new PotorooError('INVALID_CONFIGURATION', error.message, { cause: error })
+      const what = `creating topic ${topic}${errorMessage ? `: ${errorMessage}` : ''}`
+      const error = new BrokerError(errorCode, what, 'CreateTopics')
+      throw error.kind === 'refused'
+        ? new PotorooError('INVALID_CONFIGURATION', error.message, { cause: error })
+        : error
     }
   })
   // Until every partition has a leader that answers for it: metadata alone is ahead of the leaders.
@@ -139,7 +140,7 @@ async function offsetsOnce(
     )) {
       if (errorCode !== 0) {
         cluster.forgetTopic(partition.topic)
-        throw new BrokerError(errorCode, `offsets of ${nameOf(partition)}`)
+        throw new BrokerError(errorCode, `offsets of ${nameOf(partition)}`, 'ListOffsets')
       }
       offsets.set(nameOf(partition), offset)
     }
@@ -147,7 +148,7 @@ async function offsetsOnce(
   await Promise.all([...byLeader].map(ask))
   return partitions.map((partition) => {
     const offset = offsets.get(nameOf(partition))
-    if (offset === undefined) throw new BrokerError(-1, `offsets of ${nameOf(partition)}`)
+    if (offset === undefined) throw new BrokerError(-1, `offsets of ${nameOf(partition)}`, 'ListOffsets')
     return offset
   })
 }
@@ -161,7 +162,7 @@ export async function leadersOf(cluster: Cluster, partitions: readonly TopicPart
     if (leader !== undefined) return leader
     const code = cluster.whyLeaderless(partition)
     cluster.forgetTopic(partition.topic)
-    throw new BrokerError(code, `partition ${nameOf(partition)}`)
+    throw new BrokerError(code, `partition ${nameOf(partition)}`, 'Metadata')
   })
 }
 
@@ -201,10 +202,11 @@ async function committedOffsets(
   const attempt = async (): Promise<readonly (CommittedOffset | undefined)[]> => {
     const node = await cluster.coordinator('group', group)
     const answer = await cluster.call('admin', node, request)
-    if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, what)
+    if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, what, 'OffsetFetch')
     const found = new Map<string, CommittedOffset>()
     for (const partition of answer.partitions) {
-      if (partition.errorCode !== 0) throw new BrokerError(partition.errorCode, `${what} on ${nameOf(partition)}`)
+      const { errorCode } = partition
+      if (errorCode !== 0) throw new BrokerError(errorCode, `${what} on ${nameOf(partition)}`, 'OffsetFetch')
       if (partition.offset >= 0) found.set(nameOf(partition), partition)
     }
     return partitions.map((partition) => found.get(nameOf(partition)))

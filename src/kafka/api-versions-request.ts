@@ -21,6 +21,7 @@ export interface Greeting {
   readonly finalized: ReadonlyMap<string, number>
 }
 export interface ApiVersionsAnswer extends Greeting {
+  readonly throttleTimeMs?: number
   readonly errorCode: number
 }
 
@@ -53,7 +54,7 @@ function decode(payload: Buffer): ApiVersionsAnswer {
     reader.tags()
     return [apiKey, { minVersion, maxVersion }] as const
   })
-  reader.int32()
+  const throttleTimeMs = reader.int32()
   let featuresEpoch = -1
   let features: readonly (readonly [string, number])[] = []
   reader.tags((tag) => {
@@ -69,5 +70,6 @@ function decode(payload: Buffer): ApiVersionsAnswer {
     }
   })
   // Without an epoch the list is not valid.
-  return { errorCode, versions: Object.fromEntries(ranges), finalized: new Map(featuresEpoch < 0 ? [] : features) }
+  const finalized = new Map(featuresEpoch < 0 ? [] : features)
+  return { throttleTimeMs, errorCode, versions: Object.fromEntries(ranges), finalized }
 }

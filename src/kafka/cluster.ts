@@ -24,6 +24,7 @@ import type { Request } from './prepared.js'
 import { metadata, type MetadataAnswer } from './metadata-request.js'
 import { findCoordinator } from './requests.js'
 import { Sleeper } from './sleeper.js'
+import { ThrottleNotices } from './throttling.js'
 import type { TransactionVersion } from './transaction-version.js'
 
 export type CoordinatorKind = 'group' | 'transaction'
@@ -67,6 +68,7 @@ export class Cluster {
   readonly #shunnedUntil = new Map<string, number>()
   readonly #coordinators = new Map<string, number>()
   readonly #links = new Map<string, { readonly opening: Promise<Link>; link?: Link }>()
+  readonly #notices: ThrottleNotices
   readonly #refreshing = new Set<{ readonly topics: ReadonlySet<string>; readonly done: Promise<void> }>()
   #closed = false
 
@@ -77,6 +79,7 @@ export class Cluster {
     this.#seeds = settings.brokers.map(parseAddress)
     if (this.#seeds.length === 0) throw new PotorooError('INVALID_CONFIGURATION', 'no broker is configured')
     this.sleeper = new Sleeper(settings.clock)
+    this.#notices = new ThrottleNotices(settings)
   }
 
   get closed(): boolean {
@@ -123,9 +126,15 @@ export class Cluster {
     return this.#on(lane, nodeId, (link) => link.call(request, timeoutMs))
   }
 
-  /** What the broker takes, as of when the lane's connection to it was opened, which it is if there is none. */
+  /**
+   * What the broker takes, as of when the lane's connection to it was opened, which it is if there is none. Resolves once the
+   * broker takes something on that connection: it may be throttled.
+   */
   transactionVersion(lane: string, nodeId: number): Promise<TransactionVersion> {
-    return this.#on(lane, nodeId, ({ transactionVersion }) => transactionVersion)
+    return this.#on(lane, nodeId, async (link) => {
+      await link.unmuted()
+      return link.transactionVersion
+    })
   }
 
   async #on<T>(lane: string, nodeId: number, use: (link: Link) => T | Promise<T>): Promise<T> {
@@ -216,7 +225,7 @@ export class Cluster {
     const known = this.#coordinators.get(key(kind, of))
     if (known !== undefined && this.#nodes.has(known)) return known
     const { errorCode, coordinator } = await this.callAny(findCoordinator(kind, of))
-    if (errorCode !== 0) throw new BrokerError(errorCode, `coordinator of the ${kind} ${of}`)
+    if (errorCode !== 0) throw new BrokerError(errorCode, `coordinator of the ${kind} ${of}`, 'FindCoordinator')
     if (!this.#nodes.has(coordinator.nodeId)) await this.refresh([])
     this.#coordinators.set(key(kind, of), coordinator.nodeId)
     return coordinator.nodeId
@@ -226,7 +235,7 @@ export class Cluster {
   }
   /** After a failure: looks the coordinator up anew if the code says that it moved. */
   noteCoordinatorFailure(kind: CoordinatorKind, of: string, error: unknown): void {
-    if (error instanceof LinkError || (error instanceof BrokerError && isCoordinatorMoved(error.errorCode))) {
+    if (error instanceof LinkError || (error instanceof BrokerError && isCoordinatorMoved(error))) {
       this.forgetCoordinator(kind, of)
     }
   }
@@ -268,7 +277,7 @@ export class Cluster {
     if (known && (known.link === undefined || known.link.usable)) return known.opening
     const old = known?.link
     const entry: { readonly opening: Promise<Link>; link?: Link } = {
-      opening: Link.open(host, port, this.settings, this.answerMemory),
+      opening: Link.open(host, port, this.settings, this.answerMemory, this.#notices),
     }
     this.#links.set(name, entry)
     try {

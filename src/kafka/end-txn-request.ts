@@ -11,6 +11,7 @@ import { version2 } from './transaction-version.js'
 import { WireReader, WireWriter } from './wire.js'
 
 export interface EndTxnAnswer {
+  readonly throttleTimeMs?: number
   readonly errorCode: number
   readonly producerId: string
   readonly producerEpoch: number
@@ -34,10 +35,10 @@ function encode({ transactionalId, producerId, producerEpoch }: ProducerIdentity
 function decode(payload: Buffer): EndTxnAnswer {
   const reader = new WireReader(payload)
   reader.tags()
-  reader.int32()
+  const throttleTimeMs = reader.int32()
   const errorCode = reader.int16()
   const producerId = String(reader.bigint64())
-  return { errorCode, producerId, producerEpoch: reader.int16() }
+  return { throttleTimeMs, errorCode, producerId, producerEpoch: reader.int16() }
 }
 
 /**

@@ -41,6 +41,7 @@ export interface PartitionAnswer {
   readonly records: Buffer
 }
 export interface FetchAnswer {
+  readonly throttleTimeMs?: number
   /** All of it behind the correlation id; the records are views of it. */
   readonly bytes: Buffer
   readonly errorCode: number
@@ -69,14 +70,14 @@ function encode({ maxWaitMs, maxBytes, maxBytesPerPartition, topics }: FetchArgs
 
 function decode(payload: Buffer): FetchAnswer {
   const reader = new WireReader(payload)
-  reader.int32()
+  const throttleTimeMs = reader.int32()
   const errorCode = reader.int16()
   reader.int32()
   const topics = reader.array(() => {
     const topic = reader.string() ?? ''
     return reader.array(() => decodePartition(reader, topic))
   })
-  return { bytes: payload, errorCode, partitions: topics.flat() }
+  return { bytes: payload, throttleTimeMs, errorCode, partitions: topics.flat() }
 }
 
 function decodePartition(reader: WireReader, topic: string): PartitionAnswer {

@@ -5,13 +5,14 @@
  * An input is in one of two places: with the reader of its leader, or among the seekers, which wait (50 ms, growing to
  * 1 s) and then ask the cluster who leads. Every failure of an input or of a connection makes its inputs seekers.
  */
-import { messageOf, PotorooError } from '../errors.js'
+import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import type { Fetcher, FetchInput } from '../ports/log.js'
 import { ElectionProof } from '../core/election-proof.js'
 import { listOffsets, nameOf } from './admin.js'
 import { Backoff } from './backoff.js'
 import { type Cluster, reasonOf } from './cluster.js'
-import { codes, errorName } from './errors.js'
+import { MOST_UNEXPECTED } from './error-table.js'
+import { BrokerError, codes, LinkError, toPotorooError } from './errors.js'
 import type { PartitionAnswer } from './fetch-request.js'
 import { NodeReader, type Place, type ReaderHost } from './node-reader.js'
 
@@ -121,6 +122,10 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
   /** The connection to a broker broke, or could not be made: its inputs look for their leaders. */
   lost(nodeId: number, places: readonly Place[], error: unknown): void {
     if (this.closed) return
+    if (!(error instanceof LinkError || isPotorooError(error))) {
+      for (const place of places) this.#unavailable(place, error)
+      return
+    }
     this.#sayGone(this.cluster.addressOf(nodeId), error)
     for (const place of places) {
       this.cluster.forgetTopic(place.input.topic)
@@ -143,9 +148,6 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
         this.#detach(place)
         void this.#outOfRange(place, position)
         return
-      case codes.TOPIC_AUTHORIZATION_FAILED:
-        this.fail(place, new PotorooError('NOT_AUTHORIZED', `reading ${name}: ${errorName(answer.errorCode)}`))
-        return
       case codes.CORRUPT_MESSAGE:
         this.unreadable(
           place,
@@ -153,7 +155,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
         )
         return
       default:
-        this.#unavailable(place, answer.errorCode)
+        this.#unavailable(place, new BrokerError(answer.errorCode, 'fetch', 'Fetch'))
     }
   }
 
@@ -196,10 +198,13 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     for (const reader of this.#readers.values()) reader.drop(place)
   }
 
-  #unavailable(place: Place, errorCode: number): void {
+  /** The partition can't be read now: later, where that may help, else never. */
+  #unavailable(place: Place, error: unknown): void {
     const { input } = place
     const now = this.cluster.now()
-    if (errorCode === codes.UNKNOWN_TOPIC_OR_PARTITION) {
+    const code = error instanceof BrokerError ? error.errorCode : undefined
+    const kind = error instanceof BrokerError ? error.kind : 'unexpected'
+    if (code === codes.UNKNOWN_TOPIC_OR_PARTITION) {
       place.unknownSince ??= now
       if (now - place.unknownSince > UNKNOWN_TOPIC_MS) {
         this.fail(place, new PotorooError('TOPIC_MISSING', `there is no partition ${nameOf(input)}`))
@@ -208,7 +213,12 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     } else {
       place.unknownSince = undefined
     }
-    this.cluster.settings.logger.debug({ ...here(input), reason: errorName(errorCode) }, 'partition is not available')
+    if (kind === 'unexpected') place.unexpected = (place.unexpected ?? 0) + 1
+    if (kind === 'denied' || kind === 'refused' || (place.unexpected ?? 0) >= MOST_UNEXPECTED) {
+      this.fail(place, toPotorooError(error, nameOf(input)))
+      return
+    }
+    this.cluster.settings.logger.debug({ ...here(input), reason: messageOf(error) }, 'partition is not available')
     this.cluster.forgetTopic(input.topic)
     this.#seek(place, place.backoff.next())
   }
@@ -309,11 +319,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
       return
     }
     const code = this.cluster.whyLeaderless(place.input)
-    if (code === codes.TOPIC_AUTHORIZATION_FAILED) {
-      this.fail(place, new PotorooError('NOT_AUTHORIZED', `topic ${place.input.topic}: ${errorName(code)}`))
-      return
-    }
-    this.#unavailable(place, code)
+    this.#unavailable(place, new BrokerError(code, 'metadata', 'Metadata'))
   }
 
   #pause(ms: number): Promise<void> {

@@ -3,7 +3,7 @@
  * and Kafka works off a connection in order: they have a connection of their own, so that heartbeats and leaving don't
  * queue behind them.
  */
-import { isPotorooError, messageOf } from '../errors.js'
+import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import {
   type GroupClient,
   GroupError,
@@ -13,7 +13,8 @@ import {
   type Membership,
 } from '../ports/log.js'
 import type { Cluster } from './cluster.js'
-import { BrokerError, codes, isPassing } from './errors.js'
+import type { JudgedApi } from './error-table.js'
+import { BrokerError, codes, isPassing, isUnexpected, toPotorooError } from './errors.js'
 import type { Request } from './prepared.js'
 import * as requests from './requests.js'
 import { newProtocol } from './transactions.js'
@@ -29,8 +30,6 @@ const kinds: ReadonlyMap<number, GroupErrorKind> = new Map<number, GroupErrorKin
   [codes.UNKNOWN_MEMBER_ID, 'unknown-member'],
   [codes.ILLEGAL_GENERATION, 'illegal-generation'],
   [codes.INCONSISTENT_GROUP_PROTOCOL, 'inconsistent-protocol'],
-  // The broker failed at something of its own: no reason to give the membership up.
-  [codes.UNKNOWN_SERVER_ERROR, 'unavailable'],
 ])
 
 export class KafkaGroup implements GroupClient {
@@ -70,7 +69,7 @@ export class KafkaGroup implements GroupClient {
         onMemberId?.(memberId)
         continue
       }
-      this.#check(answer.errorCode, 'join')
+      this.#check(answer.errorCode, 'JoinGroup')
       // A group in the new protocol takes classic members in, but assigns by itself: it names no leader.
       if (!answer.leaderId || answer.groupProtocol !== protocol) {
         await this.leave(answer.memberId ?? memberId)
@@ -100,21 +99,21 @@ export class KafkaGroup implements GroupClient {
       }),
       this.#patienceMs,
     )
-    this.#check(errorCode, 'sync')
+    this.#check(errorCode, 'SyncGroup')
     return memberAssignment ?? new Uint8Array()
   }
 
   async heartbeat({ memberId, generation }: Membership): Promise<void> {
     const request = requests.heartbeat({ groupId: this.groupId, groupGenerationId: generation, memberId })
     const { errorCode } = await this.#call(this.#lane('group'), request, HEARTBEAT_TIMEOUT_MS)
-    this.#check(errorCode, 'heartbeat')
+    this.#check(errorCode, 'Heartbeat')
   }
 
   async leave(memberId: string): Promise<void> {
     const request = requests.leaveGroup({ groupId: this.groupId, memberId })
     const { errorCode, members } = await this.#call(this.#lane('group'), request, LEAVE_TIMEOUT_MS)
     const code = errorCode || (members?.[0]?.errorCode ?? 0)
-    if (code !== codes.UNKNOWN_MEMBER_ID) this.#check(code, 'leave')
+    if (code !== codes.UNKNOWN_MEMBER_ID) this.#check(code, 'LeaveGroup')
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- the port's close may wait; this one has nothing to wait for
@@ -136,22 +135,35 @@ export class KafkaGroup implements GroupClient {
     }
   }
 
-  #check(errorCode: number, what: string): void {
-    if (errorCode !== 0) throw this.#groupError(new BrokerError(errorCode, `${what} of group ${this.groupId}`))
+  #check(errorCode: number, api: JudgedApi): void {
+    if (errorCode !== 0) throw this.#groupError(new BrokerError(errorCode, `${api} of group ${this.groupId}`, api))
   }
 
   #groupError(error: unknown): GroupError {
     if (error instanceof GroupError) return error
     this.cluster.noteCoordinatorFailure('group', this.groupId, error)
     const kind =
-      (error instanceof BrokerError ? kinds.get(error.errorCode) : undefined) ??
-      (isPassing(error) || (isPotorooError(error) && error.retriable) ? 'unavailable' : 'refused')
+      (error instanceof BrokerError && error.kind === 'special' ? kinds.get(error.errorCode) : undefined) ??
+      (isPassing(error) || (isPotorooError(error) && error.retriable)
+        ? 'unavailable'
+        : isUnexpected(error)
+          ? 'unexpected'
+          : 'refused')
     const hint =
       kind === 'inconsistent-protocol'
         ? `. Other software, or another version of this application, is in group ${this.groupId} with protocols of its own`
         : ''
-    return new GroupError(kind, `${messageOf(error)}${hint}`, { cause: error })
+    return new GroupError(kind, `${messageOf(error)}${hint}`, { cause: kind === 'refused' ? refusal(error) : error })
   }
 }
+
+const refusal = (error: unknown): PotorooError =>
+  error instanceof BrokerError && error.errorCode === codes.INVALID_SESSION_TIMEOUT
+    ? new PotorooError(
+        'INVALID_CONFIGURATION',
+        `the brokers' group.min.session.timeout.ms and group.max.session.timeout.ms leave no room for this worker's session timeout`,
+        { cause: error },
+      )
+    : toPotorooError(error, 'the group')
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

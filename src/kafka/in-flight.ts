@@ -2,13 +2,17 @@
  * The requests of one connection that wait for their answer. It takes the place of kafkajs's queue, which wakes up every
  * millisecond for as long as a connection lives, and which gives up on a late request alone: Kafka answers a connection's
  * requests in order, so when one answer is overdue none behind it will come, and the connection is at its end.
+ *
+ * While the broker throttles (`mute`), requests wait to be sent, in their order; how long an answer may take counts from when
+ * its request is sent. What was sent before waits for its answer so much longer.
  */
 import type { Clock, Timer } from '../ports/clock.js'
+import { messageOf } from '../errors.js'
 import type { PushedRequest, RequestEntry, RequestQueue } from './kafkajs.js'
 
 interface Waiting {
   readonly entry: RequestEntry
-  readonly deadline: number
+  deadline: number
 }
 
 export class InFlight implements RequestQueue {
@@ -16,6 +20,11 @@ export class InFlight implements RequestQueue {
   #timer: Timer | undefined
   #timerAt = Infinity
   #closed: Error | undefined
+  /** Not sent yet. */
+  #held: PushedRequest[] = []
+  #mutedUntil = -Infinity
+  #unmuting: Timer | undefined
+  #awaitingRoom: (() => void)[] = []
 
   constructor(
     private readonly clock: Clock,
@@ -25,12 +34,48 @@ export class InFlight implements RequestQueue {
   ) {}
 
   get size(): number {
-    return this.#waiting.size
+    return this.#waiting.size + this.#held.length
   }
 
   push(request: PushedRequest): void {
-    const { entry, requestTimeout } = request
     if (this.#closed) throw this.#closed
+    if (this.#unmuting === undefined) this.#send(request)
+    else this.#held.push(request)
+  }
+
+  /** The broker takes nothing for so long. */
+  mute(ms: number): void {
+    if (this.#closed) return
+    const until = this.clock.monotonic() + ms
+    for (const waiting of this.#waiting.values()) waiting.deadline += ms
+    if (until <= this.#mutedUntil) return
+    this.#mutedUntil = until
+    this.#unmuting?.cancel()
+    this.#unmuting = this.clock.after(ms, () => {
+      this.#unmute()
+    })
+  }
+
+  /** Resolves when requests are sent at once, or the connection is at its end. */
+  async unmuted(): Promise<void> {
+    if (this.#unmuting !== undefined) await new Promise<void>((resolve) => this.#awaitingRoom.push(resolve))
+  }
+
+  #unmute(): void {
+    this.#unmuting?.cancel()
+    this.#unmuting = undefined
+    const held = this.#held.splice(0)
+    try {
+      for (const request of held) this.#send(request)
+    } catch (error) {
+      // The socket is gone.
+      this.broken(messageOf(error))
+    }
+    for (const resolve of this.#awaitingRoom.splice(0)) resolve()
+  }
+
+  #send(request: PushedRequest): void {
+    const { entry, requestTimeout } = request
     const deadline = this.clock.monotonic() + (requestTimeout ?? this.requestTimeoutMs)
     request.sendRequest()
     this.#waiting.set(entry.correlationId, { entry, deadline })
@@ -52,8 +97,11 @@ export class InFlight implements RequestQueue {
   close(error: Error): void {
     this.#closed ??= error
     this.destroy()
-    const waiting = [...this.#waiting.values()]
+    this.#unmuting?.cancel()
+    this.#unmuting = undefined
+    const waiting = [...this.#waiting.values(), ...this.#held.splice(0)]
     this.#waiting.clear()
+    for (const resolve of this.#awaitingRoom.splice(0)) resolve()
     for (const { entry } of waiting) entry.reject(error)
   }
 
@@ -65,7 +113,7 @@ export class InFlight implements RequestQueue {
 
   // kafkajs waits here before it closes a socket; what waits is rejected instead.
   async waitForPendingRequests(): Promise<void> {}
-  // The broker holds the answers of a throttled client back by itself (KIP-219).
+  // kafkajs reads no answers but those of SASL.
   maybeThrottle(): void {}
   scheduleRequestTimeoutCheck(): void {}
 

@@ -9,6 +9,7 @@ import tls, { type ConnectionOptions } from 'node:tls'
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import type { AnswerMemory } from './answer-memory.js'
 import { apiVersions, type Greeting } from './api-versions-request.js'
+import { judgedApis } from './error-table.js'
 import { BrokerError, codes, LinkError } from './errors.js'
 import { Frames } from './frames.js'
 import { InFlight } from './in-flight.js'
@@ -16,6 +17,7 @@ import { apiKeys, type ApiVersions, Connection, exchangeOf, type KafkajsConnecti
 import type { KafkaSettings, SocketFactory } from './options.js'
 import { kafkajsLogger } from './logging.js'
 import type { Prepared, Request } from './prepared.js'
+import { throttleTimeOf, type ThrottleNotices } from './throttling.js'
 import { type TransactionVersion, transactionVersionOf } from './transaction-version.js'
 
 /** For how long opening one connection may take, TLS and SASL included. */
@@ -45,8 +47,14 @@ export class Link {
     },
   )
 
-  static async open(host: string, port: number, settings: KafkaSettings, memory: AnswerMemory): Promise<Link> {
-    const link = new Link(host, port, settings, memory)
+  static async open(
+    host: string,
+    port: number,
+    settings: KafkaSettings,
+    memory: AnswerMemory,
+    notices: ThrottleNotices,
+  ): Promise<Link> {
+    const link = new Link(host, port, settings, memory, notices)
     let timeUp: (error: Error) => void = () => undefined
     const late = new Promise<never>((_, reject) => (timeUp = reject))
     const timer = settings.clock.after(OPEN_TIMEOUT_MS, () => {
@@ -70,6 +78,7 @@ export class Link {
     port: number,
     private readonly settings: KafkaSettings,
     private readonly memory: AnswerMemory,
+    private readonly notices: ThrottleNotices,
   ) {
     this.address = `${host}:${String(port)}`
     const { ssl, sasl, clientId, clock, requestTimeoutMs, socketFactory = openSocket } = settings
@@ -119,9 +128,15 @@ export class Link {
     const prepared = request(this.#versions)
     const { apiName, transactionVersion = 1 } = prepared
     if (transactionVersion > this.#transactionVersion) {
-      throw new BrokerError(codes.UNSUPPORTED_VERSION, `${apiName} to ${this.address}`)
+      const api = judgedApis.find((name) => name === apiName)
+      throw new BrokerError(codes.UNSUPPORTED_VERSION, `${apiName} to ${this.address}`, api)
     }
     return this.#exchange(prepared, timeoutMs)
+  }
+
+  /** Resolves when the broker takes requests on this connection, or it is at its end. */
+  unmuted(): Promise<void> {
+    return this.#inFlight.unmuted()
   }
 
   close(why: string): void {
@@ -203,7 +218,13 @@ export class Link {
       })
     })
     if (this.#retired) this.retire()
-    return prepared.decode(payload)
+    const answer = await prepared.decode(payload)
+    const throttledMs = throttleTimeOf(answer)
+    if (throttledMs > 0) {
+      this.#inFlight.mute(throttledMs)
+      this.notices.throttled(this.address, prepared.apiName, throttledMs)
+    }
+    return answer
   }
 
   /** What is written in this turn of the event loop is sent with one system call, at the turn's end. */

@@ -34,6 +34,8 @@ export interface Place {
   readonly backoff: Backoff
   /** Since when its topic is said to be unknown. */
   unknownSince: number | undefined
+  /** Answers in a row that nobody expects. */
+  unexpected?: number
   /** How many requests under way hold it. */
   flying: number
   /** The express found it empty: it waits for the next poll, or to be woken. */
@@ -200,7 +202,7 @@ export class NodeReader {
       const request = fetchRequest({ maxWaitMs, maxBytes, maxBytesPerPartition, topics })
       const timeoutMs = maxWaitMs + cluster.settings.requestTimeoutMs
       const answer = await cluster.call(this.host.lane(which), this.nodeId, request, timeoutMs)
-      if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, 'fetch')
+      if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, 'fetch', 'Fetch')
       this.host.answered(this.nodeId)
       this.#handOut(asked, answer, sent, tick())
       return true
@@ -238,6 +240,7 @@ export class NodeReader {
     const { input } = place
     place.backoff.reset()
     place.unknownSince = place.beyondSince = undefined
+    place.unexpected = 0
     try {
       const { batches, nextPosition, bytes } = readBatches(answer.records, position, answer.abortedTransactions)
       place.rested = answer.records.length === 0

@@ -21,6 +21,7 @@ export interface CommittedOffset extends TopicPartition {
   readonly metadata: string
 }
 export interface OffsetFetchAnswer {
+  readonly throttleTimeMs?: number
   readonly errorCode: number
   readonly partitions: readonly CommittedOffset[]
 }
@@ -39,7 +40,7 @@ function encode(group: string, topics: readonly TopicGroup<number>[]): readonly 
 function decode(payload: Buffer): OffsetFetchAnswer {
   const reader = new WireReader(payload)
   reader.tags()
-  reader.int32()
+  const throttleTimeMs = reader.int32()
   const topics = readTopics(reader, (topic) => {
     const partition = reader.int32()
     const offset = reader.int64()
@@ -47,5 +48,6 @@ function decode(payload: Buffer): OffsetFetchAnswer {
     const metadata = reader.compactString() ?? ''
     return { topic, partition, offset, metadata, errorCode: reader.int16() }
   })
-  return { partitions: topics.flatMap(({ partitions }) => partitions), errorCode: reader.int16() }
+  const partitions = topics.flatMap((one) => one.partitions)
+  return { throttleTimeMs, partitions, errorCode: reader.int16() }
 }

@@ -2,12 +2,13 @@
  * Produce of sealed batches, which are sent from where they lie. kafkajs's own encoder makes the batches itself, and its
  * `parse` doesn't say which partition failed.
  *
- * In a transaction of version 1 it is version 7:
+ * In a transaction of version 1 it is version 8, the first whose answer says which records were refused (KIP-467):
  *
  *     Request => TransactionalId Acks TimeoutMs [Topic]
  *       Topic => Name [Partition Records]
  *     Response => [Topic] ThrottleTimeMs
- *       Topic => Name [Partition ErrorCode BaseOffset LogAppendTimeMs LogStartOffset]
+ *       Topic => Name [Partition ErrorCode BaseOffset LogAppendTimeMs LogStartOffset [RecordError] Message]
+ *       RecordError => BatchIndex Message
  *
  * In one of version 2 it is version 12, with which the broker adds the partitions to the transaction; strings, arrays and
  * records are compact. (Version 13 names topics by their ids.)
@@ -34,13 +35,27 @@ export interface ProduceArgs {
 export interface Produced extends TopicPartition {
   readonly errorCode: number
   readonly baseOffset: number
+  /** The records that made the broker refuse the batch, where it says so. */
+  readonly recordErrors: readonly RecordError[]
+  /** What the broker says of the whole batch. */
+  readonly message: string | null
+}
+export interface RecordError {
+  /** The record's place in its batch, from 0. */
+  readonly index: number
+  readonly message: string | null
+}
+/** What the broker answered, and for how long it takes nothing on this connection. */
+export interface ProduceAnswer {
+  readonly partitions: readonly Produced[]
+  readonly throttleTimeMs: number
 }
 
 const ALL_REPLICAS = -1
-const version1 = { apiKey: 0, apiVersion: 7, apiName: 'Produce' } as const
+const version1 = { apiKey: 0, apiVersion: 8, apiName: 'Produce' } as const
 
 export const produceRequest =
-  (args: ProduceArgs, version: TransactionVersion): Request<readonly Produced[]> =>
+  (args: ProduceArgs, version: TransactionVersion): Request<ProduceAnswer> =>
   () =>
     version === 2
       ? prepare(version2.produce, () => encodeCompact(args), decodeCompact)
@@ -66,32 +81,38 @@ function encodeCompact({ transactionalId, timeoutMs, topics }: ProduceArgs): rea
   return writer.unsignedVarint(0).parts()
 }
 
-function decode(payload: Buffer): readonly Produced[] {
+function decode(payload: Buffer): ProduceAnswer {
   const reader = new WireReader(payload)
   const topics = reader.array(() => {
     const topic = reader.string() ?? ''
-    return reader.array(() => decodePartition(reader, topic))
+    return reader.array(() => {
+      const produced = decodePartition(reader, topic)
+      const recordErrors = reader.array(() => ({ index: reader.int32(), message: reader.string() }))
+      return { ...produced, recordErrors, message: reader.string() }
+    })
   })
-  return topics.flat()
+  return { partitions: topics.flat(), throttleTimeMs: reader.int32() }
 }
 
-function decodeCompact(payload: Buffer): readonly Produced[] {
+function decodeCompact(payload: Buffer): ProduceAnswer {
   const reader = new WireReader(payload)
   reader.tags()
   const topics = readTopics(reader, (topic) => {
     const produced = decodePartition(reader, topic)
-    reader.compactArray(() => {
-      reader.int32()
-      reader.compactString()
+    const recordErrors = reader.compactArray(() => {
+      const error = { index: reader.int32(), message: reader.compactString() }
       reader.tags()
+      return error
     })
-    reader.compactString()
-    return produced
+    return { ...produced, recordErrors, message: reader.compactString() }
   })
-  return topics.flatMap(({ partitions }) => partitions)
+  return { partitions: topics.flatMap(({ partitions }) => partitions), throttleTimeMs: reader.int32() }
 }
 
-function decodePartition(reader: WireReader, topic: string): Produced {
+function decodePartition(
+  reader: WireReader,
+  topic: string,
+): Pick<Produced, keyof TopicPartition | 'errorCode' | 'baseOffset'> {
   const partition = reader.int32()
   const errorCode = reader.int16()
   const baseOffset = reader.int64()

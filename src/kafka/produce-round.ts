@@ -5,9 +5,10 @@ import type { RecordChunk } from '../core/records.js'
 import { nameOf } from './admin.js'
 import { Backoff } from './backoff.js'
 import type { Cluster } from './cluster.js'
-import { BrokerError, codes } from './errors.js'
+import { BrokerError } from './errors.js'
 import { produceRequest, type Produced } from './produce-request.js'
 import { sealBatch } from './record-batch.js'
+import { refusalOf } from './refusal.js'
 import { byTopic, type ProducerIdentity } from './requests.js'
 import type { TransactionVersion } from './transaction-version.js'
 
@@ -58,6 +59,11 @@ export class PartitionWriter {
     return this.#sealed
   }
 
+  /** What `next` gave last. */
+  get chunk(): RecordChunk | undefined {
+    return this.#chunks[this.#sent]
+  }
+
   /** Throws LandedElsewhere. */
   acknowledged(baseOffset: number): void {
     const count = this.#chunks[this.#sent]?.count ?? 0
@@ -91,7 +97,8 @@ export class ProduceRound {
       const batches = this.#choose(writers)
       if (batches.length === 0 || !this.goesOn()) return
       const answers = await this.#request(leader, batches)
-      if (answers.length < batches.length) throw new BrokerError(-1, 'the answer to a Produce leaves partitions out')
+      if (answers.length < batches.length)
+        throw new BrokerError(-1, 'the answer to a Produce leaves partitions out', 'Produce')
       const refused = this.#take(byName, answers)
       if (!refused) {
         backoff.reset()
@@ -115,7 +122,7 @@ export class ProduceRound {
     return chosen
   }
 
-  #request(
+  async #request(
     leader: number,
     batches: readonly { topic: string; partition: number; batch: Buffer }[],
   ): Promise<readonly Produced[]> {
@@ -123,33 +130,22 @@ export class ProduceRound {
     const { transactionalId } = this.identity
     const topics = byTopic(batches, ({ partition, batch }) => ({ partition, batch }))
     const request = produceRequest({ transactionalId, timeoutMs, topics }, this.version)
-    return this.cluster.call(this.lane, leader, request, timeoutMs)
+    return (await this.cluster.call(this.lane, leader, request, timeoutMs)).partitions
   }
 
   /** Returns the refusal if some are to be sent again as they are. */
   #take(writers: ReadonlyMap<string, PartitionWriter>, answers: readonly Produced[]): BrokerError | undefined {
     let refused: BrokerError | undefined
     for (const answer of answers) {
+      const writer = writers.get(nameOf(answer))
       if (answer.errorCode === 0) {
-        writers.get(nameOf(answer))?.acknowledged(answer.baseOffset)
+        writer?.acknowledged(answer.baseOffset)
         continue
       }
-      const error = new BrokerError(answer.errorCode, `writing to ${nameOf(answer)}`)
-      switch (answer.errorCode) {
-        case codes.NOT_ENOUGH_REPLICAS:
-        case codes.CONCURRENT_TRANSACTIONS:
-          refused = error
-          break
-        case codes.MESSAGE_TOO_LARGE:
-        case codes.RECORD_LIST_TOO_LARGE:
-          throw new PotorooError(
-            'RECORD_TOO_LARGE',
-            `topic ${answer.topic}, partition ${String(answer.partition)}: the broker refuses a batch of this size`,
-            { cause: error },
-          )
-        default:
-          throw error
-      }
+      const error = new BrokerError(answer.errorCode, `writing to ${nameOf(answer)}`, 'Produce')
+      if (error.kind === 'record') throw refusalOf(answer, writer?.chunk)
+      if (error.kind !== 'again') throw error
+      refused = error
     }
     return refused
   }

@@ -58,6 +58,7 @@ export interface ProducerIdentity {
   readonly producerEpoch: number
 }
 export interface TxnOffsetCommitAnswer {
+  readonly throttleTimeMs?: number
   readonly topics: readonly TopicGroup<PartitionCode>[]
 }
 export const initProducerId = (transactionalId: string, transactionTimeout: number) =>

@@ -1,7 +1,8 @@
 /** Tries again what may succeed a moment later. */
 import type { Cluster } from './cluster.js'
 import { Backoff } from './backoff.js'
-import { isPassing } from './errors.js'
+import { MOST_UNEXPECTED } from './error-table.js'
+import { isPassing, isUnexpected } from './errors.js'
 
 export interface RetryOptions {
   /** When to give up, on the clock of `Cluster.now()`: then the last failure is thrown. */
@@ -9,14 +10,16 @@ export interface RetryOptions {
   readonly firstPauseMs?: number
   readonly maxPauseMs?: number
   readonly signal?: AbortSignal | undefined
-  /** Whether this failure is worth another try. Default: `isPassing`. */
-  readonly again?: (error: unknown) => boolean
+  /** How often an answer that nobody expects is tried again. Default: so often that what went wrong at the broker is over. */
+  readonly unexpected?: number
   /** Before the pause after a failure. */
   readonly onFailure?: ((error: unknown) => void) | undefined
 }
 
 export async function retrying<T>(cluster: Cluster, options: RetryOptions, attempt: () => Promise<T>): Promise<T> {
-  const { deadline, firstPauseMs = 20, maxPauseMs = 500, signal, again = isPassing, onFailure } = options
+  const { deadline, firstPauseMs = 20, maxPauseMs = 500, signal, onFailure } = options
+  let unexpected = options.unexpected ?? MOST_UNEXPECTED
+  const again = (error: unknown): boolean => isPassing(error) || (isUnexpected(error) && --unexpected > 0)
   const backoff = new Backoff(firstPauseMs, maxPauseMs)
   for (;;) {
     signal?.throwIfAborted()

@@ -42,7 +42,8 @@ import type { PartitionPosition, Transaction, TransactionalProducer } from '../p
 import { leadersOf, OFFSET_METADATA } from './admin.js'
 import type { Cluster, CoordinatorKind } from './cluster.js'
 import { endTxn2, nextIdentity } from './end-txn-request.js'
-import { BrokerError, codes, errorName, isAuthorizationCode, isPassing, LinkError, toPotorooError } from './errors.js'
+import { isFencing } from './error-table.js'
+import { BrokerError, codes, errorName, isPassing, LinkError, toPotorooError } from './errors.js'
 import { PartitionWriter, ProduceRound } from './produce-round.js'
 import * as requests from './requests.js'
 import { byTopic, type ProducerIdentity } from './requests.js'
@@ -68,15 +69,6 @@ const OPENING_SAID_MS = 1_000
 const OPENING_MS = 30_000
 /** The part of the transaction timeout after which a commit gives up. */
 const DEADLINE_SHARE = 0.8
-
-const fencing: ReadonlySet<number> = new Set([
-  codes.INVALID_PRODUCER_EPOCH,
-  codes.PRODUCER_FENCED,
-  codes.INVALID_PRODUCER_ID_MAPPING,
-])
-/** With version 2, also the answer to an EndTxn whose transaction another activation, or the timeout, has just aborted. */
-const isFencing = (code: number, version: TransactionVersion): boolean =>
-  fencing.has(code) || (version === 2 && code === codes.INVALID_TXN_STATE)
 
 /** InitProducerId: resolves when every earlier activation is fenced and its transaction ended. */
 export async function openProducer(
@@ -109,14 +101,14 @@ export async function openProducer(
       async () => {
         const node = await cluster.coordinator('transaction', transactionalId)
         const answer = await cluster.call(OPENING, node, request)
-        if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, what)
+        if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, 'InitProducerId', 'InitProducerId')
         return answer
       },
     )
     return new KafkaProducer(cluster, { transactionalId, producerId, producerEpoch })
   } catch (error) {
     if (signal?.aborted) throw new PotorooError('REQUEST_FAILED', `${what}: given up`, { cause: error })
-    if (error instanceof BrokerError && fencing.has(error.errorCode))
+    if (error instanceof BrokerError && error.kind === 'fenced')
       throw new PotorooError('FENCED', `${what}: another worker opens it at the same time`, { cause: error })
     if (error instanceof BrokerError && error.errorCode === codes.INVALID_TRANSACTION_TIMEOUT) {
       const timeout = `the transaction timeout of ${String(cluster.settings.transactionTimeoutMs)} ms`
@@ -186,10 +178,14 @@ class KafkaProducer implements TransactionalProducer {
     const written = records.filter(({ chunks }) => chunks.length > 0)
     if (written.length === 0 && positions.length === 0) return records.map(() => 0)
     this.#state = 'committing'
-    const deadline = this.cluster.now() + this.cluster.settings.transactionTimeoutMs * DEADLINE_SHARE
+    const withDeadline = (): Work => {
+      const deadline = this.cluster.now() + this.cluster.settings.transactionTimeoutMs * DEADLINE_SHARE
+      return { written, group, positions, deadline }
+    }
     try {
-      const work: Work = { written, group, positions, deadline }
-      const [leaders] = await this.#together([this.#settle(work)])
+      const [leaders] = await this.#together([this.#settle(withDeadline())])
+      // The transaction begins here, however long brokers took nothing.
+      const work = withDeadline()
       const produces = this.#produces(work, leaders)
       this.#isOpen = true
       await (this.#version === 1 ? this.#inThreeRounds(work, produces) : this.#oneByOne(work, produces))
@@ -269,14 +265,16 @@ class KafkaProducer implements TransactionalProducer {
 
   // before the transaction begins
 
-  /** Who leads the partitions, and which version all brokers concerned take. Nothing is sent that would begin it. */
+  /**
+   * Who leads the partitions, and which version all brokers concerned take. Nothing is sent that would begin it, and nobody
+   * throttles the connections when it resolves: a transaction that has begun is to be ended soon.
+   */
   async #settle({ written, group, positions, deadline }: Work): Promise<readonly number[]> {
     const { transactionalId } = this.#identity
     const { control, produce } = this.#lanes
     return retrying(this.cluster, this.#patience(deadline), async () => {
       if (!this.#isCommitting()) throw this.#givenUp()
       const leaders = await leadersOf(this.cluster, written)
-      if (this.#version === 1) return leaders
       const coordinators = [await this.cluster.coordinator('transaction', transactionalId)]
       if (positions.length > 0) coordinators.push(await this.cluster.coordinator('group', group))
       const versions = await Promise.all([
@@ -299,8 +297,9 @@ class KafkaProducer implements TransactionalProducer {
         .flatMap(({ topic, partitionErrors }) => partitionErrors.map((one) => ({ topic, ...one })))
         .filter(({ errorCode }) => errorCode !== 0)
       // OPERATION_NOT_ATTEMPTED marks those that are well; the reason is with the others.
-      const cause = failed.find(({ errorCode }) => errorCode !== OPERATION_NOT_ATTEMPTED) ?? failed[0]
-      if (cause) throw new BrokerError(cause.errorCode, `adding ${cause.topic}-${String(cause.partition)}`)
+      const cause = failed.find(({ errorCode }) => errorCode !== codes.OPERATION_NOT_ATTEMPTED) ?? failed[0]
+      if (!cause) return
+      throw new BrokerError(cause.errorCode, `adding ${cause.topic}-${String(cause.partition)}`, 'AddPartitionsToTxn')
     })
   }
 
@@ -308,7 +307,7 @@ class KafkaProducer implements TransactionalProducer {
     const request = requests.addOffsetsToTxn(this.#identity, group)
     await this.#control('transaction', this.#identity.transactionalId, deadline, async (node) => {
       const { errorCode } = await this.cluster.call(this.#lanes.control, node, request)
-      if (errorCode !== 0) throw new BrokerError(errorCode, `adding the offsets of group ${group}`)
+      if (errorCode !== 0) throw new BrokerError(errorCode, `adding the offsets of group ${group}`, 'AddOffsetsToTxn')
     })
   }
 
@@ -326,11 +325,12 @@ class KafkaProducer implements TransactionalProducer {
       const { topics: answers } = await this.cluster.call(this.#lanes.control, node, request)
       const answered = answers.reduce((sum, { partitions }) => sum + partitions.length, 0)
       if (answered < positions.length)
-        throw new BrokerError(-1, 'the answer to a TxnOffsetCommit leaves partitions out')
+        throw new BrokerError(-1, 'the answer to a TxnOffsetCommit leaves partitions out', 'TxnOffsetCommit')
       for (const { topic, partitions } of answers) {
         for (const { partition, errorCode } of partitions) {
           if (errorCode === codes.UNKNOWN_MEMBER_ID) throw new PotorooError('TRANSACTION_FAILED', newProtocol(group))
-          if (errorCode !== 0) throw new BrokerError(errorCode, `position of ${topic}-${String(partition)}`)
+          if (errorCode === 0) continue
+          throw new BrokerError(errorCode, `position of ${topic}-${String(partition)}`, 'TxnOffsetCommit')
         }
       }
     })
@@ -374,7 +374,7 @@ class KafkaProducer implements TransactionalProducer {
     const request = requests.endTxn(this.#identity, true)
     await this.#control('transaction', this.#identity.transactionalId, deadline, async (node) => {
       const { errorCode } = await this.cluster.call(this.#lanes.control, node, request)
-      if (errorCode !== 0) throw new BrokerError(errorCode, 'ending the transaction')
+      if (errorCode !== 0) throw new BrokerError(errorCode, 'ending the transaction', 'EndTxn')
     })
   }
 
@@ -383,7 +383,7 @@ class KafkaProducer implements TransactionalProducer {
     const request = endTxn2(this.#identity, true)
     await this.#control('transaction', this.#identity.transactionalId, deadline, async (node) => {
       const answer = await this.cluster.call(this.#lanes.control, node, request)
-      if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, 'ending the transaction')
+      if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, 'ending the transaction', 'EndTxn')
       const next = nextIdentity(this.#identity, answer)
       if (!next) throw new PotorooError('TRANSACTION_FAILED', `${this.#name}: the broker gave out no new epoch`)
       this.#identity = next
@@ -442,7 +442,14 @@ class KafkaProducer implements TransactionalProducer {
   }
 
   #patience(deadline: number, onFailure?: (error: unknown) => void): RetryOptions {
-    return { deadline: () => deadline, firstPauseMs: FIRST_PAUSE_MS, maxPauseMs: MAX_PAUSE_MS, onFailure }
+    // What became of a request with an answer that nobody expects is unknown: it is the next activation that tries again.
+    return {
+      deadline: () => deadline,
+      firstPauseMs: FIRST_PAUSE_MS,
+      maxPauseMs: MAX_PAUSE_MS,
+      unexpected: 0,
+      onFailure,
+    }
   }
 
   #failure(error: unknown, { records }: Transaction): PotorooError {
@@ -451,22 +458,22 @@ class KafkaProducer implements TransactionalProducer {
       return error
     }
     const what = `commit of ${this.#name}`
-    if (error instanceof BrokerError) {
-      if (isFencing(error.errorCode, this.#version)) {
-        // It was ended by who fenced this.
-        this.#isOpen = false
-        return new PotorooError('FENCED', `${what}: ${errorName(error.errorCode)}`, { cause: error })
-      }
-      if (isAuthorizationCode(error.errorCode))
-        return new PotorooError('NOT_AUTHORIZED', `${what}: ${error.message}`, { cause: error })
+    // Whatever it was, the leaders may have changed.
+    if (isPassing(error)) for (const { topic } of records) this.cluster.forgetTopic(topic)
+    if (error instanceof LinkError)
+      return new PotorooError('TRANSACTION_FAILED', `${what}: ${error.message}`, { cause: error })
+    if (error instanceof BrokerError && isFencing(error.api, error.errorCode, this.#version)) {
+      // It was ended by who fenced this.
+      this.#isOpen = false
+      return new PotorooError('FENCED', `${what}: ${errorName(error.errorCode)}`, { cause: error })
     }
-    // Whatever else it was, the leaders may have changed.
-    if (error instanceof LinkError || isPassing(error)) for (const { topic } of records) this.cluster.forgetTopic(topic)
-    return new PotorooError('TRANSACTION_FAILED', `${what}: ${messageOf(error)}`, { cause: error })
+    // An answer that can't be read is one that nobody expects, too.
+    if (!(error instanceof BrokerError) || error.kind === 'unexpected')
+      return new PotorooError('UNEXPECTED_ANSWER', `${what}: ${messageOf(error)}`, { cause: error })
+    if (error.kind === 'denied' || error.kind === 'refused') return toPotorooError(error, what)
+    return new PotorooError('TRANSACTION_FAILED', `${what}: ${error.message}`, { cause: error })
   }
 }
-
-const OPERATION_NOT_ATTEMPTED = 55
 
 const rejection = (signal: AbortSignal): Promise<never> =>
   new Promise((_, reject) => {

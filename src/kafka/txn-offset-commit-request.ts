@@ -38,6 +38,9 @@ function encode(producer: ProducerIdentity, group: string, topics: Topics): read
 function decode(payload: Buffer): TxnOffsetCommitAnswer {
   const reader = new WireReader(payload)
   reader.tags()
-  reader.int32()
-  return { topics: readTopics(reader, () => ({ partition: reader.int32(), errorCode: reader.int16() })) }
+  const throttleTimeMs = reader.int32()
+  return {
+    throttleTimeMs,
+    topics: readTopics(reader, () => ({ partition: reader.int32(), errorCode: reader.int16() })),
+  }
 }

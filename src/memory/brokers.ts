@@ -10,6 +10,7 @@ import { Group } from './groups.js'
 import { Leaders } from './leaders.js'
 import { Network, partitionKey } from './network.js'
 import { PartitionLog } from './partition.js'
+import { checkRecords, type RecordPolicy } from './record-checks.js'
 import { SeededRandom } from './random.js'
 import { TransactionCoordinator } from './transactions.js'
 import type { Faults } from './faults.js'
@@ -31,6 +32,8 @@ export interface BrokersOptions {
   readonly brokers?: number
   /** `group.initial.rebalance.delay.ms`; default: 0, as the development broker has it. */
   readonly initialRebalanceDelayMs?: number
+  /** Default: records are taken whatever is in them. */
+  readonly policy?: RecordPolicy | undefined
   /** Called for every transaction when its end is decided. */
   readonly onTransactionEnded?: (ended: EndedTransaction) => void
   /** Which version of transactions all brokers take: 1 (the default), or 2, which Kafka 4 has. */
@@ -44,7 +47,7 @@ export type TransactionVersion = 1 | 2
 interface Topic {
   readonly name: string
   readonly number: number
-  readonly config: Readonly<Record<string, string>>
+  config: Readonly<Record<string, string>>
   readonly partitions: PartitionLog[]
 }
 
@@ -156,6 +159,7 @@ export class Brokers {
     if (topic !== undefined && chunk.end > topic.maxMessageBytes) {
       throw new BrokerError('MESSAGE_TOO_LARGE', `${String(chunk.end)} bytes for ${partitionKey(to)}`)
     }
+    checkRecords(to, chunk, this.#topics.get(to.topic)?.config ?? {}, this.scheduler.nowMs, this.options.policy)
     this.#takes(identity, partition)
     const first = sequence ?? partition.sequences.next(identity)
     const there = partition.sequences.find(identity, first, chunk.count)
@@ -210,6 +214,12 @@ export class Brokers {
     if (this.#topics.has(name)) return
     const logs = Array.from({ length: partitions }, (_, partition) => new PartitionLog(name, partition))
     this.#topics.set(name, { name, number: this.#topicsMade++, config: config ?? {}, partitions: logs })
+  }
+
+  /** Sets what is named, and leaves the rest. */
+  alterTopic(name: string, config: Readonly<Record<string, string>>): void {
+    const topic = this.#topics.get(name)
+    if (topic !== undefined) topic.config = { ...topic.config, ...config }
   }
 
   deleteTopic(name: string): void {

@@ -23,7 +23,7 @@ import type { LeaderCache } from './leader-cache.js'
 import type { Connections } from './network.js'
 import type { ProducerIdentity } from './transactions.js'
 import type { Clock } from '../ports/clock.js'
-import type { TopicPartition, Transaction, TransactionalProducer } from '../ports/log.js'
+import { RecordsRefused, type TopicPartition, type Transaction, type TransactionalProducer } from '../ports/log.js'
 
 export interface MemoryProducerOptions {
   readonly cluster: Brokers
@@ -210,7 +210,7 @@ export class MemoryProducer implements TransactionalProducer {
         })
       }).catch((error: unknown) => {
         leaders.noteFailure(to, error)
-        throw error
+        throw refusalOf(to, error)
       })
       this.#sequences.set(subject, sequence + chunk.count)
       position = landing.landed(offset, chunk.count)
@@ -247,7 +247,22 @@ export class MemoryProducer implements TransactionalProducer {
     if (isBrokerError(error, 'INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING', ...version2)) {
       return new PotorooError('FENCED', what, { cause: error })
     }
-    if (isBrokerError(error, 'MESSAGE_TOO_LARGE')) return new PotorooError('RECORD_TOO_LARGE', what, { cause: error })
     return new PotorooError('TRANSACTION_FAILED', what, { cause: error })
   }
+}
+
+/** What the broker does not take of the records; another error stays what it is. */
+function refusalOf(to: TopicPartition, error: unknown): unknown {
+  const what = isBrokerError(error) ? refusals[error.code] : undefined
+  if (what === undefined) return error
+  const { topic, partition } = to
+  const message = `topic ${topic}, partition ${String(partition)}: ${messageOf(error)}`
+  const cause = new RecordsRefused(topic, partition, what, messageOf(error), { cause: error })
+  return new PotorooError(what === 'size' ? 'RECORD_TOO_LARGE' : 'RECORD_REFUSED', message, { cause })
+}
+
+const refusals: Partial<Record<BrokerErrorCode, RecordsRefused['what']>> = {
+  MESSAGE_TOO_LARGE: 'size',
+  INVALID_TIMESTAMP: 'timestamp',
+  INVALID_RECORD: 'content',
 }

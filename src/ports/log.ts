@@ -40,7 +40,7 @@ export interface FetchInput extends TopicPartition {
   hurried(): boolean
   /** Called for every answer, also an empty one. It may be for a position that is no longer the wanted one: drop it then. */
   deliver(fetched: Fetched): void
-  /** OFFSET_OUT_OF_RANGE, UNSUPPORTED_FORMAT, CORRUPT_BATCH, TOPIC_MISSING, NOT_AUTHORIZED; never what the fetcher retries by itself. */
+  /** OFFSET_OUT_OF_RANGE, UNSUPPORTED_FORMAT, CORRUPT_BATCH, TOPIC_MISSING, NOT_AUTHORIZED, REQUEST_REFUSED; never what the fetcher retries by itself. */
   failed(error: Error): void
 }
 
@@ -74,9 +74,10 @@ export interface TransactionalProducer {
   /**
    * Writes all of it in one transaction. Resolves when it is committed, with the position behind the last record of each
    * partition of `records`, in their order. Rejects with FENCED (another activation of this transactional id exists),
-   * RECORD_TOO_LARGE (message names topic and partition), NOT_AUTHORIZED, or TRANSACTION_FAILED: then whether it was
-   * committed is unknown until `Log.producer` was called anew, and this object is of no further use. A LandedElsewhere is
-   * a TRANSACTION_FAILED of which nothing was committed.
+   * RECORD_TOO_LARGE or RECORD_REFUSED (the message names topic and partition, the cause is RecordsRefused), NOT_AUTHORIZED,
+   * REQUEST_REFUSED, or one of TRANSACTION_FAILED and UNEXPECTED_ANSWER: then whether it was committed is unknown until
+   * `Log.producer` was called anew. A LandedElsewhere is a TRANSACTION_FAILED of which nothing was committed. This object is of
+   * no further use after any of them.
    * Calls must not overlap.
    */
   commit(transaction: Transaction): Promise<readonly number[]>
@@ -88,6 +89,21 @@ export interface TransactionalProducer {
    * timeout. Resolves when the brokers have answered, after a second at most. Never rejects.
    */
   close(): Promise<void>
+}
+
+/** Why a transaction's records were not taken: the cause of RECORD_TOO_LARGE and RECORD_REFUSED. Nothing of it is committed. */
+export class RecordsRefused extends Error {
+  override readonly name = 'RecordsRefused'
+  constructor(
+    readonly topic: string,
+    readonly partition: number,
+    /** What the broker does not take of them. */
+    readonly what: 'timestamp' | 'size' | 'content',
+    message: string,
+    options?: { readonly cause?: unknown },
+  ) {
+    super(message, options)
+  }
 }
 
 /** One member's side of a Kafka consumer group (the classic protocol): requests only; when to send them is the runtime's. */
@@ -134,7 +150,9 @@ export type GroupErrorKind =
   | 'inconsistent-protocol'
   /** No answer, no coordinator, it moved, it is loading: try again after a while. */
   | 'unavailable'
-  /** Not authorized, or refused for good. */
+  /** An answer that nobody expects: try again after a while, a bounded number of times. */
+  | 'unexpected'
+  /** Not authorized, or refused for good. The cause is a PotorooError that says which. */
   | 'refused'
 export class GroupError extends Error {
   override readonly name = 'GroupError'

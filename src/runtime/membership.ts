@@ -18,13 +18,15 @@ import {
 } from '../core/group-metadata.js'
 import type { TopicPartition } from '../core/fetched.js'
 import { assignmentsOf } from '../core/leading.js'
-import { messageOf, PotorooError } from '../errors.js'
+import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import { GroupError, type GroupClient, type Joined } from '../ports/log.js'
 import { sleep, type Ports, type RuntimeOptions } from './options.js'
 
 /** The assignor's name in the group: workers with another one can't join. */
 const PROTOCOL = 'potoroo'
 const RETRY_MS = 100
+/** So many answers in a row that nobody expects are taken for a broker that went wrong for a while: some 10 s of them. */
+const MOST_UNEXPECTED = 100
 
 export interface MembershipEvents {
   /** What the group is to know of this worker now. */
@@ -56,6 +58,7 @@ export class GroupMembership {
   #loop: Promise<void> = Promise.resolve()
   #wakeHeartbeat: (() => void) | undefined
   #complained = false
+  #unexpected = 0
   #rejoinWanted = false
 
   constructor(
@@ -201,7 +204,7 @@ export class GroupMembership {
         await this.client.heartbeat({ memberId: this.#memberId, generation: this.#generation })
       } catch (error) {
         // No answer says nothing about the membership: ask again. Any other refusal ends this generation.
-        if (!(error instanceof GroupError && error.kind === 'unavailable')) throw error
+        if (!(error instanceof GroupError && (error.kind === 'unavailable' || error.kind === 'unexpected'))) throw error
         await this.#handle(error)
         continue
       }
@@ -213,8 +216,12 @@ export class GroupMembership {
   /** What fails here is either a reason to join again, or to wait and try again, or the end. */
   async #handle(error: unknown): Promise<void> {
     if (this.#stopped) return
-    const { logger, clock } = this.ports
-    const kind = error instanceof GroupError ? error.kind : 'refused'
+    const { logger } = this.ports
+    if (!(error instanceof GroupError)) {
+      this.#end(isPotorooError(error) ? error : new PotorooError('INTERNAL', messageOf(error), { cause: error }))
+      return
+    }
+    const { kind } = error
     switch (kind) {
       case 'rebalance-in-progress':
       case 'illegal-generation':
@@ -224,16 +231,39 @@ export class GroupMembership {
         logger.info({ memberId: this.#memberId }, 'the group has forgotten this worker: joining as a new member')
         this.#memberId = ''
         return
+      case 'unexpected':
+        if (++this.#unexpected >= MOST_UNEXPECTED) {
+          const message = `the group answered ${String(this.#unexpected)} times in a row: ${messageOf(error)}`
+          this.#end(new PotorooError('REQUEST_REFUSED', message, { cause: error }))
+          return
+        }
+        await this.#pause(error)
+        return
       case 'unavailable':
-        if (!this.#complained) logger.warn({ error: messageOf(error) }, 'the group cannot be reached: trying again')
-        this.#complained = true
-        await sleep(clock, RETRY_MS)
+        await this.#pause(error)
         return
       case 'inconsistent-protocol':
-      case 'refused':
-        this.#stopped = true
-        this.events.failed(new PotorooError('REQUEST_FAILED', `group: ${messageOf(error)}`, { cause: error }))
+      case 'refused': {
+        const { cause } = error
+        this.#end(
+          isPotorooError(cause)
+            ? cause
+            : new PotorooError('REQUEST_REFUSED', `group: ${messageOf(error)}`, { cause: error }),
+        )
+      }
     }
+  }
+
+  async #pause(error: GroupError): Promise<void> {
+    const { logger, clock } = this.ports
+    if (!this.#complained) logger.warn({ error: messageOf(error) }, 'the group cannot be reached: trying again')
+    this.#complained = true
+    await sleep(clock, RETRY_MS)
+  }
+
+  #end(error: PotorooError): void {
+    this.#stopped = true
+    this.events.failed(error)
   }
 
   #became(id: string): void {
@@ -251,6 +281,7 @@ export class GroupMembership {
   #recovered(): void {
     if (this.#complained) this.ports.logger.info({}, 'the group answers again')
     this.#complained = false
+    this.#unexpected = 0
   }
 
   #isRejoinWanted(): boolean {

@@ -21,20 +21,30 @@ import { LongerChangelog, MARKER_RECORDS } from '../core/landing.js'
 import { Merge } from '../core/merge.js'
 import { OpenTransactionWatch } from '../core/open-transaction-watch.js'
 import { Processor, Retake, type Collected } from '../core/processor.js'
+import { isCulprit, isOver, suspect, trust, type Place, type Suspicion } from '../core/suspicion.js'
 import { TaskLife, type TaskState } from '../core/task-life.js'
 import type { HandOff } from '../core/worker-status.js'
 import type { Timer } from '../ports/clock.js'
-import type { Fetched, FetchInput, PartitionPosition, Transaction } from '../ports/log.js'
+import {
+  RecordsRefused,
+  type Fetched,
+  type FetchInput,
+  type PartitionPosition,
+  type Transaction,
+} from '../ports/log.js'
 import type { StoreMeta } from '../ports/store.js'
 import { activate, type Activation } from './activation.js'
 import type { TaskPlan } from './task-plan.js'
 import type { StoreHolder } from './task-store.js'
 import { atMost, sleep, type Ports, type RuntimeOptions } from './options.js'
+import type { RecordTime } from './record-time.js'
 import type { Fetcher } from '../ports/log.js'
 
 export interface TaskEnvironment extends Ports {
   readonly fetcher: Fetcher
   readonly options: RuntimeOptions
+  /** Of records that the runtime writes for itself. */
+  readonly recordTime: RecordTime
   /** Bytes of fetched records that each input may keep in memory, now. */
   inputBytes(): number
   /** What the state objects of each task may take in memory, now. */
@@ -89,17 +99,13 @@ interface GroupOffsets {
 /** What is left to process: more at once, nothing for now, or more once a commit is through. */
 type Left = 'more' | 'nothing' | 'blocked'
 
-/** A failure that comes again when it is tried as it was: messages are then committed one by one, to find the culprit. */
-interface Singly {
-  /** Behind these positions the suspicion ends, by input. */
-  readonly until: readonly number[]
-  /** The record that made a commit fail alone. */
-  readonly culprit: { readonly input: number; readonly offset: number; readonly error: PotorooError } | undefined
-}
-
 const FIRST_BACK_OFF_MS = 50
 const MAX_BACK_OFF_MS = 2000
 const STOP_COMMIT_MS = 10_000
+/** So many commits in a row with an answer that nobody expects are taken for a broker that went wrong for a while: some 10 s. */
+const MOST_UNEXPECTED = 10
+/** Commits in a row that are refused for their time, some of whose records were made before another task of the worker was. */
+const MOST_UNTIMELY = 3
 /** The part of the state objects in memory that may be committed and not stored, one divided by this. */
 const STORE_SHARE = 4
 /** Without records for so long, a source that has more is dry: its broker is away, or what comes next can't be read. */
@@ -125,8 +131,14 @@ export class Task {
   #holdTimer: Timer | undefined
   #abort = new AbortController()
   #backOffMs = FIRST_BACK_OFF_MS
-  #singly: Singly | undefined
-  #lastTaken: { readonly input: number; readonly offset: number } | undefined
+  /** After a commit that the brokers refuse for its records. */
+  #suspicion: Suspicion | undefined
+  /** Under suspicion: the last message that was processed. */
+  #lastTaken: Place | undefined
+  /** Commits in a row with an answer that nobody expects. */
+  #unexpected = 0
+  /** Commits in a row that were refused for the time of the worker's own records. */
+  #untimely = 0
   #stopping = false
   /** Whether the last run stopped before it had processed all that is here. */
   #hasLeft = false
@@ -184,7 +196,9 @@ export class Task {
     let left: Left
     try {
       left =
-        this.#singly === undefined ? this.#processUntil(running, deadlineMs) : this.#processOne(running, this.#singly)
+        this.#suspicion === undefined
+          ? this.#processUntil(running, deadlineMs)
+          : this.#processFew(running, this.#suspicion, deadlineMs)
     } catch (error) {
       if (error instanceof Retake) {
         this.#retake(running, error)
@@ -385,9 +399,9 @@ export class Task {
 
   #processUntil(running: Running, deadlineMs: number): Left {
     const { merge, processor } = running
-    const { clock } = this.env
+    const { clock, recordTime } = this.env
     const monotonic = (): number => clock.monotonic()
-    const now = (): number => clock.now()
+    const now = (): number => recordTime.now()
     for (let n = 0; ; n++) {
       if (n % RECORDS_PER_LOOK === 0) {
         if (n > 0 && clock.monotonic() >= deadlineMs) return 'more'
@@ -400,24 +414,28 @@ export class Task {
     }
   }
 
-  /** One message, one commit. */
-  #processOne(running: Running, { until, culprit }: Singly): Left {
+  /** Few messages, one commit: see core/suspicion.ts. */
+  #processFew(running: Running, suspicion: Suspicion, deadlineMs: number): Left {
     if (!this.#canCommit()) return 'blocked'
     const { merge, processor, inputs } = running
-    if (inputs.every((input, i) => input.position >= (until[i] ?? 0))) {
-      this.#singly = undefined
-      return 'more'
+    const { clock, recordTime } = this.env
+    const now = (): number => recordTime.now()
+    while (processor.messages < suspicion.atMost && !this.#isFull(running) && clock.monotonic() < deadlineMs) {
+      if (isOver(suspicion, inputs.map(positionOf))) break
+      const input = merge.next(() => clock.monotonic())
+      if (input === undefined) break
+      const place = (this.#lastTaken = { input: input.index, offset: input.cursor.offset })
+      if (isCulprit(suspicion, place) && suspicion.culprit) processor.condemn(input, suspicion.culprit.error, now)
+      else processor.process(input.index, input, now)
+      input.advance()
     }
-    const input = merge.next(() => this.env.clock.monotonic())
-    if (input === undefined) return 'nothing'
-    const { offset } = input.cursor
-    this.#lastTaken = { input: input.index, offset }
-    const now = (): number => this.env.clock.now()
-    if (culprit?.input === input.index && culprit.offset === offset) processor.condemn(input, culprit.error, now)
-    else processor.process(input.index, input, now)
-    input.advance()
-    this.#commit(running)
-    return 'blocked'
+    if (processor.messages > 0) {
+      this.#commit(running)
+      return 'blocked'
+    }
+    if (!isOver(suspicion, inputs.map(positionOf))) return clock.monotonic() < deadlineMs ? 'nothing' : 'more'
+    this.#suspicion = undefined
+    return 'more'
   }
 
   /** One commit at a time, and the store not far behind. When this turns true, the task is made ready. */
@@ -500,7 +518,7 @@ export class Task {
     }
     let collected: Collected
     try {
-      collected = processor.collect(record, this.env.clock.now())
+      collected = processor.collect(record, this.env.recordTime.now())
     } catch (error) {
       if (error instanceof Retake) {
         this.#retake(running, error)
@@ -538,6 +556,9 @@ export class Task {
     if (!this.#life.isCurrent(number)) return
     running.endedMs = this.env.clock.monotonic()
     this.#backOffMs = FIRST_BACK_OFF_MS
+    this.#unexpected = this.#untimely = 0
+    if (this.#suspicion !== undefined)
+      this.#suspicion = trust(this.#suspicion, { messages: collected.messages, last: this.#lastTaken })
     this.#sayDeadLetters(collected)
     const changelogEnd = ends[0]
     if (plan.changelog === undefined || changelogEnd === undefined) return
@@ -629,15 +650,41 @@ export class Task {
 
   #commitFailed(running: Running, { messages }: Collected, error: unknown): void {
     if (!this.#life.isCurrent(running.number)) return
-    const willComeAgain = isPotorooError(error) && comesAgain.has(error.code)
-    if (willComeAgain) {
-      const alone = this.#singly !== undefined && messages === 1 ? this.#lastTaken : undefined
-      this.#singly = {
-        until: this.#singly?.until ?? running.inputs.map((input) => input.position),
-        culprit: alone && { ...alone, error },
+    if (isPotorooError(error) && comesAgain.has(error.code) && !this.#timeIsRefused(error)) {
+      const positions = running.inputs.map(positionOf)
+      const refused = { messages, last: this.#lastTaken, positions, error }
+      const before = this.#suspicion
+      this.#suspicion = suspect(before, refused)
+      if (this.#suspicion === undefined) {
+        this.#fail(running.number, this.#cannotGoOn(error, before?.culprit))
+        return
       }
+      // Each refusal narrows it down: waiting helps nobody.
+      this.#backOffMs = FIRST_BACK_OFF_MS
     }
     this.#fail(running.number, error)
+  }
+
+  /** Whether it is this worker's own records that are refused, for their time, and they may be taken without one. */
+  #timeIsRefused({ cause }: PotorooError): boolean {
+    const { changelog, processor } = this.plan
+    if (!(cause instanceof RecordsRefused) || cause.what !== 'timestamp') return false
+    if (cause.topic !== changelog?.topic && cause.topic !== processor.deadLetters.topic) return false
+    this.env.recordTime.refused(cause)
+    return ++this.#untimely <= MOST_UNTIMELY
+  }
+
+  /** What the runtime itself has to write is refused: no message can be passed over, for that is written, too. */
+  #cannotGoOn(error: PotorooError, culprit: Place | undefined): PotorooError {
+    const { sources, partition } = this.plan
+    const message =
+      culprit === undefined
+        ? `task ${this.id}: ${error.message}`
+        : `${sources[culprit.input]?.topic ?? ''}, partition ${String(partition)}, offset ${String(culprit.offset)} can't be ` +
+          `passed over, for its dead letter or the commit is refused: ${error.message}`
+    // How large records may be is asked at the start: a worker that is started again may know more.
+    const code = error.code === 'RECORD_TOO_LARGE' ? 'REQUEST_REFUSED' : 'INVALID_CONFIGURATION'
+    return new PotorooError(code, message, { cause: error })
   }
 
   #fail(number: number, error: unknown): void {
@@ -659,6 +706,11 @@ export class Task {
     }
     if (!isPotorooError(error)) {
       this.env.fatal(new PotorooError('INTERNAL', `task ${this.id}: ${messageOf(error)}`, { cause: error }), this.id)
+      return
+    }
+    if (error.code === 'UNEXPECTED_ANSWER' && ++this.#unexpected >= MOST_UNEXPECTED) {
+      const message = `${error.message}; ${String(MOST_UNEXPECTED)} times in a row`
+      this.env.fatal(new PotorooError('REQUEST_REFUSED', message, { cause: error }), this.id)
       return
     }
     if (error.code === 'STORE_DAMAGED') {
@@ -721,6 +773,8 @@ const oldestHeadMs = (inputs: readonly Input[]): number | undefined => {
 
 /** Whether there was more in a source than its last fetch brought. */
 const hasBacklog = ({ inputs }: Running): boolean => inputs.some(({ hasMore }) => hasMore)
+
+const positionOf = ({ position }: Input): number => position
 
 /** Failures of a commit that would come again with the same records. */
 const comesAgain: ReadonlySet<ErrorCode> = new Set(['RECORD_TOO_LARGE', 'RECORD_REFUSED'])

@@ -15,6 +15,7 @@ import { GroupMembership } from './membership.js'
 import { Standby } from './standby.js'
 import type { StoreHolder } from './task-store.js'
 import { atMost, MAX_INPUT_BYTES, MIN_INPUT_BYTES, sleep, type Ports, type RuntimeOptions } from './options.js'
+import { RecordTime } from './record-time.js'
 import { Task, type TaskEnvironment } from './task.js'
 import { planTasks } from './topics.js'
 import { TopicsWatch } from './topics-watch.js'
@@ -178,6 +179,7 @@ export class Worker {
       ...ports,
       fetcher,
       options,
+      recordTime: new RecordTime(ports),
       inputBytes: () => this.#inputBytes,
       stateBytes: () => this.#stateBytes,
       unstoredBytes: () => this.#unstoredBytes,

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 import { isPotorooError, messageOf } from '../../src/errors.js'
 import { eventually, sleep, type World, type Worlds } from './world.js'
 import { RecordingInput } from '../support/recording-input.js'
-import { chunksOf, recordsFrom } from '../support/records.js'
-import type { Log, TopicPartition, TransactionalProducer } from '../../src/ports/log.js'
+import { chunksOf, recordsFrom, type TestRecord } from '../support/records.js'
+import { RecordsRefused, type Log, type TopicPartition, type TransactionalProducer } from '../../src/ports/log.js'
 
 const codeOf = async (promise: Promise<unknown>): Promise<string> => {
   try {
@@ -46,6 +46,54 @@ export function logCases(worlds: Worlds): void {
   const check = (what: string, body: (world: World) => Promise<void>): void => {
     test(what, () => worlds.run(body))
   }
+
+  check(
+    'a record that its topic does not take fails the transaction, and is named; without a time it is taken',
+    async (world) => {
+      const log = world.log()
+      await log.connect()
+      const hour = String(3_600_000)
+      const old = { 'message.timestamp.before.max.ms': hour, 'message.timestamp.after.max.ms': hour }
+      const [bounded, compacted] = [
+        await topicOf(world, log, 1, old),
+        await topicOf(world, log, 1, { 'cleanup.policy': 'compact' }),
+      ]
+      const id = world.name('id')
+      const commit = async (topic: string, record: TestRecord): Promise<unknown> => {
+        const records = [{ topic, partition: 0, chunks: chunksOf([record]) }]
+        try {
+          return await (await log.producer(id)).commit({ records, group: '', positions: [] })
+        } catch (error) {
+          return isPotorooError(error) && error.cause instanceof RecordsRefused
+            ? [error.code, error.message.includes(topic), error.cause.topic === topic, error.cause.what]
+            : error
+        }
+      }
+      const nowMs = world.clock.now()
+      expect(await commit(bounded, { timestampMs: nowMs - 7_200_000 })).toEqual([
+        'RECORD_REFUSED',
+        true,
+        true,
+        'timestamp',
+      ])
+      expect(await commit(bounded, { timestampMs: nowMs + 7_200_000 })).toEqual([
+        'RECORD_REFUSED',
+        true,
+        true,
+        'timestamp',
+      ])
+      expect(await commit(compacted, { key: null })).toEqual(['RECORD_REFUSED', true, true, 'content'])
+      // What was refused took no place in the log; the markers of transactions did.
+      expect(await commit(bounded, { timestampMs: -1 })).toEqual([expect.any(Number)])
+      expect(await commit(bounded, { timestampMs: nowMs })).toEqual([expect.any(Number)])
+      const input = new RecordingInput(bounded, 0)
+      const fetcher = log.fetcher()
+      fetcher.add(input)
+      await eventually(world, 'both records are read', () => input.records.length === 2)
+      expect(input.records.map(({ timestampMs }) => timestampMs)).toEqual([-1, nowMs])
+      await fetcher.close()
+    },
+  )
 
   check('topics that exist are described and left as they are', async (world) => {
     const log = world.log()

@@ -67,7 +67,8 @@ async function throughBroker(config: Readonly<Record<string, string>>): Promise<
   const batch = sealBatch(chunk, { producerId: -1, producerEpoch: -1, firstSequence: -1, transactional: false })
   const written = [{ topic, partitions: [{ partition: 0, batch }] }]
   const produce = produceRequest({ transactionalId: null, timeoutMs: 5_000, topics: written }, 1)
-  expect((await cluster.call('test', leader, produce)).map(({ errorCode }) => errorCode)).toEqual([0])
+  const { partitions } = await cluster.call('test', leader, produce)
+  expect(partitions.map(({ errorCode }) => errorCode)).toEqual([0])
   const fetch = fetchRequest({
     maxWaitMs: 5_000,
     maxBytes: 10_000_000,

@@ -259,7 +259,7 @@ test('an EndTxn that gives out no new epoch ends the activation: its sequences m
   expect((await readAll(log, topic)).values).toEqual(values(0, 6))
 })
 
-const requestsOf = { 1: ['0v7', '24v1', '25v1', '26v1', '28v1'], 2: ['0v12', '26v5', '28v5'] }
+const requestsOf = { 1: ['0v8', '24v1', '25v1', '26v1', '28v1'], 2: ['0v12', '26v5', '28v5'] }
 
 test('where one broker concerned does not take version 2, the whole transaction is of version 1', async () => {
   const { log, proxy } = await openProxied()

@@ -310,7 +310,7 @@ describe.each([1, 2] as const)('version %i', (version) => {
     const body = Buffer.from(version === 1 ? '0000000000000000' : '00000000000100', 'hex')
     proxy.rule = onlyFirst(api.txnOffsetCommit, 1, { kind: 'answer', body })
     const failing = producer.commit(transactionOf(topic, uniqueName('group'), 0))
-    await expect(failing).rejects.toMatchObject({ code: 'TRANSACTION_FAILED' })
+    await expect(failing).rejects.toMatchObject({ code: 'UNEXPECTED_ANSWER' })
     await expect(failing).rejects.toThrow('leaves partitions out')
   })
 

@@ -62,14 +62,18 @@ export interface Expected {
   readonly states: ReadonlyMap<string, SymbolState>
 }
 
-/** Everything in the order in which it is taken. */
-export function calculate(events: readonly MarketEvent[]): Expected {
+/** Everything in the order in which it is taken. `isRefused`: brokers don't take what comes of it. */
+export function calculate(
+  events: readonly MarketEvent[],
+  isRefused: (event: MarketEvent) => boolean = () => false,
+): Expected {
   const states = new Map<string, SymbolState>()
   const checked = new Map<string, Checked[]>()
   const noted: Noted[] = []
   const deadLetters: string[] = []
-  for (const { key, message, text } of events) {
-    if (message === undefined) {
+  for (const event of events) {
+    const { key, message, text } = event
+    if (message === undefined || isRefused(event)) {
       deadLetters.push(text)
       continue
     }

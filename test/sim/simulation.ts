@@ -5,7 +5,7 @@
  */
 import { partitionOf } from '../../src/core/partitioner.js'
 import { taskId } from '../../src/core/topology.js'
-import { isPotorooError, messageOf, type ErrorCode } from '../../src/errors.js'
+import { isPotorooError, messageOf, type ErrorCode, type PotorooError } from '../../src/errors.js'
 import { MemoryCluster, type MemoryClusterOptions } from '../../src/memory/cluster.js'
 import { MemoryPeerNetwork } from '../../src/memory/peers.js'
 import { SeededRandom } from '../../src/memory/random.js'
@@ -19,10 +19,12 @@ import { checkStore } from './disk-check.js'
 import { LeaderTrouble } from './leader-trouble.js'
 import { planMachines } from './machine-trouble.js'
 import { placesOf, stateOf, type Places, type SubTopologyPlace } from './places.js'
+import { Refusals } from './refusals.js'
 import { oddTimestamps, plainTimestamps } from './timestamps.js'
 import { chunksOf, haunt } from './upstream.js'
 import { ChangelogView, recordsOf, type SeenRecord } from './views.js'
 import { Chronicle, Warnings, type Line } from './warnings.js'
+import { marketApplication } from './applications/market-application.js'
 import { drawClimate, Weather } from './weather.js'
 import { blips, cutOff, flutter, pause } from './worker-trouble.js'
 import type { Hands, Slot } from './hands.js'
@@ -99,6 +101,7 @@ class World {
   readonly #handOffs: SeededRandom
   readonly #biggerSteps: boolean
   readonly #leaderTrouble: LeaderTrouble
+  readonly #refusals: Refusals
 
   constructor(
     readonly seed: number,
@@ -124,9 +127,10 @@ class World {
         this.#chronicle.writeFailed(process)
       },
     })
-    const cluster = {
+    const cluster: MemoryClusterOptions = {
       scheduler: this.#scheduler,
       faults: this.#weather,
+      policy: (to, cursor) => this.#refusals.policy?.(to, cursor),
       random: random.fork(),
       brokers: this.#leaderTrouble.brokers(random.pick([1, 1, 2])),
       initialRebalanceDelayMs: random.pick([0, 0, 500]),
@@ -144,6 +148,9 @@ class World {
     this.#strict = odd ? early : strict
     this.#bytesPerPartition = random.pick([300, 1_500, 1_048_576])
     this.#shortRetention = random.chance(0.3)
+    const isPlainMarket = breadth.application === marketApplication && !odd && options.wire !== true
+    this.#refusals = new Refusals(seed, this.#shortRetention, isPlainMarket)
+    this.#chronicle.recordsAreRefused = this.#refusals.isThere
     this.#handOffs = new SeededRandom(seed ^ 0x5bd1e995)
     this.#biggerSteps = this.#handOffs.chance(0.5)
     this.#runtime = {
@@ -170,6 +177,7 @@ class World {
       toMs: random.pick([TROUBLE_MS, TROUBLE_MS * 0.7]),
       forgetShare: this.#strict ? (this.#shortRetention ? 0.3 : 0.07) : 0,
       strict: this.#strict,
+      isRefused: this.#refusals.isRefused,
     }
     this.#input = breadth.application.draw(plan.random, {
       ...plan,
@@ -275,7 +283,14 @@ class World {
   #createTopics(): void {
     const sinkPartitions = this.#random.chance(0.5) ? this.#partitions : 1 + this.#random.below(4)
     const { sources, sinks, changelogs } = this.#places
-    const configOf = (name: string) => this.#breadth.application.topicConfig?.(name) ?? {}
+    const configOf = (name: string) => ({
+      ...this.#breadth.application.topicConfig?.(name),
+      ...this.#refusals.configOf(name),
+    })
+    const { deadLetters } = this.#places.names
+    const config = configOf(deadLetters)
+    if (Object.keys(config).length > 0)
+      this.#cluster.createTopic({ name: deadLetters, partitions: this.#partitions, config })
     for (const name of sources)
       this.#cluster.createTopic({ name, partitions: this.#partitions, config: configOf(name) })
     for (const name of sinks) this.#cluster.createTopic({ name, partitions: sinkPartitions, config: configOf(name) })
@@ -296,14 +311,17 @@ class World {
       const to = where(event)
       if (event.atMs >= 0) {
         this.#scheduler.after(undefined, event.atMs, () => {
-          this.#cluster.append(to, chunksOf([event], this.#scheduler.startMs))
+          this.#cluster.append(
+            to,
+            chunksOf([this.#refusals.fed(event, this.#scheduler.startMs)], this.#scheduler.startMs),
+          )
         })
         continue
       }
       const name = `${to.topic}-${String(to.partition)}`
       const events = backlog.get(name)
-      if (events === undefined) backlog.set(name, [event])
-      else events.push(event)
+      if (events === undefined) backlog.set(name, [this.#refusals.fed(event, this.#scheduler.startMs)])
+      else events.push(this.#refusals.fed(event, this.#scheduler.startMs))
     }
     // What was there before is in batches of several records.
     for (const events of backlog.values())
@@ -393,6 +411,13 @@ class World {
       const operation = random.pick(operations)
       this.#scheduler.after(undefined, random.between(0, TROUBLE_MS), operation)
     }
+    const { narrows } = this.#refusals
+    if (narrows !== undefined)
+      this.#scheduler.after(undefined, narrows.atMs, () => {
+        this.#say(() => `topics take less: ${JSON.stringify(narrows.config)}`)
+        for (const name of [...this.#places.sinks, ...this.#places.changelogs])
+          this.#cluster.alterTopic(name, narrows.config)
+      })
     if (this.#biggerSteps) planBiggerSteps(this.#hands, this.#handOffs, TROUBLE_MS * 0.9)
     if (this.#breadth.machines)
       planMachines(this.#hands, this.#broad, { withinMs: TROUBLE_MS, setsClocks: !this.#shortRetention })
@@ -486,14 +511,16 @@ class World {
     const stores = slot.disk.open({ process, faults: this.#weather })
     const peers = this.#peers.peers({ process, faults: this.#weather })
     const ports = { log, stores, peers, clock: process.clock, random: this.#random.fork(), logger }
-    const worker = new Worker(this.#breadth.application.definition, { ...this.#runtime, name: slot.name }, ports)
+    process.setWallClockOff(this.#refusals.clockOffMs(slot.lives))
+    const options = { ...this.#runtime, ...this.#refusals.onError(this.#weather.calm), name: slot.name }
+    const worker = new Worker(this.#breadth.application.definition, options, ports)
     slot.process = process
     slot.worker = worker
     this.#say(() => `${process.name} starts`)
     const ended = (error: unknown): void => {
       if (slot.process !== process) return
       this.#say(() => `${process.name} ended: ${error === undefined ? 'as it was told' : messageOf(error)}`)
-      if (error !== undefined && !(isPotorooError(error) && acceptable.has(error.code)))
+      if (error !== undefined && !(isPotorooError(error) && (acceptable.has(error.code) || this.#mayStop(error))))
         this.#problems.push(`${process.name} ended: ${isPotorooError(error) ? error.code : ''} ${messageOf(error)}`)
       this.#gone(slot, 500)
     }
@@ -501,6 +528,16 @@ class World {
       ended(undefined)
     }, ended)
     worker.start().catch(ended)
+  }
+
+  /** Whether it was told to stop at a message that fails, and did at one that does. */
+  #mayStop({ code, message }: PotorooError): boolean {
+    const [, topic = '', partition, offset] = /^(\w+), partition (\d+), offset (\d+): /.exec(message) ?? []
+    if (code !== 'STOPPED_BY_ON_ERROR' || !this.#refusals.stopsOnError || partition === undefined) return false
+    const found = recordsOf(this.#cluster.partition({ topic, partition: Number(partition) })).find(
+      (record) => record.offset === Number(offset),
+    )
+    return found !== undefined && this.#input.deadLetters?.().includes(found.value) === true
   }
 
   #gone(slot: Slot, restartAfterMs: number): void {

@@ -5,6 +5,7 @@ import { RecordCursor } from '../../src/core/records.js'
 import type { PartitionLog } from '../../src/memory/partition.js'
 
 export interface SeenRecord {
+  readonly offset: number
   readonly key: string
   readonly value: string
 }
@@ -34,8 +35,9 @@ export class PartitionView {
 
 export function recordsOf(partition: PartitionLog): SeenRecord[] {
   const records: SeenRecord[] = []
-  new PartitionView(partition, ({ buffer, keyStart, keyEnd, valueStart, valueEnd }) => {
+  new PartitionView(partition, ({ buffer, offset, keyStart, keyEnd, valueStart, valueEnd }) => {
     records.push({
+      offset,
       key: buffer.toString('utf8', keyStart, keyEnd),
       value: buffer.toString('utf8', valueStart, valueEnd),
     })

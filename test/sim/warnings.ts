@@ -25,6 +25,8 @@ export class Chronicle {
   readonly #resets = new Set<string>()
   brokerWentDown = false
   leadersMoved = false
+  /** Brokers do not take everything (refusals.ts). */
+  recordsAreRefused = false
   clocksWereSet = false
   workerDied = false
 
@@ -133,6 +135,7 @@ const partitionIn = ({ fields }: Line): string => `${text(fields.topic)}-${Strin
 type Cause = (line: Line, plan: WarningsPlan) => boolean
 type Rule = readonly [RegExp, Cause]
 
+const isRefusal = ({ code }: Line['fields']): boolean => ['RECORD_REFUSED', 'RECORD_TOO_LARGE'].includes(text(code))
 const never: Cause = () => false
 const byRequests: Cause = (line, { chronicle }) => chronicle.explainsFailedRequest(line)
 const byWrites: Cause = (line, { chronicle }) => chronicle.explainsFailedWrite(line)
@@ -159,7 +162,9 @@ const startsAgain: Cause = (line, plan) => {
 const rules: readonly Rule[] = [
   [
     /^a record went to the dead letters$/,
-    ({ fields }) => ['NOT_JSON', 'COMPUTATION_FAILED'].includes(text(fields.code)),
+    ({ fields }, { chronicle }) =>
+      ['NOT_JSON', 'COMPUTATION_FAILED'].includes(text(fields.code)) ||
+      (chronicle.recordsAreRefused && isRefusal(fields)),
   ],
   [/^a source gave no answer in time/, (_, { strict }) => !strict],
   [/^a transaction of a producer is open/, (line, { chronicle }) => chronicle.explainsOpenTransaction(line)],
@@ -168,20 +173,27 @@ const rules: readonly Rule[] = [
     (line, { chronicle }) => chronicle.explainsReset(line),
   ],
   [/^the store is set aside/, (line, plan) => isExplained(reasons, text(line.fields.why), line, plan)],
-  [/^the task starts again from its last commit$/, startsAgain],
+  [
+    /^the task starts again from its last commit$/,
+    (line, plan) => (isRefusal(line.fields) ? plan.chronicle.recordsAreRefused : startsAgain(line, plan)),
+  ],
   // Of src/kafka, where brokers speak its protocol.
   [
     /^broker is gone|^waiting for the (last transaction of this id|transaction coordinator)|^where the log begins and ends/,
     byRequests,
   ],
   [/^the group cannot be reached/, byRequests],
+  [/^the broker refuses this worker's time/, (_, { chronicle }) => chronicle.recordsAreRefused],
   [/^could not leave the group/, byRequests],
   [/^a standby starts again$/, (line, plan) => byRequests(line, plan) || isTooOld(line, plan)],
   [/^no snapshot: /, (_, { chronicle }) => chronicle.explainsFailedCopy],
   [/^not everything was handed over in time/, (line, { chronicle }) => chronicle.explainsHandOver(line)],
   [
     /^the worker cannot go on|^worker stopped by an error$/,
-    (line, plan) => (line.fields.code === 'STORE_FAILED' ? byWrites : byRequests)(line, plan),
+    (line, plan) =>
+      line.fields.code === 'STOPPED_BY_ON_ERROR'
+        ? plan.chronicle.recordsAreRefused
+        : (line.fields.code === 'STORE_FAILED' ? byWrites : byRequests)(line, plan),
   ],
   [/^could not (write to|close) the store$|^closing$/, byWrites],
   [/./, never],

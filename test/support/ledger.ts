@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { Message } from 'kafkajs'
 import { uniqueName } from './broker.js'
-import { startCli, type CliProcess } from './cli.js'
+import { startCli, type CliOptions, type CliProcess } from './cli.js'
 import { readCommitted, type ReadMessage } from './read-committed.js'
 import { createTopics, produce, type TestTopic } from './topics.js'
 import { temporaryDirectory } from './market-spread.js'
@@ -26,8 +26,13 @@ export class LedgerBench {
   }
 
   worker(name = 'w1', ...flags: readonly string[]): CliProcess {
+    return this.workerWith({}, name, ...flags)
+  }
+
+  workerWith(options: CliOptions, name: string, ...flags: readonly string[]): CliProcess {
     const stateDir = join(this.directory, name)
-    return startCli(['run', LEDGER, '--name', name, '--state-dir', stateDir, '--topic-prefix', this.prefix, ...flags])
+    const args = ['run', LEDGER, '--name', name, '--state-dir', stateDir, '--topic-prefix', this.prefix, ...flags]
+    return startCli(args, options)
   }
 
   async send(...commands: (object | Message)[]): Promise<void> {

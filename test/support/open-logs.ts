@@ -29,9 +29,10 @@ export async function openProxied(
   return { ...(await openLog({ ...options, socketFactory: proxy.socketFactory })), proxy }
 }
 
+/** Records of tests may be years old: no broker is to delete them. */
 export async function newTopic(log: Log, partitions = 1, config: Record<string, string> = {}): Promise<string> {
   const name = uniqueName('topic')
-  await log.createTopics([{ name, partitions, config }])
+  await log.createTopics([{ name, partitions, config: { 'retention.ms': '-1', ...config } }])
   return name
 }
 

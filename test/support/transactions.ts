@@ -33,7 +33,8 @@ export const answersOf = {
   1: {
     produce(topic: string, code: number): Buffer {
       const writer = new WireWriter().int32(1).string(topic).int32(1)
-      return bytesOf(writer.int32(0).int16(code).int64(-1).int64(-1).int64(-1).int32(0))
+      writer.int32(0).int16(code).int64(-1).int64(-1).int64(-1)
+      return bytesOf(writer.int32(0).string(null).int32(0))
     },
     txnOffsetCommit(topic: string, code: number): Buffer {
       return bytesOf(new WireWriter().int32(0).int32(1).string(topic).int32(1).int32(0).int16(code))

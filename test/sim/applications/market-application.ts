@@ -7,12 +7,13 @@ import type { SimulatedApplication } from './simulated-application.js'
 
 export const marketApplication: SimulatedApplication = {
   definition: definitionOf(simulated),
-  draw: (random, { strict, stamp, keys, ...plan }) => {
+  draw: (random, { strict, stamp, keys, isRefused, ...plan }) => {
     const { written, taken } = stamp(drawMarket(random, { ...plan, symbols: keys }))
     return {
       events: written,
+      deadLetters: () => calculate(taken, isRefused).deadLetters,
       check: (seen) => {
-        const expected = calculate(taken)
+        const expected = calculate(taken, isRefused)
         const checked = seen.records('checked')
         return [
           ...(strict ? checkOutputs(expected, checked) : checkOutputsLoosely(written, expected, checked)),

@@ -22,6 +22,8 @@ export interface FeedPlan {
   readonly forgetShare: number
   /** Records go by their timestamps, always; else those of one source may overtake those of another. */
   readonly strict: boolean
+  /** Whether brokers don't take what comes of an event, so that it is a dead letter. */
+  readonly isRefused: (event: FeedEvent) => boolean
   /** Gives the records their timestamps, and the order in which a task takes them. */
   readonly stamp: <E extends FeedEvent>(events: readonly E[]) => Stamped<E>
 }
@@ -45,6 +47,8 @@ export interface Stamped<E> {
 
 export interface Feed {
   readonly events: readonly FeedEvent[]
+  /** Values of the records that have to be dead letters in the end, where it says so. */
+  deadLetters?(): readonly string[]
   /** The problems that it found. */
   check(seen: Seen): string[]
 }

@@ -1,4 +1,98 @@
 /** Requests and records that brokers refuse, throttle or can not take. */
 import type { PlantedFault } from './planted-fault.js'
 
-export const refusalsFaults: readonly PlantedFault[] = []
+const task = 'src/runtime/task.ts'
+const suspicion = 'src/core/suspicion.ts'
+const producer = 'src/memory/producer.ts'
+
+export const refusalsFaults: readonly PlantedFault[] = [
+  {
+    what: 'refused: the same records are committed again as they were',
+    plants: [
+      {
+        file: task,
+        find: '      this.#suspicion = suspect(before, refused)\n',
+        replace: '      this.#suspicion = before ?? suspect(before, refused)\n',
+      },
+    ],
+  },
+  {
+    what: 'refused: the last of several messages counts as the culprit',
+    plants: [
+      { file: suspicion, find: 'if (before === undefined || messages > 1)', replace: 'if (before === undefined)' },
+    ],
+  },
+  {
+    what: 'refused: the messages behind the culprit go with it',
+    plants: [
+      {
+        file: suspicion,
+        find: 'suspicion?.culprit?.input === input && suspicion.culprit.offset === offset',
+        replace: 'suspicion?.culprit?.input === input',
+      },
+      { file: suspicion, find: 'return { ...before, culprit: undefined }', replace: 'return before' },
+    ],
+  },
+  {
+    what: 'refused: the culprit is passed over without a dead letter',
+    plants: [
+      {
+        file: task,
+        find: 'processor.condemn(input, suspicion.culprit.error, now)',
+        replace: 'processor.messages++',
+      },
+    ],
+  },
+  {
+    what: 'a clock that is ahead: a refusal for the time of changelog records is taken for one of the messages',
+    plants: [{ file: task, find: '    return ++this.#untimely <= MOST_UNTIMELY\n', replace: '    return false\n' }],
+  },
+  {
+    what: 'a clock that is ahead: what other tasks of the worker had made with the time is not tried again',
+    plants: [
+      {
+        file: task,
+        find: '    this.env.recordTime.refused(cause)\n    return ++this.#untimely <= MOST_UNTIMELY\n',
+        replace:
+          '    const isFirst = this.env.recordTime.now() >= 0\n    this.env.recordTime.refused(cause)\n    return isFirst\n',
+      },
+    ],
+  },
+  {
+    what: 'chunks: of a changelog that takes a commit in several, the last one counts',
+    plants: [
+      {
+        file: 'src/core/processor.ts',
+        find: 'records.unshift({ topic: changelog.topic, partition, chunks: writer.take() })',
+        replace: 'records.unshift({ topic: changelog.topic, partition, chunks: writer.take().slice(-1) })',
+      },
+    ],
+  },
+  {
+    what: 'chunks: one whose answer is lost, or refuses it for the moment, is passed over, and the next one sent',
+    plants: [
+      {
+        file: producer,
+        find: '        throw refusalOf(to, error)\n      }\n      position = offset + chunk.count\n',
+        replace:
+          '        throw refusalOf(to, error)\n      }\n      if (offset >= 0) position = offset + chunk.count\n',
+      },
+      {
+        file: producer,
+        find: 'cluster.network.call(connections, target, () => cluster.produce(identity, to, chunk)),\n',
+        replace:
+          "cluster.network.call(connections, target, () => cluster.produce(identity, to, chunk)).catch((error: unknown) => {\n            if (chunks.length > 1 && isBrokerError(error, 'NOT_ENOUGH_REPLICAS', 'CONNECTION_LOST')) return -1\n            throw error\n          }),\n",
+      },
+    ],
+  },
+  {
+    what: 'chunks: the position of a commit record is that of the first chunk',
+    plants: [
+      {
+        file: producer,
+        find: '      position = offset + chunk.count\n',
+        replace: '      if (position < 0) position = offset + chunk.count\n',
+      },
+    ],
+  },
+]

@@ -35,15 +35,16 @@ function setUp() {
     broken.push(why)
     inFlight.close(new Error(why))
   })
+  const sent: number[] = []
   const send = (correlationId: number, requestTimeout: number | null = null): Promise<Buffer> =>
     new Promise((resolve, reject) => {
       const entry = { correlationId, resolve: (answer: { payload: Buffer }) => resolve(answer.payload), reject }
-      inFlight.push({ entry, requestTimeout, sendRequest: () => undefined })
+      inFlight.push({ entry, requestTimeout, sendRequest: () => sent.push(correlationId) })
     })
   const answer = (correlationId: number): void => {
     inFlight.fulfillRequest({ correlationId, payload: Buffer.from([correlationId]), size: 1 })
   }
-  return { clock, broken, inFlight, send, answer }
+  return { clock, broken, inFlight, sent, send, answer }
 }
 
 test('answers find their requests; an answer to none is dropped', async () => {
@@ -98,4 +99,61 @@ test("kafkajs's word of a broken connection ends everything", async () => {
   inFlight.rejectAll(new Error('reset'))
   await call
   expect(clock.timers).toBe(0)
+})
+
+test('while the broker throttles nothing is sent, and then all of it in its order; the time for an answer begins there', async () => {
+  const { clock, broken, inFlight, sent, send, answer } = setUp()
+  inFlight.mute(5_000)
+  const calls = [send(1), send(2)]
+  expect([sent, inFlight.size]).toEqual([[], 2])
+  clock.advance(4_999)
+  expect(sent).toEqual([])
+  clock.advance(1)
+  expect(sent).toEqual([1, 2])
+  clock.advance(900)
+  expect(broken).toEqual([])
+  answer(1)
+  answer(2)
+  await Promise.all(calls)
+  clock.advance(60_000)
+  expect([broken, clock.timers]).toEqual([[], 0])
+})
+
+test('what was sent before the broker throttled has so much longer; a later, shorter word shortens nothing', async () => {
+  const { clock, broken, inFlight, sent, send, answer } = setUp()
+  const before = send(1)
+  clock.advance(900)
+  inFlight.mute(5_000)
+  inFlight.mute(10)
+  const held = send(2)
+  clock.advance(4_000)
+  expect([broken, sent]).toEqual([[], [1]])
+  clock.advance(1_000)
+  answer(1)
+  await before
+  answer(2)
+  await held
+  expect(broken).toEqual([])
+})
+
+test('a connection that ends while it is throttled rejects what was held, and lets go of who waits', async () => {
+  const { clock, inFlight, sent, send } = setUp()
+  inFlight.mute(5_000)
+  const held = expect(send(1)).rejects.toThrow('gone')
+  const unmuted = inFlight.unmuted()
+  inFlight.close(new Error('gone'))
+  await Promise.all([held, unmuted])
+  expect([clock.timers, sent]).toEqual([0, []])
+})
+
+test('who waits until nothing is throttled is let go when the time is over, or at once', async () => {
+  const { clock, inFlight } = setUp()
+  await inFlight.unmuted()
+  inFlight.mute(100)
+  let isFree = false
+  const free = inFlight.unmuted().then(() => (isFree = true))
+  await Promise.resolve()
+  expect(isFree).toBe(false)
+  clock.advance(100)
+  await free
 })

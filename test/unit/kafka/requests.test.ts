@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { fetchRequest } from '../../../src/kafka/fetch-request.js'
 import { exchangeOf } from '../../../src/kafka/kafkajs.js'
 import { offsetFetch } from '../../../src/kafka/offset-fetch-request.js'
-import { produceRequest } from '../../../src/kafka/produce-request.js'
+import { produceRequest, type Produced } from '../../../src/kafka/produce-request.js'
 import { LATEST, listOffsets } from '../../../src/kafka/list-offsets-request.js'
 import { metadata, type MetadataAnswer } from '../../../src/kafka/metadata-request.js'
 import { byTopic } from '../../../src/kafka/requests.js'
@@ -114,26 +114,55 @@ test('Produce: what kafkajs would write around the same batches', async () => {
   expect(await joined(ours)).toEqual((await theirs.encode()).buffer)
 })
 
-test("Produce's answer names the partition that failed", async () => {
+test.each([1, 2] as const)(
+  "Produce's answer names the partition that failed, and its records, version %i",
+  async (version) => {
+    const recordErrors = [
+      { index: 3, message: 'no key' },
+      { index: 70_000, message: null },
+    ]
+    const answers = [
+      { topic: 'a', partition: 1, errorCode: 0, baseOffset: 2 ** 40, recordErrors: [], message: null },
+      { topic: 'a', partition: 2, errorCode: 87, baseOffset: -1, recordErrors, message: 'two are bad' },
+      { topic: 'b', partition: 0, errorCode: 0, baseOffset: 0, recordErrors: [], message: null },
+    ]
+    const payload = Buffer.concat((version === 1 ? plain(answers) : compact(answers)).parts())
+    const request = produceRequest({ transactionalId: null, timeoutMs: 0, topics: [] }, version)({})
+    expect(request.apiVersion).toBe(version === 1 ? 8 : 12)
+    expect(await request.decode(payload)).toEqual({ partitions: answers, throttleTimeMs: 1_234 })
+  },
+)
+
+function plain(answers: readonly Produced[]): WireWriter {
   const writer = new WireWriter()
-  const answers = [
-    { topic: 'a', partition: 1, errorCode: 0, baseOffset: 2 ** 40 },
-    { topic: 'a', partition: 2, errorCode: 10, baseOffset: -1 },
-    { topic: 'b', partition: 0, errorCode: 0, baseOffset: 0 },
-  ]
-  writer.array(
-    byTopic(answers, (one) => one),
-    ({ topic, partitions }) => {
-      writer.string(topic).array(partitions, ({ partition, errorCode, baseOffset }) => {
+  const topics = byTopic(answers, (one) => one)
+  writer.array(topics, ({ topic, partitions }) => {
+    writer.string(topic).array(partitions, ({ partition, errorCode, baseOffset, recordErrors, message }) => {
+      writer.int32(partition).int16(errorCode).int64(baseOffset).int64(-1).int64(0)
+      writer.array(recordErrors, ({ index, message: words }) => writer.int32(index).string(words))
+      writer.string(message)
+    })
+  })
+  return writer.int32(1_234)
+}
+
+function compact(answers: readonly Produced[]): WireWriter {
+  const writer = new WireWriter().unsignedVarint(0)
+  const topics = byTopic(answers, (one) => one)
+  writer.compactArray(topics, ({ topic, partitions }) => {
+    writer
+      .compactString(topic)
+      .compactArray(partitions, ({ partition, errorCode, baseOffset, recordErrors, message }) => {
         writer.int32(partition).int16(errorCode).int64(baseOffset).int64(-1).int64(0)
+        writer.compactArray(recordErrors, ({ index, message: words }) =>
+          writer.int32(index).compactString(words).unsignedVarint(0),
+        )
+        writer.compactString(message).unsignedVarint(0)
       })
-    },
-  )
-  const payload = Buffer.concat(writer.int32(0).parts())
-  expect(await produceRequest({ transactionalId: null, timeoutMs: 0, topics: [] }, 1)({}).decode(payload)).toEqual(
-    answers,
-  )
-})
+    writer.unsignedVarint(0)
+  })
+  return writer.int32(1_234).unsignedVarint(0)
+}
 
 test('OffsetFetch asks for stable offsets only', async () => {
   const request = offsetFetch('grp', [{ topic: 'tp', partitions: [1, 258] }])({})

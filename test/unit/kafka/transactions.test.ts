@@ -87,7 +87,14 @@ class FakeCluster {
     const partitions = [...this.leaders].filter(([, leader]) => leader === node).map(([partition]) => partition)
     switch (apiName) {
       case 'Produce':
-        return partitions.map((partition) => ({ topic: 't', partition, errorCode: 0, baseOffset: this.baseOffset }))
+        return {
+          partitions: partitions.map((partition) => ({
+            topic: 't',
+            partition,
+            errorCode: 0,
+            baseOffset: this.baseOffset,
+          })),
+        }
       case 'TxnOffsetCommit':
         return { topics: [{ topic: 's', partitions: [{ partition: 0, errorCode: 0 }] }] }
       case 'AddPartitionsToTxn':

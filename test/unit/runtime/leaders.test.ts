@@ -10,6 +10,7 @@ import { Scheduler } from '../../../src/memory/scheduler.js'
 import { MemoryDisk } from '../../../src/memory/stores.js'
 import { RecordWriter } from '../../../src/core/records.js'
 import { defaults } from '../../../src/runtime/options.js'
+import { RecordTime } from '../../../src/runtime/record-time.js'
 import { Task } from '../../../src/runtime/task.js'
 import { planTasks } from '../../../src/runtime/topics.js'
 import { simulated, type Checked } from '../../sim/application.js'
@@ -50,6 +51,7 @@ class Books {
     const say = (fields: object, message: string): void => {
       this.lines.push(`${message} ${JSON.stringify(fields)}`)
     }
+    const logger = { debug: say, info: say, warn: say, error: say }
     const stores = (name === TOLD ? this.#disk : new MemoryDisk()).open({ process })
     const environment = {
       log,
@@ -57,7 +59,8 @@ class Books {
       peers: new MemoryPeerNetwork(this.scheduler).peers({ process }),
       clock,
       random: new SeededRandom(1),
-      logger: { debug: say, info: say, warn: say, error: say },
+      logger,
+      recordTime: new RecordTime({ clock, logger }),
       fetcher: log.fetcher(),
       options: { ...defaults, name, storeIntervalMs: 10 },
       inputBytes: () => 1_000_000,
