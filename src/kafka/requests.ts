@@ -83,7 +83,8 @@ export interface ProducerIdentity {
 export interface TxnOffsetCommitAnswer {
   readonly topics: readonly TopicGroup<PartitionCode>[]
 }
-export const initProducerId = (transactionalId: string, transactionTimeout: number) =>
+/** With null, a producer outside of transactions: any broker answers. */
+export const initProducerId = (transactionalId: string | null, transactionTimeout: number) =>
   viaKafkajs<WithCode & { readonly producerId: Int64; readonly producerEpoch: number }>('InitProducerId', {
     transactionalId,
     transactionTimeout,

@@ -4,13 +4,20 @@ import { stat } from 'node:fs/promises'
 import type { TopicDefinition } from '../../api/definition.js'
 import { loadPartitioners } from '../../core/partitioner.js'
 import { exitCodes, messageOf, PotorooError } from '../../errors.js'
-import { plainKafka } from '../../kafka/plain.js'
-import type { Logger } from '../../ports/logger.js'
+import { IdempotentProducer } from '../../kafka/idempotent-producer.js'
+import type { TopicInfo } from '../../ports/log.js'
 import { bundledApplication, loadApplication, topicOf } from '../application.js'
 import { describeTopic, kafkaOptions, withLog } from '../connection.js'
 import type { CliContext } from '../context.js'
 import { connectionHelp, type ConnectionFlags, withConnection, withTopicPrefix } from '../options.js'
-import { type KeyedRecord, produceLines, unknownPartitioner } from '../producing.js'
+import {
+  type Produced,
+  type ProduceFailure,
+  produceLines,
+  rangesOf,
+  totalOf,
+  unknownPartitioner,
+} from '../producing.js'
 import { progressOn } from '../progress.js'
 
 interface ProduceFlags extends ConnectionFlags {
@@ -61,46 +68,27 @@ async function runProduce(name: string, file: string | undefined, flags: Produce
 }
 
 async function produceInto(
-  topic: Parameters<typeof produceLines>[1]['topic'],
+  topic: TopicInfo,
   definition: TopicDefinition,
   input: Input,
   flags: ProduceFlags,
   context: CliContext,
 ): Promise<void> {
-  // One request at a time: kafkajs puts overlapping ones of a partition out of order.
-  // What it logs are retries; one that does not help ends in an error.
-  const { logger } = context
-  const quiet: Logger = {
-    debug: (fields, message) => logger.debug(fields, message),
-    info: (fields, message) => logger.debug(fields, message),
-    warn: (fields, message) => logger.debug(fields, message),
-    error: (fields, message) => logger.debug(fields, message),
-  }
-  const producer = plainKafka(kafkaOptions({ ...context, logger: quiet }, flags)).producer({
-    idempotent: true,
-    maxInFlightRequests: 1,
-  })
-  await producer.connect()
+  const producer = await IdempotentProducer.open(kafkaOptions(context, flags))
   const progress = progressOn(context.stderr, input.totalBytes)
   let bytesRead = 0
-  let acknowledged = 0
   const counted = async function* (): AsyncGenerator<Buffer> {
     for await (const chunk of input.bytes) {
       bytesRead += chunk.length
       yield chunk
     }
   }
+  let produced: Produced
   try {
-    const { sent, refused } = await produceLines(counted(), {
+    produced = await produceLines(counted(), {
       definition,
       topic,
-      send: async (records: readonly KeyedRecord[]) => {
-        await producer.send({ topic: topic.name, acks: -1, messages: [...records] }).catch((cause: unknown) => {
-          const what = `the brokers did not take ${quantity(records.length, 'record')} for ${topic.name}`
-          throw new PotorooError('REQUEST_FAILED', `${what}: ${messageOf(cause)}`, { cause })
-        })
-        acknowledged += records.length
-      },
+      send: (records) => producer.send(topic, records),
       refused: ({ number, error }) => {
         progress.print(`line ${String(number)}: ${error.code}: ${error.message}`)
       },
@@ -108,18 +96,30 @@ async function produceInto(
         progress.update(bytesRead, lines)
       },
     })
-    progress.stop()
-    const left = refused === 0 ? '' : `, ${quantity(refused, 'line')} refused`
-    context.stdout.write(`${quantity(sent, 'record')} produced to ${topic.name}${left}\n`)
-    if (refused > 0) context.exitCode(exitCodes.failure)
-  } catch (error) {
-    progress.stop()
-    context.stderr.write(`${quantity(acknowledged, 'record')} produced to ${topic.name} before it failed\n`)
-    throw error
   } finally {
     progress.stop()
-    await producer.disconnect()
+    await producer.close()
   }
+  const { acknowledged, refused, failure } = produced
+  const left = refused === 0 ? '' : `, ${quantity(refused, 'line')} refused`
+  const done = `${quantity(totalOf(acknowledged), 'record')} produced to ${topic.name}${left}`
+  if (failure !== undefined) {
+    context.stderr.write(`${done} before it failed${byPartition(acknowledged)}\n${notProduced(failure)}\n`)
+    throw failure.error
+  }
+  context.stdout.write(`${done}\n`)
+  if (refused > 0) context.exitCode(exitCodes.failure)
+}
+
+const byPartition = (acknowledged: Produced['acknowledged']): string => {
+  const counts = [...acknowledged].sort(([a], [b]) => a - b)
+  return counts.length === 0 ? '' : `: ${counts.map(([p, n]) => `${String(n)} on partition ${String(p)}`).join(', ')}`
+}
+
+/** Line numbers as tools take them: without separators of thousands. */
+function notProduced({ missing, lastLine }: ProduceFailure): string {
+  const behind = `what is behind line ${String(lastLine)} was not sent`
+  return missing.length === 0 ? behind : `not acknowledged: lines ${rangesOf(missing)}; ${behind}`
 }
 
 const quantity = (count: number, noun: string): string =>
