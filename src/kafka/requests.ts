@@ -162,3 +162,27 @@ export const createTopics = (
     'CreateTopics',
     { topics, timeout },
   )
+export const deleteTopics = (topics: readonly string[], timeout: number) =>
+  viaKafkajs<{ readonly topicErrors: readonly (WithCode & { readonly topic: string })[] }>('DeleteTopics', {
+    topics,
+    timeout,
+  })
+
+// groups as they are seen from outside
+
+export const describeGroup = (group: string) =>
+  viaKafkajs<{
+    readonly groups: readonly (WithCode & {
+      readonly state: string
+      readonly members: readonly {
+        readonly memberId: string
+        readonly memberMetadata: Buffer
+        readonly memberAssignment: Buffer
+      }[]
+    })[]
+  }>('DescribeGroups', { groupIds: [group] })
+export const deleteGroup =
+  (group: string): Request<{ readonly results: readonly WithCode[] }> =>
+  (versions) =>
+    // kafkajs takes this one's argument as it is, and no object.
+    preparedOf(exchangeOf('DeleteGroups', [group], versions)) as Prepared<{ readonly results: readonly WithCode[] }>
