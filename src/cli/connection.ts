@@ -14,7 +14,12 @@ const DEFAULT_BROKERS = '127.0.0.1:9092'
 /** The flag goes before the variable. Throws INVALID_CONFIGURATION, naming which of them is wrong. */
 export function connectionOf(env: Environment, flags: ConnectionFlags): BrokerConnection {
   const connection = connectionFromEnvironment(env)
-  if (flags.brokers !== undefined) return { ...connection, brokers: brokersOf(flags.brokers, '--brokers') }
+  if (flags.brokers !== undefined) {
+    const brokers = brokersOf(flags.brokers, '--brokers')
+    if (brokers.length === 0)
+      throw new PotorooError('INVALID_CONFIGURATION', '--brokers names no broker: write host:port')
+    return { ...connection, brokers }
+  }
   return connection.brokers.length > 0 ? connection : { ...connection, brokers: [DEFAULT_BROKERS] }
 }
 
