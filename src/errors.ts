@@ -104,6 +104,12 @@ export const errorKinds = {
   INVALID_TEST: kind(usage, false, 'Correct the test: the message says what it did.'),
   // the application's wish
   STOPPED_BY_ON_ERROR: kind(stoppedByOnError, false, 'Correct the computation or the message, then start again.'),
+  // the machine
+  SYSTEM_REFUSED: kind(
+    failure,
+    false,
+    'The operating system refused that: look at the path, its permissions, and the space on the disk.',
+  ),
   INTERNAL: kind(failure, false, 'This is a defect of Potoroo: please report it.'),
 } as const satisfies Record<string, ErrorKind>
 

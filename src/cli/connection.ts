@@ -50,8 +50,10 @@ export async function withLog<T>(
   }
 }
 
-/** Rejects with TOPIC_MISSING. */
+/** Rejects with TOPIC_MISSING, and with INVALID_CONFIGURATION where no topic can have that name. */
 export async function describeTopic(log: Log, name: string): Promise<TopicInfo> {
+  if (!/^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/.test(name))
+    throw new PotorooError('INVALID_CONFIGURATION', `'${name}' can't be a topic: letters, digits, '.', '_' or '-'`)
   const info = (await log.describeTopics([name])).get(name)
   if (info === undefined) throw new PotorooError('TOPIC_MISSING', `there is no topic ${name}`)
   return info

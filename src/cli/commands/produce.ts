@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { createReadStream } from 'node:fs'
+import { createReadStream, fstatSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import type { TopicDefinition } from '../../api/definition.js'
 import { loadPartitioners } from '../../core/partitioner.js'
@@ -126,13 +126,33 @@ const quantity = (count: number, noun: string): string =>
   `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
 
 async function openInput(file: string | undefined, { stdin }: CliContext): Promise<Input> {
-  if (file === undefined || file === '-') return { bytes: stdin as AsyncIterable<Buffer>, totalBytes: undefined }
+  if (file === undefined || file === '-') {
+    // Node reads a directory as an empty stream.
+    if (isDirectory(stdin)) throw unreadable('standard input', new Error('it is a directory'))
+    return { bytes: readable(stdin as AsyncIterable<Buffer>, 'standard input'), totalBytes: undefined }
+  }
+  const found = await stat(file).catch((cause: unknown) => {
+    throw unreadable(file, cause)
+  })
+  if (found.isDirectory()) throw unreadable(file, new Error('it is a directory'))
+  const bytes = createReadStream(file, { highWaterMark: READ_BYTES }) as AsyncIterable<Buffer>
+  // A pipe's size is not known.
+  return { bytes: readable(bytes, file), totalBytes: found.isFile() ? found.size : undefined }
+}
+
+/** Opened when it is read first. */
+async function* readable(bytes: AsyncIterable<Buffer>, name: string): AsyncGenerator<Buffer> {
   try {
-    const { size } = await stat(file)
-    return { bytes: createReadStream(file, { highWaterMark: READ_BYTES }) as AsyncIterable<Buffer>, totalBytes: size }
+    yield* bytes
   } catch (cause) {
-    throw new PotorooError('INVALID_CONFIGURATION', `${file} can't be read: ${messageOf(cause)}`, { cause })
+    throw unreadable(name, cause)
   }
 }
+
+const isDirectory = (stream: CliContext['stdin']): boolean =>
+  'fd' in stream && typeof stream.fd === 'number' && fstatSync(stream.fd).isDirectory()
+
+const unreadable = (name: string, cause: unknown): PotorooError =>
+  new PotorooError('INVALID_CONFIGURATION', `${name} can't be read: ${messageOf(cause)}`, { cause })
 
 const READ_BYTES = 256 * 1024

@@ -54,14 +54,14 @@ test('the next one is tried when one has failed, and each failure is told', asyn
 test('where all have failed there is none', async () => {
   const clock = new ManualClock()
   expect(
-    await firstOf(
+    await firstOf<string, string>(
       clock,
       ['a', 'b'],
       () => Promise.reject(new Error('no')),
       () => undefined,
     ),
   ).toBeUndefined()
-  expect(await firstOf(clock, [], never, () => undefined)).toBeUndefined()
+  expect(await firstOf<string, string>(clock, [], never, () => undefined)).toBeUndefined()
   expect(clock.waiting).toBe(0)
 })
 
@@ -87,7 +87,9 @@ test('one that never answers holds nobody up', async () => {
 test('the last that is under way is waited for', async () => {
   const clock = new ManualClock()
   let resolve: (value: string) => void = () => undefined
-  const slow = new Promise<string>((done) => (resolve = done))
+  const slow = new Promise<string>((done) => {
+    resolve = done
+  })
   const found = firstOf(
     clock,
     ['slow', 'bad'],
