@@ -108,6 +108,20 @@ describe('what is sent again is there once (2)', () => {
     expect((await readAll(log, topic)).values).toEqual(valuesOf(0, 9))
   })
 
+  test('to whoever leads the partition then: that is asked anew after each failure', async () => {
+    const { log } = await openLog()
+    const topic = await newTopic(log)
+    const { producer, proxy } = await openProxiedProducer()
+    await producer.send(topicOf(topic), some(0, 3))
+    const asked = (): number => proxy.seen.filter(({ apiKey }) => apiKey === api.metadata).length
+    const before = asked()
+    // NOT_LEADER_OR_FOLLOWER
+    proxy.rule = onlyFirst(api.produce, 2, { kind: 'answer', body: answersOf[1].produce(topic, 6) })
+    await producer.send(topicOf(topic), some(3, 3))
+    await producer.send(topicOf(topic), some(6, 3))
+    expect(asked() - before).toBe(2)
+  })
+
   test('DUPLICATE_SEQUENCE_NUMBER acknowledges it', async () => {
     const { log } = await openLog()
     const topic = await newTopic(log)

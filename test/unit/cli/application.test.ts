@@ -73,6 +73,11 @@ describe('an application is found', () => {
       'app.cjs',
       `Object.defineProperty(exports, '__esModule', { value: true }); exports.default = ${make('a')}`,
     ],
+    [
+      'module.exports with a getter, as esbuild writes it',
+      'app.cjs',
+      `module.exports = Object.defineProperty({}, 'default', { get: () => (${make('a')}), enumerable: true })`,
+    ],
     ['exports.a =', 'app.cjs', `exports.a = ${make('a')}; exports.other = 7`],
     ['module.exports = { a }', 'app.cjs', `const a = ${make('a')}; module.exports = { a }`],
   ])('%s', async (_, name, text) => {
