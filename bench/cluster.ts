@@ -1,17 +1,18 @@
 /** Kafka as the benchmarks need it: topics made and removed, input written, positions looked up. */
+import { recordsOf } from '#potoroo/cli/demo/event-records.js'
 import { inputLags } from '#potoroo/cli/lag.js'
 import { viewGroup } from '#potoroo/kafka/group-view.js'
+import { IdempotentProducer } from '#potoroo/kafka/idempotent-producer.js'
 import { createKafkaLog } from '#potoroo/kafka/log.js'
 import type { KafkaOptions } from '#potoroo/kafka/options.js'
-import { plainKafka } from '#potoroo/kafka/plain.js'
 import type { Event } from '#potoroo/market-spread/calculation.js'
-import type { Log, TopicPartition } from '#potoroo/ports/log.js'
+import type { Log, TopicInfo, TopicPartition } from '#potoroo/ports/log.js'
+import { plainKafka } from './plain-kafka.js'
 import { until } from './waiting.js'
 
-type PlainKafka = ReturnType<typeof plainKafka>
-type PlainAdmin = ReturnType<PlainKafka['admin']>
-type PlainProducer = ReturnType<PlainKafka['producer']>
+type PlainAdmin = ReturnType<ReturnType<typeof plainKafka>['admin']>
 
+const SOURCES = ['market-data', 'orders'] as const
 const RECORDS_PER_REQUEST = 2000
 /** While a group rebalances it names no members: then its sessions have to run out, of 45 s by default. */
 const GROUP_EMPTY_MS = 60_000
@@ -21,6 +22,8 @@ export interface Progress {
   readonly done: number
   readonly left: number
 }
+
+export type SendEvents = (events: readonly Event[]) => Promise<void>
 
 export class Cluster {
   private constructor(
@@ -71,26 +74,41 @@ export class Cluster {
 
   /** In the order given within each topic, with each message's time as the record's. Resolves when all is acknowledged. */
   async produce(topicPrefix: string, events: Iterable<Event>): Promise<void> {
-    await this.withProducer(async (producer) => {
+    await this.withProducer(topicPrefix, async (send) => {
       let round: Event[] = []
       for (const event of events) {
         round.push(event)
         if (round.length < RECORDS_PER_REQUEST) continue
-        await sendEvents(producer, topicPrefix, round)
+        await send(round)
         round = []
       }
-      await sendEvents(producer, topicPrefix, round)
+      await send(round)
     })
   }
 
-  async withProducer<T>(use: (producer: PlainProducer) => Promise<T>): Promise<T> {
-    // One request at a time: kafkajs puts overlapping ones into the log in any order.
-    const producer = plainKafka(this.options).producer({ idempotent: true, maxInFlightRequests: 1 })
-    await producer.connect()
+  /** Lets `use` send events to their topics; each call resolves when all of them are acknowledged. */
+  async withProducer<T>(topicPrefix: string, use: (send: SendEvents) => Promise<T>): Promise<T> {
+    const names = SOURCES.map((name) => `${topicPrefix}${name}`)
+    const topics = await this.log.describeTopics(names)
+    const topicOf = (name: string): TopicInfo => {
+      const topic = topics.get(name)
+      if (topic === undefined) throw new Error(`there is no topic ${name}`)
+      return topic
+    }
+    const producer = await IdempotentProducer.open(this.options)
     try {
-      return await use(producer)
+      return await use(async (events) => {
+        await Promise.all(
+          SOURCES.map(async (name) => {
+            const mine = events.filter((event) => event.topic === name)
+            if (mine.length === 0) return
+            const topic = topicOf(`${topicPrefix}${name}`)
+            await producer.sendAll(topic, recordsOf(mine, topic.partitions))
+          }),
+        )
+      })
     } finally {
-      await producer.disconnect()
+      await producer.close()
     }
   }
 
@@ -133,21 +151,3 @@ export class Cluster {
     }
   }
 }
-
-export async function sendEvents(
-  producer: PlainProducer,
-  topicPrefix: string,
-  events: readonly Event[],
-): Promise<void> {
-  const topicMessages = (['market-data', 'orders'] as const).flatMap((topic) => {
-    const mine = events.filter((event) => event.topic === topic)
-    return mine.length === 0 ? [] : [{ topic: `${topicPrefix}${topic}`, messages: mine.map(messageOf) }]
-  })
-  if (topicMessages.length > 0) await producer.sendBatch({ acks: -1, topicMessages })
-}
-
-const messageOf = ({ message }: Event) => ({
-  key: message.symbol,
-  value: JSON.stringify(message),
-  timestamp: String(typeof message.time === 'number' ? message.time : Date.parse(message.time)),
-})

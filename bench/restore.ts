@@ -9,7 +9,7 @@ import { isRecord, parseOr } from '#potoroo/core/json-shape.js'
 import { Arena } from './arena.js'
 import { alternate, type BenchContext, type Rounds } from './benchmark.js'
 import { barChart } from './charts/bars.js'
-import { type Cluster, sendEvents } from './cluster.js'
+import type { Cluster } from './cluster.js'
 import { barsOf, comparison, rangeText } from './comparison.js'
 import { everySymbol, order, symbolName } from './input.js'
 import { RejectionReader } from './rejections.js'
@@ -210,7 +210,7 @@ class Probe {
     this.#expectPrices = expectPrices
     const ids = this.symbols.map(() => `probe-${++this.#asked}`)
     const orders = this.symbols.map((symbol, i) => order(ids[i] ?? '', symbol, Date.now()))
-    await this.cluster.withProducer((producer) => sendEvents(producer, this.topicPrefix, orders))
+    await this.cluster.withProducer(this.topicPrefix, (send) => send(orders))
     const all = (): boolean => {
       this.arena.assertAlive()
       this.reader?.assertReading()

@@ -3,9 +3,12 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadApplication } from '#potoroo/cli/application.js'
+import { describeTopic } from '#potoroo/cli/connection.js'
 import { Tail } from '#potoroo/cli/tailing.js'
 import { topicNames } from '#potoroo/cli/topic-plan.js'
+import { partitionOf } from '#potoroo/core/partitioner.js'
 import { namesOf } from '#potoroo/core/topology.js'
+import { IdempotentProducer, type OutgoingRecord } from '#potoroo/kafka/idempotent-producer.js'
 import type { BenchContext } from './benchmark.js'
 import type { Cluster } from './cluster.js'
 import { symbolName } from './input.js'
@@ -150,17 +153,21 @@ async function fill(
     return { key, value: valueOf(key, 'm'.repeat(Math.max(0, messageBytes - valueOf(key, '').length))) }
   })
   const perRequest = Math.max(1, Math.floor(REQUEST_BYTES / messageBytes))
-  await cluster.withProducer(async (producer) => {
-    let batch: typeof all = []
+  const info = await describeTopic(cluster.log, topic)
+  const producer = await IdempotentProducer.open(cluster.options)
+  try {
+    let batch: OutgoingRecord[] = []
     for (let round = 0; round < rounds; round++)
-      for (const message of all) {
-        batch.push(message)
+      for (const { key, value } of all) {
+        batch.push({ partition: partitionOf('murmur2', Buffer.from(key), info.partitions), key, value })
         if (batch.length < perRequest) continue
-        await producer.send({ topic, acks: -1, messages: batch })
+        await producer.sendAll(info, batch)
         batch = []
       }
-    if (batch.length > 0) await producer.send({ topic, acks: -1, messages: batch })
-  })
+    await producer.sendAll(info, batch)
+  } finally {
+    await producer.close()
+  }
   return rounds * keys
 }
 

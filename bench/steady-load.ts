@@ -2,7 +2,7 @@
  * Orders and as many quotes at a steady rate, and the latency of each order's rejection: from the moment in which the
  * order is handed to the producer to the one in which a read-committed reader has the rejection.
  */
-import { type Cluster, sendEvents } from './cluster.js'
+import type { Cluster, SendEvents } from './cluster.js'
 import { anySymbol, order, wideQuote } from './input.js'
 import { type Arrival, RejectionReader } from './rejections.js'
 import { delay, until } from './waiting.js'
@@ -44,9 +44,7 @@ export class SteadyLoad {
 
   async start(): Promise<void> {
     this.#reader = await RejectionReader.open(this.cluster, this.options.rejections, (arrival) => this.#take(arrival))
-    this.#pumping = this.cluster.withProducer((producer) =>
-      this.#pump((events) => sendEvents(producer, this.options.topicPrefix, events)),
-    )
+    this.#pumping = this.cluster.withProducer(this.options.topicPrefix, (send) => this.#pump(send))
     // Looked at when it is stopped.
     this.#pumping.catch(() => undefined)
   }
@@ -91,7 +89,7 @@ export class SteadyLoad {
     return this.#forgotten
   }
 
-  async #pump(send: (events: Parameters<typeof sendEvents>[2]) => Promise<void>): Promise<void> {
+  async #pump(send: SendEvents): Promise<void> {
     const { ordersPerSecond, symbols } = this.options
     const picks = anySymbol(symbols, 7)
     const beganMs = performance.now()

@@ -57,6 +57,11 @@ export const errorKinds = {
   VALUE_NULL: kind(failure, false, 'The producer has to write a value: sources do not take tombstones.'),
   // broker
   BROKER_UNREACHABLE: kind(broker, true, 'Start the broker, or correct --brokers or KAFKA_BROKERS.'),
+  ADVERTISED_ADDRESS_UNREACHABLE: kind(
+    broker,
+    true,
+    "Set the broker's advertised.listeners to an address that can be reached from here; in a compose file, give it a listener for the host.",
+  ),
   AUTHENTICATION_FAILED: kind(broker, false, 'Correct the credentials.'),
   NOT_AUTHORIZED: kind(broker, false, 'Give the user the access that the message names.'),
   UNSUPPORTED_FORMAT: kind(failure, false, 'Write the topic in record batch format 2 (magic 2).'),
@@ -110,6 +115,12 @@ export const errorKinds = {
   INVALID_TEST: kind(usage, false, 'Correct the test: the message says what it did.'),
   // the application's wish
   STOPPED_BY_ON_ERROR: kind(stoppedByOnError, false, 'Correct the computation or the message, then start again.'),
+  // the machine
+  SYSTEM_REFUSED: kind(
+    failure,
+    false,
+    'The operating system refused that: look at the path, its permissions, and the space on the disk.',
+  ),
   INTERNAL: kind(failure, false, 'This is a defect of Potoroo: please report it.'),
 } as const satisfies Record<string, ErrorKind>
 

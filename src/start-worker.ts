@@ -202,22 +202,35 @@ interface OpenedState {
   readonly stores: StateStores
 }
 
+/** As its specification has it: a variable that is empty or relative is as good as none. */
+function stateHome(): string {
+  const { XDG_STATE_HOME: wanted = '' } = process.env
+  if (isAbsolute(wanted)) return wanted
+  const without = 'no home directory to keep state in: set stateDir (--state-dir), or XDG_STATE_HOME, to a directory'
+  let home: string
+  try {
+    home = homedir()
+  } catch (cause) {
+    throw new PotorooError('INVALID_CONFIGURATION', `there is ${without}`, { cause })
+  }
+  if (!isAbsolute(home)) throw invalid(`HOME is '${home}': there is ${without}`)
+  return join(home, '.local', 'state')
+}
+
 /** Without a name, the first of `<host>-1`, `<host>-2`, … whose directory is free: the same again after a restart. */
 async function openState(
   application: string,
   { name, stateDir, topicPrefix = '' }: WorkerOptions,
   logger: Logger,
 ): Promise<OpenedState> {
-  // As its specification has it: one that is empty or relative is as good as none.
-  const { XDG_STATE_HOME: wanted = '' } = process.env
-  const stateHome = isAbsolute(wanted) ? wanted : join(homedir(), '.local', 'state')
-  const home = join(stateHome, 'potoroo', `${topicPrefix}${application}`)
+  // Asked for only where it is needed: not every user has one.
+  const home = (): string => join(stateHome(), 'potoroo', `${topicPrefix}${application}`)
   const open = async (worker: string, directory: string): Promise<OpenedState> => ({
     name: worker,
     stateDir: directory,
     stores: await openStateStores({ directory, logger, worker }),
   })
-  if (name !== undefined) return open(name, stateDir ?? join(home, name))
+  if (name !== undefined) return open(name, stateDir ?? join(home(), name))
   const host = hostname()
     .replace(/[^a-zA-Z0-9._-]/g, '-')
     .slice(0, 90)
@@ -225,7 +238,7 @@ async function openState(
   for (let i = 1; ; i++)
     try {
       const free = `${host}-${String(i)}`
-      return await open(free, join(home, free))
+      return await open(free, join(home(), free))
     } catch (error) {
       if (!isPotorooError(error, 'STATE_DIRECTORY_LOCKED') || i >= 1000) throw error
     }

@@ -6,7 +6,7 @@
  */
 import { access, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import { messageOf, PotorooError } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
 import { type Environment, runTool } from './java.js'
@@ -24,7 +24,21 @@ export interface JarsOptions {
 
 /** `$XDG_CACHE_HOME/potoroo`, by default `~/.cache/potoroo`. */
 export const cacheDirectory = (env: Environment): string =>
-  join(env['XDG_CACHE_HOME'] || join(env['HOME'] || homedir(), '.cache'), 'potoroo')
+  join(env['XDG_CACHE_HOME'] || join(env['HOME'] || homeDirectory(), '.cache'), 'potoroo')
+
+/** The user's, where one is known: not of every user id. */
+function homeDirectory(): string {
+  let home = ''
+  let cause: unknown
+  try {
+    home = homedir()
+  } catch (error) {
+    cause = error
+  }
+  if (isAbsolute(home)) return home
+  const message = "there is no home directory to keep Kafka's jars in: set XDG_CACHE_HOME to a directory"
+  throw new PotorooError('INVALID_CONFIGURATION', message, { cause })
+}
 
 export const pom = (): string => `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>

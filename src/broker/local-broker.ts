@@ -32,6 +32,8 @@ export interface BrokerOptions {
   readonly properties?: Readonly<Record<string, string>> | undefined
   /** Levels of the cluster's features, for a data directory that is new. Default: those of Kafka's release. */
   readonly features?: Readonly<Record<string, number>> | undefined
+  /** Kafka's cluster id, for a data directory that is new. Brokers of one cluster share it. Default: a random one. */
+  readonly clusterId?: string | undefined
   /** How long the start may take. Default 60,000: a cold disk and a busy machine; it takes 2 to 3 s otherwise. */
   readonly startTimeoutMs?: number | undefined
   /** Default: the process's. */
@@ -114,7 +116,7 @@ async function startOn(port: number, controllerPort: number, options: BrokerOpti
   const propertiesFile = join(dataDir, 'server.properties')
   await assertUnlocked(dataDir, propertiesFile, env)
   const files = await prepare(dataDir, { port, controllerPort, properties: options.properties })
-  await format(java, jars, files, options.features ?? {}, env)
+  await format(java, jars, files, options, env)
   const args = [...jvmFlags(options.heap ?? '1g'), ...classPath(jars, files), 'kafka.Kafka', files.properties]
   const launched = await launch({ command: java, args, env, outputFile: files.console })
   try {
@@ -180,12 +182,16 @@ const jvmFlags = (heap: string): string[] => [
   '-Djava.awt.headless=true',
 ]
 
+/** A UUID as Kafka writes it; the first letter keeps it from beginning with a dash. */
+export const newClusterId = (): string =>
+  `p${Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url').slice(1)}`
+
 /** A new data directory gets its cluster id; one that has it already is left as it is. The tool lives for half a second, so it is not optimized. */
 async function format(
   java: string,
   jars: string,
   files: BrokerFiles,
-  features: Readonly<Record<string, number>>,
+  { features = {}, clusterId = newClusterId() }: Pick<BrokerOptions, 'features' | 'clusterId'>,
   env: Environment,
 ): Promise<void> {
   const formatted = await access(join(files.logDir, 'meta.properties')).then(
@@ -193,7 +199,6 @@ async function format(
     () => false,
   )
   if (formatted) return
-  const clusterId = `p${Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url').slice(1)}`
   const flags = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
   const tool = ['kafka.tools.StorageTool', 'format', '--cluster-id', clusterId, '--config', files.properties]
   const levels = Object.entries(features).flatMap(([name, level]) => ['--feature', `${name}=${String(level)}`])

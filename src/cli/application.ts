@@ -1,5 +1,5 @@
 /** Applications as the command line names them: the path of a module whose default export is one. */
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { type Application, definitionOf } from '../api/application.js'
@@ -22,6 +22,9 @@ export function moduleFile(path: string): string {
   const file = resolve(path)
   if (!existsSync(file))
     throw new PotorooError('INVALID_CONFIGURATION', `there is no module ${file} to load an application from`)
+  // A pipe or a device would be waited for.
+  if (!statSync(file).isFile())
+    throw new PotorooError('INVALID_CONFIGURATION', `${file} is no file: name the module that exports the application`)
   if (/\.[cm]?tsx?$/.test(file))
     throw new PotorooError('INVALID_CONFIGURATION', `${file} is TypeScript: name the JavaScript that it is compiled to`)
   return file
@@ -37,17 +40,62 @@ export async function loadApplication(path: string): Promise<LoadedApplication> 
     if (isPotorooError(cause)) throw cause
     throw new PotorooError('INVALID_DEFINITION', `${file} does not load: ${messageOf(cause)}`, { cause })
   }
-  const application = defaultExportOf(module)
+  const application = applicationIn(module, file)
+  return { path: file, application, definition: definitionOf(application) }
+}
+
+/**
+ * The default export, else the only application among the others. Of a CommonJS module Node's import gives
+ * `module.exports` as the default: then that, or what lies in it.
+ */
+function applicationIn(module: unknown, file: string): Application {
+  const byDefault = propertyOf(module, 'default')
+  for (const found of [byDefault, propertyOf(byDefault, 'default')]) if (isApplication(found)) return found
+  const named = new Map<Application, string>()
+  for (const exports of [module, byDefault])
+    for (const name of namesIn(exports)) {
+      const found = propertyOf(exports, name)
+      if (isApplication(found)) named.set(found, name)
+    }
+  const [only, ...others] = named.keys()
+  if (only !== undefined && others.length === 0) return only
+  throw new PotorooError(
+    'INVALID_DEFINITION',
+    only === undefined
+      ? `the default export of ${file} is no application, and no other export is one`
+      : `${file} exports several applications (${[...named.values()].join(', ')}): make one the default export`,
+  )
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null
+
+/** A getter may throw. */
+function propertyOf(value: unknown, name: string): unknown {
   try {
-    // What has a definition is an application.
-    return { path: file, application: application as Application, definition: definitionOf(application) }
-  } catch (cause) {
-    throw new PotorooError('INVALID_DEFINITION', `the default export of ${file} is no application`, { cause })
+    return isObject(value) ? value[name] : undefined
+  } catch {
+    return undefined
   }
 }
 
-const defaultExportOf = (module: unknown): unknown =>
-  typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined
+/** What a module exports may be anything, such as a proxy that throws. */
+function namesIn(exports: unknown): readonly string[] {
+  try {
+    return isObject(exports) ? Object.keys(exports) : []
+  } catch {
+    return []
+  }
+}
+
+function isApplication(value: unknown): value is Application {
+  try {
+    definitionOf(value)
+    return true
+  } catch {
+    return false
+  }
+}
 
 /** A topic that the application reads or writes, by its declared name. Throws INVALID_CONFIGURATION naming those there are. */
 export function topicOf(application: ApplicationDefinition, name: string): TopicDefinition {

@@ -14,7 +14,12 @@ const DEFAULT_BROKERS = '127.0.0.1:9092'
 /** The flag goes before the variable. Throws INVALID_CONFIGURATION, naming which of them is wrong. */
 export function connectionOf(env: Environment, flags: ConnectionFlags): BrokerConnection {
   const connection = connectionFromEnvironment(env)
-  if (flags.brokers !== undefined) return { ...connection, brokers: brokersOf(flags.brokers, '--brokers') }
+  if (flags.brokers !== undefined) {
+    const brokers = brokersOf(flags.brokers, '--brokers')
+    if (brokers.length === 0)
+      throw new PotorooError('INVALID_CONFIGURATION', '--brokers names no broker: write host:port')
+    return { ...connection, brokers }
+  }
   return connection.brokers.length > 0 ? connection : { ...connection, brokers: [DEFAULT_BROKERS] }
 }
 
@@ -45,8 +50,10 @@ export async function withLog<T>(
   }
 }
 
-/** Rejects with TOPIC_MISSING. */
+/** Rejects with TOPIC_MISSING, and with INVALID_CONFIGURATION where no topic can have that name. */
 export async function describeTopic(log: Log, name: string): Promise<TopicInfo> {
+  if (!/^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/.test(name))
+    throw new PotorooError('INVALID_CONFIGURATION', `'${name}' can't be a topic: letters, digits, '.', '_' or '-'`)
   const info = (await log.describeTopics([name])).get(name)
   if (info === undefined) throw new PotorooError('TOPIC_MISSING', `there is no topic ${name}`)
   return info

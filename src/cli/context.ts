@@ -1,6 +1,7 @@
 /** What a command has of the world, so that tests can give it another one. */
 import type { Readable, Writable } from 'node:stream'
 import type { Logger } from '../ports/logger.js'
+import { printable } from './printable.js'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -23,7 +24,7 @@ export function textLogger(stderr: Writable, debug: boolean): Logger {
     (level: string) =>
     (fields: object, message: string): void => {
       const rest = Object.keys(fields).length === 0 ? '' : ` ${JSON.stringify(fields, errorsAsText)}`
-      stderr.write(`${level}: ${message}${rest}\n`)
+      stderr.write(printable(`${level}: ${message}${rest}\n`))
     }
   const silent = (): void => undefined
   return {

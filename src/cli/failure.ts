@@ -2,19 +2,30 @@
 import { CommanderError } from 'commander'
 import type { Writable } from 'node:stream'
 import { exitCodes, isPotorooError, messageOf, PotorooError } from '../errors.js'
+import { printable } from './printable.js'
 
 /** Writes the line, with the stack below it when debug. Returns the exit code. */
 export function reportFailure(error: unknown, stderr: Writable, debug: boolean): number {
   // Commander has printed its message (or the help) itself by now.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
-  const failure = isPotorooError(error) ? error : new PotorooError('INTERNAL', messageOf(error), { cause: error })
+  const failure = failureOf(error)
   stderr.write(`${failureLine(failure)}\n`)
   if (debug) stderr.write(`${stackOf(error)}\n`)
   return failure.exitCode
 }
 
 export const failureLine = (failure: PotorooError): string =>
-  `error ${failure.code}: ${sentence(failure.message)} ${failure.cure}`
+  printable(`error ${failure.code}: ${sentence(failure.message)} ${failure.cure}`)
+
+/** What the operating system refuses is no defect, wherever that was not expected. */
+function failureOf(error: unknown): PotorooError {
+  if (isPotorooError(error)) return error
+  const code = isOfSystem(error) ? 'SYSTEM_REFUSED' : 'INTERNAL'
+  return new PotorooError(code, messageOf(error), { cause: error })
+}
+
+const isOfSystem = (error: unknown): boolean =>
+  error instanceof Error && 'syscall' in error && typeof error.syscall === 'string'
 
 const sentence = (text: string): string => (/[.!?:]$/.test(text.trimEnd()) ? text.trimEnd() : `${text.trimEnd()}.`)
 

@@ -1,4 +1,5 @@
 /** A record's value as one line of output. */
+import { printableBytes } from './printable.js'
 
 const LF = 0x0a
 const CR = 0x0d
@@ -20,6 +21,12 @@ export function lineOf(value: Uint8Array | undefined): Buffer {
       if (byte === LF || byte === CR) text[i] = SPACE
     })
   return line
+}
+
+/** The same for a terminal: what is no text, or can't be seen, is escaped. */
+export const textLineOf = (value: Uint8Array | undefined): Buffer => {
+  const line = lineOf(value)
+  return Buffer.from(`${printableBytes(line.subarray(0, -1))}\n`)
 }
 
 const isJson = (bytes: Buffer): boolean => {

@@ -43,6 +43,12 @@ export const size =
     throw new InvalidArgumentError(`It has to be a size, ${String(min / unitBytes.m)}m or more: 512m, 2g.`)
   }
 
+/** As Java's -Xmx takes it. */
+export function javaSize(text: string): string {
+  if (/^[1-9]\d{0,9}[kmg]?$/i.test(text)) return text
+  throw new InvalidArgumentError('It has to be a size as Java takes it: 512m, 1g.')
+}
+
 export function topicPrefix(text: string): string {
   if (/^[a-zA-Z0-9._-]*$/.test(text)) return text
   throw new InvalidArgumentError('Kafka takes letters, digits, ., _ and - in names.')

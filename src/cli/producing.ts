@@ -8,10 +8,13 @@ import type { TopicDefinition } from '../api/definition.js'
 import { partitionOf } from '../core/partitioner.js'
 import { MAX_KEY_BYTES } from '../core/processor.js'
 import { isPotorooError, PotorooError } from '../errors.js'
+import type { Delivery } from '../kafka/idempotent-producer.js'
 import type { TopicInfo } from '../ports/log.js'
 import { type Line, linesOf } from './lines.js'
 
 export interface KeyedRecord {
+  /** From 1. */
+  readonly line: number
   readonly partition: number
   readonly key: Buffer
   /** The line as it was, byte for byte. */
@@ -24,46 +27,89 @@ export interface RefusedLine {
 export interface ProduceTarget {
   readonly definition: TopicDefinition
   readonly topic: TopicInfo
-  /** Resolves when the brokers have them. */
-  send(records: readonly KeyedRecord[]): Promise<void>
+  /** Resolves with what became of them, partition by partition. */
+  send(records: readonly KeyedRecord[]): Promise<readonly Delivery<KeyedRecord>[]>
   refused(line: RefusedLine): void
   /** Lines taken so far, refused ones among them. */
   progress(lines: number): void
 }
 export interface Produced {
-  readonly sent: number
+  /** How many records the brokers acknowledged, by partition. */
+  readonly acknowledged: ReadonlyMap<number, number>
+  /** Lines that do not fit the topic. */
   readonly refused: number
+  /** What ended it before the end of the input. */
+  readonly failure: ProduceFailure | undefined
+}
+export interface ProduceFailure {
+  readonly error: PotorooError
+  /** Lines that were sent and not acknowledged, ascending. */
+  readonly missing: readonly number[]
+  /** The last line that was looked at; those behind it were not. */
+  readonly lastLine: number
 }
 
-/** Of one request. kafkajs does not split what is too much for one batch. */
-const MAX_SEND_BYTES = 512 * 1024
+export const totalOf = (acknowledged: Produced['acknowledged']): number =>
+  [...acknowledged.values()].reduce((sum, count) => sum + count, 0)
+
 /** Of a batch with one record: its header, and the record's lengths and deltas at their longest. */
 const BATCH_OVERHEAD_BYTES = 61 + 36
-const RECORD_OVERHEAD_BYTES = 36
 
-/** `partitionOf` of the definition's partitioner must be loaded. Rejects with what `send` rejects with. */
+/** `partitionOf` of the definition's partitioner must be loaded. Rejects with defects only: all else is its failure. */
 export async function produceLines(input: AsyncIterable<Buffer>, target: ProduceTarget): Promise<Produced> {
   const maxRecordBytes = target.topic.maxMessageBytes - BATCH_OVERHEAD_BYTES
-  let sent = 0
+  const acknowledged = new Map<number, number>()
   let refused = 0
-  for await (const lines of linesOf(input, maxRecordBytes)) {
-    const records: KeyedRecord[] = []
-    for (const line of lines) {
-      try {
-        records.push(recordOf(line, target, maxRecordBytes))
-      } catch (error) {
-        if (!isPotorooError(error) || error.code === 'INVALID_DEFINITION') throw error
-        refused += 1
-        target.refused({ number: line.number, error })
+  let lastLine = 0
+  const ended = (error: PotorooError, missing: readonly number[] = []): Produced => ({
+    acknowledged,
+    refused,
+    failure: { error, missing, lastLine },
+  })
+  try {
+    for await (const lines of linesOf(input, maxRecordBytes)) {
+      const records: KeyedRecord[] = []
+      for (const line of lines) {
+        try {
+          records.push(recordOf(line, target, maxRecordBytes))
+        } catch (error) {
+          if (!isPotorooError(error) || error.code === 'INVALID_DEFINITION') throw error
+          refused += 1
+          target.refused({ number: line.number, error })
+        }
+        lastLine = line.number
       }
+      const deliveries = await target.send(records)
+      for (const { partition, acknowledged: count } of deliveries)
+        acknowledged.set(partition, (acknowledged.get(partition) ?? 0) + count)
+      const failed = deliveries.find(({ error }) => error !== undefined)
+      if (failed?.error !== undefined) {
+        const missing = deliveries.flatMap(({ missing }) => missing.map(({ line }) => line))
+        return ended(
+          failed.error,
+          missing.sort((a, b) => a - b),
+        )
+      }
+      target.progress(totalOf(acknowledged) + refused)
     }
-    for (const part of parts(records, Math.min(MAX_SEND_BYTES, maxRecordBytes))) {
-      await target.send(part)
-      sent += part.length
-    }
-    target.progress(sent + refused)
+  } catch (error) {
+    if (!isPotorooError(error)) throw error
+    return ended(error)
   }
-  return { sent, refused }
+  return { acknowledged, refused, failure: undefined }
+}
+
+/** `7, 9-12` */
+export function rangesOf(ascending: readonly number[]): string {
+  const ranges: { first: number; last: number }[] = []
+  for (const number of ascending) {
+    const before = ranges.at(-1)
+    if (before !== undefined && number <= before.last + 1) before.last = number
+    else ranges.push({ first: number, last: number })
+  }
+  return ranges
+    .map(({ first, last }) => (first === last ? String(first) : `${String(first)}-${String(last)}`))
+    .join(', ')
 }
 
 function recordOf(line: Line, { definition, topic }: ProduceTarget, maxRecordBytes: number): KeyedRecord {
@@ -75,7 +121,7 @@ function recordOf(line: Line, { definition, topic }: ProduceTarget, maxRecordByt
   if (key.length > MAX_KEY_BYTES)
     throw new PotorooError('KEY_TOO_LONG', `the key has ${String(key.length)} bytes of UTF-8`)
   if (bytes.length + key.length > maxRecordBytes) throw tooLarge(topic, maxRecordBytes)
-  return { partition: partitionOf(partitioner, key, topic.partitions), key, value: bytes }
+  return { line: line.number, partition: partitionOf(partitioner, key, topic.partitions), key, value: bytes }
 }
 
 const tooLarge = (topic: TopicInfo, maxRecordBytes: number): PotorooError =>
@@ -86,20 +132,3 @@ export const unknownPartitioner = (definition: TopicDefinition): PotorooError =>
     'INVALID_CONFIGURATION',
     `topic ${definition.name} declares no partitioner, so where its records belong is not known: only its own producers can write it`,
   )
-
-/** In their order, each part within maxBytes; a record that is larger by itself is a part by itself. */
-function* parts(records: readonly KeyedRecord[], maxBytes: number): Generator<readonly KeyedRecord[]> {
-  let part: KeyedRecord[] = []
-  let bytes = 0
-  for (const record of records) {
-    const size = record.key.length + record.value.length + RECORD_OVERHEAD_BYTES
-    if (part.length > 0 && bytes + size > maxBytes) {
-      yield part
-      part = []
-      bytes = 0
-    }
-    part.push(record)
-    bytes += size
-  }
-  if (part.length > 0) yield part
-}

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { CliContext } from './context.js'
 
-/** Each with all that it stands on: the demo brings a broker along, `produce` the whole of kafkajs. */
+/** Each with all that it stands on: the demo brings a broker along. */
 const commands = new Map<string, () => Promise<(program: Command, context: CliContext) => void>>([
   ['broker', async () => (await import('./commands/broker.js')).registerBroker],
   ['topics', async () => (await import('./commands/topics.js')).registerTopics],

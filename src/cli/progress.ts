@@ -1,6 +1,7 @@
 /** A progress bar on a terminal; nothing elsewhere. Lines that are printed meanwhile stand above it. */
 import { SingleBar } from 'cli-progress'
 import type { Writable } from 'node:stream'
+import { printable } from './printable.js'
 
 export interface Progress {
   /** Bytes of input read, and lines taken. */
@@ -12,7 +13,11 @@ export interface Progress {
 
 export function progressOn(stream: Writable & { readonly isTTY?: boolean }, totalBytes: number | undefined): Progress {
   if (stream.isTTY !== true)
-    return { update: () => undefined, print: (line) => void stream.write(`${line}\n`), stop: () => undefined }
+    return {
+      update: () => undefined,
+      print: (line) => void stream.write(`${printable(line)}\n`),
+      stop: () => undefined,
+    }
   const format =
     totalBytes === undefined
       ? '{lines} lines, {duration_formatted}'
@@ -24,7 +29,7 @@ export function progressOn(stream: Writable & { readonly isTTY?: boolean }, tota
       bar.update(bytes, { lines: lines.toLocaleString('en') })
     },
     print: (line) => {
-      stream.write(`\r\u001b[2K${line}\n`)
+      stream.write(`\r\u001b[2K${printable(line)}\n`)
       bar.render()
     },
     stop: () => {

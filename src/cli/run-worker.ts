@@ -84,7 +84,7 @@ async function run(path: string, flags: RunFlags, context: CliContext): Promise<
 function workerLogger({ logLevel, supervised = false }: RunFlags, context: CliContext) {
   if (context.stdout.isTTY === true) return prettyLogger(logLevel, supervised)
   const destination = pino.destination({ dest: 1, sync: true })
-  // A supervisor that is gone takes no lines any more: the worker has to come to its stop all the same.
-  if (supervised) destination.on('error', () => undefined)
+  // A supervisor that is gone takes no lines any more, nor does a full disk: the worker works on, and comes to its stop.
+  destination.on('error', () => undefined)
   return pino({ level: logLevel, base: { pid: process.pid } }, destination)
 }

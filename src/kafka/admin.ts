@@ -1,5 +1,5 @@
 /** Topics and offsets: what is asked now and then, not while messages flow. */
-import { PotorooError } from '../errors.js'
+import { messageOf, PotorooError } from '../errors.js'
 import type { NewTopic, TopicInfo, TopicPartition } from '../ports/log.js'
 import type { Cluster } from './cluster.js'
 import { BrokerError, codes, toPotorooError } from './errors.js'
@@ -13,6 +13,8 @@ import { type RetryOptions, retrying } from './retrying.js'
 const UNKNOWN_TOPIC_MS = 3_000
 /** Latest time for anything here: longer than a broker takes to start again. */
 const PATIENCE_MS = 30_000
+/** What is tried for so long is spoken of. */
+const SAY_WAITING_AFTER_MS = 3_000
 
 /** Between two looks at topics that were just created: a worker waits for them when it starts. */
 const NEW_TOPIC_PAUSE_MS = 25
@@ -227,9 +229,16 @@ async function guarded<T>(
   attempt: () => Promise<T>,
   options: Partial<Pick<RetryOptions, 'onFailure' | 'deadline' | 'maxPauseMs'>> = {},
 ): Promise<T> {
-  const until = cluster.now() + PATIENCE_MS
+  const beganMs = cluster.now()
+  let said = false
+  const onFailure = (error: unknown): void => {
+    options.onFailure?.(error)
+    if (said || cluster.closed || cluster.now() - beganMs < SAY_WAITING_AFTER_MS) return
+    said = true
+    cluster.settings.logger.warn({ reason: messageOf(error) }, `${what}: no answer yet, trying on`)
+  }
   try {
-    return await retrying(cluster, { deadline: () => until, ...options }, attempt)
+    return await retrying(cluster, { deadline: () => beganMs + PATIENCE_MS, ...options, onFailure }, attempt)
   } catch (error) {
     throw toPotorooError(error, what)
   }

@@ -13,11 +13,13 @@
  *    same: there any word is taken.)
  * 4. After `close`, nothing is opened, and everything that waits is rejected.
  */
+import { type Address, parseAddress, textOf } from './address.js'
 import { AnswerMemory } from './answer-memory.js'
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import type { TopicPartition } from '../ports/log.js'
 import { Backoff } from './backoff.js'
 import { BrokerError, codes, isCoordinatorMoved, LinkError } from './errors.js'
+import { firstOf } from './first-of.js'
 import { Link } from './link.js'
 import type { KafkaSettings } from './options.js'
 import type { Request } from './prepared.js'
@@ -28,10 +30,6 @@ import { ThrottleNotices } from './throttling.js'
 import type { TransactionVersion } from './transaction-version.js'
 
 export type CoordinatorKind = 'group' | 'transaction'
-export interface Address {
-  readonly host: string
-  readonly port: number
-}
 interface TopicState {
   /** 0, or why the topic can't be used now. */
   readonly errorCode: number
@@ -70,6 +68,8 @@ export class Cluster {
   readonly #links = new Map<string, { readonly opening: Promise<Link>; link?: Link }>()
   readonly #notices: ThrottleNotices
   readonly #refreshing = new Set<{ readonly topics: ReadonlySet<string>; readonly done: Promise<void> }>()
+  /** Addresses at which a broker has answered. */
+  readonly #reached = new Set<string>()
   #closed = false
 
   /** Of all connections. */
@@ -89,36 +89,68 @@ export class Cluster {
     return this.settings.clock.monotonic()
   }
 
-  /** Tries the configured brokers in turn until one answers and the address that it gives for itself answers too. */
+  /**
+   * Tries the configured brokers until one answers and one of the addresses that it gives for the cluster's brokers answers,
+   * too: that these differ, and can't be reached from here, is the commonest mistake of all. Rejects with
+   * BROKER_UNREACHABLE or ADVERTISED_ADDRESS_UNREACHABLE when `connectTimeoutMs` are over, whatever is under way then.
+   */
   async connect(): Promise<void> {
+    const failures = new Map<string, string>(this.#seeds.map((seed) => [textOf(seed), 'no answer']))
+    const { clock, connectTimeoutMs } = this.settings
+    let timeUp: (error: Error) => void = () => undefined
+    const late = new Promise<never>((_, reject) => (timeUp = reject))
+    const timer = clock.after(connectTimeoutMs, () => {
+      timeUp(notConnected(failures, connectTimeoutMs))
+    })
+    try {
+      await Promise.race([this.#tryToConnect(failures), late])
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  /** Writes into `failures` why addresses can't be reached. Resolves when one can; then it does not matter any more. */
+  async #tryToConnect(failures: Map<string, string>): Promise<void> {
     const deadline = this.now() + this.settings.connectTimeoutMs
     const backoff = new Backoff(50, 1_000)
-    const failures = new Map<string, string>()
-    let said = false
-    for (;;) {
-      for (const seed of this.#seeds) {
-        const address = `${seed.host}:${String(seed.port)}`
-        try {
-          const answer = await (await this.#link(ADMIN, seed)).call(metadata([]))
-          this.#learn(answer)
-          await this.#anyNode(0, failures)
-          return
-        } catch (error) {
+    for (let said = false; ; said = true) {
+      const connected = await firstOf(
+        this.settings.clock,
+        this.#seeds,
+        async (seed) => {
+          this.#learn(await (await this.#link(ADMIN, seed)).call(metadata([])))
+          failures.delete(textOf(seed))
+          await this.#tryAdvertised(textOf(seed), failures)
+          return true
+        },
+        (seed, error) => {
           this.#check()
-          if (isPotorooError(error) && error.code !== 'BROKER_UNREACHABLE') throw error
-          if (!isPotorooError(error)) failures.set(address, whyNotMade(error))
-        }
-      }
+          if (isPotorooError(error) && error.code !== 'ADVERTISED_ADDRESS_UNREACHABLE') throw error
+          if (!isPotorooError(error)) failures.set(textOf(seed), whyNotMade(error))
+        },
+      )
+      if (connected) return
+      if (!said) this.settings.logger.info({ tried: listed(failures) }, 'no broker answers yet, trying on')
       const pause = backoff.next()
-      const tried = [...failures].map(([address, reason]) => `${address} (${reason})`).join(', ')
-      if (!said) this.settings.logger.info({ tried }, 'no broker answers yet, trying on')
-      said = true
-      if (this.now() + pause >= deadline) {
-        const seconds = String(this.settings.connectTimeoutMs / 1000)
-        throw new PotorooError('BROKER_UNREACHABLE', `no broker could be reached within ${seconds} s: ${tried}`)
-      }
+      if (this.now() + pause >= deadline) throw notConnected(failures, this.settings.connectTimeoutMs)
       await this.sleeper.sleep(pause)
     }
+  }
+
+  /** A connection to a seed proves nothing: what comes goes to the addresses that brokers advertise. */
+  async #tryAdvertised(seed: string, failures: Map<string, string>): Promise<void> {
+    if (this.#nodes.size === 0) throw new LinkError('it knows no brokers yet')
+    const reached = await firstOf(
+      this.settings.clock,
+      [...this.#nodes.values()],
+      (address) => this.#link(ADMIN, address),
+      (address, error) => {
+        this.#check()
+        if (isPotorooError(error)) throw error
+        failures.set(...advertisedTo(seed, address, error))
+      },
+    )
+    if (reached === undefined) throw new PotorooError('ADVERTISED_ADDRESS_UNREACHABLE', listed(failures))
   }
 
   /** Calls a broker on a lane's own connection. Rejects with LinkError when it can't be reached or the link breaks. */
@@ -149,7 +181,12 @@ export class Cluster {
   async link(lane: string, nodeId: number): Promise<Link> {
     const address = this.#nodes.get(nodeId)
     if (!address) throw new LinkError(`broker ${String(nodeId)} is not in the cluster's metadata`)
-    return this.#link(lane, address)
+    try {
+      return await this.#link(lane, address)
+    } catch (error) {
+      if (!(error instanceof LinkError) || this.#reached.has(textOf(address))) throw error
+      throw new LinkError(`broker ${String(nodeId)} advertises ${cantBeReached(address, error)}`, { cause: error })
+    }
   }
 
   /** Any broker; the one that takes administrative requests where that is known. */
@@ -186,7 +223,7 @@ export class Cluster {
   }
   addressOf(nodeId: number): string {
     const address = this.#nodes.get(nodeId)
-    return address ? `${address.host}:${String(address.port)}` : `broker ${String(nodeId)}`
+    return address ? textOf(address) : `broker ${String(nodeId)}`
   }
   forgetTopic(topic: string): void {
     this.#topics.delete(topic)
@@ -272,7 +309,8 @@ export class Cluster {
 
   async #link(lane: string, { host, port }: Address): Promise<Link> {
     this.#check()
-    const name = key(lane, `${host}:${String(port)}`)
+    const address = textOf({ host, port })
+    const name = key(lane, address)
     const known = this.#links.get(name)
     if (known && (known.link === undefined || known.link.usable)) return known.opening
     const old = known?.link
@@ -283,6 +321,7 @@ export class Cluster {
     try {
       const link = await entry.opening
       entry.link = link
+      this.#reached.add(address)
       if (this.#closed) link.close('closed')
       this.#check()
       // It broke, or its session ends: what is under way on it is not cut off.
@@ -302,27 +341,23 @@ export class Cluster {
   }
 
   /** `first`: which of the brokers is tried first, counted through. */
-  async #anyNode(first = 0, failures = new Map<string, string>()): Promise<Link> {
+  async #anyNode(first = 0): Promise<Link> {
+    const failures = new Map<string, string>()
     const nodes = [...this.#nodes.values()]
     const turn = first % Math.max(1, nodes.length)
     const inTurn = [...nodes.slice(turn), ...nodes.slice(0, turn), ...this.#seeds]
-    const isShunned = ({ host, port }: Address): boolean =>
-      (this.#shunnedUntil.get(`${host}:${String(port)}`) ?? -Infinity) > this.now()
+    const isShunned = (address: Address): boolean => (this.#shunnedUntil.get(textOf(address)) ?? -Infinity) > this.now()
     for (const address of [...inTurn.filter((one) => !isShunned(one)), ...inTurn.filter(isShunned)]) {
       try {
         return await this.#link(ADMIN, address)
       } catch (error) {
         this.#check()
-        this.#shunnedUntil.set(`${address.host}:${String(address.port)}`, this.now() + SHUN_MS)
+        this.#shunnedUntil.set(textOf(address), this.now() + SHUN_MS)
         if (isPotorooError(error)) throw error
-        const advertised = this.#seeds.some((seed) => seed.host === address.host && seed.port === address.port)
-          ? ''
-          : ', the address that the broker advertises (advertised.listeners)'
-        failures.set(`${address.host}:${String(address.port)}${advertised}`, whyNotMade(error))
+        failures.set(textOf(address), whyNotMade(error))
       }
     }
-    const tried = [...failures].map(([address, reason]) => `${address} (${reason})`).join(', ')
-    throw new LinkError(`no broker can be reached: ${tried}`)
+    throw new LinkError(`no broker can be reached: ${listed(failures)}`)
   }
 
   #learn(answer: MetadataAnswer): void {
@@ -376,12 +411,22 @@ function whyNotMade(error: unknown): string {
     : reason
 }
 
-export function parseAddress(text: string): Address {
-  const match = /^(?:\[(?<v6>[0-9a-fA-F:.]+(?:%\w+)?)\]|(?<name>[^:/@\s\0]+)):(?<port>\d{1,5})$/.exec(text.trim())
-  const host = match?.groups?.['v6'] ?? match?.groups?.['name']
-  const port = Number(match?.groups?.['port'])
-  if (host === undefined || !(port > 0 && port < 65_536)) {
-    throw new PotorooError('INVALID_CONFIGURATION', `'${text}' is no broker address: write host:port`)
-  }
-  return { host, port }
+const listed = (failures: ReadonlyMap<string, string>): string =>
+  [...failures].map(([address, reason]) => `${address} (${reason})`).join(', ')
+
+const cantBeReached = (address: Address, error: unknown): string =>
+  `${textOf(address)}, which can't be reached from here (${whyNotMade(error)})`
+
+/** An entry of `failures`: the one whose address leads nowhere, and who gave it. */
+const advertisedTo = (seed: string, address: Address, error: unknown): [string, string] => [
+  `broker ${seed} advertises ${textOf(address)}`,
+  `which can't be reached from here: ${whyNotMade(error)}`,
+]
+
+function notConnected(failures: ReadonlyMap<string, string>, timeoutMs: number): PotorooError {
+  const advertised = [...failures.keys()].some((what) => what.startsWith('broker '))
+  return new PotorooError(
+    advertised ? 'ADVERTISED_ADDRESS_UNREACHABLE' : 'BROKER_UNREACHABLE',
+    `no broker could be reached within ${String(timeoutMs / 1000)} s: ${listed(failures)}`,
+  )
 }

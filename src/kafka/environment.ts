@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
 import { messageOf, PotorooError } from '../errors.js'
-import { parseAddress } from './cluster.js'
+import { parseAddress } from './address.js'
 import type { BrokerConnection, SaslOptions } from './options.js'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -18,12 +18,9 @@ export function connectionFromEnvironment(environment: Environment): BrokerConne
   }
 }
 
-/** `host:port,host:port`; `from` is what an error calls it. */
+/** `host:port,host:port`, or with spaces between them; `from` is what an error calls it. */
 export function brokersOf(list: string, from: string): readonly string[] {
-  const brokers = list
-    .split(',')
-    .map((broker) => broker.trim())
-    .filter((broker) => broker !== '')
+  const brokers = list.split(/[,\s]+/).filter((broker) => broker !== '')
   for (const broker of brokers) {
     try {
       parseAddress(broker)

@@ -1,8 +1,14 @@
 /** A consumer group as any Kafka tool sees it: for who looks at workers from outside. */
 import type { TopicPartition } from '../core/fetched.js'
 import { decodeAssignment, decodeSubscription, type TaskAssignment, type WorkerInfo } from '../core/group-metadata.js'
-import { messageOf, PotorooError } from '../errors.js'
-import { plainKafka, type PlainKafkaOptions } from './plain.js'
+import { nameOf } from './admin.js'
+import { Cluster } from './cluster.js'
+import { BrokerError, codes, toPotorooError } from './errors.js'
+import { offsetFetch } from './offset-fetch-request.js'
+import { type KafkaOptions, settingsOf } from './options.js'
+import type { Request } from './prepared.js'
+import { byTopic, deleteGroup, deleteTopics, describeGroup } from './requests.js'
+import { retrying } from './retrying.js'
 
 export interface GroupMember {
   readonly memberId: string
@@ -24,24 +30,42 @@ export interface GroupView {
    * wait for no transaction: good for a look, not for going on from there.
    */
   committed(partitions: readonly TopicPartition[]): Promise<readonly (number | undefined)[]>
+  /** Deletes the group, which must have no members, and these topics. What is not there is gone already. */
+  deleteWith(topics: readonly string[]): Promise<void>
   close(): Promise<void>
 }
 
-/** Everything rejects with NOT_AUTHORIZED or REQUEST_FAILED. */
-export async function viewGroup(options: PlainKafkaOptions, group: string): Promise<GroupView> {
-  // What kafkajs logs are retries; one that does not help ends in an error.
-  const toDebug = options.logger.debug.bind(options.logger)
-  const admin = plainKafka({
-    ...options,
-    logger: { debug: toDebug, info: toDebug, warn: toDebug, error: toDebug },
-  }).admin()
-  await asked(group, admin.connect())
-  return {
-    describe: async () => {
-      const { groups } = await asked(group, admin.describeGroups([group]))
+/** A person waits: longer than a coordinator takes to move, shorter than one takes to be given up on. */
+const PATIENCE_MS = 10_000
+const GROUP_ID_NOT_FOUND = 69
+
+/** Everything rejects with NOT_AUTHORIZED or REQUEST_FAILED; this, too, with BROKER_UNREACHABLE or AUTHENTICATION_FAILED. */
+export async function viewGroup(options: KafkaOptions, group: string): Promise<GroupView> {
+  const cluster = new Cluster(settingsOf(options))
+  try {
+    await cluster.connect()
+  } catch (error) {
+    await cluster.close()
+    throw error
+  }
+  return new View(cluster, group)
+}
+
+class View implements GroupView {
+  constructor(
+    private readonly cluster: Cluster,
+    private readonly group: string,
+  ) {}
+
+  describe(): Promise<GroupDescription> {
+    return this.#patiently(async () => {
+      const { groups } = await this.#ask(describeGroup(this.group))
       const [found] = groups
-      const state = stateOf(found?.state)
-      if (found === undefined || state !== 'stable') return { state, members: [] }
+      // Newer versions of the request have this code for what older ones call a dead group.
+      if (found === undefined || found.errorCode === GROUP_ID_NOT_FOUND) return { state: 'empty', members: [] }
+      this.#check(found.errorCode)
+      const state = stateOf(found.state)
+      if (state !== 'stable') return { state, members: [] }
       return {
         state,
         members: found.members.map(({ memberId, memberMetadata, memberAssignment }) => ({
@@ -50,45 +74,62 @@ export async function viewGroup(options: PlainKafkaOptions, group: string): Prom
           assignment: decodeAssignment(memberAssignment),
         })),
       }
-    },
-    committed: async (partitions) => {
-      const topics = [...new Set(partitions.map(({ topic }) => topic))]
-      if (topics.length === 0) return []
-      const found = await asked(group, admin.fetchOffsets({ groupId: group, topics }))
-      const offsets = new Map(
-        found.flatMap((answer) =>
-          answer.partitions.map(({ partition, offset }) => [`${answer.topic} ${partition}`, Number(offset)] as const),
-        ),
-      )
-      return partitions.map(({ topic, partition }) => {
-        const offset = offsets.get(`${topic} ${partition}`) ?? -1
-        return offset < 0 ? undefined : offset
-      })
-    },
-    close: () => admin.disconnect(),
+    })
+  }
+
+  async committed(partitions: readonly TopicPartition[]): Promise<readonly (number | undefined)[]> {
+    if (partitions.length === 0) return []
+    const topics = byTopic(partitions, ({ partition }) => partition)
+    return this.#patiently(async () => {
+      const answer = await this.#ask(offsetFetch(this.group, topics, false))
+      this.#check(answer.errorCode)
+      const found = new Map<string, number>()
+      for (const partition of answer.partitions) {
+        this.#check(partition.errorCode)
+        if (partition.offset >= 0) found.set(nameOf(partition), partition.offset)
+      }
+      return partitions.map((partition) => found.get(nameOf(partition)))
+    })
+  }
+
+  async deleteWith(topics: readonly string[]): Promise<void> {
+    await this.#patiently(async () => {
+      const request = deleteTopics(topics, this.cluster.settings.requestTimeoutMs / 2)
+      const { topicErrors } = await this.cluster.callController(request)
+      for (const { errorCode, topic } of topicErrors)
+        if (errorCode !== codes.UNKNOWN_TOPIC_OR_PARTITION) this.#check(errorCode, `topic ${topic}`)
+      const { results } = await this.#ask(deleteGroup(this.group))
+      for (const { errorCode } of results) if (errorCode !== GROUP_ID_NOT_FOUND) this.#check(errorCode)
+    })
+  }
+
+  close(): Promise<void> {
+    return this.cluster.close()
+  }
+
+  /** Asks the group's coordinator. */
+  async #ask<T>(request: Request<T>): Promise<T> {
+    return this.cluster.call('admin', await this.cluster.coordinator('group', this.group), request)
+  }
+
+  #check(errorCode: number, what = `group ${this.group}`): void {
+    if (errorCode !== 0) throw new BrokerError(errorCode, what)
+  }
+
+  async #patiently<T>(attempt: () => Promise<T>): Promise<T> {
+    const until = this.cluster.now() + PATIENCE_MS
+    const onFailure = (error: unknown): void => {
+      this.cluster.noteCoordinatorFailure('group', this.group, error)
+    }
+    try {
+      return await retrying(this.cluster, { deadline: () => until, onFailure }, attempt)
+    } catch (error) {
+      throw toPotorooError(error, `group ${this.group}`)
+    }
   }
 }
 
-function stateOf(state: string | undefined): GroupDescription['state'] {
+function stateOf(state: string): GroupDescription['state'] {
   if (state === 'Stable') return 'stable'
-  return state === undefined || state === 'Empty' || state === 'Dead' ? 'empty' : 'rebalancing'
+  return state === 'Empty' || state === 'Dead' ? 'empty' : 'rebalancing'
 }
-
-async function asked<T>(group: string, work: Promise<T>): Promise<T> {
-  try {
-    return await work
-  } catch (error) {
-    const code =
-      isUnauthorized(error) || (error instanceof Error && isUnauthorized(error.cause))
-        ? 'NOT_AUTHORIZED'
-        : 'REQUEST_FAILED'
-    throw new PotorooError(code, `group ${group}: ${messageOf(error)}`, { cause: error })
-  }
-}
-
-/** By what it looks like: kafkajs's errors stand in `cause` where it has retried. */
-const isUnauthorized = (error: unknown): boolean =>
-  error instanceof Error &&
-  'type' in error &&
-  typeof error.type === 'string' &&
-  error.type.endsWith('_AUTHORIZATION_FAILED')

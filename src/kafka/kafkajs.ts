@@ -100,6 +100,9 @@ export type ApiName =
   | 'EndTxn'
   | 'DescribeConfigs'
   | 'CreateTopics'
+  | 'DeleteTopics'
+  | 'DescribeGroups'
+  | 'DeleteGroups'
 
 const require = createRequire(import.meta.url)
 const load = (path: string): unknown => require(`kafkajs/${path}`) as unknown

@@ -26,15 +26,25 @@ export interface OffsetFetchAnswer {
   readonly partitions: readonly CommittedOffset[]
 }
 
+/** Without `requireStable`, an open transaction is not waited for: what it changes is answered as it was before. */
 export const offsetFetch =
-  (group: string, topics: readonly TopicGroup<number>[]): Request<OffsetFetchAnswer> =>
-  () => ({ apiKey: 9, apiVersion: 7, apiName: 'OffsetFetch', encode: () => encode(group, topics), decode })
+  (group: string, topics: readonly TopicGroup<number>[], requireStable = true): Request<OffsetFetchAnswer> =>
+  () => ({
+    apiKey: 9,
+    apiVersion: 7,
+    apiName: 'OffsetFetch',
+    encode: () => encode(group, topics, requireStable),
+    decode,
+  })
 
-function encode(group: string, topics: readonly TopicGroup<number>[]): readonly Uint8Array[] {
+function encode(group: string, topics: readonly TopicGroup<number>[], requireStable: boolean): readonly Uint8Array[] {
   // The first byte ends the header, which has tagged fields in this version.
   const writer = new WireWriter().unsignedVarint(0).compactString(group)
   writeTopics(writer, topics, (partition) => writer.int32(partition))
-  return writer.int8(1).unsignedVarint(0).parts()
+  return writer
+    .int8(requireStable ? 1 : 0)
+    .unsignedVarint(0)
+    .parts()
 }
 
 function decode(payload: Buffer): OffsetFetchAnswer {

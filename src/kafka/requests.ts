@@ -61,7 +61,8 @@ export interface TxnOffsetCommitAnswer {
   readonly throttleTimeMs?: number
   readonly topics: readonly TopicGroup<PartitionCode>[]
 }
-export const initProducerId = (transactionalId: string, transactionTimeout: number) =>
+/** With null, a producer outside of transactions: any broker answers. */
+export const initProducerId = (transactionalId: string | null, transactionTimeout: number) =>
   viaKafkajs<WithCode & { readonly producerId: Int64; readonly producerEpoch: number }>('InitProducerId', {
     transactionalId,
     transactionTimeout,
@@ -139,3 +140,27 @@ export const createTopics = (
     'CreateTopics',
     { topics, timeout },
   )
+export const deleteTopics = (topics: readonly string[], timeout: number) =>
+  viaKafkajs<{ readonly topicErrors: readonly (WithCode & { readonly topic: string })[] }>('DeleteTopics', {
+    topics,
+    timeout,
+  })
+
+// groups as they are seen from outside
+
+export const describeGroup = (group: string) =>
+  viaKafkajs<{
+    readonly groups: readonly (WithCode & {
+      readonly state: string
+      readonly members: readonly {
+        readonly memberId: string
+        readonly memberMetadata: Buffer
+        readonly memberAssignment: Buffer
+      }[]
+    })[]
+  }>('DescribeGroups', { groupIds: [group] })
+export const deleteGroup =
+  (group: string): Request<{ readonly results: readonly WithCode[] }> =>
+  (versions) =>
+    // kafkajs takes this one's argument as it is, and no object.
+    preparedOf(exchangeOf('DeleteGroups', [group], versions)) as Prepared<{ readonly results: readonly WithCode[] }>

@@ -10,6 +10,8 @@ export interface RetryOptions {
   readonly firstPauseMs?: number
   readonly maxPauseMs?: number
   readonly signal?: AbortSignal | undefined
+  /** Whether this failure is worth another try, whatever the table of errors says of it; default: what that says. */
+  readonly again?: (error: unknown) => boolean
   /** How often an answer that nobody expects is tried again. Default: so often that what went wrong at the broker is over. */
   readonly unexpected?: number
   /** Before the pause after a failure. */
@@ -19,7 +21,8 @@ export interface RetryOptions {
 export async function retrying<T>(cluster: Cluster, options: RetryOptions, attempt: () => Promise<T>): Promise<T> {
   const { deadline, firstPauseMs = 20, maxPauseMs = 500, signal, onFailure } = options
   let unexpected = options.unexpected ?? MOST_UNEXPECTED
-  const again = (error: unknown): boolean => isPassing(error) || (isUnexpected(error) && --unexpected > 0)
+  const isDue = options.again ?? isPassing
+  const again = (error: unknown): boolean => isDue(error) || (isUnexpected(error) && --unexpected > 0)
   const backoff = new Backoff(firstPauseMs, maxPauseMs)
   for (;;) {
     signal?.throwIfAborted()

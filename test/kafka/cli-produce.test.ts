@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { ConfigResourceTypes } from 'kafkajs'
 import { describe, expect, test } from 'vitest'
 import { murmur2 } from '../../src/core/partitioner.js'
 import { uniqueName } from '../support/broker.js'
@@ -80,6 +81,31 @@ describe('potoroo produce', () => {
     expect(stderr).toHaveLength(1)
     expect(stderr[0]).toMatch(/^line 201: (RECORD_TOO_LARGE|KEY_TOO_LONG)/)
     expect(await countsOf(name)).toEqual({ 0: 200 })
+  })
+
+  test('a failure ends with what each partition acknowledged, and which lines none did', async () => {
+    const { prefix, name } = await quotesTopic(2)
+    const cli = startCli(['produce', 'market-data', '-', '--topic-prefix', prefix])
+    cli.write(`${quote('A', 1)}\nnix\n${quote('A', 2)}\n`)
+    await until('the first records are there', async () => total(await countsOf(name)) === 2)
+    // From now on the topic takes less than the command was told when it began.
+    const configEntries = [{ name: 'max.message.bytes', value: '100' }]
+    await withAdmin((admin) =>
+      admin.alterConfigs({
+        validateOnly: false,
+        resources: [{ type: ConfigResourceTypes.TOPIC, name, configEntries }],
+      }),
+    )
+    cli.write(`${quote('A', 4)}\n${quote('A', 5)}\nnix\n`, true)
+    expect(await cli.exited).toMatchObject({ code: 1 })
+    const partition = Number(Object.entries(await countsOf(name)).find(([, count]) => count > 0)?.[0])
+    expect(cli.stdout).toEqual([])
+    expect(cli.stderr.filter((line) => !line.startsWith('line '))).toEqual([
+      `2 records produced to ${name}, 2 lines refused before it failed: 2 on partition ${String(partition)}`,
+      'not acknowledged: lines 4-5; what is behind line 6 was not sent',
+      expect.stringMatching(/^error RECORD_TOO_LARGE: writing to .*its leader answers: MESSAGE_TOO_LARGE/),
+    ])
+    expect(total(await countsOf(name))).toBe(2)
   })
 
   test('a topic that is not there, or not declared, is one clear line', async () => {

@@ -3,15 +3,20 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { KafkaJSConnectionError, KafkaJSError, type ProducerRecord } from 'kafkajs'
+import { KafkaJSConnectionError, KafkaJSError } from 'kafkajs'
 import { afterAll } from 'vitest'
+import { recordsOf } from '../../src/cli/demo/event-records.js'
+import { IdempotentProducer } from '../../src/kafka/idempotent-producer.js'
+import { createKafkaLog } from '../../src/kafka/log.js'
 import { compare, rejectionsOf, type Comparison, type Event } from '../../src/market-spread/calculation.js'
 import { marketEvents } from '../../src/market-spread/generator.js'
 import { roundsOf } from '../../src/market-spread/rounds.js'
+import { systemClock } from '../../src/system.js'
 import type { Rejection } from '../../topics/rejections.js'
-import { uniqueName } from './broker.js'
+import { testBrokers, uniqueName } from './broker.js'
 import { runCli, startCli, type CliProcess } from './cli.js'
-import { createTopics, testKafka, withAdmin, type TestTopic } from './topics.js'
+import { silentLogger } from './silent-logger.js'
+import { createTopics, withAdmin, type TestTopic } from './topics.js'
 import { until } from './until.js'
 
 export const APPLICATION = 'dist/market-spread/application.js'
@@ -29,6 +34,10 @@ export function temporaryDirectory(): string {
 /** A log line of a worker. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string; readonly level: number }
 
+interface Writer {
+  send(topic: Event['topic'], events: readonly Event[]): Promise<void>
+  close(): Promise<void>
+}
 type Admin = Parameters<Parameters<typeof withAdmin>[0]>[0]
 type Ends = ReadonlyMap<string, readonly { readonly partition: number; readonly high: string }[]>
 
@@ -55,7 +64,7 @@ export class MarketSpreadBench {
   readonly group = `${this.prefix}market-spread`
   readonly #options: BenchOptions
   readonly #brokers: readonly string[] | undefined
-  #producer: ReturnType<ReturnType<typeof testKafka>['producer']> | undefined
+  #writer: Promise<Writer> | undefined
 
   constructor(options: BenchOptions = {}) {
     this.#options = options
@@ -126,38 +135,33 @@ export class MarketSpreadBench {
   async #send(events: readonly Event[]): Promise<void> {
     const [first] = events
     if (first === undefined) return
-    if (this.#producer === undefined) {
-      this.#producer = testKafka(this.#brokers).producer({
-        idempotent: true,
-        maxInFlightRequests: 1,
-        retry: { retries: 60 },
-      })
-      await this.#producer.connect()
-    }
+    const writer = await (this.#writer ??= this.#openWriter())
     this.sent.push(...events)
-    const producer = this.#producer
-    const record: ProducerRecord = {
-      topic: this.topic(first.topic),
-      messages: events.map(({ message }) => ({
-        key: message.symbol,
-        value: JSON.stringify(message),
-        timestamp: String(new Date(message.time).getTime()),
-      })),
+    await writer.send(first.topic, events)
+  }
+
+  /** Asks for the topics once: no test changes their partitions while it feeds. */
+  async #openWriter(): Promise<Writer> {
+    const options = {
+      brokers: this.#brokers ?? testBrokers(),
+      clientId: 'test-feed',
+      logger: silentLogger,
+      clock: systemClock,
     }
-    // Sent again it has the sequences it had, so that the broker takes it once, however long it was away.
-    await until(
-      `${record.topic} takes records`,
-      async () => {
-        try {
-          await producer.send(record)
-          return true
-        } catch (error) {
-          if (isOfConnection(error)) return false
-          throw error
-        }
+    const log = createKafkaLog(options)
+    await log.connect()
+    const names = (['market-data', 'orders'] as const).map((name) => this.topic(name))
+    const topics = await log.describeTopics(names).finally(() => log.close())
+    // However long a broker is away that a test has stopped.
+    const producer = await IdempotentProducer.open({ ...options, connectTimeoutMs: 60_000, deliveryTimeoutMs: 120_000 })
+    return {
+      send: async (name, events) => {
+        const topic = topics.get(this.topic(name))
+        if (topic === undefined) throw new Error(`there is no topic ${this.topic(name)}`)
+        await producer.sendAll(topic, recordsOf(events, topic.partitions))
       },
-      60_000,
-    )
+      close: () => producer.close(),
+    }
   }
 
   /** Resolves when the group has committed everything that is in the source topics: lag 0. */
@@ -224,7 +228,7 @@ export class MarketSpreadBench {
   }
 
   async close(): Promise<void> {
-    await this.#producer?.disconnect()
+    await (await this.#writer)?.close()
   }
 }
 

@@ -13,8 +13,15 @@ export interface ReadMessage extends ReadRecord {
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 
 /** Resolves once `count` records were read and every partition was read to its end. Rejects when there are more. */
-export async function readCommitted(topic: string, count: number, timeoutMs = 30_000): Promise<ReadMessage[]> {
-  const log = createKafkaLog({ brokers: testBrokers(), clientId: 'test-reader', logger: silent, clock: systemClock })
+export async function readCommitted(
+  topic: string,
+  count: number,
+  {
+    timeoutMs = 30_000,
+    brokers = testBrokers(),
+  }: { readonly timeoutMs?: number; readonly brokers?: readonly string[] } = {},
+): Promise<ReadMessage[]> {
+  const log = createKafkaLog({ brokers, clientId: 'test-reader', logger: silent, clock: systemClock })
   await log.connect()
   try {
     const info = (await log.describeTopics([topic])).get(topic)

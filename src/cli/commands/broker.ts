@@ -3,7 +3,7 @@ import { KAFKA_VERSION } from '../../broker/jars.js'
 import { type BrokerOptions, startBroker } from '../../broker/local-broker.js'
 import { PotorooError } from '../../errors.js'
 import type { CliContext } from '../context.js'
-import { port, setting } from '../options.js'
+import { javaSize, port, setting } from '../options.js'
 
 interface BrokerFlags {
   readonly port: number
@@ -22,7 +22,7 @@ export function registerBroker(program: Command, context: CliContext): void {
     )
     .option('--port <n>', 'where to listen; 0 takes a free port', port, 9092)
     .option('--data-dir <dir>', 'where its data lies', '.potoroo/broker')
-    .option('--heap <size>', "Java's heap", '1g')
+    .option('--heap <size>', "Java's heap: 512m, 1g", javaSize, '1g')
     .option('--set <name=value>', 'a broker setting, may be given several times', setting)
     .addHelpText(
       'after',

@@ -7,11 +7,8 @@ import { startBroker, type LocalBroker } from '../../broker/local-broker.js'
 import { namesOf } from '../../core/topology.js'
 import { exitCodes } from '../../errors.js'
 import { viewGroup } from '../../kafka/group-view.js'
-import type { KafkaOptions } from '../../kafka/options.js'
-import { plainKafka } from '../../kafka/plain.js'
 import { compare, rejectionsOf } from '../../market-spread/calculation.js'
 import type { Log } from '../../ports/log.js'
-import type { Logger } from '../../ports/logger.js'
 import { bundledApplication, loadApplication } from '../application.js'
 import { kafkaOptions, withLog } from '../connection.js'
 import type { CliContext } from '../context.js'
@@ -80,12 +77,7 @@ async function demonstrate(
   context: CliContext,
 ): Promise<boolean> {
   const { definition } = await loadApplication(bundledApplication())
-  // What kafkajs logs are retries; one that does not help ends in an error.
-  const quiet: Logger = {
-    ...context.logger,
-    warn: (fields, message) => context.logger.debug(fields, message),
-  }
-  const kafka = kafkaOptions({ ...context, logger: quiet }, flags)
+  const kafka = kafkaOptions(context, flags)
   const topicPrefix = `demo-${randomBytes(3).toString('hex')}-`
   const names = namesOf(topicPrefix, definition.name)
   const wanted = topicNames(definition, topicPrefix)
@@ -94,7 +86,7 @@ async function demonstrate(
   )
   const sources = await partitionsOf(log, [names.topic('market-data'), names.topic('orders')])
   const rejections = new Rejections(log, await partitionsOf(log, [names.topic('rejections')]))
-  const feed = new Feed(kafka, {
+  const feed = new Feed(kafka, await log.describeTopics(wanted), {
     seed: flags.seed,
     topicPrefix,
     eventsPerSecond: flags.rate,
@@ -143,8 +135,12 @@ async function demonstrate(
     for (const failure of failures) failure.catch(() => undefined)
     for (const worker of workers) worker.kill()
     await Promise.all(workers.map(({ exited }) => exited))
-    await group.close()
-    await clean(kafka, [...wanted], names.group)
+    try {
+      // On a broker that goes on, nothing of the demonstration stays.
+      await group.deleteWith(wanted)
+    } finally {
+      await group.close()
+    }
   }
 }
 
@@ -168,18 +164,6 @@ function report(
   ] as const)
     for (const rejection of list.slice(0, 3)) stdout.write(`  ${what}: ${JSON.stringify(rejection)}\n`)
   return false
-}
-
-/** On a broker that goes on, nothing of the demonstration stays. */
-async function clean(kafka: KafkaOptions, topics: string[], group: string): Promise<void> {
-  const admin = plainKafka(kafka).admin()
-  await admin.connect()
-  try {
-    await admin.deleteTopics({ topics })
-    await admin.deleteGroups([group])
-  } finally {
-    await admin.disconnect()
-  }
 }
 
 /** One line a second. */

@@ -1,16 +1,23 @@
 import type { Command } from 'commander'
-import { createReadStream } from 'node:fs'
+import { createReadStream, fstatSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import type { TopicDefinition } from '../../api/definition.js'
 import { loadPartitioners } from '../../core/partitioner.js'
 import { exitCodes, messageOf, PotorooError } from '../../errors.js'
-import { plainKafka } from '../../kafka/plain.js'
-import type { Logger } from '../../ports/logger.js'
+import { IdempotentProducer } from '../../kafka/idempotent-producer.js'
+import type { TopicInfo } from '../../ports/log.js'
 import { bundledApplication, loadApplication, topicOf } from '../application.js'
 import { describeTopic, kafkaOptions, withLog } from '../connection.js'
 import type { CliContext } from '../context.js'
 import { connectionHelp, type ConnectionFlags, withConnection, withTopicPrefix } from '../options.js'
-import { type KeyedRecord, produceLines, unknownPartitioner } from '../producing.js'
+import {
+  type Produced,
+  type ProduceFailure,
+  produceLines,
+  rangesOf,
+  totalOf,
+  unknownPartitioner,
+} from '../producing.js'
 import { progressOn } from '../progress.js'
 
 interface ProduceFlags extends ConnectionFlags {
@@ -61,46 +68,27 @@ async function runProduce(name: string, file: string | undefined, flags: Produce
 }
 
 async function produceInto(
-  topic: Parameters<typeof produceLines>[1]['topic'],
+  topic: TopicInfo,
   definition: TopicDefinition,
   input: Input,
   flags: ProduceFlags,
   context: CliContext,
 ): Promise<void> {
-  // One request at a time: kafkajs puts overlapping ones of a partition out of order.
-  // What it logs are retries; one that does not help ends in an error.
-  const { logger } = context
-  const quiet: Logger = {
-    debug: (fields, message) => logger.debug(fields, message),
-    info: (fields, message) => logger.debug(fields, message),
-    warn: (fields, message) => logger.debug(fields, message),
-    error: (fields, message) => logger.debug(fields, message),
-  }
-  const producer = plainKafka(kafkaOptions({ ...context, logger: quiet }, flags)).producer({
-    idempotent: true,
-    maxInFlightRequests: 1,
-  })
-  await producer.connect()
+  const producer = await IdempotentProducer.open(kafkaOptions(context, flags))
   const progress = progressOn(context.stderr, input.totalBytes)
   let bytesRead = 0
-  let acknowledged = 0
   const counted = async function* (): AsyncGenerator<Buffer> {
     for await (const chunk of input.bytes) {
       bytesRead += chunk.length
       yield chunk
     }
   }
+  let produced: Produced
   try {
-    const { sent, refused } = await produceLines(counted(), {
+    produced = await produceLines(counted(), {
       definition,
       topic,
-      send: async (records: readonly KeyedRecord[]) => {
-        await producer.send({ topic: topic.name, acks: -1, messages: [...records] }).catch((cause: unknown) => {
-          const what = `the brokers did not take ${quantity(records.length, 'record')} for ${topic.name}`
-          throw new PotorooError('REQUEST_FAILED', `${what}: ${messageOf(cause)}`, { cause })
-        })
-        acknowledged += records.length
-      },
+      send: (records) => producer.send(topic, records),
       refused: ({ number, error }) => {
         progress.print(`line ${String(number)}: ${error.code}: ${error.message}`)
       },
@@ -108,31 +96,63 @@ async function produceInto(
         progress.update(bytesRead, lines)
       },
     })
-    progress.stop()
-    const left = refused === 0 ? '' : `, ${quantity(refused, 'line')} refused`
-    context.stdout.write(`${quantity(sent, 'record')} produced to ${topic.name}${left}\n`)
-    if (refused > 0) context.exitCode(exitCodes.failure)
-  } catch (error) {
-    progress.stop()
-    context.stderr.write(`${quantity(acknowledged, 'record')} produced to ${topic.name} before it failed\n`)
-    throw error
   } finally {
     progress.stop()
-    await producer.disconnect()
+    await producer.close()
   }
+  const { acknowledged, refused, failure } = produced
+  const left = refused === 0 ? '' : `, ${quantity(refused, 'line')} refused`
+  const done = `${quantity(totalOf(acknowledged), 'record')} produced to ${topic.name}${left}`
+  if (failure !== undefined) {
+    context.stderr.write(`${done} before it failed${byPartition(acknowledged)}\n${notProduced(failure)}\n`)
+    throw failure.error
+  }
+  context.stdout.write(`${done}\n`)
+  if (refused > 0) context.exitCode(exitCodes.failure)
+}
+
+const byPartition = (acknowledged: Produced['acknowledged']): string => {
+  const counts = [...acknowledged].sort(([a], [b]) => a - b)
+  return counts.length === 0 ? '' : `: ${counts.map(([p, n]) => `${String(n)} on partition ${String(p)}`).join(', ')}`
+}
+
+/** Line numbers as tools take them: without separators of thousands. */
+function notProduced({ missing, lastLine }: ProduceFailure): string {
+  const behind = `what is behind line ${String(lastLine)} was not sent`
+  return missing.length === 0 ? behind : `not acknowledged: lines ${rangesOf(missing)}; ${behind}`
 }
 
 const quantity = (count: number, noun: string): string =>
   `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
 
 async function openInput(file: string | undefined, { stdin }: CliContext): Promise<Input> {
-  if (file === undefined || file === '-') return { bytes: stdin as AsyncIterable<Buffer>, totalBytes: undefined }
+  if (file === undefined || file === '-') {
+    // Node reads a directory as an empty stream.
+    if (isDirectory(stdin)) throw unreadable('standard input', new Error('it is a directory'))
+    return { bytes: readable(stdin as AsyncIterable<Buffer>, 'standard input'), totalBytes: undefined }
+  }
+  const found = await stat(file).catch((cause: unknown) => {
+    throw unreadable(file, cause)
+  })
+  if (found.isDirectory()) throw unreadable(file, new Error('it is a directory'))
+  const bytes = createReadStream(file, { highWaterMark: READ_BYTES }) as AsyncIterable<Buffer>
+  // A pipe's size is not known.
+  return { bytes: readable(bytes, file), totalBytes: found.isFile() ? found.size : undefined }
+}
+
+/** Opened when it is read first. */
+async function* readable(bytes: AsyncIterable<Buffer>, name: string): AsyncGenerator<Buffer> {
   try {
-    const { size } = await stat(file)
-    return { bytes: createReadStream(file, { highWaterMark: READ_BYTES }) as AsyncIterable<Buffer>, totalBytes: size }
+    yield* bytes
   } catch (cause) {
-    throw new PotorooError('INVALID_CONFIGURATION', `${file} can't be read: ${messageOf(cause)}`, { cause })
+    throw unreadable(name, cause)
   }
 }
+
+const isDirectory = (stream: CliContext['stdin']): boolean =>
+  'fd' in stream && typeof stream.fd === 'number' && fstatSync(stream.fd).isDirectory()
+
+const unreadable = (name: string, cause: unknown): PotorooError =>
+  new PotorooError('INVALID_CONFIGURATION', `${name} can't be read: ${messageOf(cause)}`, { cause })
 
 const READ_BYTES = 256 * 1024

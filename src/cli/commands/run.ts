@@ -46,7 +46,11 @@ export function registerRun(program: Command, context: CliContext): void {
       wholeNumber(1, 10_000),
       defaults.backlogCommitIntervalMs,
     )
-    .option('--on-error <what>', 'when a computation throws: dead-letter or stop', defaults.onError)
+    .addOption(
+      new Option('--on-error <what>', 'when a computation throws')
+        .choices(['dead-letter', 'stop'])
+        .default(defaults.onError),
+    )
     .option('--replication-factor <n>', "of topics that it creates (default: the broker's)", wholeNumber(1, 100))
     .option(
       '--memory <size>',
@@ -79,7 +83,11 @@ export function registerRun(program: Command, context: CliContext): void {
       0,
     )
     .option('--peer-advertise <host>', 'the host under which the others reach this worker (default: --peer-host)')
-    .option('--log-level <level>', 'debug, info, warn or error', 'info')
+    .addOption(
+      new Option('--log-level <level>', 'the least that is logged')
+        .choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+        .default('info'),
+    )
   withTopicPrefix(withConnection(command))
     .addHelpText(
       'after',

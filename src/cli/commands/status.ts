@@ -9,6 +9,7 @@ import { kafkaOptions, withLog } from '../connection.js'
 import type { CliContext } from '../context.js'
 import { failureLine } from '../failure.js'
 import { connectionHelp, type ConnectionFlags, withConnection, withTopicPrefix } from '../options.js'
+import { printable } from '../printable.js'
 import { Looker } from '../status/looker.js'
 import type { StatusReport } from '../status/report.js'
 import { textOf } from '../status/text.js'
@@ -111,7 +112,8 @@ async function watch(looker: Looker, flags: StatusFlags, context: CliContext): P
 const isAborted = ({ aborted }: AbortSignal): boolean => aborted
 
 const shown = (report: StatusReport, { json }: StatusFlags): string =>
-  json === true ? `${JSON.stringify(report)}\n` : textOf(report)
+  // Of a member of the group, anything may be its name.
+  json === true ? `${JSON.stringify(report)}\n` : printable(textOf(report))
 
 /** Resolves when it was written, so that a slow reader gets fewer lines, not a growing heap of them. */
 const written = (text: string, { stdout }: CliContext, signal: AbortSignal): Promise<void> =>

@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream'
 import type { Log } from '../../ports/log.js'
 import { describeTopic, withLog } from '../connection.js'
 import type { CliContext } from '../context.js'
-import { lineOf } from '../ndjson.js'
+import { lineOf, textLineOf } from '../ndjson.js'
 import { connectionHelp, type ConnectionFlags, wholeNumber, withConnection, withTopicPrefix } from '../options.js'
 import { Tail, type TailRange } from '../tailing.js'
 
@@ -49,12 +49,14 @@ async function runTail(log: Log, topic: string, flags: TailFlags, context: CliCo
   context.logger.debug({ topic, partitions: ranges.length }, 'tailing')
   const stop = context.stopRequested()
   const output = new Output(context.stdout)
+  // On a terminal, bytes that are no text would be taken for commands to it.
+  const lineFor = context.stdout.isTTY === true ? textLineOf : lineOf
   const fetcher = log.fetcher()
   let left = flags.count ?? Number.POSITIVE_INFINITY
   const tail = new Tail(fetcher, topic, ranges, {
     ready: () => output.ready,
     take: (value) => {
-      output.write(lineOf(value))
+      output.write(lineFor(value))
       left -= 1
       return left > 0
     },

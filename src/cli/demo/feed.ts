@@ -1,9 +1,12 @@
 /** Feeds generated events into the two source topics, in their order, at a rate; remembers them for the calculation. */
-import { plainKafka } from '../../kafka/plain.js'
+import { PotorooError } from '../../errors.js'
+import { IdempotentProducer } from '../../kafka/idempotent-producer.js'
 import type { KafkaOptions } from '../../kafka/options.js'
 import type { Event } from '../../market-spread/calculation.js'
 import { marketEvents } from '../../market-spread/generator.js'
 import { roundsOf } from '../../market-spread/rounds.js'
+import type { TopicInfo } from '../../ports/log.js'
+import { recordsOf } from './event-records.js'
 
 export interface FeedOptions {
   readonly seed: number
@@ -18,18 +21,19 @@ const ROUND_EVENTS = 200
 export class Feed {
   readonly events: Event[] = []
 
+  /** `topics`: by their names in Kafka; the two sources are among them. */
   constructor(
     private readonly kafka: KafkaOptions,
+    private readonly topics: ReadonlyMap<string, TopicInfo>,
     private readonly options: FeedOptions,
   ) {}
 
-  /** Resolves when everything is acknowledged. */
+  /** Resolves when everything is acknowledged. Rejects when something is not. */
   async run(): Promise<void> {
     const { seed, eventsPerSecond, seconds, stop } = this.options
     // One ms of record time per event, so that the order of events is the order of record timestamps; ends about now.
     const startMs = Date.now() - eventsPerSecond * seconds
-    const producer = plainKafka(this.kafka).producer({ idempotent: true, maxInFlightRequests: 1 })
-    await producer.connect()
+    const producer = await IdempotentProducer.open(this.kafka)
     try {
       const began = performance.now()
       for (const { quotes, orders } of roundsOf(marketEvents({ seed, startMs }), ROUND_EVENTS)) {
@@ -40,27 +44,19 @@ export class Feed {
         for (const part of [quotes, orders]) await this.#send(producer, part)
       }
     } finally {
-      await producer.disconnect()
+      await producer.close()
     }
   }
 
-  async #send(
-    producer: ReturnType<ReturnType<typeof plainKafka>['producer']>,
-    events: readonly Event[],
-  ): Promise<void> {
+  async #send(producer: IdempotentProducer, events: readonly Event[]): Promise<void> {
     const [first] = events
     if (first === undefined) return
+    const name = `${this.options.topicPrefix}${first.topic}`
+    const topic = this.topics.get(name)
+    if (topic === undefined) throw new PotorooError('TOPIC_MISSING', `there is no topic ${name}`)
     // Remembered before they are sent: what was sent without an answer counts, too.
     this.events.push(...events)
-    await producer.send({
-      topic: `${this.options.topicPrefix}${first.topic}`,
-      acks: -1,
-      messages: events.map(({ message }) => ({
-        key: message.symbol,
-        value: JSON.stringify(message),
-        timestamp: String(typeof message.time === 'number' ? message.time : Date.parse(message.time)),
-      })),
-    })
+    await producer.sendAll(topic, recordsOf(events, topic.partitions))
   }
 }
 

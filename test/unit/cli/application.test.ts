@@ -23,6 +23,14 @@ describe('loadApplication', () => {
     })
   })
 
+  test('wants a file: a pipe would be waited for', async () => {
+    for (const path of [temporaryFolder(), '/dev/null'])
+      await expect(loadApplication(path)).rejects.toMatchObject({
+        code: 'INVALID_CONFIGURATION',
+        message: expect.stringContaining('is no file') as unknown,
+      })
+  })
+
   test('asks for the compiled module', async () => {
     await expect(loadApplication(module('app.ts', ''))).rejects.toMatchObject({
       code: 'INVALID_CONFIGURATION',
@@ -47,6 +55,53 @@ describe('loadApplication', () => {
       })
     },
   )
+})
+
+describe('an application is found', () => {
+  const make = (name: string): string =>
+    `{ name: '${name}', [Symbol.for('potoroo.application')]: { name: '${name}', pipelines: [] } }`
+
+  test.each([
+    ['export default', 'app.mjs', `export default ${make('a')}`],
+    ['export const', 'app.mjs', `export const a = ${make('a')}; export const other = 7`],
+    ['both, of which the default counts', 'app.mjs', `export default ${make('a')}; export const b = ${make('b')}`],
+    ['the same twice', 'app.mjs', `export const a = ${make('a')}; export const again = a`],
+    ['module.exports =', 'app.cjs', `module.exports = ${make('a')}`],
+    ['exports.default =', 'app.cjs', `exports.default = ${make('a')}`],
+    [
+      'exports.default, compiled',
+      'app.cjs',
+      `Object.defineProperty(exports, '__esModule', { value: true }); exports.default = ${make('a')}`,
+    ],
+    [
+      'module.exports with a getter, as esbuild writes it',
+      'app.cjs',
+      `module.exports = Object.defineProperty({}, 'default', { get: () => (${make('a')}), enumerable: true })`,
+    ],
+    ['exports.a =', 'app.cjs', `exports.a = ${make('a')}; exports.other = 7`],
+    ['module.exports = { a }', 'app.cjs', `const a = ${make('a')}; module.exports = { a }`],
+  ])('%s', async (_, name, text) => {
+    expect((await loadApplication(module(name, text))).definition.name).toBe('a')
+  })
+
+  test.each([
+    ['app.mjs', `export const a = ${make('a')}; export const b = ${make('b')}`],
+    ['app.cjs', `exports.a = ${make('a')}; exports.b = ${make('b')}`],
+  ])('but not among several (%s)', async (name, text) => {
+    await expect(loadApplication(module(name, text))).rejects.toMatchObject({
+      code: 'INVALID_DEFINITION',
+      message: expect.stringContaining('exports several applications (a, b): make one the default export') as unknown,
+    })
+  })
+
+  test.each([
+    'module.exports = new Proxy({}, { get() { throw 1 }, ownKeys() { throw 2 }, has() { throw 3 } })',
+    'module.exports = { get default() { throw 1 } }',
+    'module.exports = null',
+    'exports.default = 7',
+  ])('and not in %j', async (text) => {
+    await expect(loadApplication(module('app.cjs', text))).rejects.toMatchObject({ code: 'INVALID_DEFINITION' })
+  })
 })
 
 describe('topicOf', () => {

@@ -11,6 +11,7 @@ describe('connectionOf', () => {
 
   test('names what is wrong', () => {
     expect(() => connectionOf({}, { brokers: 'a:b' })).toThrow('--brokers')
+    for (const brokers of ['', ' , ']) expect(() => connectionOf({}, { brokers })).toThrow('--brokers names no broker')
     expect(() => connectionOf({ KAFKA_BROKERS: 'a:b' }, {})).toThrow('KAFKA_BROKERS')
     expect(() => connectionOf({ KAFKA_SASL_MECHANISM: 'nix' }, { brokers: 'a:1' })).toThrow('KAFKA_SASL_MECHANISM')
   })

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { PassThrough } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { reportFailure } from '../../../src/cli/failure.js'
@@ -22,6 +23,20 @@ describe('reportFailure', () => {
     const { text } = report(error, true)
     expect(text).toContain('failure.test.ts')
     expect(text).toContain('caused by: Error: the cause')
+  })
+
+  test('what the operating system refuses is no defect', async () => {
+    const refused = await readFile('/nowhere').catch((error: unknown) => error)
+    expect(report(refused)).toEqual({
+      code: 1,
+      text: `error SYSTEM_REFUSED: ENOENT: no such file or directory, open '/nowhere'. ${errorKinds.SYSTEM_REFUSED.cure}\n`,
+    })
+  })
+
+  test('what can’t be seen, or would move the cursor, is escaped', () => {
+    expect(report(new PotorooError('NOT_JSON', '\ufeff\u001b[2J{')).text).toMatch(
+      /^error NOT_JSON: \\u\{feff\}\\u\{1b\}\[2J\{\. /,
+    )
   })
 
   test('what is no error of ours is a defect', () => {

@@ -5,7 +5,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { topic } from '../../../src/index.js'
 import { topicDefinition } from '../../../src/api/topic.js'
-import { produceLines } from '../../../src/cli/producing.js'
+import { produceLines, totalOf } from '../../../src/cli/producing.js'
+import { acknowledging } from '../../support/acknowledging.js'
 
 const things = topic('things', {
   schema: z.object({ key: z.string(), note: z.unknown().optional() }),
@@ -21,7 +22,7 @@ interface Produced {
 }
 async function produce(chunks: readonly Uint8Array[]): Promise<Produced> {
   const [sent, refused]: [Buffer[], [number, string][]] = [[], []]
-  const counts = await produceLines(
+  const produced = await produceLines(
     (async function* () {
       for (const chunk of chunks) yield await Promise.resolve(Buffer.from(chunk))
     })(),
@@ -34,13 +35,14 @@ async function produce(chunks: readonly Uint8Array[]): Promise<Produced> {
           expect(key.equals(Buffer.from((JSON.parse(value.toString()) as { key: string }).key))).toBe(true)
           expect(partition).toBeLessThan(4)
         }
-        return Promise.resolve()
+        return Promise.resolve(acknowledging(records))
       },
       refused: ({ number, error }) => refused.push([number, error.code]),
       progress: () => undefined,
     },
   )
-  expect(counts).toEqual({ sent: sent.length, refused: refused.length })
+  expect(produced).toMatchObject({ refused: refused.length, failure: undefined })
+  expect(totalOf(produced.acknowledged)).toBe(sent.length)
   return { sent, refused }
 }
 /** The input in pieces that end at these places. */

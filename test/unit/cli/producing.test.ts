@@ -2,9 +2,18 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import type { TopicDefinition } from '../../../src/api/definition.js'
 import { topic, topicDefinition } from '../../../src/api/topic.js'
-import { type KeyedRecord, produceLines, type RefusedLine } from '../../../src/cli/producing.js'
+import {
+  type KeyedRecord,
+  type Produced,
+  produceLines,
+  type ProduceTarget,
+  rangesOf,
+  type RefusedLine,
+  totalOf,
+} from '../../../src/cli/producing.js'
 import { loadPartitioners, partitionOf } from '../../../src/core/partitioner.js'
 import { PotorooError } from '../../../src/errors.js'
+import { acknowledging } from '../../support/acknowledging.js'
 
 beforeAll(() => loadPartitioners(['murmur2', 'xxh64']))
 
@@ -28,7 +37,6 @@ const definition: TopicDefinition = {
 
 interface Result {
   readonly records: KeyedRecord[]
-  readonly sizes: number[]
   readonly refused: RefusedLine[]
   readonly counts: { readonly sent: number; readonly refused: number }
 }
@@ -38,25 +46,24 @@ async function produce(
   { maxMessageBytes = 1_000_000, ...over }: Partial<TopicDefinition> & { maxMessageBytes?: number } = {},
 ): Promise<Result> {
   const records: KeyedRecord[] = []
-  const sizes: number[] = []
   const refused: RefusedLine[] = []
   const topic = { name: 'things', partitions: 4, maxMessageBytes, cleanupPolicy: ['delete'], deleteRetentionMs: 1 }
   const input = async function* () {
     yield await Promise.resolve(Buffer.from(lines.join('\n')))
     yield Buffer.from('\n')
   }
-  const counts = await produceLines(input(), {
+  const produced = await produceLines(input(), {
     definition: { ...definition, ...over },
     topic,
     send: async (some) => {
-      await Promise.resolve()
-      sizes.push(some.reduce((sum, { value }) => sum + value.length, 0))
       records.push(...some)
+      return Promise.resolve(acknowledging(some))
     },
     refused: (line) => refused.push(line),
     progress: () => undefined,
   })
-  return { records, sizes, refused, counts }
+  expect(produced.failure).toBeUndefined()
+  return { records, refused, counts: { sent: totalOf(produced.acknowledged), refused: produced.refused } }
 }
 const thing = (key: string, n = 0): string => JSON.stringify({ key, n })
 
@@ -94,14 +101,6 @@ describe('produceLines', () => {
     expect(refused.map(({ number, error }) => [number, error.code])).toEqual([[2, 'RECORD_TOO_LARGE']])
   })
 
-  test('sends no more at once than the topic takes in a batch', async () => {
-    const lines = Array.from({ length: 100 }, (_, i) => thing('a', i))
-    const { records, sizes } = await produce(lines, { maxMessageBytes: 1_000 })
-    expect(records.map(({ value }) => value.toString())).toEqual(lines)
-    expect(Math.max(...sizes)).toBeLessThan(1_000 - 61)
-    expect(sizes.length).toBeGreaterThan(4)
-  })
-
   test('leaves out what a schema throws at', async () => {
     const schema = z.object({ key: z.string(), id: z.string().transform((id) => BigInt(id)) })
     const throwing = topicDefinition(topic('things', { schema, key: ({ key }) => key }), 'test')
@@ -115,32 +114,95 @@ describe('produceLines', () => {
     ])
   })
 
-  test('a mistake in the definition is no fault of the lines', async () => {
-    const decode = (): never => {
-      throw new PotorooError('INVALID_DEFINITION', 'async schema')
+  test('counts what is acknowledged, by partition, and numbers the records by their lines', async () => {
+    const keys = ['a', 'b', 'c', 'd', 'e']
+    const { produced, sent } = await produceChunks([
+      [thing('a'), 'nix', thing('b')],
+      [thing('c'), thing('d')],
+      [thing('e')],
+    ])
+    expect(sent.map(({ line }) => line)).toEqual([1, 3, 4, 5, 6])
+    const expected = new Map<number, number>()
+    for (const key of keys) {
+      const partition = partitionOf('murmur2', Buffer.from(key), 4)
+      expected.set(partition, (expected.get(partition) ?? 0) + 1)
     }
-    await expect(produce([thing('a')], { decode })).rejects.toMatchObject({ code: 'INVALID_DEFINITION' })
+    expect(produced).toEqual({ acknowledged: expected, refused: 1, failure: undefined })
   })
 
-  test('nothing is sent while something is under way, and nothing after a failure', async () => {
+  test('nothing is sent while something is under way, and nothing after a failure, which names the lines', async () => {
     let underWay = 0
     let sends = 0
-    const input = async function* () {
-      for (let i = 0; i < 5; i++) yield await Promise.resolve(Buffer.from(`${thing('a', i)}\n`))
-    }
-    const produced = produceLines(input(), {
-      definition,
-      topic: { name: 'things', partitions: 1, maxMessageBytes: 1e6, cleanupPolicy: [], deleteRetentionMs: 1 },
-      send: async () => {
-        expect(++underWay).toBe(1)
-        await new Promise<void>((resolve) => setImmediate(resolve))
-        underWay -= 1
-        if (++sends === 3) throw new PotorooError('REQUEST_FAILED', 'gone')
+    const gone = new PotorooError('REQUEST_FAILED', 'gone')
+    const { produced, sent } = await produceChunks(
+      [[thing('a', 1), thing('a', 2)], [thing('a', 3), 'nix', thing('b', 5), thing('a', 6)], [thing('a', 7)]],
+      {
+        send: async (records) => {
+          expect(++underWay).toBe(1)
+          await new Promise<void>((resolve) => setImmediate(resolve))
+          underWay -= 1
+          if (++sends === 1) return acknowledging(records)
+          const lost = records.slice(1).reverse()
+          return [
+            { partition: 3, acknowledged: 1, missing: [], error: undefined },
+            { partition: 1, acknowledged: 0, missing: lost, error: gone },
+          ]
+        },
       },
-      refused: () => undefined,
-      progress: () => undefined,
-    })
-    await expect(produced).rejects.toMatchObject({ code: 'REQUEST_FAILED' })
-    expect(sends).toBe(3)
+    )
+    expect(sends).toBe(2)
+    expect(sent.map(({ line }) => line)).toEqual([1, 2, 3, 5, 6])
+    expect(produced).toMatchObject({ refused: 1, failure: { error: gone, missing: [5, 6], lastLine: 6 } })
+    expect(totalOf(produced.acknowledged)).toBe(3)
+  })
+
+  test('an input that breaks, or a mistake in the definition, ends it with what was acknowledged until then', async () => {
+    const broken = new PotorooError('INVALID_CONFIGURATION', 'a directory')
+    const { produced } = await produceChunks([[thing('a')], broken])
+    expect(produced).toMatchObject({ refused: 0, failure: { error: broken, missing: [], lastLine: 1 } })
+    expect(totalOf(produced.acknowledged)).toBe(1)
+
+    const mistake = new PotorooError('INVALID_DEFINITION', 'async schema')
+    const decode = (bytes: Buffer, start: number, end: number): unknown => {
+      if (bytes.includes('oops')) throw mistake
+      return definition.decode(bytes, start, end)
+    }
+    const undefinable = await produceChunks([[thing('a')], [thing('b'), thing('oops')]], { decode })
+    expect(undefinable.produced).toMatchObject({ failure: { error: mistake, missing: [], lastLine: 2 } })
+    expect(totalOf(undefinable.produced.acknowledged)).toBe(1)
+  })
+
+  test.each([
+    [[], ''],
+    [[7], '7'],
+    [[7, 8], '7-8'],
+    [[1, 2, 3, 7, 9, 10], '1-3, 7, 9-10'],
+  ])('lines %j are told as %j', (lines, text) => {
+    expect(rangesOf(lines)).toBe(text)
   })
 })
+
+/** Each chunk as it comes; an error in its place is where the input breaks. */
+async function produceChunks(
+  chunks: readonly (readonly string[] | Error)[],
+  { send, decode }: Partial<Pick<TopicDefinition, 'decode'> & Pick<ProduceTarget, 'send'>> = {},
+): Promise<{ readonly produced: Produced; readonly sent: KeyedRecord[] }> {
+  const sent: KeyedRecord[] = []
+  const input = async function* () {
+    for (const chunk of chunks) {
+      if (chunk instanceof Error) throw chunk
+      yield await Promise.resolve(Buffer.from(chunk.map((line) => `${line}\n`).join('')))
+    }
+  }
+  const produced = await produceLines(input(), {
+    definition: { ...definition, ...(decode === undefined ? {} : { decode }) },
+    topic: { name: 'things', partitions: 4, maxMessageBytes: 1e6, cleanupPolicy: [], deleteRetentionMs: 1 },
+    send: (records) => {
+      sent.push(...records)
+      return send?.(records) ?? Promise.resolve(acknowledging(records))
+    },
+    refused: () => undefined,
+    progress: () => undefined,
+  })
+  return { produced, sent }
+}

@@ -101,6 +101,11 @@ describe('wrong use exits with 2, and says what was wrong', () => {
     [['status', 'nowhere.js'], 'there is no module'],
     [['status'], "missing required argument 'application'"],
     [['topics', 'a.js', '--replication-factor', '0'], 'from 1 to 32767'],
+    [['run', 'a.js', '--log-level', 'loud'], 'Allowed choices are trace, debug, info, warn, error, fatal, silent'],
+    [['run', 'a.js', '--on-error', 'retry'], 'Allowed choices are dead-letter, stop'],
+    [['run', 'a.js', '--workers', '2', '--log-level', ''], 'Allowed choices are'],
+    [['broker', '--heap', 'lots'], 'a size as Java takes it: 512m, 1g'],
+    [['broker', '--heap', '0m'], 'a size as Java takes it: 512m, 1g'],
   ])('%j', async (args, message) => {
     const { code, stderr } = await run(...args)
     expect(code).toBe(2)

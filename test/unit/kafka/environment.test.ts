@@ -43,6 +43,29 @@ test('SASL, whatever the case of its mechanism', () => {
   }
 })
 
+test.each([
+  ['kafka://localhost:9092', 'write host:port, without kafka://'],
+  ['PLAINTEXT://localhost:9092', 'write host:port, without PLAINTEXT://'],
+  ['SASL_SSL://localhost:9092', 'write host:port, without SASL_SSL://, and set KAFKA_SSL=true'],
+  ['localhost', 'write host:port, as in localhost:9092'],
+  ['::1:9092', 'and an IPv6 address in brackets, as in [::1]:9092'],
+  ['fe80::1', 'and an IPv6 address in brackets, as in [::1]:9092'],
+])('%s is no address, and how to write it is said', (address, advice) => {
+  expect(() => connectionFromEnvironment({ KAFKA_BROKERS: address })).toThrow(advice)
+})
+
+test.each([
+  ['a:1,b:2', ['a:1', 'b:2']],
+  [' a:1 , b:2 ', ['a:1', 'b:2']],
+  ['a:1 b:2', ['a:1', 'b:2']],
+  ['a:1,,b:2,', ['a:1', 'b:2']],
+  ['[::1]:9092', ['[::1]:9092']],
+  ['[fe80::1%eth0]:1', ['[fe80::1%eth0]:1']],
+  ['  ', []],
+])('%j names %j', (list, brokers) => {
+  expect(connectionFromEnvironment({ KAFKA_BROKERS: list }).brokers).toEqual(brokers)
+})
+
 test.each<[string, Record<string, string>]>([
   ['KAFKA_BROKERS', { KAFKA_BROKERS: 'localhost' }],
   ['KAFKA_BROKERS', { KAFKA_BROKERS: 'localhost:99999' }],

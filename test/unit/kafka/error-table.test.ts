@@ -53,7 +53,11 @@ class AnsweringCluster {
     private readonly code: number,
     private readonly version: 1 | 2 = 2,
   ) {
-    Object.assign(this.#real, { callAny: (request: Request<unknown>) => this.call('', 0, request) })
+    Object.assign(this.#real, {
+      callAny: (request: Request<unknown>) => this.call('', 0, request),
+      // Brokers take turns: here there is one, without a connection.
+      refresh: this.refresh,
+    })
   }
 
   now = (): number => this.clock.monotonic()
@@ -65,7 +69,10 @@ class AnsweringCluster {
   forgetTopic = (topic: string): void => {
     this.#real.forgetTopic(topic)
   }
-  refresh = (topics: readonly string[]): Promise<void> => this.#real.refresh(topics)
+  refresh = async (topics: readonly string[]): Promise<void> => {
+    await this.#real.metadataOf(topics)
+  }
+  epochOf = (): undefined => undefined
   metadataOf = (topics: readonly string[]) => this.#real.metadataOf(topics)
   coordinator = (kind: 'group' | 'transaction', of: string): Promise<number> =>
     this.api === 'FindCoordinator' ? this.#real.coordinator(kind, of) : Promise.resolve(0)
@@ -111,7 +118,7 @@ const answers: Record<JudgedApi, (errorCode: number) => unknown> = {
       },
     ],
   }),
-  ListOffsets: (errorCode) => ({ responses: [partition(errorCode)] }),
+  ListOffsets: (errorCode) => [{ topic: 't', partition: 0, errorCode, offset: 5 }],
   Metadata: (errorCode) => ({
     brokers: [{ nodeId: 0, host: 'b', port: 1 }],
     controllerId: 0,
@@ -229,7 +236,7 @@ function due(api: JudgedApi, code: number, kind: ErrorKind): string {
   if (kind === 'unexpected') return commitApis.has(api) ? 'UNEXPECTED_ANSWER' : 'REQUEST_REFUSED'
   if (kind === 'fenced') return 'FENCED'
   if (kind === 'record') return 'RECORD_REFUSED'
-  if (fetchApis.has(api) || api === 'InitProducerId') return 'it tries on'
+  if (fetchApis.has(api)) return 'it tries on'
   return commitApis.has(api) ? 'TRANSACTION_FAILED' : 'REQUEST_FAILED'
 }
 /** Codes that mean something of their own to one request. */

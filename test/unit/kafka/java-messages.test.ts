@@ -60,13 +60,15 @@ test('Produce hands its batches over as they lie', async () => {
   expect(parts.filter((part) => part === batch)).toHaveLength(1)
 })
 
-test("Produce's answer, version 12: every partition with its own error, leaders and record errors passed over", async () => {
+test("Produce's answer, version 12: every partition with its own error, leaders passed over", async () => {
   const request = produceRequest({ transactionalId: 'tx', timeoutMs: 1, topics: [] }, 2)({})
-  expect(await request.decode(answer('Produce response'))).toEqual([
-    { topic: 'changelog', partition: 0, errorCode: 0, baseOffset: 2 ** 40 },
-    { topic: 'changelog', partition: 258, errorCode: 87, baseOffset: -1 },
-    { topic: 'sïnk', partition: 7, errorCode: 6, baseOffset: -1 },
-  ])
+  expect(await request.decode(answer('Produce response'))).toMatchObject({
+    partitions: [
+      { topic: 'changelog', partition: 0, errorCode: 0, baseOffset: 2 ** 40 },
+      { topic: 'changelog', partition: 258, errorCode: 87, baseOffset: -1 },
+      { topic: 'sïnk', partition: 7, errorCode: 6, baseOffset: -1 },
+    ],
+  })
 })
 
 test('TxnOffsetCommit, version 5', async () => {
@@ -86,16 +88,19 @@ test('TxnOffsetCommit, version 5', async () => {
     { partition: 0, errorCode: 0 },
     { partition: 258, errorCode: 51 },
   ]
-  expect(await request.decode(answer('TxnOffsetCommit response'))).toEqual({ topics: [{ topic: 'left', partitions }] })
+  expect(await request.decode(answer('TxnOffsetCommit response'))).toEqual({
+    throttleTimeMs: 4,
+    topics: [{ topic: 'left', partitions }],
+  })
 })
 
 test('EndTxn, version 5', async () => {
   const request = endTxn2(producer, true)({})
   expect(await encoded(request)).toBe(NO_TAGS + hexOf('EndTxn request'))
   expect(request).toMatchObject({ apiKey: 26, apiVersion: 5, transactionVersion: 2 })
-  const next = { errorCode: 0, producerId: '5000000000000000001', producerEpoch: 0 }
+  const next = { throttleTimeMs: 4, errorCode: 0, producerId: '5000000000000000001', producerEpoch: 0 }
   expect(await request.decode(answer('EndTxn response'))).toEqual(next)
-  const failed = { errorCode: 90, producerId: '-1', producerEpoch: -1 }
+  const failed = { throttleTimeMs: 0, errorCode: 90, producerId: '-1', producerEpoch: -1 }
   expect(await request.decode(answer('EndTxn response with an error'))).toEqual(failed)
 })
 
@@ -125,6 +130,7 @@ test('ApiVersions, version 3', async () => {
   expect(await encoded(apiVersions)).toBe(NO_TAGS + hexOf('ApiVersions request'))
   // The header of this answer has no tagged fields.
   expect(await apiVersions.decode(Buffer.from(hexOf('ApiVersions response'), 'hex'))).toEqual({
+    throttleTimeMs: 4,
     errorCode: 0,
     versions,
     finalized: new Map([
@@ -133,7 +139,7 @@ test('ApiVersions, version 3', async () => {
     ]),
   })
   const without = Buffer.from(hexOf('ApiVersions response without an epoch'), 'hex')
-  expect(await apiVersions.decode(without)).toEqual({ errorCode: 0, versions, finalized: new Map() })
+  expect(await apiVersions.decode(without)).toEqual({ throttleTimeMs: 0, errorCode: 0, versions, finalized: new Map() })
 })
 
 test('of the answer of a broker that does not know the version, the error is read', async () => {

@@ -188,6 +188,7 @@ test("OffsetFetch's answer, with tagged fields that are not known here", async (
   })
   const payload = Buffer.concat(writer.int16(0).unsignedVarint(0).parts())
   expect(await offsetFetch('g', [])({}).decode(payload)).toEqual({
+    throttleTimeMs: 0,
     errorCode: 0,
     partitions: [
       { topic: 'tp', partition: 0, offset: 2 ** 45 + 1, metadata: 'potoroo', errorCode: 0 },
@@ -238,7 +239,8 @@ test('ListOffsets of version 5, byte for byte but for the epoch, and the older o
 
 test("ListOffsets' answer: each partition with its own error, in both versions", async () => {
   const answer = (version: 3 | 5): Buffer => {
-    const writer = new WireWriter().int32(0).array(['tp'], (topic) => {
+    const writer = new WireWriter().int32(0)
+    writer.array(['tp'], (topic) => {
       writer.string(topic).array([0, 78], (errorCode) => {
         writer
           .int32(errorCode + 1)

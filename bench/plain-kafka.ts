@@ -1,10 +1,7 @@
-/**
- * kafkajs as it is, for the command line: its Admin, Producer and Consumer are fine where a person looks on. Workers use
- * none of them.
- */
+/** kafkajs's Admin, for what benchmarks remove behind themselves. Nothing that is counted goes through kafkajs. */
 import { Kafka, logLevel, type SASLOptions } from 'kafkajs'
-import type { Logger } from '../ports/logger.js'
-import type { BrokerConnection } from './options.js'
+import type { BrokerConnection } from '#potoroo/kafka/options.js'
+import type { Logger } from '#potoroo/ports/logger.js'
 
 export interface PlainKafkaOptions extends BrokerConnection {
   readonly clientId: string
