@@ -49,7 +49,7 @@ export class MemoryDisk {
   /** Told of every write at the moment at which it is on the disk. */
   onWritten: ((task: string, meta: StoreMeta | undefined) => void) | undefined
   /** Told of every store that is opened. */
-  onOpened: ((task: string, meta: StoreMeta | undefined) => void) | undefined
+  onOpened: ((task: string, meta: StoreMeta | undefined, size: number) => void) | undefined
   #holder: SimulatedProcess | undefined
   /** How often the machine was started. */
   #boot = 0
@@ -168,7 +168,7 @@ class MemoryStateStores implements StateStores {
     if (disk.wentDownOpen(contents))
       throw new PotorooError('STORE_DAMAGED', `The store of ${task}: the machine went down while it was open`)
     disk.markOpen(contents)
-    disk.onOpened?.(task, contents.meta)
+    disk.onOpened?.(task, contents.meta, contents.values.size)
     const store = new MemoryStateStore(task, contents, process, faults, {
       written: (meta) => disk.onWritten?.(task, meta),
       closed: () => {

@@ -122,6 +122,7 @@ class World {
       },
       sent: (request, wrong) => {
         this.#chronicle.sent(request, wrong)
+        this.#problems.push(...this.#warnings.sent(request))
       },
       writeFailed: (process) => {
         this.#chronicle.writeFailed(process)
@@ -505,8 +506,8 @@ class World {
       connectTimeoutMs: 5_000,
       maxBytesPerPartition: this.#bytesPerPartition,
     })
-    slot.disk.onOpened = (task, meta) => {
-      this.#warnings.opened(slot.name, process.name, task, meta, process.clock.now())
+    slot.disk.onOpened = (task, meta, size) => {
+      this.#warnings.opened({ slot: slot.name, process: process.name, task, meta, size, nowMs: process.clock.now() })
     }
     const stores = slot.disk.open({ process, faults: this.#weather })
     const peers = this.#peers.peers({ process, faults: this.#weather })

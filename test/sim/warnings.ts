@@ -82,9 +82,7 @@ export class Chronicle {
     return this.brokerWentDown || this.leadersMoved || this.#held.has(process) || this.#troubledInGroup.has(process)
   }
   explainsFencing(line: Line, application: string): boolean {
-    const task = text(line.fields.task)
-    const at = task.lastIndexOf('_')
-    const those = this.#activators.get(`${application}-${task.slice(0, at)}-${task.slice(at + 1)}`) ?? new Set()
+    const those = this.#activators.get(idOf(line, application)) ?? new Set()
     return those.size > 1 || !those.has(line.process) || this.explainsFailedRequest(line)
   }
   explainsHandOver({ process }: Line): boolean {
@@ -131,6 +129,20 @@ export interface WarningsPlan {
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 const partitionIn = ({ fields }: Line): string => `${text(fields.topic)}-${String(fields.partition)}`
+
+/** The transactional id of the task that a line is about. */
+const idOf = ({ fields }: Line, application: string): string =>
+  `${application}-${text(fields.task).replace(/_(?=\d+$)/, '-')}`
+
+interface Opened {
+  readonly slot: string
+  readonly process: string
+  readonly task: string
+  readonly meta: StoreMeta | undefined
+  readonly size: number
+  /** By the clock of the process. */
+  readonly nowMs: number
+}
 
 type Cause = (line: Line, plan: WarningsPlan) => boolean
 type Rule = readonly [RegExp, Cause]
@@ -205,6 +217,10 @@ const isExplained = (among: readonly Rule[], said: string, line: Line, plan: War
 export class Warnings {
   /** By process and task: how long the store had not had all of its changelog when it was opened, ms. */
   readonly #awayMs = new Map<string, number>()
+  /** Processes and tasks whose store has objects without a position. */
+  readonly #halves = new Set<string>()
+  /** By process: transactional ids under which it was fenced, and has sent nothing to its group since. */
+  readonly #fenced = new Map<string, Set<string>>()
   /** Processes and tasks that were told why there is no copy of the owner's store. */
   readonly #withoutCopy = new Set<string>()
   /** Those whose store began with a copy of the owner's. */
@@ -215,9 +231,21 @@ export class Warnings {
   constructor(private readonly plan: WarningsPlan) {}
 
   /** A process has opened a task's store. */
-  opened(slot: string, process: string, task: string, meta: StoreMeta | undefined, nowMs: number): void {
+  opened({ slot, process, task, meta, size, nowMs }: Opened): void {
     if (meta === undefined) this.plan.chronicle.storeWasBegun(slot, task)
     this.#awayMs.set(`${process} ${task}`, meta === undefined ? 0 : nowMs - meta.atEndMs)
+    if (meta === undefined && size > 0) this.#halves.add(`${process} ${task}`)
+    else this.#halves.delete(`${process} ${task}`)
+  }
+
+  /**
+   * The problems with a request. Who was fenced may fence in turn only when the group was asked after that whose the task is:
+   * else two owners would fence each other for ever.
+   */
+  sent({ process, api, subject }: RequestInfo): string[] {
+    if (api === 'heartbeat' || api === 'joinGroup') this.#fenced.delete(process)
+    if (api !== 'initProducerId' || this.#fenced.get(process)?.has(subject) !== true) return []
+    return [`${process} fences in turn, and has not asked whose ${subject} is`]
   }
 
   /** The problems with a line. */
@@ -228,6 +256,7 @@ export class Warnings {
     const problem = (what: string): string[] => [`${what}: ${process} ${level}: ${message} ${JSON.stringify(fields)}`]
     switch (message) {
       case 'fenced: another activation of this task began':
+        this.#fenced.set(process, (this.#fenced.get(process) ?? new Set()).add(idOf(line, plan.application)))
         return plan.chronicle.explainsFencing(line, plan.application) ? [] : problem('nobody fenced it')
       case 'the group has forgotten this worker: joining as a new member':
         return plan.chronicle.explainsForgotten(line) ? [] : problem('the group had no reason to')
@@ -248,6 +277,8 @@ export class Warnings {
         const awayMs = this.#awayMs.get(of) ?? 0
         if (fields.rebuilt === false && awayMs > plan.mayBeAwayMs() && !plan.chronicle.clocksWereSet)
           return problem(`an old store, away for ${String(awayMs)} ms, was not refused`)
+        if (fields.rebuilt === false && this.#halves.delete(of))
+          return problem('a store without a position was not refused')
         const { behind, snapshotBytes, owner } = fields
         const isTold = this.#withoutCopy.delete(of)
         if (typeof behind === 'number' && behind > plan.worthACopy && owner !== undefined)

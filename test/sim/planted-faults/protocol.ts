@@ -43,9 +43,9 @@ export const protocolFaults: readonly PlantedFault[] = [
       },
       {
         file: activation,
-        find: 'const { positions, known } = await inputPositions(plan, env, restored?.commit, offsets, signal)',
+        find: 'const { positions, known } = await inputPositions(plan, env, restored?.commit, group, signal)',
         replace:
-          'const { positions: late, known } = await inputPositions(plan, env, restored?.commit, offsets, signal)\n' +
+          'const { positions: late, known } = await inputPositions(plan, env, restored?.commit, group, signal)\n' +
           '    const positions = late.map((position, i) => early[i] ?? position)',
       },
     ],
@@ -125,8 +125,8 @@ export const protocolFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: activation,
-        find: 'await inputPositions(plan, env, restored?.commit, offsets, signal)',
-        replace: 'await inputPositions(plan, env, undefined, offsets, signal)',
+        find: 'await inputPositions(plan, env, restored?.commit, group, signal)',
+        replace: 'await inputPositions(plan, env, undefined, group, signal)',
       },
     ],
   },
@@ -147,14 +147,14 @@ export const protocolFaults: readonly PlantedFault[] = [
         file: task,
         find: '    let ends: readonly number[]\n    try {\n',
         replace:
-          '    let ends: readonly number[]\n    try {\n      await new Promise<void>((resolve) => env.clock.after(1, resolve))\n' +
+          '    let ends: readonly number[]\n    try {\n      await new Promise<void>((resolve) => this.env.clock.after(1, resolve))\n' +
           '      for (const input of inputs) record.positions[input.topic] = input.position\n',
       },
       // The changelog's commit record is written by then: its positions are not to be taken.
       {
         file: activation,
-        find: 'await inputPositions(plan, env, restored?.commit, offsets, signal)',
-        replace: 'await inputPositions(plan, env, undefined, offsets, signal)',
+        find: 'await inputPositions(plan, env, restored?.commit, group, signal)',
+        replace: 'await inputPositions(plan, env, undefined, group, signal)',
       },
     ],
   },
@@ -201,7 +201,7 @@ export const protocolFaults: readonly PlantedFault[] = [
         replace:
           'const all = { records: collected.records, group: plan.group, positions }\n' +
           '      ends = await activation.producer.commit(all).catch(async () => {\n' +
-          '        const again = await env.log.producer(plan.transactionalId)\n' +
+          '        const again = await this.env.log.producer(plan.transactionalId)\n' +
           '        Object.assign(activation, { producer: again })\n' +
           '        return again.commit(all)\n' +
           '      })',
