@@ -145,7 +145,8 @@ function refuseLost(message: unknown): void {
   JSON.stringify(message, function (this: unknown, _: string, value: unknown): unknown {
     if (typeof value !== 'string' && !(typeof value === 'number' && Number.isFinite(value)))
       isLost ||= lossOf(value, Array.isArray(this)) !== undefined
-    return value
+    // at a BigInt it would end without a path
+    return isLost ? undefined : value
   })
   if (!(isLost as boolean)) return
   const paths = new Map<unknown, string>()

@@ -3,8 +3,10 @@
  * state objects are such, and each commit writes every one that changed: so it is done in one pass, check included.
  *
  * Invariants
- * 1. What is written reads back as it was, -0 and NaN too. Where that isn't sure, nothing is written. Elements of arrays are
- *    taken for values: to look for accessors among them would cost several times what it costs to write them.
+ * 1. What is written reads back as it was, -0 and NaN too. Where that isn't sure, nothing is written. To look whether a field
+ *    is an accessor costs 40 ns, as much as to write it, and of objects with the same fields some may have accessors: so all
+ *    objects are looked at but two kinds. Roots whose fields and class are those of one before them: they are made by reading what was
+ *    written, or by `initial`, so only Object.defineProperty on a field that was there makes it one. And elements of arrays.
  * 2. The same values in the same order give the same bytes.
  */
 
@@ -13,6 +15,7 @@ export const MAX_DEPTH = 200
 /** Up to here, strings are copied character by character: calls into Buffer cost more. */
 const SHORT_STRING = 40
 const INITIAL_BYTES = 8192
+const MAX_KNOWN = 8
 /** A scratch buffer that a large object made larger than this is not kept. */
 const MAX_KEPT_BYTES = 1 << 20
 
@@ -20,6 +23,8 @@ export class PlainWriter {
   #bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES)
   #view = new DataView(this.#bytes.buffer)
   #end = 0
+  /** Roots that had no accessors. */
+  #known: readonly { readonly prototype: unknown; readonly keys: readonly string[] }[] = []
   /** Objects inside the root: an object that is in two places would come back as two. */
   readonly #seen = new Set<object>()
 
@@ -78,13 +83,38 @@ export class PlainWriter {
     const keys = Object.keys(object)
     if (hasHidden(object, keys.length)) return false
     this.#header(keys.length, 0x80, 0xde)
+    return depth === 0 && this.#isKnown(object, keys) ? this.#values(object, keys) : this.#lookedAt(object, keys, depth)
+  }
+
+  /** Of the root, whose fields are those of one that was looked at. */
+  #values(root: object, keys: readonly string[]): boolean {
     for (const key of keys) {
       if (key === '__proto__' || !this.#string(key)) return false
-      // Two objects with the same fields may differ in which of them are accessors, so no memory of what was seen helps.
+      if (!this.#value((root as Record<string, unknown>)[key], 0)) return false
+    }
+    return true
+  }
+
+  #lookedAt(object: object, keys: readonly string[], depth: number): boolean {
+    for (const key of keys) {
+      if (key === '__proto__' || !this.#string(key)) return false
       const field = Object.getOwnPropertyDescriptor(object, key)
       if (field === undefined || isAccessor(field) || !this.#value(field.value, depth)) return false
     }
+    if (depth === 0)
+      this.#known = [{ prototype: Object.getPrototypeOf(object), keys }, ...this.#known.slice(0, MAX_KNOWN - 1)]
     return true
+  }
+
+  #isKnown(root: object, keys: readonly string[]): boolean {
+    const { length } = keys
+    for (const known of this.#known) {
+      if (known.keys.length !== length || known.prototype !== Object.getPrototypeOf(root)) continue
+      let i = 0
+      while (i < length && known.keys[i] === keys[i]) i++
+      if (i === length) return true
+    }
+    return false
   }
 
   #array(array: readonly unknown[], depth: number): boolean {

@@ -206,7 +206,8 @@ describe('anything', () => {
     (_, _where, make, hide, message) => {
       for (let i = 0; i < 3000; i++) expect(isPotorooError(attempt(make().root))).toBe(false)
       const { root, at } = make()
-      expect(hide(at, 'b')).toBe(at)
+      // of the state object itself only fields that it did not have before are looked at
+      expect(hide(at, root === at ? 'c' : 'b')).toBe(at)
       expect(refusal(root)).toMatch(message)
       expect(attempt(make().root)).toStrictEqual(make().root)
     },
@@ -264,6 +265,19 @@ describe('anything', () => {
     const state = { before: 1, field: make() }
     if (message === undefined) expect(attempt(state)).toStrictEqual(state)
     else expect(refusal(state)).toMatch(message)
+  })
+
+  it('a class whose constructor makes accessors is refused, whatever else has the same fields', () => {
+    class Price {
+      a = 1
+      b = 2
+      constructor() {
+        Object.defineProperty(this, 'b', { get: () => 2, enumerable: true })
+      }
+    }
+    for (let i = 0; i < 3000; i++) expect(attempt({ a: 1, b: i })).toEqual({ a: 1, b: i })
+    const price = stateDefinition(stateObject('price', Price), 'test')
+    for (let i = 0; i < 3; i++) expect(() => pack(price, new Price())).toThrow('b is a getter or setter')
   })
 
   it('a state object that is of another kind by now is refused', () => {
