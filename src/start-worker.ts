@@ -11,10 +11,12 @@ import { loadPartitioners } from './core/partitioner.js'
 import { isPotorooError, PotorooError } from './errors.js'
 import { brokersOf } from './kafka/environment.js'
 import { createKafkaLog } from './kafka/log.js'
+import { startWatchdog } from './kafka/watchdog.js'
 import { checkedTls, type BrokerConnection } from './kafka/options.js'
 import { openStateStores } from './lmdb/stores.js'
 import { createPeers, type PeersOptions } from './peers/peers.js'
-import type { Logger } from './ports/logger.js'
+import { namesOf } from './core/topology.js'
+import { unfailing, type Logger } from './ports/logger.js'
 import type { StateStores } from './ports/store.js'
 import { defaults, MIN_INPUT_BYTES, type RuntimeOptions } from './runtime/options.js'
 import { Worker } from './runtime/worker.js'
@@ -109,6 +111,7 @@ const optionsSchema = fields({
   sessionTimeoutMs: wholeNumber(1000, 1_800_000),
   heartbeatIntervalMs: wholeNumber(10, 60_000),
   rebalanceTimeoutMs: wholeNumber(500, 1_800_000),
+  maxComputationMs: wholeNumber(0, 3_600_000),
   standbys: wholeNumber(0, 10),
   warmLag: wholeNumber(0),
   handOverTimeoutMs: wholeNumber(0, 3_600_000),
@@ -122,22 +125,22 @@ const optionsSchema = fields({
 export async function startWorker(application: Application, options: WorkerOptions): Promise<RunningWorker> {
   const definition = definitionOf(application)
   const runtime = checkOptions(options)
-  const logger = options.logger ?? pino()
+  const logger = unfailing(options.logger ?? pino())
   await loadPartitioners(definition.pipelines.flatMap(({ source, sink }) => [source.partitioner, sink?.partitioner]))
   const peers = createPeers({ ...options.peers, logger, clock: systemClock })
   const { name, stateDir, stores } = await openState(definition.name, options, logger)
-  const log = createKafkaLog({
-    brokers: options.brokers,
-    ssl: options.ssl,
-    sasl: options.sasl,
-    clientId: name,
-    logger,
-    clock: systemClock,
-  })
+  const connection = { brokers: options.brokers, ssl: options.ssl, sasl: options.sasl, clientId: name }
+  const log = createKafkaLog({ ...connection, logger, clock: systemClock })
+  const { group } = namesOf(runtime.topicPrefix, definition.name)
+  const { maxComputationMs, sessionTimeoutMs } = runtime
+  const watchdog =
+    maxComputationMs === 0
+      ? undefined
+      : startWatchdog({ connection, group, maxComputationMs, sessionTimeoutMs }, logger)
   const worker = new Worker(
     definition,
     { ...runtime, name },
-    { log, stores, peers, clock: systemClock, random: systemRandom, logger },
+    { log, stores, peers, clock: systemClock, random: systemRandom, logger, watchdog },
   )
   await worker.start()
   return {

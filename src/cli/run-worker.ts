@@ -23,6 +23,7 @@ export interface RunFlags extends ConnectionFlags {
   readonly storeInterval: number
   readonly backlogStoreInterval: number
   readonly memory?: number
+  readonly maxComputation: number
   readonly logLevel: string
   readonly standbys: number
   readonly peerHost: string
@@ -56,6 +57,7 @@ async function run(path: string, flags: RunFlags, context: CliContext): Promise<
     storeIntervalMs: flags.storeInterval,
     backlogStoreIntervalMs: flags.backlogStoreInterval,
     memoryBytes: flags.memory,
+    maxComputationMs: flags.maxComputation,
     standbys: flags.standbys,
     peers: {
       host: flags.peerHost,

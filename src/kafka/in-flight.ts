@@ -11,10 +11,20 @@ interface Waiting {
   readonly deadline: number
 }
 
+/**
+ * A timer that goes off so much later than it was to has waited for an event loop that was held up: answers wait, too, and
+ * are read behind it.
+ */
+const HELD_UP_MS = 100
+/** For them to be read. */
+const GRACE_MS = 500
+
 export class InFlight implements RequestQueue {
   readonly #waiting = new Map<number, Waiting>()
   #timer: Timer | undefined
   #timerAt = Infinity
+  /** Whether the timer gives what waits to be read its time, once. */
+  #hasGrace = false
   #closed: Error | undefined
 
   constructor(
@@ -79,9 +89,15 @@ export class InFlight implements RequestQueue {
   }
 
   #check(): void {
-    this.destroy()
-    let next = Infinity
     const now = this.clock.monotonic()
+    const wasHeldUp = now > this.#timerAt + HELD_UP_MS
+    this.destroy()
+    this.#hasGrace = wasHeldUp && !this.#hasGrace
+    if (this.#hasGrace) {
+      this.#watch(now + GRACE_MS)
+      return
+    }
+    let next = Infinity
     for (const { deadline } of this.#waiting.values()) {
       if (deadline <= now) {
         this.broken('an answer did not come in time')

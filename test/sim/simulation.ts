@@ -20,6 +20,7 @@ import { Worker } from '../../src/runtime/worker.js'
 import { APPLICATION, simulated, type SymbolState } from './application.js'
 import { checkDeadLetters, checkNoted, checkOutputs, checkOutputsLoosely, checkStates } from './checks.js'
 import { calculate, drawMarket, type MarketEvent } from './market.js'
+import { SlowMessages } from './slow-messages.js'
 import { ChangelogView, recordsOf, type SeenRecord, valuesAfter } from './views.js'
 import { drawClimate, Weather } from './weather.js'
 import type { PartitionLog } from '../../src/memory/partition.js'
@@ -91,6 +92,7 @@ class World {
   /** Of hand-off alone, so that worlds without its bigger steps are what they were before there were any. */
   readonly #handOffs: SeededRandom
   readonly #biggerSteps: boolean
+  readonly #slow: SlowMessages
 
   constructor(
     readonly seed: number,
@@ -122,8 +124,10 @@ class World {
     this.#shortRetention = random.chance(0.3)
     this.#handOffs = new SeededRandom(seed ^ 0x5bd1e995)
     this.#biggerSteps = this.#handOffs.chance(0.5)
+    this.#slow = new SlowMessages(seed)
     this.#runtime = {
       ...defaults,
+      ...this.#slow.options,
       ...(this.#biggerSteps ? drawHandOff(this.#handOffs) : {}),
       commitIntervalMs: random.pick([1, 5, 20, 100]),
       backlogCommitIntervalMs: random.pick([1, 20, 100]),
@@ -140,6 +144,7 @@ class World {
       toMs: random.pick([TROUBLE_MS, TROUBLE_MS * 0.7]),
       forgetShare: this.#strict ? (this.#shortRetention ? 0.3 : 0.07) : 0,
     })
+    this.#slow.draw(this.#events)
     this.#say(
       () => `climate ${JSON.stringify(climate)}, strict ${String(this.#strict)}, ${JSON.stringify(this.#runtime)}`,
     )
@@ -420,8 +425,10 @@ class World {
     })
     const stores = slot.disk.open({ process, faults: this.#weather })
     const peers = this.#peers.peers({ process, faults: this.#weather })
-    const ports = { log, stores, peers, clock: process.clock, random: this.#random.fork(), logger }
-    const worker = new Worker(definition, { ...this.#runtime, name: slot.name }, ports)
+    const equipped = this.#slow.equip(process, this.#cluster, names.group, this.#runtime, definition)
+    const { watchdog } = equipped
+    const ports = { log, stores, peers, clock: process.clock, random: this.#random.fork(), logger, watchdog }
+    const worker = new Worker(equipped.definition, { ...this.#runtime, name: slot.name }, ports)
     slot.process = process
     slot.worker = worker
     this.#say(() => `${process.name} starts`)
@@ -535,6 +542,7 @@ class World {
   #calm(): void {
     this.#say(() => 'from here on all is well')
     this.#weather.calm = true
+    this.#slow.calm()
   }
 
   /** Waits until everything that went in is committed. */
@@ -631,6 +639,7 @@ class World {
     const checked = this.#records('checked')
     if (this.#strict) problems.push(...checkOutputs(expected, checked))
     else problems.push(...checkOutputsLoosely(this.#events, expected, checked))
+    problems.push(...this.#slow.problems())
     problems.push(...checkNoted(expected, this.#records('noted')))
     problems.push(...checkDeadLetters(expected, this.#records(names.deadLetters)))
     const states = new Map<string, SymbolState>()

@@ -66,6 +66,12 @@ export function registerRun(program: Command, context: CliContext): void {
       defaults.backlogStoreIntervalMs,
     )
     .option(
+      '--max-computation <ms>',
+      'how long one message may be computed; then it is ended, and --on-error decides (0: no bound)',
+      wholeNumber(0, 3_600_000),
+      defaults.maxComputationMs,
+    )
+    .option(
       '--standbys <n>',
       'workers that keep a copy of each task beside its owner',
       wholeNumber(0, 10),

@@ -1,0 +1,90 @@
+/**
+ * Messages whose computation takes seconds, and some that take for ever, in some of the worlds. While one is computed, its
+ * process answers nothing; only its watchdog's thread goes on.
+ */
+import { definitionOf } from '../../src/api/application.js'
+import type { ApplicationDefinition } from '../../src/api/definition.js'
+import type { MemoryCluster } from '../../src/memory/cluster.js'
+import { SeededRandom } from '../../src/memory/random.js'
+import type { SimulatedProcess } from '../../src/memory/scheduler.js'
+import { MemoryWatchdog } from '../../src/memory/watchdog.js'
+import type { Watchdog } from '../../src/ports/watchdog.js'
+import type { RuntimeOptions } from '../../src/runtime/options.js'
+import { simulatedWith } from './application.js'
+import type { MarketEvent } from './market.js'
+
+/** Longer than the longest that ends by itself. */
+const MAX_COMPUTATION_MS = 20_000
+/** Longer than the session timeout, and than the transaction timeout. */
+const TAKES_MS = [700, 3_000, 8_000, 8_000, 15_000] as const
+const FOR_EVER = Infinity
+/** Once all is well, a message is computed so often at most: begun, taken back, done alone. */
+const MOST_COMPUTATIONS = 4
+
+export class SlowMessages {
+  /** By id. */
+  readonly #takesMs = new Map<string, number>()
+  /** How often each was begun since all was well. */
+  readonly #computed = new Map<string, number>()
+  #calm = false
+  readonly #isOn: boolean
+
+  constructor(seed: number) {
+    this.#random = new SeededRandom(seed ^ 0x2545f491)
+    this.#isOn = this.#random.chance(0.25)
+  }
+
+  readonly #random: SeededRandom
+
+  /** Messages that fail in any case may as well never end: either way they are dead letters. */
+  draw(events: readonly MarketEvent[]): void {
+    if (!this.#isOn) return
+    const drawn = (those: readonly MarketEvent[], count: number): readonly string[] =>
+      Array.from({ length: count }, () => this.#random.pick(those).message?.id ?? '')
+    const messages = events.filter(({ message }) => message !== undefined)
+    const failing = events.filter(({ message }) => message?.kind === 'throws')
+    if (messages.length > 0)
+      for (const id of drawn(messages, 1 + this.#random.below(3))) this.#takesMs.set(id, this.#random.pick(TAKES_MS))
+    if (failing.length > 0 && this.#random.chance(0.5))
+      for (const id of drawn(failing, 1)) this.#takesMs.set(id, FOR_EVER)
+  }
+
+  /** Without slow messages nobody watches, and the world is as if there were no watchdogs. */
+  get options(): Pick<RuntimeOptions, 'maxComputationMs'> {
+    return { maxComputationMs: this.#isOn ? MAX_COMPUTATION_MS : 0 }
+  }
+
+  calm(): void {
+    this.#calm = true
+  }
+
+  /** What a worker in that process is made of. */
+  equip(
+    process: SimulatedProcess,
+    cluster: MemoryCluster,
+    group: string,
+    { sessionTimeoutMs, maxComputationMs }: Pick<RuntimeOptions, 'sessionTimeoutMs' | 'maxComputationMs'>,
+    otherwise: ApplicationDefinition,
+  ): { readonly definition: ApplicationDefinition; readonly watchdog: Watchdog | undefined } {
+    if (!this.#isOn) return { definition: otherwise, watchdog: undefined }
+    const thread = process.thread()
+    const client = cluster.log({ process: thread, clientId: process.name }).group(group)
+    const watchdog = new MemoryWatchdog({ process, thread, client, sessionTimeoutMs, maxComputationMs })
+    const definition = definitionOf(
+      simulatedWith((id) => {
+        const ms = this.#takesMs.get(id)
+        if (ms === undefined) return
+        if (this.#calm) this.#computed.set(id, (this.#computed.get(id) ?? 0) + 1)
+        watchdog.compute(ms)
+      }),
+    )
+    return { definition, watchdog }
+  }
+
+  /** When the world has come to rest. */
+  problems(): string[] {
+    return [...this.#computed]
+      .filter(([, times]) => times > MOST_COMPUTATIONS)
+      .map(([id, times]) => `slow message ${id}: computed ${String(times)} times after all was well`)
+  }
+}
