@@ -4,7 +4,6 @@
  */
 import { homedir, hostname } from 'node:os'
 import { isAbsolute, join } from 'node:path'
-import { pino } from 'pino'
 import * as v from 'valibot'
 import { definitionOf, type Application } from './api/application.js'
 import { loadPartitioners } from './core/partitioner.js'
@@ -13,6 +12,7 @@ import { brokersOf } from './kafka/environment.js'
 import { createKafkaLog } from './kafka/log.js'
 import { startWatchdog } from './kafka/watchdog.js'
 import { checkedTls, type BrokerConnection } from './kafka/options.js'
+import { jsonLogger } from './output.js'
 import { openStateStores } from './lmdb/stores.js'
 import { createPeers, type PeersOptions } from './peers/peers.js'
 import { namesOf } from './core/topology.js'
@@ -39,8 +39,13 @@ export interface WorkerOptions extends BrokerConnection, Partial<Omit<RuntimeOpt
    * loopback, any free port. Anything but loopback needs a token that all workers share.
    */
   readonly peers?: Pick<PeersOptions, 'host' | 'port' | 'advertise' | 'token' | 'maxSnapshotBytesPerSecond'>
-  /** Any pino logger, or any object with debug, info, warn and error. Default: pino, JSON lines on standard output. */
+  /**
+   * Any pino logger, or any object with debug, info, warn and error; what it throws is ignored. Default: JSON lines on
+   * standard output. They never wait for who reads them: up to 1 MiB is kept, and what is dropped beyond that is counted.
+   */
   readonly logger?: Logger
+  /** Stops the worker, as `stop` does, at any time: also while it starts. Then `startWorker` resolves, and so does `ended`. */
+  readonly signal?: AbortSignal
 }
 
 export interface RunningWorker {
@@ -97,6 +102,7 @@ const optionsSchema = fields({
     }),
   ),
   logger: v.optional(object),
+  signal: v.optional(v.instance(AbortSignal, mustBe('an AbortSignal'))),
   topicPrefix: v.pipe(text, v.maxLength(100, mustBe('a string of 100 characters at most'))),
   commitIntervalMs: wholeNumber(1, 10_000),
   backlogCommitIntervalMs: wholeNumber(1, 10_000),
@@ -125,7 +131,7 @@ const optionsSchema = fields({
 export async function startWorker(application: Application, options: WorkerOptions): Promise<RunningWorker> {
   const definition = definitionOf(application)
   const runtime = checkOptions(options)
-  const logger = unfailing(options.logger ?? pino())
+  const logger = unfailing(options.logger ?? jsonLogger(process.stdout))
   await loadPartitioners(definition.pipelines.flatMap(({ source, sink }) => [source.partitioner, sink?.partitioner]))
   const peers = createPeers({ ...options.peers, logger, clock: systemClock })
   const { name, stateDir, stores } = await openState(definition.name, options, logger)
@@ -142,6 +148,16 @@ export async function startWorker(application: Application, options: WorkerOptio
     { ...runtime, name },
     { log, stores, peers, clock: systemClock, random: systemRandom, logger, watchdog },
   )
+  const { signal } = options
+  const stop = (): void => {
+    void worker.stop()
+  }
+  if (signal?.aborted === true) stop()
+  signal?.addEventListener('abort', stop)
+  const settled = (): void => {
+    signal?.removeEventListener('abort', stop)
+  }
+  worker.ended.then(settled, settled)
   await worker.start()
   return {
     name,

@@ -47,6 +47,7 @@ export class Cluster {
   readonly #links = new Map<string, { readonly opening: Promise<Link>; link?: Link }>()
   readonly #refreshing = new Set<{ readonly topics: ReadonlySet<string>; readonly done: Promise<void> }>()
   #closed = false
+  readonly #closing = new AbortController()
 
   /** Of all connections. */
   readonly answerMemory = new AnswerMemory()
@@ -215,6 +216,7 @@ export class Cluster {
   }
   async close(): Promise<void> {
     this.#closed = true
+    this.#closing.abort()
     this.sleeper.close()
     const all = [...this.#links.values()]
     this.#links.clear()
@@ -235,7 +237,7 @@ export class Cluster {
     if (known && (known.link === undefined || known.link.usable)) return known.opening
     const old = known?.link
     const entry: { readonly opening: Promise<Link>; link?: Link } = {
-      opening: Link.open(host, port, this.settings, this.answerMemory),
+      opening: Link.open(host, port, this.settings, this.answerMemory, this.#closing.signal),
     }
     this.#links.set(name, entry)
     try {

@@ -43,13 +43,24 @@ export class Link {
     },
   )
 
-  static async open(host: string, port: number, settings: KafkaSettings, memory: AnswerMemory): Promise<Link> {
+  /** `closing`: aborted when nothing is to be opened any more. */
+  static async open(
+    host: string,
+    port: number,
+    settings: KafkaSettings,
+    memory: AnswerMemory,
+    closing: AbortSignal,
+  ): Promise<Link> {
     const link = new Link(host, port, settings, memory)
     let timeUp: (error: Error) => void = () => undefined
     const late = new Promise<never>((_, reject) => (timeUp = reject))
     const timer = settings.clock.after(OPEN_TIMEOUT_MS, () => {
       timeUp(new LinkError(`no answer within ${String(OPEN_TIMEOUT_MS / 1000)} s`))
     })
+    const giveUp = (): void => {
+      timeUp(new LinkError('closed'))
+    }
+    closing.addEventListener('abort', giveUp)
     try {
       await Promise.race([link.#greet(), late])
       return link
@@ -58,6 +69,7 @@ export class Link {
       throw isPotorooError(error) ? error : new LinkError(messageOf(error), { cause: error })
     } finally {
       timer.cancel()
+      closing.removeEventListener('abort', giveUp)
     }
   }
 

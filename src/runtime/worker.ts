@@ -62,6 +62,7 @@ export class Worker {
   #fetcher: Fetcher | undefined
   #membership: GroupMembership | undefined
   #environment: TaskEnvironment | undefined
+  #stopping: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #refreshTimer: Timer | undefined
   #topicsWatch: TopicsWatch | undefined
@@ -112,9 +113,9 @@ export class Worker {
   }
 
   /** Hands over, commits, leaves the group, closes everything; at any time, also while it starts. Never rejects; see `ended`. */
-  async stop(): Promise<void> {
-    await this.#handOver()
-    await this.#close(undefined)
+  stop(): Promise<void> {
+    this.#stopping ??= this.#handOver().then(() => this.#close(undefined))
+    return this.#stopping
   }
 
   /**
@@ -188,6 +189,7 @@ export class Worker {
   }
 
   async #start(): Promise<void> {
+    if (this.#isClosing()) return
     const { application, options, ports } = this
     const { log, stores, logger } = ports
     const topology = topologyOf(application)
