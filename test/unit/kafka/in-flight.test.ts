@@ -99,3 +99,23 @@ test("kafkajs's word of a broken connection ends everything", async () => {
   await call
   expect(clock.timers).toBe(0)
 })
+
+test('an answer that waits to be read behind an event loop that was held up is not overdue', async () => {
+  const { clock, broken, send, answer } = setUp()
+  const one = send(1)
+  clock.advance(8_000)
+  expect(broken).toEqual([])
+  answer(1)
+  expect(await one).toEqual(Buffer.from([1]))
+  clock.advance(8_000)
+  expect(broken).toEqual([])
+})
+
+test('one that does not wait there is, soon after, however often the event loop is held up', async () => {
+  const { clock, broken, send } = setUp()
+  const lost = send(1).catch((error: unknown) => String(error))
+  clock.advance(8_000)
+  clock.advance(8_000)
+  expect(broken).toHaveLength(1)
+  expect(await lost).toMatch(/in time/)
+})
