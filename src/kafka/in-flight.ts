@@ -12,19 +12,17 @@ interface Waiting {
 }
 
 /**
- * A timer that goes off so much later than it was to has waited for an event loop that was held up: answers wait, too, and
- * are read behind it.
+ * So much longer than its time an answer may take: where the event loop was held up, timers come first, and answers that
+ * arrived in time are read behind them.
  */
-const HELD_UP_MS = 100
-/** For them to be read. */
-const GRACE_MS = 500
+const READ_MS = 100
 
 export class InFlight implements RequestQueue {
   readonly #waiting = new Map<number, Waiting>()
   #timer: Timer | undefined
   #timerAt = Infinity
-  /** Whether the timer gives what waits to be read its time, once. */
-  #hasGrace = false
+  /** Whether one was, when that was looked at last. */
+  #isOverdue = false
   #closed: Error | undefined
 
   constructor(
@@ -90,21 +88,20 @@ export class InFlight implements RequestQueue {
 
   #check(): void {
     const now = this.clock.monotonic()
-    const wasHeldUp = now > this.#timerAt + HELD_UP_MS
     this.destroy()
-    this.#hasGrace = wasHeldUp && !this.#hasGrace
-    if (this.#hasGrace) {
-      this.#watch(now + GRACE_MS)
-      return
-    }
     let next = Infinity
     for (const { deadline } of this.#waiting.values()) {
       if (deadline <= now) {
-        this.broken('an answer did not come in time')
+        if (this.#isOverdue) this.broken('an answer did not come in time')
+        else {
+          this.#isOverdue = true
+          this.#watch(now + READ_MS)
+        }
         return
       }
       next = Math.min(next, deadline)
     }
+    this.#isOverdue = false
     if (next < Infinity) this.#watch(next)
   }
 }

@@ -627,7 +627,9 @@ class World {
   /** One that is told to stop while it starts leaves nothing behind that the group would wait for. */
   async #stopEarly(): Promise<void> {
     const random = new SeededRandom(this.seed ^ 0x1b873593)
-    if (this.#problems.length > 0 || !random.chance(0.3)) return
+    // Whoever has just died, or is cut off, is waited for rightly.
+    const isGroupWell = this.#isBalanced() && this.#weather.cutOff.size === 0
+    if (this.#problems.length > 0 || !random.chance(0.3) || !isGroupWell) return
     const early = this.#addSlot(0)
     await this.#scheduler.advance(random.between(0, 6))
     early.wanted = false
