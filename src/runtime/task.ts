@@ -494,6 +494,11 @@ export class Task {
       this.#singly = undefined
       return 'more'
     }
+    if (processor.messages > 0) {
+      // A slow message among others: it is not to be done again where the next one fails.
+      this.#commit(running)
+      return 'blocked'
+    }
     const input = merge.next(() => this.env.clock.monotonic())
     if (input === undefined) return 'nothing'
     const { offset } = input.cursor

@@ -18,13 +18,13 @@ const MAX_COMPUTATION_MS = 20_000
 /** Longer than the session timeout, and than the transaction timeout. */
 const TAKES_MS = [700, 3_000, 8_000, 8_000, 15_000] as const
 const FOR_EVER = Infinity
-/** Once all is well, a message is computed so often at most: begun, taken back, done alone. */
-const MOST_COMPUTATIONS = 4
+/** Once all is well, a worker computes a message so often at most: with others, taken back, alone. */
+const MOST_COMPUTATIONS = 3
 
 export class SlowMessages {
   /** By id. */
   readonly #takesMs = new Map<string, number>()
-  /** How often each was begun since all was well. */
+  /** How often each was begun by each process since all was well. */
   readonly #computed = new Map<string, number>()
   #calm = false
   readonly #isOn: boolean
@@ -74,7 +74,8 @@ export class SlowMessages {
       simulatedWith((id) => {
         const ms = this.#takesMs.get(id)
         if (ms === undefined) return
-        if (this.#calm) this.#computed.set(id, (this.#computed.get(id) ?? 0) + 1)
+        const what = `${process.name} ${id}`
+        if (this.#calm) this.#computed.set(what, (this.#computed.get(what) ?? 0) + 1)
         watchdog.compute(ms)
       }),
     )
@@ -85,6 +86,6 @@ export class SlowMessages {
   problems(): string[] {
     return [...this.#computed]
       .filter(([, times]) => times > MOST_COMPUTATIONS)
-      .map(([id, times]) => `slow message ${id}: computed ${String(times)} times after all was well`)
+      .map(([what, times]) => `${what}: a slow message was computed ${String(times)} times after all was well`)
   }
 }
