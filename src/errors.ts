@@ -50,6 +50,11 @@ export const errorKinds = {
   KEY_TOO_LONG: kind(failure, false, 'Keys of state objects are at most 1,800 bytes of UTF-8.'),
   WRONG_PARTITION: kind(failure, false, "The producer has to use the topic's partitioner."),
   COMPUTATION_FAILED: kind(stoppedByOnError, false, 'Correct the computation or the message.'),
+  COMPUTATION_TOO_LONG: kind(
+    stoppedByOnError,
+    false,
+    'Make the computation faster or end its loop, or raise maxComputationMs (--max-computation).',
+  ),
   OUTPUT_INVALID: kind(stoppedByOnError, false, 'The computation has to return what the sink takes.'),
   STATE_NOT_PACKABLE: kind(stoppedByOnError, false, 'Keep to values that can be stored, or bring pack and unpack.'),
   RECORD_TOO_LARGE: kind(failure, false, 'Make the record smaller, or raise max.message.bytes of the topic.'),

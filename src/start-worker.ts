@@ -4,17 +4,19 @@
  */
 import { homedir, hostname } from 'node:os'
 import { isAbsolute, join } from 'node:path'
-import { pino } from 'pino'
 import * as v from 'valibot'
 import { definitionOf, type Application } from './api/application.js'
 import { loadPartitioners } from './core/partitioner.js'
 import { isPotorooError, PotorooError } from './errors.js'
 import { brokersOf } from './kafka/environment.js'
 import { createKafkaLog } from './kafka/log.js'
+import { startWatchdog } from './kafka/watchdog.js'
 import { checkedTls, type BrokerConnection } from './kafka/options.js'
+import { jsonLogger } from './output.js'
 import { openStateStores } from './lmdb/stores.js'
 import { createPeers, type PeersOptions } from './peers/peers.js'
-import type { Logger } from './ports/logger.js'
+import { namesOf } from './core/topology.js'
+import { unfailing, type Logger } from './ports/logger.js'
 import type { StateStores } from './ports/store.js'
 import { defaults, MIN_INPUT_BYTES, type RuntimeOptions } from './runtime/options.js'
 import { Worker } from './runtime/worker.js'
@@ -37,8 +39,13 @@ export interface WorkerOptions extends BrokerConnection, Partial<Omit<RuntimeOpt
    * loopback, any free port. Anything but loopback needs a token that all workers share.
    */
   readonly peers?: Pick<PeersOptions, 'host' | 'port' | 'advertise' | 'token' | 'maxSnapshotBytesPerSecond'>
-  /** Any pino logger, or any object with debug, info, warn and error. Default: pino, JSON lines on standard output. */
+  /**
+   * Any pino logger, or any object with debug, info, warn and error; what it throws is ignored. Default: JSON lines on
+   * standard output. They never wait for who reads them: up to 1 MiB is kept, and what is dropped beyond that is counted.
+   */
   readonly logger?: Logger
+  /** Stops the worker, as `stop` does, at any time: also while it starts. Then `startWorker` resolves, and so does `ended`. */
+  readonly signal?: AbortSignal
 }
 
 export interface RunningWorker {
@@ -95,6 +102,7 @@ const optionsSchema = fields({
     }),
   ),
   logger: v.optional(object),
+  signal: v.optional(v.instance(AbortSignal, mustBe('an AbortSignal'))),
   topicPrefix: v.pipe(text, v.maxLength(100, mustBe('a string of 100 characters at most'))),
   commitIntervalMs: wholeNumber(1, 10_000),
   backlogCommitIntervalMs: wholeNumber(1, 10_000),
@@ -109,6 +117,7 @@ const optionsSchema = fields({
   sessionTimeoutMs: wholeNumber(1000, 1_800_000),
   heartbeatIntervalMs: wholeNumber(10, 60_000),
   rebalanceTimeoutMs: wholeNumber(500, 1_800_000),
+  maxComputationMs: wholeNumber(0, 3_600_000),
   standbys: wholeNumber(0, 10),
   warmLag: wholeNumber(0),
   handOverTimeoutMs: wholeNumber(0, 3_600_000),
@@ -122,23 +131,33 @@ const optionsSchema = fields({
 export async function startWorker(application: Application, options: WorkerOptions): Promise<RunningWorker> {
   const definition = definitionOf(application)
   const runtime = checkOptions(options)
-  const logger = options.logger ?? pino()
+  const logger = unfailing(options.logger ?? jsonLogger(process.stdout))
   await loadPartitioners(definition.pipelines.flatMap(({ source, sink }) => [source.partitioner, sink?.partitioner]))
   const peers = createPeers({ ...options.peers, logger, clock: systemClock })
   const { name, stateDir, stores } = await openState(definition.name, options, logger)
-  const log = createKafkaLog({
-    brokers: options.brokers,
-    ssl: options.ssl,
-    sasl: options.sasl,
-    clientId: name,
-    logger,
-    clock: systemClock,
-  })
+  const connection = { brokers: options.brokers, ssl: options.ssl, sasl: options.sasl, clientId: name }
+  const log = createKafkaLog({ ...connection, logger, clock: systemClock })
+  const { group } = namesOf(runtime.topicPrefix, definition.name)
+  const { maxComputationMs, sessionTimeoutMs } = runtime
+  const watchdog =
+    maxComputationMs === 0
+      ? undefined
+      : startWatchdog({ connection, group, maxComputationMs, sessionTimeoutMs }, logger)
   const worker = new Worker(
     definition,
     { ...runtime, name },
-    { log, stores, peers, clock: systemClock, random: systemRandom, logger },
+    { log, stores, peers, clock: systemClock, random: systemRandom, logger, watchdog },
   )
+  const { signal } = options
+  const stop = (): void => {
+    void worker.stop()
+  }
+  if (signal?.aborted === true) stop()
+  signal?.addEventListener('abort', stop)
+  const settled = (): void => {
+    signal?.removeEventListener('abort', stop)
+  }
+  worker.ended.then(settled, settled)
   await worker.start()
   return {
     name,

@@ -1,5 +1,6 @@
 /** What a command has of the world, so that tests can give it another one. */
 import type { Readable, Writable } from 'node:stream'
+import type { LogOutput } from '../output.js'
 import type { Logger } from '../ports/logger.js'
 import { printable } from './printable.js'
 
@@ -19,7 +20,7 @@ export interface CliContext {
 }
 
 /** Log lines as text, for commands that a person looks at. */
-export function textLogger(stderr: Writable, debug: boolean): Logger {
+export function textLogger(stderr: Pick<LogOutput, 'write'>, debug: boolean): Logger {
   const line =
     (level: string) =>
     (fields: object, message: string): void => {

@@ -1,6 +1,7 @@
 /** What `potoroo run` does in a worker's own process; src/cli/commands/run.ts says which flags there are. */
-import { pino } from 'pino'
 import { exitCodes, isPotorooError } from '../errors.js'
+import { jsonLogger } from '../output.js'
+import type { Logger } from '../ports/logger.js'
 import { startWorker, type WorkerOptions } from '../start-worker.js'
 import { loadApplication } from './application.js'
 import { connectionOf } from './connection.js'
@@ -23,6 +24,7 @@ export interface RunFlags extends ConnectionFlags {
   readonly storeInterval: number
   readonly backlogStoreInterval: number
   readonly memory?: number
+  readonly maxComputation: number
   readonly logLevel: string
   readonly standbys: number
   readonly peerHost: string
@@ -30,10 +32,10 @@ export interface RunFlags extends ConnectionFlags {
   readonly peerAdvertise?: string
 }
 
-/** Rejects with what is wrong, unless the supervisor was told. */
-export async function runWorker(path: string, flags: RunFlags, context: CliContext): Promise<void> {
+/** Rejects with what is wrong, unless the supervisor was told. `stop`: to stop, at any time from the start on. */
+export async function runWorker(path: string, flags: RunFlags, context: CliContext, stop: AbortSignal): Promise<void> {
   try {
-    await run(path, flags, context)
+    await run(path, flags, context, stop)
   } catch (error) {
     // All workers of a supervisor have the same command line and application: each would say the same.
     const isMistake = isPotorooError(error) && error.exitCode === exitCodes.usage
@@ -42,10 +44,12 @@ export async function runWorker(path: string, flags: RunFlags, context: CliConte
   }
 }
 
-async function run(path: string, flags: RunFlags, context: CliContext): Promise<void> {
+async function run(path: string, flags: RunFlags, context: CliContext, stop: AbortSignal): Promise<void> {
   const supervised = flags.supervised === true
-  const stops = [context.stopRequested(), ...(supervised ? [supervisorGone()] : [])]
-  const { application } = await loadApplication(path)
+  const signal = supervised ? AbortSignal.any([stop, supervisorGone()]) : stop
+  // What a module does while it is loaded may take long.
+  const loaded = await Promise.race([loadApplication(path), aborted(signal)])
+  if (loaded === undefined) return
   const options: WorkerOptions = {
     ...connectionOf(context.env, flags),
     topicPrefix: flags.topicPrefix,
@@ -56,6 +60,7 @@ async function run(path: string, flags: RunFlags, context: CliContext): Promise<
     storeIntervalMs: flags.storeInterval,
     backlogStoreIntervalMs: flags.backlogStoreInterval,
     memoryBytes: flags.memory,
+    maxComputationMs: flags.maxComputation,
     standbys: flags.standbys,
     peers: {
       host: flags.peerHost,
@@ -64,27 +69,26 @@ async function run(path: string, flags: RunFlags, context: CliContext): Promise<
       token: context.env.POTOROO_PEER_TOKEN,
     },
     logger: workerLogger(flags, context),
+    signal,
     ...(flags.name === undefined ? {} : { name: flags.name }),
     ...(flags.stateDir === undefined ? {} : { stateDir: flags.stateDir }),
   }
-  const worker = await startWorker(application, options)
-  if (supervised) tellStarted(worker.name)
-  const onStop = (): void => {
-    void worker.stop()
-  }
-  for (const stop of stops) {
-    stop.addEventListener('abort', onStop)
-    if (stop.aborted) onStop()
-  }
+  const worker = await startWorker(loaded.application, options)
+  if (supervised && !signal.aborted) tellStarted(worker.name)
   await worker.ended
-  context.exitCode(exitCodes.ok)
 }
 
-/** Written synchronously: what a worker says last is what matters most. */
-function workerLogger({ logLevel, supervised = false }: RunFlags, context: CliContext) {
-  if (context.stdout.isTTY === true) return prettyLogger(logLevel, supervised)
-  const destination = pino.destination({ dest: 1, sync: true })
+const aborted = (signal: AbortSignal): Promise<undefined> =>
+  new Promise((resolve) => {
+    signal.addEventListener('abort', () => {
+      resolve(undefined)
+    })
+    if (signal.aborted) resolve(undefined)
+  })
+
+function workerLogger({ logLevel, supervised = false }: RunFlags, { stdout }: CliContext): Logger {
+  if (stdout.isTTY === true) return prettyLogger(logLevel, supervised)
   // A supervisor that is gone takes no lines any more, nor does a full disk: the worker works on, and comes to its stop.
-  destination.on('error', () => undefined)
-  return pino({ level: logLevel, base: { pid: process.pid } }, destination)
+  stdout.on('error', () => undefined)
+  return jsonLogger(stdout, { level: logLevel, base: { pid: process.pid } })
 }

@@ -10,7 +10,7 @@ import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { errorKinds, messageOf, PotorooError, type ErrorCode } from '../errors.js'
-import type { Clock } from '../ports/clock.js'
+import type { Clock, Timer } from '../ports/clock.js'
 import type { CliContext } from './context.js'
 import { stackOf } from './failure.js'
 import type { Exit, StartWorker, WorkerEvents } from './supervisor.js'
@@ -19,7 +19,10 @@ const MAIN = fileURLToPath(new URL('./main.js', import.meta.url))
 const LF = 0x0a
 /** A line that is longer is passed on in parts. */
 const MAX_LINE_BYTES = 1024 * 1024
-/** What a worker has written and told is there when it ends; only a process that it left behind can hold its output open. */
+/**
+ * What a worker has written and told is there when it ends; only a process that it left behind can hold its output open,
+ * and only a reader of our own output that has stalled can keep it from being passed on.
+ */
 const OUTPUT_AFTER_EXIT_MS = 1000
 
 type Output = Pick<CliContext, 'stdout' | 'stderr'>
@@ -84,13 +87,18 @@ async function follow(child: ChildProcess, events: Told, output: Output, clock: 
       if (child.pid === undefined) resolve({ code: null, signal: null, error: messageOf(error) })
     })
   })
-  const giveUp = clock.after(OUTPUT_AFTER_EXIT_MS, () => {
-    child.stdout?.destroy()
-    child.stderr?.destroy()
-    if (child.connected) child.disconnect()
+  let giveUp: Timer | undefined
+  const late = new Promise<void>((resolve) => {
+    giveUp = clock.after(OUTPUT_AFTER_EXIT_MS, () => {
+      child.stdout?.destroy()
+      child.stderr?.destroy()
+      if (child.connected) child.disconnect()
+      // Who reads our output may have stalled: its end must not wait for that.
+      resolve()
+    })
   })
-  await Promise.all([passed, allTold])
-  giveUp.cancel()
+  await Promise.race([Promise.all([passed, allTold]), late])
+  giveUp?.cancel()
   events.ended(exit)
 }
 

@@ -71,6 +71,7 @@ export class Cluster {
   /** Addresses at which a broker has answered. */
   readonly #reached = new Set<string>()
   #closed = false
+  readonly #closing = new AbortController()
 
   /** Of all connections. */
   readonly answerMemory = new AnswerMemory()
@@ -294,6 +295,7 @@ export class Cluster {
   }
   async close(): Promise<void> {
     this.#closed = true
+    this.#closing.abort()
     this.sleeper.close()
     const all = [...this.#links.values()]
     this.#links.clear()
@@ -315,7 +317,7 @@ export class Cluster {
     if (known && (known.link === undefined || known.link.usable)) return known.opening
     const old = known?.link
     const entry: { readonly opening: Promise<Link>; link?: Link } = {
-      opening: Link.open(host, port, this.settings, this.answerMemory, this.#notices),
+      opening: Link.open(host, port, this.settings, this.answerMemory, this.#notices, this.#closing.signal),
     }
     this.#links.set(name, entry)
     try {

@@ -15,10 +15,18 @@ interface Waiting {
   deadline: number
 }
 
+/**
+ * So much longer than its time an answer may take: where the event loop was held up, timers come first, and answers that
+ * arrived in time are read behind them.
+ */
+const READ_MS = 100
+
 export class InFlight implements RequestQueue {
   readonly #waiting = new Map<number, Waiting>()
   #timer: Timer | undefined
   #timerAt = Infinity
+  /** Whether one was, when that was looked at last. */
+  #isOverdue = false
   #closed: Error | undefined
   /** Not sent yet. */
   #held: PushedRequest[] = []
@@ -127,16 +135,21 @@ export class InFlight implements RequestQueue {
   }
 
   #check(): void {
+    const now = this.clock.monotonic()
     this.destroy()
     let next = Infinity
-    const now = this.clock.monotonic()
     for (const { deadline } of this.#waiting.values()) {
       if (deadline <= now) {
-        this.broken('an answer did not come in time')
+        if (this.#isOverdue) this.broken('an answer did not come in time')
+        else {
+          this.#isOverdue = true
+          this.#watch(now + READ_MS)
+        }
         return
       }
       next = Math.min(next, deadline)
     }
+    this.#isOverdue = false
     if (next < Infinity) this.#watch(next)
   }
 }

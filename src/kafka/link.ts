@@ -47,12 +47,14 @@ export class Link {
     },
   )
 
+  /** `closing`: aborted when nothing is to be opened any more. */
   static async open(
     host: string,
     port: number,
     settings: KafkaSettings,
     memory: AnswerMemory,
     notices: ThrottleNotices,
+    closing: AbortSignal,
   ): Promise<Link> {
     const link = new Link(host, port, settings, memory, notices)
     let timeUp: (error: Error) => void = () => undefined
@@ -60,6 +62,10 @@ export class Link {
     const timer = settings.clock.after(OPEN_TIMEOUT_MS, () => {
       timeUp(new LinkError(`no answer within ${String(OPEN_TIMEOUT_MS / 1000)} s`))
     })
+    const giveUp = (): void => {
+      timeUp(new LinkError('closed'))
+    }
+    closing.addEventListener('abort', giveUp)
     try {
       await Promise.race([link.#greet(), late])
       return link
@@ -68,6 +74,7 @@ export class Link {
       throw isPotorooError(error) ? error : new LinkError(messageOf(error), { cause: error })
     } finally {
       timer.cancel()
+      closing.removeEventListener('abort', giveUp)
     }
   }
 

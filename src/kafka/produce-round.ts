@@ -16,6 +16,9 @@ import type { TransactionVersion } from './transaction-version.js'
 const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 const SEQUENCES = 2 ** 31
 
+/** Where the event loop was held up beyond the deadline, the transaction may live still: brokers decide that. */
+const LEAST_TIMEOUT_MS = 1000
+
 /** One partition in one activation: its sequence goes on from commit to commit, for as long as the epoch stays. */
 export class PartitionWriter {
   #sequence = 0
@@ -126,7 +129,7 @@ export class ProduceRound {
     leader: number,
     batches: readonly { topic: string; partition: number; batch: Buffer }[],
   ): Promise<readonly Produced[]> {
-    const timeoutMs = Math.max(1, Math.round(this.deadline - this.cluster.now()))
+    const timeoutMs = Math.max(LEAST_TIMEOUT_MS, Math.round(this.deadline - this.cluster.now()))
     const { transactionalId } = this.identity
     const topics = byTopic(batches, ({ partition, batch }) => ({ partition, batch }))
     const request = produceRequest({ transactionalId, timeoutMs, topics }, this.version)

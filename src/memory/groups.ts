@@ -45,6 +45,8 @@ export interface GroupDescription {
   readonly state: GroupState
   readonly protocol: string
   readonly generation: number
+  /** Member ids that were given out, and that nobody has joined with yet: a rebalance waits for them. */
+  readonly awaited: readonly string[]
   /** Metadata and assignments are empty unless the group is stable, as Kafka's DescribeGroups has it. */
   readonly members: readonly {
     readonly memberId: string
@@ -96,7 +98,8 @@ export class Group {
       metadata: stable ? metadata : NOTHING,
       assignment: stable ? assignment : NOTHING,
     }))
-    return { state: this.#state, protocol: this.#protocol, generation: this.#generation, members }
+    const awaited = [...this.#pending.keys()]
+    return { state: this.#state, protocol: this.#protocol, generation: this.#generation, awaited, members }
   }
 
   join(clientId: string, request: JoinRequest, reply: Reply<Joined>): void {

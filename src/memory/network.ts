@@ -103,12 +103,14 @@ export class Network {
     const { process } = from
     return new Promise<T>((resolve, reject) => {
       if (!process.alive) return
-      const { toBrokerMs, toClientMs, fault } = this.faults.request({
+      const { toClientMs, fault, ...fate } = this.faults.request({
         process: process.name,
         broker: to.broker,
         api: to.api,
         subject: to.subject,
       })
+      const toBrokerMs = process.aheadMs + fate.toBrokerMs
+      const timeoutMs = process.aheadMs + to.timeoutMs
       const broker = this.#broker(to.broker)
       const life = broker.life
       let decided: Timer | undefined
@@ -155,8 +157,8 @@ export class Network {
         loseAfter(toBrokerMs + toClientMs, 'the connection ended')
         return
       }
-      if (toBrokerMs + toClientMs >= to.timeoutMs || to.hangs === true) {
-        scheduler.after(undefined, to.timeoutMs, () => {
+      if (toBrokerMs + toClientMs >= timeoutMs || to.hangs === true) {
+        scheduler.after(undefined, timeoutMs, () => {
           loseAfter(0, `no answer within ${String(to.timeoutMs)} ms`)
         })
       }

@@ -7,6 +7,8 @@
  * 2. Between two events all promises are drained: whatever an event sets going runs until it waits for another event.
  * 3. An event that belongs to a process happens only while that process lives; while it is paused, its events wait for
  *    it, in their order. So nothing of a killed process runs any more, as after SIGKILL.
+ * 4. While a process computes, its time goes on and its events wait; what it begins in that event, it begins when it has
+ *    computed. Another thread of it goes on meanwhile.
  */
 import { PotorooError } from '../errors.js'
 import type { Clock, Timer } from '../ports/clock.js'
@@ -192,6 +194,8 @@ export class SimulatedProcess {
   #state: 'alive' | 'paused' | 'dead' = 'alive'
   #held: (() => void)[] = []
   #offWallMs = 0
+  #computesUntilMs = 0
+  readonly #threads = new Set<SimulatedProcess>()
   readonly #onDeath = new Set<() => void>()
 
   constructor(
@@ -199,13 +203,34 @@ export class SimulatedProcess {
     readonly name: string,
   ) {
     this.clock = {
-      now: () => Math.floor(scheduler.nowMs + this.#offWallMs),
-      monotonic: () => scheduler.elapsedMs,
-      after: (ms, call) => (this.#state === 'dead' ? DEAD_TIMER : scheduler.after(this, ms, call)),
+      now: () => Math.floor(scheduler.nowMs + this.aheadMs + this.#offWallMs),
+      monotonic: () => scheduler.elapsedMs + this.aheadMs,
+      after: (ms, call) => (this.#state === 'dead' ? DEAD_TIMER : scheduler.after(this, this.aheadMs + ms, call)),
       soon: (call) => {
-        if (this.#state !== 'dead') scheduler.after(this, SOON_MS, call)
+        if (this.#state !== 'dead') scheduler.after(this, this.aheadMs + SOON_MS, call)
       },
     }
+  }
+
+  /** How far its time is ahead of the world's, for it computes: what it sends now leaves so much later. */
+  get aheadMs(): number {
+    return Math.max(0, this.#computesUntilMs - this.scheduler.elapsedMs)
+  }
+
+  /** Called within an event of this process: it takes that long (invariant 4). */
+  compute(ms: number): void {
+    this.#computesUntilMs = this.scheduler.elapsedMs + this.aheadMs + ms
+    this.scheduler.after(undefined, this.aheadMs, () => {
+      if (this.aheadMs === 0) this.#letGo()
+    })
+  }
+
+  /** Another thread of the process: lives, stands still and ends with it, and goes on while this one computes. */
+  thread(): SimulatedProcess {
+    const thread = new SimulatedProcess(this.scheduler, this.name)
+    thread.#state = this.#state
+    this.#threads.add(thread)
+    return thread
   }
 
   get alive(): boolean {
@@ -221,6 +246,7 @@ export class SimulatedProcess {
     if (this.#state === 'dead') return
     this.#state = 'dead'
     this.#held = []
+    for (const thread of this.#threads) thread.kill()
     for (const call of [...this.#onDeath]) call()
     this.#onDeath.clear()
   }
@@ -236,12 +262,19 @@ export class SimulatedProcess {
   /** As SIGSTOP. */
   pause(): void {
     if (this.#state === 'alive') this.#state = 'paused'
+    for (const thread of this.#threads) thread.pause()
   }
 
   /** As SIGCONT: what came meanwhile happens now. */
   resume(): void {
     if (this.#state !== 'paused') return
     this.#state = 'alive'
+    for (const thread of this.#threads) thread.resume()
+    if (this.aheadMs === 0) this.#letGo()
+  }
+
+  #letGo(): void {
+    if (this.#state !== 'alive') return
     const held = this.#held
     this.#held = []
     for (const call of held) this.scheduler.after(this, 0, call)
@@ -254,8 +287,8 @@ export class SimulatedProcess {
 
   /** The scheduler asks before an event of this process happens. */
   takes(event: { readonly call: (() => void) | undefined }): boolean {
-    if (this.#state === 'alive') return true
-    if (this.#state === 'paused') this.#held.push(() => event.call?.())
+    if (this.#state === 'alive' && this.aheadMs === 0) return true
+    if (this.#state !== 'dead') this.#held.push(() => event.call?.())
     return false
   }
 }

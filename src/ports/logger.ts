@@ -5,3 +5,20 @@ export interface Logger {
   warn(fields: object, message: string): void
   error(fields: object, message: string): void
 }
+
+/** The same, but nothing that it does comes back: what a user's logger throws or rejects with must not end what it tells of. */
+export function unfailing(logger: Logger): Logger {
+  const asked: Readonly<Record<keyof Logger, (fields: object, message: string) => unknown>> = logger
+  const guarded =
+    (level: keyof Logger): Logger[typeof level] =>
+    (fields, message) => {
+      try {
+        // By its type it returns nothing, and yet it may be asynchronous.
+        const outcome = asked[level](fields, message)
+        if (outcome instanceof Promise) outcome.catch(() => undefined)
+      } catch {
+        // There is nobody to tell it to.
+      }
+    }
+  return { debug: guarded('debug'), info: guarded('info'), warn: guarded('warn'), error: guarded('error') }
+}

@@ -4,9 +4,13 @@
  *
  * Invariants
  * 1. Heartbeats go out whatever else is going on, except while a join or sync is under way: the coordinator takes those
- *    as signs of life.
+ *    as signs of life. While a computation holds the event loop up, the watchdog sends them.
  * 2. `confirmed` resolves only after a heartbeat or a join that was *sent after* the call succeeded.
  * 3. Before a worker joins again its commits are awaited (bounded), so that a task that moves has little to repeat.
+ * 4. Rebalances wait for a member as long as a computation may take: it can't join again meanwhile, and were its task
+ *    given away, the next owner would begin with the same message.
+ * 5. After `leave`, the group has neither this member nor an id that it waits for, also where the first join had not been
+ *    answered yet.
  */
 import {
   decodeAssignment,
@@ -20,13 +24,18 @@ import type { TopicPartition } from '../core/fetched.js'
 import { assignmentsOf } from '../core/leading.js'
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import { GroupError, type GroupClient, type Joined } from '../ports/log.js'
-import { sleep, type Ports, type RuntimeOptions } from './options.js'
+import type { Watchdog } from '../ports/watchdog.js'
+import { atMost, sleep, type Ports, type RuntimeOptions } from './options.js'
 
 /** The assignor's name in the group: workers with another one can't join. */
 const PROTOCOL = 'potoroo'
 const RETRY_MS = 100
 /** So many answers in a row that nobody expects are taken for a broker that went wrong for a while: some 10 s of them. */
 const MOST_UNEXPECTED = 100
+/** From the end of the longest computation until the member has joined again. */
+const REJOIN_MS = 3000
+/** The answer to a first join brings the member id at once, or the coordinator is away. */
+const NAMED_MS = 1000
 
 export interface MembershipEvents {
   /** What the group is to know of this worker now. */
@@ -60,6 +69,8 @@ export class GroupMembership {
   #complained = false
   #unexpected = 0
   #rejoinWanted = false
+  readonly #named: Promise<void>
+  #name: () => void = () => undefined
 
   constructor(
     private readonly client: GroupClient,
@@ -67,7 +78,11 @@ export class GroupMembership {
     private readonly options: RuntimeOptions,
     private readonly ports: Pick<Ports, 'clock' | 'logger'>,
     private readonly events: MembershipEvents,
-  ) {}
+    /** Keeps the membership while this event loop is held up. */
+    private readonly watchdog?: Pick<Watchdog, 'attend'>,
+  ) {
+    this.#named = new Promise((resolve) => (this.#name = resolve))
+  }
 
   get memberId(): string {
     return this.#memberId
@@ -115,8 +130,11 @@ export class GroupMembership {
   /** Leaves the group, so that others need not wait for the session timeout. */
   async leave(): Promise<void> {
     this.#stopped = true
+    this.watchdog?.attend(undefined)
     this.#wakeHeartbeat?.()
-    const { logger } = this.ports
+    const { clock, logger } = this.ports
+    // The coordinator may have given it an id that is on its way here (invariant 5).
+    if (this.#memberId === '') await atMost(clock, NAMED_MS, Promise.race([this.#named, this.#loop]))
     if (this.#memberId !== '')
       await this.client.leave(this.#memberId).catch((error: unknown) => {
         logger.warn({ error: messageOf(error) }, 'could not leave the group: its members wait for the session timeout')
@@ -142,12 +160,13 @@ export class GroupMembership {
     const { options, plan } = this
     const sent = ++this.#sent
     this.#rejoinWanted = false
+    this.watchdog?.attend(undefined)
     const metadata = encodeSubscription(plan.topics, this.events.info())
     const joined = await this.client.join(
       {
         memberId: this.#memberId,
         sessionTimeoutMs: options.sessionTimeoutMs,
-        rebalanceTimeoutMs: options.rebalanceTimeoutMs,
+        rebalanceTimeoutMs: this.#rebalanceTimeoutMs,
         protocol: PROTOCOL,
         metadata,
       },
@@ -165,8 +184,19 @@ export class GroupMembership {
     if (assignment === undefined)
       throw new GroupError('inconsistent-protocol', 'the assignment is in no format that this version knows')
     this.#recovered()
+    this.#attended()
     this.events.assigned(assignment, joined.generation)
     this.#confirm(sent)
+  }
+
+  /** Invariant 4. */
+  get #rebalanceTimeoutMs(): number {
+    const { rebalanceTimeoutMs, maxComputationMs } = this.options
+    return maxComputationMs === 0 ? rebalanceTimeoutMs : Math.max(rebalanceTimeoutMs, maxComputationMs + REJOIN_MS)
+  }
+
+  #attended(): void {
+    this.watchdog?.attend({ memberId: this.#memberId, generation: this.#generation })
   }
 
   /** Only the leader is given members. */
@@ -209,6 +239,7 @@ export class GroupMembership {
         continue
       }
       this.#recovered()
+      this.#attended()
       this.#confirm(sent)
     }
   }
@@ -269,6 +300,7 @@ export class GroupMembership {
   #became(id: string): void {
     if (id === this.#memberId) return
     this.#memberId = id
+    this.#name()
     this.events.memberId(id)
   }
 

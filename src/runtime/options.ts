@@ -4,6 +4,7 @@ import type { Log } from '../ports/log.js'
 import type { Logger } from '../ports/logger.js'
 import type { Peers } from '../ports/peers.js'
 import type { StateStores } from '../ports/store.js'
+import type { Watchdog } from '../ports/watchdog.js'
 
 export interface RuntimeOptions {
   /** The worker's name, in logs and in the group's metadata. */
@@ -61,6 +62,12 @@ export interface RuntimeOptions {
   readonly heartbeatIntervalMs: number
   /** How long the group waits for a member to join again, ms (Kafka's rebalance timeout); default 3,000. */
   readonly rebalanceTimeoutMs: number
+  /**
+   * How long one message may be computed, ms; default 60,000. Meanwhile the worker stays in its group, and rebalances wait
+   * for it. After that the computation is ended, and `onError` decides. 0: without a bound and without such heartbeats, so
+   * that a computation longer than the session timeout costs the worker its tasks.
+   */
+  readonly maxComputationMs: number
   /** Workers beside the owner that keep a copy of each task's store, 0 to 10; default 0. With 1, a worker that dies costs no restore. */
   readonly standbys: number
   /** A standby this many changelog records behind at most may take its task over; default 10,000. More, and a hand-off pauses longer. */
@@ -89,6 +96,7 @@ export const defaults = {
   sessionTimeoutMs: 6000,
   heartbeatIntervalMs: 300,
   rebalanceTimeoutMs: 3000,
+  maxComputationMs: 60_000,
   standbys: 0,
   warmLag: 10_000,
   handOverTimeoutMs: 10_000,
@@ -102,6 +110,8 @@ export interface Ports {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** Default: nobody watches. */
+  readonly watchdog?: Watchdog | undefined
 }
 
 export const sleep = (clock: Clock, ms: number): Promise<void> =>

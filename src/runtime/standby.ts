@@ -165,7 +165,9 @@ export class Standby {
     { topic, deleteRetentionMs }: NonNullable<TaskPlan['changelog']>,
     { store, from }: PreparedStore,
   ): Promise<void> {
-    return new Promise((resolve, reject) => {
+    const { signal } = this.#abort
+    let stop = (): void => undefined
+    const read = new Promise<void>((resolve, reject) => {
       const { partition, processor } = this.plan
       const subTopology = processor.subTopology.name
       const reader = new ChangelogReader(
@@ -181,11 +183,16 @@ export class Standby {
         },
       )
       this.#reader = reader
-      this.#abort.signal.addEventListener('abort', () => {
+      stop = () => {
         void reader.stop().then(resolve)
-      })
-      if (this.#abort.signal.aborted) resolve()
+      }
+      signal.addEventListener('abort', stop)
+      if (signal.aborted) resolve()
       else reader.start()
+    })
+    // A standby lives long and may begin again often: a reader that has failed is not to be kept.
+    return read.finally(() => {
+      signal.removeEventListener('abort', stop)
     })
   }
 

@@ -59,6 +59,8 @@ export interface TaskEnvironment extends Ports {
   fatal(error: PotorooError, task: string): void
   /** The task has something to do: `run` it. */
   ready(task: Task): void
+  /** Whether the slice has lasted so long that it is to end with the record that it is at. */
+  isOverdue(): boolean
   /** The task has processed its first message here, after it was another worker's. */
   handedOver(handOff: HandOff): void
 }
@@ -99,6 +101,14 @@ interface GroupOffsets {
 /** What is left to process: more at once, nothing for now, or more once a commit is through. */
 type Left = 'more' | 'nothing' | 'blocked'
 
+/** A message was slow: the next ones are done one by one, each committed before the next begins. */
+interface Slow {
+  /** Positions behind that message, by input: a failed commit may have come before them. */
+  readonly until: readonly number[]
+  /** So many more, behind these. */
+  readonly left: number
+}
+
 const FIRST_BACK_OFF_MS = 50
 const MAX_BACK_OFF_MS = 2000
 const STOP_COMMIT_MS = 10_000
@@ -112,6 +122,10 @@ const STORE_SHARE = 4
 const DRY_MS = 100
 /** Records between two looks at the clock. */
 const RECORDS_PER_LOOK = 64
+/** A slice that lasts longer has a slow message in it. */
+const SLOW_MS = 1000
+/** Behind a slow message, so many are done one by one. */
+const CALM_MESSAGES = 100
 
 export class Task {
   readonly id: string
@@ -139,6 +153,11 @@ export class Task {
   #unexpected = 0
   /** Commits in a row that were refused for the time of the worker's own records. */
   #untimely = 0
+  /** Since a message was slow. It outlasts activations, for the next may meet that message again. */
+  #slow: Slow | undefined
+  /** The input whose record is being computed. */
+  #current: Input | undefined
+  #isPacking = false
   #stopping = false
   /** Whether the last run stopped before it had processed all that is here. */
   #hasLeft = false
@@ -174,6 +193,12 @@ export class Task {
     return this.#hasLeft || (hasBacklog(this.#running) && !isDry)
   }
 
+  /** Whether messages of it may take long: then they are done one by one, when nothing else is under way. */
+  get isSlow(): boolean {
+    if (this.#slow === undefined || this.#running === undefined) return false
+    return this.#canCommit() && this.#running.inputs.some(({ hasHead }) => hasHead)
+  }
+
   /** Becomes active, in the background. */
   start(): void {
     this.#activateSoon()
@@ -189,17 +214,20 @@ export class Task {
    */
   run(deadlineMs: number): boolean {
     const running = this.#running
-    if (running === undefined || this.#stopping) return false
+    if (running === undefined || this.#stopping || this.#isCutOff()) return false
     this.#holdTimer?.cancel()
     this.#holdTimer = undefined
     const firstMs = this.arrival && oldestHeadMs(running.inputs)
+    const beganMs = this.env.clock.monotonic()
     let left: Left
     try {
-      left =
-        this.#suspicion === undefined
-          ? this.#processUntil(running, deadlineMs)
-          : this.#processFew(running, this.#suspicion, deadlineMs)
+      if (this.#suspicion === undefined && this.#slow === undefined) {
+        this.#lastTaken = undefined
+        left = this.#processUntil(running, deadlineMs)
+      } else left = this.#processFew(running, this.#suspicion, deadlineMs)
+      this.#sayIfSlow(beganMs)
     } catch (error) {
+      this.#sayIfSlow(beganMs)
       if (error instanceof Retake) {
         this.#retake(running, error)
         return true
@@ -218,6 +246,50 @@ export class Task {
       })
     }
     return left === 'more'
+  }
+
+  /** After messages were computed, or one has thrown. */
+  #sayIfSlow(beganMs: number): void {
+    const tookMs = Math.round(this.env.clock.monotonic() - beganMs)
+    const isThrown = this.#current !== undefined && this.#lastTaken === undefined
+    const taken = isThrown ? takenOf(this.#current) : this.#lastTaken
+    this.#current = undefined
+    if (tookMs < SLOW_MS) return
+    this.#slow = { until: this.#running?.inputs.map(({ position }) => position) ?? [], left: CALM_MESSAGES }
+    // Where nobody watches, it was one of several.
+    const topic = this.#running?.inputs[taken?.input ?? -1]?.topic
+    this.env.logger.warn(
+      { task: this.id, topic, partition: this.plan.partition, offset: taken?.offset, tookMs },
+      'the event loop was held up while a message was computed: for a while messages of this task are committed one by one',
+    )
+  }
+
+  /**
+   * To be called when a message's computation was ended from outside: all that this activation has in memory is as it
+   * happened to be. The task begins again from its last commit, and that message goes to the dead letters, or stops the
+   * worker, as `onError` says.
+   */
+  cutOff(): void {
+    const running = this.#running
+    if (running === undefined) return
+    const { maxComputationMs } = this.env.options
+    const after = `was ended after ${String(maxComputationMs)} ms`
+    // Without a current one it was packing, of all messages since the last commit: one of them alone, if it was alone.
+    const at = takenOf(this.#current) ?? (running.processor.messages === 1 ? this.#lastTaken : undefined)
+    this.#current = undefined
+    this.#isPacking = false
+    const topic = at === undefined ? undefined : running.inputs[at.input]?.topic
+    const where = `partition ${String(this.plan.partition)}, offset ${String(at?.offset)}`
+    const error = new PotorooError(
+      'COMPUTATION_TOO_LONG',
+      topic === undefined
+        ? `task ${this.id}: the packing of state objects ${after}`
+        : `${topic}, ${where}: its computation ${after}`,
+    )
+    const until = running.inputs.map(({ index, position }) => (index === at?.input ? at.offset + 1 : position))
+    this.#suspicion = { until, atMost: 1, culprit: at && { ...at, error } }
+    this.#slow = { until, left: CALM_MESSAGES }
+    this.#fail(running.number, error)
   }
 
   /**
@@ -255,6 +327,17 @@ export class Task {
     if (!isDirty(running) && !isGroupBehind) return
     this.#commit(running, true)
     await this.#committing
+  }
+
+  /** Resolves when nothing of it is under way that may time out: an activation, or a commit. Never rejects. */
+  async settle(): Promise<void> {
+    if (this.state === 'restoring') await this.#activating
+    await this.flush()
+  }
+
+  /** Between two events nothing is computed or packed: it was ended from outside, and `cutOff` is about to be called. */
+  #isCutOff(): boolean {
+    return this.#current !== undefined || this.#isPacking
   }
 
   /** Ends: with a last commit, or at once. Never rejects. */
@@ -409,33 +492,55 @@ export class Task {
       }
       const input = merge.next(monotonic)
       if (input === undefined) return 'nothing'
+      this.#current = input
       processor.process(input.index, input, now)
+      // Asked before the cursor moves on: with this answer, nothing of it can be ended from outside any more.
+      if (this.env.isOverdue()) {
+        this.#lastTaken = { input: input.index, offset: input.cursor.offset }
+        this.#current = undefined
+        input.advance()
+        return 'more'
+      }
       input.advance()
     }
   }
 
-  /** Few messages, one commit: see core/suspicion.ts. */
-  #processFew(running: Running, suspicion: Suspicion, deadlineMs: number): Left {
+  /** Few messages, one commit: see core/suspicion.ts. After a slow one they are done one by one. */
+  #processFew(running: Running, suspicion: Suspicion | undefined, deadlineMs: number): Left {
     if (!this.#canCommit()) return 'blocked'
     const { merge, processor, inputs } = running
     const { clock, recordTime } = this.env
     const now = (): number => recordTime.now()
-    while (processor.messages < suspicion.atMost && !this.#isFull(running) && clock.monotonic() < deadlineMs) {
-      if (isOver(suspicion, inputs.map(positionOf))) break
+    // What is there already is committed first: a slow message is not to be done again where the next one fails.
+    const atMost = this.#slow === undefined ? (suspicion?.atMost ?? 1) : 1
+    while (processor.messages < atMost && !this.#isFull(running) && clock.monotonic() < deadlineMs) {
+      if (suspicion !== undefined && isOver(suspicion, inputs.map(positionOf))) break
       const input = merge.next(() => clock.monotonic())
       if (input === undefined) break
+      this.#calmDown(inputs)
       const place = (this.#lastTaken = { input: input.index, offset: input.cursor.offset })
-      if (isCulprit(suspicion, place) && suspicion.culprit) processor.condemn(input, suspicion.culprit.error, now)
+      this.#current = input
+      if (isCulprit(suspicion, place) && suspicion?.culprit) processor.condemn(input, suspicion.culprit.error, now)
       else processor.process(input.index, input, now)
+      this.#current = undefined
       input.advance()
     }
     if (processor.messages > 0) {
       this.#commit(running)
       return 'blocked'
     }
-    if (!isOver(suspicion, inputs.map(positionOf))) return clock.monotonic() < deadlineMs ? 'nothing' : 'more'
-    this.#suspicion = undefined
-    return 'more'
+    if (suspicion !== undefined && isOver(suspicion, inputs.map(positionOf))) {
+      this.#suspicion = undefined
+      return 'more'
+    }
+    return clock.monotonic() < deadlineMs ? 'nothing' : 'more'
+  }
+
+  /** One more message is taken since one was slow. */
+  #calmDown(inputs: readonly Input[]): void {
+    if (this.#slow === undefined || !isBehindAll(inputs, this.#slow.until)) return
+    const left = this.#slow.left - 1
+    this.#slow = left === 0 ? undefined : { ...this.#slow, left }
   }
 
   /** One commit at a time, and the store not far behind. When this turns true, the task is made ready. */
@@ -496,7 +601,7 @@ export class Task {
 
   /** C1. `withOffsets`: the group is to have the positions, even if it could wait. */
   #commit(running: Running, withOffsets = false): void {
-    if (this.#committing !== undefined) return
+    if (this.#committing !== undefined || this.#isCutOff()) return
     const { processor, inputs, activation, group } = running
     const { producer } = activation
     const nowMs = this.env.clock.monotonic()
@@ -517,9 +622,12 @@ export class Task {
       atMs: this.env.clock.now(),
     }
     let collected: Collected
+    this.#isPacking = true
     try {
       collected = processor.collect(record, this.env.recordTime.now())
+      this.#isPacking = false
     } catch (error) {
+      this.#isPacking = false
       if (error instanceof Retake) {
         this.#retake(running, error)
         this.env.ready(this)
@@ -766,6 +874,12 @@ export class Task {
   }
 }
 
+/** The record under the input's cursor. */
+const takenOf = (input: Input | undefined) => input && { input: input.index, offset: input.cursor.offset }
+
+const isBehindAll = (inputs: readonly Input[], positions: readonly number[]): boolean =>
+  inputs.every((input, i) => input.position >= (positions[i] ?? 0))
+
 const oldestHeadMs = (inputs: readonly Input[]): number | undefined => {
   const heads = inputs.filter(({ hasHead }) => hasHead).map(({ cursor }) => cursor.timestampMs)
   return heads.length === 0 ? undefined : Math.min(...heads)
@@ -776,8 +890,8 @@ const hasBacklog = ({ inputs }: Running): boolean => inputs.some(({ hasMore }) =
 
 const positionOf = ({ position }: Input): number => position
 
-/** Failures of a commit that would come again with the same records. */
-const comesAgain: ReadonlySet<ErrorCode> = new Set(['RECORD_TOO_LARGE', 'RECORD_REFUSED'])
+/** Failures that would come again with the same records. */
+const comesAgain: ReadonlySet<ErrorCode> = new Set(['RECORD_TOO_LARGE', 'RECORD_REFUSED', 'COMPUTATION_TOO_LONG'])
 
 /** Whether a commit has left the group behind. */
 const isBehind = ({ positions }: GroupOffsets, { inputs, committed }: Running): boolean =>

@@ -5,12 +5,14 @@
 import type { ApplicationDefinition } from '../api/definition.js'
 import { topologyOf, namesOf } from '../core/topology.js'
 import type { HandOff, WorkerStatus } from '../core/worker-status.js'
-import { messageOf, type PotorooError } from '../errors.js'
+import { messageOf, PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
 import type { Fetcher } from '../ports/log.js'
 import type { TaskPlan } from './task-plan.js'
 import type { TaskAssignment } from '../core/group-metadata.js'
+import { unfailing } from '../ports/logger.js'
 import type { Peer } from '../ports/peers.js'
+import { unwatched, type Watchdog } from '../ports/watchdog.js'
 import { GroupMembership } from './membership.js'
 import { Standby } from './standby.js'
 import type { StoreHolder } from './task-store.js'
@@ -26,6 +28,8 @@ const SLICE_MS = 5
 const FLUSH_MS = 500
 const REFRESH_MS = 600_000
 const REJOIN_DELAY_MS = 100
+/** What is under way is awaited for so long before a message that may take long. */
+const SETTLE_MS = 3000
 /** Before a worker makes the group rebalance, it waits so long for the others to know which tasks they have now. */
 const OTHERS_KNOW_MS = 1000
 const ASK_AGAIN_MS = 20
@@ -34,6 +38,7 @@ const MEMBER_ID_NOTE = 'member-id'
 const HAND_OFFS_KEPT = 20
 
 export class Worker {
+  private readonly ports: Ports
   /** Resolves when the worker has stopped because it was told to; rejects with what stopped it otherwise. */
   readonly ended: Promise<void>
 
@@ -45,10 +50,20 @@ export class Worker {
   readonly #holders = new WeakMap<Task, StoreHolder>()
   #ready = new Set<Task>()
   #pumping = false
+  readonly #watchdog: Watchdog
+  /** Whose turn it is. */
+  #running: Task | undefined
+  /** Those with slow messages take turns, one message each. */
+  #slowTurns: Promise<void> = Promise.resolve()
+  readonly #waitingForTurn = new Set<Task>()
+  /** The task whose slow message comes next: what the others have under way is ending, or has ended. */
+  #settledFor: Task | undefined
+  #starting: Promise<void> | undefined
   #plans: ReadonlyMap<string, TaskPlan> = new Map()
   #fetcher: Fetcher | undefined
   #membership: GroupMembership | undefined
   #environment: TaskEnvironment | undefined
+  #stopping: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #refreshTimer: Timer | undefined
   #topicsWatch: TopicsWatch | undefined
@@ -67,8 +82,10 @@ export class Worker {
   constructor(
     private readonly application: ApplicationDefinition,
     private readonly options: RuntimeOptions,
-    private readonly ports: Ports,
+    ports: Ports,
   ) {
+    this.ports = { ...ports, logger: unfailing(ports.logger) }
+    this.#watchdog = ports.watchdog ?? unwatched(ports.clock)
     this.ended = new Promise((resolve, reject) => {
       this.#end = { resolve, reject }
     })
@@ -81,20 +98,25 @@ export class Worker {
     return [...this.#tasks.values()].filter(({ state }) => state === 'running').map(({ id }) => id)
   }
 
-  /** Checks everything that can be checked, and joins the group. Rejects with what is wrong; the worker is closed then. */
+  /**
+   * Checks everything that can be checked, and joins the group. Rejects with what is wrong; the worker is closed then.
+   * Resolves, too, where the worker was told to stop meanwhile.
+   */
   async start(): Promise<void> {
+    this.#starting = this.#start()
     try {
-      await this.#start()
+      await this.#starting
     } catch (error) {
+      const wasTold = this.#isClosing()
       await this.#close(undefined)
-      throw error
+      if (!wasTold) throw error
     }
   }
 
-  /** Hands over, commits, leaves the group, closes everything. Never rejects; see `ended`. */
-  async stop(): Promise<void> {
-    await this.#handOver()
-    await this.#close(undefined)
+  /** Hands over, commits, leaves the group, closes everything; at any time, also while it starts. Never rejects; see `ended`. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#handOver().then(() => this.#close(undefined))
+    return this.#stopping
   }
 
   /**
@@ -168,12 +190,14 @@ export class Worker {
   }
 
   async #start(): Promise<void> {
+    if (this.#isClosing()) return
     const { application, options, ports } = this
     const { log, stores, logger } = ports
     const topology = topologyOf(application)
     await log.connect()
+    if (this.#isClosing()) return
     this.#plans = await planTasks(topology, log, options, logger)
-    if (this.#closing !== undefined) return
+    if (this.#isClosing()) return
     const fetcher = (this.#fetcher = log.fetcher())
     this.#environment = {
       ...ports,
@@ -192,6 +216,7 @@ export class Worker {
       ready: (task) => {
         this.#runSoon(task)
       },
+      isOverdue: () => this.#watchdog.isOverdue(),
       handedOver: (handOff) => {
         this.#handOffs = [...this.#handOffs, handOff].slice(-HAND_OFFS_KEPT)
       },
@@ -201,6 +226,7 @@ export class Worker {
       snapshot: async (id) => (this.#hasState(id) ? stores.snapshot(id) : undefined),
       status: () => this.#status(),
     })
+    if (this.#isClosing()) return
     const names = namesOf(options.topicPrefix, application.name)
     const client = log.group(names.group)
     const former = stores.readNote(MEMBER_ID_NOTE)
@@ -209,6 +235,10 @@ export class Worker {
       await client.leave(former).catch((error: unknown) => {
         logger.debug({ former, error: messageOf(error) }, 'the earlier member could not be made to leave')
       })
+    }
+    if (this.#isClosing()) {
+      await client.close()
+      return
     }
     this.#membership = new GroupMembership(
       client,
@@ -242,6 +272,7 @@ export class Worker {
           stores.writeNote(MEMBER_ID_NOTE, id)
         },
       },
+      this.#watchdog,
     )
     this.#membership.start()
     this.#refreshLater()
@@ -294,6 +325,7 @@ export class Worker {
       this.#tasks.delete(id)
       this.#shareMemory()
       this.#ready.delete(task)
+      if (this.#settledFor === task) this.#settledFor = undefined
       this.#afterwards(id, () => task.close({ commit: false }))
     }
     for (const [id, running] of this.#standbys)
@@ -358,7 +390,11 @@ export class Worker {
 
   /** One thing after another for each task: a store is opened only when whoever had it open has closed it. */
   #afterwards(id: string, work: () => Promise<void>): void {
-    const next = (this.#transitions.get(id) ?? Promise.resolve()).then(work)
+    const next = (this.#transitions.get(id) ?? Promise.resolve()).then(work).catch((error: unknown) => {
+      // What opens and closes says its failures itself: this is another. Later transitions of the task go on.
+      const what = `opening or closing ${id}: ${messageOf(error)}`
+      void this.#close(new PotorooError('INTERNAL', what, { cause: error }))
+    })
     this.#transitions.set(id, next)
     void next.then(() => {
       if (this.#transitions.get(id) === next) this.#transitions.delete(id)
@@ -391,33 +427,99 @@ export class Worker {
     if (this.#tasks.get(task.id) !== task) return
     this.#ready.add(task)
     if (this.#pumping) return
-    this.#pumping = true
-    this.ports.clock.soon(() => {
-      this.#pump()
-    })
+    this.#pumpOn()
+  }
+
+  #pumpSoon(): void {
+    this.#watchdog.run(
+      () => {
+        this.#pump()
+      },
+      () => {
+        this.#cutOff()
+      },
+    )
   }
 
   #pump(): void {
     const { clock } = this.ports
     const deadline = clock.monotonic() + PUMP_MS
     for (const task of this.#ready) {
+      // While the event loop is about to be held up, nobody begins anything.
+      if (this.#settledFor !== undefined && this.#settledFor !== task) continue
       this.#ready.delete(task)
+      if (task.isSlow && this.#settledFor !== task) {
+        this.#takeSlowTurn(task)
+        continue
+      }
+      this.#settledFor = undefined
       const now = clock.monotonic()
-      if (task.run(Math.min(deadline, now + SLICE_MS))) this.#ready.add(task)
+      this.#running = task
+      const hasMore = task.run(Math.min(deadline, now + SLICE_MS))
+      this.#running = undefined
+      if (hasMore) this.#ready.add(task)
       if (clock.monotonic() >= deadline) break
     }
-    if (this.#ready.size === 0) {
-      this.#pumping = false
-      return
-    }
-    clock.soon(() => {
-      this.#pump()
+    this.#pumpOn()
+  }
+
+  #pumpOn(): void {
+    const isHeld = this.#settledFor !== undefined && !this.#ready.has(this.#settledFor)
+    this.#pumping = this.#ready.size > 0 && !isHeld
+    if (this.#pumping) this.#pumpSoon()
+  }
+
+  /** The watchdog ended what the pump was at: it did not return. */
+  #cutOff(): void {
+    const task = this.#running
+    this.#running = undefined
+    task?.cutOff()
+    this.#pumpOn()
+  }
+
+  /**
+   * While a slow message is computed, this worker answers nothing: a transaction that is open by then may time out, and
+   * a group that it is joining may go on without it. So such a message begins only when nothing of either kind is under
+   * way, and is committed before the next.
+   */
+  #takeSlowTurn(task: Task): void {
+    if (this.#waitingForTurn.has(task)) return
+    this.#waitingForTurn.add(task)
+    this.#slowTurns = this.#slowTurns.then(async () => {
+      await this.#settle()
+      this.#waitingForTurn.delete(task)
+      if (this.#tasks.get(task.id) !== task) return
+      this.#settledFor = task
+      const settling = [...this.#tasks.values()].map((one) => one.settle())
+      await atMost(this.ports.clock, SETTLE_MS, Promise.all(settling))
+      // Unless it went to another worker meanwhile.
+      if (this.#isSettledFor(task)) this.#ready = new Set([task, ...this.#ready])
+      if (!this.#pumping) this.#pumpOn()
     })
   }
 
+  // A method, for the compiler to forget what it knew before an await.
+  #isSettledFor(task: Task): boolean {
+    return this.#settledFor === task
+  }
+
+  /** Resolves when the group has confirmed its membership, after all joins under way; or when it takes too long. */
+  async #settle(): Promise<void> {
+    const confirmed = this.#membership?.confirmed() ?? Promise.resolve()
+    await atMost(this.ports.clock, Math.max(SETTLE_MS, this.options.maxComputationMs), confirmed)
+  }
+
+  /** Never rejects: `ended` is settled, whatever fails on the way. */
   #close(error: PotorooError | undefined): Promise<void> {
-    this.#closing ??= this.#closeAll(error)
+    this.#closing ??= this.#closeAll(error).catch((failure: unknown) => {
+      this.#end.reject(error ?? new PotorooError('INTERNAL', `closing: ${messageOf(failure)}`, { cause: failure }))
+    })
     return this.#closing
+  }
+
+  // A method, for the compiler to forget what it knew before an await.
+  #isClosing(): boolean {
+    return this.#closing !== undefined
   }
 
   async #closeAll(error: PotorooError | undefined): Promise<void> {
@@ -425,14 +527,28 @@ export class Worker {
     this.#refreshTimer?.cancel()
     this.#topicsWatch?.stop()
     this.#rejoinTimer?.cancel()
-    // What was processed before the failure is committed all the same: it is right.
-    await Promise.all([...this.#tasks.values()].map((task) => task.close({ commit: true })))
-    await Promise.all(this.#transitions.values())
-    await this.#membership?.leave()
-    await Promise.all([...this.#standbys.values()].map((standby) => standby.close()))
+    // A start that is under way waits for answers, and these for connections: they end first.
+    if (this.#membership === undefined) await log.close().catch(() => undefined)
+    await this.#starting?.catch(() => undefined)
     const failures: unknown[] = []
-    for (const close of [() => peers.close(), () => this.#fetcher?.close(), () => log.close(), () => stores.close()])
-      await Promise.resolve(close()).catch((failure: unknown) => failures.push(failure))
+    const steps: readonly (() => Promise<unknown> | undefined)[] = [
+      // What was processed before the failure is committed all the same: it is right.
+      () => Promise.all([...this.#tasks.values()].map((task) => task.close({ commit: true }))),
+      () => Promise.all(this.#transitions.values()),
+      () => this.#membership?.leave(),
+      () => Promise.all([...this.#standbys.values()].map((standby) => standby.close())),
+      () => this.#watchdog.close(),
+      () => peers.close(),
+      () => this.#fetcher?.close(),
+      () => log.close(),
+      () => stores.close(),
+    ]
+    for (const step of steps)
+      try {
+        await step()
+      } catch (failure) {
+        failures.push(failure)
+      }
     for (const failure of failures) logger.warn({ error: messageOf(failure) }, 'closing')
     if (error === undefined) {
       logger.info({ worker: this.options.name }, 'worker stopped')

@@ -148,6 +148,31 @@ export function groupCases(worlds: Worlds): void {
     expect(await kindOf(a.heartbeat(silent.joined))).toBe('unknown-member')
   })
 
+  check(
+    'a member that only sends heartbeats stays through a rebalance, up to its rebalance timeout',
+    async (world, group) => {
+      const [a, b] = [world.log().group(group), world.log().group(group)]
+      // Longer than the session timeout: what it lives by is the heartbeats.
+      const patient = (metadata: string, memberId = '') => ({
+        ...requestOf(memberId, metadata),
+        rebalanceTimeoutMs: 20_000,
+      })
+      const joined = await a.join(patient('a'))
+      await a.sync(joined, assign(joined))
+      const other = b.join(patient('b'))
+      const began = world.clock.monotonic()
+      const answers = new Set<string>()
+      await eventually(world, 'longer than a session', async () => {
+        answers.add(await kindOf(a.heartbeat(joined)))
+        return world.clock.monotonic() - began > 8_000
+      })
+      expect([...answers].filter((kind) => kind !== 'none')).toEqual(['rebalance-in-progress'])
+      const again = await a.join(patient('a2', joined.memberId))
+      expect(again.memberId).toBe(joined.memberId)
+      expect((await other).generation).toBe(again.generation)
+    },
+  )
+
   check('a member that is silent for its session timeout is out', async (world, group) => {
     const client = world.log().group(group)
     const { joined } = await enter(client, 'a')

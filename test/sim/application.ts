@@ -80,12 +80,24 @@ export function takeOrder(state: SymbolState, order: Order): Checked {
 
 export const APPLICATION = 'sim'
 
-export const simulated = application(
-  APPLICATION,
-  from(quotes).to(symbolState, takeQuote),
-  from(orders).to(symbolState, takeOrder).sink(checked),
-  from(orders, 'notes')
-    .filter(({ kind }) => kind === 'plain')
-    .map(({ id, account }) => ({ id, account }))
-    .sink(noted),
-)
+/** `before`: called with each message's id before it is computed. */
+export const simulatedWith = (before: (id: string) => void) =>
+  application(
+    APPLICATION,
+    from(quotes).to(symbolState, (state, quote, context) => {
+      before(quote.id)
+      takeQuote(state, quote, context)
+    }),
+    from(orders)
+      .to(symbolState, (state, order) => {
+        before(order.id)
+        return takeOrder(state, order)
+      })
+      .sink(checked),
+    from(orders, 'notes')
+      .filter(({ kind }) => kind === 'plain')
+      .map(({ id, account }) => ({ id, account }))
+      .sink(noted),
+  )
+
+export const simulated = simulatedWith(() => undefined)

@@ -25,6 +25,7 @@ import { chunksOf, haunt } from './upstream.js'
 import { ChangelogView, recordsOf, type SeenRecord } from './views.js'
 import { Chronicle, Warnings, type Line } from './warnings.js'
 import { marketApplication } from './applications/market-application.js'
+import { SlowMessages } from './slow-messages.js'
 import { drawClimate, Weather } from './weather.js'
 import { blips, cutOff, flutter, pause } from './worker-trouble.js'
 import type { Hands, Slot } from './hands.js'
@@ -102,6 +103,7 @@ class World {
   readonly #biggerSteps: boolean
   readonly #leaderTrouble: LeaderTrouble
   readonly #refusals: Refusals
+  readonly #slow: SlowMessages
 
   constructor(
     readonly seed: number,
@@ -154,8 +156,11 @@ class World {
     this.#chronicle.recordsAreRefused = this.#refusals.isThere
     this.#handOffs = new SeededRandom(seed ^ 0x5bd1e995)
     this.#biggerSteps = this.#handOffs.chance(0.5)
+    this.#slow = new SlowMessages(seed, isPlainMarket)
+    this.#chronicle.messagesAreSlow = this.#slow.isOn
     this.#runtime = {
       ...defaults,
+      ...this.#slow.options,
       ...(this.#biggerSteps ? drawHandOff(this.#handOffs) : {}),
       commitIntervalMs: random.pick([1, 5, 20, 100]),
       backlogCommitIntervalMs: random.pick([1, 20, 100]),
@@ -219,6 +224,7 @@ class World {
       },
       worthACopy: this.#runtime.warmLag * 2,
     })
+    this.#slow.draw(this.#input.events)
     this.#say(
       () =>
         `${breadth.application.definition.name}, timestamps ${breadth.timestamps}, ${JSON.stringify(breadth.transactions)}, climate ${JSON.stringify(climate)}, strict ${String(this.#strict)}, ${JSON.stringify(this.#runtime)}`,
@@ -235,6 +241,7 @@ class World {
       await this.#scheduler.advance(TROUBLE_MS)
       this.#calm()
       await this.#rest()
+      await this.#stopEarly()
       await this.#stopAll()
       this.#check()
     } catch (error) {
@@ -511,10 +518,14 @@ class World {
     }
     const stores = slot.disk.open({ process, faults: this.#weather })
     const peers = this.#peers.peers({ process, faults: this.#weather })
-    const ports = { log, stores, peers, clock: process.clock, random: this.#random.fork(), logger }
+    const { definition } = this.#breadth.application
+    const { group } = this.#places.names
+    const equipped = this.#slow.equip(process, this.#cluster, group, this.#runtime, definition)
+    const { watchdog } = equipped
+    const ports = { log, stores, peers, clock: process.clock, random: this.#random.fork(), logger, watchdog }
     process.setWallClockOff(this.#refusals.clockOffMs(slot.lives))
     const options = { ...this.#runtime, ...this.#refusals.onError(this.#weather.calm), name: slot.name }
-    const worker = new Worker(this.#breadth.application.definition, options, ports)
+    const worker = new Worker(equipped.definition, options, ports)
     slot.process = process
     slot.worker = worker
     this.#say(() => `${process.name} starts`)
@@ -585,6 +596,7 @@ class World {
   #calm(): void {
     this.#say(() => 'from here on all is well')
     this.#weather.calm = true
+    this.#slow.calm()
   }
 
   /** Waits until everything that went in is committed. */
@@ -651,6 +663,24 @@ class World {
     return view
   }
 
+  /** One that is told to stop while it starts leaves nothing behind that the group would wait for. */
+  async #stopEarly(): Promise<void> {
+    const random = new SeededRandom(this.seed ^ 0x5be0cd19)
+    if (this.#problems.length > 0 || !random.chance(0.3)) return
+    const early = this.#addSlot(0)
+    const { name } = early
+    await this.#scheduler.advance(random.between(0, 6))
+    early.wanted = false
+    this.#say(() => `${name} is told to stop while it starts`)
+    await this.#scheduler.run(early.worker?.stop() ?? Promise.resolve(), 60_000)
+    // What was under way is there by now.
+    await this.#scheduler.advance(10)
+    const { members, awaited } = this.#cluster.describeGroup(this.#places.names.group)
+    const ids = [...awaited, ...members.map(({ memberId }) => memberId)]
+    if (ids.some((id) => id.startsWith(`${name}-`)))
+      this.#problems.push(`the group waits for ${name}, which was told to stop while it started`)
+  }
+
   async #stopAll(): Promise<void> {
     for (const slot of this.#slots) {
       slot.wanted = false
@@ -668,6 +698,7 @@ class World {
 
   #check(): void {
     const problems = this.#problems
+    problems.push(...this.#slow.problems(this.#leaderTrouble.isOn || this.#refusals.isThere))
     const states = new Map<string, Map<string, unknown>>()
     for (const { place, partition } of this.#tasks()) {
       const view = this.#changelogOf(place, partition)

@@ -25,6 +25,8 @@ export class Chronicle {
   readonly #resets = new Set<string>()
   brokerWentDown = false
   leadersMoved = false
+  /** Some messages are computed for seconds, or for ever (slow-messages.ts). */
+  messagesAreSlow = false
   /** Brokers do not take everything (refusals.ts). */
   recordsAreRefused = false
   clocksWereSet = false
@@ -69,16 +71,18 @@ export class Chronicle {
   }
 
   explainsFailedRequest({ process }: Line): boolean {
+    if (this.messagesAreSlow) return true
     return this.brokerWentDown || this.leadersMoved || this.#troubled.has(process) || this.#held.has(process)
   }
   /** Between workers it is either one's trouble. */
   get explainsFailedCopy(): boolean {
-    return this.workerDied || this.#troubled.size > 0 || this.#held.size > 0
+    return this.workerDied || this.messagesAreSlow || this.#troubled.size > 0 || this.#held.size > 0
   }
   explainsFailedWrite({ process }: Line): boolean {
     return this.#failedWrites.has(process)
   }
   explainsForgotten({ process }: Line): boolean {
+    if (this.messagesAreSlow) return true
     return this.brokerWentDown || this.leadersMoved || this.#held.has(process) || this.#troubledInGroup.has(process)
   }
   explainsFencing(line: Line, application: string): boolean {
@@ -148,6 +152,7 @@ type Cause = (line: Line, plan: WarningsPlan) => boolean
 type Rule = readonly [RegExp, Cause]
 
 const isRefusal = ({ code }: Line['fields']): boolean => ['RECORD_REFUSED', 'RECORD_TOO_LARGE'].includes(text(code))
+const isTooLong = ({ code }: Line['fields']): boolean => code === 'COMPUTATION_TOO_LONG'
 const never: Cause = () => false
 const byRequests: Cause = (line, { chronicle }) => chronicle.explainsFailedRequest(line)
 const byWrites: Cause = (line, { chronicle }) => chronicle.explainsFailedWrite(line)
@@ -176,7 +181,8 @@ const rules: readonly Rule[] = [
     /^a record went to the dead letters$/,
     ({ fields }, { chronicle }) =>
       ['NOT_JSON', 'COMPUTATION_FAILED'].includes(text(fields.code)) ||
-      (chronicle.recordsAreRefused && isRefusal(fields)),
+      (chronicle.recordsAreRefused && isRefusal(fields)) ||
+      (chronicle.messagesAreSlow && isTooLong(fields)),
   ],
   [/^a source gave no answer in time/, (_, { strict }) => !strict],
   [/^a transaction of a producer is open/, (line, { chronicle }) => chronicle.explainsOpenTransaction(line)],
@@ -187,7 +193,12 @@ const rules: readonly Rule[] = [
   [/^the store is set aside/, (line, plan) => isExplained(reasons, text(line.fields.why), line, plan)],
   [
     /^the task starts again from its last commit$/,
-    (line, plan) => (isRefusal(line.fields) ? plan.chronicle.recordsAreRefused : startsAgain(line, plan)),
+    (line, plan) =>
+      isRefusal(line.fields)
+        ? plan.chronicle.recordsAreRefused
+        : isTooLong(line.fields)
+          ? plan.chronicle.messagesAreSlow
+          : startsAgain(line, plan),
   ],
   // Of src/kafka, where brokers speak its protocol.
   [
@@ -195,6 +206,7 @@ const rules: readonly Rule[] = [
     byRequests,
   ],
   [/^the group cannot be reached/, byRequests],
+  [/^the event loop was held up/, (_, { chronicle }) => chronicle.messagesAreSlow],
   [/^the broker refuses this worker's time/, (_, { chronicle }) => chronicle.recordsAreRefused],
   [/^could not leave the group/, byRequests],
   [/^a standby starts again$/, (line, plan) => byRequests(line, plan) || isTooOld(line, plan)],

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
-import { pino } from 'pino'
 import type { PotorooError } from '../../errors.js'
+import { jsonLogger } from '../../output.js'
 import { defaults } from '../../runtime/options.js'
 import { moduleFile } from '../application.js'
 import type { CliContext } from '../context.js'
@@ -70,6 +70,12 @@ export function registerRun(program: Command, context: CliContext): void {
       defaults.backlogStoreIntervalMs,
     )
     .option(
+      '--max-computation <ms>',
+      'how long one message may be computed; then it is ended, and --on-error decides (0: no bound)',
+      wholeNumber(0, 3_600_000),
+      defaults.maxComputationMs,
+    )
+    .option(
       '--standbys <n>',
       'workers that keep a copy of each task beside its owner',
       wholeNumber(0, 10),
@@ -113,14 +119,20 @@ Examples:
   potoroo run dist/application.js --name w1 --state-dir /var/lib/app/w1 --on-error stop`,
     )
     .action(async (path: string, flags: RunFlags) => {
+      const stop = context.stopRequested()
       // A supervisor needs nothing of what a worker is made of, and its workers wait for it.
-      if (flags.workers === 1) await (await import('../run-worker.js')).runWorker(path, flags, context)
-      else await runWorkers(path, flags, command, context)
+      if (flags.workers === 1) await (await import('../run-worker.js')).runWorker(path, flags, context, stop)
+      else await runWorkers(path, flags, command, context, stop)
     })
 }
 
-async function runWorkers(path: string, flags: RunFlags, command: Command, context: CliContext): Promise<void> {
-  const stop = context.stopRequested()
+async function runWorkers(
+  path: string,
+  flags: RunFlags,
+  command: Command,
+  context: CliContext,
+  stop: AbortSignal,
+): Promise<void> {
   moduleFile(path)
   const { name, stateDir, peerPort } = flags
   const argumentsOf = (worker: number): string[] =>
@@ -155,5 +167,5 @@ async function runWorkers(path: string, flags: RunFlags, command: Command, conte
 /** Through the stream that the workers' lines go through, so that lines stay whole. */
 function supervisorLogger({ logLevel }: RunFlags, { stdout }: CliContext) {
   if (stdout.isTTY === true) return prettyLogger(logLevel, true)
-  return pino({ level: logLevel, base: { pid: process.pid } }, { write: (line) => void stdout.write(line) })
+  return jsonLogger(stdout, { level: logLevel, base: { pid: process.pid } })
 }

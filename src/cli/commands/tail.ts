@@ -75,7 +75,8 @@ async function runTail(log: Log, topic: string, flags: TailFlags, context: CliCo
     tail.close()
     await fetcher.close()
   }
-  await output.drained()
+  // Told to stop, it waits for no reader.
+  await Promise.race([output.drained(), stopped])
 }
 
 async function rangesOf(log: Log, topic: string, flags: TailFlags): Promise<readonly TailRange[]> {

@@ -1,4 +1,91 @@
 /** Workers that are slow, stand still, or are told to stop while something is under way. */
 import type { PlantedFault } from './planted-fault.js'
 
-export const livenessFaults: readonly PlantedFault[] = []
+const task = 'src/runtime/task.ts'
+const worker = 'src/runtime/worker.ts'
+const membership = 'src/runtime/membership.ts'
+
+export const livenessFaults: readonly PlantedFault[] = [
+  {
+    what: 'liveness: only the event loop sends heartbeats, and not while it computes',
+    plants: [
+      { file: 'src/core/vigil.ts', find: '      silentMs >= this.#heartbeatMs &&', replace: '      silentMs < 0 &&' },
+    ],
+  },
+  {
+    what: 'liveness: a rebalance does not wait for a member that computes',
+    plants: [
+      {
+        file: membership,
+        find: 'return maxComputationMs === 0 ? rebalanceTimeoutMs : Math.max(rebalanceTimeoutMs, maxComputationMs + REJOIN_MS)',
+        replace: 'return maxComputationMs === 0 ? rebalanceTimeoutMs : rebalanceTimeoutMs',
+      },
+    ],
+  },
+  {
+    what: 'liveness: after a slow message, the next is computed while a commit is under way',
+    plants: [
+      {
+        file: task,
+        find: 'this.#slow = { until: this.#running?.inputs.map(({ position }) => position) ?? [], left: CALM_MESSAGES }',
+        replace: '',
+      },
+    ],
+  },
+  {
+    what: 'liveness: messages before a slow one end the time in which commits are awaited',
+    plants: [
+      {
+        file: task,
+        find: 'if (this.#slow !== undefined && isBehindAll(inputs, this.#slow.until)) {',
+        replace: 'if (this.#slow !== undefined) {',
+      },
+    ],
+  },
+  {
+    what: 'liveness: a slow message begins while the worker joins its group',
+    plants: [{ file: worker, find: '      await this.#settle()\n', replace: '' }],
+  },
+  {
+    what: 'liveness: a message whose computation was ended is computed again',
+    plants: [{ file: task, find: '      culprit: at && { ...at, error },\n', replace: '      culprit: undefined,\n' }],
+  },
+  {
+    what: 'liveness: after a computation was ended, what it left in memory counts',
+    plants: [
+      {
+        file: task,
+        find: '    this.#slow = { until: this.#singly.until, left: CALM_MESSAGES }\n    this.#fail(running.number, error)\n',
+        replace:
+          '    this.#slow = { until: this.#singly.until, left: CALM_MESSAGES }\n    for (const input of running.inputs) if (input.index === at?.input) input.advance()\n    this.env.ready(this)\n',
+      },
+    ],
+  },
+  {
+    what: 'stop: a worker that stops while it starts does not wait for its member id',
+    plants: [
+      {
+        file: membership,
+        find: "if (this.#memberId === '') await atMost(",
+        replace: "if (this.#memberId === '-') await atMost(",
+      },
+    ],
+  },
+  {
+    what: 'stop: a start that is under way goes on',
+    plants: [
+      { file: worker, find: '    await this.#starting?.catch(() => undefined)\n', replace: '' },
+      {
+        file: worker,
+        find: '    if (this.#isClosing()) {\n      await client.close()\n      return\n    }\n',
+        replace: '',
+      },
+      { file: worker, find: '    if (this.#isClosing()) return\n    const names', replace: '    const names' },
+      {
+        file: worker,
+        find: '    if (this.#membership === undefined) await log.close().catch(() => undefined)\n',
+        replace: '',
+      },
+    ],
+  },
+]

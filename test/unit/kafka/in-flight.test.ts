@@ -65,6 +65,9 @@ test('one overdue answer breaks the connection for all', async () => {
   clock.advance(999)
   expect(broken).toEqual([])
   clock.advance(1)
+  // It may wait to be read.
+  expect(broken).toEqual([])
+  clock.advance(100)
   await Promise.all(rejected)
   expect(broken).toHaveLength(1)
   await expect(send(3)).rejects.toThrow('did not come in time')
@@ -74,6 +77,7 @@ test('a shorter deadline is kept though a longer one was watched first', async (
   const { clock, broken, send } = setUp()
   const calls = [send(1, 60_000), send(2, 10)].map((call) => expect(call).rejects.toThrow())
   clock.advance(10)
+  clock.advance(100)
   expect(broken).toHaveLength(1)
   await Promise.all(calls)
 })
@@ -156,4 +160,24 @@ test('who waits until nothing is throttled is let go when the time is over, or a
   expect(isFree).toBe(false)
   clock.advance(100)
   await free
+})
+
+test('an answer that waits to be read behind an event loop that was held up is not overdue', async () => {
+  const { clock, broken, send, answer } = setUp()
+  const one = send(1)
+  clock.advance(8_000)
+  expect(broken).toEqual([])
+  answer(1)
+  expect(await one).toEqual(Buffer.from([1]))
+  clock.advance(8_000)
+  expect(broken).toEqual([])
+})
+
+test('one that does not wait there is, soon after, however often the event loop is held up', async () => {
+  const { clock, broken, send } = setUp()
+  const lost = send(1).catch((error: unknown) => String(error))
+  clock.advance(8_000)
+  clock.advance(8_000)
+  expect(broken).toHaveLength(1)
+  expect(await lost).toMatch(/in time/)
 })

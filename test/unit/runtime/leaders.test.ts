@@ -67,6 +67,7 @@ class Books {
       stateBytes: () => 1_000_000,
       unstoredBytes: () => 1_000_000,
       backlogs: () => 0,
+      isOverdue: () => false,
       confirmOwnership: () => Promise.resolve(),
       fatal: (error: Error) => this.fatal.push(error.message),
       ready: (ready: Task) => {

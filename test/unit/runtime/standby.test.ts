@@ -1,7 +1,8 @@
 /** When a standby tells the group that it is warm (standby, invariant 3). */
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { definitionOf } from '../../../src/api/application.js'
 import { topologyOf } from '../../../src/core/topology.js'
+import { PotorooError } from '../../../src/errors.js'
 import { MemoryCluster } from '../../../src/memory/cluster.js'
 import { MemoryPeerNetwork } from '../../../src/memory/peers.js'
 import { SeededRandom } from '../../../src/memory/random.js'
@@ -54,6 +55,8 @@ async function standby() {
   await scheduler.until(() => inputs.size === 1)
   return {
     one,
+    scheduler,
+    inputs,
     is: (lag: number): void => {
       for (const input of inputs) input.deliver(fetchedOf([], { nextPosition: 0, lastStableOffset: lag }))
     },
@@ -105,4 +108,26 @@ test('one that had fallen behind when the group asked tells it again', async () 
   expect(one.report()).toBe(3)
   one.awaited = true
   expect(told()).toBe(2)
+})
+
+test('one whose reading fails again and again keeps nothing of the readers that failed', async () => {
+  const [added, removed] = [
+    vi.spyOn(AbortSignal.prototype, 'addEventListener'),
+    vi.spyOn(AbortSignal.prototype, 'removeEventListener'),
+  ]
+  try {
+    const { one, scheduler, inputs } = await standby()
+    const before = added.mock.calls.length - removed.mock.calls.length
+    for (let i = 0; i < 5; i++) {
+      for (const input of [...inputs]) input.failed(new PotorooError('CORRUPT_BATCH', 'again'))
+      expect(inputs.size).toBe(0)
+      await scheduler.until(() => inputs.size === 1)
+    }
+    expect(added.mock.calls.length - removed.mock.calls.length).toBe(before)
+    await scheduler.run(one.close())
+    expect(inputs.size).toBe(0)
+  } finally {
+    added.mockRestore()
+    removed.mockRestore()
+  }
 })
