@@ -6,7 +6,7 @@ import { choosePosition } from '../core/restore-plan.js'
 import type { Fetcher, TransactionalProducer } from '../ports/log.js'
 import type { Ports } from './options.js'
 import type { TaskPlan } from './task-plan.js'
-import { ForeignChangelog, restoreUpTo, type Replayed } from './changelog-reader.js'
+import { ForeignChangelog, IdentityMismatch, restoreUpTo, type Replayed } from './changelog-reader.js'
 import { isUnfitForChangelog, prepareStore, rebuildStore, type PreparedStore, type StoreHolder } from './task-store.js'
 
 export interface Activation {
@@ -98,22 +98,31 @@ async function restore(
       from,
       end,
     }
-    return { ...(await restoreUpTo(range, store, env.fetcher, env, signal)), from, rebuilt }
+    try {
+      return { ...(await restoreUpTo(range, store, env.fetcher, env, signal)), from, rebuilt }
+    } catch (error) {
+      if (!(error instanceof ForeignChangelog) && lacksCommit(error))
+        await requireUnmoved(plan, changelog, end, env, error)
+      throw error
+    }
   }
   try {
     return await run(prepared)
   } catch (error) {
     if (error instanceof ForeignChangelog) throw error
-    if (isPotorooError(error, 'CHANGELOG_UNFIT')) await requireUnmoved(plan, changelog, end, env, error)
     if (prepared.store.meta() === undefined || !isUnfitForChangelog(error)) throw error
     signal.throwIfAborted()
     return run(await rebuildStore(plan, changelog, messageOf(error), env, holder))
   }
 }
 
+/** Whether a reader came to the end without a commit record of the changelog that it was to read. */
+const lacksCommit = (error: unknown): error is Error =>
+  isPotorooError(error, 'CHANGELOG_UNFIT') || error instanceof IdentityMismatch
+
 /**
- * A changelog without a commit record below its end is none, unless another owner went on with it meanwhile, and
- * compaction has removed the earlier commit records: then it is this activation that is over.
+ * What a changelog lacks below its end, another owner may have made superfluous: it went on, and compaction has removed the
+ * commit records before its own. Then this activation is over, and neither store nor changelog is to blame.
  */
 async function requireUnmoved(
   plan: TaskPlan,
