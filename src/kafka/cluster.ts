@@ -28,6 +28,8 @@ export interface Address {
   readonly port: number
 }
 interface TopicState {
+  /** Undefined where the broker gives none. */
+  readonly id: string | undefined
   /** 0, or why the topic can't be used now. */
   readonly errorCode: number
   /** The leader by partition; -1 where there is none now. */
@@ -148,6 +150,10 @@ export class Cluster {
   /** As of the last answer; 0: unknown. */
   partitionsOf(topic: string): number {
     return this.#topics.get(topic)?.leaders.size ?? 0
+  }
+  /** As of the last answer; undefined: unknown. */
+  topicIdOf(topic: string): string | undefined {
+    return this.#topics.get(topic)?.id
   }
   addressOf(nodeId: number): string {
     const address = this.#nodes.get(nodeId)
@@ -281,9 +287,10 @@ export class Cluster {
       this.#nodes = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
       this.#controller = answer.controllerId
     }
-    for (const { topic, topicErrorCode, partitionMetadata } of answer.topicMetadata) {
+    for (const { topic, topicId, topicErrorCode, partitionMetadata } of answer.topicMetadata) {
       const errorCode = topicErrorCode === codes.LEADER_NOT_AVAILABLE ? 0 : topicErrorCode
       this.#topics.set(topic, {
+        id: topicId,
         errorCode,
         leaders: new Map(partitionMetadata.map(({ partitionId, leader }) => [partitionId, leader])),
       })

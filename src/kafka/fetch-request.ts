@@ -19,6 +19,8 @@ export interface FetchArgs {
   readonly maxBytesPerPartition: number
   /** The broker fills the answer in this order until `maxBytes`. */
   readonly topics: readonly TopicGroup<{ readonly partition: number; readonly position: number }>[]
+  /** By name, as far as they are known. */
+  readonly topicIds?: ReadonlyMap<string, string | undefined>
 }
 export interface AbortedTransaction {
   readonly producerId: bigint

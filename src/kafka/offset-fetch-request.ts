@@ -17,6 +17,7 @@ export interface CommittedOffset extends TopicPartition {
   readonly errorCode: number
   /** -1: none. */
   readonly offset: number
+  readonly metadata: string
 }
 export interface OffsetFetchAnswer {
   readonly errorCode: number
@@ -42,8 +43,8 @@ function decode(payload: Buffer): OffsetFetchAnswer {
     const partition = reader.int32()
     const offset = reader.int64()
     reader.int32()
-    reader.compactString()
-    return { topic, partition, offset, errorCode: reader.int16() }
+    const metadata = reader.compactString() ?? ''
+    return { topic, partition, offset, metadata, errorCode: reader.int16() }
   })
   return { partitions: topics.flatMap(({ partitions }) => partitions), errorCode: reader.int16() }
 }

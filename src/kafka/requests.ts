@@ -1,6 +1,7 @@
 /** The requests that kafkajs encodes and decodes, typed. Answers come as they are, error codes included. */
 import { type ApiName, exchangeOf } from './kafkajs.js'
 import { preparedOf } from './link.js'
+import { type MetadataAnswer, metadataWithIds } from './metadata-request.js'
 import type { Prepared, Request } from './prepared.js'
 
 /** Offsets and producer ids are int64, which kafkajs gives as decimal strings. */
@@ -17,23 +18,13 @@ const viaKafkajs =
   (versions) =>
     preparedOf(exchangeOf(name, args, versions)) as Prepared<T>
 
-export interface MetadataAnswer {
-  readonly brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number }[]
-  readonly controllerId: number
-  readonly topicMetadata: readonly {
-    readonly topicErrorCode: number
-    readonly topic: string
-    readonly partitionMetadata: readonly {
-      readonly partitionErrorCode: number
-      readonly partitionId: number
-      readonly leader: number
-    }[]
-  }[]
-}
+export type { MetadataAnswer } from './metadata-request.js'
 /** Of these topics, or of no topic: kafkajs's encoder asks for all topics when it is given none. */
 export const metadata =
   (topics: readonly string[]): Request<MetadataAnswer> =>
   (versions) => {
+    const withIds = metadataWithIds(topics, versions)
+    if (withIds !== undefined) return withIds
     const prepared = preparedOf(
       exchangeOf('Metadata', { topics, allowAutoTopicCreation: false }, versions),
     ) as Prepared<MetadataAnswer>
@@ -98,7 +89,7 @@ export const addOffsetsToTxn = (producer: ProducerIdentity, groupId: string) =>
 export const txnOffsetCommit = (
   producer: ProducerIdentity,
   groupId: string,
-  topics: readonly TopicGroup<{ partition: number; offset: number }>[],
+  topics: readonly TopicGroup<{ partition: number; offset: number; metadata?: string }>[],
 ) =>
   viaKafkajs<TxnOffsetCommitAnswer>('TxnOffsetCommit', {
     ...producer,

@@ -124,14 +124,19 @@ class KafkaProducer implements TransactionalProducer {
   #state: 'idle' | 'committing' | 'failed' | 'closed' = 'idle'
   #identity: ProducerIdentity
   #endingMs = 0
+  /** Until a broker has none. */
+  #keepsNotes = true
   /** Until it is found that a broker does not take it. */
   #version: TransactionVersion = 2
+
+  readonly isFirst: boolean
 
   constructor(
     private readonly cluster: Cluster,
     identity: ProducerIdentity,
   ) {
     this.#identity = identity
+    this.isFirst = identity.producerEpoch === 0
     const connection = String(connectionOf(identity.transactionalId))
     this.#lanes = { control: `transactions-${connection}`, produce: `produce-${connection}` }
   }
@@ -250,11 +255,26 @@ class KafkaProducer implements TransactionalProducer {
   // round 2, or one by one
 
   async #commitOffsets({ group, positions, deadline }: Work): Promise<void> {
-    const topics = byTopic(positions, ({ partition, position }) => ({ partition, offset: position, metadata: '' }))
     const encoder = this.#version === 1 ? requests.txnOffsetCommit : txnOffsetCommit2
-    const request = encoder(this.#identity, group, topics)
+    const request = (): ReturnType<typeof txnOffsetCommit2> => {
+      const metadataOf = (note = ''): string => (this.#keepsNotes ? note : '')
+      const topics = byTopic(positions, ({ partition, position, note }) => {
+        return { partition, offset: position, metadata: metadataOf(note) }
+      })
+      return encoder(this.#identity, group, topics)
+    }
     await this.#control('group', group, deadline, async (node) => {
-      const { topics: answers } = await this.cluster.call(this.#lanes.control, node, request)
+      let { topics: answers } = await this.cluster.call(this.#lanes.control, node, request())
+      const codesOf = answers.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode))
+      if (this.#keepsNotes && codesOf.includes(codes.OFFSET_METADATA_TOO_LARGE)) {
+        // Notes tell more of the positions, which are right without them.
+        this.#keepsNotes = false
+        this.cluster.settings.logger.info(
+          { group },
+          "offset.metadata.max.bytes leaves no room for notes beside the group's offsets",
+        )
+        answers = (await this.cluster.call(this.#lanes.control, node, request())).topics
+      }
       const answered = answers.reduce((sum, { partitions }) => sum + partitions.length, 0)
       if (answered < positions.length)
         throw new BrokerError(-1, 'the answer to a TxnOffsetCommit leaves partitions out')
@@ -293,7 +313,7 @@ class KafkaProducer implements TransactionalProducer {
     const name = `${entry.topic}-${String(entry.partition)}`
     let writer = this.#writers.get(name)
     if (!writer) {
-      writer = new PartitionWriter(entry.topic, entry.partition)
+      writer = new PartitionWriter(entry.topic, entry.partition, entry.topicId)
       this.#writers.set(name, writer)
     }
     return writer

@@ -13,7 +13,11 @@ import type { ProducerIdentity, TopicGroup, TxnOffsetCommitAnswer } from './requ
 import { version2 } from './transaction-version.js'
 import { WireReader, WireWriter } from './wire.js'
 
-type Topics = readonly TopicGroup<{ readonly partition: number; readonly offset: number }>[]
+type Topics = readonly TopicGroup<{
+  readonly partition: number
+  readonly offset: number
+  readonly metadata?: string
+}>[]
 
 /** Without a generation: the transactional id is the fence. */
 const NO_GENERATION = -1
@@ -29,8 +33,13 @@ function encode(producer: ProducerIdentity, group: string, topics: Topics): read
   // The first byte ends the header, which has tagged fields in this version.
   const writer = new WireWriter().unsignedVarint(0).compactString(transactionalId).compactString(group)
   writer.int64(producerId).int16(producerEpoch).int32(NO_GENERATION).compactString('').compactString(null)
-  writeTopics(writer, topics, ({ partition, offset }) => {
-    writer.int32(partition).int64(offset).int32(NO_LEADER_EPOCH).compactString('').unsignedVarint(0)
+  writeTopics(writer, topics, ({ partition, offset, metadata }) => {
+    writer
+      .int32(partition)
+      .int64(offset)
+      .int32(NO_LEADER_EPOCH)
+      .compactString(metadata ?? '')
+      .unsignedVarint(0)
   })
   return writer.unsignedVarint(0).parts()
 }

@@ -34,6 +34,11 @@ export class WireWriter {
     for (; rest > 0x7f; rest >>>= 7) this.int8((((rest & 0x7f) | 0x80) << 24) >> 24)
     return this.int8(rest)
   }
+  /** As Kafka prints it: 16 bytes in base64url. */
+  uuid(value: string): this {
+    const bytes = Buffer.from(value, 'base64url')
+    return this.int64(String(bytes.readBigInt64BE(0))).int64(String(bytes.readBigInt64BE(8)))
+  }
   compactString(value: string | null): this {
     if (value === null) return this.unsignedVarint(0)
     const length = Buffer.byteLength(value)
@@ -123,6 +128,12 @@ export class WireReader {
     }
     throw new RangeError('a varint of more than five bytes')
   }
+  /** Undefined where it is all zeros: none. */
+  uuid(): string | undefined {
+    const start = this.#skip(16)
+    const bytes = this.buffer.subarray(start, start + 16)
+    return bytes.every((byte) => byte === 0) ? undefined : bytes.toString('base64url')
+  }
   compactString(): string | null {
     const length = this.unsignedVarint()
     return length === 0 ? null : this.#text(length - 1)
@@ -131,6 +142,12 @@ export class WireReader {
   bytes(): Buffer {
     const length = this.int32()
     if (length <= 0) return this.buffer.subarray(this.#at, this.#at)
+    const start = this.#skip(length)
+    return this.buffer.subarray(start, start + length)
+  }
+  /** A view, not a copy; of null an empty one. */
+  compactBytes(): Buffer {
+    const length = Math.max(0, this.unsignedVarint() - 1)
     const start = this.#skip(length)
     return this.buffer.subarray(start, start + length)
   }

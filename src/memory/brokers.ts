@@ -27,6 +27,8 @@ export interface BrokersOptions {
   readonly random?: Random
   /** Default: 1. The first one has the coordinators; partitions have their leaders in turn. */
   readonly brokers?: number
+  /** As brokers before Kafka 2.8: topics have no ids. */
+  readonly withoutTopicIds?: boolean
   /** `group.initial.rebalance.delay.ms`; default: 0, as the development broker has it. */
   readonly initialRebalanceDelayMs?: number
   /** Called for every transaction when its end is decided. */
@@ -35,6 +37,8 @@ export interface BrokersOptions {
 
 interface Topic {
   readonly name: string
+  /** Of this topic alone: one of the same name that is made later has another. Undefined: these brokers have no ids. */
+  readonly id: string | undefined
   readonly number: number
   readonly config: Readonly<Record<string, string>>
   readonly partitions: PartitionLog[]
@@ -77,14 +81,21 @@ export class Brokers {
     return ((this.#topics.get(topic)?.number ?? 0) + partition) % this.brokers
   }
 
-  /** Throws UNKNOWN_TOPIC_OR_PARTITION. */
-  partition(of: TopicPartition): PartitionLog {
-    const partition = this.#topics.get(of.topic)?.partitions[of.partition]
+  /** Throws UNKNOWN_TOPIC_OR_PARTITION, or UNKNOWN_TOPIC_ID where another topic of that name is meant. */
+  partition(of: TopicPartition & { readonly topicId?: string | undefined }): PartitionLog {
+    const topic = this.#topics.get(of.topic)
+    const partition = topic?.partitions[of.partition]
     if (partition === undefined) throw new BrokerError('UNKNOWN_TOPIC_OR_PARTITION', partitionKey(of))
+    if (of.topicId !== undefined && topic?.id !== undefined && of.topicId !== topic.id)
+      throw new BrokerError('UNKNOWN_TOPIC_ID', `${partitionKey(of)} of ${of.topicId}`)
     return partition
   }
 
-  produce(identity: ProducerIdentity, to: TopicPartition, chunk: RecordChunk): number {
+  produce(
+    identity: ProducerIdentity,
+    to: TopicPartition & { readonly topicId?: string | undefined },
+    chunk: RecordChunk,
+  ): number {
     const partition = this.partition(to)
     const topic = this.describeTopic(to.topic)
     if (topic !== undefined && chunk.end > topic.maxMessageBytes) {
@@ -97,7 +108,10 @@ export class Brokers {
   commitOffsets(identity: ProducerIdentity, group: string, positions: readonly PartitionPosition[]): void {
     const offsets = this.offsets(group)
     this.transactions.verify(identity, offsets)
-    offsets.pend(identity.producerId, new Map(positions.map((position) => [partitionKey(position), position.position])))
+    offsets.pend(
+      identity.producerId,
+      new Map(positions.map((one) => [partitionKey(one), { position: one.position, note: one.note ?? '' }])),
+    )
   }
 
   offsets(group: string): GroupOffsets {
@@ -125,6 +139,7 @@ export class Brokers {
     const { config } = topic
     return {
       name,
+      id: topic.id,
       partitions: topic.partitions.length,
       maxMessageBytes: Number(config['max.message.bytes'] ?? 1_048_588),
       cleanupPolicy: (config['cleanup.policy'] ?? 'delete')
@@ -132,17 +147,26 @@ export class Brokers {
         .map((policy) => policy.trim())
         .sort(),
       deleteRetentionMs: Number(config['delete.retention.ms'] ?? 86_400_000),
+      retentionMs: retentionOf(config),
     }
   }
 
   createTopic({ name, partitions, config }: NewTopic): void {
     if (this.#topics.has(name)) return
     const logs = Array.from({ length: partitions }, (_, partition) => new PartitionLog(name, partition))
-    this.#topics.set(name, { name, number: this.#topicsMade++, config: config ?? {}, partitions: logs })
+    const number = this.#topicsMade++
+    const id = this.options.withoutTopicIds === true ? undefined : `id-${String(number)}`
+    this.#topics.set(name, { name, id, number, config: config ?? {}, partitions: logs })
   }
 
-  deleteTopic(name: string): void {
+  /**
+   * Groups lose their positions on it, as with Kafka, unless their coordinator was away when the topic was deleted.
+   */
+  deleteTopic(name: string, { groupsKeepPositions = false }: { readonly groupsKeepPositions?: boolean } = {}): void {
+    const partitions = this.#topics.get(name)?.partitions ?? []
     this.#topics.delete(name)
+    if (groupsKeepPositions) return
+    for (const offsets of this.#offsets.values()) for (const one of partitions) offsets.delete(partitionKey(one))
   }
 
   /** Raises the number of partitions. */
@@ -222,4 +246,12 @@ function getOrMake<V>(map: Map<string, V>, key: string, make: () => V): V {
   const made = make()
   map.set(key, made)
   return made
+}
+
+/** Kafka's default is a week. */
+function retentionOf(config: Readonly<Record<string, string>>): number | undefined {
+  const policy = config['cleanup.policy'] ?? 'delete'
+  const ms = Number(config['retention.ms'] ?? 604_800_000)
+  const isKept = !policy.includes('delete') || ms < 0 || config['message.timestamp.type'] === 'LogAppendTime'
+  return isKept ? undefined : ms
 }

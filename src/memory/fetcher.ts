@@ -9,11 +9,12 @@
  * 3. What was released is spoilt, as where its memory is used again: whoever reads on reads rubbish.
  */
 import { PotorooError } from '../errors.js'
-import { BrokerError, isBrokerError } from './broker-error.js'
+import { isBrokerError } from './broker-error.js'
 import { Connections, partitionKey } from './network.js'
 import { sleep } from './waiting.js'
 import type { Brokers } from './brokers.js'
 import type { Reply } from './groups.js'
+import type { PartitionLog } from './partition.js'
 import type { FetchInput, Fetched, Fetcher } from '../ports/log.js'
 import type { Clock } from '../ports/clock.js'
 
@@ -34,7 +35,8 @@ interface Part {
   readonly entry: Entry
   readonly position: number
 }
-type PartAnswer = Omit<Fetched, 'asked' | 'arrived' | 'release'> | PotorooError | 'missing'
+/** `replaced`: there is one of that name, which is not the one that is meant. */
+type PartAnswer = Omit<Fetched, 'asked' | 'arrived' | 'release'> | PotorooError | 'missing' | 'replaced'
 
 const FIRST_PAUSE_MS = 50
 const MAX_PAUSE_MS = 1_000
@@ -131,8 +133,8 @@ export class MemoryFetcher implements Fetcher {
     const { input } = entry
     // An input that was removed, and perhaps added again, is not called for what was asked before.
     if (this.#entries.get(partitionKey(input)) !== entry) return
-    if (answer === 'missing') {
-      this.#missing(entry)
+    if (answer === 'missing' || answer === 'replaced') {
+      this.#missing(entry, answer)
     } else if (answer instanceof PotorooError) {
       this.#fail(entry, answer)
     } else {
@@ -142,11 +144,17 @@ export class MemoryFetcher implements Fetcher {
     }
   }
 
-  #missing(entry: Entry): void {
+  /** For a while it may be only that a broker does not know the topic yet. */
+  #missing(entry: Entry, answer: 'missing' | 'replaced'): void {
     const { input } = entry
     entry.missingSinceMs ??= this.#clock.monotonic()
     if (this.#clock.monotonic() - entry.missingSinceMs >= MISSING_FOR_MS) {
-      this.#fail(entry, new PotorooError('TOPIC_MISSING', `there is no partition ${partitionKey(input)}`))
+      const name = partitionKey(input)
+      const error =
+        answer === 'missing'
+          ? new PotorooError('TOPIC_MISSING', `there is no partition ${name}`)
+          : new PotorooError('TOPIC_REPLACED', `${name} is of a topic that was deleted and made anew`)
+      this.#fail(entry, error)
       return
     }
     this.#clock.after(MAX_PAUSE_MS, () => {
@@ -166,7 +174,9 @@ export class MemoryFetcher implements Fetcher {
     const isReady = (): boolean =>
       partitions.some((partition, index) => {
         const position = parts[index]?.position ?? 0
-        return partition === undefined || position < partition.lastStableOffset || position > partition.highWatermark
+        return (
+          typeof partition === 'string' || position < partition.lastStableOffset || position > partition.highWatermark
+        )
       })
     const answer = (): void => {
       this.#readFrom(parts, [], this.options.maxBytes ?? 16_777_216, reply)
@@ -181,7 +191,9 @@ export class MemoryFetcher implements Fetcher {
       answer()
     }
     const timer = this.cluster.scheduler.after(undefined, maxWaitMs, end)
-    const stops = partitions.map((partition) => partition?.watch(() => isReady() && end()) ?? (() => undefined))
+    const stops = partitions.map((partition) =>
+      typeof partition === 'string' ? () => undefined : partition.watch(() => isReady() && end()),
+    )
   }
 
   #readFrom(parts: readonly Part[], read: PartAnswer[], leftBytes: number, reply: Reply<PartAnswer[]>): void {
@@ -206,7 +218,7 @@ export class MemoryFetcher implements Fetcher {
   #readOne(input: FetchInput, position: number, leftBytes: number): PartAnswer {
     const { topic } = input
     const partition = this.#partition(input)
-    if (partition === undefined) return 'missing'
+    if (typeof partition === 'string') return partition
     const { logStart, highWatermark, lastStableOffset } = partition
     if (position < logStart || position > highWatermark) {
       return new PotorooError(
@@ -219,11 +231,11 @@ export class MemoryFetcher implements Fetcher {
     return { topic, partition: input.partition, position, highWatermark, lastStableOffset, ...read }
   }
 
-  #partition(input: FetchInput) {
+  #partition(input: FetchInput): PartitionLog | 'missing' | 'replaced' {
     try {
       return this.cluster.partition(input)
     } catch (error) {
-      if (error instanceof BrokerError) return undefined
+      if (isBrokerError(error)) return error.code === 'UNKNOWN_TOPIC_ID' ? 'replaced' : 'missing'
       throw error
     }
   }

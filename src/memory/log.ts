@@ -11,6 +11,7 @@ import type { Brokers } from './brokers.js'
 import type { SimulatedProcess } from './scheduler.js'
 import type { Clock } from '../ports/clock.js'
 import type {
+  CommittedOffset,
   Fetcher,
   GroupClient,
   Log,
@@ -41,6 +42,7 @@ export interface MemoryLogOptions {
 const TRANSIENT = ['CONNECTION_LOST', 'NOT_LEADER_OR_FOLLOWER', 'COORDINATOR_LOAD_IN_PROGRESS'] as const
 
 export class MemoryLog implements Log {
+  readonly bootstrapServers = 'memory:9092'
   readonly #connections: Connections
   readonly #clock: Clock
   readonly #requestTimeoutMs: number
@@ -83,7 +85,8 @@ export class MemoryLog implements Log {
   async listOffsets(partitions: readonly TopicPartition[], which: 'earliest' | 'end'): Promise<readonly number[]> {
     const offsets = partitions.map(async (of) =>
       this.#ask('listOffsets', partitionKey(of), this.cluster.leaderOf(of), () => {
-        const partition = this.cluster.partition(of)
+        // By name alone, as with Kafka.
+        const partition = this.cluster.partition({ topic: of.topic, partition: of.partition })
         return which === 'earliest' ? partition.logStart : partition.highWatermark
       }),
     )
@@ -94,12 +97,19 @@ export class MemoryLog implements Log {
     group: string,
     partitions: readonly TopicPartition[],
   ): Promise<readonly (number | undefined)[]> {
+    return (await this.committedOffsets(group, partitions)).map((offset) => offset?.position)
+  }
+
+  async committedOffsets(
+    group: string,
+    partitions: readonly TopicPartition[],
+  ): Promise<readonly (CommittedOffset | undefined)[]> {
     return this.#ask('offsetFetch', group, this.cluster.coordinator, () => {
       const offsets = this.cluster.offsets(group)
       const keys = partitions.map(partitionKey)
       const unstable = keys.find((key) => offsets.isPending(key))
       if (unstable !== undefined) throw new BrokerError('UNSTABLE_OFFSET_COMMIT', unstable)
-      return keys.map((key) => offsets.get(key))
+      return keys.map((key) => offsets.committed(key))
     })
   }
 

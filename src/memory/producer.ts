@@ -16,7 +16,6 @@ import type { Api } from './faults.js'
 import type { Brokers } from './brokers.js'
 import type { Connections } from './network.js'
 import type { ProducerIdentity } from './transactions.js'
-import type { RecordChunk } from '../core/records.js'
 import type { Clock } from '../ports/clock.js'
 import type { TopicPartition, Transaction, TransactionalProducer } from '../ports/log.js'
 
@@ -37,6 +36,10 @@ export class MemoryProducer implements TransactionalProducer {
 
   constructor(private readonly options: MemoryProducerOptions) {}
 
+  get isFirst(): boolean {
+    return this.options.identity.epoch === 0
+  }
+
   get endingMs(): number {
     return this.#endingMs
   }
@@ -56,7 +59,7 @@ export class MemoryProducer implements TransactionalProducer {
         positions.length > 0 && this.#addOffsets(group),
       ])
       await this.#together([
-        ...records.map(async (to) => ends.set(to, await this.#produce(to, to.chunks))),
+        ...records.map(async (to) => ends.set(to, await this.#produce(to))),
         positions.length > 0 &&
           this.#control('txnOffsetCommit', () => {
             cluster.commitOffsets(identity, group, positions)
@@ -113,11 +116,11 @@ export class MemoryProducer implements TransactionalProducer {
   }
 
   /** Resolves with the position behind the last chunk. */
-  async #produce(to: TopicPartition, chunks: readonly RecordChunk[]): Promise<number> {
+  async #produce(to: Transaction['records'][number]): Promise<number> {
     const { cluster, connections, identity, requestTimeoutMs } = this.options
     const subject = partitionKey(to)
     let position = -1
-    for (const chunk of chunks) {
+    for (const chunk of to.chunks) {
       if (this.#failure !== undefined) throw this.#failure
       const target = { broker: cluster.leaderOf(to), api: 'produce', subject, timeoutMs: requestTimeoutMs } as const
       const offset = await retrying(this.#retries(['NOT_ENOUGH_REPLICAS']), () =>

@@ -10,6 +10,8 @@ export interface World {
   name(base: string): string
   /** Deletes the records before these offsets. */
   deleteBefore(topic: string, partition: number, offset: number): Promise<void>
+  /** Resolves when it is gone. */
+  deleteTopic(topic: string): Promise<void>
   close(): Promise<void>
 }
 

@@ -26,6 +26,10 @@ const worldsOf = (brokers: number): Worlds => ({
         cluster.partition({ topic, partition }).deleteBefore(offset)
         return Promise.resolve()
       },
+      deleteTopic: (topic) => {
+        cluster.deleteTopic(topic)
+        return Promise.resolve()
+      },
       close: async () => {
         await Promise.all(logs.map((log) => log.close()))
       },
