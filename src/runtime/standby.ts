@@ -14,7 +14,14 @@ import type { Fetcher } from '../ports/log.js'
 import type { Peer } from '../ports/peers.js'
 import type { TaskPlan } from './task-plan.js'
 import { ChangelogReader, ForeignChangelog } from './changelog-reader.js'
-import { isUnfitForChangelog, prepareStore, rebuildStore, type PreparedStore, type StoreHolder } from './task-store.js'
+import {
+  isUnfitForChangelog,
+  lost,
+  prepareStore,
+  rebuildStore,
+  type PreparedStore,
+  type StoreHolder,
+} from './task-store.js'
 import { sleep, type Ports } from './options.js'
 
 export interface StandbyEnvironment extends Ports {
@@ -116,7 +123,12 @@ export class Standby {
       } catch (error) {
         if (this.#isReleased()) return
         this.#lag = Infinity
-        if (isPotorooError(error, 'STORE_FAILED') || error instanceof ForeignChangelog) {
+        if (isPotorooError(error, 'TOPIC_REPLACED') || isPotorooError(error, 'TOPIC_MISSING')) {
+          env.fatal(lost(plan, changelog, error.message, env), this.id)
+          return
+        }
+        const isFatal = isPotorooError(error, 'STORE_FAILED') || isPotorooError(error, 'CHANGELOG_LOST')
+        if (isFatal || error instanceof ForeignChangelog) {
           // As with a task: a standby that gave up alone would have the group wait for it for ever.
           env.fatal(error, this.id)
           return
@@ -131,9 +143,9 @@ export class Standby {
     const { signal } = this.#abort
     const where = { topic: changelog.topic, partition: plan.partition }
     const [end = 0] = await env.log.listOffsets([where], 'end')
-    let prepared = await prepareStore(plan, changelog, end, env, this.#holder)
+    let prepared = await prepareStore(plan, changelog, end, env, this.#holder, signal)
     if (end - prepared.from > SNAPSHOT_WARM_LAGS * env.warmLag && (await this.#adoptSnapshot()))
-      prepared = await prepareStore(plan, changelog, end, env, this.#holder)
+      prepared = await prepareStore(plan, changelog, end, env, this.#holder, signal)
     signal.throwIfAborted()
     try {
       await this.#read(changelog, prepared)
@@ -141,20 +153,21 @@ export class Standby {
       if (!isUnfitForChangelog(error)) throw error
       signal.throwIfAborted()
       this.#lag = Infinity
-      await this.#read(changelog, await rebuildStore(plan, changelog, messageOf(error), env, this.#holder))
+      const why = messageOf(error)
+      await this.#read(changelog, await rebuildStore(plan, changelog, why, end, env, this.#holder, signal))
     }
   }
 
   /** Resolves never but with the end of the standby; rejects when reading fails. */
   #read(
-    { topic, deleteRetentionMs }: NonNullable<TaskPlan['changelog']>,
+    { topic, id: topicId, deleteRetentionMs }: NonNullable<TaskPlan['changelog']>,
     { store, from }: PreparedStore,
   ): Promise<void> {
     return new Promise((resolve, reject) => {
       const { partition, processor } = this.plan
       const subTopology = processor.subTopology.name
       const reader = new ChangelogReader(
-        { topic, partition, subTopology, deleteRetentionMs, from, end: undefined },
+        { topic, topicId, partition, subTopology, deleteRetentionMs, from, end: undefined },
         store,
         this.env.fetcher,
         this.env,

@@ -22,6 +22,7 @@ export interface MemoryWorkersOptions {
   readonly partitions?: number
   readonly runtime?: Partial<RuntimeOptions>
   readonly faults?: Faults
+  readonly withoutTopicIds?: boolean
 }
 
 export interface LoggedLine extends Readonly<Record<string, unknown>> {
@@ -54,7 +55,11 @@ export class MemoryWorkers {
     const { faults = noFaults, partitions = 1, topics } = options
     this.#partitions = partitions
     this.names = namesOf('', definitionOf(options.application).name)
-    this.cluster = new MemoryCluster({ scheduler: this.scheduler, faults })
+    this.cluster = new MemoryCluster({
+      scheduler: this.scheduler,
+      faults,
+      withoutTopicIds: options.withoutTopicIds === true,
+    })
     for (const name of topics) this.cluster.createTopic({ name, partitions })
   }
 
