@@ -20,6 +20,7 @@ import { Worker } from '../../src/runtime/worker.js'
 import { APPLICATION, simulated, type SymbolState } from './application.js'
 import { checkDeadLetters, checkNoted, checkOutputs, checkOutputsLoosely, checkStates } from './checks.js'
 import { calculate, drawMarket, type MarketEvent } from './market.js'
+import { simulateOperator, withOperator } from './operator.js'
 import { ChangelogView, recordsOf, type SeenRecord, valuesAfter } from './views.js'
 import { drawClimate, Weather } from './weather.js'
 import type { PartitionLog } from '../../src/memory/partition.js'
@@ -54,7 +55,7 @@ const acceptable: ReadonlySet<ErrorCode> = new Set(['BROKER_UNREACHABLE', 'REQUE
 const SHORT_RETENTION_MS = 2_000
 
 export async function simulate(seed: number, options: { readonly trace?: boolean } = {}): Promise<Outcome> {
-  return new World(seed, options.trace === true).run()
+  return withOperator(await new World(seed, options.trace === true).run(), await simulateOperator(seed, options))
 }
 
 interface Slot {
