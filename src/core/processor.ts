@@ -143,7 +143,8 @@ export class Processor {
     if (changelog !== undefined) {
       // The commit record is the last: the store's position is its position.
       writer.append(nowMs, COMMIT_KEY, encodeCommitRecord(commit))
-      records.unshift({ topic: changelog.topic, partition, chunks: writer.take() })
+      const { topic, topicId } = changelog
+      records.unshift({ topic, topicId, partition, chunks: writer.take() })
     }
     const messages = this.messages
     this.#calm = this.#failures === 0 ? this.#calm + 1 : 0

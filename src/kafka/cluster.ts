@@ -32,6 +32,8 @@ export interface Address {
   readonly port: number
 }
 interface TopicState {
+  /** Undefined where the broker gives none. */
+  readonly id: string | undefined
   /** 0, or why the topic can't be used now. */
   readonly errorCode: number
   /** By partition. */
@@ -174,6 +176,10 @@ export class Cluster {
   /** As of the last answer; 0: unknown. */
   partitionsOf(topic: string): number {
     return this.#topics.get(topic)?.leaders.size ?? 0
+  }
+  /** As of the last answer; undefined: unknown. */
+  topicIdOf(topic: string): string | undefined {
+    return this.#topics.get(topic)?.id
   }
   addressOf(nodeId: number): string {
     const address = this.#nodes.get(nodeId)
@@ -331,7 +337,7 @@ export class Cluster {
         const epoch = leaderEpoch < 0 ? undefined : leaderEpoch
         leaders.set(partitionId, isOld ? NOBODY : { nodeId: leader, epoch })
       }
-      this.#topics.set(topic, { errorCode, leaders })
+      this.#topics.set(topic, { id: topicId, errorCode, leaders })
     }
   }
 

@@ -31,6 +31,7 @@ export const codes = {
   NOT_LEADER_OR_FOLLOWER: 6,
   REQUEST_TIMED_OUT: 7,
   MESSAGE_TOO_LARGE: 10,
+  OFFSET_METADATA_TOO_LARGE: 12,
   NETWORK_EXCEPTION: 13,
   COORDINATOR_LOAD_IN_PROGRESS: 14,
   COORDINATOR_NOT_AVAILABLE: 15,
@@ -61,12 +62,16 @@ export const codes = {
   MEMBER_ID_REQUIRED: 79,
   UNSTABLE_OFFSET_COMMIT: 88,
   PRODUCER_FENCED: 90,
+  UNKNOWN_TOPIC_ID: 100,
+  INCONSISTENT_TOPIC_ID: 103,
   TRANSACTION_ABORTABLE: 120,
 } as const
 
 // Codes that are younger than kafkajs.
 const youngNames: Readonly<Record<number, string>> = {
   [codes.PRODUCER_FENCED]: 'PRODUCER_FENCED',
+  [codes.UNKNOWN_TOPIC_ID]: 'UNKNOWN_TOPIC_ID',
+  [codes.INCONSISTENT_TOPIC_ID]: 'INCONSISTENT_TOPIC_ID',
   [codes.TRANSACTION_ABORTABLE]: 'TRANSACTION_ABORTABLE',
 }
 
@@ -103,6 +108,8 @@ const passing: ReadonlySet<number> = new Set([
   codes.UNKNOWN_LEADER_EPOCH,
   codes.OFFSET_NOT_AVAILABLE,
   codes.UNSTABLE_OFFSET_COMMIT,
+  codes.UNKNOWN_TOPIC_ID,
+  codes.INCONSISTENT_TOPIC_ID,
 ])
 /** Whether the same request may succeed a moment later. */
 export const isPassing = (error: unknown): boolean =>

@@ -171,7 +171,7 @@ export class Worker {
     const { log, stores, logger } = ports
     const topology = topologyOf(application)
     await log.connect()
-    this.#plans = await planTasks(topology, log, options, logger)
+    this.#plans = await planTasks(topology, log, options, logger, stores)
     if (this.#closing !== undefined) return
     const fetcher = (this.#fetcher = log.fetcher())
     this.#environment = {
@@ -423,8 +423,10 @@ export class Worker {
     this.#refreshTimer?.cancel()
     this.#topicsWatch?.stop()
     this.#rejoinTimer?.cancel()
-    // What was processed before the failure is committed all the same: it is right.
-    await Promise.all([...this.#tasks.values()].map((task) => task.close({ commit: true })))
+    // What was processed before the failure is committed all the same: it is right. But not to another changelog: it would
+    // be taken for one that has all state objects.
+    const commit = error?.code !== 'CHANGELOG_LOST'
+    await Promise.all([...this.#tasks.values()].map((task) => task.close({ commit })))
     await Promise.all(this.#transitions.values())
     await this.#membership?.leave()
     await Promise.all([...this.#standbys.values()].map((standby) => standby.close()))
