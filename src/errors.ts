@@ -105,7 +105,13 @@ export const errorKinds = {
     false,
     'The changelog must be compacted only, have as many partitions as its sources, and be of this application alone.',
   ),
+  TOPIC_CHANGED: kind(topics, false, 'Start again: the worker then works with the topic as it is now.'),
   // positions
+  TOPIC_REPLACED: kind(
+    positions,
+    false,
+    "Decide where to go on in the new topic, and set the group's offset there: its messages are other ones.",
+  ),
   OFFSET_OUT_OF_RANGE: kind(positions, false, "Decide where to go on, and set the group's offset there."),
   CHANGELOG_LOST: kind(positions, false, 'Restore the changelog, or delete the group and start again.'),
   // state directory
@@ -134,12 +140,15 @@ export type ErrorCode = keyof typeof errorKinds
 /** The one class of error that Potoroo throws. `code` is stable; messages may change. */
 export class PotorooError extends Error {
   override readonly name = 'PotorooError'
+  readonly #cure: string | undefined
   constructor(
     readonly code: ErrorCode,
     message: string,
-    options?: { readonly cause?: unknown },
+    /** `cure`: what to do here, where more can be said than of the code in general. */
+    options?: { readonly cause?: unknown; readonly cure?: string },
   ) {
     super(message, options)
+    this.#cure = options?.cure
   }
   get retriable(): boolean {
     return errorKinds[this.code].retriable
@@ -148,7 +157,7 @@ export class PotorooError extends Error {
     return errorKinds[this.code].exitCode
   }
   get cure(): string {
-    return errorKinds[this.code].cure
+    return this.#cure ?? errorKinds[this.code].cure
   }
 }
 

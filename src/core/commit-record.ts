@@ -11,6 +11,9 @@ export const COMMIT_KEY = Buffer.from([0xff, 0x63]) // 0xff 'c'
 /** By topic. */
 export type Positions = Readonly<Record<string, number>>
 
+/** By topic. */
+export type TopicIds = Readonly<Record<string, string>>
+
 export interface CommitRecord {
   /** Written by the changelog's first transaction (core/changelog-identity.ts): tells a topic that was deleted and made anew, or is another's. */
   readonly identity: string
@@ -18,20 +21,29 @@ export interface CommitRecord {
   readonly positions: Positions
   /** What the group has as its offsets, where it does not have these positions: see core/group-offsets.ts. */
   readonly group?: Positions | undefined
+  /** Ids of the topics that the positions are of, where brokers have ids: a topic that was made anew has another one. */
+  readonly topicIds?: TopicIds | undefined
   /** The worker that committed, and when by its clock, ms since the epoch: for the pause of a hand-off. */
   readonly by: string
   readonly atMs: number
 }
 
-export const encodeCommitRecord = ({ identity, positions, group, by, atMs }: CommitRecord): string =>
-  JSON.stringify({ v: 1, identity, positions, group, by, atMs })
+export const encodeCommitRecord = ({ identity, positions, group, topicIds, by, atMs }: CommitRecord): string =>
+  JSON.stringify({ v: 1, identity, positions, group, topicIds, by, atMs })
 
 export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
   try {
     const parsed: unknown = JSON.parse(value.toString())
     if (isCommitRecord(parsed)) {
-      const { identity, positions, group, by, atMs } = parsed
-      return { identity, positions: plain(positions), group: group && plain(group), by, atMs }
+      const { identity, positions, group, topicIds, by, atMs } = parsed
+      return {
+        identity,
+        positions: plain(positions),
+        ...(group && { group: plain(group) }),
+        ...(topicIds && { topicIds: plain(topicIds) }),
+        by,
+        atMs,
+      }
     }
   } catch {
     // said below
@@ -43,26 +55,31 @@ export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
 }
 
 /** Without a prototype, for a topic may be called `constructor`. */
-const plain = (positions: Positions): Positions => Object.assign(Object.create(null) as object, positions)
+const plain = <T extends object>(byTopic: T): T => Object.assign(Object.create(null) as T, byTopic)
 
 function isCommitRecord(value: unknown): value is CommitRecord {
   if (typeof value !== 'object' || value === null) return false
-  const { v, identity, positions, group, by, atMs } = value as Record<string, unknown>
+  const { v, identity, positions, group, topicIds, by, atMs } = value as Record<string, unknown>
   return (
     v === 1 &&
     typeof identity === 'string' &&
     typeof by === 'string' &&
     typeof atMs === 'number' &&
     arePositions(positions) &&
-    (group === undefined || arePositions(group))
+    (group === undefined || arePositions(group)) &&
+    (topicIds === undefined || areIds(topicIds))
   )
 }
 
+const isRecord = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
 const arePositions = (value: unknown): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  !Array.isArray(value) &&
+  isRecord(value) &&
   Object.values(value).every((position) => Number.isSafeInteger(position) && (position as number) >= 0)
+
+const areIds = (value: unknown): boolean =>
+  isRecord(value) && Object.values(value).every((id) => typeof id === 'string')
 
 export const isCommitKey = (bytes: Buffer, start: number, end: number): boolean =>
   end - start === 2 && bytes[start] === 0xff && bytes[start + 1] === 0x63

@@ -5,13 +5,18 @@ import { RecordWriter, type RecordChunk, type RecordCursor, type RecordHeader } 
 /** A topic that records go to, as it is in Kafka. */
 export interface Destination {
   readonly topic: string
+  /** Undefined where brokers have no ids. */
+  readonly topicId?: string | undefined
   readonly partitions: number
   /** `max.message.bytes` */
   readonly maxMessageBytes: number
+  /** How old records become there, by their timestamps; undefined: they stay. */
+  readonly retentionMs?: number | undefined
 }
 
 export interface OutgoingRecords {
   readonly topic: string
+  readonly topicId?: string | undefined
   readonly partition: number
   readonly chunks: readonly RecordChunk[]
 }
@@ -105,9 +110,9 @@ export class Outbox {
   /** Everything, and empties itself. */
   take(): OutgoingRecords[] {
     const records: OutgoingRecords[] = []
-    for (const [{ topic }, writers] of this.#writers)
+    for (const [{ topic, topicId }, writers] of this.#writers)
       for (const [partition, writer] of writers.entries())
-        if (writer !== undefined && writer.count > 0) records.push({ topic, partition, chunks: writer.take() })
+        if (writer !== undefined && writer.count > 0) records.push({ topic, topicId, partition, chunks: writer.take() })
     this.discard()
     return records
   }

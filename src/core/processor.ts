@@ -144,7 +144,8 @@ export class Processor {
       // The commit record is the last: the store's position is its position.
       // Without it, the store's position would be that of another record.
       if (!writer.append(nowMs, COMMIT_KEY, encodeCommitRecord(commit))) throw tooNarrowForCommits(changelog)
-      records.unshift({ topic: changelog.topic, partition, chunks: writer.take() })
+      const { topic, topicId } = changelog
+      records.unshift({ topic, topicId, partition, chunks: writer.take() })
     }
     const messages = this.messages
     this.#calm = this.#failures === 0 ? this.#calm + 1 : 0

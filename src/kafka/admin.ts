@@ -1,9 +1,9 @@
 /** Topics and offsets: what is asked now and then, not while messages flow. */
 import { messageOf, PotorooError } from '../errors.js'
-import type { NewTopic, TopicInfo, TopicPartition } from '../ports/log.js'
+import type { CommittedOffset, NewTopic, TopicInfo, TopicPartition } from '../ports/log.js'
 import type { Cluster } from './cluster.js'
 import { BrokerError, codes, toPotorooError } from './errors.js'
-import { type CommittedOffset, offsetFetch } from './offset-fetch-request.js'
+import { offsetFetch } from './offset-fetch-request.js'
 import { EARLIEST, LATEST, listOffsets as listOffsetsRequest } from './list-offsets-request.js'
 import * as requests from './requests.js'
 import { byTopic } from './requests.js'
@@ -35,7 +35,13 @@ export async function describeTopics(
       return true
     })
     if (there.length === 0) return new Map()
-    const wanted = ['max.message.bytes', 'cleanup.policy', 'delete.retention.ms']
+    const wanted = [
+      'max.message.bytes',
+      'cleanup.policy',
+      'delete.retention.ms',
+      'retention.ms',
+      'message.timestamp.type',
+    ]
     const { resources } = await cluster.callAny(
       requests.describeTopicConfigs(
         there.map(({ topic }) => topic),
@@ -43,21 +49,29 @@ export async function describeTopics(
       ),
     )
     const infos = new Map<string, TopicInfo>()
-    for (const { topic, partitionMetadata } of there) {
+    for (const { topic, topicId, partitionMetadata } of there) {
       const resource = resources.find(({ resourceName }) => resourceName === topic)
       if (!resource || resource.errorCode !== 0)
         throw new BrokerError(resource?.errorCode ?? -1, `configuration of topic ${topic}`, 'DescribeConfigs')
       const config = new Map(resource.configEntries.map((entry) => [entry.configName, entry.configValue ?? '']))
       infos.set(topic, {
         name: topic,
+        id: topicId,
         partitions: partitionMetadata.length,
         maxMessageBytes: Number(config.get('max.message.bytes')),
         cleanupPolicy: (config.get('cleanup.policy') ?? '').split(',').filter(Boolean).sort(),
         deleteRetentionMs: Number(config.get('delete.retention.ms')),
+        retentionMs: retentionOf(config),
       })
     }
     return infos
   })
+}
+
+function retentionOf(config: ReadonlyMap<string, string>): number | undefined {
+  const ms = Number(config.get('retention.ms'))
+  const isByAge = (config.get('cleanup.policy') ?? '').includes('delete') && ms >= 0
+  return isByAge && config.get('message.timestamp.type') !== 'LogAppendTime' ? ms : undefined
 }
 
 export async function createTopics(cluster: Cluster, topics: readonly NewTopic[]): Promise<void> {
@@ -168,27 +182,8 @@ export async function leadersOf(cluster: Cluster, partitions: readonly TopicPart
   })
 }
 
-/** What transactions write beside the group's offsets: an operator's have none, or another. */
-export const OFFSET_METADATA = 'potoroo'
-
-export async function committedPositions(
-  cluster: Cluster,
-  group: string,
-  partitions: readonly TopicPartition[],
-): Promise<readonly (number | undefined)[]> {
-  return (await committedOffsets(cluster, group, partitions)).map((found) => found?.offset)
-}
-
-export async function committedInTransaction(
-  cluster: Cluster,
-  group: string,
-  partitions: readonly TopicPartition[],
-): Promise<readonly boolean[]> {
-  return (await committedOffsets(cluster, group, partitions)).map((found) => found?.metadata === OFFSET_METADATA)
-}
-
 /** Offsets that an open transaction is about to change are waited for; the brokers end it by its timeout at the latest. */
-async function committedOffsets(
+export async function committedOffsets(
   cluster: Cluster,
   group: string,
   partitions: readonly TopicPartition[],
@@ -209,7 +204,7 @@ async function committedOffsets(
     for (const partition of answer.partitions) {
       const { errorCode } = partition
       if (errorCode !== 0) throw new BrokerError(errorCode, `${what} on ${nameOf(partition)}`, 'OffsetFetch')
-      if (partition.offset >= 0) found.set(nameOf(partition), partition)
+      if (partition.offset >= 0) found.set(nameOf(partition), { position: partition.offset, note: partition.metadata })
     }
     return partitions.map((partition) => found.get(nameOf(partition)))
   }

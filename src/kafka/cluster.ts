@@ -31,6 +31,8 @@ import type { TransactionVersion } from './transaction-version.js'
 
 export type CoordinatorKind = 'group' | 'transaction'
 interface TopicState {
+  /** Undefined where the broker gives none. */
+  readonly id: string | undefined
   /** 0, or why the topic can't be used now. */
   readonly errorCode: number
   /** By partition. */
@@ -222,6 +224,10 @@ export class Cluster {
   partitionsOf(topic: string): number {
     return this.#topics.get(topic)?.leaders.size ?? 0
   }
+  /** As of the last answer; undefined: unknown. */
+  topicIdOf(topic: string): string | undefined {
+    return this.#topics.get(topic)?.id
+  }
   addressOf(nodeId: number): string {
     const address = this.#nodes.get(nodeId)
     return address ? textOf(address) : `broker ${String(nodeId)}`
@@ -377,7 +383,7 @@ export class Cluster {
         const epoch = leaderEpoch < 0 ? undefined : leaderEpoch
         leaders.set(partitionId, isOld ? NOBODY : { nodeId: leader, epoch })
       }
-      this.#topics.set(topic, { errorCode, leaders })
+      this.#topics.set(topic, { id: topicId, errorCode, leaders })
     }
   }
 

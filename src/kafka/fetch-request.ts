@@ -19,6 +19,8 @@ export interface FetchArgs {
   readonly maxBytesPerPartition: number
   /** The broker fills the answer in this order until `maxBytes`. */
   readonly topics: readonly TopicGroup<AskedPartition>[]
+  /** By name, as far as they are known. */
+  readonly topicIds?: ReadonlyMap<string, string | undefined>
 }
 export interface AskedPartition {
   readonly partition: number
@@ -49,7 +51,7 @@ export interface FetchAnswer {
 }
 
 const READ_COMMITTED = 1
-const NO_EPOCH = -1
+export const NO_EPOCH = -1
 const version11 = { apiKey: 1, apiVersion: 11, apiName: 'Fetch' } as const
 
 export const fetchRequest =

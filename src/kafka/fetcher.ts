@@ -23,6 +23,11 @@ const UNKNOWN_TOPIC_MS = 10_000
  * and what lies in front of the batch must be committed for anybody to skip that batch alone.
  */
 const UNREADABLE_MS = 1_000
+const unknownTopic: ReadonlySet<number> = new Set([
+  codes.UNKNOWN_TOPIC_OR_PARTITION,
+  codes.UNKNOWN_TOPIC_ID,
+  codes.INCONSISTENT_TOPIC_ID,
+])
 const FIRST_PAUSE_MS = 50
 const MAX_PAUSE_MS = 1_000
 /**
@@ -204,10 +209,15 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     const now = this.cluster.now()
     const code = error instanceof BrokerError ? error.errorCode : undefined
     const kind = error instanceof BrokerError ? error.kind : 'unexpected'
-    if (code === codes.UNKNOWN_TOPIC_OR_PARTITION) {
+    if (code !== undefined && unknownTopic.has(code)) {
       place.unknownSince ??= now
       if (now - place.unknownSince > UNKNOWN_TOPIC_MS) {
-        this.fail(place, new PotorooError('TOPIC_MISSING', `there is no partition ${nameOf(input)}`))
+        this.fail(
+          place,
+          this.#isReplaced(input)
+            ? new PotorooError('TOPIC_REPLACED', `${nameOf(input)} is of a topic that was deleted and made anew`)
+            : new PotorooError('TOPIC_MISSING', `there is no partition ${nameOf(input)}`),
+        )
         return
       }
     } else {
@@ -313,6 +323,11 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
 
   #settle(place: Place): void {
     if (place.removed || this.closed) return
+    // A broker that takes names alone would give what another topic of this name has.
+    if (this.#isReplaced(place.input)) {
+      this.#unavailable(place, codes.UNKNOWN_TOPIC_ID)
+      return
+    }
     const leader = this.cluster.leaderOf(place.input)
     if (leader !== undefined) {
       this.#give(place, leader)
@@ -320,6 +335,12 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     }
     const code = this.cluster.whyLeaderless(place.input)
     this.#unavailable(place, new BrokerError(code, 'metadata', 'Metadata'))
+  }
+
+  /** As far as is known: whether the topic of this name is another than the one that is meant. */
+  #isReplaced({ topic, topicId }: FetchInput): boolean {
+    const known = this.cluster.topicIdOf(topic)
+    return topicId !== undefined && known !== undefined && known !== topicId
   }
 
   #pause(ms: number): Promise<void> {

@@ -1,7 +1,16 @@
 /** The port `Log` on kafkajs's connections. */
-import type { FetchInput, Fetcher, GroupClient, Log, NewTopic, TopicInfo, TopicPartition } from '../ports/log.js'
+import type {
+  CommittedOffset,
+  FetchInput,
+  Fetcher,
+  GroupClient,
+  Log,
+  NewTopic,
+  TopicInfo,
+  TopicPartition,
+} from '../ports/log.js'
 import type { TransactionalProducer } from '../ports/log.js'
-import { committedInTransaction, committedPositions, createTopics, describeTopics, listOffsets } from './admin.js'
+import { committedOffsets, createTopics, describeTopics, listOffsets } from './admin.js'
 import { Cluster } from './cluster.js'
 import { KafkaFetcher } from './fetcher.js'
 import { KafkaGroup } from './group.js'
@@ -22,6 +31,10 @@ class KafkaLog implements Log {
 
   constructor(private readonly cluster: Cluster) {}
 
+  get bootstrapServers(): string {
+    return this.cluster.settings.brokers.join(',')
+  }
+
   connect(): Promise<void> {
     return this.cluster.connect()
   }
@@ -38,11 +51,17 @@ class KafkaLog implements Log {
   ): Promise<readonly number[]> {
     return listOffsets(this.cluster, partitions, which, options)
   }
-  committedPositions(group: string, partitions: readonly TopicPartition[]): Promise<readonly (number | undefined)[]> {
-    return committedPositions(this.cluster, group, partitions)
+  async committedPositions(
+    group: string,
+    partitions: readonly TopicPartition[],
+  ): Promise<readonly (number | undefined)[]> {
+    return (await this.committedOffsets(group, partitions)).map((offset) => offset?.position)
   }
-  committedInTransaction(group: string, partitions: readonly TopicPartition[]): Promise<readonly boolean[]> {
-    return committedInTransaction(this.cluster, group, partitions)
+  committedOffsets(
+    group: string,
+    partitions: readonly TopicPartition[],
+  ): Promise<readonly (CommittedOffset | undefined)[]> {
+    return committedOffsets(this.cluster, group, partitions)
   }
   fetcher(): Fetcher {
     const tick = (): number => (this.#ticks += 1)

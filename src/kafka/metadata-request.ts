@@ -106,7 +106,7 @@ function decode(payload: Buffer, version: 10 | 12): MetadataAnswer {
   const topicMetadata = reader.compactArray(() => {
     const topicErrorCode = reader.int16()
     const topic = reader.compactString() ?? ''
-    const id = reader.uuid()
+    const topicId = reader.uuid()
     reader.int8()
     const partitionMetadata = reader.compactArray(() => {
       const partition = decodePartition(reader)
@@ -116,7 +116,7 @@ function decode(payload: Buffer, version: 10 | 12): MetadataAnswer {
     })
     reader.int32()
     reader.tags()
-    return { topicErrorCode, topic, topicId: id === NO_UUID ? undefined : id, partitionMetadata }
+    return { topicErrorCode, topic, topicId, partitionMetadata }
   })
   if (version === 10) reader.int32()
   reader.tags()

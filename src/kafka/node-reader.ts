@@ -24,7 +24,8 @@ import { nameOf } from './admin.js'
 import type { Backoff } from './backoff.js'
 import type { Cluster } from './cluster.js'
 import { BrokerError } from './errors.js'
-import { type FetchAnswer, fetchRequest, type PartitionAnswer } from './fetch-request.js'
+import { fetchByIdOrName } from './fetch-by-id-request.js'
+import type { FetchAnswer, PartitionAnswer } from './fetch-request.js'
 import { readBatches } from './record-batch.js'
 import { byTopic } from './requests.js'
 
@@ -199,7 +200,13 @@ export class NodeReader {
     for (const { place } of asked) place.flying += 1
     const sent = tick()
     try {
-      const request = fetchRequest({ maxWaitMs, maxBytes, maxBytesPerPartition, topics })
+      const request = fetchByIdOrName({
+        maxWaitMs,
+        maxBytes,
+        maxBytesPerPartition,
+        topics,
+        topicIds: topicIdsOf(asked),
+      })
       const timeoutMs = maxWaitMs + cluster.settings.requestTimeoutMs
       const answer = await cluster.call(this.host.lane(which), this.nodeId, request, timeoutMs)
       if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, 'fetch', 'Fetch')
@@ -270,6 +277,16 @@ export class NodeReader {
   #toTheEnd(place: Place): void {
     if (this.#places.delete(place)) this.#places.add(place)
   }
+}
+
+/** Without those of topics of which different ones are meant: these are asked for by name. */
+function topicIdsOf(asked: readonly Asked[]): ReadonlyMap<string, string | undefined> {
+  const ids = new Map<string, string | undefined>()
+  for (const { place } of asked) {
+    const { topic, topicId } = place.input
+    ids.set(topic, ids.has(topic) && ids.get(topic) !== topicId ? undefined : topicId)
+  }
+  return ids
 }
 
 /** Gives out releases, each good for once; when all were called, `done` is. */

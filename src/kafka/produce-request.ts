@@ -11,7 +11,8 @@
  *       RecordError => BatchIndex Message
  *
  * In one of version 2 it is version 12, with which the broker adds the partitions to the transaction; strings, arrays and
- * records are compact. (Version 13 names topics by their ids.)
+ * records are compact. Version 13 names topics by their ids, so that nothing is written to another topic of the same name;
+ * it is used where the broker takes it and all ids are known.
  *
  *     Request => Tags TransactionalId Acks TimeoutMs [Topic] Tags
  *       Topic => Name [Partition Records Tags] Tags
@@ -20,7 +21,7 @@
  *       RecordError => BatchIndex Message Tags
  */
 import type { TopicPartition } from '../ports/log.js'
-import { readTopics, writeTopics } from './compact-topics.js'
+import { readTopics, writeTopics, type ReadTopic, type WriteTopic } from './compact-topics.js'
 import { prepare, type Request } from './prepared.js'
 import type { TopicGroup } from './requests.js'
 import { type TransactionVersion, version2 } from './transaction-version.js'
@@ -31,6 +32,8 @@ export interface ProduceArgs {
   /** How long the broker waits for its replicas. */
   readonly timeoutMs: number
   readonly topics: readonly TopicGroup<{ readonly partition: number; readonly batch: Uint8Array }>[]
+  /** By name, as far as they are known. */
+  readonly topicIds?: ReadonlyMap<string, string | undefined>
 }
 export interface Produced extends TopicPartition {
   readonly errorCode: number
@@ -53,13 +56,44 @@ export interface ProduceAnswer {
 
 const ALL_REPLICAS = -1
 const version1 = { apiKey: 0, apiVersion: 8, apiName: 'Produce' } as const
+const byId = { ...version2.produce, apiVersion: 13 } as const
 
 export const produceRequest =
   (args: ProduceArgs, version: TransactionVersion): Request<ProduceAnswer> =>
-  () =>
-    version === 2
-      ? prepare(version2.produce, () => encodeCompact(args), decodeCompact)
-      : prepare(version1, () => encode(args), decode)
+  (versions) => {
+    if (version === 1) return prepare(version1, () => encode(args), decode)
+    const ids = (versions[byId.apiKey]?.maxVersion ?? 0) >= byId.apiVersion ? idsOf(args) : undefined
+    return ids === undefined
+      ? prepare(
+          version2.produce,
+          () => encodeCompact(args, writeName),
+          (payload) => decodeCompact(payload, readName),
+        )
+      : prepare(
+          byId,
+          () => encodeCompact(args, (writer, topic) => writer.uuid(ids.get(topic) ?? '')),
+          (payload) => decodeCompact(payload, readIdOf(ids)),
+        )
+  }
+
+const writeName: WriteTopic = (writer, topic) => writer.compactString(topic)
+const readName: ReadTopic = (reader) => reader.compactString() ?? ''
+/** Reads an id, and gives the topic's name. */
+function readIdOf(ids: ReadonlyMap<string, string>): ReadTopic {
+  const names = new Map([...ids].map(([topic, id]) => [id, topic]))
+  return (reader) => names.get(reader.uuid() ?? '') ?? ''
+}
+
+/** Undefined where one is not known. */
+function idsOf({ topics, topicIds }: ProduceArgs): ReadonlyMap<string, string> | undefined {
+  const ids = new Map<string, string>()
+  for (const { topic } of topics) {
+    const id = topicIds?.get(topic)
+    if (id === undefined) return undefined
+    ids.set(topic, id)
+  }
+  return ids
+}
 
 function encode({ transactionalId, timeoutMs, topics }: ProduceArgs): readonly Uint8Array[] {
   const writer = new WireWriter().string(transactionalId).int16(ALL_REPLICAS).int32(timeoutMs)
@@ -71,13 +105,21 @@ function encode({ transactionalId, timeoutMs, topics }: ProduceArgs): readonly U
   return writer.parts()
 }
 
-function encodeCompact({ transactionalId, timeoutMs, topics }: ProduceArgs): readonly Uint8Array[] {
+function encodeCompact(
+  { transactionalId, timeoutMs, topics }: ProduceArgs,
+  writeTopic: WriteTopic,
+): readonly Uint8Array[] {
   // The first byte ends the header, which has tagged fields in this version.
   const writer = new WireWriter().unsignedVarint(0).compactString(transactionalId)
   writer.int16(ALL_REPLICAS).int32(timeoutMs)
-  writeTopics(writer, topics, ({ partition, batch }) => {
-    writer.int32(partition).compactBytes(batch).unsignedVarint(0)
-  })
+  writeTopics(
+    writer,
+    topics,
+    ({ partition, batch }) => {
+      writer.int32(partition).compactBytes(batch).unsignedVarint(0)
+    },
+    writeTopic,
+  )
   return writer.unsignedVarint(0).parts()
 }
 
@@ -94,18 +136,22 @@ function decode(payload: Buffer): ProduceAnswer {
   return { partitions: topics.flat(), throttleTimeMs: reader.int32() }
 }
 
-function decodeCompact(payload: Buffer): ProduceAnswer {
+function decodeCompact(payload: Buffer, readTopic: ReadTopic): ProduceAnswer {
   const reader = new WireReader(payload)
   reader.tags()
-  const topics = readTopics(reader, (topic) => {
-    const produced = decodePartition(reader, topic)
-    const recordErrors = reader.compactArray(() => {
-      const error = { index: reader.int32(), message: reader.compactString() }
-      reader.tags()
-      return error
-    })
-    return { ...produced, recordErrors, message: reader.compactString() }
-  })
+  const topics = readTopics(
+    reader,
+    (topic) => {
+      const produced = decodePartition(reader, topic)
+      const recordErrors = reader.compactArray(() => {
+        const error = { index: reader.int32(), message: reader.compactString() }
+        reader.tags()
+        return error
+      })
+      return { ...produced, recordErrors, message: reader.compactString() }
+    },
+    readTopic,
+  )
   return { partitions: topics.flatMap(({ partitions }) => partitions), throttleTimeMs: reader.int32() }
 }
 

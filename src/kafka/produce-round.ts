@@ -32,6 +32,8 @@ export class PartitionWriter {
   constructor(
     readonly topic: string,
     readonly partition: number,
+    /** Of the topic that is meant, where it is known. */
+    readonly topicId?: string,
   ) {}
 
   /** `end`: where the partition ends, if nobody else writes there. */
@@ -81,6 +83,13 @@ export class PartitionWriter {
   }
 }
 
+interface Chosen {
+  readonly topic: string
+  readonly topicId: string | undefined
+  readonly partition: number
+  readonly batch: Buffer
+}
+
 export class ProduceRound {
   constructor(
     private readonly cluster: Cluster,
@@ -113,26 +122,24 @@ export class ProduceRound {
     }
   }
 
-  #choose(writers: readonly PartitionWriter[]): { topic: string; partition: number; batch: Buffer }[] {
-    const chosen: { topic: string; partition: number; batch: Buffer }[] = []
+  #choose(writers: readonly PartitionWriter[]): Chosen[] {
+    const chosen: Chosen[] = []
     let bytes = 0
     for (const writer of writers) {
       const batch = writer.next(this.identity)
       if (!batch || (bytes > 0 && bytes + batch.length > MAX_REQUEST_BYTES)) continue
       bytes += batch.length
-      chosen.push({ topic: writer.topic, partition: writer.partition, batch })
+      chosen.push({ topic: writer.topic, topicId: writer.topicId, partition: writer.partition, batch })
     }
     return chosen
   }
 
-  async #request(
-    leader: number,
-    batches: readonly { topic: string; partition: number; batch: Buffer }[],
-  ): Promise<readonly Produced[]> {
+  async #request(leader: number, batches: readonly Chosen[]): Promise<readonly Produced[]> {
     const timeoutMs = Math.max(LEAST_TIMEOUT_MS, Math.round(this.deadline - this.cluster.now()))
     const { transactionalId } = this.identity
     const topics = byTopic(batches, ({ partition, batch }) => ({ partition, batch }))
-    const request = produceRequest({ transactionalId, timeoutMs, topics }, this.version)
+    const topicIds = new Map(batches.map(({ topic, topicId }) => [topic, topicId]))
+    const request = produceRequest({ transactionalId, timeoutMs, topics, topicIds }, this.version)
     return (await this.cluster.call(this.lane, leader, request, timeoutMs)).partitions
   }
 

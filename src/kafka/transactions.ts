@@ -38,8 +38,9 @@
  * 8. Sequences begin again only with an epoch, or a producer id, that the coordinator has just given out.
  */
 import { messageOf, PotorooError } from '../errors.js'
+import { PLAIN_NOTE } from '../core/offset-note.js'
 import type { PartitionPosition, Transaction, TransactionalProducer } from '../ports/log.js'
-import { leadersOf, OFFSET_METADATA } from './admin.js'
+import { leadersOf } from './admin.js'
 import type { Cluster, CoordinatorKind } from './cluster.js'
 import { endTxn2, nextIdentity } from './end-txn-request.js'
 import { isFencing } from './error-table.js'
@@ -140,6 +141,8 @@ class KafkaProducer implements TransactionalProducer {
   #state: 'idle' | 'committing' | 'failed' | 'closed' = 'idle'
   #identity: ProducerIdentity
   #endingMs = 0
+  /** What brokers have room for beside the group's offsets, as far as is known. */
+  #keptOfNotes: 'all' | 'plain' | 'nothing' = 'all'
   /** Until it is found that a broker does not take it. */
   #version: TransactionVersion = 2
   /** Whether something of the transaction was sent, and its end was not answered. */
@@ -150,11 +153,14 @@ class KafkaProducer implements TransactionalProducer {
   #commits: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | undefined
 
+  readonly isFirst: boolean
+
   constructor(
     private readonly cluster: Cluster,
     identity: ProducerIdentity,
   ) {
     this.#identity = identity
+    this.isFirst = identity.producerEpoch === 0
     const connection = String(connectionOf(identity.transactionalId))
     this.#lanes = { control: `transactions-${connection}`, produce: `produce-${connection}` }
   }
@@ -314,15 +320,24 @@ class KafkaProducer implements TransactionalProducer {
   // round 2, or one by one
 
   async #commitOffsets({ group, positions, deadline }: Work): Promise<void> {
-    const topics = byTopic(positions, ({ partition, position }) => ({
-      partition,
-      offset: position,
-      metadata: OFFSET_METADATA,
-    }))
     const encoder = this.#version === 1 ? requests.txnOffsetCommit : txnOffsetCommit2
-    const request = encoder(this.#identity, group, topics)
+    const request = (): ReturnType<typeof txnOffsetCommit2> => {
+      const topics = byTopic(positions, ({ partition, position, note = PLAIN_NOTE }) => {
+        return { partition, offset: position, metadata: this.#kept(note) }
+      })
+      return encoder(this.#identity, group, topics)
+    }
     await this.#control('group', group, deadline, async (node) => {
-      const { topics: answers } = await this.cluster.call(this.#lanes.control, node, request)
+      let { topics: answers } = await this.cluster.call(this.#lanes.control, node, request())
+      while (this.#keptOfNotes !== 'nothing' && areNotesTooLong(answers)) {
+        // Notes tell more of the positions, which are right without them.
+        this.#keptOfNotes = this.#keptOfNotes === 'all' ? 'plain' : 'nothing'
+        this.cluster.settings.logger.info(
+          { group, kept: this.#keptOfNotes },
+          "offset.metadata.max.bytes leaves no room for notes beside the group's offsets",
+        )
+        answers = (await this.cluster.call(this.#lanes.control, node, request())).topics
+      }
       const answered = answers.reduce((sum, { partitions }) => sum + partitions.length, 0)
       if (answered < positions.length)
         throw new BrokerError(-1, 'the answer to a TxnOffsetCommit leaves partitions out', 'TxnOffsetCommit')
@@ -334,6 +349,11 @@ class KafkaProducer implements TransactionalProducer {
         }
       }
     })
+  }
+
+  #kept(note: string): string {
+    if (this.#keptOfNotes === 'nothing') return ''
+    return this.#keptOfNotes === 'all' ? note : PLAIN_NOTE
   }
 
   /** One for each leader; nothing is sent until it is called. */
@@ -362,7 +382,7 @@ class KafkaProducer implements TransactionalProducer {
     const name = `${entry.topic}-${String(entry.partition)}`
     let writer = this.#writers.get(name)
     if (!writer) {
-      writer = new PartitionWriter(entry.topic, entry.partition)
+      writer = new PartitionWriter(entry.topic, entry.partition, entry.topicId)
       this.#writers.set(name, writer)
     }
     return writer
@@ -474,6 +494,9 @@ class KafkaProducer implements TransactionalProducer {
     return new PotorooError('TRANSACTION_FAILED', `${what}: ${error.message}`, { cause: error })
   }
 }
+
+const areNotesTooLong = (answers: requests.TxnOffsetCommitAnswer['topics']): boolean =>
+  answers.some(({ partitions }) => partitions.some(({ errorCode }) => errorCode === codes.OFFSET_METADATA_TOO_LARGE))
 
 const rejection = (signal: AbortSignal): Promise<never> =>
   new Promise((_, reject) => {

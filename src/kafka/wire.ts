@@ -52,7 +52,9 @@ export class WireWriter {
     return this.unsignedVarint(value.length + 1).#as(value)
   }
   uuid(value: string): this {
-    return this.#as(Buffer.from(value, 'base64url'))
+    const bytes = Buffer.from(value, 'base64url')
+    if (bytes.length !== UUID_BYTES) throw new RangeError(`${value} is no UUID`)
+    return this.#as(bytes)
   }
   array<T>(items: readonly T[], write: (item: T) => void): this {
     this.int32(items.length)
@@ -130,6 +132,12 @@ export class WireReader {
     }
     throw new RangeError('a varint of more than five bytes')
   }
+  /** Undefined where it stands for none. */
+  uuid(): string | undefined {
+    const start = this.#skip(UUID_BYTES)
+    const value = this.buffer.toString('base64url', start, start + UUID_BYTES)
+    return value === NO_UUID ? undefined : value
+  }
   compactString(): string | null {
     const length = this.unsignedVarint()
     return length === 0 ? null : this.#text(length - 1)
@@ -141,9 +149,11 @@ export class WireReader {
     const start = this.#skip(length)
     return this.buffer.subarray(start, start + length)
   }
-  uuid(): string {
-    const start = this.#skip(UUID_BYTES)
-    return this.buffer.toString('base64url', start, start + UUID_BYTES)
+  /** A view, not a copy; of null an empty one. */
+  compactBytes(): Buffer {
+    const length = Math.max(0, this.unsignedVarint() - 1)
+    const start = this.#skip(length)
+    return this.buffer.subarray(start, start + length)
   }
   array<T>(read: () => T): T[] {
     return this.#times(this.int32(), read)

@@ -70,6 +70,10 @@ class LmdbStores implements StateStores {
     this.#lock = lock
   }
 
+  get directory(): string {
+    return this.#options.directory
+  }
+
   async open(task: string): Promise<StateStore> {
     this.#refuseClosed()
     const directory = this.#path(task)

@@ -30,6 +30,8 @@ export interface BrokersOptions {
   readonly random?: Random
   /** Default: 1. The first one has the coordinators; partitions have their leaders in turn. */
   readonly brokers?: number
+  /** As brokers before Kafka 2.8: topics have no ids. */
+  readonly withoutTopicIds?: boolean
   /** `group.initial.rebalance.delay.ms`; default: 0, as the development broker has it. */
   readonly initialRebalanceDelayMs?: number
   /** Default: records are taken whatever is in them. */
@@ -44,8 +46,15 @@ export interface BrokersOptions {
 
 export type TransactionVersion = 1 | 2
 
+/** Where `topicId` is known, another topic of that name is not meant. */
+export interface MeantPartition extends TopicPartition {
+  readonly topicId?: string | undefined
+}
+
 interface Topic {
   readonly name: string
+  /** Of this topic alone: one of the same name that is made later has another. Undefined: these brokers have no ids. */
+  readonly id: string | undefined
   readonly number: number
   config: Readonly<Record<string, string>>
   readonly partitions: PartitionLog[]
@@ -98,7 +107,7 @@ export class Brokers {
   }
 
   /** What that broker reads from, for a client that takes this epoch for the current one; -1: for any. */
-  served(broker: number, of: TopicPartition, epoch: number): ServedLog {
+  served(broker: number, of: MeantPartition, epoch: number): ServedLog {
     return this.#leaders.serving(of, this.partition(of), broker, epoch)
   }
 
@@ -123,10 +132,13 @@ export class Brokers {
     return work()
   }
 
-  /** Throws UNKNOWN_TOPIC_OR_PARTITION. */
-  partition(of: TopicPartition): PartitionLog {
-    const partition = this.#topics.get(of.topic)?.partitions[of.partition]
+  /** Throws UNKNOWN_TOPIC_OR_PARTITION, or UNKNOWN_TOPIC_ID where another topic of that name is meant. */
+  partition(of: MeantPartition): PartitionLog {
+    const topic = this.#topics.get(of.topic)
+    const partition = topic?.partitions[of.partition]
     if (partition === undefined) throw new BrokerError('UNKNOWN_TOPIC_OR_PARTITION', partitionKey(of))
+    if (of.topicId !== undefined && topic?.id !== undefined && of.topicId !== topic.id)
+      throw new BrokerError('UNKNOWN_TOPIC_ID', `${partitionKey(of)} of ${of.topicId}`)
     return partition
   }
 
@@ -137,7 +149,7 @@ export class Brokers {
   produceAt(
     broker: number,
     identity: ProducerIdentity,
-    to: TopicPartition,
+    to: MeantPartition,
     chunk: RecordChunk,
     sequence: number,
     reply: Reply<number>,
@@ -153,7 +165,7 @@ export class Brokers {
   }
 
   /** A batch of a transaction, whose first record has that sequence; default: what is due. Returns its first offset. */
-  produce(identity: ProducerIdentity, to: TopicPartition, chunk: RecordChunk, sequence?: number): number {
+  produce(identity: ProducerIdentity, to: MeantPartition, chunk: RecordChunk, sequence?: number): number {
     const partition = this.partition(to)
     const topic = this.describeTopic(to.topic)
     if (topic !== undefined && chunk.end > topic.maxMessageBytes) {
@@ -172,7 +184,10 @@ export class Brokers {
   commitOffsets(identity: ProducerIdentity, group: string, positions: readonly PartitionPosition[]): void {
     const offsets = this.offsets(group)
     this.#takes(identity, offsets)
-    offsets.pend(identity.producerId, new Map(positions.map((position) => [partitionKey(position), position.position])))
+    offsets.pend(
+      identity.producerId,
+      new Map(positions.map((one) => [partitionKey(one), { position: one.position, note: one.note ?? '' }])),
+    )
   }
 
   offsets(group: string): GroupOffsets {
@@ -200,6 +215,7 @@ export class Brokers {
     const { config } = topic
     return {
       name,
+      id: topic.id,
       partitions: topic.partitions.length,
       maxMessageBytes: Number(config['max.message.bytes'] ?? 1_048_588),
       cleanupPolicy: (config['cleanup.policy'] ?? 'delete')
@@ -207,13 +223,16 @@ export class Brokers {
         .map((policy) => policy.trim())
         .sort(),
       deleteRetentionMs: Number(config['delete.retention.ms'] ?? 86_400_000),
+      retentionMs: retentionOf(config),
     }
   }
 
   createTopic({ name, partitions, config }: NewTopic): void {
     if (this.#topics.has(name)) return
     const logs = Array.from({ length: partitions }, (_, partition) => new PartitionLog(name, partition))
-    this.#topics.set(name, { name, number: this.#topicsMade++, config: config ?? {}, partitions: logs })
+    const number = this.#topicsMade++
+    const id = this.options.withoutTopicIds === true ? undefined : topicIdOf(number)
+    this.#topics.set(name, { name, id, number, config: config ?? {}, partitions: logs })
   }
 
   /** Sets what is named, and leaves the rest. */
@@ -222,10 +241,18 @@ export class Brokers {
     if (topic !== undefined) topic.config = { ...topic.config, ...config }
   }
 
-  deleteTopic(name: string): void {
-    const partitions = this.#topics.get(name)?.partitions.length ?? 0
-    for (let partition = 0; partition < partitions; partition++) this.#leaders.forget({ topic: name, partition })
+  /**
+   * Groups lose their positions on it, as with Kafka, unless their coordinator was away when the topic was deleted.
+   */
+  deleteTopic(name: string, { groupsKeepPositions = false }: { readonly groupsKeepPositions?: boolean } = {}): void {
+    const partitions = this.#topics.get(name)?.partitions ?? []
+    for (const one of partitions) {
+      this.#leaders.forget(one)
+      this.#keptEnds.delete(partitionKey(one))
+    }
     this.#topics.delete(name)
+    if (groupsKeepPositions) return
+    for (const offsets of this.#offsets.values()) for (const one of partitions) offsets.delete(partitionKey(one))
   }
 
   /** Raises the number of partitions. */
@@ -354,10 +381,25 @@ export class Brokers {
   }
 }
 
+/** A UUID, as Kafka's tools print it. */
+function topicIdOf(number: number): string {
+  const bytes = Buffer.alloc(16)
+  bytes.writeUInt32BE(number + 1, 12)
+  return bytes.toString('base64url')
+}
+
 function getOrMake<V>(map: Map<string, V>, key: string, make: () => V): V {
   const there = map.get(key)
   if (there !== undefined) return there
   const made = make()
   map.set(key, made)
   return made
+}
+
+/** Kafka's default is a week. */
+function retentionOf(config: Readonly<Record<string, string>>): number | undefined {
+  const policy = config['cleanup.policy'] ?? 'delete'
+  const ms = Number(config['retention.ms'] ?? 604_800_000)
+  const isKept = !policy.includes('delete') || ms < 0 || config['message.timestamp.type'] === 'LogAppendTime'
+  return isKept ? undefined : ms
 }

@@ -169,7 +169,7 @@ export class MemoryFetcher implements Fetcher {
     if (this.#entries.get(partitionKey(input)) !== entry) return
     if (answer instanceof BrokerError) {
       this.leaders.noteFailure(input, answer)
-      if (isBrokerError(answer, 'UNKNOWN_TOPIC_OR_PARTITION')) this.#missing(entry)
+      if (isBrokerError(answer, 'UNKNOWN_TOPIC_OR_PARTITION', 'UNKNOWN_TOPIC_ID')) this.#missing(entry, answer)
       else this.#later(entry, FIRST_PAUSE_MS)
     } else if (answer instanceof PotorooError) {
       this.#fail(entry, answer)
@@ -216,11 +216,17 @@ export class MemoryFetcher implements Fetcher {
     this.#later(entry, FIRST_PAUSE_MS)
   }
 
-  #missing(entry: Entry): void {
+  /** For a while it may be only that a broker does not know the topic yet. */
+  #missing(entry: Entry, answer: BrokerError): void {
     const { input } = entry
     entry.missingSinceMs ??= this.#clock.monotonic()
     if (this.#clock.monotonic() - entry.missingSinceMs >= MISSING_FOR_MS) {
-      this.#fail(entry, new PotorooError('TOPIC_MISSING', `there is no partition ${partitionKey(input)}`))
+      const name = partitionKey(input)
+      const error =
+        answer.code === 'UNKNOWN_TOPIC_ID'
+          ? new PotorooError('TOPIC_REPLACED', `${name} is of a topic that was deleted and made anew`)
+          : new PotorooError('TOPIC_MISSING', `there is no partition ${name}`)
+      this.#fail(entry, error)
       return
     }
     this.#later(entry, MAX_PAUSE_MS)

@@ -9,10 +9,10 @@ import { MemoryProducer } from './producer.js'
 import { retrying } from './waiting.js'
 import type { Api } from './faults.js'
 import type { Brokers } from './brokers.js'
-import type { GroupOffsets } from './offsets.js'
 import type { SimulatedProcess } from './scheduler.js'
 import type { Clock } from '../ports/clock.js'
 import type {
+  CommittedOffset,
   Fetcher,
   GroupClient,
   Log,
@@ -51,6 +51,7 @@ const TRANSIENT = [
 ] as const
 
 export class MemoryLog implements Log {
+  readonly bootstrapServers = 'memory:9092'
   readonly #connections: Connections
   readonly #leaders: LeaderCache
   readonly #clock: Clock
@@ -96,6 +97,9 @@ export class MemoryLog implements Log {
     await this.#ask('createTopics', subject, this.#anyBroker, () => {
       for (const topic of topics) this.cluster.createTopic(topic)
     })
+    // As src/kafka, which waits for leaders: there may have been another of that name.
+    for (const { name: topic, partitions } of topics)
+      for (let partition = 0; partition < partitions; partition++) this.#leaders.forget({ topic, partition })
   }
 
   async listOffsets(
@@ -103,8 +107,10 @@ export class MemoryLog implements Log {
     which: 'earliest' | 'end',
     { anew = false } = {},
   ): Promise<readonly number[]> {
-    if (anew) for (const of of partitions) this.#leaders.forget(of)
-    const offsets = partitions.map(async (of) => {
+    // By name alone, as with Kafka, whatever else is known of the topic.
+    const named = partitions.map(({ topic, partition }) => ({ topic, partition }))
+    if (anew) for (const of of named) this.#leaders.forget(of)
+    const offsets = named.map(async (of) => {
       let epoch = -1
       const leader = (): number => {
         const told = this.#leaders.of(of)
@@ -128,25 +134,20 @@ export class MemoryLog implements Log {
     group: string,
     partitions: readonly TopicPartition[],
   ): Promise<readonly (number | undefined)[]> {
-    return this.#offsetsOf(group, partitions, (offsets, key) => offsets.get(key))
+    return (await this.committedOffsets(group, partitions)).map((offset) => offset?.position)
   }
 
-  async committedInTransaction(group: string, partitions: readonly TopicPartition[]): Promise<readonly boolean[]> {
-    return this.#offsetsOf(group, partitions, (offsets, key) => offsets.isInTransaction(key))
-  }
-
-  async #offsetsOf<T>(
+  async committedOffsets(
     group: string,
     partitions: readonly TopicPartition[],
-    look: (offsets: GroupOffsets, key: string) => T,
-  ): Promise<readonly T[]> {
+  ): Promise<readonly (CommittedOffset | undefined)[]> {
     return this.#ask('offsetFetch', group, this.#anyBroker, (broker) =>
       this.cluster.coordinate(broker, () => {
         const offsets = this.cluster.offsets(group)
         const keys = partitions.map(partitionKey)
         const unstable = keys.find((key) => offsets.isPending(key))
         if (unstable !== undefined) throw new BrokerError('UNSTABLE_OFFSET_COMMIT', unstable)
-        return keys.map((key) => look(offsets, key))
+        return keys.map((key) => offsets.committed(key))
       }),
     )
   }

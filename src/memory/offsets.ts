@@ -1,23 +1,22 @@
 /** Committed positions of consumer groups. Those of an open transaction are pending: seen by nobody before its commit. */
+import type { CommittedOffset } from '../ports/log.js'
 
 export class GroupOffsets {
-  readonly #committed = new Map<string, number>()
-  /** Partitions whose position was set by hand. */
-  readonly #byHand = new Set<string>()
+  readonly #committed = new Map<string, CommittedOffset>()
   /** By producer, then by partition. */
-  readonly #pending = new Map<number, Map<string, number>>()
+  readonly #pending = new Map<number, Map<string, CommittedOffset>>()
 
   get(partition: string): number | undefined {
+    return this.#committed.get(partition)?.position
+  }
+
+  committed(partition: string): CommittedOffset | undefined {
     return this.#committed.get(partition)
   }
 
+  /** Without a note, as the tools of operators do. */
   set(partition: string, position: number): void {
-    this.#committed.set(partition, position)
-    this.#byHand.add(partition)
-  }
-
-  isInTransaction(partition: string): boolean {
-    return this.#committed.has(partition) && !this.#byHand.has(partition)
+    this.#committed.set(partition, { position, note: '' })
   }
 
   /** What is pending stays so. */
@@ -25,12 +24,16 @@ export class GroupOffsets {
     this.#committed.clear()
   }
 
+  delete(partition: string): void {
+    this.#committed.delete(partition)
+  }
+
   isPending(partition: string): boolean {
     for (const positions of this.#pending.values()) if (positions.has(partition)) return true
     return false
   }
 
-  pend(producerId: number, positions: ReadonlyMap<string, number>): void {
+  pend(producerId: number, positions: ReadonlyMap<string, CommittedOffset>): void {
     const pending = this.#pending.get(producerId)
     if (pending === undefined) this.#pending.set(producerId, new Map(positions))
     else for (const [partition, position] of positions) pending.set(partition, position)
@@ -38,10 +41,7 @@ export class GroupOffsets {
 
   mark(producerId: number, kind: 'commit' | 'abort'): void {
     if (kind === 'commit') {
-      for (const [partition, position] of this.#pending.get(producerId) ?? []) {
-        this.#committed.set(partition, position)
-        this.#byHand.delete(partition)
-      }
+      for (const [partition, position] of this.#pending.get(producerId) ?? []) this.#committed.set(partition, position)
     }
     this.#pending.delete(producerId)
   }

@@ -14,6 +14,7 @@
  */
 import { PotorooError, isPotorooError, messageOf } from '../errors.js'
 import { Landing } from '../core/landing.js'
+import { PLAIN_NOTE } from '../core/offset-note.js'
 import { isBrokerError, type BrokerErrorCode } from './broker-error.js'
 import { partitionKey } from './network.js'
 import { retrying, sleep } from './waiting.js'
@@ -57,6 +58,10 @@ export class MemoryProducer implements TransactionalProducer {
 
   constructor(private readonly options: MemoryProducerOptions) {
     this.#identity = options.identity
+  }
+
+  get isFirst(): boolean {
+    return this.options.identity.epoch === 0
   }
 
   get endingMs(): number {
@@ -154,7 +159,11 @@ export class MemoryProducer implements TransactionalProducer {
 
   #commitOffsets(group: string, positions: Transaction['positions']): Promise<void> {
     return this.#control('txnOffsetCommit', (identity) => {
-      this.options.cluster.commitOffsets(identity, group, positions)
+      this.options.cluster.commitOffsets(
+        identity,
+        group,
+        positions.map((one) => ({ ...one, note: one.note ?? PLAIN_NOTE })),
+      )
     })
   }
 

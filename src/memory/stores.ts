@@ -150,6 +150,7 @@ export class MemoryDisk {
 }
 
 class MemoryStateStores implements StateStores {
+  readonly directory = '/memory'
   readonly #open = new Map<string, MemoryStateStore>()
 
   constructor(

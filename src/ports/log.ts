@@ -11,10 +11,21 @@ export type { Fetched, TopicPartition } from '../core/fetched.js'
 
 export interface PartitionPosition extends TopicPartition {
   readonly position: number
+  /** What the group keeps beside it (Kafka's metadata of an offset), of some hundred bytes; default: PLAIN_NOTE. */
+  readonly note?: string | undefined
+}
+
+/** What a group has for a partition. */
+export interface CommittedOffset {
+  readonly position: number
+  /** As it was committed, in full or not (core/offset-note.ts); '' where an operator has set the position, or another program. */
+  readonly note: string
 }
 
 export interface TopicInfo {
   readonly name: string
+  /** Another one for each topic that ever had this name (KIP-516); undefined where the brokers have none. */
+  readonly id?: string | undefined
   readonly partitions: number
   /** `max.message.bytes`: the largest batch that the topic takes. */
   readonly maxMessageBytes: number
@@ -22,6 +33,8 @@ export interface TopicInfo {
   readonly cleanupPolicy: readonly string[]
   /** `delete.retention.ms`: for how long a compacted topic keeps a tombstone. */
   readonly deleteRetentionMs: number
+  /** `retention.ms`, where records go by their own timestamps; undefined where age deletes none, or they get the broker's. */
+  readonly retentionMs?: number | undefined
 }
 
 export interface NewTopic {
@@ -34,13 +47,15 @@ export interface NewTopic {
 
 /** One partition that is read. The fetcher asks it before each request; it decides by itself what it takes. */
 export interface FetchInput extends TopicPartition {
+  /** The topic that is meant. Where it is known, another one of that name is not read, but TOPIC_REPLACED. */
+  readonly topicId?: string | undefined
   /** The position to read from now, or undefined while nothing is wanted (its buffer is full). */
   wanted(): number | undefined
   /** True while somebody waits for this answer, even an empty one: the request then doesn't linger at the broker. */
   hurried(): boolean
   /** Called for every answer, also an empty one. It may be for a position that is no longer the wanted one: drop it then. */
   deliver(fetched: Fetched): void
-  /** OFFSET_OUT_OF_RANGE, UNSUPPORTED_FORMAT, CORRUPT_BATCH, TOPIC_MISSING, NOT_AUTHORIZED, REQUEST_REFUSED; never what the fetcher retries by itself. */
+  /** OFFSET_OUT_OF_RANGE, UNSUPPORTED_FORMAT, CORRUPT_BATCH, TOPIC_MISSING, TOPIC_REPLACED, NOT_AUTHORIZED, REQUEST_REFUSED; never what the fetcher retries by itself. */
   failed(error: Error): void
 }
 
@@ -56,8 +71,12 @@ export interface Fetcher {
 
 /** Everything that one Kafka transaction writes. */
 export interface Transaction {
-  /** Chunks of one partition land in the order given. */
+  /**
+   * Chunks of one partition land in the order given. With `topicId`, no other topic of that name is written to, as far as
+   * the brokers can tell (Kafka 4).
+   */
   readonly records: readonly (TopicPartition & {
+    readonly topicId?: string | undefined
     readonly chunks: readonly RecordChunk[]
     /**
      * Where the partition ends, if nobody else writes there: the first record has to land at this offset, and each chunk
@@ -81,6 +100,8 @@ export interface TransactionalProducer {
    * Calls must not overlap.
    */
   commit(transaction: Transaction): Promise<readonly number[]>
+  /** Whether no activation of this transactional id was before, as far as the brokers remember. */
+  readonly isFirst: boolean
   /** How long the brokers took to answer the end of the last transaction, ms; 0 before there was one. */
   readonly endingMs: number
   /**
@@ -166,6 +187,8 @@ export class GroupError extends Error {
 }
 
 export interface Log {
+  /** What a Kafka tool is told to reach the same brokers: host:port, with commas. For messages. */
+  readonly bootstrapServers: string
   /** Resolves when a broker answered. Rejects with BROKER_UNREACHABLE (after `connectTimeoutMs` of trying) or AUTHENTICATION_FAILED. */
   connect(): Promise<void>
   /** Topics that don't exist are absent. */
@@ -184,11 +207,11 @@ export interface Log {
   ): Promise<readonly number[]>
   /** Committed positions of the group; undefined where there is none. In the order asked. Waits out unstable offsets. */
   committedPositions(group: string, partitions: readonly TopicPartition[]): Promise<readonly (number | undefined)[]>
-  /**
-   * Whether the group's position was committed by a `Transaction`; false where there is none, and where an operator set it,
-   * or a version before this one. In the order asked.
-   */
-  committedInTransaction(group: string, partitions: readonly TopicPartition[]): Promise<readonly boolean[]>
+  /** The same, with what the group keeps beside them. */
+  committedOffsets(
+    group: string,
+    partitions: readonly TopicPartition[],
+  ): Promise<readonly (CommittedOffset | undefined)[]>
   fetcher(): Fetcher
   /**
    * InitProducerId: fences every earlier activation of this transactional id and ends its open transaction; resolves when

@@ -35,6 +35,8 @@ export interface StateStore {
 
 /** The stores of one worker, under its lock. */
 export interface StateStores {
+  /** Where they are, for messages. */
+  readonly directory: string
   /** Opens or creates. Rejects with STORE_DAMAGED (not LMDB, of another application, truncated) or STORE_FAILED. */
   open(task: string): Promise<StateStore>
   /** Moves the store out of the way (kept beside it until the next discard of this task) so that `open` creates it anew. */

@@ -1,16 +1,25 @@
 /** Becoming active: steps A1 to A3 of task.ts. */
-import { isPotorooError, messageOf, PotorooError } from '../errors.js'
+import { isPotorooError, messageOf } from '../errors.js'
 import { changelogIdentity } from '../core/changelog-identity.js'
 import type { CommitRecord } from '../core/commit-record.js'
 import { LongerChangelog } from '../core/landing.js'
-import { choosePosition, type PositionChoice } from '../core/restore-plan.js'
-import type { Fetcher, TransactionalProducer } from '../ports/log.js'
+import { decodeOffsetNote, isOfChangelog } from '../core/offset-note.js'
+import type { CommittedOffset, Fetcher, TransactionalProducer } from '../ports/log.js'
 import { abortable } from './abortable.js'
 import { changelogEnd, otherEnd } from './changelog-end.js'
+import { recordsLost } from './cures.js'
+import { choosePositions, inputPositions, isDoubtful, offsetNotes, sayBeginnings } from './input-positions.js'
 import type { Ports } from './options.js'
 import type { TaskPlan } from './task-plan.js'
-import { ForeignChangelog, restoreUpTo, type Replayed } from './changelog-reader.js'
-import { isUnfitForChangelog, prepareStore, rebuildStore, type PreparedStore, type StoreHolder } from './task-store.js'
+import { ForeignChangelog, IdentityMismatch, restoreUpTo, type Replayed } from './changelog-reader.js'
+import {
+  isUnfitForChangelog,
+  lost,
+  prepareStore,
+  rebuildStore,
+  type PreparedStore,
+  type StoreHolder,
+} from './task-store.js'
 
 export interface Activation {
   readonly producer: TransactionalProducer
@@ -24,11 +33,14 @@ export interface Activation {
   readonly replayed: number
   /** The last commit of whoever had the task before; undefined where there is none. */
   readonly before: CommitRecord | undefined
+  /** What the group is to keep beside its offsets, in the same order. */
+  readonly notes: readonly string[]
   /** Positions that are committed already, in the same order; NaN where there is none. */
   readonly committed: readonly number[]
 }
 
 type Environment = Ports & { readonly fetcher: Fetcher }
+type Changelog = NonNullable<TaskPlan['changelog']>
 
 /**
  * `earlierWrites`: store writes of an earlier activation. `atLeast`: where the changelog ended, as far as is known. Rejects with
@@ -59,6 +71,8 @@ export async function activate(
     const group = await settledOffsets(plan, env, restored, await abortable(signal, asked), signal)
     const { positions, known } = await inputPositions(plan, env, restored?.commit, group, signal)
     signal.throwIfAborted()
+    if (plan.changelog === undefined) await sayBeginnings(plan, env, producer.isFirst, group, positions, signal)
+    signal.throwIfAborted()
     env.logger.info(
       {
         task: plan.id,
@@ -70,13 +84,14 @@ export async function activate(
       },
       'task is active',
     )
+    const identity =
+      plan.changelog && (restored?.commit?.identity ?? changelogIdentity(random.id(), plan.processor.subTopology.name))
     return {
       producer,
-      identity:
-        plan.changelog &&
-        (restored?.commit?.identity ?? changelogIdentity(random.id(), plan.processor.subTopology.name)),
+      identity,
       changelogEnd: restored?.end,
       positions,
+      notes: offsetNotes(plan, identity),
       committed: known,
       replayed: restored?.records ?? 0,
       before: restored?.commit,
@@ -91,7 +106,24 @@ type Restored = Replayed & Omit<PreparedStore, 'store'>
 
 async function restore(
   plan: TaskPlan,
-  changelog: NonNullable<TaskPlan['changelog']>,
+  changelog: Changelog,
+  env: Environment,
+  signal: AbortSignal,
+  holder: StoreHolder,
+  atLeast: number,
+): Promise<Restored> {
+  try {
+    return await restoreFrom(plan, changelog, env, signal, holder, atLeast)
+  } catch (error) {
+    // Deleted while this worker runs, and perhaps made anew.
+    if (!isPotorooError(error, 'TOPIC_MISSING') && !isPotorooError(error, 'TOPIC_REPLACED')) throw error
+    throw lost(plan, changelog, error.message, env)
+  }
+}
+
+async function restoreFrom(
+  plan: TaskPlan,
+  changelog: Changelog,
   env: Environment,
   signal: AbortSignal,
   holder: StoreHolder,
@@ -105,33 +137,43 @@ async function restore(
     const { name: subTopology } = plan.processor.subTopology
     const range = {
       topic: changelog.topic,
+      topicId: changelog.id,
       partition: plan.partition,
       subTopology,
       deleteRetentionMs: changelog.deleteRetentionMs,
       from,
       end,
     }
-    return { ...(await restoreUpTo(range, store, env.fetcher, env, signal)), from, end, rebuilt }
+    try {
+      return { ...(await restoreUpTo(range, store, env.fetcher, env, signal)), from, end, rebuilt }
+    } catch (error) {
+      if (!(error instanceof ForeignChangelog) && lacksCommit(error))
+        await requireUnmoved(plan, changelog, end, env, error, signal)
+      throw error
+    }
   }
   try {
     return await run(prepared)
   } catch (error) {
     if (error instanceof ForeignChangelog) throw error
-    if (isPotorooError(error, 'CHANGELOG_UNFIT')) await requireUnmoved(plan, changelog, end, env, error, signal)
     if (prepared.store.meta() === undefined || !isUnfitForChangelog(error)) throw error
     signal.throwIfAborted()
     return run(await rebuildStore(plan, changelog, end, messageOf(error), env, holder, signal))
   }
 }
 
+/** Whether a reader came to the end without a commit record of the changelog that it was to read. */
+const lacksCommit = (error: unknown): error is Error =>
+  isPotorooError(error, 'CHANGELOG_UNFIT') || error instanceof IdentityMismatch
+
 /**
- * What looks wrong may be a later owner's work: then it is this activation that is over. A changelog without a commit record
- * below its end is none, unless another owner went on with it and compaction has removed the earlier commit records. Offsets
- * of the group that no commit explains are an operator's, unless a later owner committed them.
+ * What looks wrong may be a later owner's work: then it is this activation that is over, and neither store nor changelog is
+ * to blame. What a changelog lacks below its end, a later owner may have made superfluous: it went on, and compaction has
+ * removed the commit records before its own. Offsets of the group that no commit explains, it may have committed.
  */
 async function requireUnmoved(
   plan: TaskPlan,
-  { topic }: NonNullable<TaskPlan['changelog']>,
+  { topic }: Changelog,
   end: number,
   env: Environment,
   cause: Error | undefined,
@@ -145,60 +187,45 @@ const grown = ({ id }: TaskPlan, end: number, cause?: Error): LongerChangelog =>
   new LongerChangelog('FENCED', `task ${id}: its changelog grew during the restore`, end, { cause })
 
 /**
- * What a transaction gave the group as its offsets, the changelog has in a commit record, for they are committed together.
- * Where it has not, its end was listed short, another owner went on meanwhile, or its last records are lost. That is not a
- * reset: an operator's offsets are in no transaction.
+ * A changelog without a commit record is one that has yet to begin, unless the group has offsets that were committed with it.
+ * Others may have been set before the application's first start.
  */
-async function requireAllOf(
+function requireNew(plan: TaskPlan, changelog: Changelog, env: Environment, group: GroupOffsets): void {
+  const { name } = plan.processor.subTopology
+  if (group.some((offset) => isOfChangelog(decodeOffsetNote(offset?.note ?? ''), name)))
+    throw lost(plan, changelog, `it has no commit record, but the group ${plan.group} has offsets of one`, env)
+}
+
+/**
+ * What a transaction gave the group as its offsets, the changelog has in a commit record, for they are committed together.
+ * Where it has not, its last records are lost. That is not a reset: an operator's offsets are in no transaction.
+ */
+function requireAllOf(
   plan: TaskPlan,
-  { topic }: NonNullable<TaskPlan['changelog']>,
-  restored: Restored | undefined,
-  group: readonly (number | undefined)[],
+  { topic: changelog }: Changelog,
+  commit: CommitRecord,
+  end: number,
   env: Environment,
-  signal: AbortSignal,
-): Promise<void> {
-  const { partition } = plan
-  const { commit, end = 0 } = restored ?? {}
-  const astray = plan.sources.filter(({ topic: source }, i) => {
-    const committed = commit?.positions[source]
-    return group[i] !== undefined && group[i] !== committed && group[i] !== (commit?.group?.[source] ?? committed)
+  group: GroupOffsets,
+): void {
+  const { name } = plan.processor.subTopology
+  const astray = plan.sources.flatMap(({ topic }, i) => {
+    const [offset, committed] = [group[i], commit.positions[topic]]
+    const isKnown = offset?.position === committed || offset?.position === (commit.group?.[topic] ?? committed)
+    if (offset === undefined || isKnown || !isOfChangelog(decodeOffsetNote(offset.note), name)) return []
+    return [{ topic, offset: offset.position, committed }]
   })
-  if (astray.length === 0) return
-  const of = astray.map((source) => ({ topic: source.topic, partition }))
-  const inTransaction = await abortable(signal, env.log.committedInTransaction(plan.group, of))
-  const [first] = of.filter((_, i) => inTransaction[i])
+  const [first] = astray
   if (first === undefined) return
-  const other = await otherEnd({ topic, partition }, end, env, signal)
-  if (other !== undefined) throw grown(plan, other)
-  const offset = group[plan.sources.findIndex((source) => source.topic === first.topic)]
-  const last = commit === undefined ? 'it has none' : `its last one says ${String(commit.positions[first.topic])}`
-  throw new PotorooError(
-    'CHANGELOG_LOST',
-    `task ${plan.id}: a transaction gave the group ${plan.group} the offset ${String(offset)} of ${first.topic}, partition ` +
-      `${String(partition)}, but ${topic}, partition ${String(partition)}, which ends at ${String(end)}, has no commit record ` +
-      `that says so (${last}): its last records are lost. Perhaps a leader was elected that lacked them ` +
-      '(unclean.leader.election.enable). To go on from what the changelog has, which does once more what came later, set ' +
-      `the group's offsets yourself: kafka-consumer-groups --reset-offsets --group ${plan.group} ` +
-      `--topic ${first.topic}:${String(partition)} --to-offset ${String(commit?.positions[first.topic] ?? 0)} --execute`,
-  )
+  throw recordsLost({ ...plan, changelog, end, ...first }, env)
 }
 
 const partitionsOf = ({ sources, partition }: TaskPlan) => sources.map(({ topic }) => ({ topic, partition }))
 
-type GroupOffsets = readonly (number | undefined)[]
+type GroupOffsets = readonly (CommittedOffset | undefined)[]
 
 const groupOffsets = (plan: TaskPlan, { log }: Environment): Promise<GroupOffsets> =>
-  log.committedPositions(plan.group, partitionsOf(plan))
-
-const choosePositions = (plan: TaskPlan, commit: CommitRecord | undefined, group: GroupOffsets) =>
-  plan.sources.map(({ topic, start }, i) => {
-    const committed = commit?.positions[topic]
-    const groupThen = commit?.group?.[topic] ?? committed
-    const known = { committed, groupThen, group: group[i] }
-    return { topic, ...choosePosition(known, start, plan.changelog !== undefined) }
-  })
-
-const isWarned = ({ warning }: PositionChoice): boolean => warning !== undefined
+  log.committedOffsets(plan.group, partitionsOf(plan))
 
 /** The group's offsets, where what they are says that a reset may have been, asked for again and held against the changelog. */
 async function settledOffsets(
@@ -212,39 +239,14 @@ async function settledOffsets(
   if (
     changelog === undefined ||
     restored === undefined ||
-    !choosePositions(plan, restored.commit, asked).some(isWarned)
+    !choosePositions(plan, restored.commit, asked).some(isDoubtful)
   )
     return asked
   // A later owner's commit may lie between the two answers, whichever came first: in what was restored, or behind it.
   const group = await abortable(signal, groupOffsets(plan, env))
-  if (!choosePositions(plan, restored.commit, group).some(isWarned)) return group
+  if (!choosePositions(plan, restored.commit, group).some(isDoubtful)) return group
   await requireUnmoved(plan, changelog, restored.end, env, undefined, signal)
-  await requireAllOf(plan, changelog, restored, group, env, signal)
+  if (restored.commit === undefined) requireNew(plan, changelog, env, group)
+  else requireAllOf(plan, changelog, restored.commit, restored.end, env, group)
   return group
-}
-
-async function inputPositions(
-  plan: TaskPlan,
-  { log, logger }: Environment,
-  commit: CommitRecord | undefined,
-  group: GroupOffsets,
-  signal: AbortSignal,
-): Promise<{ positions: number[]; known: number[] }> {
-  const choices = choosePositions(plan, commit, group)
-  for (const { topic, warning } of choices)
-    if (warning !== undefined) logger.warn({ task: plan.id, topic, partition: plan.partition }, warning)
-  const positions = await Promise.all(
-    choices.map(async ({ topic, position }) => {
-      if (typeof position === 'number') return position
-      const which = position === 'earliest' ? 'earliest' : 'end'
-      const [found = 0] = await abortable(signal, log.listOffsets([{ topic, partition: plan.partition }], which))
-      return found
-    }),
-  )
-  // A position that only the group or only the changelog knows is committed anew, to both.
-  const known = plan.sources.map(({ topic }, i) => {
-    const inLog = plan.changelog === undefined ? group[i] : commit?.positions[topic]
-    return inLog !== undefined && inLog === group[i] ? inLog : NaN
-  })
-  return { positions, known }
 }

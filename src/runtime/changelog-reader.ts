@@ -23,6 +23,8 @@ import type { Ports } from './options.js'
 
 export interface ChangelogPlan {
   readonly topic: string
+  /** Undefined where brokers have no ids. */
+  readonly topicId?: string | undefined
   readonly partition: number
   /** Whose changelog it has to be. */
   readonly subTopology: string
@@ -92,6 +94,7 @@ interface Moment {
 
 export class ChangelogReader implements FetchInput {
   readonly topic: string
+  readonly topicId: string | undefined
   readonly partition: number
   readonly #subTopology: string
   readonly #deleteRetentionMs: number
@@ -124,6 +127,7 @@ export class ChangelogReader implements FetchInput {
     private readonly events: ChangelogEvents,
   ) {
     this.topic = plan.topic
+    this.topicId = plan.topicId
     this.partition = plan.partition
     this.#subTopology = plan.subTopology
     this.#position = plan.from

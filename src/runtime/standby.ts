@@ -15,7 +15,14 @@ import type { Peer } from '../ports/peers.js'
 import { changelogEnd } from './changelog-end.js'
 import type { TaskPlan } from './task-plan.js'
 import { ChangelogReader, ForeignChangelog } from './changelog-reader.js'
-import { isUnfitForChangelog, prepareStore, rebuildStore, type PreparedStore, type StoreHolder } from './task-store.js'
+import {
+  isUnfitForChangelog,
+  lost,
+  prepareStore,
+  rebuildStore,
+  type PreparedStore,
+  type StoreHolder,
+} from './task-store.js'
 import { sleep, type Ports } from './options.js'
 
 export interface StandbyEnvironment extends Ports {
@@ -115,7 +122,12 @@ export class Standby {
       } catch (error) {
         if (this.#isReleased()) return
         this.#lag = Infinity
-        if (isPotorooError(error, 'STORE_FAILED') || error instanceof ForeignChangelog) {
+        if (isPotorooError(error, 'TOPIC_REPLACED') || isPotorooError(error, 'TOPIC_MISSING')) {
+          env.fatal(lost(plan, changelog, error.message, env), this.id)
+          return
+        }
+        const isFatal = isPotorooError(error, 'STORE_FAILED') || isPotorooError(error, 'CHANGELOG_LOST')
+        if (isFatal || error instanceof ForeignChangelog) {
           // As with a task: a standby that gave up alone would have the group wait for it for ever.
           env.fatal(error, this.id)
           return
@@ -162,7 +174,7 @@ export class Standby {
 
   /** Resolves never but with the end of the standby; rejects when reading fails. */
   #read(
-    { topic, deleteRetentionMs }: NonNullable<TaskPlan['changelog']>,
+    { topic, id: topicId, deleteRetentionMs }: NonNullable<TaskPlan['changelog']>,
     { store, from }: PreparedStore,
   ): Promise<void> {
     const { signal } = this.#abort
@@ -171,7 +183,7 @@ export class Standby {
       const { partition, processor } = this.plan
       const subTopology = processor.subTopology.name
       const reader = new ChangelogReader(
-        { topic, partition, subTopology, deleteRetentionMs, from, end: undefined },
+        { topic, topicId, partition, subTopology, deleteRetentionMs, from, end: undefined },
         store,
         this.env.fetcher,
         this.env,

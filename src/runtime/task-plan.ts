@@ -7,8 +7,14 @@ export interface TaskPlan {
   readonly transactionalId: string
   readonly group: string
   /** In the order of declaration; topics by their names in Kafka. */
-  readonly sources: readonly { readonly topic: string; readonly start: 'earliest' | 'latest' }[]
+  readonly sources: readonly {
+    readonly topic: string
+    /** Undefined where brokers have no ids. */
+    readonly id?: string | undefined
+    readonly start: 'earliest' | 'latest'
+  }[]
   /** Undefined for a sub-topology without state. */
-  readonly changelog: { readonly topic: string; readonly deleteRetentionMs: number } | undefined
+  readonly changelog:
+    { readonly topic: string; readonly id?: string | undefined; readonly deleteRetentionMs: number } | undefined
   readonly processor: Omit<ProcessorPlan, 'load' | 'storeWasEmpty' | 'maxStateBytes' | 'secret'>
 }

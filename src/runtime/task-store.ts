@@ -1,9 +1,12 @@
 /** A task's store, made fit to be brought up to its changelog: opened, judged, set aside where it does not fit. */
-import { isPotorooError, messageOf, PotorooError } from '../errors.js'
+import { isPotorooError, messageOf, type PotorooError } from '../errors.js'
 import { restorePlan } from '../core/restore-plan.js'
+import type { Fetcher } from '../ports/log.js'
 import type { StateStore } from '../ports/store.js'
 import { abortable } from './abortable.js'
 import { changelogEnd } from './changelog-end.js'
+import { hasCommitRecord } from './commit-probe.js'
+import { changelogLost } from './cures.js'
 import type { TaskPlan } from './task-plan.js'
 import { IdentityMismatch, StoreLeftBehind } from './changelog-reader.js'
 import type { Ports } from './options.js'
@@ -30,7 +33,7 @@ export interface PreparedStore {
 }
 
 type Changelog = NonNullable<TaskPlan['changelog']>
-type Environment = Pick<Ports, 'log' | 'stores' | 'clock' | 'logger'>
+type Environment = Pick<Ports, 'log' | 'stores' | 'clock' | 'logger'> & { readonly fetcher: Fetcher }
 
 /**
  * `end`: of the changelog, now. Rejects with CHANGELOG_LOST, STORE_FAILED, what the log throws, or the signal's reason when it
@@ -38,13 +41,14 @@ type Environment = Pick<Ports, 'log' | 'stores' | 'clock' | 'logger'>
  */
 export async function prepareStore(
   plan: TaskPlan,
-  { topic, deleteRetentionMs }: Changelog,
+  changelog: Changelog,
   end: number,
   env: Environment,
   holder: StoreHolder,
   signal: AbortSignal,
 ): Promise<PreparedStore> {
   const { partition } = plan
+  const { topic, deleteRetentionMs } = changelog
   let why = holder.damage
   // Nobody closes what is opened from here on.
   signal.throwIfAborted()
@@ -58,7 +62,7 @@ export async function prepareStore(
   const of = { topic, partition }
   const [earliest = 0] = await abortable(signal, env.log.listOffsets([of], 'earliest'))
   if (why !== undefined || holder.store === undefined)
-    return setAside(plan, why ?? 'it is not open', { from: earliest, end }, env, holder, signal)
+    return setAside(plan, changelog, why ?? 'it is not open', { earliest, end }, env, holder, signal)
   const meta = holder.store.meta()
   // The commit record at the store's position was there. A good store is not set aside for one answer that is short.
   if (meta !== undefined && meta.changelogPosition >= end)
@@ -66,12 +70,9 @@ export async function prepareStore(
   const decided = restorePlan(meta, { earliest, end, deleteRetentionMs }, env.clock.now())
   switch (decided.kind) {
     case 'lost':
-      throw new PotorooError(
-        'CHANGELOG_LOST',
-        `task ${plan.id}: ${topic}, partition ${String(partition)}: ${decided.why}`,
-      )
+      throw lost(plan, changelog, decided.why, env)
     case 'rebuild':
-      return setAside(plan, decided.why, { from: decided.from, end }, env, holder, signal)
+      return setAside(plan, changelog, decided.why, { earliest, end }, env, holder, signal)
     case 'replay':
       return { store: holder.store, from: decided.from, end, rebuilt: false }
   }
@@ -80,30 +81,58 @@ export async function prepareStore(
 /** Sets the store aside after all, for what came out only when its changelog was read. */
 export async function rebuildStore(
   plan: TaskPlan,
-  { topic }: Changelog,
+  changelog: Changelog,
   end: number,
   why: string,
   env: Environment,
   holder: StoreHolder,
   signal: AbortSignal,
 ): Promise<PreparedStore> {
-  const of = { topic, partition: plan.partition }
+  const of = { topic: changelog.topic, partition: plan.partition }
   const [earliest = 0] = await abortable(signal, env.log.listOffsets([of], 'earliest'))
-  return setAside(plan, why, { from: earliest, end }, env, holder, signal)
+  return setAside(plan, changelog, why, { earliest, end }, env, holder, signal)
 }
 
 /** Whether reading the changelog showed that the store is not of it, or was left behind: then it is rebuilt. */
 export const isUnfitForChangelog = (error: unknown): boolean =>
   error instanceof IdentityMismatch || error instanceof StoreLeftBehind || isPotorooError(error, 'OFFSET_OUT_OF_RANGE')
 
+/** The changelog has not what it had: the state objects are gone, but for what stores have of them. */
+export const lost = (
+  { id, group, partition, sources }: TaskPlan,
+  { topic }: Changelog,
+  why: string,
+  env: Pick<Environment, 'log' | 'stores'>,
+): PotorooError =>
+  changelogLost(
+    { group, changelog: topic, sources },
+    `task ${id}: the changelog ${topic}, partition ${String(partition)}, was lost: ${why}`,
+    env,
+  )
+
+/** Not for a changelog that was lost: the store may be all that there is. */
 async function setAside(
   plan: TaskPlan,
+  changelog: Changelog,
   why: string,
-  range: Pick<PreparedStore, 'from' | 'end'>,
+  { earliest, end }: { readonly earliest: number; readonly end: number },
   env: Environment,
   holder: StoreHolder,
   signal: AbortSignal,
 ): Promise<PreparedStore> {
+  if (earliest > 0)
+    throw lost(
+      plan,
+      changelog,
+      `its records below ${String(earliest)} were deleted, and the store does not fit: ${why}`,
+      env,
+    )
+  if (isFilled(holder.store)) {
+    const { topic, id: topicId } = changelog
+    const probed = { topic, topicId, partition: plan.partition, earliest, end }
+    if (!(await hasCommitRecord(probed, env, signal)))
+      throw lost(plan, changelog, `it has no commit record, but the store was filled from one (${why})`, env)
+  }
   signal.throwIfAborted()
   const { snapshotBytes } = holder
   env.logger.warn({ task: plan.id, why, snapshotBytes }, 'the store is set aside, and rebuilt from the changelog')
@@ -115,5 +144,8 @@ async function setAside(
   await env.stores.discard(plan.id)
   holder.damage = undefined
   const store = (holder.store = await env.stores.open(plan.id))
-  return { store, ...range, rebuilt: true }
+  return { store, from: earliest, end, rebuilt: true }
 }
+
+const isFilled = (store: StateStore | undefined): boolean =>
+  store !== undefined && (store.meta() !== undefined || store.size() > 0)

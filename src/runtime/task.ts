@@ -14,11 +14,12 @@
  */
 import { errorKinds, isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
 import { nextCommitMs } from '../core/commit-pace.js'
-import type { CommitRecord, Positions } from '../core/commit-record.js'
+import type { CommitRecord, Positions, TopicIds } from '../core/commit-record.js'
 import { offsetsDueMs, takesOffsets } from '../core/group-offsets.js'
 import { Input } from '../core/input.js'
 import { LongerChangelog, MARKER_RECORDS } from '../core/landing.js'
 import { Merge } from '../core/merge.js'
+import type { Destination } from '../core/outbox.js'
 import { OpenTransactionWatch } from '../core/open-transaction-watch.js'
 import { Processor, Retake, type Collected } from '../core/processor.js'
 import { isCulprit, isOver, suspect, trust, type Place, type Suspicion } from '../core/suspicion.js'
@@ -34,6 +35,7 @@ import {
 } from '../ports/log.js'
 import type { StoreMeta } from '../ports/store.js'
 import { activate, type Activation } from './activation.js'
+import { topicReplaced } from './cures.js'
 import type { TaskPlan } from './task-plan.js'
 import type { StoreHolder } from './task-store.js'
 import { atMost, sleep, type Ports, type RuntimeOptions } from './options.js'
@@ -120,6 +122,8 @@ const MOST_UNTIMELY = 3
 const STORE_SHARE = 4
 /** Without records for so long, a source that has more is dry: its broker is away, or what comes next can't be read. */
 const DRY_MS = 100
+/** Today's time in seconds, taken for milliseconds, is in 1970; so is all of this century. */
+const LIKE_SECONDS_MS = 10_000_000_000
 /** Records between two looks at the clock. */
 const RECORDS_PER_LOOK = 64
 /** A slice that lasts longer has a slow message in it. */
@@ -130,6 +134,10 @@ const CALM_MESSAGES = 100
 export class Task {
   readonly id: string
   readonly #life: TaskLife
+  /** Sinks that delete what is old, but for those of which that was said. */
+  readonly #sinksByAge: Map<string, Destination>
+  /** Of the sources, where brokers have ids. */
+  readonly #topicIds: TopicIds | undefined
   #running: Running | undefined
   /** The commit under way: C1 done, C2 not yet. Never rejects. */
   #committing: Promise<void> | undefined
@@ -179,6 +187,10 @@ export class Task {
     private arrival?: TaskArrival,
   ) {
     this.id = plan.id
+    const ids = plan.sources.flatMap(({ topic, id }) => (id === undefined ? [] : [[topic, id] as const]))
+    const sinks = [...plan.processor.sinks.values()].filter(({ retentionMs }) => retentionMs !== undefined)
+    this.#sinksByAge = new Map(sinks.map((sink) => [sink.topic, sink]))
+    this.#topicIds = ids.length === 0 ? undefined : Object.fromEntries(ids)
     this.#life = new TaskLife(plan.id)
   }
 
@@ -419,7 +431,7 @@ export class Task {
       storeWasEmpty: (store?.size() ?? 0) === 0,
       secret: activation.identity ?? '',
     })
-    const fetchInputs = inputs.map((input) => this.#fetchInput(input, merge, number))
+    const fetchInputs = inputs.map((input, i) => this.#fetchInput(input, plan.sources[i]?.id, merge, number))
     this.#running = {
       number,
       activation,
@@ -440,11 +452,12 @@ export class Task {
     env.ready(this)
   }
 
-  #fetchInput(input: Input, merge: Merge, number: number): FetchInput {
+  #fetchInput(input: Input, topicId: string | undefined, merge: Merge, number: number): FetchInput {
     const { env, plan } = this
     const watch = new OpenTransactionWatch()
     return {
       topic: input.topic,
+      topicId,
       partition: plan.partition,
       wanted: () => (input.pinnedBytes < env.inputBytes() ? input.end : undefined),
       hurried: () => merge.awaits(input),
@@ -460,7 +473,10 @@ export class Task {
         }
       },
       failed: (error) => {
-        this.#fail(number, error)
+        this.#fail(
+          number,
+          isPotorooError(error, 'TOPIC_REPLACED') ? topicReplaced(plan, input.topic, error.message, env) : error,
+        )
       },
     }
   }
@@ -618,6 +634,7 @@ export class Task {
       identity: activation.identity ?? '',
       positions: byTopic,
       group: keepsOffsets ? group.positions : undefined,
+      topicIds: this.#topicIds,
       by: this.env.options.name,
       atMs: this.env.clock.now(),
     }
@@ -654,7 +671,10 @@ export class Task {
     try {
       const positions: PartitionPosition[] =
         record.group === undefined
-          ? inputs.map(({ topic }) => ({ topic, partition: plan.partition, position: record.positions[topic] ?? 0 }))
+          ? inputs.map(({ topic }, i) => {
+              const position = record.positions[topic] ?? 0
+              return { topic, partition: plan.partition, position, note: activation.notes[i] }
+            })
           : []
       ends = await activation.producer.commit({ records: this.#landing(collected), group: plan.group, positions })
     } catch (error) {
@@ -668,6 +688,7 @@ export class Task {
     if (this.#suspicion !== undefined)
       this.#suspicion = trust(this.#suspicion, { messages: collected.messages, last: this.#lastTaken })
     this.#sayDeadLetters(collected)
+    this.#sayShortLived(collected)
     const changelogEnd = ends[0]
     if (plan.changelog === undefined || changelogEnd === undefined) return
     running.processor.committed()
@@ -752,6 +773,25 @@ export class Task {
         { task: this.id, ...letter },
         cut ? 'too large for the dead letters: only its beginning went there' : 'a record went to the dead letters',
       )
+  }
+
+  /** Outputs have the timestamps of their causes. What is older than its topic keeps is deleted by the broker at once. */
+  #sayShortLived({ records }: Collected): void {
+    for (const { topic, partition, chunks } of records) {
+      const sink = this.#sinksByAge.get(topic)
+      const newestMs = Math.max(...chunks.map(({ maxTimestampMs }) => maxTimestampMs))
+      // Without timestamps the age of the broker's file counts.
+      if (sink?.retentionMs === undefined || newestMs < 0 || newestMs >= this.env.clock.now() - sink.retentionMs)
+        continue
+      // Once: it comes with each commit.
+      this.#sinksByAge.delete(topic)
+      this.env.logger.warn(
+        { task: this.id, topic, partition, timestampMs: newestMs, retentionMs: sink.retentionMs },
+        newestMs > 0 && newestMs < LIKE_SECONDS_MS
+          ? 'outputs have timestamps that look like seconds: they must be milliseconds, or the broker deletes the outputs as too old'
+          : 'outputs are older than retention.ms of their topic: the broker deletes them',
+      )
+    }
   }
 
   // ---- failure ----

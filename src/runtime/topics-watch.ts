@@ -1,6 +1,6 @@
 /**
- * Notices in a running group that partitions were added to a source. The answer to that question has an entry for each
- * partition of each source, so not everybody asks all the time.
+ * Notices in a running group that partitions were added to a source, and that a topic was deleted and made anew. The answer
+ * to that question has an entry for each partition of each topic, so not everybody asks all the time.
  *
  * Invariants
  * 1. The group's leader asks every LEADER_MS. Where a count is not what its tasks were planned for, it ends with
@@ -11,17 +11,22 @@
  * 3. What gets through there (a broker that answered with an old count, a leader whose application has other sources) is
  *    noticed within OTHERS_MS.
  * 4. Who is not the leader asks every AFTER_ASSIGNMENT_MS at most, however often the group rebalances.
+ * 5. That a topic is another one is believed when it was said twice: soon after it was made, a broker that lags behind may
+ *    answer with the one before. Nobody reads or writes the wrong one meanwhile, where brokers go by ids.
  */
-import { isPotorooError, messageOf, type PotorooError } from '../errors.js'
+import { isPotorooError, messageOf, type ErrorCode, type PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
 import type { TaskPlan } from './task-plan.js'
 import type { Ports } from './options.js'
-import { checkPartitionCounts } from './topics.js'
+import { checkTopics } from './topics.js'
 
 /** With the others' turn, which comes as soon: until partitions are noticed, records of keys that moved go to the dead letters. */
 const LEADER_MS = 2500
 const AFTER_ASSIGNMENT_MS = 5000
 const OTHERS_MS = 300_000
+
+/** A topic is another one than it was. */
+const aboutIdentity: ReadonlySet<ErrorCode> = new Set(['TOPIC_REPLACED', 'TOPIC_CHANGED', 'CHANGELOG_LOST'])
 
 export class TopicsWatch {
   #timer: Timer | undefined
@@ -30,9 +35,12 @@ export class TopicsWatch {
   #isDue = false
   #askedMs: number
 
+  /** What was said once. */
+  #suspicion: string | undefined
+
   constructor(
     private readonly plans: ReadonlyMap<string, TaskPlan>,
-    private readonly ports: Pick<Ports, 'log' | 'clock' | 'logger'>,
+    private readonly ports: Pick<Ports, 'log' | 'stores' | 'clock' | 'logger'>,
     private readonly group: { readonly isLeader: boolean },
     /** Called once at most. */
     private readonly changed: (error: PotorooError) => void,
@@ -59,27 +67,37 @@ export class TopicsWatch {
   }
 
   async #ask(): Promise<void> {
-    const { log, clock, logger } = this.ports
+    const { clock, logger } = this.ports
     const agoMs = clock.monotonic() - this.#askedMs
     if (this.group.isLeader || agoMs >= (this.#isDue ? AFTER_ASSIGNMENT_MS : OTHERS_MS)) {
       this.#askedMs = clock.monotonic()
       // Before it is asked: an assignment that comes meanwhile is not answered by this.
       this.#isDue = false
       try {
-        await checkPartitionCounts(this.plans.values(), log)
+        await checkTopics(this.plans.values(), this.ports)
+        this.#suspicion = undefined
       } catch (error) {
         if (this.#isStopped()) return
-        if (isPotorooError(error, 'PARTITION_COUNT_CHANGED')) {
+        if (isPotorooError(error) && this.#isCertain(error)) {
           this.#stopped = true
           this.changed(error)
           return
         }
         this.#isDue = true
         // Brokers that don't answer are noticed, and said, by those who need them.
-        logger.debug({ error: messageOf(error) }, 'the partition counts of the sources could not be checked')
+        logger.debug({ error: messageOf(error) }, 'the topics could not be checked')
       }
     }
     if (!this.#isStopped()) this.#later()
+  }
+
+  /** Invariant 5 */
+  #isCertain({ code, message }: PotorooError): boolean {
+    if (code === 'PARTITION_COUNT_CHANGED') return true
+    if (!aboutIdentity.has(code)) return false
+    const isCertain = this.#suspicion === message
+    this.#suspicion = message
+    return isCertain
   }
 
   // A method, for the compiler to forget what it knew before an await.

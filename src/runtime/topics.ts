@@ -4,8 +4,10 @@ import type { Destination } from '../core/outbox.js'
 import { PotorooError } from '../errors.js'
 import type { Log, NewTopic, TopicInfo } from '../ports/log.js'
 import type { Logger } from '../ports/logger.js'
+import type { StateStores } from '../ports/store.js'
 import type { TaskPlan } from './task-plan.js'
-import type { RuntimeOptions } from './options.js'
+import { changelogLost, topicReplaced } from './cures.js'
+import type { Ports, RuntimeOptions } from './options.js'
 
 /** A changelog: compacted only, for a deleted segment would be lost state. */
 export const changelogConfig = { 'cleanup.policy': 'compact' } as const
@@ -16,6 +18,7 @@ export async function planTasks(
   log: Log,
   options: Pick<RuntimeOptions, 'topicPrefix' | 'replicationFactor' | 'onError'>,
   logger: Logger,
+  stores: Pick<StateStores, 'directory'>,
 ): Promise<ReadonlyMap<string, TaskPlan>> {
   const names = namesOf(options.topicPrefix, topology.application)
   const found = new Map(await log.describeTopics(allTopics(topology, names)))
@@ -29,7 +32,7 @@ export async function planTasks(
   for (const [sub, partitions] of counts) {
     const name = names.changelog(sub.name)
     if (sub.states.length === 0 || found.has(name)) continue
-    await requireUnread(sub, name, names, partitions, log)
+    await requireUnread(sub, name, names, partitions, { log, stores })
     missing.push({ name, partitions, replicationFactor, config: changelogConfig })
   }
   if (missing.length > 0) {
@@ -40,7 +43,8 @@ export async function planTasks(
 
   const destination = (name: string): Destination => {
     const info = requireTopic(name, found)
-    return { topic: name, partitions: info.partitions, maxMessageBytes: info.maxMessageBytes }
+    const { id: topicId, partitions, maxMessageBytes, retentionMs } = info
+    return { topic: name, topicId, partitions, maxMessageBytes, retentionMs }
   }
   const deadLetters = destination(names.deadLetters)
   const plans = new Map<string, TaskPlan>()
@@ -55,8 +59,15 @@ export async function planTasks(
         partition,
         transactionalId: names.transactionalId(sub.name, partition),
         group: names.group,
-        sources: sub.sources.map(({ topic }) => ({ topic: names.topic(topic.name), start: topic.start })),
-        changelog: changelog && { topic: changelog.name, deleteRetentionMs: changelog.deleteRetentionMs },
+        sources: sub.sources.map(({ topic }) => {
+          const name = names.topic(topic.name)
+          return { topic: name, id: found.get(name)?.id, start: topic.start }
+        }),
+        changelog: changelog && {
+          topic: changelog.name,
+          id: changelog.id,
+          deleteRetentionMs: changelog.deleteRetentionMs,
+        },
         processor: {
           subTopology: sub,
           partition,
@@ -72,24 +83,61 @@ export async function planTasks(
   return plans
 }
 
+/** A topic that tasks were planned for. */
+interface PlannedTopic {
+  readonly id: string | undefined
+  /** Undefined for what is no source. */
+  readonly partitions?: number
+  /** What it is that the topic is another one now. */
+  readonly replaced: (message: string) => PotorooError
+}
+
 /**
  * Throws PARTITION_COUNT_CHANGED when a source has another number of partitions than when the tasks were planned: nobody
  * reads the new ones, and the keys of what producers write now belong on other partitions than their state objects.
+ * Where a topic was deleted and made anew, throws TOPIC_REPLACED (a source), CHANGELOG_LOST or TOPIC_CHANGED (any other).
  */
-export async function checkPartitionCounts(plans: Iterable<TaskPlan>, log: Log): Promise<void> {
-  const planned = new Map(
-    [...plans].flatMap(({ sources, processor }) => sources.map(({ topic }) => [topic, processor.partitions] as const)),
-  )
-  const found = await log.describeTopics([...planned.keys()])
+export async function checkTopics(plans: Iterable<TaskPlan>, env: Pick<Ports, 'log' | 'stores'>): Promise<void> {
+  const planned = plannedTopics(plans, env)
+  const found = await env.log.describeTopics([...planned.keys()])
   for (const [topic, before] of planned) {
-    const now = found.get(topic)?.partitions ?? before
-    if (now !== before)
+    const now = found.get(topic)
+    if (now === undefined) continue
+    if (before.id !== undefined && now.id !== undefined && now.id !== before.id)
+      throw before.replaced(`${topic} was deleted and made anew while this worker runs`)
+    if (before.partitions !== undefined && now.partitions !== before.partitions)
       throw new PotorooError(
         'PARTITION_COUNT_CHANGED',
-        `${topic} has ${String(now)} partitions now, and had ${String(before)} when this worker started: nobody reads the others, ` +
-          'and keys belong on other partitions than before',
+        `${topic} has ${String(now.partitions)} partitions now, and had ${String(before.partitions)} when this worker started: nobody ` +
+          'reads the others, and keys belong on other partitions than before',
       )
   }
+}
+
+function plannedTopics(
+  plans: Iterable<TaskPlan>,
+  env: Pick<Ports, 'log' | 'stores'>,
+): ReadonlyMap<string, PlannedTopic> {
+  const all = [...plans]
+  const planned = new Map<string, PlannedTopic>()
+  for (const { processor } of all)
+    for (const { topic, topicId } of [...processor.sinks.values(), processor.deadLetters])
+      planned.set(topic, { id: topicId, replaced: (message) => new PotorooError('TOPIC_CHANGED', message) })
+  for (const { group, changelog, sources } of all)
+    if (changelog !== undefined) {
+      const { topic, id } = changelog
+      planned.set(topic, {
+        id,
+        replaced: (message) => changelogLost({ group, changelog: topic, sources }, message, env),
+      })
+    }
+  // What is a sink as well, of the same application or of its tasks, counts as the source that it is.
+  for (const plan of all)
+    for (const { topic, id } of plan.sources) {
+      const { partitions } = plan.processor
+      planned.set(topic, { id, partitions, replaced: (message) => topicReplaced(plan, topic, message, env) })
+    }
+  return planned
 }
 
 type Names = ReturnType<typeof namesOf>
@@ -151,16 +199,21 @@ async function requireUnread(
   changelog: string,
   names: Names,
   partitions: number,
-  log: Log,
+  env: { readonly log: Log; readonly stores: Pick<StateStores, 'directory'> },
 ): Promise<void> {
   const sources = sub.sources.flatMap(({ topic }) =>
     Array.from({ length: partitions }, (_, partition) => ({ topic: names.topic(topic.name), partition })),
   )
-  const positions = await log.committedPositions(names.group, sources)
+  const positions = await env.log.committedPositions(names.group, sources)
   if (positions.some((position) => position !== undefined))
-    throw new PotorooError(
-      'CHANGELOG_LOST',
-      `${changelog} does not exist, but the group ${names.group} has read its sources: the state objects are gone. ` +
-        'To go on from there without them, create it with `potoroo topics`',
+    throw changelogLost(
+      {
+        group: names.group,
+        changelog,
+        isMissing: true,
+        sources: sub.sources.map(({ topic }) => ({ topic: names.topic(topic.name) })),
+      },
+      `${changelog} does not exist, but the group ${names.group} has read its sources: the state objects are gone`,
+      env,
     )
 }

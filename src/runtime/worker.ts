@@ -196,7 +196,7 @@ export class Worker {
     const topology = topologyOf(application)
     await log.connect()
     if (this.#isClosing()) return
-    this.#plans = await planTasks(topology, log, options, logger)
+    this.#plans = await planTasks(topology, log, options, logger, stores)
     if (this.#isClosing()) return
     const fetcher = (this.#fetcher = log.fetcher())
     this.#environment = {
@@ -530,10 +530,12 @@ export class Worker {
     // A start that is under way waits for answers, and these for connections: they end first.
     if (this.#membership === undefined) await log.close().catch(() => undefined)
     await this.#starting?.catch(() => undefined)
+    // What was processed before the failure is committed all the same: it is right. But not to another changelog: it would
+    // be taken for one that has all state objects.
+    const commit = error?.code !== 'CHANGELOG_LOST'
     const failures: unknown[] = []
     const steps: readonly (() => Promise<unknown> | undefined)[] = [
-      // What was processed before the failure is committed all the same: it is right.
-      () => Promise.all([...this.#tasks.values()].map((task) => task.close({ commit: true }))),
+      () => Promise.all([...this.#tasks.values()].map((task) => task.close({ commit }))),
       () => Promise.all(this.#transitions.values()),
       () => this.#membership?.leave(),
       () => Promise.all([...this.#standbys.values()].map((standby) => standby.close())),

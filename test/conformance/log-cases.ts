@@ -1,5 +1,6 @@
 /** What every `Log` has to do: these cases hold for the real Kafka and for the one in memory alike. */
 import { expect, test } from 'vitest'
+import { PLAIN_NOTE } from '../../src/core/offset-note.js'
 import { isPotorooError, messageOf } from '../../src/errors.js'
 import { eventually, sleep, type World, type Worlds } from './world.js'
 import { RecordingInput } from '../support/recording-input.js'
@@ -102,7 +103,14 @@ export function logCases(worlds: Worlds): void {
     await log.createTopics([{ name, partitions: 5 }])
     const topics = await log.describeTopics([name, world.name('absent')])
     expect([...topics.values()]).toEqual([
-      { name, partitions: 3, maxMessageBytes: 1_048_588, cleanupPolicy: ['compact'], deleteRetentionMs: 1000 },
+      {
+        name,
+        id: expect.stringMatching(/./) as unknown,
+        partitions: 3,
+        maxMessageBytes: 1_048_588,
+        cleanupPolicy: ['compact'],
+        deleteRetentionMs: 1000,
+      },
     ])
   })
 
@@ -293,6 +301,55 @@ export function logCases(worlds: Worlds): void {
     }
     expect(await log.committedPositions(group, both)).toEqual([undefined, 20])
   })
+
+  check('what a group keeps beside a position comes with it, and goes with the topic', async (world) => {
+    const log = world.log()
+    const topic = await topicOf(world, log, 2)
+    const group = world.name('group')
+    const producer = await log.producer(world.name('id'))
+    const note = '{"any":"text"}'
+    const positions = [
+      { topic, partition: 0, position: 3, note },
+      { topic, partition: 1, position: 4 },
+    ]
+    await producer.commit({ records: [], group, positions })
+    const offsets = () => log.committedOffsets(group, positions)
+    expect(await offsets()).toEqual([
+      { position: 3, note },
+      { position: 4, note: PLAIN_NOTE },
+    ])
+    await world.deleteTopic(topic)
+    await eventually(world, 'the group has forgotten it', async () =>
+      (await offsets()).every((one) => one === undefined),
+    )
+  })
+
+  check(
+    'a topic that was made anew has another id, and whoever means the one before neither reads nor writes it',
+    async (world) => {
+      const log = world.log()
+      const topic = await topicOf(world, log)
+      const idOf = async (): Promise<string | undefined> => (await log.describeTopics([topic])).get(topic)?.id
+      const former = await idOf()
+      const to = { topic, topicId: former, partition: 0, chunks: chunksOf(recordsFrom(0, 3)) }
+      const producer = await log.producer(world.name('id'))
+      expect(await producer.commit({ records: [to], group: '', positions: [] })).toEqual([3])
+      const input = new RecordingInput(topic, 0, 0, former)
+      log.fetcher().add(input)
+      await eventually(world, 'it is read', () => input.position === 4)
+      await world.deleteTopic(topic)
+      await log.createTopics([{ name: topic, partitions: 1 }])
+      expect(await idOf()).not.toBe(former)
+      // More than there was before, so that the position is within it.
+      await write(await log.producer(world.name('id')), { topic, partition: 0 }, 100, 9)
+      if (world.writesByIds)
+        expect(await codeOf(producer.commit({ records: [to], group: '', positions: [] }))).toBe('TRANSACTION_FAILED')
+      await eventually(world, 'the input fails', () => input.failures.length > 0)
+      expect(input.failures).toEqual([expect.objectContaining({ code: 'TOPIC_REPLACED' })])
+      expect(input.values).toEqual(values(0, 3))
+      expect(await log.listOffsets([to], 'end')).toEqual([10])
+    },
+  )
 
   check('a call that is called off rejects', async (world) => {
     const log = world.log()

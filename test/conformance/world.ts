@@ -10,6 +10,10 @@ export interface World {
   name(base: string): string
   /** Deletes the records before these offsets. */
   deleteBefore(topic: string, partition: number, offset: number): Promise<void>
+  /** Resolves when it is gone. */
+  deleteTopic(topic: string): Promise<void>
+  /** Whether brokers go by ids also where records are written: with transactions of version 2 (Kafka 4). */
+  readonly writesByIds: boolean
   close(): Promise<void>
 }
 

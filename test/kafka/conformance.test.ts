@@ -2,6 +2,7 @@
 import { testLog } from '../support/kafka-log.js'
 import { uniqueName } from '../support/broker.js'
 import { withAdmin } from '../support/topics.js'
+import { until } from '../support/until.js'
 import { groupCases } from '../conformance/group-cases.js'
 import { logCases } from '../conformance/log-cases.js'
 import { systemClock } from '../../src/system.js'
@@ -25,6 +26,12 @@ const worlds: Worlds = {
           await admin.fetchTopicOffsets(topic)
           await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] })
         }),
+      deleteTopic: (topic) =>
+        withAdmin(async (admin) => {
+          await admin.deleteTopics({ topics: [topic] })
+          await until('the topic is gone', async () => !(await admin.listTopics()).includes(topic))
+        }),
+      writesByIds: true,
       close: async () => {
         await Promise.all(logs.map((log) => log.close()))
       },

@@ -13,6 +13,7 @@ test('topics are created, described, and left alone when they exist', async () =
   expect([...infos.keys()]).toEqual([name])
   expect(infos.get(name)).toEqual({
     name,
+    id: expect.stringMatching(/^[\w-]{22}$/) as unknown,
     partitions: 3,
     maxMessageBytes: 2_000_000,
     cleanupPolicy: ['compact'],

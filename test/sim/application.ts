@@ -4,7 +4,7 @@
  * partitions.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { application } from '../../src/api/application.js'
+import { application, type Application } from '../../src/api/application.js'
 import { from, type Context } from '../../src/api/pipeline.js'
 import { stateObject } from '../../src/api/state-object.js'
 import { topic } from '../../src/api/topic.js'
@@ -47,8 +47,10 @@ export const anything = <T extends object>(): StandardSchemaV1<T> => ({
   '~standard': { version: 1, vendor: 'simulation', validate: (value) => ({ value: value as T }) },
 })
 
-const quotes = topic('quotes', { schema: anything<Quote>(), key: ({ symbol }) => symbol })
-const orders = topic('orders', { schema: anything<Order>(), key: ({ symbol }) => symbol })
+const quotes = (start: 'earliest' | 'latest') =>
+  topic('quotes', { schema: anything<Quote>(), key: ({ symbol }) => symbol, start })
+const orders = (start: 'earliest' | 'latest') =>
+  topic('orders', { schema: anything<Order>(), key: ({ symbol }) => symbol, start })
 const checked = topic('checked', { schema: anything<Checked>(), key: ({ symbol }) => symbol })
 const noted = topic('noted', { schema: anything<Noted>(), key: ({ account }) => account })
 
@@ -81,23 +83,26 @@ export function takeOrder(state: SymbolState, order: Order): Checked {
 export const APPLICATION = 'sim'
 
 /** `before`: called with each message's id before it is computed. */
-export const simulatedWith = (before: (id: string) => void) =>
-  application(
+export function simulatedWith(before: (id: string) => void, start: 'earliest' | 'latest' = 'earliest'): Application {
+  const [quoted, ordered] = [quotes(start), orders(start)]
+  return application(
     APPLICATION,
-    from(quotes).to(symbolState, (state, quote, context) => {
+    from(quoted).to(symbolState, (state, quote, context) => {
       before(quote.id)
       takeQuote(state, quote, context)
     }),
-    from(orders)
+    from(ordered)
       .to(symbolState, (state, order) => {
         before(order.id)
         return takeOrder(state, order)
       })
       .sink(checked),
-    from(orders, 'notes')
+    from(ordered, 'notes')
       .filter(({ kind }) => kind === 'plain')
       .map(({ id, account }) => ({ id, account }))
       .sink(noted),
   )
+}
 
-export const simulated = simulatedWith(() => undefined)
+export const simulatedFrom = (start: 'earliest' | 'latest'): Application => simulatedWith(() => undefined, start)
+export const simulated = simulatedFrom('earliest')

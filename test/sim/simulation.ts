@@ -18,6 +18,7 @@ import { drawBreadth, type Breadth } from './breadth.js'
 import { checkStore } from './disk-check.js'
 import { LeaderTrouble } from './leader-trouble.js'
 import { planMachines } from './machine-trouble.js'
+import { simulateOperator, withOperator } from './operator.js'
 import { placesOf, stateOf, type Places, type SubTopologyPlace } from './places.js'
 import { Refusals } from './refusals.js'
 import { oddTimestamps, plainTimestamps } from './timestamps.js'
@@ -65,7 +66,9 @@ export interface SimulateOptions {
 }
 
 export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Outcome> {
-  return new World(seed, options).run()
+  const outcome = await new World(seed, options).run()
+  // Its brokers are those in memory: beside worlds of bytes it would be nothing new.
+  return options.wire === true ? outcome : withOperator(outcome, await simulateOperator(seed, options))
 }
 
 class World {
@@ -267,6 +270,7 @@ class World {
     const climate = drawWireClimate(random)
     this.#say(() => `wire ${JSON.stringify(climate)}`)
     this.#chronicle.leadersMoved = true
+    this.#chronicle.epochsWereUsed = climate.firstEpoch > 0
     return new WireCluster({
       ...options,
       brokers: climate.brokers,

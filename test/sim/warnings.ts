@@ -4,6 +4,7 @@
  */
 import { groupRequests } from './weather.js'
 import type { RequestInfo } from '../../src/memory/faults.js'
+import type { ErrorCode } from '../../src/errors.js'
 import type { StoreMeta } from '../../src/ports/store.js'
 
 /** What was done to a world so far. */
@@ -12,6 +13,8 @@ export class Chronicle {
   readonly #troubled = new Set<string>()
   readonly #troubledInGroup = new Set<string>()
   readonly #activators = new Map<string, Set<string>>()
+  /** How often that was asked for, of each transactional id. */
+  readonly #activations = new Map<string, number>()
   /** Of processes that were paused, or did not reach their group. */
   readonly #held = new Set<string>()
   readonly #stopped = new Set<string>()
@@ -23,6 +26,8 @@ export class Chronicle {
   readonly #begun = new Set<string>()
   readonly #openUpstream = new Set<string>()
   readonly #resets = new Set<string>()
+  /** Topics that were deleted, made anew, emptied or shortened. */
+  readonly #tampered = new Set<string>()
   brokerWentDown = false
   leadersMoved = false
   /** Some messages are computed for seconds, or for ever (slow-messages.ts). */
@@ -31,6 +36,8 @@ export class Chronicle {
   recordsAreRefused = false
   clocksWereSet = false
   workerDied = false
+  /** Coordinators know of activations that there were none of here. */
+  epochsWereUsed = false
 
   sent({ process, api, subject }: RequestInfo, wrong: boolean): void {
     if (api === 'initProducerId') this.activated(process, subject)
@@ -40,6 +47,7 @@ export class Chronicle {
   }
   /** Somebody has begun an activation of that transactional id. */
   activated(process: string, transactionalId: string): void {
+    this.#activations.set(transactionalId, (this.#activations.get(transactionalId) ?? 0) + 1)
     const those = this.#activators.get(transactionalId)
     if (those === undefined) this.#activators.set(transactionalId, new Set([process]))
     else those.add(process)
@@ -68,6 +76,11 @@ export class Chronicle {
   /** An operator has set the group's offset there. */
   wasReset(partition: string): void {
     this.#resets.add(partition)
+  }
+
+  /** An operator has deleted it, or records of it. */
+  wasTamperedWith(topic: string): void {
+    this.#tampered.add(topic)
   }
 
   explainsFailedRequest({ process }: Line): boolean {
@@ -106,6 +119,21 @@ export class Chronicle {
   }
   explainsReset(line: Line): boolean {
     return this.#resets.has(partitionIn(line))
+  }
+  /** Whether the task was active before. */
+  explainsBeginning(line: Line, application: string): boolean {
+    return this.epochsWereUsed || (this.#activations.get(idOf(line, application)) ?? 0) > 1
+  }
+  /** Who means the topic before can't write. */
+  explainsUnknownTopic({ fields }: Line): boolean {
+    const [, topic = ''] = /: UNKNOWN_TOPIC_(?:ID|OR_PARTITION): (.*)-\d+\b/.exec(text(fields.error)) ?? []
+    return this.#tampered.has(topic)
+  }
+  explainsLoss(): boolean {
+    return this.#tampered.size > 0
+  }
+  explainsLossOf({ fields }: Line): boolean {
+    return this.#tampered.has(text(fields.topic))
   }
 }
 
@@ -153,6 +181,14 @@ type Rule = readonly [RegExp, Cause]
 
 const isRefusal = ({ code }: Line['fields']): boolean => ['RECORD_REFUSED', 'RECORD_TOO_LARGE'].includes(text(code))
 const isTooLong = ({ code }: Line['fields']): boolean => code === 'COMPUTATION_TOO_LONG'
+/** Codes of topics that are not what they were. */
+const ofTopics: ReadonlySet<string> = new Set<ErrorCode>([
+  'CHANGELOG_LOST',
+  'TOPIC_CHANGED',
+  'TOPIC_MISSING',
+  'TOPIC_REPLACED',
+])
+
 const never: Cause = () => false
 const byRequests: Cause = (line, { chronicle }) => chronicle.explainsFailedRequest(line)
 const byWrites: Cause = (line, { chronicle }) => chronicle.explainsFailedWrite(line)
@@ -173,6 +209,7 @@ const isTooOld: Cause = (line, plan) =>
 const startsAgain: Cause = (line, plan) => {
   const { code } = line.fields
   if (code === 'STORE_DAMAGED') return isTooOld(line, plan)
+  if (plan.chronicle.explainsUnknownTopic(line)) return true
   return (code === 'TRANSACTION_FAILED' || code === 'REQUEST_FAILED') && byRequests(line, plan)
 }
 
@@ -187,9 +224,18 @@ const rules: readonly Rule[] = [
   [/^a source gave no answer in time/, (_, { strict }) => !strict],
   [/^a transaction of a producer is open/, (line, { chronicle }) => chronicle.explainsOpenTransaction(line)],
   [
-    /it was reset, and is honoured$|^no commit in the changelog yet/,
+    /it was reset, and is honoured$|was set since, and is honoured$|^no commit in the changelog yet/,
     (line, { chronicle }) => chronicle.explainsReset(line),
   ],
+  [
+    /^the group has no position of this source, though the task was active before/,
+    (line, { chronicle, application }) => chronicle.explainsBeginning(line, application),
+  ],
+  [
+    /^outputs (are older than retention\.ms|have timestamps that look like seconds)/,
+    (_, { chronicle }) => chronicle.clocksWereSet,
+  ],
+  [/^the changelog has lost records/, (line, { chronicle }) => chronicle.explainsLossOf(line)],
   [/^the store is set aside/, (line, plan) => isExplained(reasons, text(line.fields.why), line, plan)],
   [
     /^the task starts again from its last commit$/,
@@ -214,10 +260,12 @@ const rules: readonly Rule[] = [
   [/^not everything was handed over in time/, (line, { chronicle }) => chronicle.explainsHandOver(line)],
   [
     /^the worker cannot go on|^worker stopped by an error$/,
-    (line, plan) =>
-      line.fields.code === 'STOPPED_BY_ON_ERROR'
-        ? plan.chronicle.recordsAreRefused
-        : (line.fields.code === 'STORE_FAILED' ? byWrites : byRequests)(line, plan),
+    (line, plan) => {
+      const code = text(line.fields.code)
+      if (ofTopics.has(code)) return plan.chronicle.explainsLoss()
+      if (code === 'STOPPED_BY_ON_ERROR') return plan.chronicle.recordsAreRefused
+      return (code === 'STORE_FAILED' ? byWrites : byRequests)(line, plan)
+    },
   ],
   [/^could not (write to|close) the store$|^closing$/, byWrites],
   [/./, never],

@@ -16,6 +16,7 @@ export class RecordingInput implements FetchInput {
     readonly topic: string,
     readonly partition: number,
     public position = 0,
+    readonly topicId?: string,
   ) {}
 
   get values(): (string | null)[] {

@@ -144,26 +144,27 @@ it('a changelog that was deleted stops the worker; made anew, no store of the ol
   expect((await refused.exited).code).toBe(7)
   expect([...refused.stdout, ...refused.stderr].at(-1)).toContain('CHANGELOG_LOST')
 
-  // The operator decides to go on without the state. Who still has a store of the old changelog says so, and stops.
+  // It is there again, and empty. Who has a store of the old one says so, and stops; so does who has none, for the group knows.
   expect((await runCli(['topics', APPLICATION, '--topic-prefix', bench.prefix])).code).toBe(0)
   const stale = bench.worker('w1')
   expect((await stale.exited).code).toBe(7)
   expect(stale.log().at(-1)).toMatchObject({ code: 'CHANGELOG_LOST', level: 50 })
   expect(stale.log().at(-1)?.['error']).toContain('deleted and made anew')
-
-  // So does who has none: transactions gave the group its offsets, and the changelog does not show them.
-  const { group } = bench
+  expect(stale.log(SET_ASIDE)).toEqual([])
   const without = bench.worker('w2')
   expect((await without.exited).code).toBe(7)
-  expect(without.log().at(-1)).toMatchObject({ code: 'CHANGELOG_LOST' })
-  // An operator sets the same ones by hand: from here, with nothing.
-  await withAdmin(async (admin) => {
-    for (const topic of [bench.topic('market-data'), bench.topic('orders')])
-      for (const { partitions } of await admin.fetchOffsets({ groupId: group, topics: [topic] }))
-        await admin.setOffsets({ groupId: group, topic, partitions })
-  })
+  expect(without.log().at(-1)).toMatchObject({ code: 'CHANGELOG_LOST', level: 50 })
+  expect(without.log().at(-1)?.['error']).toContain(`the group ${bench.group} has offsets of one`)
+  expect(without.log().at(-1)?.['cure']).toContain(`--group ${bench.group} --topic ${bench.topic('market-data')}`)
 
-  // Another worker, without a store, begins with new state objects, and goes further than the old changelog went.
+  // The operator goes on where the group is, as the error says: --reset-offsets --to-current.
+  await withAdmin(async (admin) => {
+    for (const topic of ['market-data', 'orders'].map((name) => bench.topic(name))) {
+      const [now] = await admin.fetchOffsets({ groupId: bench.group, topics: [topic] })
+      await admin.setOffsets({ groupId: bench.group, topic, partitions: now?.partitions ?? [] })
+    }
+  })
+  // A worker without a store begins with new state objects, and goes further than the old changelog went.
   const second = bench.worker('w2')
   for (let seed = 100; seed === 100 || (await endOfChangelog()) <= formerEnd; seed++) {
     await bench.feed(events(1000, seed, 500))

@@ -3,7 +3,7 @@
  * Java client, partitions that are added, topics that are made anew.
  */
 import { afterEach, expect, it } from 'vitest'
-import type { Event } from '../../../src/market-spread/calculation.js'
+import { compare, rejectionsOf, type Event } from '../../../src/market-spread/calculation.js'
 import { roundsOf } from '../../../src/market-spread/rounds.js'
 import { expectAllRejections } from '../../support/all-rejections.js'
 import { events, MarketSpreadBench } from '../../support/market-spread.js'
@@ -132,7 +132,7 @@ it('partitions that are added to a source stop the worker, which says what to do
   expect([...again.stdout, ...again.stderr].at(-1)).toContain('PARTITION_COUNTS_DIFFER')
 })
 
-it('a source that was deleted and made anew stops the worker, which names both offsets', async () => {
+it('a source that was deleted and made anew stops the worker, though it has more records; reset, it is read', async () => {
   bench = new MarketSpreadBench()
   await bench.createTopics(2)
   await bench.feed(events(500, 13))
@@ -141,6 +141,50 @@ it('a source that was deleted and made anew stops the worker, which names both o
   worker.kill('SIGTERM')
   expect((await worker.exited).code).toBe(0)
   const topic = bench.topic('orders')
+  await makeAnew(topic)
+  const before = bench.sent.splice(0)
+  // Ten times as much as there was.
+  await bench.feed(events(5000, 14))
+  const again = bench.worker('w1')
+  expect((await again.exited).code).toBe(7)
+  const last = again.log().at(-1)
+  expect(last).toMatchObject({ code: 'TOPIC_REPLACED', level: 50 })
+  expect(last?.['error']).toMatch(/orders, partition \d: the position \d+ is of a topic of this name that was deleted/)
+  expect(last?.['cure']).toContain(`--group ${bench.group} --topic ${topic} --reset-offsets --to-earliest --execute`)
+  // Nothing of the new topic was taken.
+  expect(await bench.rejections()).toHaveLength([...rejectionsOf(before)].length)
+  const partitions = [0, 1].map((partition) => ({ partition, offset: '0' }))
+  await withAdmin((admin) => admin.setOffsets({ groupId: bench.group, topic, partitions }))
+  const third = bench.worker('w1')
+  await bench.settled()
+  const due = [...rejectionsOf([...before, ...bench.sent])]
+  const { lost, repeated } = compare(due, await bench.rejections())
+  expect({ lost, repeated }).toEqual({ lost: [], repeated: [] })
+  third.kill('SIGTERM')
+  expect((await third.exited).code).toBe(0)
+  // It is the topic now.
+  const fourth = bench.worker('w1')
+  await bench.feed(events(500, 15))
+  await bench.settled()
+  fourth.kill('SIGTERM')
+  expect((await fourth.exited).code).toBe(0)
+})
+
+it('a source that is deleted and made anew under a running worker stops it, and nothing of the new one is read', async () => {
+  bench = new MarketSpreadBench()
+  await bench.createTopics(2)
+  await bench.feed(events(500, 16))
+  const worker = bench.worker('w1')
+  await bench.settled()
+  const before = bench.sent.splice(0)
+  await makeAnew(bench.topic('orders'))
+  await bench.feed(events(5000, 17))
+  expect((await worker.exited).code).toBe(7)
+  expect(worker.log().at(-1)).toMatchObject({ code: 'TOPIC_REPLACED', level: 50 })
+  expect(await bench.rejections()).toHaveLength([...rejectionsOf(before)].length)
+})
+
+async function makeAnew(topic: string): Promise<void> {
   await withAdmin(async (admin) => {
     await admin.deleteTopics({ topics: [topic] })
     await until('the topic is gone', async () => !(await admin.listTopics()).includes(topic))
@@ -153,8 +197,4 @@ it('a source that was deleted and made anew stops the worker, which names both o
       )
     await until('the topic is there', async () => (await partitions()) === 2)
   })
-  const again = bench.worker('w1')
-  expect((await again.exited).code).toBe(7)
-  expect(again.log().at(-1)).toMatchObject({ code: 'OFFSET_OUT_OF_RANGE', level: 50 })
-  expect(again.log().at(-1)?.['error']).toMatch(/orders.*position \d+ was asked for, but the log holds 0 to 0/)
-})
+}

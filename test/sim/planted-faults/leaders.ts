@@ -13,7 +13,7 @@ export const leadersFaults: readonly PlantedFault[] = [
   },
   {
     what: 'A3: a changelog that was listed short is taken for a group that was reset',
-    plants: [{ file: activation, find: 'if (astray.length === 0) return', replace: 'return' }],
+    plants: [{ file: activation, find: 'if (first === undefined) return', replace: 'return' }],
   },
   {
     what: "A2: a good store is set aside, as one answer said that the changelog's end is below it",

@@ -13,6 +13,8 @@ export interface ApiInfo {
   readonly flexibleFrom: number
   /** `maxVersion` of brokers that don't know transactions of version 2. */
   readonly olderMaxVersion?: number
+  /** `maxVersion` of brokers that have no topic ids. */
+  readonly maxVersionWithoutIds?: number
 }
 
 const api = (
@@ -21,7 +23,7 @@ const api = (
   as: Api,
   [minVersion, maxVersion]: readonly [number, number],
   flexibleFrom: number,
-  olderMaxVersion?: number,
+  { older, withoutIds }: { readonly older?: number; readonly withoutIds?: number } = {},
 ): ApiInfo => ({
   key,
   name,
@@ -29,15 +31,16 @@ const api = (
   minVersion,
   maxVersion,
   flexibleFrom,
-  ...(olderMaxVersion === undefined ? {} : { olderMaxVersion }),
+  ...(older === undefined ? {} : { olderMaxVersion: older }),
+  ...(withoutIds === undefined ? {} : { maxVersionWithoutIds: withoutIds }),
 })
 
 /** The highest versions are those that src/kafka sends: a broker answers in the version of the request. */
 export const apis: readonly ApiInfo[] = [
-  api(0, 'Produce', 'produce', [3, 12], 9, 11),
-  api(1, 'Fetch', 'fetch', [4, 11], 12),
+  api(0, 'Produce', 'produce', [3, 13], 9, { older: 11, withoutIds: 12 }),
+  api(1, 'Fetch', 'fetch', [4, 13], 12, { withoutIds: 11 }),
   api(2, 'ListOffsets', 'listOffsets', [2, 3], 6),
-  api(3, 'Metadata', 'describeTopics', [5, 6], 9),
+  api(3, 'Metadata', 'describeTopics', [5, 12], 9, { withoutIds: 6 }),
   api(9, 'OffsetFetch', 'offsetFetch', [7, 7], 6),
   api(10, 'FindCoordinator', 'ping', [1, 2], 3),
   api(11, 'JoinGroup', 'joinGroup', [5, 5], 6),
@@ -49,8 +52,8 @@ export const apis: readonly ApiInfo[] = [
   api(22, 'InitProducerId', 'initProducerId', [0, 1], 2),
   api(24, 'AddPartitionsToTxn', 'addPartitionsToTxn', [0, 1], 3),
   api(25, 'AddOffsetsToTxn', 'addOffsetsToTxn', [0, 1], 3),
-  api(26, 'EndTxn', 'endTxn', [0, 5], 3, 4),
-  api(28, 'TxnOffsetCommit', 'txnOffsetCommit', [0, 5], 3, 4),
+  api(26, 'EndTxn', 'endTxn', [0, 5], 3, { older: 4 }),
+  api(28, 'TxnOffsetCommit', 'txnOffsetCommit', [0, 5], 3, { older: 4 }),
   api(32, 'DescribeConfigs', 'describeTopics', [1, 2], 4),
 ]
 const byKey = new Map(apis.map((one) => [one.key, one]))

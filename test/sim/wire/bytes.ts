@@ -44,6 +44,11 @@ export class Reader {
     if (text === undefined) throw new RangeError('null, where a string has to be')
     return text
   }
+  /** As Kafka's tools print it. */
+  uuid(): string {
+    const start = this.#skip(16)
+    return this.bytes.toString('base64url', start, start + 16)
+  }
   /** A view. */
   data(): Buffer {
     const length = this.flexible ? this.#varint() - 1 : this.int32()
@@ -123,6 +128,9 @@ export class Writer {
     if (this.flexible) this.#varint(length + 1)
     else this.int16(length)
     return this.#raw(bytes)
+  }
+  uuid(text: string): this {
+    return this.#raw(Buffer.from(text, 'base64url'))
   }
   data(bytes: Uint8Array): this {
     if (this.flexible) this.#varint(bytes.length + 1)

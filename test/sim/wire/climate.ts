@@ -26,6 +26,8 @@ export interface WireClimate {
   readonly loadingMs: number
   /** How many leaders and coordinators move though nothing has failed. */
   readonly moves: number
+  /** Whether topics have ids, as they do since Kafka 2.8. */
+  readonly topicIds: boolean
 }
 
 export function drawWireClimate(random: SeededRandom): WireClimate {
@@ -46,6 +48,7 @@ export function drawWireClimate(random: SeededRandom): WireClimate {
     lagMs: random.pick([0, 20, 300]),
     loadingMs: random.pick([0, 50, 500]),
     moves: rate(0, 3, 10),
+    topicIds: random.chance(0.7),
   }
 }
 

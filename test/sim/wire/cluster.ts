@@ -8,14 +8,16 @@
  * simulated.
  */
 import { createKafkaLog } from '../../../src/kafka/log.js'
+import type { MeantPartition } from '../../../src/memory/brokers.js'
 import { MemoryCluster, type MemoryClusterOptions } from '../../../src/memory/cluster.js'
 import type { MemoryLogOptions } from '../../../src/memory/log.js'
 import { partitionKey } from '../../../src/memory/network.js'
 import type { GroupOffsets } from '../../../src/memory/offsets.js'
 import type { PartitionLog } from '../../../src/memory/partition.js'
 import type { SimulatedProcess } from '../../../src/memory/scheduler.js'
-import type { Log, NewTopic, PartitionPosition, TopicPartition } from '../../../src/ports/log.js'
+import type { CommittedOffset, Log, NewTopic, TopicPartition } from '../../../src/ports/log.js'
 import type { Logger } from '../../../src/ports/logger.js'
+import type { ApiInfo } from './api.js'
 import { Writer } from './bytes.js'
 import type { Refusable, WireWeather } from './climate.js'
 import { errorName, errors, KafkaError } from './errors.js'
@@ -66,7 +68,7 @@ export class WireCluster extends MemoryCluster {
   readonly #believedDown: readonly Set<number>[]
 
   constructor(options: WireClusterOptions) {
-    super(options)
+    super({ ...options, withoutTopicIds: !options.weather.climate.topicIds })
     const { scheduler, faults, weather, brokers } = { ...options, faults: this.faults, brokers: this.brokers }
     this.#weather = weather
     this.#said = options.said
@@ -137,6 +139,10 @@ export class WireCluster extends MemoryCluster {
   get topicNames(): readonly string[] {
     return [...this.#names]
   }
+  maxVersionOf({ maxVersion, olderMaxVersion = maxVersion, maxVersionWithoutIds = maxVersion }: ApiInfo): number {
+    const { topicIds } = this.#weather.climate
+    return Math.min(this.knowsVersion2 ? maxVersion : olderMaxVersion, topicIds ? maxVersion : maxVersionWithoutIds)
+  }
   throttleMs(): number {
     return this.#weather.throttleMs()
   }
@@ -150,9 +156,15 @@ export class WireCluster extends MemoryCluster {
   has({ topic, partition }: TopicPartition): boolean {
     return partition < (this.describeTopic(topic)?.partitions ?? 0)
   }
+  /** Of the topic that has this id now. */
+  nameOf(topicId: string): string | undefined {
+    return this.topicNames.find((name) => this.describeTopic(name)?.id === topicId)
+  }
   /** The log, at the broker that leads it. Throws KafkaError, or BrokerError. */
-  ledBy(broker: number, of: TopicPartition): PartitionLog {
-    if (!this.knows(broker, of.topic)) throw new KafkaError(errors.UNKNOWN_TOPIC_OR_PARTITION, of.topic)
+  ledBy(broker: number, of: MeantPartition): PartitionLog {
+    if (of.topic === '') throw new KafkaError(errors.UNKNOWN_TOPIC_ID, of.topicId)
+    if (!this.knows(broker, of.topic))
+      throw new KafkaError(of.topicId === undefined ? errors.UNKNOWN_TOPIC_OR_PARTITION : errors.UNKNOWN_TOPIC_ID)
     const log = this.partition(of)
     if (this.leaderOf(of) !== broker) throw new KafkaError(errors.NOT_LEADER_OR_FOLLOWER)
     return log
@@ -344,14 +356,10 @@ class OffsetsOfGroup implements Participant {
   readonly #states = new ProducerStates()
   constructor(private readonly offsets: GroupOffsets) {}
 
-  /** What clients say of offsets that a transaction commits: all say the same. */
-  metadata = ''
-
   /** Throws INVALID_PRODUCER_EPOCH. */
-  pend({ producerId, epoch }: Identity, positions: readonly PartitionPosition[], metadata: string): void {
+  pend({ producerId, epoch }: Identity, positions: ReadonlyMap<string, CommittedOffset>): void {
     this.#states.checkEpoch(producerId, epoch)
-    this.metadata = metadata
-    this.offsets.pend(producerId, new Map(positions.map((position) => [partitionKey(position), position.position])))
+    this.offsets.pend(producerId, positions)
   }
   mark(producerId: number, epoch: number, kind: End): void {
     this.#states.marked(producerId, epoch)

@@ -25,6 +25,7 @@ const fair: WireClimate = {
   lagMs: 0,
   loadingMs: 0,
   moves: 0,
+  topicIds: true,
 }
 
 const worldsOf = (brokers: number, climate: Partial<WireClimate>): Worlds => ({
@@ -55,6 +56,11 @@ const worldsOf = (brokers: number, climate: Partial<WireClimate>): Worlds => ({
         cluster.partition({ topic, partition }).deleteBefore(offset)
         return Promise.resolve()
       },
+      deleteTopic: (topic) => {
+        cluster.deleteTopic(topic)
+        return Promise.resolve()
+      },
+      writesByIds: climate.transactions !== 'version 1',
       close: async () => {
         await Promise.all(logs.map((log) => log.close()))
       },

@@ -39,6 +39,7 @@ export const errors = {
   INVALID_RECORD: 87,
   UNSTABLE_OFFSET_COMMIT: 88,
   PRODUCER_FENCED: 90,
+  UNKNOWN_TOPIC_ID: 100,
 } as const
 
 export class KafkaError extends Error {

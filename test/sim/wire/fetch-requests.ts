@@ -1,10 +1,11 @@
 /** Fetch, at a read-committed reader's leader, and OffsetFetch. */
+import type { MeantPartition } from '../../../src/memory/brokers.js'
 import { partitionKey } from '../../../src/memory/network.js'
-import type { TopicPartition } from '../../../src/ports/log.js'
 import type { AbortedRange, PartitionLog } from '../../../src/memory/partition.js'
 import { encodeStored } from './batches.js'
 import { errors } from './errors.js'
 import {
+  byId,
   codeOfError,
   coordinates,
   end,
@@ -16,7 +17,7 @@ import {
   writeTopics,
 } from './request.js'
 
-interface Asked extends TopicPartition {
+interface Asked extends MeantPartition {
   readonly position: number
   readonly maxBytes: number
   /** Drawn for it: the broker says this instead. */
@@ -146,14 +147,16 @@ class Fetching {
 
 export const fetchRequests: Handlers = {
   /**
-   *     Request => ReplicaId MaxWaitMs MinBytes MaxBytes IsolationLevel SessionId SessionEpoch [Name [Partition]] [Forgotten] RackId
-   *       Partition => Index LeaderEpoch FetchOffset LogStartOffset MaxBytes
-   *     Response => ThrottleTimeMs ErrorCode SessionId [Name [Partition]]
+   *     Request => ReplicaId MaxWaitMs MinBytes MaxBytes IsolationLevel SessionId SessionEpoch [Topic [Partition]] [Forgotten]
+   *                RackId
+   *       Partition => Index LeaderEpoch FetchOffset [LastFetchedEpoch] LogStartOffset MaxBytes
+   *     Response => ThrottleTimeMs ErrorCode SessionId [Topic [Partition]]
    *       Partition => Index ErrorCode HighWatermark LastStableOffset LogStartOffset [ProducerId FirstOffset]
    *                    PreferredReadReplica Records
+   *       (the epoch last fetched since version 12; a topic is named by its id since 13)
    */
   Fetch(request) {
-    const { body, cluster, refused } = request
+    const { body, cluster, refused, version } = request
     body.int32()
     const maxWaitMs = body.int32()
     body.int32()
@@ -161,21 +164,24 @@ export const fetchRequests: Handlers = {
     if (body.int8() !== 1) throw new RangeError('a worker reads read-committed')
     body.int32()
     body.int32()
+    const read = () => {
+      const partition = body.int32()
+      body.int32()
+      const position = body.int64()
+      if (version >= 12) body.int32()
+      body.int64()
+      return { partition, position, maxBytes: body.int32() }
+    }
     const topics = mapTopics(
-      readTopics(body, () => {
-        const partition = body.int32()
-        body.int32()
-        const position = body.int64()
-        body.int64()
-        return { partition, position, maxBytes: body.int32() }
-      }),
-      (one, topic): Asked => ({
+      version >= 13 ? readTopics(body, read, byId(request)) : readTopics(body, read),
+      (one, topic, topicId): Asked => ({
         ...one,
         topic,
+        topicId,
         refusal: refused && cluster.chance(0.7) ? cluster.refusal('fetch') : errors.NONE,
       }),
     )
-    readTopics(body, () => body.int32())
+    if (body.array(() => undefined).length > 0) throw new RangeError('nobody forgets topics, without a session')
     body.string()
     end(body)
     const asked = topics.flatMap(({ partitions }) => partitions)
@@ -186,7 +192,7 @@ export const fetchRequests: Handlers = {
           const { code, highWatermark, lastStableOffset, logStart, aborted, records } =
             answers.get(one) ?? failed(one.partition, errors.UNKNOWN_SERVER_ERROR)
           writer.int32(one.partition).int16(code).int64(highWatermark).int64(lastStableOffset).int64(logStart)
-          writer.array(aborted, ({ producerId, firstOffset }) => writer.int64(producerId).int64(firstOffset))
+          writer.array(aborted, ({ producerId, firstOffset }) => writer.int64(producerId).int64(firstOffset).tags())
           writer.int32(-1).data(records)
         })
       })
@@ -213,7 +219,7 @@ export const fetchRequests: Handlers = {
           .int32(partition)
           .int64(unstable ? -1 : (offsets.get(key) ?? -1))
           .int32(-1)
-          .string(offsets.isInTransaction(key) ? cluster.offsetsOf(group).metadata : '')
+          .string(offsets.committed(key)?.note ?? '')
         writer.int16(unstable ? errors.UNSTABLE_OFFSET_COMMIT : errors.NONE)
       })
       writer.int16(code)

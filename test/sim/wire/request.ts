@@ -5,8 +5,13 @@ import type { WireCluster } from './cluster.js'
 import { codeOf, errors, KafkaError } from './errors.js'
 import type { Call } from './network.js'
 
-export interface Topic<T> {
+interface TopicName {
+  /** '' for an id that nobody has. */
   readonly topic: string
+  /** Where the request names it by this. */
+  readonly topicId?: string
+}
+export interface Topic<T> extends TopicName {
   readonly partitions: readonly T[]
 }
 
@@ -37,22 +42,35 @@ export function end(body: Reader): void {
 }
 
 /** Topics with their partitions, as requests have them. */
-export const readTopics = <T>(body: Reader, read: () => T): Topic<T>[] =>
+export const readTopics = <T>(
+  body: Reader,
+  read: () => T,
+  readTopic: () => TopicName = () => ({ topic: body.string() }),
+): Topic<T>[] =>
   body.array(() => {
-    const topic = body.string()
+    const topic = readTopic()
     const partitions = body.array(() => {
       const partition = read()
       body.tags()
       return partition
     })
     body.tags()
-    return { topic, partitions }
+    return { ...topic, partitions }
   })
+
+/** How requests name a topic by its id. */
+export const byId =
+  ({ body, cluster }: Request) =>
+  (): TopicName => {
+    const topicId = body.uuid()
+    return { topic: cluster.nameOf(topicId) ?? '', topicId }
+  }
 
 /** `write` writes a partition, without the end of its tagged fields. */
 export function writeTopics<T>(writer: Writer, topics: readonly Topic<T>[], write: (partition: T) => void): void {
-  writer.array(topics, ({ topic, partitions }) => {
-    writer.string(topic)
+  writer.array(topics, ({ topic, topicId, partitions }) => {
+    if (topicId === undefined) writer.string(topic)
+    else writer.uuid(topicId)
     writer.array(partitions, (partition) => {
       write(partition)
       writer.tags()
@@ -61,8 +79,14 @@ export function writeTopics<T>(writer: Writer, topics: readonly Topic<T>[], writ
   })
 }
 
-export const mapTopics = <T, R>(topics: readonly Topic<T>[], map: (partition: T, topic: string) => R): Topic<R>[] =>
-  topics.map(({ topic, partitions }) => ({ topic, partitions: partitions.map((one) => map(one, topic)) }))
+export const mapTopics = <T, R>(
+  topics: readonly Topic<T>[],
+  map: (partition: T, topic: string, topicId: string | undefined) => R,
+): Topic<R>[] =>
+  topics.map((one) => ({
+    ...one,
+    partitions: one.partitions.map((partition) => map(partition, one.topic, one.topicId)),
+  }))
 
 /** The code that says why this broker does not coordinate the group or transactional id now; 0 where it does. */
 export function coordinates({ cluster, broker, refused }: Request, kind: 'group' | 'transaction', of: string): number {

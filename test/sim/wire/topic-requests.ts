@@ -6,6 +6,9 @@ import { hostOf, PORT } from './network.js'
 import { codeFrom, end, type Handlers, mapTopics, readTopics, reply, writeTopics } from './request.js'
 
 const EARLIEST = -2
+const NO_ID = 'A'.repeat(22)
+/** They were not asked for. */
+const NO_OPERATIONS = -(2 ** 31)
 const TOPIC = 2
 /** `STATIC_BROKER_CONFIG`; where a value comes from is of no interest here. */
 const CONFIG_SOURCE = 4
@@ -31,9 +34,8 @@ export const topicRequests: Handlers = {
     })
     answer((writer) => {
       writer.int16(errors.NONE)
-      writer.array(apis, ({ key, minVersion, maxVersion, olderMaxVersion = maxVersion }) => {
-        writer.int16(key).int16(minVersion)
-        writer.int16(cluster.knowsVersion2 ? maxVersion : olderMaxVersion).tags()
+      writer.array(apis, (info) => {
+        writer.int16(info.key).int16(info.minVersion).int16(cluster.maxVersionOf(info)).tags()
       })
       if (version >= 1) writer.int32(0)
       writer.tags([
@@ -44,31 +46,49 @@ export const topicRequests: Handlers = {
   },
 
   /**
-   *     Request => [Topic] AllowAutoTopicCreation
-   *     Response => ThrottleTimeMs [NodeId Host Port Rack] ClusterId ControllerId [Topic]
-   *       Topic => ErrorCode Name IsInternal [ErrorCode Partition Leader [Replica] [InSync] [Offline]]
+   *     Request => [[Id] Name] AllowAutoTopicCreation [IncludeClusterOperations] [IncludeTopicOperations]
+   *     Response => ThrottleTimeMs [NodeId Host Port Rack] ClusterId ControllerId [Topic] [ClusterOperations]
+   *       Topic => ErrorCode Name [Id] IsInternal [Partition] [TopicOperations]
+   *       Partition => ErrorCode Partition Leader [LeaderEpoch] [Replica] [InSync] [Offline]
+   *       (leader epochs since version 7, of which this broker knows none; ids since 10; operations since 8, but those of
+   *       the cluster not after 10)
    */
   Metadata(request) {
-    const { body, cluster, broker, refused } = request
-    const asked = body.nullableArray(() => body.string()) ?? cluster.topicNames
+    const { body, cluster, broker, refused, version } = request
+    const named = (): string => {
+      if (version >= 10) body.uuid()
+      const name = body.string()
+      body.tags()
+      return name
+    }
+    const asked = body.nullableArray(named) ?? cluster.topicNames
     body.boolean()
+    if (version >= 8 && version <= 10) body.boolean()
+    if (version >= 8) body.boolean()
     end(body)
     reply(request, (writer) => {
       writer.array(cluster.brokersSeenFrom(broker), (node) => {
-        writer.int32(node).string(hostOf(node)).int32(PORT).string(undefined)
+        writer.int32(node).string(hostOf(node)).int32(PORT).string(undefined).tags()
       })
       writer.string('simulated').int32(0)
       writer.array(asked, (topic) => {
         const partitions = cluster.partitionsSeenFrom(broker, topic)
         const code = partitions === undefined ? errors.UNKNOWN_TOPIC_OR_PARTITION : errors.NONE
-        writer.int16(code).string(topic).boolean(false)
+        writer.int16(code).string(topic)
+        if (version >= 10) writer.uuid((code === errors.NONE ? cluster.describeTopic(topic)?.id : undefined) ?? NO_ID)
+        writer.boolean(false)
         writer.array([...(partitions ?? []).entries()], ([partition, known]) => {
           const leader = refused ? -1 : known
           writer.int16(leader < 0 ? errors.LEADER_NOT_AVAILABLE : errors.NONE).int32(partition)
           writer.int32(leader)
+          if (version >= 7) writer.int32(-1)
           for (let list = 0; list < 3; list++) writer.array(list < 2 ? [known] : [], (node) => writer.int32(node))
+          writer.tags()
         })
+        if (version >= 8) writer.int32(NO_OPERATIONS)
+        writer.tags()
       })
+      if (version >= 8 && version <= 10) writer.int32(NO_OPERATIONS)
     })
   },
 

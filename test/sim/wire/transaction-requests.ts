@@ -1,8 +1,10 @@
 /** Transactions of both versions: InitProducerId, AddPartitionsToTxn, AddOffsetsToTxn, Produce, TxnOffsetCommit, EndTxn. */
+import { partitionKey } from '../../../src/memory/network.js'
 import type { TopicPartition } from '../../../src/ports/log.js'
 import { readProduced } from './batches.js'
 import { errorName, errors, KafkaError } from './errors.js'
 import {
+  byId,
   codeFrom,
   coordinates,
   end,
@@ -135,24 +137,25 @@ export const transactionRequests: Handlers = {
   },
 
   /**
-   *     Request => TransactionalId Acks TimeoutMs [Name [Partition Records]]
-   *     Response => [Name [Partition ErrorCode BaseOffset LogAppendTimeMs LogStartOffset [RecordError] ErrorMessage]] ThrottleTimeMs
-   *       (the record errors and the message since version 8)
+   *     Request => TransactionalId Acks TimeoutMs [Topic [Partition Records]]
+   *     Response => [Topic [Partition ErrorCode BaseOffset LogAppendTimeMs LogStartOffset [RecordError] ErrorMessage]] ThrottleTimeMs
+   *       (the record errors and the message since version 8; a topic is named by its id since 13)
    */
   Produce(request) {
     const { body, cluster, broker, version, refused, answer } = request
     const transactionalId = body.string()
     if (body.int16() !== -1) throw new RangeError('a transactional Produce waits for all replicas')
     body.int32()
-    const topics = readTopics(body, () => ({ partition: body.int32(), records: body.data() }))
+    const read = () => ({ partition: body.int32(), records: body.data() })
+    const topics = version >= 13 ? readTopics(body, read, byId(request)) : readTopics(body, read)
     end(body)
     const transactionVersion = version >= version2.Produce ? 2 : 1
-    const answers = mapTopics(topics, ({ partition, records }, topic) => {
+    const answers = mapTopics(topics, ({ partition, records }, topic, topicId) => {
       // Replicas of one partition may be gone, and those of another not.
       const refusal =
         refused && cluster.chance(0.7) ? cluster.refusal(transactionVersion === 2 ? 'produce2' : 'produce') : 0
       let baseOffset = -1
-      const to = { topic, partition }
+      const to = { topic, topicId, partition }
       const code = codeFrom(() => {
         if (refusal !== errors.NONE && !appended.has(refusal)) throw new KafkaError(refusal)
         const log = cluster.ledBy(broker, to)
@@ -200,7 +203,7 @@ export const transactionRequests: Handlers = {
       const partition = body.int32()
       const position = body.int64()
       if (version >= 2) body.int32()
-      return { partition, position, metadata: body.nullableString() ?? '' }
+      return { partition, position, note: body.nullableString() ?? '' }
     })
     end(body)
     const transactionVersion = version >= version2.TxnOffsetCommit ? 2 : 1
@@ -212,8 +215,10 @@ export const transactionRequests: Handlers = {
     }
     if (code === errors.NONE)
       code = codeFrom(() => {
-        const positions = topics.flatMap(({ topic, partitions }) => partitions.map((one) => ({ topic, ...one })))
-        cluster.offsetsOf(group).pend(identity, positions, positions[0]?.metadata ?? '')
+        const offsets = topics.flatMap(({ topic, partitions }) =>
+          partitions.map(({ partition, ...offset }) => [partitionKey({ topic, partition }), offset] as const),
+        )
+        cluster.offsetsOf(group).pend(identity, new Map(offsets))
       })
     reply(request, (writer) => {
       writeTopics(writer, topics, ({ partition }) => writer.int32(partition).int16(code))

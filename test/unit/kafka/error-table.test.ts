@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'vitest'
 import { RecordWriter } from '../../../src/core/records.js'
 import { isPotorooError } from '../../../src/errors.js'
-import { committedPositions, createTopics, describeTopics, listOffsets } from '../../../src/kafka/admin.js'
+import { committedOffsets, createTopics, describeTopics, listOffsets } from '../../../src/kafka/admin.js'
 import { Cluster } from '../../../src/kafka/cluster.js'
 import {
   codes,
@@ -204,8 +204,8 @@ const callers: Record<JudgedApi, (cluster: AnsweringCluster) => Promise<unknown>
   Fetch: fetch,
   Metadata: fetch,
   ListOffsets: ({ cluster }) => listOffsets(cluster, here, 'end'),
-  OffsetFetch: ({ cluster }) => committedPositions(cluster, 'g', here),
-  FindCoordinator: ({ cluster }) => committedPositions(cluster, 'g', here),
+  OffsetFetch: ({ cluster }) => committedOffsets(cluster, 'g', here),
+  FindCoordinator: ({ cluster }) => committedOffsets(cluster, 'g', here),
   CreateTopics: ({ cluster }) => createTopics(cluster, [{ name: 't', partitions: 1 }]),
   DescribeConfigs: ({ cluster }) => describeTopics(cluster, ['t']),
   JoinGroup: (cluster) => ofGroup(cluster).join(join),

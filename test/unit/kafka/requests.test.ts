@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { fetchByIdOrName } from '../../../src/kafka/fetch-by-id-request.js'
 import { fetchRequest } from '../../../src/kafka/fetch-request.js'
 import { exchangeOf } from '../../../src/kafka/kafkajs.js'
 import { offsetFetch } from '../../../src/kafka/offset-fetch-request.js'
@@ -10,6 +11,7 @@ import { LATEST, listOffsets } from '../../../src/kafka/list-offsets-request.js'
 import { metadata, type MetadataAnswer } from '../../../src/kafka/metadata-request.js'
 import { byTopic } from '../../../src/kafka/requests.js'
 import { NO_UUID, WireReader, WireWriter } from '../../../src/kafka/wire.js'
+import type { ApiVersions } from '../../../src/kafka/kafkajs.js'
 
 const require = createRequire(import.meta.url)
 interface KafkajsRequest {
@@ -280,6 +282,66 @@ test('a tagged field that is longer than it says is an error, and one that is sh
   const reader = new WireReader(payload)
   reader.tags(() => reader.int16())
   expect([reader.int8(), reader.int32()]).toEqual([5, 6])
+})
+
+const ID = 'Qp3fXoRrTHm0a1b2c3d4eg'
+
+test.each([
+  [10, '00'],
+  [12, ''],
+  [13, ''],
+])('Metadata of a broker that takes versions up to %i has the ids of topics', async (maxVersion, clusterOperations) => {
+  const versions = { 3: { minVersion: 0, maxVersion } }
+  const request = metadata(['tp'])(versions)
+  expect(request.apiVersion).toBe(Math.min(12, maxVersion))
+  const hex = `0002${'00'.repeat(16)}0374700000${clusterOperations}0000`
+  expect((await joined(request)).toString('hex')).toBe(hex)
+  const writer = new WireWriter().unsignedVarint(0).int32(0)
+  writer.compactArray([{ nodeId: 7, host: 'h', port: 9092 }], ({ nodeId, host, port }) => {
+    writer.int32(nodeId).compactString(host).int32(port).compactString(null).unsignedVarint(0)
+  })
+  writer.compactString('cluster').int32(7)
+  writer.compactArray([ID, 'A'.repeat(22)], (id) => {
+    writer.int16(0).compactString('tp').uuid(id).int8(0)
+    writer.compactArray([3], (partition) => {
+      writer.int16(0).int32(partition).int32(7).int32(1)
+      for (const replicas of [[7, 8], [7], []]) writer.compactArray(replicas, (replica) => writer.int32(replica))
+      writer.unsignedVarint(0)
+    })
+    writer.int32(0).unsignedVarint(0)
+  })
+  if (maxVersion === 10) writer.int32(0)
+  const payload = Buffer.concat(writer.unsignedVarint(0).parts())
+  const topic = {
+    topicErrorCode: 0,
+    topic: 'tp',
+    partitionMetadata: [{ partitionErrorCode: 0, partitionId: 3, leader: 7, leaderEpoch: 1 }],
+  }
+  expect(await request.decode(payload)).toEqual({
+    brokers: [{ nodeId: 7, host: 'h', port: 9092 }],
+    controllerId: 7,
+    topicMetadata: [
+      { ...topic, topicId: ID },
+      { ...topic, topicId: undefined },
+    ],
+  })
+})
+
+test('topics are read and written by their ids where all of them are known and the broker takes it', () => {
+  const versions = { 0: { minVersion: 3, maxVersion: 13 }, 1: { minVersion: 4, maxVersion: 18 } }
+  const of = (topic: string) => [
+    { topic, partitions: [{ partition: 0, position: 5, leaderEpoch: 1, batch: new Uint8Array(0) }] },
+  ]
+  const topicIds = new Map([['tp', ID]])
+  const fetchOf = (topic: string, taken: ApiVersions) =>
+    fetchByIdOrName({ maxWaitMs: 0, maxBytes: 0, maxBytesPerPartition: 0, topics: of(topic), topicIds })(taken)
+      .apiVersion
+  const produceOf = (topic: string, taken: ApiVersions) =>
+    produceRequest({ transactionalId: 't', timeoutMs: 0, topics: of(topic), topicIds }, 2)(taken).apiVersion
+  expect([fetchOf('tp', versions), produceOf('tp', versions)]).toEqual([13, 13])
+  expect([fetchOf('another', versions), produceOf('another', versions)]).toEqual([11, 12])
+  const older = { 0: { minVersion: 0, maxVersion: 12 }, 1: { minVersion: 0, maxVersion: 12 } }
+  expect([fetchOf('tp', older), produceOf('tp', older)]).toEqual([11, 12])
 })
 
 test('metadata of no topic is not metadata of all topics, in any version', async () => {

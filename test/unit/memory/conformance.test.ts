@@ -26,6 +26,11 @@ const worldsOf = (brokers: number, transactionVersion: 1 | 2): Worlds => ({
         cluster.partition({ topic, partition }).deleteBefore(offset)
         return Promise.resolve()
       },
+      deleteTopic: (topic) => {
+        cluster.deleteTopic(topic)
+        return Promise.resolve()
+      },
+      writesByIds: true,
       close: async () => {
         await Promise.all(logs.map((log) => log.close()))
       },

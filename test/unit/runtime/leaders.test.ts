@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { definitionOf } from '../../../src/api/application.js'
 import { topologyOf } from '../../../src/core/topology.js'
 import { MemoryCluster } from '../../../src/memory/cluster.js'
+import type { PotorooError } from '../../../src/errors.js'
 import { noFaults, type Fate, type RequestInfo } from '../../../src/memory/faults.js'
 import { MemoryPeerNetwork } from '../../../src/memory/peers.js'
 import { SeededRandom } from '../../../src/memory/random.js'
@@ -45,14 +46,15 @@ class Books {
     const process = this.scheduler.process(name)
     const { clock } = process
     const log = this.cluster.log({ process, requestTimeoutMs: 60_000 })
-    const plans = await this.scheduler.run(planTasks(topologyOf(definitionOf(simulated)), log, defaults, silentLogger))
+    const stores = (name === TOLD ? this.#disk : new MemoryDisk()).open({ process })
+    const topology = topologyOf(definitionOf(simulated))
+    const plans = await this.scheduler.run(planTasks(topology, log, defaults, silentLogger, stores))
     const plan = plans.get('symbol_0')
     if (plan === undefined) throw new Error('no such task')
     const say = (fields: object, message: string): void => {
       this.lines.push(`${message} ${JSON.stringify(fields)}`)
     }
     const logger = { debug: say, info: say, warn: say, error: say }
-    const stores = (name === TOLD ? this.#disk : new MemoryDisk()).open({ process })
     const environment = {
       log,
       stores,
@@ -69,7 +71,7 @@ class Books {
       backlogs: () => 0,
       isOverdue: () => false,
       confirmOwnership: () => Promise.resolve(),
-      fatal: (error: Error) => this.fatal.push(error.message),
+      fatal: (error: PotorooError) => this.fatal.push(`${error.message} ${error.cure}`),
       ready: (ready: Task) => {
         clock.soon(() => {
           while (ready.run(clock.monotonic() + 50));
@@ -174,7 +176,7 @@ async function truncated(afterOrders: number, meanwhile: (books: Books) => void 
 test('a changelog that lost its end in an unclean election is told from a reset, and stops the worker', async () => {
   const books = await truncated(1)
   expect(books.fatal).toHaveLength(1)
-  expect(books.fatal[0]).toMatch(/its last records are lost.*--topic orders:0 --to-offset 1 --execute/)
+  expect(books.fatal[0]).toMatch(/its last records are lost.*--topic orders:0 --reset-offsets --to-offset 1 --execute/)
   expect(books.said('it was reset')).toBe(false)
 })
 

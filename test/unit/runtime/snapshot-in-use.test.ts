@@ -29,7 +29,9 @@ async function standbyBeside(options: { readonly whileCopied: number; readonly i
   const lines: { readonly message: string; readonly fields: object }[] = []
   const line = (fields: object, message: string): void => void lines.push({ message, fields })
   const logger = { debug: () => undefined, info: line, warn: line, error: line }
-  const plans = await scheduler.run(planTasks(topologyOf(definitionOf(simulated)), log, defaults, logger))
+  const plans = await scheduler.run(
+    planTasks(topologyOf(definitionOf(simulated)), log, defaults, logger, { directory: '' }),
+  )
   const plan = plans.get(TASK)
   if (plan === undefined) throw new Error('no such task')
 

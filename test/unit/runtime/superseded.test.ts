@@ -34,7 +34,9 @@ async function activation(
     warn: (_: object, message: string): void => void warnings.push(message),
     error: () => undefined,
   }
-  const plans = await scheduler.run(planTasks(topologyOf(definitionOf(simulated)), log, defaults, logger))
+  const plans = await scheduler.run(
+    planTasks(topologyOf(definitionOf(simulated)), log, defaults, logger, { directory: '' }),
+  )
   const plan = plans.get('symbol_0')
   if (plan === undefined) throw new Error('no such task')
 
@@ -70,10 +72,9 @@ async function activation(
       if (first === 'offsets') await later()
       return log.listOffsets(partitions, which)
     },
-    committedInTransaction: (group, partitions) => log.committedInTransaction(group, partitions),
-    committedPositions: async (group, partitions) => {
+    committedOffsets: async (group, partitions) => {
       if (first === 'end') await later()
-      return log.committedPositions(group, partitions)
+      return log.committedOffsets(group, partitions)
     },
   }
   const stores = new MemoryDisk().open({ process })

@@ -1,0 +1,136 @@
+/**
+ * Looks for a commit record in a changelog, before a store that does not fit is set aside for it. A changelog without one
+ * was lost, and the store is all that is left of the state objects.
+ *
+ * The last commit record never goes: it stands near the end. So the changelog is read from some records before its end, and
+ * from earlier where there is none; one that has none is small, as a rule.
+ */
+import { isCommitKey } from '../core/commit-record.js'
+import { RecordCursor } from '../core/records.js'
+import type { Fetched, Fetcher, FetchInput, TopicPartition } from '../ports/log.js'
+import { otherEnd } from './changelog-end.js'
+import type { Ports } from './options.js'
+
+const FIRST_LOOK_RECORDS = 1000
+const FARTHER = 16
+
+export interface ProbedChangelog extends TopicPartition {
+  readonly topicId?: string | undefined
+  /** Log start. */
+  readonly earliest: number
+  readonly end: number
+}
+
+/** Rejects with the signal's reason, or with what the log throws. */
+export async function hasCommitRecord(
+  changelog: ProbedChangelog,
+  env: Pick<Ports, 'log' | 'clock' | 'logger'> & { readonly fetcher: Fetcher },
+  signal: AbortSignal,
+): Promise<boolean> {
+  let { end } = changelog
+  for (let records = FIRST_LOOK_RECORDS; ; records *= FARTHER) {
+    const from = Math.max(changelog.earliest, end - records)
+    if (await isBetween(changelog, from, end, env.fetcher, signal)) return true
+    if (from > changelog.earliest) continue
+    // Another owner may have gone on, and compaction removed what was there before.
+    const other = await otherEnd(changelog, end, env, signal)
+    if (other === undefined) return false
+    end = other
+  }
+}
+
+function isBetween(
+  changelog: ProbedChangelog,
+  from: number,
+  end: number,
+  fetcher: Fetcher,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted()
+    const finish = (settle: () => void): void => {
+      fetcher.remove(probe)
+      signal.removeEventListener('abort', abort)
+      settle()
+    }
+    const probe = new Probe(changelog, from, end, {
+      found: (isThere) => {
+        finish(() => {
+          resolve(isThere)
+        })
+      },
+      failed: (error) => {
+        finish(() => {
+          reject(error)
+        })
+      },
+    })
+    const abort = (): void => {
+      const reason: unknown = signal.reason
+      probe.failed(reason instanceof Error ? reason : new Error('called off', { cause: reason }))
+    }
+    signal.addEventListener('abort', abort)
+    if (from >= end) probe.done()
+    else fetcher.add(probe)
+  })
+}
+
+class Probe implements FetchInput {
+  readonly topic: string
+  readonly partition: number
+  readonly topicId: string | undefined
+  readonly #cursor = new RecordCursor()
+  #isOver = false
+
+  constructor(
+    { topic, partition, topicId }: ProbedChangelog,
+    private position: number,
+    private readonly end: number,
+    private readonly events: { found(isThere: boolean): void; failed(error: Error): void },
+  ) {
+    this.topic = topic
+    this.partition = partition
+    this.topicId = topicId
+  }
+
+  wanted(): number | undefined {
+    return this.#isOver ? undefined : this.position
+  }
+
+  hurried(): boolean {
+    return false
+  }
+
+  deliver(fetched: Fetched): void {
+    try {
+      if (!this.#isOver && fetched.position === this.position) this.#look(fetched)
+    } finally {
+      fetched.release()
+    }
+  }
+
+  failed(error: Error): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.events.failed(error)
+  }
+
+  done(isThere = false): void {
+    this.#isOver = true
+    this.events.found(isThere)
+  }
+
+  #look({ batches, nextPosition }: Fetched): void {
+    const cursor = this.#cursor
+    for (const batch of batches) {
+      cursor.open(batch)
+      while (cursor.next())
+        if (cursor.offset < this.end && isCommitKey(cursor.buffer, cursor.keyStart, cursor.keyEnd)) {
+          this.done(true)
+          return
+        }
+    }
+    this.position = nextPosition
+    if (this.position >= this.end) this.done()
+  }
+}

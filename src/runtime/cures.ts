@@ -1,0 +1,85 @@
+/** What an operator does about topics that were lost or made anew: commands to copy, with the names that they take here. */
+import { PotorooError } from '../errors.js'
+import type { Ports } from './options.js'
+import type { TaskPlan } from './task-plan.js'
+
+type Environment = { readonly log: Pick<Ports['log'], 'bootstrapServers'> } & {
+  readonly stores: Pick<Ports['stores'], 'directory'>
+}
+
+interface LostChangelog {
+  readonly group: string
+  readonly changelog: string
+  readonly sources: readonly { readonly topic: string }[]
+  /** There is no topic of this name. */
+  readonly isMissing?: boolean
+}
+
+/** A changelog without what it had, as far as anybody knows. */
+export function changelogLost(
+  { group, changelog, sources, isMissing = false }: LostChangelog,
+  message: string,
+  { log, stores }: Environment,
+): PotorooError {
+  const server = `--bootstrap-server ${log.bootstrapServers}`
+  const groups = `kafka-consumer-groups ${server} --group ${quoted(group)}`
+  const topics = sources.map(({ topic }) => `--topic ${quoted(topic)}`).join(' ')
+  const remove = isMissing ? '' : `kafka-topics ${server} --delete --topic ${quoted(changelog)}; `
+  return new PotorooError('CHANGELOG_LOST', message, {
+    cure:
+      `Stop all workers, and restore ${changelog} from a backup. Or give the state objects up: ${remove}` +
+      `rm -r ${quoted(stores.directory)} (and the state directory of each other worker). Then, to read the sources from their ` +
+      `beginning: ${groups} --delete; or, to go on where the group is: ${groups} ${topics} --reset-offsets --to-current --execute, ` +
+      'and potoroo topics <application>, which creates the changelog.',
+  })
+}
+
+interface LostRecords {
+  readonly id: string
+  readonly group: string
+  readonly partition: number
+  readonly changelog: string
+  readonly end: number
+  /** Of a source: what a transaction gave the group, and what the changelog's last commit record says. */
+  readonly topic: string
+  readonly offset: number
+  readonly committed: number | undefined
+}
+
+/** A changelog without its last commit records. */
+export function recordsLost(
+  { id, group, partition, changelog, end, topic, offset, committed }: LostRecords,
+  { log }: Pick<Environment, 'log'>,
+): PotorooError {
+  return new PotorooError(
+    'CHANGELOG_LOST',
+    `task ${id}: a transaction gave the group ${group} the offset ${String(offset)} of ${topic}, partition ${String(partition)}, but ` +
+      `${changelog}, partition ${String(partition)}, which ends at ${String(end)}, has no commit record that says so (its last one ` +
+      `says ${String(committed)}): its last records are lost`,
+    {
+      cure:
+        'Perhaps a leader was elected that lacked them (unclean.leader.election.enable). To go on from what the changelog has, ' +
+        "which does once more what came later, stop all workers, and set the group's offset: " +
+        `kafka-consumer-groups --bootstrap-server ${log.bootstrapServers} --group ${quoted(group)} ` +
+        `--topic ${quoted(`${topic}:${String(partition)}`)} --reset-offsets --to-offset ${String(committed ?? 0)} --execute`,
+    },
+  )
+}
+
+/** The position that is known is of another topic, which had the same name. */
+export function topicReplaced(
+  { group }: Pick<TaskPlan, 'group'>,
+  topic: string,
+  message: string,
+  { log }: Pick<Environment, 'log'>,
+): PotorooError {
+  return new PotorooError('TOPIC_REPLACED', message, {
+    cure:
+      'Its messages are other ones than before. Stop all workers, and set where to go on in it, from its beginning, say: ' +
+      `kafka-consumer-groups --bootstrap-server ${log.bootstrapServers} --group ${quoted(group)} --topic ${quoted(topic)} ` +
+      '--reset-offsets --to-earliest --execute. State objects stay as they are.',
+  })
+}
+
+/** For a shell. */
+const quoted = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`)

@@ -1,0 +1,150 @@
+/** Where a task's inputs are read from: step A3 of task.ts. */
+import type { CommitRecord } from '../core/commit-record.js'
+import { decodeOffsetNote, encodeOffsetNote, type OffsetNote } from '../core/offset-note.js'
+import { choosePosition, type KnownPosition, type PositionChoice } from '../core/restore-plan.js'
+import { PotorooError } from '../errors.js'
+import type { CommittedOffset } from '../ports/log.js'
+import { abortable } from './abortable.js'
+import { topicReplaced } from './cures.js'
+import type { Ports } from './options.js'
+import type { TaskPlan } from './task-plan.js'
+
+export interface InputPositions {
+  /** In the order of the sources. */
+  readonly positions: number[]
+  /** Those that changelog and group have both, with all that belongs to them; NaN: to be committed anew. */
+  readonly known: number[]
+}
+
+interface Chosen {
+  readonly source: Source
+  readonly note: OffsetNote | undefined
+  readonly known: KnownPosition
+  readonly choice: PositionChoice | 'replaced'
+}
+
+/** `group`: what it has, in the order of the sources. */
+export const choosePositions = (
+  plan: TaskPlan,
+  commit: CommitRecord | undefined,
+  group: readonly (CommittedOffset | undefined)[],
+): readonly Chosen[] =>
+  plan.sources.map((source, i) => {
+    const note = decodeOffsetNote(group[i]?.note ?? '')
+    const known = knownPosition(plan, source, commit, group[i], note)
+    return { source, note, known, choice: choosePosition(known, source.start, plan.changelog !== undefined) }
+  })
+
+/** Whether it would be said, or end the worker: a later owner may be the reason. */
+export const isDoubtful = ({ choice }: Chosen): boolean => choice === 'replaced' || choice.warning !== undefined
+
+/** Rejects with TOPIC_REPLACED, TOPIC_CHANGED, what the log throws, or the signal's reason when it is aborted. */
+export async function inputPositions(
+  plan: TaskPlan,
+  env: Pick<Ports, 'log' | 'logger'>,
+  commit: CommitRecord | undefined,
+  group: readonly (CommittedOffset | undefined)[],
+  signal: AbortSignal,
+): Promise<InputPositions> {
+  const choices = choosePositions(plan, commit, group)
+  return {
+    positions: await Promise.all(choices.map((chosen) => positionOf(plan, chosen, env, signal))),
+    known: choices.map(({ known, note }) => committedPosition(plan, known, note)),
+  }
+}
+
+/** What the group is to keep beside the offset of each source. */
+export const offsetNotes = ({ sources }: TaskPlan, changelog: string | undefined): readonly string[] =>
+  sources.map(({ id }) => encodeOffsetNote({ topicId: id, changelog }))
+
+/**
+ * A task without state has its positions in the group alone. Where that has none, nobody can tell a first start from a group
+ * that was deleted, or that brokers forgot (`offsets.retention.minutes`), and whose outputs are now written once more.
+ */
+export async function sayBeginnings(
+  plan: TaskPlan,
+  { log, logger }: Pick<Ports, 'log' | 'logger'>,
+  isFirstActivation: boolean,
+  group: readonly (CommittedOffset | undefined)[],
+  positions: readonly number[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (const [i, { topic, start }] of plan.sources.entries()) {
+    if (group[i] !== undefined) continue
+    const where = { topic, partition: plan.partition }
+    const [earliest = 0] = await abortable(signal, log.listOffsets([where], 'earliest'))
+    const [end = 0] = await abortable(signal, log.listOffsets([where], 'end'))
+    if (earliest === end) continue
+    const fields = { task: plan.id, ...where, group: plan.group, start, position: positions[i], earliest, end }
+    if (isFirstActivation)
+      logger.info(fields, 'the group has no position of this source: it begins as its topic declares')
+    else
+      logger.warn(
+        fields,
+        'the group has no position of this source, though the task was active before: it begins as its topic declares, and what ' +
+          'was done already may be done again, or skipped',
+      )
+  }
+}
+
+type Source = TaskPlan['sources'][number]
+
+function knownPosition(
+  plan: TaskPlan,
+  { topic, id }: Source,
+  commit: CommitRecord | undefined,
+  group: CommittedOffset | undefined,
+  note: OffsetNote | undefined,
+): KnownPosition {
+  const committed = commit?.positions[topic]
+  return {
+    committed,
+    groupThen: commit?.group?.[topic] ?? committed,
+    group: group?.position,
+    isGroupOurs: note !== undefined,
+    idThen: plan.changelog === undefined ? note?.topicId : commit?.topicIds?.[topic],
+    id,
+  }
+}
+
+async function positionOf(
+  plan: TaskPlan,
+  { source: { topic }, known, choice }: Chosen,
+  { log, logger }: Pick<Ports, 'log' | 'logger'>,
+  signal: AbortSignal,
+): Promise<number> {
+  const where = { topic, partition: plan.partition }
+  if (choice === 'replaced') throw await abortable(signal, replaced(plan, topic, known, log))
+  if (choice.warning !== undefined) logger.warn({ task: plan.id, ...where }, choice.warning)
+  if (typeof choice.position === 'number') return choice.position
+  const which = choice.position === 'earliest' ? 'earliest' : 'end'
+  const [found = 0] = await abortable(signal, log.listOffsets([where], which))
+  return found
+}
+
+/** The position that changelog and group agree on, if nothing has to be added to either. */
+function committedPosition(plan: TaskPlan, known: KnownPosition, note: OffsetNote | undefined): number {
+  const { committed, group = NaN, idThen, id } = known
+  const inLog = plan.changelog === undefined ? group : committed
+  // A position that only one of them has is committed anew, to both; so is one without the id of its topic.
+  return inLog === group && note !== undefined && idThen === id ? group : NaN
+}
+
+async function replaced(
+  plan: TaskPlan,
+  topic: string,
+  { committed, group, idThen = '', id }: KnownPosition,
+  log: Ports['log'],
+): Promise<PotorooError> {
+  const now = (await log.describeTopics([topic])).get(topic)?.id
+  if (now !== undefined && now !== id)
+    return new PotorooError('TOPIC_CHANGED', `${topic} was deleted and made anew since this worker started`)
+  const position = String(committed ?? group)
+  return topicReplaced(
+    plan,
+    topic,
+    `task ${plan.id}: ${topic}, partition ${String(plan.partition)}: the position ${position} is of a topic of this name that was ` +
+      `deleted since (its id was ${idThen}); the one that is there now (${String(id)}) has other messages`,
+    { log },
+  )
+}
