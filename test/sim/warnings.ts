@@ -210,7 +210,8 @@ const startsAgain: Cause = (line, plan) => {
   const { code } = line.fields
   if (code === 'STORE_DAMAGED') return isTooOld(line, plan)
   if (plan.chronicle.explainsUnknownTopic(line)) return true
-  return (code === 'TRANSACTION_FAILED' || code === 'REQUEST_FAILED') && byRequests(line, plan)
+  const codes: readonly unknown[] = ['TRANSACTION_FAILED', 'REQUEST_FAILED', 'UNEXPECTED_ANSWER']
+  return codes.includes(code) && byRequests(line, plan)
 }
 
 const rules: readonly Rule[] = [
@@ -248,7 +249,7 @@ const rules: readonly Rule[] = [
   ],
   // Of src/kafka, where brokers speak its protocol.
   [
-    /^broker is gone|^waiting for the (last transaction of this id|transaction coordinator)|^where the log begins and ends/,
+    /^broker is gone|^waiting for the (last transaction of this id|transaction coordinator)|^where the log begins and ends|^throttled: |: no answer yet, trying on$/,
     byRequests,
   ],
   [/^the group cannot be reached/, byRequests],

@@ -73,6 +73,7 @@ class AnsweringCluster {
     await this.#real.metadataOf(topics)
   }
   epochOf = (): undefined => undefined
+  topicIdOf = (): undefined => undefined
   metadataOf = (topics: readonly string[]) => this.#real.metadataOf(topics)
   coordinator = (kind: 'group' | 'transaction', of: string): Promise<number> =>
     this.api === 'FindCoordinator' ? this.#real.coordinator(kind, of) : Promise.resolve(0)
