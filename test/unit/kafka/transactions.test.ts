@@ -8,17 +8,22 @@ import type { ProducerIdentity } from '../../../src/kafka/requests.js'
 import type { TransactionVersion } from '../../../src/kafka/transaction-version.js'
 import { openProducer } from '../../../src/kafka/transactions.js'
 import type { Transaction } from '../../../src/ports/log.js'
+import { silentLogger } from '../../support/silent-logger.js'
 
 const COORDINATOR = 9
 const versions = Object.fromEntries([22, 24, 25, 26, 28].map((apiKey) => [apiKey, { minVersion: 0, maxVersion: 1 }]))
 
 /** Brokers that carry everything out: partition p is led by broker p, broker 9 coordinates. */
 class FakeCluster {
-  readonly settings = { transactionTimeoutMs: 10_000 }
+  readonly settings = { transactionTimeoutMs: 10_000, logger: silentLogger }
+  /** `offset.metadata.max.bytes` is that small. */
+  refusesNotes = false
   readonly closed = false
   readonly sleeper = { sleep: () => Promise.resolve() }
   /** What was sent, and answered: `>Produce 0`, `<Produce 0`. */
   readonly events: string[] = []
+  /** Whether a TxnOffsetCommit had one, one after the other. */
+  readonly notes: boolean[] = []
   readonly taking = new Map<number, TransactionVersion>()
   readonly gone = new Set<number>()
   readonly leaders = new Map([0, 1].map((partition) => [partition, partition]))
@@ -51,7 +56,9 @@ class FakeCluster {
     this.forgotten.push(topic)
   }
   async call(_: string, node: number, request: Request<unknown>): Promise<unknown> {
-    const { apiName } = request(versions)
+    const prepared = request(versions)
+    const { apiName } = prepared
+    const sent = Buffer.concat(await prepared.encode())
     this.events.push(`>${apiName} ${String(node)}`)
     for (let i = 0; i < 5; i += 1) await Promise.resolve()
     this.#nowMs += apiName === 'EndTxn' ? 7 : 100
@@ -61,7 +68,15 @@ class FakeCluster {
       case 'Produce':
         return partitions.map((partition) => ({ topic: 't', partition, errorCode: 0, baseOffset: 100 }))
       case 'TxnOffsetCommit':
-        return { topics: [{ topic: 's', partitions: [{ partition: 0, errorCode: 0 }] }] }
+        this.notes.push(sent.includes('note'))
+        return {
+          topics: [
+            {
+              topic: 's',
+              partitions: [{ partition: 0, errorCode: this.refusesNotes && sent.includes('note') ? 12 : 0 }],
+            },
+          ],
+        }
       case 'AddPartitionsToTxn':
         return { errors: [] }
       default: {
@@ -114,6 +129,21 @@ test.each([
     rounds.flatMap((round) => [...round.map((what) => `>${what}`), ...round.map((what) => `<${what}`)]),
   )
 })
+
+test.each([1, 2] as const)(
+  'positions are committed without notes where brokers leave no room for them, version %i',
+  async (version) => {
+    const { cluster, producer } = await open()
+    cluster.taking.set(COORDINATOR, version)
+    const noted = { ...transaction(), positions: [{ topic: 's', partition: 0, position: 1, note: 'note' }] }
+    await producer.commit(noted)
+    expect(cluster.notes).toEqual([true])
+    cluster.refusesNotes = true
+    expect(await producer.commit(noted)).toEqual([101, 101])
+    await producer.commit(noted)
+    expect(cluster.notes).toEqual([true, true, false, false])
+  },
+)
 
 test.each([1, 2] as const)('how long the end of the last transaction took is known, version %i', async (version) => {
   const { cluster, producer } = await open()
