@@ -43,9 +43,9 @@ export const protocolFaults: readonly PlantedFault[] = [
       },
       {
         file: activation,
-        find: 'const { positions, known } = await inputPositions(plan, env, restored?.commit, offsets, signal)',
+        find: 'const { positions, known } = await inputPositions(plan, env, restored?.commit, group, signal)',
         replace:
-          'const { positions: late, known } = await inputPositions(plan, env, restored?.commit, offsets, signal)\n' +
+          'const { positions: late, known } = await inputPositions(plan, env, restored?.commit, group, signal)\n' +
           '    const positions = late.map((position, i) => early[i] ?? position)',
       },
     ],
@@ -125,8 +125,8 @@ export const protocolFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: activation,
-        find: 'await inputPositions(plan, env, restored?.commit, offsets, signal)',
-        replace: 'await inputPositions(plan, env, undefined, offsets, signal)',
+        find: 'await inputPositions(plan, env, restored?.commit, group, signal)',
+        replace: 'await inputPositions(plan, env, undefined, group, signal)',
       },
     ],
   },
@@ -153,8 +153,8 @@ export const protocolFaults: readonly PlantedFault[] = [
       // The changelog's commit record is written by then: its positions are not to be taken.
       {
         file: activation,
-        find: 'await inputPositions(plan, env, restored?.commit, offsets, signal)',
-        replace: 'await inputPositions(plan, env, undefined, offsets, signal)',
+        find: 'await inputPositions(plan, env, restored?.commit, group, signal)',
+        replace: 'await inputPositions(plan, env, undefined, group, signal)',
       },
     ],
   },
@@ -251,8 +251,8 @@ export const protocolFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/core/state-memory.ts',
-        find: '(words[at + BATCH] ?? 0) > this.#storedBatch',
-        replace: 'false',
+        find: '(words[at + BATCH] ?? 0) <= this.#storedBatch',
+        replace: 'true',
       },
     ],
   },
