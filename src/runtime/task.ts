@@ -778,15 +778,15 @@ export class Task {
   /** Outputs have the timestamps of their causes. What is older than its topic keeps is deleted by the broker at once. */
   #sayShortLived({ records }: Collected): void {
     for (const { topic, partition, chunks } of records) {
-      const sink = this.#sinksByAge.get(topic)
+      const retentionMs = this.#sinksByAge.get(topic)?.retentionMs
+      if (retentionMs === undefined) continue
       const newestMs = Math.max(...chunks.map(({ maxTimestampMs }) => maxTimestampMs))
       // Without timestamps the age of the broker's file counts.
-      if (sink?.retentionMs === undefined || newestMs < 0 || newestMs >= this.env.clock.now() - sink.retentionMs)
-        continue
+      if (newestMs < 0 || newestMs >= this.env.clock.now() - retentionMs) continue
       // Once: it comes with each commit.
       this.#sinksByAge.delete(topic)
       this.env.logger.warn(
-        { task: this.id, topic, partition, timestampMs: newestMs, retentionMs: sink.retentionMs },
+        { task: this.id, topic, partition, timestampMs: newestMs, retentionMs },
         newestMs > 0 && newestMs < LIKE_SECONDS_MS
           ? 'outputs have timestamps that look like seconds: they must be milliseconds, or the broker deletes the outputs as too old'
           : 'outputs are older than retention.ms of their topic: the broker deletes them',

@@ -251,8 +251,8 @@ export const protocolFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/core/state-memory.ts',
-        find: '(words[at + BATCH] ?? 0) > this.#storedBatch',
-        replace: 'false',
+        find: '(words[at + BATCH] ?? 0) <= this.#storedBatch',
+        replace: 'true',
       },
     ],
   },

@@ -8,7 +8,7 @@ const worker = 'src/runtime/worker.ts'
 export const snapshotsFaults: readonly PlantedFault[] = [
   {
     what: 'snapshot: it is judged by the end of the changelog from before it was made',
-    plants: [{ file: standby, find: "      ;[latest = 0] = await env.log.listOffsets([where], 'end')\n", replace: '' }],
+    plants: [{ file: standby, find: '      latest = await changelogEnd(where, latest, env, signal)\n', replace: '' }],
   },
   {
     what: 'snapshot: nobody asks for one',

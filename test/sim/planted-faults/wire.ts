@@ -105,8 +105,8 @@ const faults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/kafka/cluster.ts',
-        find: '    this.#topics.delete(topic)\n  }\n  /** Asks',
-        replace: '    void topic\n  }\n  /** Asks',
+        find: '  forgetTopic(topic: string): void {\n    this.#topics.delete(topic)\n',
+        replace: '  forgetTopic(topic: string): void {\n    void topic\n',
       },
     ],
   },

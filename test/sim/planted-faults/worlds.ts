@@ -24,8 +24,8 @@ export const worldsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: task,
-        find: 'inputs.map(({ topic }) => ({ topic, partition: plan.partition, position: record.positions[topic] ?? 0 }))',
-        replace: 'inputs.map(({ topic, end }) => ({ topic, partition: plan.partition, position: end }))',
+        find: 'inputs.map(({ topic }, i) => {\n              const position = record.positions[topic] ?? 0\n',
+        replace: 'inputs.map(({ topic, end: position }, i) => {\n',
       },
     ],
   },
@@ -146,14 +146,20 @@ export const worldsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: activation,
-        find: 'if (choices.some(isWarned)) await requireUnmoved(plan, plan.changelog, restored.end, env)',
+        find: '  await requireUnmoved(plan, changelog, restored.end, env, undefined, signal)\n',
         replace: '',
       },
     ],
   },
   {
     what: 'A3: a group that was asked before a later owner committed is taken for one that was reset',
-    plants: [{ file: activation, find: '    group = await groupOffsets(plan, env)\n', replace: '' }],
+    plants: [
+      {
+        file: activation,
+        find: 'const group = await abortable(signal, groupOffsets(plan, env))',
+        replace: 'const group = asked',
+      },
+    ],
   },
   {
     what: 'Kafka: with version 2 the epoch that the end of a transaction gives out is not taken',

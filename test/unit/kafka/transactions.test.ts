@@ -1,6 +1,7 @@
 /** The order in which a commit's requests are sent to several brokers: those that a test has are one. */
 import { describe, expect, test } from 'vitest'
 import { LandedElsewhere } from '../../../src/core/landing.js'
+import { PLAIN_NOTE } from '../../../src/core/offset-note.js'
 import { RecordWriter, type RecordChunk } from '../../../src/core/records.js'
 import type { Cluster } from '../../../src/kafka/cluster.js'
 import { LinkError } from '../../../src/kafka/errors.js'
@@ -14,6 +15,9 @@ import { systemClock } from '../../../src/system.js'
 const COORDINATOR = 9
 const versions = Object.fromEntries([22, 24, 25, 26, 28].map((apiKey) => [apiKey, { minVersion: 0, maxVersion: 1 }]))
 
+const NOTE = 'a note of some bytes'
+const noteIn = (sent: Buffer): string => [NOTE, PLAIN_NOTE].find((note) => sent.includes(note)) ?? ''
+
 /** Brokers that carry everything out: partition p is led by broker p, broker 9 coordinates. */
 class FakeCluster {
   readonly lines: string[] = []
@@ -23,6 +27,8 @@ class FakeCluster {
     clock: systemClock,
     logger: { debug: this.#say, info: this.#say, warn: this.#say, error: this.#say },
   }
+  /** `offset.metadata.max.bytes` */
+  maxNoteBytes = Infinity
   readonly closed = false
   readonly sleeper = {
     sleep: (ms: number): Promise<void> => {
@@ -41,6 +47,8 @@ class FakeCluster {
   readonly ends: boolean[] = []
   /** What was sent, and answered: `>Produce 0`, `<Produce 0`. */
   readonly events: string[] = []
+  /** Of each TxnOffsetCommit. */
+  readonly notes: string[] = []
   readonly taking = new Map<number, TransactionVersion>()
   readonly gone = new Set<number>()
   readonly leaders = new Map([0, 1].map((partition) => [partition, partition]))
@@ -75,6 +83,7 @@ class FakeCluster {
   async call(_: string, node: number, request: Request<unknown>): Promise<unknown> {
     const prepared = request(versions)
     const { apiName, apiVersion } = prepared
+    const sent = Buffer.concat(await prepared.encode())
     if (apiName === 'Produce') this.producing()
     this.events.push(`>${apiName} ${String(node)}`)
     for (let i = 0; i < 5; i += 1) await Promise.resolve()
@@ -82,7 +91,7 @@ class FakeCluster {
     if (apiName === this.losing) throw new LinkError('the connection broke')
     this.events.push(`<${apiName} ${String(node)}`)
     // The last byte but for the end of tagged fields, which only version 2 has.
-    if (apiName === 'EndTxn') this.ends.push(Buffer.concat(await prepared.encode()).at(apiVersion < 5 ? -1 : -2) === 1)
+    if (apiName === 'EndTxn') this.ends.push(sent.at(apiVersion < 5 ? -1 : -2) === 1)
     if (apiName === 'InitProducerId' && this.ending-- > 0) return { errorCode: 51 }
     const partitions = [...this.leaders].filter(([, leader]) => leader === node).map(([partition]) => partition)
     switch (apiName) {
@@ -96,7 +105,15 @@ class FakeCluster {
           })),
         }
       case 'TxnOffsetCommit':
-        return { topics: [{ topic: 's', partitions: [{ partition: 0, errorCode: 0 }] }] }
+        this.notes.push(noteIn(sent))
+        return {
+          topics: [
+            {
+              topic: 's',
+              partitions: [{ partition: 0, errorCode: noteIn(sent).length > this.maxNoteBytes ? 12 : 0 }],
+            },
+          ],
+        }
       case 'AddPartitionsToTxn':
         return { errors: [] }
       default: {
@@ -149,6 +166,24 @@ test.each([
     rounds.flatMap((round) => [...round.map((what) => `>${what}`), ...round.map((what) => `<${what}`)]),
   )
 })
+
+test.each([1, 2] as const)(
+  'positions are committed with as much of their notes as brokers have room for, version %i',
+  async (version) => {
+    const { cluster, producer } = await open()
+    cluster.taking.set(COORDINATOR, version)
+    const noted = { ...transaction(), positions: [{ topic: 's', partition: 0, position: 1, note: NOTE }] }
+    await producer.commit(noted)
+    expect(cluster.notes).toEqual([NOTE])
+    cluster.maxNoteBytes = 10
+    expect(await producer.commit(noted)).toEqual([101, 101])
+    await producer.commit(noted)
+    expect(cluster.notes).toEqual([NOTE, NOTE, PLAIN_NOTE, PLAIN_NOTE])
+    cluster.maxNoteBytes = 0
+    expect(await producer.commit(noted)).toEqual([101, 101])
+    expect(cluster.notes.slice(4)).toEqual([PLAIN_NOTE, ''])
+  },
+)
 
 test.each([1, 2] as const)('how long the end of the last transaction took is known, version %i', async (version) => {
   const { cluster, producer } = await open()
