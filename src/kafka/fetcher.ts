@@ -325,7 +325,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     if (place.removed || this.closed) return
     // A broker that takes names alone would give what another topic of this name has.
     if (this.#isReplaced(place.input)) {
-      this.#unavailable(place, codes.UNKNOWN_TOPIC_ID)
+      this.#unavailable(place, new BrokerError(codes.UNKNOWN_TOPIC_ID, 'metadata', 'Metadata'))
       return
     }
     const leader = this.cluster.leaderOf(place.input)

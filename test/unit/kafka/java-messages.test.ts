@@ -60,13 +60,19 @@ test('Produce hands its batches over as they lie', async () => {
   expect(parts.filter((part) => part === batch)).toHaveLength(1)
 })
 
-test("Produce's answer, version 12: every partition with its own error, leaders passed over", async () => {
+test("Produce's answer, version 12: every partition with its own error, and the records that were refused; leaders passed over", async () => {
   const request = produceRequest({ transactionalId: 'tx', timeoutMs: 1, topics: [] }, 2)({})
-  expect(await request.decode(answer('Produce response'))).toMatchObject({
+  const recordErrors = [
+    { index: 1, message: null },
+    { index: 4, message: 'bad' },
+  ]
+  const none = { recordErrors: [], message: null }
+  expect(await request.decode(answer('Produce response'))).toEqual({
+    throttleTimeMs: 4,
     partitions: [
-      { topic: 'changelog', partition: 0, errorCode: 0, baseOffset: 2 ** 40 },
-      { topic: 'changelog', partition: 258, errorCode: 87, baseOffset: -1 },
-      { topic: 'sïnk', partition: 7, errorCode: 6, baseOffset: -1 },
+      { topic: 'changelog', partition: 0, errorCode: 0, baseOffset: 2 ** 40, ...none },
+      { topic: 'changelog', partition: 258, errorCode: 87, baseOffset: -1, recordErrors, message: 'one is bad' },
+      { topic: 'sïnk', partition: 7, errorCode: 6, baseOffset: -1, ...none },
     ],
   })
 })
