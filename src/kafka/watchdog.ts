@@ -88,8 +88,8 @@ class ThreadWatchdog implements Watchdog {
   }
 
   isOverdue(): boolean {
-    const shared = this.#shared
-    if (Atomics.load(shared, words.OVERDUE) !== this.#run) return false
+    // Read plainly, for that is a quarter of the price, and this is asked for each record: a moment later is early enough.
+    if (this.#shared[words.OVERDUE] !== this.#run) return false
     this.#leave()
     return true
   }

@@ -33,16 +33,6 @@ export const livenessFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'liveness: messages before a slow one end the time in which commits are awaited',
-    plants: [
-      {
-        file: task,
-        find: 'if (this.#slow !== undefined && isBehindAll(inputs, this.#slow.until)) {',
-        replace: 'if (this.#slow !== undefined) {',
-      },
-    ],
-  },
-  {
     what: 'liveness: a slow message begins while the worker joins its group',
     plants: [{ file: worker, find: '      await this.#settle()\n', replace: '' }],
   },
@@ -68,23 +58,6 @@ export const livenessFaults: readonly PlantedFault[] = [
         file: membership,
         find: "if (this.#memberId === '') await atMost(",
         replace: "if (this.#memberId === '-') await atMost(",
-      },
-    ],
-  },
-  {
-    what: 'stop: a start that is under way goes on',
-    plants: [
-      { file: worker, find: '    await this.#starting?.catch(() => undefined)\n', replace: '' },
-      {
-        file: worker,
-        find: '    if (this.#isClosing()) {\n      await client.close()\n      return\n    }\n',
-        replace: '',
-      },
-      { file: worker, find: '    if (this.#isClosing()) return\n    const names', replace: '    const names' },
-      {
-        file: worker,
-        find: '    if (this.#membership === undefined) await log.close().catch(() => undefined)\n',
-        replace: '',
       },
     ],
   },

@@ -250,7 +250,12 @@ const specials: Partial<Record<JudgedApi, Readonly<Record<string, string>>>> = {
     UNKNOWN_TOPIC_ID: 'TOPIC_MISSING',
     INCONSISTENT_TOPIC_ID: 'TOPIC_MISSING',
   },
-  Metadata: { UNKNOWN_TOPIC_OR_PARTITION: 'TOPIC_MISSING', LEADER_NOT_AVAILABLE: 'TOPIC_MISSING' },
+  Metadata: {
+    UNKNOWN_TOPIC_OR_PARTITION: 'TOPIC_MISSING',
+    LEADER_NOT_AVAILABLE: 'TOPIC_MISSING',
+    UNKNOWN_TOPIC_ID: 'TOPIC_MISSING',
+    INCONSISTENT_TOPIC_ID: 'TOPIC_MISSING',
+  },
   OffsetFetch: { UNSTABLE_OFFSET_COMMIT: 'it tries on' },
   // To whoever asks for the coordinator, it is as to OffsetFetch.
   FindCoordinator: { UNSTABLE_OFFSET_COMMIT: 'it tries on' },
