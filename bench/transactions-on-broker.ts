@@ -59,7 +59,7 @@ export async function transactions(
   )
   const elapsedMs = performance.now() - startMs
   const { user, system } = process.cpuUsage(cpu)
-  for (const producer of producers) producer.close()
+  await Promise.all(producers.map((producer) => producer.close()))
   return {
     tasks,
     perSecond: tookMs.length / (elapsedMs / 1000),

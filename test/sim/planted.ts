@@ -46,6 +46,7 @@ const consequences: readonly (readonly [RegExp, string])[] = [
   [/ ended: (\w+)/, 'a worker ends: $1'],
   [/^the simulation broke off/, 'the simulation breaks off'],
   [/^not at rest/, 'it never ends'],
+  [/a slow message was computed \d+ times/, 'a slow message is computed again and again'],
   [/ says what nobody did/, 'the log says what nobody did'],
   [/the store of /, 'a store has what the changelog has not'],
   [/^state object /, 'a state object is wrong'],
