@@ -74,6 +74,7 @@ const INVALID_RECORD = 87
 
 /** Beside what `isPassing` says: the same batch may be taken a moment later. */
 const passing: ReadonlySet<number> = new Set([
+  codes.REQUEST_TIMED_OUT,
   codes.NOT_ENOUGH_REPLICAS,
   NOT_ENOUGH_REPLICAS_AFTER_APPEND,
   CORRUPT_MESSAGE,
@@ -228,6 +229,8 @@ export class IdempotentProducer {
         {
           deadline: () => beganMs + deliveryTimeoutMs,
           again: isWorthAnotherTry,
+          // What is said of a batch's sequence will not change.
+          unexpected: 1,
           onFailure: (error) => {
             this.cluster.forgetTopic(partition.topic)
             this.#sayWaiting(partition, error, this.cluster.now() - beganMs)
@@ -238,7 +241,7 @@ export class IdempotentProducer {
           try {
             const { errorCode } = await this.#batches.send(leader, partition, batch)
             if (errorCode !== 0 && errorCode !== DUPLICATE_SEQUENCE_NUMBER)
-              throw new BrokerError(errorCode, 'its leader answers')
+              throw new BrokerError(errorCode, 'its leader answers', 'Produce')
           } catch (error) {
             if (!(error instanceof BrokerError && notWritten.has(error.errorCode))) outcome.mayBeWritten = true
             throw error
@@ -258,7 +261,7 @@ export class IdempotentProducer {
   async #findLeader(partition: Partition): Promise<number> {
     await this.cluster.refresh([partition.topic])
     const leader = this.cluster.leaderOf(partition)
-    if (leader === undefined) throw new BrokerError(this.cluster.whyLeaderless(partition), 'it has no leader')
+    if (leader === undefined) throw new BrokerError(this.cluster.whyLeaderless(partition), 'it has no leader', 'Metadata')
     return leader
   }
 
@@ -277,7 +280,7 @@ async function newIdentity(cluster: Cluster): Promise<Identity> {
   const until = cluster.now() + OPENING_PATIENCE_MS
   return retrying(cluster, { deadline: () => until }, async () => {
     const { errorCode, producerId, producerEpoch } = await cluster.callAny(requests.initProducerId(null, NO_TIMEOUT_MS))
-    if (errorCode !== 0) throw new BrokerError(errorCode, 'asking for a producer id')
+    if (errorCode !== 0) throw new BrokerError(errorCode, 'asking for a producer id', 'InitProducerId')
     return { producerId, producerEpoch }
   })
 }
