@@ -261,7 +261,8 @@ export class IdempotentProducer {
   async #findLeader(partition: Partition): Promise<number> {
     await this.cluster.refresh([partition.topic])
     const leader = this.cluster.leaderOf(partition)
-    if (leader === undefined) throw new BrokerError(this.cluster.whyLeaderless(partition), 'it has no leader', 'Metadata')
+    if (leader === undefined)
+      throw new BrokerError(this.cluster.whyLeaderless(partition), 'it has no leader', 'Metadata')
     return leader
   }
 
