@@ -28,7 +28,8 @@ export class Sequences {
     const there =
       known?.epoch === epoch ? known.batches.find((one) => one.first === first && one.count === count) : undefined
     if (there !== undefined) return there.offset
-    const next = this.next({ producerId, epoch })
+    // A log that knows nothing of a producer, as of a topic that was made anew, takes any sequence, as Kafka's does.
+    const next = known === undefined ? first : this.next({ producerId, epoch })
     if (first !== next) throw new BrokerError('OUT_OF_ORDER_SEQUENCE_NUMBER', `${String(first)} after ${String(next)}`)
     return undefined
   }

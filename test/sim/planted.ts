@@ -43,7 +43,10 @@ export async function search({ what }: PlantedFault, simulate: Simulate): Promis
 }
 
 const consequences: readonly (readonly [RegExp, string])[] = [
-  [/ ended: (\w+)/, 'a worker ends: $1'],
+  [/ ended: ([A-Z][A-Z_]+)/, 'a worker ends: $1'],
+  [/ ended: /, 'a worker ends, for no good reason'],
+  [/^a copy of the store would have helped/, 'a copy of the store would have helped, and there is none'],
+  [/^the group waits for /, 'the group waits for a worker that was told to stop'],
   [/^the simulation broke off/, 'the simulation breaks off'],
   [/^not at rest/, 'it never ends'],
   [/a slow message was computed \d+ times/, 'a slow message is computed again and again'],

@@ -38,16 +38,16 @@ export const livenessFaults: readonly PlantedFault[] = [
   },
   {
     what: 'liveness: a message whose computation was ended is computed again',
-    plants: [{ file: task, find: '      culprit: at && { ...at, error },\n', replace: '      culprit: undefined,\n' }],
+    plants: [{ file: task, find: 'culprit: at && { ...at, error } }', replace: 'culprit: undefined }' }],
   },
   {
     what: 'liveness: after a computation was ended, what it left in memory counts',
     plants: [
       {
         file: task,
-        find: '    this.#slow = { until: this.#singly.until, left: CALM_MESSAGES }\n    this.#fail(running.number, error)\n',
+        find: '    this.#slow = { until, left: CALM_MESSAGES }\n    this.#fail(running.number, error)\n',
         replace:
-          '    this.#slow = { until: this.#singly.until, left: CALM_MESSAGES }\n    for (const input of running.inputs) if (input.index === at?.input) input.advance()\n    this.env.ready(this)\n',
+          '    this.#slow = { until, left: CALM_MESSAGES }\n    for (const input of running.inputs) if (input.index === at?.input) input.advance()\n    this.env.ready(this)\n',
       },
     ],
   },

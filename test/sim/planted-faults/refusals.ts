@@ -63,8 +63,8 @@ export const refusalsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/core/processor.ts',
-        find: 'records.unshift({ topic: changelog.topic, partition, chunks: writer.take() })',
-        replace: 'records.unshift({ topic: changelog.topic, partition, chunks: writer.take().slice(-1) })',
+        find: 'records.unshift({ topic, topicId, partition, chunks: writer.take() })',
+        replace: 'records.unshift({ topic, topicId, partition, chunks: writer.take().slice(-1) })',
       },
     ],
   },
@@ -73,15 +73,15 @@ export const refusalsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: producer,
-        find: '        throw refusalOf(to, error)\n      }\n      position = offset + chunk.count\n',
+        find: '      this.#sequences.set(subject, sequence + chunk.count)\n      position = ',
         replace:
-          '        throw refusalOf(to, error)\n      }\n      if (offset >= 0) position = offset + chunk.count\n',
+          '      if (offset < 0) continue\n      this.#sequences.set(subject, sequence + chunk.count)\n      position = ',
       },
       {
         file: producer,
-        find: 'cluster.network.call(connections, target, () => cluster.produce(identity, to, chunk)),\n',
+        find: '        leaders.noteFailure(to, error)\n        throw refusalOf(to, error)\n',
         replace:
-          "cluster.network.call(connections, target, () => cluster.produce(identity, to, chunk)).catch((error: unknown) => {\n            if (chunks.length > 1 && isBrokerError(error, 'NOT_ENOUGH_REPLICAS', 'CONNECTION_LOST')) return -1\n            throw error\n          }),\n",
+          "        leaders.noteFailure(to, error)\n        if (to.chunks.length > 1 && isBrokerError(error, 'CONNECTION_LOST')) return -1\n        throw refusalOf(to, error)\n",
       },
     ],
   },
@@ -90,8 +90,9 @@ export const refusalsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: producer,
-        find: '      position = offset + chunk.count\n',
-        replace: '      if (position < 0) position = offset + chunk.count\n',
+        find: '      position = landing.landed(offset, chunk.count)\n',
+        replace:
+          '      const landed = landing.landed(offset, chunk.count)\n      if (position < 0) position = landed\n',
       },
     ],
   },

@@ -16,7 +16,7 @@ const faults: readonly PlantedFault[] = [
     plants: [
       {
         file: transactions,
-        find: "      const { errorCode } = await this.cluster.call(this.#lanes.control, node, request)\n      if (errorCode !== 0) throw new BrokerError(errorCode, 'ending the transaction')\n",
+        find: "      const { errorCode } = await this.cluster.call(this.#lanes.control, node, request)\n      if (errorCode !== 0) throw new BrokerError(errorCode, 'ending the transaction', 'EndTxn')\n",
         replace: '      await this.cluster.call(this.#lanes.control, node, request)\n',
       },
     ],
@@ -26,7 +26,7 @@ const faults: readonly PlantedFault[] = [
     plants: [
       {
         file: transactions,
-        find: 'if (errorCode !== 0) throw new BrokerError(errorCode, `position of ${topic}-${String(partition)}`)',
+        find: "          throw new BrokerError(errorCode, `position of ${topic}-${String(partition)}`, 'TxnOffsetCommit')\n",
         replace: '',
       },
     ],
@@ -48,9 +48,10 @@ const faults: readonly PlantedFault[] = [
     plants: [
       {
         file: round,
-        find: '        case codes.NOT_ENOUGH_REPLICAS:\n',
+        find: "      if (error.kind === 'record') throw",
+        // REQUEST_TIMED_OUT
         replace:
-          '        case codes.REQUEST_TIMED_OUT:\n          writer?.again(answer)\n          refused = error\n          break\n        case codes.NOT_ENOUGH_REPLICAS:\n',
+          "      if (answer.errorCode === 7) {\n        writer?.again()\n        refused = error\n        continue\n      }\n      if (error.kind === 'record') throw",
       },
       {
         file: round,
@@ -65,8 +66,14 @@ const faults: readonly PlantedFault[] = [
     plants: [
       {
         file: round,
-        find: '        default:\n          throw error\n',
-        replace: '        default:\n          writer?.acknowledged(0)\n',
+        find: "      if (error.kind !== 'again') throw error\n",
+        replace: "      if (error.kind !== 'again') {\n        writer?.passOver()\n        continue\n      }\n",
+      },
+      {
+        file: round,
+        find: '  /** Throws LandedElsewhere. */\n',
+        replace:
+          '  passOver(): void {\n    const count = this.#chunks[this.#sent]?.count ?? 0\n    this.#sent += 1\n    this.#sealed = undefined\n    this.#sequence += count\n    if (this.#sent === this.#chunks.length) {\n      this.#chunks = []\n      this.#sent = 0\n    }\n  }\n\n  /** Throws LandedElsewhere. */\n',
       },
     ],
   },
@@ -117,7 +124,11 @@ const faults: readonly PlantedFault[] = [
   {
     what: 'wire: a connection that has gone silent is never given up',
     plants: [
-      { file: 'src/kafka/in-flight.ts', find: "        this.broken('an answer did not come in time')\n", replace: '' },
+      {
+        file: 'src/kafka/in-flight.ts',
+        find: "if (this.#isOverdue) this.broken('an answer did not come in time')\n        else {",
+        replace: 'if (!this.#isOverdue) {',
+      },
     ],
   },
 ]
