@@ -65,7 +65,8 @@ const trueUnlessRefused = (request: Promise<unknown>): Promise<boolean> =>
   request.then(
     () => true,
     (error: unknown) => {
-      if (error instanceof GroupError && error.kind === 'unavailable') return false
+      // Too large a record is UNKNOWN_SERVER_ERROR to whoever sent the assignment: `unexpected`.
+      if (error instanceof GroupError && (error.kind === 'unavailable' || error.kind === 'unexpected')) return false
       throw error
     },
   )

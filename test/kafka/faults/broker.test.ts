@@ -14,6 +14,8 @@ import { until } from '../../support/until.js'
 const SILENCE_MS = 30_000
 const EVENTS_PER_SECOND = 2000
 
+const COORDINATOR = 'waiting for the transaction coordinator'
+const NO_ANSWER = 'no answer yet, trying on'
 const GONE = 'broker is gone, trying to reach it again'
 const BACK = 'broker is back'
 const UNREACHABLE = 'the group cannot be reached: trying again'
@@ -56,7 +58,12 @@ async function survives(bench: MarketSpreadBench, fault: () => Promise<void>): P
   const complaints = worker.log().filter(({ level }) => level >= 40)
   expect(complaints.filter(({ level }) => level > 40)).toEqual([])
   // Said once by whoever notices: the fetcher, the group; and by tasks whose commits it broke off, which then wait.
-  const said = complaints.filter(({ task }) => task === undefined).map(({ msg }) => msg)
+  // So does a task that waits for its coordinator, and the look whether topics are still those that they were.
+  const isWaiting = ({ msg }: { readonly msg: string }): boolean => msg === COORDINATOR || msg.endsWith(NO_ANSWER)
+  const waiting = complaints.filter(isWaiting)
+  expect(waiting.filter(({ msg }) => msg === COORDINATOR).length).toBeLessThanOrEqual(2)
+  expect(waiting.filter(({ msg }) => msg !== COORDINATOR).length).toBeLessThanOrEqual(1)
+  const said = complaints.filter((line) => line['task'] === undefined && !isWaiting(line)).map(({ msg }) => msg)
   expect([...said].sort()).toEqual([GONE, UNREACHABLE].filter((message) => said.includes(message)))
   expect(said).not.toEqual([])
   for (const task of ['symbol_0', 'symbol_1'])
