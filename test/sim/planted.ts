@@ -45,6 +45,11 @@ export async function search({ what }: PlantedFault, simulate: Simulate): Promis
 const consequences: readonly (readonly [RegExp, string])[] = [
   [/ ended: ([A-Z][A-Z_]+)/, 'a worker ends: $1'],
   [/ ended: /, 'a worker ends, for no good reason'],
+  [/a warning of what nobody did/, 'a warning says what nobody did'],
+  [/ goes on at epoch \d+/, 'a producer goes on at an epoch that was replaced'],
+  [/^no copy was used/, 'no copy of a store is used'],
+  [/ was not refused/, 'a store that had to be refused was not'],
+  [/ is answered ([A-Z_]+)/, 'a request is answered $1'],
   [/^a copy of the store would have helped/, 'a copy of the store would have helped, and there is none'],
   [/^the group waits for /, 'the group waits for a worker that was told to stop'],
   [/^the simulation broke off/, 'the simulation breaks off'],
