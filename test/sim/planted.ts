@@ -46,7 +46,7 @@ const consequences: readonly (readonly [RegExp, string])[] = [
   [/ ended: (\w+)/, 'a worker ends: $1'],
   [/^the simulation broke off/, 'the simulation breaks off'],
   [/^not at rest/, 'it never ends'],
-  [/ says what nobody did/, 'the log says what nobody did'],
+  [/ says what nobody did|^a warning of what nobody did/, 'the log says what nobody did'],
   [/the store of /, 'a store has what the changelog has not'],
   [/^state object /, 'a state object is wrong'],
   [/: lost \d/, 'an output is lost'],
@@ -55,7 +55,8 @@ const consequences: readonly (readonly [RegExp, string])[] = [
   [/^checked, /, 'an output has seen another state than it should'],
 ]
 
-function consequenceOf(problem: string): string {
+function consequenceOf(said: string): string {
+  const problem = said.replace(/^operator: /, '')
   for (const [pattern, consequence] of consequences) {
     const match = pattern.exec(problem)
     if (match !== null) return consequence.replace('$1', match[1] ?? '')
