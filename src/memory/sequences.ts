@@ -3,7 +3,8 @@
  * from the next one.
  *
  * 1. A batch that is among the last five of its epoch is there already: it is acknowledged, and not appended.
- * 2. The first batch of an epoch has sequence 0, each other one goes on where the one before ended.
+ * 2. The first batch of an epoch has sequence 0, each other one goes on where the one before ended. Of a producer that is not
+ *    known here, as in a topic that was made anew, any sequence is taken.
  */
 import { BrokerError } from './broker-error.js'
 import type { ProducerIdentity } from './transactions.js'
@@ -28,9 +29,9 @@ export class Sequences {
     const there =
       known?.epoch === epoch ? known.batches.find((one) => one.first === first && one.count === count) : undefined
     if (there !== undefined) return there.offset
-    // A log that knows nothing of a producer, as of a topic that was made anew, takes any sequence, as Kafka's does.
-    const next = known === undefined ? first : this.next({ producerId, epoch })
-    if (first !== next) throw new BrokerError('OUT_OF_ORDER_SEQUENCE_NUMBER', `${String(first)} after ${String(next)}`)
+    const next = this.next({ producerId, epoch })
+    if (known !== undefined && first !== next)
+      throw new BrokerError('OUT_OF_ORDER_SEQUENCE_NUMBER', `${String(first)} after ${String(next)}`)
     return undefined
   }
 

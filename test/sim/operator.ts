@@ -232,6 +232,7 @@ class OperatorWorld {
             () => this.#loseChangelog(done, second),
             () => this.#loseChangelog(done, second),
             () => this.#shortenChangelog(done, second),
+            () => this.#truncateChangelog(done, second),
           ]
         : []),
     ]
@@ -403,6 +404,22 @@ class OperatorWorld {
       const start = this.random.below(log.highWatermark)
       this.#say(() => `records of the changelog's partition ${String(partition)} below ${String(start)} are deleted`)
       log.deleteBefore(start)
+    }
+    this.#feed(second)
+    return { mayStop: 'CHANGELOG_LOST', most: [...done, ...second] }
+  }
+
+  /** A leader was elected that lacked the last transactions. Where they changed something, the group's offsets tell. */
+  async #truncateChangelog(done: readonly MarketEvent[], second: readonly MarketEvent[]): Promise<Due> {
+    await this.#stopAll()
+    for (const slot of this.#slots) if (this.random.chance(0.5)) slot.disk.wipe()
+    this.#chronicle.wasTamperedWith(this.#changelog)
+    for (let partition = 0; partition < this.#partitions; partition++) {
+      const log = this.#cluster.partition({ topic: this.#changelog, partition })
+      const ends = log.stored(0).flatMap(({ marker, lastOffset }) => (marker === undefined ? [] : [lastOffset + 1]))
+      const end = this.random.pick([0, ...ends])
+      this.#say(() => `the changelog's partition ${String(partition)} is truncated to ${String(end)}`)
+      log.truncate(end)
     }
     this.#feed(second)
     return { mayStop: 'CHANGELOG_LOST', most: [...done, ...second] }

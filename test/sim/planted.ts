@@ -64,7 +64,8 @@ const consequences: readonly (readonly [RegExp, string])[] = [
   [/^checked, /, 'an output has seen another state than it should'],
 ]
 
-function consequenceOf(problem: string): string {
+function consequenceOf(said: string): string {
+  const problem = said.replace(/^operator: /, '')
   for (const [pattern, consequence] of consequences) {
     const match = pattern.exec(problem)
     if (match !== null) return consequence.replace('$1', match[1] ?? '')

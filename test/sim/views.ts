@@ -45,11 +45,20 @@ export function recordsOf(partition: PartitionLog): SeenRecord[] {
   return records
 }
 
-/** What a changelog gives each key after that position, one value after the other. */
-export function valuesAfter(position: number, partition: PartitionLog): ReadonlyMap<ByteString, readonly unknown[]> {
+/** What a changelog gives each key after the commit record at that position, one value after the other. */
+export function valuesAfter(
+  position: number,
+  partition: PartitionLog,
+  upTo: 'the next commit record' | 'the end',
+): ReadonlyMap<ByteString, readonly unknown[]> {
   const values = new Map<ByteString, unknown[]>()
+  let isOver = false
   new PartitionView(partition, ({ buffer, keyStart, keyEnd, valueStart, valueEnd, offset }) => {
-    if (offset <= position || isCommitKey(buffer, keyStart, keyEnd)) return
+    if (offset <= position || isOver) return
+    if (isCommitKey(buffer, keyStart, keyEnd)) {
+      isOver = upTo === 'the next commit record'
+      return
+    }
     const key = byteString(buffer, keyStart, keyEnd)
     const value = valueStart < 0 ? undefined : byteString(buffer, valueStart, valueEnd)
     values.set(key, [...(values.get(key) ?? []), value])

@@ -124,9 +124,11 @@ export class Chronicle {
   explainsBeginning(line: Line, application: string): boolean {
     return this.epochsWereUsed || (this.#activations.get(idOf(line, application)) ?? 0) > 1
   }
-  /** Who means the topic before can't write. */
+  /** Who means the topic before can't write, and who knows its leaders may ask the wrong broker. */
   explainsUnknownTopic({ fields }: Line): boolean {
-    const [, topic = ''] = /: UNKNOWN_TOPIC_(?:ID|OR_PARTITION): (.*)-\d+\b/.exec(text(fields.error)) ?? []
+    const [, topic = ''] =
+      /: (?:UNKNOWN_TOPIC_ID|UNKNOWN_TOPIC_OR_PARTITION|NOT_LEADER_OR_FOLLOWER): (.*)-\d+\b/.exec(text(fields.error)) ??
+      []
     return this.#tampered.has(topic)
   }
   explainsLoss(): boolean {
@@ -197,6 +199,7 @@ const byAge: Cause = (_, { chronicle, shortRetention }) => shortRetention || chr
 /** Of stores that are set aside, by what is said of them. */
 const reasons: readonly Rule[] = [
   [/ is damaged$/, (line, { chronicle }) => chronicle.explainsDamage(line)],
+  [/ is past the changelog's end /, (_, { chronicle }) => chronicle.explainsLoss()],
   [/the machine went down while it was open/, (line, { chronicle }) => chronicle.explainsPowerLoss(line)],
   // Reading of its changelog was cut off, by the worker's death, or because the task went from standby to owner.
   [/^it was left half rebuilt$/, (line, { chronicle }) => chronicle.explainsHalf(line)],

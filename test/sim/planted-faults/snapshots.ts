@@ -8,7 +8,15 @@ const worker = 'src/runtime/worker.ts'
 export const snapshotsFaults: readonly PlantedFault[] = [
   {
     what: 'snapshot: it is judged by the end of the changelog from before it was made',
-    plants: [{ file: standby, find: '      latest = await changelogEnd(where, latest, env, signal)\n', replace: '' }],
+    plants: [
+      { file: standby, find: '      latest = await changelogEnd(where, latest, env, signal)\n', replace: '' },
+      // Which asks for an end that is below a store's position again.
+      {
+        file: 'src/runtime/task-store.ts',
+        find: 'if (meta !== undefined && meta.changelogPosition >= end)',
+        replace: 'if (meta === undefined && end < 0)',
+      },
+    ],
   },
   {
     what: 'snapshot: nobody asks for one',

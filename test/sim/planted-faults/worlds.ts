@@ -152,16 +152,6 @@ export const worldsFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'A3: a group that was asked before a later owner committed is taken for one that was reset',
-    plants: [
-      {
-        file: activation,
-        find: 'const group = await abortable(signal, groupOffsets(plan, env))',
-        replace: 'const group = asked',
-      },
-    ],
-  },
-  {
     what: 'Kafka: with version 2 the epoch that the end of a transaction gives out is not taken',
     plants: [{ file: producer, find: 'this.#identity = await this.#timed(', replace: 'await this.#timed(' }],
   },
