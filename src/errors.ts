@@ -86,6 +86,11 @@ export const errorKinds = {
   ),
   // positions
   OFFSET_OUT_OF_RANGE: kind(positions, false, "Decide where to go on, and set the group's offset there."),
+  REPARTITION_LOST: kind(
+    positions,
+    false,
+    'Restore the topic. To go on without what was in it, delete the offsets that the group has in it (kafka-consumer-groups --delete-offsets).',
+  ),
   CHANGELOG_LOST: kind(positions, false, 'Restore the changelog, or delete the group and start again.'),
   // state directory
   STATE_DIRECTORY_LOCKED: kind(state, false, 'Stop the other process, or give this worker another --state-dir.'),

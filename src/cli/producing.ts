@@ -6,14 +6,14 @@
  */
 import type { TopicDefinition } from '../api/definition.js'
 import { partitionOf } from '../core/partitioner.js'
-import { MAX_KEY_BYTES } from '../core/processor.js'
+import { MAX_KEY_BYTES } from '../core/store-key.js'
 import { isPotorooError, PotorooError } from '../errors.js'
 import type { TopicInfo } from '../ports/log.js'
 import { type Line, linesOf } from './lines.js'
 
 export interface KeyedRecord {
   readonly partition: number
-  readonly key: Buffer
+  readonly key: Buffer | null
   /** The line as it was, byte for byte. */
   readonly value: Buffer
 }
@@ -71,7 +71,12 @@ function recordOf(line: Line, { definition, topic }: ProduceTarget, maxRecordByt
   if (bytes === undefined) throw tooLarge(topic, maxRecordBytes)
   const { partitioner } = definition
   if (partitioner === undefined) throw unknownPartitioner(definition)
-  const key = Buffer.from(definition.keyOf(definition.decode(bytes, 0, bytes.length)))
+  const message = definition.decode(bytes, 0, bytes.length)
+  if (definition.key === undefined) {
+    if (bytes.length > maxRecordBytes) throw tooLarge(topic, maxRecordBytes)
+    return { partition: line.number % topic.partitions, key: null, value: bytes }
+  }
+  const key = Buffer.from(definition.key.of(message))
   if (key.length > MAX_KEY_BYTES)
     throw new PotorooError('KEY_TOO_LONG', `the key has ${String(key.length)} bytes of UTF-8`)
   if (bytes.length + key.length > maxRecordBytes) throw tooLarge(topic, maxRecordBytes)
@@ -92,7 +97,7 @@ function* parts(records: readonly KeyedRecord[], maxBytes: number): Generator<re
   let part: KeyedRecord[] = []
   let bytes = 0
   for (const record of records) {
-    const size = record.key.length + record.value.length + RECORD_OVERHEAD_BYTES
+    const size = (record.key?.length ?? 0) + record.value.length + RECORD_OVERHEAD_BYTES
     if (part.length > 0 && bytes + size > maxBytes) {
       yield part
       part = []

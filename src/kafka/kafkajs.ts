@@ -101,6 +101,7 @@ export type ApiName =
   | 'EndTxn'
   | 'DescribeConfigs'
   | 'CreateTopics'
+  | 'DeleteRecords'
 
 const require = createRequire(import.meta.url)
 const load = (path: string): unknown => require(`kafkajs/${path}`) as unknown

@@ -1,7 +1,16 @@
 /** The port `Log` on kafkajs's connections. */
-import type { FetchInput, Fetcher, GroupClient, Log, NewTopic, TopicInfo, TopicPartition } from '../ports/log.js'
-import type { TransactionalProducer } from '../ports/log.js'
-import { committedPositions, createTopics, describeTopics, listOffsets } from './admin.js'
+import type {
+  FetchInput,
+  Fetcher,
+  GroupClient,
+  Log,
+  NewTopic,
+  PartitionPosition,
+  TopicInfo,
+  TopicPartition,
+  TransactionalProducer,
+} from '../ports/log.js'
+import { committedPositions, createTopics, deleteRecords, describeTopics, listOffsets } from './admin.js'
 import { Cluster } from './cluster.js'
 import { KafkaFetcher } from './fetcher.js'
 import { KafkaGroup } from './group.js'
@@ -36,6 +45,9 @@ class KafkaLog implements Log {
   }
   committedPositions(group: string, partitions: readonly TopicPartition[]): Promise<readonly (number | undefined)[]> {
     return committedPositions(this.cluster, group, partitions)
+  }
+  deleteRecords(upTo: readonly PartitionPosition[]): Promise<void> {
+    return deleteRecords(this.cluster, upTo)
   }
   fetcher(): Fetcher {
     const tick = (): number => (this.#ticks += 1)

@@ -15,6 +15,7 @@ import type {
   GroupClient,
   Log,
   NewTopic,
+  PartitionPosition,
   TopicInfo,
   TopicPartition,
   TransactionalProducer,
@@ -101,6 +102,16 @@ export class MemoryLog implements Log {
       if (unstable !== undefined) throw new BrokerError('UNSTABLE_OFFSET_COMMIT', unstable)
       return keys.map((key) => offsets.get(key))
     })
+  }
+
+  async deleteRecords(upTo: readonly PartitionPosition[]): Promise<void> {
+    await Promise.all(
+      upTo.map((of) =>
+        this.#ask('deleteRecords', partitionKey(of), this.cluster.leaderOf(of), () => {
+          this.cluster.partition(of).deleteBefore(of.position)
+        }),
+      ),
+    )
   }
 
   fetcher(): Fetcher {

@@ -146,6 +146,8 @@ export interface Log {
   listOffsets(partitions: readonly TopicPartition[], which: 'earliest' | 'end'): Promise<readonly number[]>
   /** Committed positions of the group; undefined where there is none. In the order asked. Waits out unstable offsets. */
   committedPositions(group: string, partitions: readonly TopicPartition[]): Promise<readonly (number | undefined)[]>
+  /** Moves the log start up to each position, where it is not there already: what is below can't be read any more. */
+  deleteRecords(upTo: readonly PartitionPosition[]): Promise<void>
   fetcher(): Fetcher
   /**
    * InitProducerId: fences every earlier activation of this transactional id and ends its open transaction; resolves when

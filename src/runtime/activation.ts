@@ -112,6 +112,20 @@ async function restore(
 }
 
 /**
+ * A repartition's position is the changelog's alone: what the group says of it is for people. Where the changelog knows
+ * none, nothing of it was processed, and so nothing purged.
+ */
+async function beginningOf(topic: string, { partition, changelog }: TaskPlan, log: Ports['log']): Promise<number> {
+  const [start = 0] = await log.listOffsets([{ topic, partition }], 'earliest')
+  if (start === 0) return start
+  throw new PotorooError(
+    'CHANGELOG_LOST',
+    `${topic}, partition ${String(partition)} was processed up to ${String(start)} at least, but ${changelog?.topic ?? 'no changelog'} ` +
+      'has no commit that says so: its state objects are gone',
+  )
+}
+
+/**
  * A changelog without a commit record below its end is none, unless another owner went on with it meanwhile, and
  * compaction has removed the earlier commit records: then it is this activation that is over.
  */
@@ -135,8 +149,9 @@ async function inputPositions(
   group: readonly (number | undefined)[],
 ): Promise<{ positions: number[]; known: number[] }> {
   const positions = await Promise.all(
-    plan.sources.map(async ({ topic, start }, i) => {
+    plan.sources.map(async ({ topic, start, isRepartition }, i) => {
       const committed = commit?.positions[topic]
+      if (isRepartition) return committed ?? (await beginningOf(topic, plan, log))
       const groupThen = commit?.group?.[topic] ?? committed
       const choice = choosePosition({ committed, groupThen, group: group[i] }, start, plan.changelog !== undefined)
       if (choice.warning !== undefined) logger.warn({ task: plan.id, topic, partition: plan.partition }, choice.warning)

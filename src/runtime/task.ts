@@ -48,6 +48,8 @@ export interface TaskEnvironment extends Ports {
   fatal(error: PotorooError, task: string): void
   /** The task has something to do: `run` it. */
   ready(task: Task): void
+  /** A commit was acknowledged that has worked off a repartition up to there. */
+  acknowledged(at: PartitionPosition): void
   /** The task has processed its first message here, after it was another worker's. */
   handedOver(handOff: HandOff): void
 }
@@ -531,6 +533,9 @@ export class Task {
     this.#sayDeadLetters(collected)
     const changelogEnd = ends[0]
     if (plan.changelog === undefined || changelogEnd === undefined) return
+    for (const { topic, isRepartition } of plan.sources)
+      if (isRepartition)
+        this.env.acknowledged({ topic, partition: plan.partition, position: record.positions[topic] ?? 0 })
     running.processor.committed()
     // The changelog is the first in `records`, and the commit record its last record: its position is one below the end.
     running.meta = {

@@ -1,6 +1,7 @@
 /** The topics that an application needs, as they are in Kafka: checked, and the runtime's own ones created. */
-import { namesOf, taskId, type SubTopology, type Topology } from '../core/topology.js'
 import type { Destination } from '../core/outbox.js'
+import { partitionCounts } from '../core/partition-counts.js'
+import { namesOf, taskId, type SubTopology, type Topology } from '../core/topology.js'
 import { PotorooError } from '../errors.js'
 import type { Log, NewTopic, TopicInfo } from '../ports/log.js'
 import type { Logger } from '../ports/logger.js'
@@ -21,16 +22,24 @@ export async function planTasks(
   const found = new Map(await log.describeTopics(allTopics(topology, names)))
   requireDeclared(topology, names, found)
 
-  const counts = new Map(topology.subTopologies.map((sub) => [sub, partitionCount(sub, names, found)]))
+  const counts = partitionCounts(topology.subTopologies, ({ name }) => found.get(names.topic(name))?.partitions)
+  for (const [sub, partitions] of counts) requireCopartitioned(sub, partitions, names, found)
   const missing: NewTopic[] = []
   const { replicationFactor } = options
   if (!found.has(names.deadLetters))
     missing.push({ name: names.deadLetters, partitions: Math.max(...counts.values()), replicationFactor })
   for (const [sub, partitions] of counts) {
     const name = names.changelog(sub.name)
-    if (sub.states.length === 0 || found.has(name)) continue
-    await requireUnread(sub, name, names, partitions, log)
-    missing.push({ name, partitions, replicationFactor, config: changelogConfig })
+    if (sub.states.length > 0 && !found.has(name)) {
+      await requireUnread(sub, name, names, partitions, log)
+      missing.push({ name, partitions, replicationFactor, config: changelogConfig })
+    }
+    for (const { topic } of sub.sources.filter((source) => source.isRepartition)) {
+      const repartition = names.topic(topic.name)
+      if (found.has(repartition)) continue
+      await requireNew(repartition, names, partitions, log)
+      missing.push({ name: repartition, partitions, replicationFactor, config: topic.config })
+    }
   }
   if (missing.length > 0) {
     logger.info({ topics: missing.map(({ name, partitions }) => ({ name, partitions })) }, 'creating topics')
@@ -55,7 +64,9 @@ export async function planTasks(
         partition,
         transactionalId: names.transactionalId(sub.name, partition),
         group: names.group,
-        sources: sub.sources.map(({ topic }) => ({ topic: names.topic(topic.name), start: topic.start })),
+        sources: sub.sources.map(({ topic, isRepartition }) => {
+          return { topic: names.topic(topic.name), start: topic.start, isRepartition }
+        }),
         changelog: changelog && { topic: changelog.name, deleteRetentionMs: changelog.deleteRetentionMs },
         processor: {
           subTopology: sub,
@@ -105,8 +116,12 @@ const allTopics = (topology: Topology, names: Names): string[] => [
 ]
 
 function requireDeclared(topology: Topology, names: Names, found: ReadonlyMap<string, TopicInfo>): void {
-  const declared = topology.subTopologies.flatMap((sub) => [...sub.sources.map(({ topic }) => topic), ...sub.sinks])
-  const missing = [...new Set(declared.map(({ name }) => names.topic(name)))].filter((name) => !found.has(name))
+  const sources = topology.subTopologies.flatMap((sub) => sub.sources)
+  const own = new Set(sources.filter(({ isRepartition }) => isRepartition).map(({ topic }) => topic))
+  const declared = [...sources.map(({ topic }) => topic), ...topology.subTopologies.flatMap(({ sinks }) => sinks)]
+  const missing = [...new Set(declared.filter((topic) => !own.has(topic)).map(({ name }) => names.topic(name)))].filter(
+    (name) => !found.has(name),
+  )
   if (missing.length > 0) throw new PotorooError('TOPIC_MISSING', `no such topic: ${missing.join(', ')}`)
 }
 
@@ -116,17 +131,31 @@ function requireTopic(name: string, found: ReadonlyMap<string, TopicInfo>): Topi
   return info
 }
 
-function partitionCount(sub: SubTopology, names: Names, found: ReadonlyMap<string, TopicInfo>): number {
-  const topics = sub.sources.map(({ topic }) => requireTopic(names.topic(topic.name), found))
-  const counts = new Set(topics.map(({ partitions }) => partitions))
-  if (counts.size > 1) {
-    const list = topics.map(({ name, partitions }) => `${name} has ${String(partitions)}`).join(', ')
+function requireCopartitioned(
+  sub: SubTopology,
+  partitions: number,
+  names: Names,
+  found: ReadonlyMap<string, TopicInfo>,
+): void {
+  const topics = sub.sources.flatMap(({ topic }) => found.get(names.topic(topic.name)) ?? [])
+  if (topics.every((topic) => topic.partitions === partitions)) return
+  const list = topics.map((topic) => `${topic.name} has ${String(topic.partitions)}`).join(', ')
+  throw new PotorooError(
+    'PARTITION_COUNTS_DIFFER',
+    `the sources of sub-topology ${sub.name} are co-partitioned, but ${list}: make them anew with the same number of ` +
+      'partitions, or put keyBy() behind one of them, which sends its messages to where the others have their keys',
+  )
+}
+
+/** A repartition that is missing while the group has positions in it was lost, with the messages that were on their way. */
+async function requireNew(repartition: string, { group }: Names, partitions: number, log: Log): Promise<void> {
+  const all = Array.from({ length: partitions }, (_, partition) => ({ topic: repartition, partition }))
+  const positions = await log.committedPositions(group, all)
+  if (positions.some((position) => position !== undefined))
     throw new PotorooError(
-      'PARTITION_COUNTS_DIFFER',
-      `the sources of sub-topology ${sub.name} are co-partitioned, but ${list}: make them anew with the same number of partitions`,
+      'REPARTITION_LOST',
+      `${repartition} does not exist, but the group ${group} has read it: messages on their way through it are gone`,
     )
-  }
-  return Math.max(...counts)
 }
 
 function requireChangelog(name: string, partitions: number, found: ReadonlyMap<string, TopicInfo>): TopicInfo {

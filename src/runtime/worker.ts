@@ -12,6 +12,7 @@ import type { TaskPlan } from './task-plan.js'
 import type { TaskAssignment } from '../core/group-metadata.js'
 import type { Peer } from '../ports/peers.js'
 import { GroupMembership } from './membership.js'
+import { Purge } from './purge.js'
 import { Standby } from './standby.js'
 import type { StoreHolder } from './task-store.js'
 import { atMost, MAX_INPUT_BYTES, MIN_INPUT_BYTES, sleep, type Ports, type RuntimeOptions } from './options.js'
@@ -51,6 +52,7 @@ export class Worker {
   #closing: Promise<void> | undefined
   #refreshTimer: Timer | undefined
   #topicsWatch: TopicsWatch | undefined
+  readonly #purge: Purge
   #rejoinTimer: Timer | undefined
   readonly #standbys = new Map<string, Standby>()
   /** By task: what is being opened or closed, one after another. */
@@ -68,6 +70,7 @@ export class Worker {
     private readonly options: RuntimeOptions,
     private readonly ports: Ports,
   ) {
+    this.#purge = new Purge(ports)
     this.ended = new Promise((resolve, reject) => {
       this.#end = { resolve, reject }
     })
@@ -189,6 +192,9 @@ export class Worker {
       },
       ready: (task) => {
         this.#runSoon(task)
+      },
+      acknowledged: (at) => {
+        this.#purge.acknowledged(at)
       },
       handedOver: (handOff) => {
         this.#handOffs = [...this.#handOffs, handOff].slice(-HAND_OFFS_KEPT)
@@ -422,6 +428,7 @@ export class Worker {
     const { logger, log, stores, peers } = this.ports
     this.#refreshTimer?.cancel()
     this.#topicsWatch?.stop()
+    this.#purge.stop()
     this.#rejoinTimer?.cancel()
     // What was processed before the failure is committed all the same: it is right.
     await Promise.all([...this.#tasks.values()].map((task) => task.close({ commit: true })))

@@ -709,7 +709,7 @@ const drawHandOff = (random: SeededRandom): Partial<RuntimeOptions> => ({
   handOverTimeoutMs: random.pick([500, defaults.handOverTimeoutMs]),
 })
 
-const stateDefinition = definition.pipelines.flatMap(({ state }) => state ?? [])[0]
+const [stateDefinition] = definition.pipelines.flatMap((node) => (node.kind === 'compute' ? [node.state] : []))
 function unpackState(bytes: ByteString, key: string): SymbolState {
   if (stateDefinition === undefined) throw new RangeError('the application has a state object')
   return unpack(stateDefinition, bytes, key) as SymbolState

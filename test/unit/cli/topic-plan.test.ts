@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { describe, expect, test } from 'vitest'
 import { application, definitionOf } from '../../../src/api/application.js'
-import { from } from '../../../src/api/pipeline.js'
+import { from } from '../../../src/api/stream.js'
 import { stateObject } from '../../../src/api/state-object.js'
 import { topic } from '../../../src/api/topic.js'
 import { planTopics, topicNames } from '../../../src/cli/topic-plan.js'

@@ -1,7 +1,7 @@
 /** Workers of one group on brokers in memory, under virtual time: when they rebalance, and what they give each other. */
 import { describe, expect, test } from 'vitest'
 import { application as app, definitionOf, type Application } from '../../../src/api/application.js'
-import { from } from '../../../src/api/pipeline.js'
+import { from } from '../../../src/api/stream.js'
 import { stateObject } from '../../../src/api/state-object.js'
 import { topic } from '../../../src/api/topic.js'
 import { partitionOf } from '../../../src/core/partitioner.js'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { application, definitionOf } from '../../../../src/api/application.js'
-import { from } from '../../../../src/api/pipeline.js'
+import { from } from '../../../../src/api/stream.js'
 import { stateObject } from '../../../../src/api/state-object.js'
 import { topic } from '../../../../src/api/topic.js'
 import { Looker } from '../../../../src/cli/status/looker.js'
