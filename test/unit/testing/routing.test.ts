@@ -141,7 +141,10 @@ it('computations in a row are one transaction: where the second throws, the firs
 })
 
 it('what travels through a repartition arrives as it was, or is refused with its field', async () => {
-  const kept = stateObject('kept', () => ({ what: undefined }))
+  class Kept {
+    what: unknown
+  }
+  const kept = stateObject('kept', Kept)
   const app = application(
     'travel',
     from(readings)
