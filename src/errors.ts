@@ -79,6 +79,9 @@ export const errorKinds = {
     false,
     'Without state: start again. With state: make new topics with that many partitions, use a new application name, and copy.',
   ),
+  TOPOLOGY_INCOMPATIBLE: kind(topics, false, 'The message names both sides and the ways out.'),
+  MANIFEST_UNREADABLE: kind(topics, false, 'Run the version of Potoroo that wrote it, or a newer one.'),
+  RESET_UNFINISHED: kind(topics, false, 'Run `potoroo reset` again: it goes on where it was.'),
   CHANGELOG_UNFIT: kind(
     topics,
     false,

@@ -206,6 +206,7 @@ export const namesOf = (prefix: string, application: string) => ({
   group: `${prefix}${application}`,
   topic: (name: string): string => `${prefix}${name}`,
   deadLetters: `${prefix}${application}-dead-letters`,
+  manifest: `${prefix}${application}-manifest`,
   changelog: (subTopology: string): string => `${prefix}${application}-${subTopology}-changelog`,
   transactionalId: (subTopology: string, partition: number): string =>
     `${prefix}${application}-${subTopology}-${String(partition)}`,

@@ -1,7 +1,7 @@
 /** Becoming active: steps A1 to A3 of task.ts. */
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import { changelogIdentity } from '../core/changelog-identity.js'
-import type { CommitRecord } from '../core/commit-record.js'
+import type { CommitRecord, Positions } from '../core/commit-record.js'
 import { choosePosition } from '../core/restore-plan.js'
 import type { Fetcher, TransactionalProducer } from '../ports/log.js'
 import type { Ports } from './options.js'
@@ -19,6 +19,8 @@ export interface Activation {
   readonly replayed: number
   /** The last commit of whoever had the task before; undefined where there is none. */
   readonly before: CommitRecord | undefined
+  /** Positions that the changelog has of topics which this version of the application does not read. */
+  readonly foreignPositions: Positions
   /** Positions that are committed already, in the same order; NaN where there is none. */
   readonly committed: readonly number[]
 }
@@ -67,6 +69,11 @@ export async function activate(
         (restored?.commit?.identity ?? changelogIdentity(random.id(), plan.processor.subTopology.name)),
       positions,
       committed: known,
+      foreignPositions: Object.fromEntries(
+        Object.entries(restored?.commit?.positions ?? {}).filter(
+          ([topic]) => !plan.sources.some((one) => one.topic === topic),
+        ),
+      ),
       replayed: restored?.records ?? 0,
       before: restored?.commit,
     }

@@ -485,7 +485,8 @@ export class Task {
       !takesOffsets({ sinceMs: nowMs - group.atMs, messages, sinceTransactionMs, endingMs: producer.endingMs })
     const record: CommitRecord = {
       identity: activation.identity ?? '',
-      positions: byTopic,
+      // Of topics that this version does not read, too: another one does, or will again.
+      positions: { ...activation.foreignPositions, ...byTopic },
       group: keepsOffsets ? group.positions : undefined,
       by: this.env.options.name,
       atMs: this.env.clock.now(),

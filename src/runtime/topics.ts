@@ -1,37 +1,55 @@
 /** The topics that an application needs, as they are in Kafka: checked, and the runtime's own ones created. */
 import type { Destination } from '../core/outbox.js'
+import { manifestBefore, reconcile, type Change, type Manifest, type Reconciled } from '../core/manifest.js'
 import { partitionCounts } from '../core/partition-counts.js'
 import { namesOf, taskId, type SubTopology, type Topology } from '../core/topology.js'
 import { PotorooError } from '../errors.js'
 import type { Log, NewTopic, TopicInfo } from '../ports/log.js'
-import type { Logger } from '../ports/logger.js'
 import type { TaskPlan } from './task-plan.js'
-import type { RuntimeOptions } from './options.js'
+import { changeManifest, manifestConfig, readManifest } from './manifest-topic.js'
+import type { Ports, RuntimeOptions } from './options.js'
 
 /** A changelog: compacted only, for a deleted segment would be lost state. */
 export const changelogConfig = { 'cleanup.policy': 'compact' } as const
 
-/** All tasks of the application, by id. Creates changelogs and dead letters. Throws TOPIC_MISSING, PARTITION_COUNTS_DIFFER, CHANGELOG_UNFIT or CHANGELOG_LOST. */
+/**
+ * All tasks of the application, by id. Creates changelogs, repartitions, dead letters and the manifest. Throws TOPIC_MISSING,
+ * PARTITION_COUNTS_DIFFER, CHANGELOG_UNFIT, CHANGELOG_LOST, REPARTITION_LOST, TOPOLOGY_INCOMPATIBLE, MANIFEST_UNREADABLE or
+ * RESET_UNFINISHED.
+ */
 export async function planTasks(
-  topology: Topology,
-  log: Log,
+  declared: Topology,
+  { log, logger, clock }: Pick<Ports, 'log' | 'logger' | 'clock'>,
   options: Pick<RuntimeOptions, 'topicPrefix' | 'replicationFactor' | 'onError'>,
-  logger: Logger,
 ): Promise<ReadonlyMap<string, TaskPlan>> {
-  const names = namesOf(options.topicPrefix, topology.application)
-  const found = new Map(await log.describeTopics(allTopics(topology, names)))
-  requireDeclared(topology, names, found)
+  const names = namesOf(options.topicPrefix, declared.application)
+  const found = new Map(await log.describeTopics(allTopics(declared, names)))
+  requireDeclared(declared, names, found)
+  const countsOf = ({ subTopologies }: Topology) =>
+    partitionCounts(subTopologies, ({ name }) => found.get(names.topic(name))?.partitions)
 
-  const counts = partitionCounts(topology.subTopologies, ({ name }) => found.get(names.topic(name))?.partitions)
+  const stored = found.has(names.manifest) ? await readManifest(log, names.manifest) : undefined
+  const before = stored ?? manifestBefore(declared, changelogsOf(declared, names, found), countsOf(declared))
+  const reconciled = accepted(reconcile(before, declared, countsOf(declared)), stored)
+  const { topology } = reconciled
+  // What has another name than it would have today may have its topics under it.
+  const renamed = allTopics(topology, names).filter((name) => !found.has(name))
+  for (const [name, info] of await log.describeTopics(renamed)) found.set(name, info)
+
+  const counts = countsOf(topology)
   for (const [sub, partitions] of counts) requireCopartitioned(sub, partitions, names, found)
   const missing: NewTopic[] = []
   const { replicationFactor } = options
+  if (!found.has(names.manifest))
+    missing.push({ name: names.manifest, partitions: 1, replicationFactor, config: manifestConfig })
   if (!found.has(names.deadLetters))
     missing.push({ name: names.deadLetters, partitions: Math.max(...counts.values()), replicationFactor })
   for (const [sub, partitions] of counts) {
     const name = names.changelog(sub.name)
     if (sub.states.length > 0 && !found.has(name)) {
-      await requireUnread(sub, name, names, partitions, log)
+      const entry = before?.subTopologies.find((one) => one.name === sub.name)
+      if (entry === undefined) await requireUnread(sub, name, names, partitions, log)
+      else if (entry.states.length > 0) throw changelogLost(name, names)
       missing.push({ name, partitions, replicationFactor, config: changelogConfig })
     }
     for (const { topic } of sub.sources.filter((source) => source.isRepartition)) {
@@ -45,6 +63,16 @@ export async function planTasks(
     logger.info({ topics: missing.map(({ name, partitions }) => ({ name, partitions })) }, 'creating topics')
     await log.createTopics(missing)
     for (const [name, info] of await log.describeTopics(missing.map(({ name }) => name))) found.set(name, info)
+  }
+  // Behind the topics: a manifest that names a changelog which was never made would call it lost.
+  if (reconciled.manifest !== stored) {
+    const news = reconciled.changes.filter(({ kind }) => kind !== 'kept')
+    logger.info({ generation: reconciled.manifest.generation, changes: news.map(textOf) }, 'the topology has changed')
+    await changeManifest(log, clock, names.manifest, names.group, (there) =>
+      there === undefined
+        ? reconciled.manifest
+        : accepted(reconcile(there, declared, countsOf(declared)), there).manifest,
+    )
   }
 
   const destination = (name: string): Destination => {
@@ -108,9 +136,10 @@ type Names = ReturnType<typeof namesOf>
 const allTopics = (topology: Topology, names: Names): string[] => [
   ...new Set([
     names.deadLetters,
+    names.manifest,
     ...topology.subTopologies.flatMap((sub) => [
       ...[...sub.sources.map(({ topic }) => topic.name), ...sub.sinks.map(({ name }) => name)].map(names.topic),
-      ...(sub.states.length === 0 ? [] : [names.changelog(sub.name)]),
+      ...(sub.states.length === 0 ? [] : [sub, ...sub.states].map(({ name }) => names.changelog(name))),
     ]),
   ]),
 ]
@@ -124,6 +153,30 @@ function requireDeclared(topology: Topology, names: Names, found: ReadonlyMap<st
   )
   if (missing.length > 0) throw new PotorooError('TOPIC_MISSING', `no such topic: ${missing.join(', ')}`)
 }
+
+/** Throws what makes it none to run. */
+function accepted(reconciled: Reconciled, stored: Manifest | undefined): Reconciled {
+  if (stored?.resetting === true)
+    throw new PotorooError(
+      'RESET_UNFINISHED',
+      `a reset of ${reconciled.topology.application} was begun and has not ended: run 'potoroo reset ${reconciled.topology.application}' again`,
+    )
+  const [first, ...others] = reconciled.problems
+  if (first === undefined) return reconciled
+  throw others.length === 0
+    ? first
+    : new PotorooError('TOPOLOGY_INCOMPATIBLE', reconciled.problems.map(({ message }) => message).join(' '))
+}
+
+const textOf = ({ kind, what, name }: Change): string => `${what} ${name} ${kind}`
+
+/** State objects that a changelog is named after. */
+const changelogsOf = (topology: Topology, names: Names, found: ReadonlyMap<string, TopicInfo>): ReadonlySet<string> =>
+  new Set(
+    topology.subTopologies.flatMap(({ states }) =>
+      states.flatMap(({ name }) => (found.has(names.changelog(name)) ? [name] : [])),
+    ),
+  )
 
 function requireTopic(name: string, found: ReadonlyMap<string, TopicInfo>): TopicInfo {
   const info = found.get(name)
@@ -186,10 +239,12 @@ async function requireUnread(
     Array.from({ length: partitions }, (_, partition) => ({ topic: names.topic(topic.name), partition })),
   )
   const positions = await log.committedPositions(names.group, sources)
-  if (positions.some((position) => position !== undefined))
-    throw new PotorooError(
-      'CHANGELOG_LOST',
-      `${changelog} does not exist, but the group ${names.group} has read its sources: the state objects are gone. ` +
-        'To go on from there without them, create it with `potoroo topics`',
-    )
+  if (positions.some((position) => position !== undefined)) throw changelogLost(changelog, names)
 }
+
+const changelogLost = (changelog: string, { group }: Names): PotorooError =>
+  new PotorooError(
+    'CHANGELOG_LOST',
+    `${changelog} does not exist, but the group ${group} has read its sources: the state objects are gone. ` +
+      'To go on from there without them, create it with `potoroo topics`',
+  )

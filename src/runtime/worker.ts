@@ -174,7 +174,7 @@ export class Worker {
     const { log, stores, logger } = ports
     const topology = topologyOf(application)
     await log.connect()
-    this.#plans = await planTasks(topology, log, options, logger)
+    this.#plans = await planTasks(topology, ports, options)
     if (this.#closing !== undefined) return
     const fetcher = (this.#fetcher = log.fetcher())
     this.#environment = {

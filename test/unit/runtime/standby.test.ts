@@ -22,7 +22,9 @@ async function standby() {
   for (const name of ['quotes', 'orders', 'checked', 'noted']) cluster.createTopic({ name, partitions: 1 })
   const process = scheduler.process('w')
   const log = cluster.log({ process })
-  const plans = await scheduler.run(planTasks(topologyOf(definitionOf(simulated)), log, defaults, silentLogger))
+  const plans = await scheduler.run(
+    planTasks(topologyOf(definitionOf(simulated)), { log, logger: silentLogger, clock: process.clock }, defaults),
+  )
   const plan = plans.get('symbol_0')
   if (plan === undefined) throw new Error('no such task')
   const inputs = new Set<FetchInput>()
