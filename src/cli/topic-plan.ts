@@ -1,7 +1,7 @@
 /** Pure: which topics an application needs, which of them are there, which to create, and what does not fit. */
-import type { ApplicationDefinition, TopicDefinition } from '../api/definition.js'
+import type { TopicDefinition } from '../api/definition.js'
 import { partitionCounts } from '../core/partition-counts.js'
-import { namesOf, type SubTopology, topologyOf } from '../core/topology.js'
+import { namesOf, type SubTopology, type Topology } from '../core/topology.js'
 import { PotorooError } from '../errors.js'
 import type { NewTopic, TopicInfo } from '../ports/log.js'
 
@@ -25,17 +25,17 @@ const CHANGELOG_CLEANUP = 'compact'
 const DEFAULT_CLEANUP = 'delete'
 
 /** The names in Kafka that `planTopics` wants to know about. */
-export function topicNames(application: ApplicationDefinition, prefix: string): readonly string[] {
-  return planTopics(application, prefix, new Map()).rows.map(({ name }) => name)
+export function topicNames(topology: Topology, prefix: string): readonly string[] {
+  return planTopics(topology, prefix, new Map()).rows.map(({ name }) => name)
 }
 
 export function planTopics(
-  application: ApplicationDefinition,
+  { application, subTopologies }: Topology,
   prefix: string,
   there: ReadonlyMap<string, TopicInfo>,
   replicationFactor?: number,
 ): TopicPlan {
-  const names = namesOf(prefix, application.name)
+  const names = namesOf(prefix, application)
   const rows: TopicRow[] = []
   const problems: PotorooError[] = []
   const add = (
@@ -49,7 +49,6 @@ export function planTopics(
     rows.push({ ...row, declaredCleanup: config['cleanup.policy'] ?? DEFAULT_CLEANUP, there: found, create })
   }
 
-  const { subTopologies } = topologyOf(application)
   const counts = partitionCounts(subTopologies, ({ name }) => there.get(names.topic(name))?.partitions)
   const sources = subTopologies.flatMap((sub) =>
     sub.sources.map((source) => ({ ...source, count: counts.get(sub) ?? 0 })),

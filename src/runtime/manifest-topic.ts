@@ -14,7 +14,10 @@ export const manifestConfig = { 'cleanup.policy': 'compact' } as const
 const AGAIN_MS = 50
 
 /** What is committed there; undefined where nothing is. The topic has to exist. Throws MANIFEST_UNREADABLE. */
-export async function readManifest(log: Log, topic: string): Promise<Manifest | undefined> {
+export async function readManifest(
+  log: Pick<Log, 'listOffsets' | 'fetcher'>,
+  topic: string,
+): Promise<Manifest | undefined> {
   const [end = 0] = await log.listOffsets([{ topic, partition: 0 }], 'end')
   const [start = 0] = await log.listOffsets([{ topic, partition: 0 }], 'earliest')
   if (start >= end) return undefined

@@ -23,19 +23,11 @@ export async function planTasks(
   options: Pick<RuntimeOptions, 'topicPrefix' | 'replicationFactor' | 'onError'>,
 ): Promise<ReadonlyMap<string, TaskPlan>> {
   const names = namesOf(options.topicPrefix, declared.application)
-  const found = new Map(await log.describeTopics(allTopics(declared, names)))
+  const known = await topologyInKafka(declared, log, names)
+  const { found, stored, before, countsOf } = known
   requireDeclared(declared, names, found)
-  const countsOf = ({ subTopologies }: Topology) =>
-    partitionCounts(subTopologies, ({ name }) => found.get(names.topic(name))?.partitions)
-
-  const stored = found.has(names.manifest) ? await readManifest(log, names.manifest) : undefined
-  const before = stored ?? manifestBefore(declared, changelogsOf(declared, names, found), countsOf(declared))
-  const reconciled = accepted(reconcile(before, declared, countsOf(declared)), stored)
+  const reconciled = accepted(known.reconciled, stored)
   const { topology } = reconciled
-  // What has another name than it would have today may have its topics under it.
-  const renamed = allTopics(topology, names).filter((name) => !found.has(name))
-  for (const [name, info] of await log.describeTopics(renamed)) found.set(name, info)
-
   const counts = countsOf(topology)
   for (const [sub, partitions] of counts) requireCopartitioned(sub, partitions, names, found)
   const missing: NewTopic[] = []
@@ -111,6 +103,33 @@ export async function planTasks(
   return plans
 }
 
+export type ReadingLog = Pick<Log, 'describeTopics' | 'listOffsets' | 'fetcher'>
+
+/** An application's topology beside what Kafka has of it. */
+export interface TopologyInKafka {
+  readonly reconciled: Reconciled
+  /** The manifest that is there, and what it is taken to be where there is none. */
+  readonly stored: Manifest | undefined
+  readonly before: Manifest | undefined
+  /** The topics that exist, by their names in Kafka. */
+  readonly found: Map<string, TopicInfo>
+  readonly countsOf: (topology: Topology) => ReadonlyMap<SubTopology, number>
+}
+
+/** Reads, and changes nothing. Throws MANIFEST_UNREADABLE. */
+export async function topologyInKafka(declared: Topology, log: ReadingLog, names: Names): Promise<TopologyInKafka> {
+  const found = new Map(await log.describeTopics(allTopics(declared, names)))
+  const countsOf = ({ subTopologies }: Topology): ReadonlyMap<SubTopology, number> =>
+    partitionCounts(subTopologies, ({ name }) => found.get(names.topic(name))?.partitions)
+  const stored = found.has(names.manifest) ? await readManifest(log, names.manifest) : undefined
+  const before = stored ?? manifestBefore(declared, changelogsOf(declared, names, found), countsOf(declared))
+  const reconciled = reconcile(before, declared, countsOf(declared))
+  // What has another name than it would have today may have its topics under it.
+  const renamed = allTopics(reconciled.topology, names).filter((name) => !found.has(name))
+  for (const [name, info] of await log.describeTopics(renamed)) found.set(name, info)
+  return { reconciled, stored, before, found, countsOf }
+}
+
 /**
  * Throws PARTITION_COUNT_CHANGED when a source has another number of partitions than when the tasks were planned: nobody
  * reads the new ones, and the keys of what producers write now belong on other partitions than their state objects.
@@ -131,7 +150,7 @@ export async function checkPartitionCounts(plans: Iterable<TaskPlan>, log: Log):
   }
 }
 
-type Names = ReturnType<typeof namesOf>
+export type Names = ReturnType<typeof namesOf>
 
 const allTopics = (topology: Topology, names: Names): string[] => [
   ...new Set([

@@ -72,6 +72,7 @@ function world({ describes, status, topics = {}, positions = {} }: WorldOptions)
     log: {
       describeTopics: (names) =>
         Promise.resolve(new Map(names.filter((name) => name in topics).map((name) => [name, info(name)]))),
+      fetcher: () => expect.unreachable('there is no manifest to read'),
       listOffsets: (partitions, which) => Promise.resolve(partitions.map((one) => at(one)[which === 'end' ? 2 : 0])),
     },
     view: {
