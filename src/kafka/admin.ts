@@ -149,11 +149,8 @@ async function offsetsOnce(
   const offsets = new Map<string, number>()
   const ask = async ([nodeId, mine]: readonly [number, readonly TopicPartition[]]): Promise<void> => {
     const topics = byTopic(mine, (one) => ({ partition: one.partition, leaderEpoch: cluster.epochOf(one) }))
-    for (const { errorCode, offset, ...partition } of await cluster.call(
-      'admin',
-      nodeId,
-      listOffsetsRequest(topics, timestamp),
-    )) {
+    const answer = await cluster.call('admin', nodeId, listOffsetsRequest(topics, timestamp))
+    for (const { errorCode, offset, ...partition } of answer.partitions) {
       if (errorCode !== 0) {
         cluster.forgetTopic(partition.topic)
         throw new BrokerError(errorCode, `offsets of ${nameOf(partition)}`, 'ListOffsets')

@@ -63,7 +63,7 @@ function encode({ maxWaitMs, maxBytes, maxBytesPerPartition, topics, topicIds }:
 function decode(payload: Buffer, names: ReadonlyMap<string, string>): FetchAnswer {
   const reader = new WireReader(payload)
   reader.tags()
-  reader.int32()
+  const throttleTimeMs = reader.int32()
   const errorCode = reader.int16()
   reader.int32()
   const topics = readTopics(
@@ -71,7 +71,7 @@ function decode(payload: Buffer, names: ReadonlyMap<string, string>): FetchAnswe
     (topic) => decodePartition(reader, topic),
     (from) => names.get(from.uuid() ?? '') ?? '',
   )
-  return { bytes: payload, errorCode, partitions: topics.flatMap(({ partitions }) => partitions) }
+  return { bytes: payload, throttleTimeMs, errorCode, partitions: topics.flatMap(({ partitions }) => partitions) }
 }
 
 function decodePartition(reader: WireReader, topic: string): PartitionAnswer {

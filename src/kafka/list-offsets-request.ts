@@ -12,6 +12,7 @@ import type { TopicPartition } from '../ports/log.js'
 import { apiKeys } from './kafkajs.js'
 import { prepare, type Prepared, type Request } from './prepared.js'
 import { listOffsetsOfKafkajs, type TopicGroup } from './requests.js'
+import { throttleTimeOf } from './throttling.js'
 import { WireReader, WireWriter } from './wire.js'
 
 export interface AskedOffset {
@@ -22,6 +23,10 @@ export interface AskedOffset {
 export interface ListedOffset extends TopicPartition {
   readonly errorCode: number
   readonly offset: number
+}
+export interface ListOffsetsAnswer {
+  readonly throttleTimeMs: number
+  readonly partitions: readonly ListedOffset[]
 }
 
 /** Instead of a time. */
@@ -36,7 +41,7 @@ export const listOffsets =
   (
     topics: readonly TopicGroup<AskedOffset>[],
     timestamp: typeof EARLIEST | typeof LATEST,
-  ): Request<readonly ListedOffset[]> =>
+  ): Request<ListOffsetsAnswer> =>
   (versions) => {
     const range = versions[apiKeys['ListOffsets'] ?? -1]
     if (range && range.minVersion <= 5 && range.maxVersion >= 5)
@@ -46,11 +51,14 @@ export const listOffsets =
       partitions: partitions.map(({ partition }) => ({ partition, timestamp })),
     }))
     const older = listOffsetsOfKafkajs(asked)(versions)
-    const flat = async (payload: Buffer): Promise<readonly ListedOffset[]> =>
-      (await older.decode(payload)).responses.flatMap(({ topic, partitions }) =>
-        partitions.map((one) => ({ topic, ...one, offset: Number(one.offset) })),
+    const flat = async (payload: Buffer): Promise<ListOffsetsAnswer> => {
+      const answer = await older.decode(payload)
+      const partitions = answer.responses.flatMap((one) =>
+        one.partitions.map((each) => ({ topic: one.topic, ...each, offset: Number(each.offset) })),
       )
-    return { ...older, decode: flat } satisfies Prepared<readonly ListedOffset[]>
+      return { throttleTimeMs: throttleTimeOf(answer), partitions }
+    }
+    return { ...older, decode: flat } satisfies Prepared<ListOffsetsAnswer>
   }
 
 function encode(topics: readonly TopicGroup<AskedOffset>[], timestamp: number): readonly Uint8Array[] {
@@ -63,9 +71,9 @@ function encode(topics: readonly TopicGroup<AskedOffset>[], timestamp: number): 
   return writer.parts()
 }
 
-function decode(payload: Buffer): readonly ListedOffset[] {
+function decode(payload: Buffer): ListOffsetsAnswer {
   const reader = new WireReader(payload)
-  reader.int32()
+  const throttleTimeMs = reader.int32()
   const topics = reader.array(() => {
     const topic = reader.string() ?? ''
     return reader.array(() => {
@@ -77,5 +85,5 @@ function decode(payload: Buffer): readonly ListedOffset[] {
       return { topic, partition, errorCode, offset }
     })
   })
-  return topics.flat()
+  return { throttleTimeMs, partitions: topics.flat() }
 }

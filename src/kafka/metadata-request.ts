@@ -27,6 +27,7 @@ import { prepare, type Prepared, type Request } from './prepared.js'
 import { NO_UUID, WireReader, WireWriter } from './wire.js'
 
 export interface MetadataAnswer {
+  readonly throttleTimeMs?: number
   readonly brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number }[]
   readonly controllerId: number
   readonly topicMetadata: readonly {
@@ -92,7 +93,7 @@ function encode(topics: readonly string[], version: 10 | 12): readonly Uint8Arra
 function decode(payload: Buffer, version: 10 | 12): MetadataAnswer {
   const reader = new WireReader(payload)
   reader.tags()
-  reader.int32()
+  const throttleTimeMs = reader.int32()
   const brokers = reader.compactArray(() => {
     const nodeId = reader.int32()
     const host = reader.compactString() ?? ''
@@ -120,7 +121,7 @@ function decode(payload: Buffer, version: 10 | 12): MetadataAnswer {
   })
   if (version === 10) reader.int32()
   reader.tags()
-  return { brokers, controllerId, topicMetadata }
+  return { throttleTimeMs, brokers, controllerId, topicMetadata }
 }
 
 function encode7(topics: readonly string[]): readonly Uint8Array[] {
@@ -131,7 +132,7 @@ function encode7(topics: readonly string[]): readonly Uint8Array[] {
 
 function decode7(payload: Buffer): MetadataAnswer {
   const reader = new WireReader(payload)
-  reader.int32()
+  const throttleTimeMs = reader.int32()
   const brokers = reader.array(() => {
     const nodeId = reader.int32()
     const host = reader.string() ?? ''
@@ -152,7 +153,7 @@ function decode7(payload: Buffer): MetadataAnswer {
     })
     return { topicErrorCode, topic, partitionMetadata }
   })
-  return { brokers, controllerId, topicMetadata }
+  return { throttleTimeMs, brokers, controllerId, topicMetadata }
 }
 
 function decodePartition(reader: WireReader) {

@@ -43,7 +43,9 @@ test(
   },
 )
 
-test('fetches over the quota wait, and nothing is taken for a broker that is gone', { timeout: 60_000 }, async () => {
+const fetches = 'fetches over the quota wait, and nothing is taken for a broker that is gone'
+
+test.each(['names', 'ids'])(`${fetches}: topics by their %s`, { timeout: 60_000 }, async (by) => {
   const clientId = uniqueName('throttled')
   const { log, lines } = await openProxied({ clientId, requestTimeoutMs: 1_000 })
   const topic = await newTopic(log)
@@ -56,8 +58,9 @@ test('fetches over the quota wait, and nothing is taken for a broker that is gon
       positions: [],
     })
   await setQuota(clientId, 'consumer_byte_rate', 3 * BYTES_PER_S)
-  expect((await readAll(log, topic)).values).toHaveLength(2 * RECORDS)
-  expect((await readAll(log, topic)).values).toHaveLength(2 * RECORDS)
+  const topicId = by === 'ids' ? (await log.describeTopics([topic])).get(topic)?.id : undefined
+  expect(topicId !== undefined).toBe(by === 'ids')
+  for (let i = 0; i < 2; i += 1) expect((await readAll(log, topic, 0, 0, topicId)).values).toHaveLength(2 * RECORDS)
   const warned = lines.filter(({ level }) => level === 'warn').map(({ message }) => message)
   expect(warned).toEqual([expect.stringMatching(/^throttled/)])
 })

@@ -37,9 +37,15 @@ export async function newTopic(log: Log, partitions = 1, config: Record<string, 
 }
 
 /** Everything that a read-committed reader sees now, up to the end of the log. */
-export async function readAll(log: Log, topic: string, partition = 0, from = 0): Promise<RecordingInput> {
+export async function readAll(
+  log: Log,
+  topic: string,
+  partition = 0,
+  from = 0,
+  topicId?: string,
+): Promise<RecordingInput> {
   const [end] = await log.listOffsets([{ topic, partition }], 'end')
-  const input = new RecordingInput(topic, partition, from)
+  const input = new RecordingInput(topic, partition, from, topicId)
   const fetcher = log.fetcher()
   fetcher.add(input)
   const name = `${topic}-${String(partition)}`

@@ -69,7 +69,7 @@ test("Fetch's answer: every partition with its own error, aborted transactions, 
   })
   await fc.assert(
     fc.asyncProperty(topics(partition), fc.nat({ max: 30_000 }), async (answered, errorCode) => {
-      const writer = new WireWriter().int32(0).int16(errorCode).int32(0)
+      const writer = new WireWriter().int32(1_234).int16(errorCode).int32(0)
       writer.array(answered, ({ topic, partitions }) => {
         writer.string(topic).array(partitions, (one) => {
           writer.int32(one.partition).int16(one.errorCode).int64(one.highWatermark).int64(one.lastStableOffset).int64(0)
@@ -88,7 +88,7 @@ test("Fetch's answer: every partition with its own error, aborted transactions, 
       const answer = await fetchRequest({ maxWaitMs: 0, maxBytes: 0, maxBytesPerPartition: 0, topics: [] })({}).decode(
         Buffer.concat(writer.parts()),
       )
-      expect(answer.errorCode).toBe(errorCode)
+      expect([answer.throttleTimeMs, answer.errorCode]).toEqual([1_234, errorCode])
       expect(answer.partitions.map((one) => ({ ...one, records: new Uint8Array(one.records) }))).toEqual(
         answered.flatMap(({ topic, partitions }) => partitions.map((one) => ({ topic, ...one }))),
       )
@@ -241,7 +241,7 @@ test('ListOffsets of version 5, byte for byte but for the epoch, and the older o
 
 test("ListOffsets' answer: each partition with its own error, in both versions", async () => {
   const answer = (version: 3 | 5): Buffer => {
-    const writer = new WireWriter().int32(0)
+    const writer = new WireWriter().int32(1_234)
     writer.array(['tp'], (topic) => {
       writer.string(topic).array([0, 78], (errorCode) => {
         writer
@@ -260,7 +260,7 @@ test("ListOffsets' answer: each partition with its own error, in both versions",
   ]
   for (const version of [3, 5] as const) {
     const request = listOffsets([], LATEST)({ 2: { minVersion: 0, maxVersion: version } })
-    expect(await request.decode(answer(version))).toMatchObject(due)
+    expect(await request.decode(answer(version))).toMatchObject({ throttleTimeMs: 1_234, partitions: due })
   }
 })
 
@@ -296,7 +296,7 @@ test.each([
   expect(request.apiVersion).toBe(Math.min(12, maxVersion))
   const hex = `0002${'00'.repeat(16)}0374700000${clusterOperations}0000`
   expect((await joined(request)).toString('hex')).toBe(hex)
-  const writer = new WireWriter().unsignedVarint(0).int32(0)
+  const writer = new WireWriter().unsignedVarint(0).int32(1_234)
   writer.compactArray([{ nodeId: 7, host: 'h', port: 9092 }], ({ nodeId, host, port }) => {
     writer.int32(nodeId).compactString(host).int32(port).compactString(null).unsignedVarint(0)
   })
@@ -318,6 +318,7 @@ test.each([
     partitionMetadata: [{ partitionErrorCode: 0, partitionId: 3, leader: 7, leaderEpoch: 1 }],
   }
   expect(await request.decode(payload)).toEqual({
+    throttleTimeMs: 1_234,
     brokers: [{ nodeId: 7, host: 'h', port: 9092 }],
     controllerId: 7,
     topicMetadata: [
@@ -342,6 +343,43 @@ test('topics are read and written by their ids where all of them are known and t
   expect([fetchOf('another', versions), produceOf('another', versions)]).toEqual([11, 12])
   const older = { 0: { minVersion: 0, maxVersion: 12 }, 1: { minVersion: 0, maxVersion: 12 } }
   expect([fetchOf('tp', older), produceOf('tp', older)]).toEqual([11, 12])
+})
+
+test("Fetch's answer by ids: the names that were asked for, and for how long the broker throttles", async () => {
+  const asked = [{ topic: 'tp', partitions: [{ partition: 3, position: 5, leaderEpoch: undefined }] }]
+  const args = { maxWaitMs: 0, maxBytes: 0, maxBytesPerPartition: 0, topics: asked, topicIds: new Map([['tp', ID]]) }
+  const writer = new WireWriter().unsignedVarint(0).int32(1_234).int16(0).int32(0)
+  writer.compactArray([ID], (id) => {
+    writer.uuid(id).compactArray([3], (partition) => {
+      writer.int32(partition).int16(0).int64(9).int64(8).int64(0)
+      writer.compactArray([7], (producer) => {
+        writer.int64(producer).int64(6).unsignedVarint(0)
+      })
+      writer
+        .int32(-1)
+        .compactBytes(new Uint8Array([1, 2]))
+        .unsignedVarint(0)
+    })
+    writer.unsignedVarint(0)
+  })
+  const payload = Buffer.concat(writer.unsignedVarint(0).parts())
+  const request = fetchByIdOrName(args)({ 1: { minVersion: 4, maxVersion: 18 } })
+  const abortedTransactions = [{ producerId: 7n, firstOffset: 6 }]
+  expect(await request.decode(payload)).toMatchObject({
+    throttleTimeMs: 1_234,
+    errorCode: 0,
+    partitions: [
+      {
+        topic: 'tp',
+        partition: 3,
+        errorCode: 0,
+        highWatermark: 9,
+        lastStableOffset: 8,
+        abortedTransactions,
+        records: Buffer.from([1, 2]),
+      },
+    ],
+  })
 })
 
 test('metadata of no topic is not metadata of all topics, in any version', async () => {
@@ -398,11 +436,12 @@ test.each([7, 10, 12])("Metadata's answer of version %i: leaders, epochs, ids", 
     partitionMetadata: fc.array(partition, { maxLength: 20 }),
   })
   const answer = fc.record({
+    throttleTimeMs: fc.nat(),
     brokers: fc.array(broker, { maxLength: 5 }),
     controllerId: fc.nat(),
     topicMetadata: fc.array(topic, { maxLength: 5 }),
   })
-  const encode = ({ brokers, controllerId, topicMetadata }: MetadataAnswer): Buffer => {
+  const encode = ({ throttleTimeMs = 0, brokers, controllerId, topicMetadata }: MetadataAnswer): Buffer => {
     const writer = new WireWriter()
     const array = <T>(items: readonly T[], write: (item: T) => void): void => {
       if (isFlexible) writer.compactArray(items, write)
@@ -414,7 +453,7 @@ test.each([7, 10, 12])("Metadata's answer of version %i: leaders, epochs, ids", 
       if (isFlexible) writer.unsignedVarint(1).unsignedVarint(9).unsignedVarint(2).int16(7)
     }
     tags()
-    writer.int32(0)
+    writer.int32(throttleTimeMs)
     array(brokers, ({ nodeId, host, port }) => {
       writer.int32(nodeId)
       text(host).int32(port)
