@@ -171,7 +171,7 @@ export class Brokers {
     if (topic !== undefined && chunk.end > topic.maxMessageBytes) {
       throw new BrokerError('MESSAGE_TOO_LARGE', `${String(chunk.end)} bytes for ${partitionKey(to)}`)
     }
-    checkRecords(to, chunk, this.#topics.get(to.topic)?.config ?? {}, this.scheduler.nowMs, this.options.policy)
+    this.checkRecords(to, chunk)
     this.#takes(identity, partition)
     const first = sequence ?? partition.sequences.next(identity)
     const there = partition.sequences.find(identity, first, chunk.count)
@@ -179,6 +179,11 @@ export class Brokers {
     const offset = partition.append(chunk, { producerId: identity.producerId, ...this.appendTime(to.topic) })
     partition.sequences.appended(identity, { first, count: chunk.count, offset })
     return offset
+  }
+
+  /** Whether its topic takes the records. Throws INVALID_TIMESTAMP or INVALID_RECORD. */
+  checkRecords(to: TopicPartition, chunk: RecordChunk): void {
+    checkRecords(to, chunk, this.#topics.get(to.topic)?.config ?? {}, this.scheduler.nowMs, this.options.policy)
   }
 
   commitOffsets(identity: ProducerIdentity, group: string, positions: readonly PartitionPosition[]): void {

@@ -30,6 +30,25 @@ export interface WireClimate {
   readonly topicIds: boolean
 }
 
+/** Nothing goes wrong, and bytes come in pieces. */
+export const fairClimate: WireClimate = {
+  brokers: 1,
+  pieceRate: 0.3,
+  stallRate: 0,
+  refusedRate: 0,
+  refusalRate: 0,
+  hangRate: 0,
+  throttleRate: 0,
+  latencyMs: 0.2,
+  transactions: 'version 2',
+  verifies: true,
+  firstEpoch: 0,
+  lagMs: 0,
+  loadingMs: 0,
+  moves: 0,
+  topicIds: true,
+}
+
 export function drawWireClimate(random: SeededRandom): WireClimate {
   const fair = random.chance(0.25)
   const rate = (...rates: readonly number[]): number => (fair ? 0 : random.pick(rates))

@@ -155,22 +155,26 @@ export const transactionRequests: Handlers = {
       const refusal =
         refused && cluster.chance(0.7) ? cluster.refusal(transactionVersion === 2 ? 'produce2' : 'produce') : 0
       let baseOffset = -1
+      let isWellFormed = false
       const to = { topic, topicId, partition }
       const code = codeFrom(() => {
         if (refusal !== errors.NONE && !appended.has(refusal)) throw new KafkaError(refusal)
         const log = cluster.ledBy(broker, to)
         const { chunk, producerId, producerEpoch: epoch, baseSequence } = readProduced(Buffer.from(records))
+        isWellFormed = true
         if (chunk.end > (cluster.describeTopic(topic)?.maxMessageBytes ?? 0))
           throw new KafkaError(errors.MESSAGE_TOO_LARGE)
         const producers = cluster.producersOf(to)
         const refusedBy = joins(request, transactionalId, { producerId, epoch }, { partition: to }, transactionVersion)
         if (refusedBy !== errors.NONE) throw new KafkaError(refusedBy)
+        cluster.checkRecords(to, chunk)
         const before = producers.states.check(producerId, epoch, baseSequence, chunk.count)
         baseOffset = before ?? log.append(chunk, { producerId, ...cluster.appendTime(topic) })
         if (before === undefined) producers.states.appended(producerId, epoch, baseSequence, chunk.count, baseOffset)
         if (refusal !== errors.NONE) throw new KafkaError(refusal)
       })
-      if (never.has(code))
+      // What a topic does not take is no breach of the protocol.
+      if (never.has(code) && !(isWellFormed && code === errors.INVALID_RECORD))
         cluster.nonsense(`a Produce of ${transactionalId} to ${topic} is answered ${errorName(code)}`)
       return { partition, code, baseOffset: code === errors.NONE ? baseOffset : -1 }
     })

@@ -4,39 +4,14 @@ import { MemoryCluster } from '../../../src/memory/cluster.js'
 import { Scheduler } from '../../../src/memory/scheduler.js'
 import { groupCases } from '../../conformance/group-cases.js'
 import { logCases } from '../../conformance/log-cases.js'
-import type { World, Worlds } from '../../conformance/world.js'
-import type { Log } from '../../../src/ports/log.js'
+import { inSimulatedWorld } from '../../conformance/simulated-world.js'
+import type { Worlds } from '../../conformance/world.js'
 
 const worldsOf = (brokers: number, transactionVersion: 1 | 2): Worlds => ({
   async run(body) {
     const scheduler = new Scheduler()
     const cluster = new MemoryCluster({ scheduler, brokers, transactionVersion })
-    const process = scheduler.process('test')
-    const logs: Log[] = []
-    let names = 0
-    const world: World = {
-      clock: process.clock,
-      log: (options) => {
-        const log = cluster.log({ process, ...options })
-        logs.push(log)
-        return log
-      },
-      name: (base) => `${base}-${String(names++)}`,
-      deleteBefore: (topic, partition, offset) => {
-        cluster.partition({ topic, partition }).deleteBefore(offset)
-        return Promise.resolve()
-      },
-      deleteTopic: (topic) => {
-        cluster.deleteTopic(topic)
-        return Promise.resolve()
-      },
-      writesByIds: true,
-      close: async () => {
-        await Promise.all(logs.map((log) => log.close()))
-      },
-    }
-    await scheduler.run(body(world))
-    await scheduler.run(world.close())
+    await inSimulatedWorld(scheduler, cluster, true, body)
   },
 })
 
