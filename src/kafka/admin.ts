@@ -6,7 +6,7 @@ import { BrokerError, codes, toPotorooError } from './errors.js'
 import { offsetFetch } from './offset-fetch-request.js'
 import { EARLIEST, LATEST, listOffsets as listOffsetsRequest } from './list-offsets-request.js'
 import * as requests from './requests.js'
-import { byTopic } from './requests.js'
+import { byTopic, grouped } from './requests.js'
 import { type RetryOptions, retrying } from './retrying.js'
 
 /** For how long a topic may be unknown before it counts as missing: metadata of a new one takes a moment to spread. */
@@ -139,13 +139,7 @@ async function offsetsOnce(
   timestamp: typeof EARLIEST | typeof LATEST,
 ): Promise<readonly number[]> {
   const leaders = await leadersOf(cluster, partitions)
-  const byLeader = new Map<number, TopicPartition[]>()
-  for (const [i, partition] of partitions.entries()) {
-    const leader = leaders[i] ?? -1
-    const mine = byLeader.get(leader)
-    if (mine) mine.push(partition)
-    else byLeader.set(leader, [partition])
-  }
+  const byLeader = grouped(partitions, (_, i) => leaders[i] ?? -1)
   const offsets = new Map<string, number>()
   const ask = async ([nodeId, mine]: readonly [number, readonly TopicPartition[]]): Promise<void> => {
     const topics = byTopic(mine, (one) => ({ partition: one.partition, leaderEpoch: cluster.epochOf(one) }))

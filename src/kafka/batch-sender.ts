@@ -14,7 +14,6 @@ const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 const LANE = 'produce'
 /** Of the time after which a connection is given up: before that the broker says that its replicas are late. */
 const BROKER_SHARE = 0.8
-const UNKNOWN_SERVER_ERROR = -1
 
 interface Waiting extends TopicPartition {
   readonly batch: Uint8Array
@@ -65,7 +64,7 @@ export class BatchSender {
       for (const waiting of batches) {
         const answer = byPartition.get(keyOf(waiting))
         if (answer === undefined)
-          waiting.reject(new BrokerError(UNKNOWN_SERVER_ERROR, 'the answer to a Produce leaves partitions out'))
+          waiting.reject(new BrokerError(-1, 'the answer to a Produce leaves partitions out', 'Produce'))
         else waiting.resolve(answer)
       }
     } catch (error) {

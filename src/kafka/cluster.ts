@@ -13,6 +13,7 @@
  *    same: there any word is taken.)
  * 4. After `close`, nothing is opened, and everything that waits is rejected.
  */
+import { setMaxListeners } from 'node:events'
 import { type Address, parseAddress, textOf } from './address.js'
 import { AnswerMemory } from './answer-memory.js'
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
@@ -20,6 +21,7 @@ import type { TopicPartition } from '../ports/log.js'
 import { Backoff } from './backoff.js'
 import { BrokerError, codes, isCoordinatorMoved, LinkError } from './errors.js'
 import { firstOf } from './first-of.js'
+import { inTime } from './in-time.js'
 import { Link } from './link.js'
 import type { KafkaSettings } from './options.js'
 import type { Request } from './prepared.js'
@@ -82,6 +84,8 @@ export class Cluster {
     this.#seeds = settings.brokers.map(parseAddress)
     if (this.#seeds.length === 0) throw new PotorooError('INVALID_CONFIGURATION', 'no broker is configured')
     this.sleeper = new Sleeper(settings.clock)
+    // Each connection that is being opened listens.
+    setMaxListeners(0, this.#closing.signal)
     this.#notices = new ThrottleNotices(settings)
   }
 
@@ -100,16 +104,7 @@ export class Cluster {
   async connect(): Promise<void> {
     const failures = new Map<string, string>(this.#seeds.map((seed) => [textOf(seed), 'no answer']))
     const { clock, connectTimeoutMs } = this.settings
-    let timeUp: (error: Error) => void = () => undefined
-    const late = new Promise<never>((_, reject) => (timeUp = reject))
-    const timer = clock.after(connectTimeoutMs, () => {
-      timeUp(notConnected(failures, connectTimeoutMs))
-    })
-    try {
-      await Promise.race([this.#tryToConnect(failures), late])
-    } finally {
-      timer.cancel()
-    }
+    await inTime(clock, connectTimeoutMs, this.#tryToConnect(failures), () => notConnected(failures, connectTimeoutMs))
   }
 
   /** Writes into `failures` why addresses can't be reached. Resolves when one can; then it does not matter any more. */

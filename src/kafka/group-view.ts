@@ -37,7 +37,6 @@ export interface GroupView {
 
 /** A person waits: longer than a coordinator takes to move, shorter than one takes to be given up on. */
 const PATIENCE_MS = 10_000
-const GROUP_ID_NOT_FOUND = 69
 
 /** Everything rejects with NOT_AUTHORIZED or REQUEST_FAILED; this, too, with BROKER_UNREACHABLE or AUTHENTICATION_FAILED. */
 export async function viewGroup(options: KafkaOptions, group: string): Promise<GroupView> {
@@ -62,7 +61,7 @@ class View implements GroupView {
       const { groups } = await this.#ask(describeGroup(this.group))
       const [found] = groups
       // Newer versions of the request have this code for what older ones call a dead group.
-      if (found === undefined || found.errorCode === GROUP_ID_NOT_FOUND) return { state: 'empty', members: [] }
+      if (found === undefined || found.errorCode === codes.GROUP_ID_NOT_FOUND) return { state: 'empty', members: [] }
       this.#check(found.errorCode)
       const state = stateOf(found.state)
       if (state !== 'stable') return { state, members: [] }
@@ -99,7 +98,7 @@ class View implements GroupView {
       for (const { errorCode, topic } of topicErrors)
         if (errorCode !== codes.UNKNOWN_TOPIC_OR_PARTITION) this.#check(errorCode, `topic ${topic}`)
       const { results } = await this.#ask(deleteGroup(this.group))
-      for (const { errorCode } of results) if (errorCode !== GROUP_ID_NOT_FOUND) this.#check(errorCode)
+      for (const { errorCode } of results) if (errorCode !== codes.GROUP_ID_NOT_FOUND) this.#check(errorCode)
     })
   }
 

@@ -62,29 +62,19 @@ const SEQUENCES = 2 ** 31
 /** No timeout of transactions concerns a producer without a transactional id. */
 const NO_TIMEOUT_MS = 2 ** 31 - 1
 
-/** Kafka's error codes that concern this producer alone. */
-const CORRUPT_MESSAGE = codes.CORRUPT_MESSAGE
-const NOT_ENOUGH_REPLICAS_AFTER_APPEND = 20
-const INVALID_TIMESTAMP = 32
-const POLICY_VIOLATION = 44
-const OUT_OF_ORDER_SEQUENCE_NUMBER = 45
-const DUPLICATE_SEQUENCE_NUMBER = 46
-const UNKNOWN_PRODUCER_ID = 59
-const INVALID_RECORD = 87
-
 /** Beside what `isPassing` says: the same batch may be taken a moment later. */
 const passing: ReadonlySet<number> = new Set([
   codes.REQUEST_TIMED_OUT,
   codes.NOT_ENOUGH_REPLICAS,
-  NOT_ENOUGH_REPLICAS_AFTER_APPEND,
-  CORRUPT_MESSAGE,
+  codes.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+  codes.CORRUPT_MESSAGE,
 ])
 const isWorthAnotherTry = (error: unknown): boolean =>
   isPassing(error) || (error instanceof BrokerError && passing.has(error.errorCode))
 
 /** After these answers the batch is certainly not in the log; after others, and lost connections, it may be. */
 const notWritten: ReadonlySet<number> = new Set([
-  CORRUPT_MESSAGE,
+  codes.CORRUPT_MESSAGE,
   codes.UNKNOWN_TOPIC_OR_PARTITION,
   codes.LEADER_NOT_AVAILABLE,
   codes.NOT_LEADER_OR_FOLLOWER,
@@ -94,9 +84,9 @@ const notWritten: ReadonlySet<number> = new Set([
   codes.NOT_ENOUGH_REPLICAS,
   codes.TOPIC_AUTHORIZATION_FAILED,
   codes.CLUSTER_AUTHORIZATION_FAILED,
-  INVALID_TIMESTAMP,
-  POLICY_VIOLATION,
-  INVALID_RECORD,
+  codes.INVALID_TIMESTAMP,
+  codes.POLICY_VIOLATION,
+  codes.INVALID_RECORD,
 ])
 
 type Identity = Pick<ProducerIdentity, 'producerId' | 'producerEpoch'>
@@ -148,12 +138,7 @@ export class IdempotentProducer {
     topic: { readonly name: string; readonly maxMessageBytes: number },
     records: readonly R[],
   ): Promise<readonly Delivery<R>[]> {
-    const byPartition = new Map<number, R[]>()
-    for (const record of records) {
-      const mine = byPartition.get(record.partition)
-      if (mine === undefined) byPartition.set(record.partition, [record])
-      else mine.push(record)
-    }
+    const byPartition = requests.grouped(records, ({ partition }) => partition)
     const nowMs = this.options.clock.now()
     return Promise.all(
       [...byPartition].map(([number, mine]) => {
@@ -240,7 +225,7 @@ export class IdempotentProducer {
           const leader = this.cluster.leaderOf(partition) ?? (await this.#findLeader(partition))
           try {
             const { errorCode } = await this.#batches.send(leader, partition, batch)
-            if (errorCode !== 0 && errorCode !== DUPLICATE_SEQUENCE_NUMBER)
+            if (errorCode !== 0 && errorCode !== codes.DUPLICATE_SEQUENCE_NUMBER)
               throw new BrokerError(errorCode, 'its leader answers', 'Produce')
           } catch (error) {
             if (!(error instanceof BrokerError && notWritten.has(error.errorCode))) outcome.mayBeWritten = true
@@ -317,14 +302,14 @@ function failureOf(error: unknown, partition: TopicPartition, mayBeWritten: bool
     case codes.MESSAGE_TOO_LARGE:
     case codes.RECORD_LIST_TOO_LARGE:
       return failed('RECORD_TOO_LARGE', messageOf(error))
-    case INVALID_TIMESTAMP:
-    case INVALID_RECORD:
-    case POLICY_VIOLATION:
+    case codes.INVALID_TIMESTAMP:
+    case codes.INVALID_RECORD:
+    case codes.POLICY_VIOLATION:
       return failed('RECORD_REFUSED', messageOf(error))
     case codes.UNKNOWN_TOPIC_OR_PARTITION:
       return failed('TOPIC_MISSING', messageOf(error))
-    case OUT_OF_ORDER_SEQUENCE_NUMBER:
-    case UNKNOWN_PRODUCER_ID: {
+    case codes.OUT_OF_ORDER_SEQUENCE_NUMBER:
+    case codes.UNKNOWN_PRODUCER_ID: {
       const lost = 'it no longer has what was acknowledged before: records are lost there'
       return failed('REQUEST_FAILED', `${messageOf(error)}: ${lost}, as after an unclean leader election`)
     }

@@ -12,6 +12,7 @@ import { apiVersions, type Greeting } from './api-versions-request.js'
 import { judgedApis } from './error-table.js'
 import { BrokerError, codes, LinkError } from './errors.js'
 import { Frames } from './frames.js'
+import { inTime } from './in-time.js'
 import { InFlight } from './in-flight.js'
 import { apiKeys, type ApiVersions, Connection, exchangeOf, type KafkajsConnection } from './kafkajs.js'
 import type { KafkaSettings, SocketFactory } from './options.js'
@@ -57,23 +58,21 @@ export class Link {
     closing: AbortSignal,
   ): Promise<Link> {
     const link = new Link(host, port, settings, memory, notices)
-    let timeUp: (error: Error) => void = () => undefined
-    const late = new Promise<never>((_, reject) => (timeUp = reject))
-    const timer = settings.clock.after(OPEN_TIMEOUT_MS, () => {
-      timeUp(new LinkError(`no answer within ${String(OPEN_TIMEOUT_MS / 1000)} s`))
+    let giveUp = (): void => undefined
+    const closed = new Promise<never>((_, reject) => {
+      giveUp = () => {
+        reject(new LinkError('closed'))
+      }
     })
-    const giveUp = (): void => {
-      timeUp(new LinkError('closed'))
-    }
     closing.addEventListener('abort', giveUp)
     try {
-      await Promise.race([link.#greet(), late])
+      const tooLate = (): Error => new LinkError(`no answer within ${String(OPEN_TIMEOUT_MS / 1000)} s`)
+      await inTime(settings.clock, OPEN_TIMEOUT_MS, Promise.race([link.#greet(), closed]), tooLate)
       return link
     } catch (error) {
       link.close(messageOf(error))
       throw isPotorooError(error) ? error : new LinkError(messageOf(error), { cause: error })
     } finally {
-      timer.cancel()
       closing.removeEventListener('abort', giveUp)
     }
   }

@@ -28,17 +28,23 @@ export interface TopicGroup<T> {
   readonly partitions: readonly T[]
 }
 /** As requests want them: partitions under their topic. */
-export function byTopic<P extends { readonly topic: string }, T>(
+export const byTopic = <P extends { readonly topic: string }, T>(
   items: readonly P[],
   partition: (item: P) => T,
-): TopicGroup<T>[] {
-  const topics = new Map<string, T[]>()
+): TopicGroup<T>[] =>
+  [...grouped(items, ({ topic }) => topic)].map(([topic, mine]) => ({ topic, partitions: mine.map(partition) }))
+
+/** Under what they have in common, in their order. */
+export function grouped<T, K>(items: readonly T[], keyOf: (item: T, index: number) => K): ReadonlyMap<K, readonly T[]> {
+  const groups = new Map<K, T[]>()
+  let index = 0
   for (const item of items) {
-    const partitions = topics.get(item.topic)
-    if (partitions) partitions.push(partition(item))
-    else topics.set(item.topic, [partition(item)])
+    const key = keyOf(item, index++)
+    const mine = groups.get(key)
+    if (mine === undefined) groups.set(key, [item])
+    else mine.push(item)
   }
-  return [...topics].map(([topic, partitions]) => ({ topic, partitions }))
+  return groups
 }
 
 /** For older brokers: see list-offsets-request.ts. */

@@ -45,9 +45,10 @@ import type { Cluster, CoordinatorKind } from './cluster.js'
 import { endTxn2, nextIdentity } from './end-txn-request.js'
 import { isFencing } from './error-table.js'
 import { BrokerError, codes, errorName, isPassing, LinkError, toPotorooError } from './errors.js'
+import { inTime } from './in-time.js'
 import { PartitionWriter, ProduceRound } from './produce-round.js'
 import * as requests from './requests.js'
-import { byTopic, type ProducerIdentity } from './requests.js'
+import { byTopic, grouped, type ProducerIdentity } from './requests.js'
 import type { Request } from './prepared.js'
 import { retrying, type RetryOptions } from './retrying.js'
 import type { TransactionVersion } from './transaction-version.js'
@@ -206,32 +207,27 @@ class KafkaProducer implements TransactionalProducer {
 
   close(): Promise<void> {
     this.#state = 'closed'
-    return (this.#closing ??= this.#abort().catch((error: unknown) => {
+    const { clock } = this.cluster.settings
+    const untilMs = this.cluster.now() + ABORT_MS
+    const late = (): Error => new LinkError('no answer in time')
+    return (this.#closing ??= inTime(clock, ABORT_MS, this.#abort(untilMs), late).catch((error: unknown) => {
       this.cluster.settings.logger.debug({ error: messageOf(error) }, `${this.#name}: its transaction is not aborted`)
     }))
   }
 
-  async #abort(): Promise<void> {
-    const untilMs = this.cluster.now() + ABORT_MS
-    const giveUp = new AbortController()
-    const late = this.cluster.settings.clock.after(ABORT_MS, () => {
-      giveUp.abort()
+  /** Nothing of it is begun when the time is over. */
+  async #abort(untilMs: number): Promise<void> {
+    await this.#commits
+    if (!this.#isOpen || this.cluster.closed || (this.#version === 1 && this.#lostAnswer)) return
+    if (this.cluster.now() >= untilMs) return
+    const { transactionalId } = this.#identity
+    const encoder = this.#version === 1 ? requests.endTxn : endTxn2
+    const request: Request<{ readonly errorCode: number }> = encoder(this.#identity, false)
+    await retrying(this.cluster, this.#patience(untilMs), async () => {
+      const node = await this.cluster.coordinator('transaction', transactionalId)
+      const { errorCode } = await this.cluster.call(this.#lanes.control, node, request)
+      if (errorCode !== 0) throw new BrokerError(errorCode, 'aborting the transaction', 'EndTxn')
     })
-    try {
-      await Promise.race([this.#commits, rejection(giveUp.signal)])
-      if (!this.#isOpen || this.cluster.closed || (this.#version === 1 && this.#lostAnswer)) return
-      const { transactionalId } = this.#identity
-      const encoder = this.#version === 1 ? requests.endTxn : endTxn2
-      const request: Request<{ readonly errorCode: number }> = encoder(this.#identity, false)
-      const end = retrying(this.cluster, { ...this.#patience(untilMs), signal: giveUp.signal }, async () => {
-        const node = await this.cluster.coordinator('transaction', transactionalId)
-        const { errorCode } = await this.cluster.call(this.#lanes.control, node, request)
-        if (errorCode !== 0) throw new BrokerError(errorCode, 'aborting the transaction')
-      })
-      await Promise.race([end, rejection(giveUp.signal)])
-    } finally {
-      late.cancel()
-    }
   }
 
   #isCommitting(): boolean {
@@ -362,16 +358,12 @@ class KafkaProducer implements TransactionalProducer {
     const { cluster } = this
     const goesOn = (): boolean => this.#isCommitting()
     const round = new ProduceRound(cluster, this.#lanes.produce, this.#identity, this.#version, deadline, goesOn)
-    const byLeader = new Map<number, PartitionWriter[]>()
-    for (const [i, entry] of written.entries()) {
-      const leader = leaders[i] ?? -1
+    const writers = written.map((entry) => {
       const writer = this.#writer(entry)
       writer.queue(entry.chunks, entry.end)
-      const mine = byLeader.get(leader)
-      if (mine) mine.push(writer)
-      else byLeader.set(leader, [writer])
-    }
-    return [...byLeader].map(
+      return writer
+    })
+    return [...grouped(writers, (_, i) => leaders[i] ?? -1)].map(
       ([leader, mine]) =>
         () =>
           round.send(leader, mine),
@@ -497,13 +489,6 @@ class KafkaProducer implements TransactionalProducer {
 
 const areNotesTooLong = (answers: requests.TxnOffsetCommitAnswer['topics']): boolean =>
   answers.some(({ partitions }) => partitions.some(({ errorCode }) => errorCode === codes.OFFSET_METADATA_TOO_LARGE))
-
-const rejection = (signal: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => {
-    signal.addEventListener('abort', () => {
-      reject(new LinkError('no answer in time'))
-    })
-  })
 
 /** Neighbouring partitions of a topic have different ones. */
 const connectionOf = (transactionalId: string): number =>

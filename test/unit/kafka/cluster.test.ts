@@ -151,3 +151,15 @@ test('of a topic that was made anew elections are counted anew, and without ids 
     expect([cluster.leaderOf(OF), cluster.epochOf(OF)]).toEqual([0, one.epoch])
   }
 })
+
+test('so many connections may be opened at once as there are: Node does not take them for a leak', async () => {
+  const { cluster } = await connected(1)
+  const warnings: string[] = []
+  const note = ({ message }: Error): void => void warnings.push(message)
+  process.on('warning', note)
+  opened.unshift(() => process.off('warning', note))
+  await Promise.all(Array.from({ length: 30 }, (_, i) => cluster.link(`lane ${String(i)}`, 0)))
+  // Node warns in a tick of its own.
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(warnings).toEqual([])
+})
