@@ -5,6 +5,7 @@
  *
  * In some versions the topic's id stands in the place of its name.
  */
+import type { ApiVersions } from './kafkajs.js'
 import type { TopicGroup } from './requests.js'
 import type { WireReader, WireWriter } from './wire.js'
 
@@ -23,6 +24,39 @@ export function writeTopics<T>(
 export type WriteTopic = (writer: WireWriter, topic: string) => WireWriter
 /** Gives the topic's name. */
 export type ReadTopic = (reader: WireReader) => string
+
+/**
+ * The ids of all these topics, by name; undefined where one is not known, or the broker does not take that version, which has
+ * ids: then it goes by names.
+ */
+export function idsOf(
+  topics: readonly TopicGroup<unknown>[],
+  known: TopicIds | undefined,
+  { apiKey, apiVersion }: { readonly apiKey: number; readonly apiVersion: number },
+  versions: ApiVersions,
+): ReadonlyMap<string, string> | undefined {
+  if ((versions[apiKey]?.maxVersion ?? 0) < apiVersion) return undefined
+  const ids = new Map<string, string>()
+  for (const { topic } of topics) {
+    const id = known?.get(topic)
+    if (id === undefined) return undefined
+    ids.set(topic, id)
+  }
+  return ids
+}
+
+/** By name, as far as they are known. */
+export type TopicIds = ReadonlyMap<string, string | undefined>
+
+export const writeIdOf =
+  (ids: ReadonlyMap<string, string>): WriteTopic =>
+  (writer, topic) =>
+    writer.uuid(ids.get(topic) ?? '')
+
+export function readIdOf(ids: ReadonlyMap<string, string>): ReadTopic {
+  const names = new Map([...ids].map(([topic, id]) => [id, topic]))
+  return (reader) => names.get(reader.uuid() ?? '') ?? ''
+}
 
 /** `read` reads a partition up to its tagged fields. */
 export function readTopics<T>(

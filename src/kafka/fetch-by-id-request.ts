@@ -9,38 +9,37 @@
  *                    Tags] Tags
  *       Aborted => ProducerId FirstOffset Tags
  */
-import { readTopics, writeTopics } from './compact-topics.js'
-import { type FetchAnswer, type FetchArgs, fetchRequest, NO_EPOCH, type PartitionAnswer } from './fetch-request.js'
-import type { ApiVersions } from './kafkajs.js'
-import { prepare, type Prepared, type Request } from './prepared.js'
+import { idsOf, readIdOf, readTopics, writeIdOf, writeTopics } from './compact-topics.js'
+import {
+  type FetchAnswer,
+  type FetchArgs,
+  fetchRequest,
+  NO_EPOCH,
+  type PartitionAnswer,
+  READ_COMMITTED,
+} from './fetch-request.js'
+import { prepare, type Request } from './prepared.js'
 import { WireReader, WireWriter } from './wire.js'
 
-const READ_COMMITTED = 1
 const version13 = { apiKey: 1, apiVersion: 13, apiName: 'Fetch' } as const
 
 /** By ids; by names where the broker does not take ids, or where the id of a topic is not known. */
 export const fetchByIdOrName =
   (args: FetchArgs): Request<FetchAnswer> =>
-  (versions) =>
-    fetchById(args, versions) ?? fetchRequest(args)(versions)
-
-function fetchById(args: FetchArgs, versions: ApiVersions): Prepared<FetchAnswer> | undefined {
-  const offered = versions[version13.apiKey]
-  if (offered === undefined || offered.maxVersion < version13.apiVersion) return undefined
-  const names = new Map<string, string>()
-  for (const { topic } of args.topics) {
-    const id = args.topicIds?.get(topic)
-    if (id === undefined) return undefined
-    names.set(id, topic)
+  (versions) => {
+    const ids = idsOf(args.topics, args.topicIds, version13, versions)
+    if (ids === undefined) return fetchRequest(args)(versions)
+    return prepare(
+      version13,
+      () => encode(args, ids),
+      (payload) => decode(payload, ids),
+    )
   }
-  return prepare(
-    version13,
-    () => encode(args),
-    (payload) => decode(payload, names),
-  )
-}
 
-function encode({ maxWaitMs, maxBytes, maxBytesPerPartition, topics, topicIds }: FetchArgs): readonly Uint8Array[] {
+function encode(
+  { maxWaitMs, maxBytes, maxBytesPerPartition, topics }: FetchArgs,
+  ids: ReadonlyMap<string, string>,
+): readonly Uint8Array[] {
   // The first byte ends the header, which has tagged fields in this version.
   const writer = new WireWriter().unsignedVarint(0)
   writer.int32(-1).int32(maxWaitMs).int32(1).int32(maxBytes).int8(READ_COMMITTED).int32(0).int32(-1)
@@ -51,7 +50,7 @@ function encode({ maxWaitMs, maxBytes, maxBytesPerPartition, topics, topicIds }:
       writer.int32(partition).int32(leaderEpoch).int64(position).int32(NO_EPOCH).int64(-1).int32(maxBytesPerPartition)
       writer.unsignedVarint(0)
     },
-    (to, topic) => to.uuid(topicIds?.get(topic) ?? ''),
+    writeIdOf(ids),
   )
   return writer
     .compactArray([], () => undefined)
@@ -60,17 +59,13 @@ function encode({ maxWaitMs, maxBytes, maxBytesPerPartition, topics, topicIds }:
     .parts()
 }
 
-function decode(payload: Buffer, names: ReadonlyMap<string, string>): FetchAnswer {
+function decode(payload: Buffer, ids: ReadonlyMap<string, string>): FetchAnswer {
   const reader = new WireReader(payload)
   reader.tags()
   const throttleTimeMs = reader.int32()
   const errorCode = reader.int16()
   reader.int32()
-  const topics = readTopics(
-    reader,
-    (topic) => decodePartition(reader, topic),
-    (from) => names.get(from.uuid() ?? '') ?? '',
-  )
+  const topics = readTopics(reader, (topic) => decodePartition(reader, topic), readIdOf(ids))
   return { bytes: payload, throttleTimeMs, errorCode, partitions: topics.flatMap(({ partitions }) => partitions) }
 }
 

@@ -9,6 +9,7 @@
  *       Topic => Name [Partition ErrorCode HighWatermark LastStableOffset LogStartOffset [ProducerId FirstOffset]
  *                      PreferredReadReplica Records]
  */
+import type { TopicIds } from './compact-topics.js'
 import { prepare, type Request } from './prepared.js'
 import type { TopicGroup } from './requests.js'
 import { WireReader, WireWriter } from './wire.js'
@@ -19,8 +20,7 @@ export interface FetchArgs {
   readonly maxBytesPerPartition: number
   /** The broker fills the answer in this order until `maxBytes`. */
   readonly topics: readonly TopicGroup<AskedPartition>[]
-  /** By name, as far as they are known. */
-  readonly topicIds?: ReadonlyMap<string, string | undefined>
+  readonly topicIds?: TopicIds
 }
 export interface AskedPartition {
   readonly partition: number
@@ -50,7 +50,7 @@ export interface FetchAnswer {
   readonly partitions: readonly PartitionAnswer[]
 }
 
-const READ_COMMITTED = 1
+export const READ_COMMITTED = 1
 export const NO_EPOCH = -1
 const version11 = { apiKey: 1, apiVersion: 11, apiName: 'Fetch' } as const
 

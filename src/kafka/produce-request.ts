@@ -21,7 +21,16 @@
  *       RecordError => BatchIndex Message Tags
  */
 import type { TopicPartition } from '../ports/log.js'
-import { readTopics, writeTopics, type ReadTopic, type WriteTopic } from './compact-topics.js'
+import {
+  idsOf,
+  readIdOf,
+  readTopics,
+  type ReadTopic,
+  type TopicIds,
+  writeIdOf,
+  writeTopics,
+  type WriteTopic,
+} from './compact-topics.js'
 import { prepare, type Request } from './prepared.js'
 import type { TopicGroup } from './requests.js'
 import { type TransactionVersion, version2 } from './transaction-version.js'
@@ -32,8 +41,7 @@ export interface ProduceArgs {
   /** How long the broker waits for its replicas. */
   readonly timeoutMs: number
   readonly topics: readonly TopicGroup<{ readonly partition: number; readonly batch: Uint8Array }>[]
-  /** By name, as far as they are known. */
-  readonly topicIds?: ReadonlyMap<string, string | undefined>
+  readonly topicIds?: TopicIds
 }
 export interface Produced extends TopicPartition {
   readonly errorCode: number
@@ -62,38 +70,13 @@ export const produceRequest =
   (args: ProduceArgs, version: TransactionVersion): Request<ProduceAnswer> =>
   (versions) => {
     if (version === 1) return prepare(version1, () => encode(args), decode)
-    const ids = (versions[byId.apiKey]?.maxVersion ?? 0) >= byId.apiVersion ? idsOf(args) : undefined
-    return ids === undefined
-      ? prepare(
-          version2.produce,
-          () => encodeCompact(args, writeName),
-          (payload) => decodeCompact(payload, readName),
-        )
-      : prepare(
-          byId,
-          () => encodeCompact(args, (writer, topic) => writer.uuid(ids.get(topic) ?? '')),
-          (payload) => decodeCompact(payload, readIdOf(ids)),
-        )
+    const ids = idsOf(args.topics, args.topicIds, byId, versions)
+    return prepare(
+      ids === undefined ? version2.produce : byId,
+      () => encodeCompact(args, ids && writeIdOf(ids)),
+      (payload) => decodeCompact(payload, ids && readIdOf(ids)),
+    )
   }
-
-const writeName: WriteTopic = (writer, topic) => writer.compactString(topic)
-const readName: ReadTopic = (reader) => reader.compactString() ?? ''
-/** Reads an id, and gives the topic's name. */
-function readIdOf(ids: ReadonlyMap<string, string>): ReadTopic {
-  const names = new Map([...ids].map(([topic, id]) => [id, topic]))
-  return (reader) => names.get(reader.uuid() ?? '') ?? ''
-}
-
-/** Undefined where one is not known. */
-function idsOf({ topics, topicIds }: ProduceArgs): ReadonlyMap<string, string> | undefined {
-  const ids = new Map<string, string>()
-  for (const { topic } of topics) {
-    const id = topicIds?.get(topic)
-    if (id === undefined) return undefined
-    ids.set(topic, id)
-  }
-  return ids
-}
 
 function encode({ transactionalId, timeoutMs, topics }: ProduceArgs): readonly Uint8Array[] {
   const writer = new WireWriter().string(transactionalId).int16(ALL_REPLICAS).int32(timeoutMs)
@@ -107,7 +90,7 @@ function encode({ transactionalId, timeoutMs, topics }: ProduceArgs): readonly U
 
 function encodeCompact(
   { transactionalId, timeoutMs, topics }: ProduceArgs,
-  writeTopic: WriteTopic,
+  writeTopic: WriteTopic | undefined,
 ): readonly Uint8Array[] {
   // The first byte ends the header, which has tagged fields in this version.
   const writer = new WireWriter().unsignedVarint(0).compactString(transactionalId)
@@ -136,7 +119,7 @@ function decode(payload: Buffer): ProduceAnswer {
   return { partitions: topics.flat(), throttleTimeMs: reader.int32() }
 }
 
-function decodeCompact(payload: Buffer, readTopic: ReadTopic): ProduceAnswer {
+function decodeCompact(payload: Buffer, readTopic: ReadTopic | undefined): ProduceAnswer {
   const reader = new WireReader(payload)
   reader.tags()
   const topics = readTopics(
