@@ -68,7 +68,7 @@ export async function flushed(streams: readonly Writable[], withinMs: number): P
 }
 
 /** Never rejects. What is written behind it is called in order, and so last. */
-const taken = (stream: Writable): Promise<void> =>
+export const taken = (stream: Writable): Promise<void> =>
   new Promise((resolve) => {
     const done = (): void => {
       resolve()

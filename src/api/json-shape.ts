@@ -12,16 +12,15 @@
 import { isUnaltered } from './json-numbers.js'
 import { JsonScanner, kinds, MAX_SHAPES, MAX_TEXT_BYTES } from './json-scanner.js'
 import { latin1Text, literalOf } from './literal.js'
+import { makeRoom, type Used } from './make-room.js'
 
-interface Shape {
+interface Shape extends Used {
   /** Which of the scanner's it is, and what the scanner knows it by. */
   readonly index: number
   readonly id: number
   readonly build: Build
   readonly valueAt: ValueAt
   readonly words: readonly Words[]
-  /** Texts of this trial that had it. */
-  found: number
 }
 /** `values`, `doubles`: the scanner's. */
 type Build = (values: Int32Array, doubles: Float64Array, valueAt: ValueAt) => object
@@ -135,12 +134,8 @@ export class JsonShapes {
     const shapes = this.#shapes
     if (!pays) for (const { words } of shapes.splice(0)) for (const one of words) one.forget()
     else if (shapes.length === MAX_SHAPES) {
-      const unread = this.#trial.texts - this.#trial.found
-      const least = shapes.reduce((a, b) => (b.found < a.found ? b : a))
-      if (least.found * MAX_SHAPES < unread) {
-        shapes.splice(shapes.indexOf(least), 1)
-        for (const one of least.words) one.forget()
-      }
+      const seldom = makeRoom(shapes, this.#trial.texts - this.#trial.found)
+      for (const one of seldom?.words ?? []) one.forget()
     }
     for (const shape of shapes) shape.found = 0
   }

@@ -4,6 +4,7 @@
  * it has printed was taken.
  */
 import type { Writable } from 'node:stream'
+import { taken } from '../output.js'
 
 /** A reader that takes nothing for so long gets no more. */
 const STALLED_MS = 5_000
@@ -12,26 +13,16 @@ const STALLED_MS = 5_000
 export async function drained(stream: Writable, stalledMs = STALLED_MS): Promise<void> {
   // What was written in this turn may fail only at its end.
   await new Promise((resolve) => setImmediate(resolve))
-  await new Promise<void>((resolve) => {
+  let watch: NodeJS.Timeout | undefined
+  const stalled = new Promise<void>((resolve) => {
     let left = stream.writableLength
-    if (left === 0 || stream.destroyed) {
-      resolve()
-      return
-    }
-    const done = (): void => {
-      clearInterval(watch)
-      stream.off('close', done)
-      stream.off('error', done)
-      resolve()
-    }
-    const watch = setInterval(() => {
-      if (stream.writableLength >= left) done()
+    watch = setInterval(() => {
+      if (stream.writableLength >= left) resolve()
       left = stream.writableLength
     }, stalledMs)
-    stream.once('close', done)
-    stream.once('error', done)
-    stream.write('', done)
   })
+  await Promise.race([taken(stream), stalled])
+  clearInterval(watch)
 }
 
 /** With `process.exitCode`. */

@@ -8,6 +8,7 @@
  * 2. All bytes between the values are those of an object that msgpackr has read.
  */
 import { literalOf } from '../api/literal.js'
+import { makeRoom, type Used } from '../api/make-room.js'
 import { byteString } from './byte-string.js'
 
 /** Stands among the values for a number that lies in `numbers` at the same place: there it is no object on the heap. */
@@ -16,11 +17,9 @@ const number = Symbol('number')
 type Literal = (values: readonly unknown[], numbers: Float64Array, number: symbol) => object
 
 /** Between the values, the literal bytes: the head in front of the first. */
-interface Shape {
+interface Shape extends Used {
   readonly gaps: readonly Uint8Array[]
   readonly build: Literal
-  /** Objects that had it, since it was last asked which shape is used least. */
-  found: number
 }
 
 const MAX_SHAPES = 4
@@ -64,12 +63,7 @@ export class PlainShapes {
   #makesRoom(): boolean {
     if (++this.#unread < MAX_UNREAD) return false
     this.#unread = 0
-    const shapes = this.#shapes
-    const least = shapes.reduce((a, b) => (b.found < a.found ? b : a))
-    const isSeldom = least.found * MAX_SHAPES < MAX_UNREAD
-    for (const shape of shapes) shape.found = 0
-    if (isSeldom) shapes.splice(shapes.indexOf(least), 1)
-    return isSeldom
+    return makeRoom(this.#shapes, MAX_UNREAD) !== undefined
   }
 
   #matches({ gaps }: Shape, bytes: Buffer, start: number, end: number): boolean {

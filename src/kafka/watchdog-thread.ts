@@ -3,7 +3,7 @@ import { Session } from 'node:inspector'
 import { parentPort, workerData } from 'node:worker_threads'
 import { LOOK_MS, Vigil } from '../core/vigil.js'
 import { messageOf } from '../errors.js'
-import type { Clock } from '../ports/clock.js'
+import { systemClock } from '../ports/clock.js'
 import type { GroupClient, Membership } from '../ports/log.js'
 import type { Logger } from '../ports/logger.js'
 import { ENDING, type ThreadData, type ThreadSays, words } from './watchdog.js'
@@ -62,24 +62,9 @@ async function beat(): Promise<void> {
 /** All that it takes is loaded when it is needed first, which may be never. */
 async function connect(): Promise<GroupClient> {
   const { createKafkaLog } = await import('./log.js')
-  const clock: Clock = {
-    now: () => Date.now(),
-    monotonic: () => performance.now(),
-    after: (ms, call) => {
-      const timer = setTimeout(call, ms)
-      return {
-        cancel: () => {
-          clearTimeout(timer)
-        },
-      }
-    },
-    soon: (call) => {
-      setImmediate(call)
-    },
-  }
   const silent = (): void => undefined
   const logger: Logger = { debug: silent, info: silent, warn: silent, error: silent }
-  const log = createKafkaLog({ ...connection, clock, logger })
+  const log = createKafkaLog({ ...connection, clock: systemClock, logger })
   try {
     await log.connect()
     return log.group(group)

@@ -8,6 +8,7 @@
 import { isCommitKey } from '../core/commit-record.js'
 import { RecordCursor } from '../core/records.js'
 import type { Fetched, Fetcher, FetchInput, TopicPartition } from '../ports/log.js'
+import { abortable } from './abortable.js'
 import { otherEnd } from './changelog-end.js'
 import type { Ports } from './options.js'
 
@@ -39,40 +40,29 @@ export async function hasCommitRecord(
   }
 }
 
-function isBetween(
+async function isBetween(
   changelog: ProbedChangelog,
   from: number,
   end: number,
   fetcher: Fetcher,
   signal: AbortSignal,
 ): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted()
-    const finish = (settle: () => void): void => {
-      fetcher.remove(probe)
-      signal.removeEventListener('abort', abort)
-      settle()
-    }
-    const probe = new Probe(changelog, from, end, {
-      found: (isThere) => {
-        finish(() => {
-          resolve(isThere)
-        })
-      },
-      failed: (error) => {
-        finish(() => {
-          reject(error)
-        })
-      },
-    })
-    const abort = (): void => {
-      const reason: unknown = signal.reason
-      probe.failed(reason instanceof Error ? reason : new Error('called off', { cause: reason }))
-    }
-    signal.addEventListener('abort', abort)
-    if (from >= end) probe.done()
-    else fetcher.add(probe)
-  })
+  signal.throwIfAborted()
+  if (from >= end) return false
+  let settle: ProbeEvents = { found: () => undefined, failed: () => undefined }
+  const outcome = new Promise<boolean>((found, failed) => (settle = { found, failed }))
+  const probe = new Probe(changelog, from, end, settle)
+  fetcher.add(probe)
+  try {
+    return await abortable(signal, outcome)
+  } finally {
+    fetcher.remove(probe)
+  }
+}
+
+interface ProbeEvents {
+  found(isThere: boolean): void
+  failed(error: Error): void
 }
 
 class Probe implements FetchInput {
@@ -86,7 +76,7 @@ class Probe implements FetchInput {
     { topic, partition, topicId }: ProbedChangelog,
     private position: number,
     private readonly end: number,
-    private readonly events: { found(isThere: boolean): void; failed(error: Error): void },
+    private readonly events: ProbeEvents,
   ) {
     this.topic = topic
     this.partition = partition
@@ -115,7 +105,7 @@ class Probe implements FetchInput {
     this.events.failed(error)
   }
 
-  done(isThere = false): void {
+  #done(isThere: boolean): void {
     this.#isOver = true
     this.events.found(isThere)
   }
@@ -126,11 +116,11 @@ class Probe implements FetchInput {
       cursor.open(batch)
       while (cursor.next())
         if (cursor.offset < this.end && isCommitKey(cursor.buffer, cursor.keyStart, cursor.keyEnd)) {
-          this.done(true)
+          this.#done(true)
           return
         }
     }
     this.position = nextPosition
-    if (this.position >= this.end) this.done()
+    if (this.position >= this.end) this.#done(false)
   }
 }
