@@ -18,7 +18,7 @@ const layer = (folder, ...below) =>
   )
 
 /** What puts parts together, and so imports what nobody else may. */
-const compositionRoots = '^src/(cli|testing)/|^src/(index|start-worker)\\.ts$'
+const compositionRoots = '^src/(cli|testing)/|^src/(index|start-worker|watchdog-thread)\\.ts$'
 
 module.exports = {
   forbidden: [

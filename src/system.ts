@@ -1,9 +1,23 @@
 /** The real clock, real chance and the machine, for what puts the parts together. */
 import { randomBytes } from 'node:crypto'
 import { totalmem } from 'node:os'
-import type { Random } from './ports/clock.js'
+import type { Clock, Random } from './ports/clock.js'
 
-export { systemClock } from './ports/clock.js'
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after: (ms, call) => {
+    const timer = setTimeout(call, ms)
+    return {
+      cancel: () => {
+        clearTimeout(timer)
+      },
+    }
+  },
+  soon: (call) => {
+    setImmediate(call)
+  },
+}
 
 export const systemRandom: Random = {
   next: () => Math.random(),

@@ -128,7 +128,7 @@ class ThreadWatchdog implements Watchdog {
   #start(options: WatchdogOptions): Thread | undefined {
     try {
       const data: ThreadData = { ...options, shared: this.#shared }
-      const thread = new Thread(new URL('./watchdog-thread.js', import.meta.url), {
+      const thread = new Thread(new URL('../watchdog-thread.js', import.meta.url), {
         workerData: data,
         name: 'potoroo-watchdog',
         // What the process was started with concerns the application.

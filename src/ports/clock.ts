@@ -19,20 +19,3 @@ export interface Random {
   /** An id that nobody else has: 32 hexadecimal digits. */
   id(): string
 }
-
-/** The real one. */
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  after: (ms, call) => {
-    const timer = setTimeout(call, ms)
-    return {
-      cancel: () => {
-        clearTimeout(timer)
-      },
-    }
-  },
-  soon: (call) => {
-    setImmediate(call)
-  },
-}

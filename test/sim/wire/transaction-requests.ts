@@ -155,13 +155,13 @@ export const transactionRequests: Handlers = {
       const refusal =
         refused && cluster.chance(0.7) ? cluster.refusal(transactionVersion === 2 ? 'produce2' : 'produce') : 0
       let baseOffset = -1
-      let isWellFormed = false
+      const batch = { isWellFormed: false }
       const to = { topic, topicId, partition }
       const code = codeFrom(() => {
         if (refusal !== errors.NONE && !appended.has(refusal)) throw new KafkaError(refusal)
         const log = cluster.ledBy(broker, to)
         const { chunk, producerId, producerEpoch: epoch, baseSequence } = readProduced(Buffer.from(records))
-        isWellFormed = true
+        batch.isWellFormed = true
         if (chunk.end > (cluster.describeTopic(topic)?.maxMessageBytes ?? 0))
           throw new KafkaError(errors.MESSAGE_TOO_LARGE)
         const producers = cluster.producersOf(to)
@@ -174,7 +174,7 @@ export const transactionRequests: Handlers = {
         if (refusal !== errors.NONE) throw new KafkaError(refusal)
       })
       // What a topic does not take is no breach of the protocol.
-      if (never.has(code) && !(isWellFormed && code === errors.INVALID_RECORD))
+      if (never.has(code) && !(batch.isWellFormed && code === errors.INVALID_RECORD))
         cluster.nonsense(`a Produce of ${transactionalId} to ${topic} is answered ${errorName(code)}`)
       return { partition, code, baseOffset: code === errors.NONE ? baseOffset : -1 }
     })

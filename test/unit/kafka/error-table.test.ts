@@ -119,7 +119,10 @@ const answers: Record<JudgedApi, (errorCode: number) => unknown> = {
       },
     ],
   }),
-  ListOffsets: (errorCode) => [{ topic: 't', partition: 0, errorCode, offset: 5 }],
+  ListOffsets: (errorCode) => ({
+    throttleTimeMs: 0,
+    partitions: [{ topic: 't', partition: 0, errorCode, offset: 5 }],
+  }),
   Metadata: (errorCode) => ({
     brokers: [{ nodeId: 0, host: 'b', port: 1 }],
     controllerId: 0,

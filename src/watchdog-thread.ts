@@ -1,12 +1,12 @@
 /** The thread of a watchdog: src/kafka/watchdog.ts says what it is for. */
 import { Session } from 'node:inspector'
 import { parentPort, workerData } from 'node:worker_threads'
-import { LOOK_MS, Vigil } from '../core/vigil.js'
-import { messageOf } from '../errors.js'
-import { systemClock } from '../ports/clock.js'
-import type { GroupClient, Membership } from '../ports/log.js'
-import type { Logger } from '../ports/logger.js'
-import { ENDING, type ThreadData, type ThreadSays, words } from './watchdog.js'
+import { LOOK_MS, Vigil } from './core/vigil.js'
+import { messageOf } from './errors.js'
+import { systemClock } from './system.js'
+import type { GroupClient, Membership } from './ports/log.js'
+import type { Logger } from './ports/logger.js'
+import { ENDING, type ThreadData, type ThreadSays, words } from './kafka/watchdog.js'
 
 const { shared, connection, group, ...bounds } = workerData as ThreadData
 const vigil = new Vigil(bounds)
@@ -26,7 +26,10 @@ setInterval(() => {
   const run = Atomics.load(shared, words.RUN)
   const beats = Atomics.load(shared, words.BEATS)
   const isRunning = run > 0
-  const { isOverdue, isTooLong, heartbeat } = vigil.look(performance.now(), { run: isRunning ? run : undefined, beats })
+  const { isOverdue, isTooLong, heartbeat } = vigil.look(systemClock.monotonic(), {
+    run: isRunning ? run : undefined,
+    beats,
+  })
   if (isRunning && isOverdue) Atomics.store(shared, words.OVERDUE, run)
   const isDebugged = Atomics.load(shared, words.DEBUGGED) === 1
   if (isRunning && isTooLong && !isDebugged && Atomics.compareExchange(shared, words.RUN, run, ENDING) === run) endRun()
@@ -61,7 +64,7 @@ async function beat(): Promise<void> {
 
 /** All that it takes is loaded when it is needed first, which may be never. */
 async function connect(): Promise<GroupClient> {
-  const { createKafkaLog } = await import('./log.js')
+  const { createKafkaLog } = await import('./kafka/log.js')
   const silent = (): void => undefined
   const logger: Logger = { debug: silent, info: silent, warn: silent, error: silent }
   const log = createKafkaLog({ ...connection, clock: systemClock, logger })
