@@ -16,7 +16,7 @@ import type { FeedEvent } from './applications/simulated-application.js'
 /** Longer than the longest that ends by itself. */
 const MAX_COMPUTATION_MS = 20_000
 /** Longer than the session timeout, and than the transaction timeout. */
-const TAKES_MS = [700, 3_000, 8_000, 8_000, 15_000] as const
+const TAKES_MS = [700, 3_000, 8_000, 19_000, 19_900] as const
 const FOR_EVER = Infinity
 /** Once all is well, a worker computes a message so often at most: with others, taken back, alone. */
 const MOST_COMPUTATIONS = 3
