@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import { bundledApplication, loadApplication } from '#potoroo/cli/application.js'
 import { topicNames } from '#potoroo/cli/topic-plan.js'
-import { namesOf } from '#potoroo/core/topology.js'
+import { namesOf, topologyOf } from '#potoroo/core/topology.js'
 import type { BuiltPeer } from './peer.js'
 
 export type ContenderName = 'potoroo' | 'kafka-streams'
@@ -53,7 +53,7 @@ export async function potoroo(brokers: string, flags: readonly string[]): Promis
     names: ({ topicPrefix }) => {
       const { group, topic } = namesOf(topicPrefix, definition.name)
       const [marketData, orders, rejections] = ['market-data', 'orders', 'rejections'].map(topic)
-      const others = topicNames(definition, topicPrefix).filter(
+      const others = topicNames(topologyOf(definition), topicPrefix).filter(
         (name) => name !== marketData && name !== orders && name !== rejections,
       )
       return { group, rejections: topic('rejections'), others }

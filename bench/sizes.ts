@@ -7,7 +7,7 @@ import { describeTopic } from '#potoroo/cli/connection.js'
 import { Tail } from '#potoroo/cli/tailing.js'
 import { topicNames } from '#potoroo/cli/topic-plan.js'
 import { partitionOf } from '#potoroo/core/partitioner.js'
-import { namesOf } from '#potoroo/core/topology.js'
+import { namesOf, topologyOf } from '#potoroo/core/topology.js'
 import { IdempotentProducer, type OutgoingRecord } from '#potoroo/kafka/idempotent-producer.js'
 import type { BenchContext } from './benchmark.js'
 import type { Cluster } from './cluster.js'
@@ -136,7 +136,7 @@ async function runOne(
       await worker.end('SIGKILL')
     }
   } finally {
-    await cluster.remove(topicNames(definition, prefix), [group])
+    await cluster.remove(topicNames(topologyOf(definition), prefix), [group])
     await rm(home, { recursive: true, force: true })
   }
 }

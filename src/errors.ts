@@ -100,6 +100,9 @@ export const errorKinds = {
     false,
     'Without state: start again. With state: make new topics with that many partitions, use a new application name, and copy.',
   ),
+  TOPOLOGY_INCOMPATIBLE: kind(topics, false, 'The message names both sides and the ways out.'),
+  MANIFEST_UNREADABLE: kind(topics, false, 'Run the version of Potoroo that wrote it, or a newer one.'),
+  RESET_UNFINISHED: kind(topics, false, 'Run `potoroo reset` again: it goes on where it was.'),
   CHANGELOG_UNFIT: kind(
     topics,
     false,
@@ -113,6 +116,11 @@ export const errorKinds = {
     "Decide where to go on in the new topic, and set the group's offset there: its messages are other ones.",
   ),
   OFFSET_OUT_OF_RANGE: kind(positions, false, "Decide where to go on, and set the group's offset there."),
+  REPARTITION_LOST: kind(
+    positions,
+    false,
+    'Restore the topic. To go on without what was in it, delete the offsets that the group has in it (kafka-consumer-groups --delete-offsets).',
+  ),
   CHANGELOG_LOST: kind(positions, false, 'Restore the changelog, or delete the group and start again.'),
   // state directory
   STATE_DIRECTORY_LOCKED: kind(state, false, 'Stop the other process, or give this worker another --state-dir.'),

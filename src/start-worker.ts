@@ -6,6 +6,7 @@ import { homedir, hostname } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import * as v from 'valibot'
 import { definitionOf, type Application } from './api/application.js'
+import { topicsOf } from './api/graph.js'
 import { loadPartitioners } from './core/partitioner.js'
 import { isPotorooError, PotorooError } from './errors.js'
 import { brokersOf } from './kafka/environment.js'
@@ -132,7 +133,7 @@ export async function startWorker(application: Application, options: WorkerOptio
   const definition = definitionOf(application)
   const runtime = checkOptions(options)
   const logger = unfailing(options.logger ?? jsonLogger(process.stdout))
-  await loadPartitioners(definition.pipelines.flatMap(({ source, sink }) => [source.partitioner, sink?.partitioner]))
+  await loadPartitioners(topicsOf(definition).map(({ partitioner }) => partitioner))
   const peers = createPeers({ ...options.peers, logger, clock: systemClock })
   const { name, stateDir, stores } = await openState(definition.name, options, logger)
   const connection = { brokers: options.brokers, ssl: options.ssl, sasl: options.sasl, clientId: name }

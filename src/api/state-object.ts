@@ -32,11 +32,19 @@ export interface StateClass<S extends object> {
 }
 
 /** How a state object is stored, if not as its own fields. */
-export interface StateOptions<S extends object> {
+export interface Packing<S extends object> {
   /** Gives plain values: objects, arrays, strings, numbers, booleans, null, undefined, BigInt, Date, Map, Set, typed arrays. */
   readonly pack: (state: S) => unknown
   /** Gives the state object back. */
   readonly unpack: (plain: unknown, key: string) => S
+}
+
+export type StateOptions<S extends object> = (Packing<S> | { readonly pack?: never; readonly unpack?: never }) & {
+  /**
+   * How many partitions the repartition topics get that lead here, where no topic beside them says it; default: the most
+   * that any of their sources has. Fixed once they exist.
+   */
+  readonly partitions?: number
 }
 
 /**
@@ -50,12 +58,14 @@ export function stateObject<S extends object>(
   options?: StateOptions<S>,
 ): StateObject<S> {
   checkName('a state object', name)
-  const definition = isClass(initial)
-    ? ofClass(name, initial as StateClass<S>, options)
-    : ofFactory(name, initial as (key: string) => S, options)
-  return { name, [stateKey]: definition }
+  const { packing, partitions } = checkOptions(name, options)
+  const unpartitioned = isClass(initial)
+    ? ofClass(name, initial as StateClass<S>, packing)
+    : ofFactory(name, initial as (key: string) => S, packing)
+  return { name, [stateKey]: { ...unpartitioned, partitions } }
 }
 
+type Unpartitioned = Omit<StateDefinition, 'partitions'>
 type NotPromised<S> = S extends PromiseLike<unknown> ? 'error: a state object is made synchronously' : unknown
 
 /** A class's `prototype` can't be written; a function's can, and arrow functions and methods have none. */
@@ -65,10 +75,9 @@ const isClass = (value: unknown): boolean =>
 function ofFactory<S extends object>(
   name: string,
   initial: (key: string) => S,
-  options: StateOptions<S> | undefined,
-): StateDefinition {
+  options: Packing<S> | undefined,
+): Unpartitioned {
   checkFunction(`The initial value of state object ${name}`, initial)
-  checkOptions(name, options)
   const beginsAlike = initial.length === 0
   let wasChecked = false
   return {
@@ -98,9 +107,8 @@ function ofFactory<S extends object>(
 function ofClass<S extends object>(
   name: string,
   constructor: StateClass<S>,
-  options: StateOptions<S> | undefined,
-): StateDefinition {
-  checkOptions(name, options)
+  options: Packing<S> | undefined,
+): Unpartitioned {
   const prototype = constructor.prototype as object
   const ancestor = BUILT_IN.find((builtIn) => (constructor as unknown) === builtIn || prototype instanceof builtIn)
   const brings = 'pack' in prototype && typeof prototype.pack === 'function'
@@ -189,12 +197,21 @@ const BUILT_IN = [
   Boolean,
 ] as const
 
-function checkOptions(name: string, options: unknown): void {
-  if (options === undefined) return
-  if (typeof options !== 'object' || options === null || !('pack' in options) || !('unpack' in options))
-    throw invalid(`The options of state object ${name} have to be pack and unpack, both.`)
-  checkFunction(`pack of state object ${name}`, options.pack)
-  checkFunction(`unpack of state object ${name}`, options.unpack)
+function checkOptions<S extends object>(
+  name: string,
+  options: StateOptions<S> = {},
+): { readonly packing: Packing<S> | undefined; readonly partitions: number | undefined } {
+  if (typeof options !== 'object' || (options as unknown) === null)
+    throw invalid(`The options of state object ${name} are ${shown(options)}: they have to be an object.`)
+  const { pack, unpack, partitions }: Partial<Packing<S>> & { readonly partitions?: number } = options
+  if (partitions !== undefined && (!Number.isInteger(partitions) || partitions < 1))
+    throw invalid(`State object ${name} has partitions: ${shown(partitions)}. It has to be a whole number, 1 or more.`)
+  if (pack === undefined && unpack === undefined) return { packing: undefined, partitions }
+  if (pack === undefined || unpack === undefined)
+    throw invalid(`State object ${name} has one of pack and unpack: it has to have both or neither.`)
+  checkFunction(`pack of state object ${name}`, pack)
+  checkFunction(`unpack of state object ${name}`, unpack)
+  return { packing: { pack, unpack }, partitions }
 }
 
 function isPlain(value: unknown): value is object {

@@ -81,5 +81,18 @@ const arePositions = (value: unknown): boolean =>
 const areIds = (value: unknown): boolean =>
   isRecord(value) && Object.values(value).every((id) => typeof id === 'string')
 
+/** What a commit record says of other topics than these. */
+export function foreignTo(
+  topics: readonly string[],
+  commit: CommitRecord | undefined,
+): Pick<CommitRecord, 'positions' | 'topicIds'> {
+  const positions = without(topics, commit?.positions ?? {})
+  if (Object.keys(positions).length === 0) return { positions }
+  return { positions, topicIds: commit?.topicIds && without(topics, commit.topicIds) }
+}
+
+const without = <T>(topics: readonly string[], byTopic: Readonly<Record<string, T>>): Readonly<Record<string, T>> =>
+  Object.fromEntries(Object.entries(byTopic).filter(([topic]) => !topics.includes(topic)))
+
 export const isCommitKey = (bytes: Buffer, start: number, end: number): boolean =>
   end - start === 2 && bytes[start] === 0xff && bytes[start + 1] === 0x63

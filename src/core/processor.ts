@@ -10,7 +10,8 @@
  *    so can take back a single one.
  * 4. Outputs carry the timestamp of the record that caused them: the same input gives the same bytes.
  */
-import type { ComputationContext, PipelineDefinition, Step, TopicDefinition } from '../api/definition.js'
+import type { ComputationContext, StateDefinition } from '../api/definition.js'
+import { isKey, shownKey } from '../api/names.js'
 import { likeness, visible } from '../api/visible.js'
 import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
 import { COMMIT_KEY, encodeCommitRecord, type CommitRecord } from './commit-record.js'
@@ -21,7 +22,8 @@ import { fits, Outbox, type DeadLetter, type Destination, type OutgoingRecords }
 import { partitionOf } from './partitioner.js'
 import { RecordWriter, type RecordCursor } from './records.js'
 import { MAX_AHEAD, NOWHERE, StateTable, type Unstored } from './state-table.js'
-import type { SubTopology } from './topology.js'
+import { MAX_KEY_BYTES } from './store-key.js'
+import type { Operator, SourceInput, SubTopology } from './topology.js'
 
 export interface ProcessorPlan {
   readonly subTopology: SubTopology
@@ -57,8 +59,6 @@ export interface Collected {
   readonly messages: number
 }
 
-/** The longest key of a state object, in bytes of UTF-8: with the state object's name, what the store's keys take. */
-export const MAX_KEY_BYTES = 1800
 /** How many intervals without a failure end careful mode. */
 const CALM_INTERVALS = 3
 
@@ -71,6 +71,7 @@ export class Processor {
   readonly #states: StateTable
   readonly #outbox = new Outbox()
   readonly #context = new Context()
+  readonly #record = new CurrentRecord()
   /** Normal mode's, one for all messages. */
   readonly #addOutput: Emit = (to, partition, key, value) => {
     if (!this.#outbox.add(to, partition, this.#context.timestampMs, key, value)) throw tooLarge(to)
@@ -106,7 +107,7 @@ export class Processor {
     const source = this.plan.subTopology.sources[sourceIndex]
     if (source === undefined) throw new RangeError(`no source ${String(sourceIndex)}`)
     this.messages++
-    if (this.#states.isLarge) this.#prefetch(source.pipelines, input)
+    if (this.#states.isLarge) this.#prefetch(source.states, input)
     let message: unknown
     try {
       if (cursor.valueStart < 0) throw new PotorooError('VALUE_NULL', 'the value is null')
@@ -117,8 +118,9 @@ export class Processor {
       return
     }
     this.#context.begin(cursor)
-    if (this.careful) this.#carefully(source.pipelines, input, message, nowMs)
-    else this.#briskly(source.pipelines, input, message, nowMs)
+    this.#record.begin(source, cursor, message)
+    if (this.careful) this.#carefully(source.operators, input, message, nowMs)
+    else this.#briskly(source.operators, input, message, nowMs)
   }
 
   /** Sends the record under the cursor to the dead letters without doing it: it makes commits fail. */
@@ -187,34 +189,28 @@ export class Processor {
     this.careful = true
   }
 
-  #prefetch(pipelines: readonly PipelineDefinition[], input: Input): void {
-    const count = input.lookAhead(this.#keys)
+  #prefetch(states: readonly StateDefinition[], input: Input): void {
+    const count = states.length === 0 ? 0 : input.lookAhead(this.#keys)
     if (count === 0) return
-    for (const { state } of pipelines)
-      if (state !== undefined) this.#states.prefetch(state, input.cursor.buffer, this.#keys, count)
+    for (const state of states) this.#states.prefetch(state, input.cursor.buffer, this.#keys, count)
   }
 
-  #briskly(pipelines: readonly PipelineDefinition[], input: Input, message: unknown, nowMs: () => number): void {
-    let begun = false
+  #briskly(operators: readonly Operator[], input: Input, message: unknown, nowMs: () => number): void {
     try {
-      for (const pipeline of pipelines) {
-        this.#run(pipeline, input, message, this.#addOutput)
-        begun = true
-      }
+      this.#run(operators, message, this.#addOutput)
     } catch (error) {
-      if (isBadInput(error) && !begun) this.#toDeadLetters(input, error, nowMs)
+      if (isBadInput(error) && !this.#record.hasEffects) this.#toDeadLetters(input, error, nowMs)
       else throw new Retake(messageOf(error), { cause: error })
     }
   }
 
-  #carefully(pipelines: readonly PipelineDefinition[], input: Input, message: unknown, nowMs: () => number): void {
+  #carefully(operators: readonly Operator[], input: Input, message: unknown, nowMs: () => number): void {
     const outputs: Parameters<Emit>[] = []
     try {
-      for (const pipeline of pipelines)
-        this.#run(pipeline, input, message, (to, partition, key, value) => {
-          if (!fits(to, Buffer.byteLength(key), Buffer.byteLength(value))) throw tooLarge(to)
-          outputs.push([to, partition, key, value])
-        })
+      this.#run(operators, message, (to, partition, key, value) => {
+        if (!fits(to, key === null ? 0 : Buffer.byteLength(key), Buffer.byteLength(value))) throw tooLarge(to)
+        outputs.push([to, partition, key, value])
+      })
       this.#states.settle()
     } catch (error) {
       this.#states.undo()
@@ -227,78 +223,96 @@ export class Processor {
       this.#outbox.add(to, partition, this.#context.timestampMs, key, value)
   }
 
-  /** One pipeline for one message. Throws bad input before it has changed anything, else whatever went wrong. */
-  #run(pipeline: PipelineDefinition, input: Input, message: unknown, emit: Emit): void {
-    let current = message
-    if (pipeline.before.length > 0) {
-      const stepped = applySteps(pipeline.before, message)
-      if (stepped === DROPPED) return
-      current = stepped
-    }
-    const { state: definition, compute, key: keyOf } = pipeline
-    if (input.cursor.keyStart < 0) throw new PotorooError('KEY_MISSING', 'the record has no key')
-    const key = keyOf(current)
-    if (definition === undefined || compute === undefined) {
-      this.#checkKey(pipeline.source, key, input.cursor)
-      this.#emit(pipeline, current, undefined, emit)
-      return
-    }
-    const { cursor } = input
-    const { buffer, keyStart, keyEnd } = cursor
+  /** Depth first: what one operator gives has gone all its way before the next one's turn. */
+  #run(operators: readonly Operator[], message: unknown, emit: Emit): void {
+    for (const operator of operators)
+      switch (operator.kind) {
+        case 'filter':
+          if (operator.keep(message)) this.#run(operator.next, message, emit)
+          break
+        case 'map':
+          this.#run(operator.next, operator.map(message), emit)
+          break
+        case 'flatMap': {
+          const several = operator.flatMap(message)
+          if (!Array.isArray(several))
+            throw new TypeError(
+              `flatMap() has to give an array, and gave ${several === null ? 'null' : typeof several}`,
+            )
+          for (const one of several as readonly unknown[]) this.#run(operator.next, one, emit)
+          break
+        }
+        case 'compute':
+          this.#compute(operator, message, emit)
+          break
+        case 'sink':
+          this.#emit(operator, message, emit)
+      }
+  }
+
+  #compute({ state: definition, compute, next }: OperatorOf<'compute'>, message: unknown, emit: Emit): void {
+    const record = this.#record
+    const { buffer, keyStart, keyEnd } = record.cursor
+    if (keyStart < 0) throw new PotorooError('KEY_MISSING', 'the record has no key')
     let place = this.#states.find(definition, buffer, keyStart, keyEnd)
+    const key = record.key()
     if (place === NOWHERE) {
-      this.#checkKey(pipeline.source, key, cursor)
+      this.#checkPlace()
       place = this.#states.bring(definition, buffer, keyStart, keyEnd)
-    } else if (!isKeyOf(cursor, key)) throw keyMismatch(key, cursor)
+    }
     const state = this.#states.touch(definition, key, place)
+    record.hasEffects = true
     const context = this.#context
     context.beginComputation(key)
-    const result = compute(state, current, context)
+    const result = compute(state, message, context)
     if (context.forgotten) this.#states.forget()
-    if (result === undefined || result === null) return
-    if (Array.isArray(result)) for (const output of result as unknown[]) this.#emit(pipeline, output, key, emit)
-    else this.#emit(pipeline, result, key, emit)
+    if (result === undefined || result === null || next.length === 0) return
+    if (Array.isArray(result)) for (const output of result as unknown[]) this.#run(next, output, emit)
+    else this.#run(next, result, emit)
   }
 
-  #emit(pipeline: PipelineDefinition, output: unknown, stateKey: string | undefined, emit: Emit): void {
-    const { sink, after } = pipeline
-    if (sink === undefined) return
-    let current = output
-    if (after.length > 0) {
-      const stepped = applySteps(after, output)
-      if (stepped === DROPPED) return
-      current = stepped
+  #emit({ topic, key: keyOf }: OperatorOf<'sink'>, message: unknown, emit: Emit): void {
+    const { plan } = this
+    const record = this.#record
+    if (!record.hasEffects) this.#checkPlace()
+    const to = plan.sinks.get(topic.name)
+    if (to === undefined) throw new RangeError(`no destination for sink ${topic.name}`)
+    const { partitioner } = topic
+    if (partitioner === undefined) throw new RangeError(`sink ${topic.name} has no partitioner`)
+    if (keyOf === undefined) {
+      emit(to, plan.partition % to.partitions, null, topic.encode(message))
+      record.hasEffects = true
+      return
     }
-    const to = this.plan.sinks.get(sink.name)
-    if (to === undefined) throw new RangeError(`no destination for sink ${sink.name}`)
-    const { partitioner } = sink
-    if (partitioner === undefined) throw new RangeError(`sink ${sink.name} has no partitioner`)
-    const key = sink.keyOf(current)
-    // What has the key of the state object is on the task's own partition, where the topics are alike.
-    const same = key === stateKey && to.partitions === this.plan.partitions
-    const partition =
-      same && partitioner === pipeline.source.partitioner
-        ? this.plan.partition
-        : partitionOf(partitioner, Buffer.from(key), to.partitions)
-    emit(to, partition, key, sink.encode(current))
+    const key = keyOf(message)
+    // What keeps its key is on the task's own partition, where the topics are alike.
+    const same =
+      record.isKey(key) && to.partitions === plan.partitions && partitioner === record.source.topic.partitioner
+    const partition = same ? plan.partition : partitionOf(partitioner, Buffer.from(key), to.partitions)
+    emit(to, partition, key, topic.encode(message))
+    record.hasEffects = true
   }
 
-  /** Throws bad input where the key is not the record's, or the record is not where it belongs. */
-  #checkKey(source: TopicDefinition, key: string, cursor: RecordCursor): void {
-    if (!isKeyOf(cursor, key)) throw keyMismatch(key, cursor)
-    const { buffer, keyStart, keyEnd } = cursor
+  /** Throws bad input where the record's key is not its message's, or the record is not where it belongs. */
+  #checkPlace(): void {
+    const record = this.#record
+    const { topic, isRepartition } = record.source
+    if (record.wasChecked || (topic.key === undefined && !isRepartition)) return
+    record.key()
+    const { buffer, keyStart, keyEnd } = record.cursor
     if (keyEnd - keyStart > MAX_KEY_BYTES)
       throw new PotorooError(
         'KEY_TOO_LONG',
         `the key has ${String(keyEnd - keyStart)} bytes, more than ${String(MAX_KEY_BYTES)}`,
       )
-    const { partitioner } = source
+    record.wasChecked = true
+    const { partitioner } = topic
     if (partitioner === undefined) return
     const right = partitionOf(partitioner, buffer.subarray(keyStart, keyEnd), this.plan.partitions)
     if (right !== this.plan.partition)
       throw new PotorooError(
         'WRONG_PARTITION',
-        `key '${visible(key.slice(0, 100))}' belongs on partition ${String(right)} by ${partitioner}, but lies on ${String(this.plan.partition)}: ` +
+        `key '${visible(record.key().slice(0, 100))}' belongs on partition ${String(right)} by ${partitioner}, but lies on ${String(this.plan.partition)}: ` +
           (partitioner === 'murmur2'
             ? 'producers must use murmur2 as the Java client does (librdkafka: partitioner=murmur2_random; its default, CRC32, is another)'
             : `producers must partition by ${partitioner} of the key`),
@@ -324,7 +338,8 @@ export class Processor {
   }
 }
 
-type Emit = (to: Destination, partition: number, key: string, value: Uint8Array | string) => void
+type Emit = (to: Destination, partition: number, key: string | null, value: Uint8Array | string) => void
+type OperatorOf<K extends Operator['kind']> = Extract<Operator, { readonly kind: K }>
 
 /** Bad input, found before the pipeline has changed anything: dead letters, whatever onError says. */
 const badInput: ReadonlySet<ErrorCode> = new Set(['KEY_MISSING', 'KEY_MISMATCH', 'KEY_TOO_LONG', 'WRONG_PARTITION'])
@@ -360,14 +375,46 @@ const notOfTheMessage: ReadonlySet<ErrorCode> = new Set([
   'INVALID_DEFINITION',
 ])
 
-const DROPPED = Symbol('dropped')
+/** The record that is being done: one object for all. */
+class CurrentRecord {
+  cursor!: RecordCursor
+  source!: SourceInput
+  /** Whether a state object was touched, or something put out. */
+  hasEffects = false
+  /** Whether the record lies where its key belongs. */
+  wasChecked = false
+  #message: unknown
+  #key: string | undefined
 
-function applySteps(steps: readonly Step[], message: unknown): unknown {
-  let current = message
-  for (const step of steps)
-    if (step.kind === 'map') current = step.map(current)
-    else if (!step.keep(current)) return DROPPED
-  return current
+  begin(source: SourceInput, cursor: RecordCursor, message: unknown): void {
+    this.source = source
+    this.cursor = cursor
+    this.#message = message
+    this.#key = undefined
+    this.hasEffects = this.wasChecked = false
+  }
+
+  /** Throws KEY_MISSING, or KEY_MISMATCH where the message's key is not the record's. */
+  key(): string {
+    return (this.#key ??= this.#readKey())
+  }
+
+  /** Whether the record's key is known to be this one. */
+  isKey(key: string): boolean {
+    return this.#key === key
+  }
+
+  #readKey(): string {
+    const { cursor } = this
+    const { topic } = this.source
+    if (cursor.keyStart < 0) throw new PotorooError('KEY_MISSING', 'the record has no key')
+    if (topic.key === undefined) return cursor.buffer.toString('utf8', cursor.keyStart, cursor.keyEnd)
+    const key = topic.key.raw(this.#message)
+    if (!isKey(key))
+      throw new PotorooError('KEY_MISMATCH', `The key that topic ${topic.name} gives is ${shownKey(key)}.`)
+    if (!isKeyOf(cursor, key)) throw keyMismatch(key, cursor)
+    return key
+  }
 }
 
 /** One object for all messages: a computation may use it until it returns. */

@@ -1,6 +1,6 @@
 /** Topics and offsets: what is asked now and then, not while messages flow. */
 import { messageOf, PotorooError } from '../errors.js'
-import type { CommittedOffset, NewTopic, TopicInfo, TopicPartition } from '../ports/log.js'
+import type { CommittedOffset, NewTopic, PartitionPosition, TopicInfo, TopicPartition } from '../ports/log.js'
 import type { Cluster } from './cluster.js'
 import { BrokerError, codes, toPotorooError } from './errors.js'
 import { offsetFetch } from './offset-fetch-request.js'
@@ -157,6 +157,30 @@ async function offsetsOnce(
     const offset = offsets.get(nameOf(partition))
     if (offset === undefined) throw new BrokerError(-1, `offsets of ${nameOf(partition)}`, 'ListOffsets')
     return offset
+  })
+}
+
+export async function deleteRecords(cluster: Cluster, upTo: readonly PartitionPosition[]): Promise<void> {
+  if (upTo.length === 0) return
+  await guarded(cluster, `deleting records of ${summary(upTo)}`, async () => {
+    const leaders = await leadersOf(cluster, upTo)
+    const ask = async (nodeId: number): Promise<void> => {
+      const mine = upTo.filter((_, i) => leaders[i] === nodeId)
+      const topics = byTopic(mine, ({ partition, position }) => ({ partition, offset: position }))
+      const { topics: answers } = await cluster.call(
+        'admin',
+        nodeId,
+        requests.deleteRecords(topics, cluster.settings.requestTimeoutMs / 2),
+      )
+      for (const { topic, partitions } of answers)
+        for (const { partition, errorCode } of partitions) {
+          // Another has deleted them before.
+          if (errorCode === 0 || errorCode === codes.OFFSET_OUT_OF_RANGE) continue
+          cluster.forgetTopic(topic)
+          throw new BrokerError(errorCode, `deleting records of ${nameOf({ topic, partition })}`)
+        }
+    }
+    await Promise.all([...new Set(leaders)].map(ask))
   })
 }
 

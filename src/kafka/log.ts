@@ -6,11 +6,12 @@ import type {
   GroupClient,
   Log,
   NewTopic,
+  PartitionPosition,
   TopicInfo,
   TopicPartition,
 } from '../ports/log.js'
 import type { TransactionalProducer } from '../ports/log.js'
-import { committedOffsets, createTopics, describeTopics, listOffsets } from './admin.js'
+import { committedOffsets, createTopics, deleteRecords, describeTopics, listOffsets } from './admin.js'
 import { Cluster } from './cluster.js'
 import { KafkaFetcher } from './fetcher.js'
 import { KafkaGroup } from './group.js'
@@ -62,6 +63,9 @@ class KafkaLog implements Log {
     partitions: readonly TopicPartition[],
   ): Promise<readonly (CommittedOffset | undefined)[]> {
     return committedOffsets(this.cluster, group, partitions)
+  }
+  deleteRecords(upTo: readonly PartitionPosition[]): Promise<void> {
+    return deleteRecords(this.cluster, upTo)
   }
   fetcher(): Fetcher {
     const tick = (): number => (this.#ticks += 1)

@@ -119,6 +119,15 @@ export class Brokers {
     return kept && kept.untilMs > this.scheduler.elapsedMs ? Math.min(kept.end, highWatermark) : highWatermark
   }
 
+  /** Throws BrokerError: NOT_LEADER_OR_FOLLOWER, OFFSET_OUT_OF_RANGE. */
+  deleteRecords(broker: number, of: TopicPartition, before: number): void {
+    const { highWatermark } = this.served(broker, of, -1)
+    // One that was replaced can't get its followers to do it.
+    if (this.#leaders.now(of).leader !== broker) throw new BrokerError('NOT_LEADER_OR_FOLLOWER', partitionKey(of))
+    if (before > highWatermark) throw new BrokerError('OFFSET_OUT_OF_RANGE', partitionKey(of))
+    this.partition(of).deleteBefore(before)
+  }
+
   /** Where the coordinators are. */
   get coordinator(): number {
     return this.#coordinator

@@ -5,6 +5,7 @@ export type Api =
   | 'describeTopics'
   | 'createTopics'
   | 'listOffsets'
+  | 'deleteRecords'
   | 'offsetFetch'
   | 'fetch'
   | 'initProducerId'

@@ -17,6 +17,7 @@ import type {
   GroupClient,
   Log,
   NewTopic,
+  PartitionPosition,
   TopicInfo,
   TopicPartition,
   TransactionalProducer,
@@ -110,24 +111,27 @@ export class MemoryLog implements Log {
     // By name alone, as with Kafka, whatever else is known of the topic.
     const named = partitions.map(({ topic, partition }) => ({ topic, partition }))
     if (anew) for (const of of named) this.#leaders.forget(of)
-    const offsets = named.map(async (of) => {
-      let epoch = -1
-      const leader = (): number => {
-        const told = this.#leaders.of(of)
-        epoch = told.epoch
-        return told.leader
-      }
-      const ask = (broker: number): number => {
-        return which === 'end'
-          ? this.cluster.listedEnd(broker, of, epoch)
-          : this.cluster.served(broker, of, epoch).logStart
-      }
-      const failed = (error: unknown): void => {
-        this.#leaders.noteFailure(of, error)
-      }
-      return this.#ask('listOffsets', partitionKey(of), leader, ask, this.#requestTimeoutMs, failed)
-    })
-    return Promise.all(offsets)
+    return Promise.all(
+      named.map((of) =>
+        this.#askLeader('listOffsets', of, (broker, epoch) =>
+          which === 'end' ? this.cluster.listedEnd(broker, of, epoch) : this.cluster.served(broker, of, epoch).logStart,
+        ),
+      ),
+    )
+  }
+
+  async #askLeader<T>(request: Api, of: TopicPartition, ask: (broker: number, epoch: number) => T): Promise<T> {
+    let epoch = -1
+    const leader = (): number => {
+      const told = this.#leaders.of(of)
+      epoch = told.epoch
+      return told.leader
+    }
+    const failed = (error: unknown): void => {
+      this.#leaders.noteFailure(of, error)
+    }
+    const answer = (broker: number): T => ask(broker, epoch)
+    return this.#ask(request, partitionKey(of), leader, answer, this.#requestTimeoutMs, failed)
   }
 
   async committedPositions(
@@ -149,6 +153,16 @@ export class MemoryLog implements Log {
         if (unstable !== undefined) throw new BrokerError('UNSTABLE_OFFSET_COMMIT', unstable)
         return keys.map((key) => offsets.committed(key))
       }),
+    )
+  }
+
+  async deleteRecords(upTo: readonly PartitionPosition[]): Promise<void> {
+    await Promise.all(
+      upTo.map(({ topic, partition, position }) =>
+        this.#askLeader('deleteRecords', { topic, partition }, (broker) => {
+          this.cluster.deleteRecords(broker, { topic, partition }, position)
+        }),
+      ),
     )
   }
 

@@ -212,6 +212,8 @@ export interface Log {
     group: string,
     partitions: readonly TopicPartition[],
   ): Promise<readonly (CommittedOffset | undefined)[]>
+  /** Moves the log start up to each position, where it is not there already: what is below can't be read any more. */
+  deleteRecords(upTo: readonly PartitionPosition[]): Promise<void>
   fetcher(): Fetcher
   /**
    * InitProducerId: fences every earlier activation of this transactional id and ends its open transaction; resolves when

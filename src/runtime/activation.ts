@@ -1,7 +1,7 @@
 /** Becoming active: steps A1 to A3 of task.ts. */
 import { isPotorooError, messageOf } from '../errors.js'
 import { changelogIdentity } from '../core/changelog-identity.js'
-import type { CommitRecord } from '../core/commit-record.js'
+import { foreignTo, type CommitRecord } from '../core/commit-record.js'
 import { LongerChangelog } from '../core/landing.js'
 import { decodeOffsetNote, isOfChangelog } from '../core/offset-note.js'
 import type { CommittedOffset, Fetcher, TransactionalProducer } from '../ports/log.js'
@@ -35,6 +35,8 @@ export interface Activation {
   readonly before: CommitRecord | undefined
   /** What the group is to keep beside its offsets, in the same order. */
   readonly notes: readonly string[]
+  /** What the changelog has of topics which this version of the application does not read: another one does, or will again. */
+  readonly foreign: Pick<CommitRecord, 'positions' | 'topicIds'>
   /** Positions that are committed already, in the same order; NaN where there is none. */
   readonly committed: readonly number[]
 }
@@ -69,7 +71,14 @@ export async function activate(
     signal.throwIfAborted()
     // A3
     const group = await settledOffsets(plan, env, restored, await abortable(signal, asked), signal)
-    const { positions, known } = await inputPositions(plan, env, restored?.commit, group, signal)
+    const { positions, known } = await inputPositions(plan, env, restored?.commit, group, signal).catch(
+      async (error: unknown) => {
+        // A later owner may have committed, and purged what it processed.
+        if (plan.changelog !== undefined && restored !== undefined && isPotorooError(error, 'CHANGELOG_LOST'))
+          await requireUnmoved(plan, plan.changelog, restored.end, env, error, signal)
+        throw error
+      },
+    )
     signal.throwIfAborted()
     if (plan.changelog === undefined) await sayBeginnings(plan, env, producer.isFirst, group, positions, signal)
     signal.throwIfAborted()
@@ -93,6 +102,10 @@ export async function activate(
       positions,
       notes: offsetNotes(plan, identity),
       committed: known,
+      foreign: foreignTo(
+        plan.sources.map(({ topic }) => topic),
+        restored?.commit,
+      ),
       replayed: restored?.records ?? 0,
       before: restored?.commit,
     }

@@ -29,8 +29,8 @@ export function changelogLost(
     cure:
       `Stop all workers, and restore ${changelog} from a backup. Or give the state objects up: ${remove}` +
       `rm -r ${quoted(stores.directory)} (and the state directory of each other worker). Then, to read the sources from their ` +
-      `beginning: ${groups} --delete; or, to go on where the group is: ${groups} ${topics} --reset-offsets --to-current --execute, ` +
-      'and potoroo topics <application>, which creates the changelog.',
+      `beginning: ${groups} --delete; or, to go on where the group is: ${groups} ${topics} --reset-offsets --to-current --execute. ` +
+      'At last potoroo topics <application>, which creates the changelog.',
   })
 }
 

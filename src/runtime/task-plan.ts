@@ -1,18 +1,22 @@
 /** A task's place in Kafka: what it reads and writes, under which names. */
 import type { ProcessorPlan } from '../core/processor.js'
 
+export interface TaskSource {
+  readonly topic: string
+  /** Undefined where brokers have no ids. */
+  readonly id?: string | undefined
+  readonly start: 'earliest' | 'latest'
+  /** Whether it is a repartition: then its position is the changelog's alone, and what is behind that is purged. */
+  readonly isRepartition: boolean
+}
+
 export interface TaskPlan {
   readonly id: string
   readonly partition: number
   readonly transactionalId: string
   readonly group: string
   /** In the order of declaration; topics by their names in Kafka. */
-  readonly sources: readonly {
-    readonly topic: string
-    /** Undefined where brokers have no ids. */
-    readonly id?: string | undefined
-    readonly start: 'earliest' | 'latest'
-  }[]
+  readonly sources: readonly TaskSource[]
   /** Undefined for a sub-topology without state. */
   readonly changelog:
     { readonly topic: string; readonly id?: string | undefined; readonly deleteRetentionMs: number } | undefined

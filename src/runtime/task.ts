@@ -63,6 +63,8 @@ export interface TaskEnvironment extends Ports {
   ready(task: Task): void
   /** Whether the slice has lasted so long that it is to end with the record that it is at. */
   isOverdue(): boolean
+  /** A commit was acknowledged that has worked off a repartition up to there. */
+  acknowledged(at: PartitionPosition): void
   /** The task has processed its first message here, after it was another worker's. */
   handedOver(handOff: HandOff): void
 }
@@ -632,9 +634,9 @@ export class Task {
       !takesOffsets({ sinceMs: nowMs - group.atMs, messages, sinceTransactionMs, endingMs: producer.endingMs })
     const record: CommitRecord = {
       identity: activation.identity ?? '',
-      positions: byTopic,
+      positions: { ...activation.foreign.positions, ...byTopic },
       group: keepsOffsets ? group.positions : undefined,
-      topicIds: this.#topicIds,
+      topicIds: activation.foreign.topicIds ? { ...activation.foreign.topicIds, ...this.#topicIds } : this.#topicIds,
       by: this.env.options.name,
       atMs: this.env.clock.now(),
     }
@@ -691,6 +693,9 @@ export class Task {
     this.#sayShortLived(collected)
     const changelogEnd = ends[0]
     if (plan.changelog === undefined || changelogEnd === undefined) return
+    for (const { topic, isRepartition } of plan.sources)
+      if (isRepartition)
+        this.env.acknowledged({ topic, partition: plan.partition, position: record.positions[topic] ?? 0 })
     running.processor.committed()
     this.#changelogEnd = changelogEnd + MARKER_RECORDS
     // The changelog is the first in `records`, and the commit record its last record: its position is one below the end.

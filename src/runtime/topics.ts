@@ -1,44 +1,74 @@
 /** The topics that an application needs, as they are in Kafka: checked, and the runtime's own ones created. */
-import { namesOf, taskId, type SubTopology, type Topology } from '../core/topology.js'
 import type { Destination } from '../core/outbox.js'
+import { manifestBefore, reconcile, type Change, type Manifest, type Reconciled } from '../core/manifest.js'
+import { partitionCounts } from '../core/partition-counts.js'
+import { namesOf, taskId, type SubTopology, type Topology } from '../core/topology.js'
 import { PotorooError } from '../errors.js'
 import type { Log, NewTopic, TopicInfo } from '../ports/log.js'
-import type { Logger } from '../ports/logger.js'
-import type { StateStores } from '../ports/store.js'
 import type { TaskPlan } from './task-plan.js'
 import { changelogLost, topicReplaced } from './cures.js'
+import { changeManifest, manifestConfig, readManifest } from './manifest-topic.js'
 import type { Ports, RuntimeOptions } from './options.js'
 
 /** A changelog: compacted only, for a deleted segment would be lost state. */
 export const changelogConfig = { 'cleanup.policy': 'compact' } as const
 
-/** All tasks of the application, by id. Creates changelogs and dead letters. Throws TOPIC_MISSING, PARTITION_COUNTS_DIFFER, CHANGELOG_UNFIT or CHANGELOG_LOST. */
+/**
+ * All tasks of the application, by id. Creates changelogs, repartitions, dead letters and the manifest. Throws TOPIC_MISSING,
+ * PARTITION_COUNTS_DIFFER, CHANGELOG_UNFIT, CHANGELOG_LOST, REPARTITION_LOST, TOPOLOGY_INCOMPATIBLE, MANIFEST_UNREADABLE or
+ * RESET_UNFINISHED; the signal's reason when it is aborted.
+ */
 export async function planTasks(
-  topology: Topology,
-  log: Log,
+  declared: Topology,
+  env: Pick<Ports, 'log' | 'logger' | 'clock'> & { readonly stores: Pick<Ports['stores'], 'directory'> },
   options: Pick<RuntimeOptions, 'topicPrefix' | 'replicationFactor' | 'onError'>,
-  logger: Logger,
-  stores: Pick<StateStores, 'directory'>,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<ReadonlyMap<string, TaskPlan>> {
-  const names = namesOf(options.topicPrefix, topology.application)
-  const found = new Map(await log.describeTopics(allTopics(topology, names)))
-  requireDeclared(topology, names, found)
-
-  const counts = new Map(topology.subTopologies.map((sub) => [sub, partitionCount(sub, names, found)]))
+  const { log, logger, clock } = env
+  const names = namesOf(options.topicPrefix, declared.application)
+  const known = await topologyInKafka(declared, log, names, signal)
+  const { found, stored, before, countsOf } = known
+  requireDeclared(declared, names, found)
+  const reconciled = accepted(known.reconciled, stored)
+  const { topology } = reconciled
+  const counts = countsOf(topology)
+  for (const [sub, partitions] of counts) requireCopartitioned(sub, partitions, names, found)
   const missing: NewTopic[] = []
   const { replicationFactor } = options
+  if (!found.has(names.manifest))
+    missing.push({ name: names.manifest, partitions: 1, replicationFactor, config: manifestConfig })
   if (!found.has(names.deadLetters))
     missing.push({ name: names.deadLetters, partitions: Math.max(...counts.values()), replicationFactor })
   for (const [sub, partitions] of counts) {
     const name = names.changelog(sub.name)
-    if (sub.states.length === 0 || found.has(name)) continue
-    await requireUnread(sub, name, names, partitions, { log, stores })
-    missing.push({ name, partitions, replicationFactor, config: changelogConfig })
+    if (sub.states.length > 0 && !found.has(name)) {
+      const entry = before?.subTopologies.find((one) => one.name === sub.name)
+      if (entry === undefined) await requireUnread(sub, name, names, partitions, env)
+      else if (entry.states.length > 0)
+        throw missingChangelog(sub, name, names, `the manifest ${names.manifest} has it`, env)
+      missing.push({ name, partitions, replicationFactor, config: changelogConfig })
+    }
+    for (const { topic } of sub.sources.filter((source) => source.isRepartition)) {
+      const repartition = names.topic(topic.name)
+      if (found.has(repartition)) continue
+      await requireNew(repartition, names, partitions, log)
+      missing.push({ name: repartition, partitions, replicationFactor, config: topic.config })
+    }
   }
   if (missing.length > 0) {
     logger.info({ topics: missing.map(({ name, partitions }) => ({ name, partitions })) }, 'creating topics')
     await log.createTopics(missing)
     for (const [name, info] of await log.describeTopics(missing.map(({ name }) => name))) found.set(name, info)
+  }
+  // Behind the topics: a manifest that names a changelog which was never made would call it lost.
+  if (reconciled.manifest !== stored) {
+    const news = reconciled.changes.filter(({ kind }) => kind !== 'kept')
+    logger.info({ generation: reconciled.manifest.generation, changes: news.map(textOf) }, 'the topology has changed')
+    await changeManifest({ log, clock, signal }, names.manifest, names.group, (there) =>
+      there === undefined
+        ? reconciled.manifest
+        : accepted(reconcile(there, declared, countsOf(declared)), there).manifest,
+    )
   }
 
   const destination = (name: string): Destination => {
@@ -59,9 +89,9 @@ export async function planTasks(
         partition,
         transactionalId: names.transactionalId(sub.name, partition),
         group: names.group,
-        sources: sub.sources.map(({ topic }) => {
+        sources: sub.sources.map(({ topic, isRepartition }) => {
           const name = names.topic(topic.name)
-          return { topic: name, id: found.get(name)?.id, start: topic.start }
+          return { topic: name, id: found.get(name)?.id, start: topic.start, isRepartition }
         }),
         changelog: changelog && {
           topic: changelog.name,
@@ -83,6 +113,38 @@ export async function planTasks(
   return plans
 }
 
+export type ReadingLog = Pick<Log, 'describeTopics' | 'listOffsets' | 'fetcher'>
+
+/** An application's topology beside what Kafka has of it. */
+export interface TopologyInKafka {
+  readonly reconciled: Reconciled
+  /** The manifest that is there, and what it is taken to be where there is none. */
+  readonly stored: Manifest | undefined
+  readonly before: Manifest | undefined
+  /** The topics that exist, by their names in Kafka. */
+  readonly found: Map<string, TopicInfo>
+  readonly countsOf: (topology: Topology) => ReadonlyMap<SubTopology, number>
+}
+
+/** Reads, and changes nothing. Throws MANIFEST_UNREADABLE. */
+export async function topologyInKafka(
+  declared: Topology,
+  log: ReadingLog,
+  names: Names,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<TopologyInKafka> {
+  const found = new Map(await log.describeTopics(allTopics(declared, names)))
+  const countsOf = ({ subTopologies }: Topology): ReadonlyMap<SubTopology, number> =>
+    partitionCounts(subTopologies, ({ name }) => found.get(names.topic(name))?.partitions)
+  const stored = found.has(names.manifest) ? await readManifest(log, names.manifest, signal) : undefined
+  const before = stored ?? manifestBefore(declared, changelogsOf(declared, names, found), countsOf(declared))
+  const reconciled = reconcile(before, declared, countsOf(declared))
+  // What has another name than it would have today may have its topics under it.
+  const renamed = allTopics(reconciled.topology, names).filter((name) => !found.has(name))
+  for (const [name, info] of await log.describeTopics(renamed)) found.set(name, info)
+  return { reconciled, stored, before, found, countsOf }
+}
+
 /** A topic that tasks were planned for. */
 interface PlannedTopic {
   readonly id: string | undefined
@@ -95,7 +157,8 @@ interface PlannedTopic {
 /**
  * Throws PARTITION_COUNT_CHANGED when a source has another number of partitions than when the tasks were planned: nobody
  * reads the new ones, and the keys of what producers write now belong on other partitions than their state objects.
- * Where a topic was deleted and made anew, throws TOPIC_REPLACED (a source), CHANGELOG_LOST or TOPIC_CHANGED (any other).
+ * Where a topic was deleted and made anew, throws TOPIC_REPLACED (a source), REPARTITION_LOST, CHANGELOG_LOST or TOPIC_CHANGED
+ * (any other).
  */
 export async function checkTopics(plans: Iterable<TaskPlan>, env: Pick<Ports, 'log' | 'stores'>): Promise<void> {
   const planned = plannedTopics(plans, env)
@@ -133,30 +196,63 @@ function plannedTopics(
     }
   // What is a sink as well, of the same application or of its tasks, counts as the source that it is.
   for (const plan of all)
-    for (const { topic, id } of plan.sources) {
+    for (const { topic, id, isRepartition } of plan.sources) {
       const { partitions } = plan.processor
-      planned.set(topic, { id, partitions, replaced: (message) => topicReplaced(plan, topic, message, env) })
+      const replaced = (message: string): PotorooError =>
+        isRepartition
+          ? new PotorooError('REPARTITION_LOST', `${message}: messages on their way through it are gone`)
+          : topicReplaced(plan, topic, message, env)
+      planned.set(topic, { id, partitions, replaced })
     }
   return planned
 }
 
-type Names = ReturnType<typeof namesOf>
+export type Names = ReturnType<typeof namesOf>
 
 const allTopics = (topology: Topology, names: Names): string[] => [
   ...new Set([
     names.deadLetters,
+    names.manifest,
     ...topology.subTopologies.flatMap((sub) => [
       ...[...sub.sources.map(({ topic }) => topic.name), ...sub.sinks.map(({ name }) => name)].map(names.topic),
-      ...(sub.states.length === 0 ? [] : [names.changelog(sub.name)]),
+      ...(sub.states.length === 0 ? [] : [sub, ...sub.states].map(({ name }) => names.changelog(name))),
     ]),
   ]),
 ]
 
 function requireDeclared(topology: Topology, names: Names, found: ReadonlyMap<string, TopicInfo>): void {
-  const declared = topology.subTopologies.flatMap((sub) => [...sub.sources.map(({ topic }) => topic), ...sub.sinks])
-  const missing = [...new Set(declared.map(({ name }) => names.topic(name)))].filter((name) => !found.has(name))
+  const sources = topology.subTopologies.flatMap((sub) => sub.sources)
+  const own = new Set(sources.filter(({ isRepartition }) => isRepartition).map(({ topic }) => topic))
+  const declared = [...sources.map(({ topic }) => topic), ...topology.subTopologies.flatMap(({ sinks }) => sinks)]
+  const missing = [...new Set(declared.filter((topic) => !own.has(topic)).map(({ name }) => names.topic(name)))].filter(
+    (name) => !found.has(name),
+  )
   if (missing.length > 0) throw new PotorooError('TOPIC_MISSING', `no such topic: ${missing.join(', ')}`)
 }
+
+/** Throws what makes it none to run. */
+function accepted(reconciled: Reconciled, stored: Manifest | undefined): Reconciled {
+  if (stored?.resetting === true)
+    throw new PotorooError(
+      'RESET_UNFINISHED',
+      `a reset of ${reconciled.topology.application} was begun and has not ended: run 'potoroo reset ${reconciled.topology.application}' again`,
+    )
+  const [first, ...others] = reconciled.problems
+  if (first === undefined) return reconciled
+  throw others.length === 0
+    ? first
+    : new PotorooError('TOPOLOGY_INCOMPATIBLE', reconciled.problems.map(({ message }) => message).join(' '))
+}
+
+const textOf = ({ kind, what, name }: Change): string => `${what} ${name} ${kind}`
+
+/** State objects that a changelog is named after. */
+const changelogsOf = (topology: Topology, names: Names, found: ReadonlyMap<string, TopicInfo>): ReadonlySet<string> =>
+  new Set(
+    topology.subTopologies.flatMap(({ states }) =>
+      states.flatMap(({ name }) => (found.has(names.changelog(name)) ? [name] : [])),
+    ),
+  )
 
 function requireTopic(name: string, found: ReadonlyMap<string, TopicInfo>): TopicInfo {
   const info = found.get(name)
@@ -164,17 +260,31 @@ function requireTopic(name: string, found: ReadonlyMap<string, TopicInfo>): Topi
   return info
 }
 
-function partitionCount(sub: SubTopology, names: Names, found: ReadonlyMap<string, TopicInfo>): number {
-  const topics = sub.sources.map(({ topic }) => requireTopic(names.topic(topic.name), found))
-  const counts = new Set(topics.map(({ partitions }) => partitions))
-  if (counts.size > 1) {
-    const list = topics.map(({ name, partitions }) => `${name} has ${String(partitions)}`).join(', ')
+function requireCopartitioned(
+  sub: SubTopology,
+  partitions: number,
+  names: Names,
+  found: ReadonlyMap<string, TopicInfo>,
+): void {
+  const topics = sub.sources.flatMap(({ topic }) => found.get(names.topic(topic.name)) ?? [])
+  if (topics.every((topic) => topic.partitions === partitions)) return
+  const list = topics.map((topic) => `${topic.name} has ${String(topic.partitions)}`).join(', ')
+  throw new PotorooError(
+    'PARTITION_COUNTS_DIFFER',
+    `the sources of sub-topology ${sub.name} are co-partitioned, but ${list}: make them anew with the same number of ` +
+      'partitions, or put keyBy() behind one of them, which sends its messages to where the others have their keys',
+  )
+}
+
+/** A repartition that is missing while the group has positions in it was lost, with the messages that were on their way. */
+async function requireNew(repartition: string, { group }: Names, partitions: number, log: Log): Promise<void> {
+  const all = Array.from({ length: partitions }, (_, partition) => ({ topic: repartition, partition }))
+  const positions = await log.committedPositions(group, all)
+  if (positions.some((position) => position !== undefined))
     throw new PotorooError(
-      'PARTITION_COUNTS_DIFFER',
-      `the sources of sub-topology ${sub.name} are co-partitioned, but ${list}: make them anew with the same number of partitions`,
+      'REPARTITION_LOST',
+      `${repartition} does not exist, but the group ${group} has read it: messages on their way through it are gone`,
     )
-  }
-  return Math.max(...counts)
 }
 
 function requireChangelog(name: string, partitions: number, found: ReadonlyMap<string, TopicInfo>): TopicInfo {
@@ -199,21 +309,31 @@ async function requireUnread(
   changelog: string,
   names: Names,
   partitions: number,
-  env: { readonly log: Log; readonly stores: Pick<StateStores, 'directory'> },
+  env: CureEnvironment,
 ): Promise<void> {
   const sources = sub.sources.flatMap(({ topic }) =>
     Array.from({ length: partitions }, (_, partition) => ({ topic: names.topic(topic.name), partition })),
   )
   const positions = await env.log.committedPositions(names.group, sources)
   if (positions.some((position) => position !== undefined))
-    throw changelogLost(
-      {
-        group: names.group,
-        changelog,
-        isMissing: true,
-        sources: sub.sources.map(({ topic }) => ({ topic: names.topic(topic.name) })),
-      },
-      `${changelog} does not exist, but the group ${names.group} has read its sources: the state objects are gone`,
-      env,
-    )
+    throw missingChangelog(sub, changelog, names, `the group ${names.group} has read its sources`, env)
+}
+
+type CureEnvironment = Pick<Ports, 'log'> & { readonly stores: Pick<Ports['stores'], 'directory'> }
+
+function missingChangelog(
+  { sources }: SubTopology,
+  changelog: string,
+  names: Names,
+  proof: string,
+  env: CureEnvironment,
+): PotorooError {
+  const topics = sources.flatMap(({ topic, isRepartition }) =>
+    isRepartition ? [] : [{ topic: names.topic(topic.name) }],
+  )
+  return changelogLost(
+    { group: names.group, changelog, isMissing: true, sources: topics },
+    `${changelog} does not exist, but ${proof}: the state objects are gone`,
+    env,
+  )
 }

@@ -14,6 +14,7 @@ import { unfailing } from '../ports/logger.js'
 import type { Peer } from '../ports/peers.js'
 import { unwatched, type Watchdog } from '../ports/watchdog.js'
 import { GroupMembership } from './membership.js'
+import { Purge } from './purge.js'
 import { Standby } from './standby.js'
 import type { StoreHolder } from './task-store.js'
 import { atMost, MAX_INPUT_BYTES, MIN_INPUT_BYTES, sleep, type Ports, type RuntimeOptions } from './options.js'
@@ -59,6 +60,7 @@ export class Worker {
   /** The task whose slow message comes next: what the others have under way is ending, or has ended. */
   #settledFor: Task | undefined
   #starting: Promise<void> | undefined
+  readonly #startAbort = new AbortController()
   #plans: ReadonlyMap<string, TaskPlan> = new Map()
   #fetcher: Fetcher | undefined
   #membership: GroupMembership | undefined
@@ -67,6 +69,7 @@ export class Worker {
   #closing: Promise<void> | undefined
   #refreshTimer: Timer | undefined
   #topicsWatch: TopicsWatch | undefined
+  readonly #purge: Purge
   #rejoinTimer: Timer | undefined
   readonly #standbys = new Map<string, Standby>()
   /** By task: what is being opened or closed, one after another. */
@@ -86,6 +89,7 @@ export class Worker {
   ) {
     this.ports = { ...ports, logger: unfailing(ports.logger) }
     this.#watchdog = ports.watchdog ?? unwatched(ports.clock)
+    this.#purge = new Purge(ports)
     this.ended = new Promise((resolve, reject) => {
       this.#end = { resolve, reject }
     })
@@ -196,7 +200,7 @@ export class Worker {
     const topology = topologyOf(application)
     await log.connect()
     if (this.#isClosing()) return
-    this.#plans = await planTasks(topology, log, options, logger, stores)
+    this.#plans = await planTasks(topology, ports, options, this.#startAbort.signal)
     if (this.#isClosing()) return
     const fetcher = (this.#fetcher = log.fetcher())
     this.#environment = {
@@ -217,6 +221,9 @@ export class Worker {
         this.#runSoon(task)
       },
       isOverdue: () => this.#watchdog.isOverdue(),
+      acknowledged: (at) => {
+        this.#purge.acknowledged(at)
+      },
       handedOver: (handOff) => {
         this.#handOffs = [...this.#handOffs, handOff].slice(-HAND_OFFS_KEPT)
       },
@@ -526,8 +533,10 @@ export class Worker {
     const { logger, log, stores, peers } = this.ports
     this.#refreshTimer?.cancel()
     this.#topicsWatch?.stop()
+    this.#purge.stop()
     this.#rejoinTimer?.cancel()
     // A start that is under way waits for answers, and these for connections: they end first.
+    this.#startAbort.abort()
     if (this.#membership === undefined) await log.close().catch(() => undefined)
     await this.#starting?.catch(() => undefined)
     // What was processed before the failure is committed all the same: it is right. But not to another changelog: it would

@@ -5,7 +5,7 @@
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { application, type Application } from '../../src/api/application.js'
-import { from, type Context } from '../../src/api/pipeline.js'
+import { from, type Context } from '../../src/api/stream.js'
 import { stateObject } from '../../src/api/state-object.js'
 import { topic } from '../../src/api/topic.js'
 

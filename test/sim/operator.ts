@@ -5,7 +5,7 @@
  * nobody may have done what was not due; where the operator's word is to be honoured, it is.
  */
 import { application, definitionOf } from '../../src/api/application.js'
-import { from } from '../../src/api/pipeline.js'
+import { from } from '../../src/api/stream.js'
 import { topic } from '../../src/api/topic.js'
 import type { ApplicationDefinition } from '../../src/api/definition.js'
 import { partitionOf } from '../../src/core/partitioner.js'

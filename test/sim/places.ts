@@ -33,7 +33,7 @@ export function placesOf(definition: ApplicationDefinition): Places {
     names,
     subTopologies,
     sources: subTopologies.flatMap(({ sources }) => sources),
-    sinks: [...new Set(definition.pipelines.flatMap(({ sink }) => (sink === undefined ? [] : [sink.name])))],
+    sinks: [...new Set(definition.pipelines.flatMap((end) => (end.kind === 'sink' ? [end.topic.name] : [])))],
     changelogs: subTopologies.flatMap(({ changelog }) => changelog ?? []),
   }
 }

@@ -1,16 +1,17 @@
 /** Looks at a running application from outside: reads Kafka, asks workers, and changes nothing. */
 import type { ApplicationDefinition } from '../../api/definition.js'
+import { topologyInKafka, type ReadingLog } from '../../runtime/topics.js'
 import { namesOf, taskId, topologyOf } from '../../core/topology.js'
 import { messageOf } from '../../errors.js'
 import type { GroupDescription, GroupMember, GroupView } from '../../kafka/group-view.js'
 import type { Clock } from '../../ports/clock.js'
-import type { Log, TopicPartition } from '../../ports/log.js'
+import type { TopicPartition } from '../../ports/log.js'
 import type { Peers } from '../../ports/peers.js'
 import { inputLags, type InputLag } from '../lag.js'
 import { reportOf, type Answer, type StatusReport } from './report.js'
 
 export interface LookerPorts {
-  readonly log: Pick<Log, 'describeTopics' | 'listOffsets'>
+  readonly log: ReadingLog
   readonly view: Pick<GroupView, 'describe' | 'committed'>
   readonly peers: Pick<Peers, 'status'>
   readonly clock: Clock
@@ -90,7 +91,8 @@ export class Looker {
   async #inputs(): Promise<ReadonlyMap<string, readonly InputLag[]>> {
     const { log, view } = this.ports
     const names = namesOf(this.topicPrefix, this.application.name)
-    const subTopologies = topologyOf(this.application).subTopologies.map(({ name, sources }) => ({
+    const known = await topologyInKafka(topologyOf(this.application), log, names)
+    const subTopologies = known.reconciled.topology.subTopologies.map(({ name, sources }) => ({
       name,
       topics: sources.map(({ topic }) => names.topic(topic.name)),
     }))

@@ -3,7 +3,7 @@
  * two outputs for a record, each under another key.
  */
 import { application, definitionOf } from '../../../src/api/application.js'
-import { from } from '../../../src/api/pipeline.js'
+import { from } from '../../../src/api/stream.js'
 import { topic } from '../../../src/api/topic.js'
 import { anything } from '../application.js'
 import { multiset } from '../checks.js'

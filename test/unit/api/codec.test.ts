@@ -285,7 +285,7 @@ describe('encoding refuses', () => {
 
   it('a key that is no string', () => {
     const wrong = topicDefinition(topic('wrong', { schema: anySchema(), key: () => 5 as unknown as string }), 'test')
-    expect(failure(() => wrong.keyOf({}), 'OUTPUT_INVALID').message).toContain('wrong')
+    expect(failure(() => wrong.key?.of({}), 'OUTPUT_INVALID').message).toContain('wrong')
   })
 })
 

@@ -48,7 +48,9 @@ class Books {
     const log = this.cluster.log({ process, requestTimeoutMs: 60_000 })
     const stores = (name === TOLD ? this.#disk : new MemoryDisk()).open({ process })
     const topology = topologyOf(definitionOf(simulated))
-    const plans = await this.scheduler.run(planTasks(topology, log, defaults, silentLogger, stores))
+    const plans = await this.scheduler.run(
+      planTasks(topology, { log, logger: silentLogger, clock: process.clock, stores }, defaults),
+    )
     const plan = plans.get('symbol_0')
     if (plan === undefined) throw new Error('no such task')
     const say = (fields: object, message: string): void => {
@@ -77,6 +79,7 @@ class Books {
           while (ready.run(clock.monotonic() + 50));
         })
       },
+      acknowledged: () => undefined,
       handedOver: () => undefined,
     }
     const start = (): Task => {

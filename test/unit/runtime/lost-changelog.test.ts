@@ -198,6 +198,10 @@ describe('an application begins', () => {
     )
     workers.cluster.deleteOffsets(APPLICATION)
     workers.disks.get('w1')?.wipe()
+    // The manifest knows that there was one: nobody begins without it by mistake.
+    await workers.start('w1')
+    expect(workers.endOf('w1')?.code).toBe('CHANGELOG_LOST')
+    makeAnew(workers)
     await workers.start('w1')
     await workers.rest()
     expect(workers.endOf('w1')).toBeUndefined()

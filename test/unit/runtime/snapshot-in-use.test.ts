@@ -30,7 +30,11 @@ async function standbyBeside(options: { readonly whileCopied: number; readonly i
   const line = (fields: object, message: string): void => void lines.push({ message, fields })
   const logger = { debug: () => undefined, info: line, warn: line, error: line }
   const plans = await scheduler.run(
-    planTasks(topologyOf(definitionOf(simulated)), log, defaults, logger, { directory: '' }),
+    planTasks(
+      topologyOf(definitionOf(simulated)),
+      { log, logger, clock: process.clock, stores: { directory: '' } },
+      defaults,
+    ),
   )
   const plan = plans.get(TASK)
   if (plan === undefined) throw new Error('no such task')

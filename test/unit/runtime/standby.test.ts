@@ -24,7 +24,11 @@ async function standby() {
   const process = scheduler.process('w')
   const log = cluster.log({ process })
   const plans = await scheduler.run(
-    planTasks(topologyOf(definitionOf(simulated)), log, defaults, silentLogger, { directory: '/memory' }),
+    planTasks(
+      topologyOf(definitionOf(simulated)),
+      { log, logger: silentLogger, clock: process.clock, stores: { directory: '/memory' } },
+      defaults,
+    ),
   )
   const plan = plans.get('symbol_0')
   if (plan === undefined) throw new Error('no such task')

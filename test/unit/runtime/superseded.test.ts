@@ -35,7 +35,11 @@ async function activation(
     error: () => undefined,
   }
   const plans = await scheduler.run(
-    planTasks(topologyOf(definitionOf(simulated)), log, defaults, logger, { directory: '' }),
+    planTasks(
+      topologyOf(definitionOf(simulated)),
+      { log, logger, clock: process.clock, stores: { directory: '' } },
+      defaults,
+    ),
   )
   const plan = plans.get('symbol_0')
   if (plan === undefined) throw new Error('no such task')

@@ -70,7 +70,7 @@ class Books {
   /** Books 1 for each of these, one commit apart, and gives what came out. */
   async book(...accounts: readonly string[]): Promise<string[]> {
     for (const account of accounts)
-      for (const { source } of definition.pipelines) {
+      for (const source of this.#world.sources) {
         await feed(this.#world, source, [recordOf(source, { account, add: 1 }, {})])
         await this.#world.rest()
       }

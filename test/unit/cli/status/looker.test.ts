@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { application, definitionOf } from '../../../../src/api/application.js'
-import { from } from '../../../../src/api/pipeline.js'
+import { from } from '../../../../src/api/stream.js'
 import { stateObject } from '../../../../src/api/state-object.js'
 import { topic } from '../../../../src/api/topic.js'
 import { Looker } from '../../../../src/cli/status/looker.js'
@@ -72,6 +72,7 @@ function world({ describes, status, topics = {}, positions = {} }: WorldOptions)
     log: {
       describeTopics: (names) =>
         Promise.resolve(new Map(names.filter((name) => name in topics).map((name) => [name, info(name)]))),
+      fetcher: () => expect.unreachable('there is no manifest to read'),
       listOffsets: (partitions, which) => Promise.resolve(partitions.map((one) => at(one)[which === 'end' ? 2 : 0])),
     },
     view: {
