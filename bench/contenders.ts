@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import { bundledApplication, loadApplication } from '#potoroo/cli/application.js'
 import { topicNames } from '#potoroo/cli/topic-plan.js'
-import { namesOf, topologyOf } from '#potoroo/core/topology.js'
+import { namesOf, topologyOf } from '#potoroo/core/plan/topology.js'
 import type { BuiltPeer } from './peer.js'
 
 export type ContenderName = 'potoroo' | 'kafka-streams'

@@ -4,7 +4,7 @@
  * snapshots and by reading the changelog.
  */
 import { rm } from 'node:fs/promises'
-import { partitionOf } from '#potoroo/core/partitioner.js'
+import { partitionOf } from '#potoroo/core/plan/partitioner.js'
 import { isRecord, parseOr } from '#potoroo/core/json-shape.js'
 import { Arena } from './arena.js'
 import { alternate, type BenchContext, type Rounds } from './benchmark.js'

@@ -8,8 +8,8 @@ import {
   encodeSubscription,
   type TaskAssignment,
   type WorkerInfo,
-} from '#potoroo/core/group-metadata.js'
-import { namesOf, taskId } from '#potoroo/core/topology.js'
+} from '#potoroo/core/group/group-metadata.js'
+import { namesOf, taskId } from '#potoroo/core/plan/topology.js'
 import { SeededRandom } from '#potoroo/memory/random.js'
 import type { Clock } from '#potoroo/ports/clock.js'
 import type { GroupClient } from '#potoroo/ports/log.js'

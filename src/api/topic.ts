@@ -1,8 +1,8 @@
 /** Topics: where messages come from and go to. A topic owns schema and key, so that no pipeline repeats them. */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { PotorooError } from '../errors.js'
-import { decodeMessage, encodeMessage, type Validator } from './codec.js'
-import { JsonShapes } from './json-shape.js'
+import { decodeMessage, encodeMessage, type Validator } from './json/codec.js'
+import { JsonShapes } from './json/json-shape.js'
 import type { KeyDefinition, PartitionerName, TopicDefinition } from './definition.js'
 import { checkFunction, checkTopicName, invalid, isKey, shown, shownKey } from './names.js'
 import { isZodSchema, zodValidator } from './zod-schema.js'

@@ -5,8 +5,8 @@
  * order, and no more than a chunk is in memory.
  */
 import type { TopicDefinition } from '../api/definition.js'
-import { partitionOf } from '../core/partitioner.js'
-import { MAX_KEY_BYTES } from '../core/store-key.js'
+import { partitionOf } from '../core/plan/partitioner.js'
+import { MAX_KEY_BYTES } from '../core/state/store-key.js'
 import { isPotorooError, PotorooError } from '../errors.js'
 import type { Delivery } from '../kafka/idempotent-producer.js'
 import type { TopicInfo } from '../ports/log.js'

@@ -1,7 +1,7 @@
 /** Pure: which topics an application needs, which of them are there, which to create, and what does not fit. */
 import type { TopicDefinition } from '../api/definition.js'
-import { partitionCounts } from '../core/partition-counts.js'
-import { namesOf, type SubTopology, type Topology } from '../core/topology.js'
+import { partitionCounts } from '../core/plan/partition-counts.js'
+import { namesOf, type SubTopology, type Topology } from '../core/plan/topology.js'
 import { PotorooError } from '../errors.js'
 import type { NewTopic, TopicInfo } from '../ports/log.js'
 

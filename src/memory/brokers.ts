@@ -18,7 +18,7 @@ import type { GroupDescription, Reply } from './groups.js'
 import type { Leadership, Move, ServedLog } from './leaders.js'
 import type { Scheduler } from './scheduler.js'
 import type { EndedTransaction, Participant, ProducerIdentity } from './transactions.js'
-import type { RecordChunk } from '../core/records.js'
+import type { RecordChunk } from '../core/records/records.js'
 import type { Random, Timer } from '../ports/clock.js'
 import type { NewTopic, PartitionPosition, TopicInfo, TopicPartition } from '../ports/log.js'
 

@@ -9,9 +9,9 @@
  * 3. The high watermark is the end of the log, but for the time after an election (leaders.ts): until it catches up, or
  *    something is appended, whose acknowledgement says that it has.
  */
-import { BATCH_HEADER_BYTES, RecordCursor, RecordWriter } from '../core/records.js'
+import { BATCH_HEADER_BYTES, RecordCursor, RecordWriter } from '../core/records/records.js'
 import { Sequences } from './sequences.js'
-import type { RecordBatch, RecordChunk } from '../core/records.js'
+import type { RecordBatch, RecordChunk } from '../core/records/records.js'
 
 /** A batch as it lies in the log. */
 export interface StoredBatch {

@@ -4,10 +4,10 @@
  * Positions are exclusive: the offset of the next record to read. Offsets are numbers (exact below 2^53).
  * Every failure is a PotorooError; its code says what kind it is and whether trying again can help.
  */
-import type { Fetched, TopicPartition } from '../core/fetched.js'
-import type { RecordChunk } from '../core/records.js'
+import type { Fetched, TopicPartition } from '../core/records/fetched.js'
+import type { RecordChunk } from '../core/records/records.js'
 
-export type { Fetched, TopicPartition } from '../core/fetched.js'
+export type { Fetched, TopicPartition } from '../core/records/fetched.js'
 
 export interface PartitionPosition extends TopicPartition {
   readonly position: number
@@ -18,7 +18,7 @@ export interface PartitionPosition extends TopicPartition {
 /** What a group has for a partition. */
 export interface CommittedOffset {
   readonly position: number
-  /** As it was committed, in full or not (core/offset-note.ts); '' where an operator has set the position, or another program. */
+  /** As it was committed, in full or not (core/commit/offset-note.ts); '' where an operator has set the position, or another program. */
   readonly note: string
 }
 
@@ -80,7 +80,7 @@ export interface Transaction {
     readonly chunks: readonly RecordChunk[]
     /**
      * Where the partition ends, if nobody else writes there: the first record has to land at this offset, and each chunk
-     * behind the one before, else nothing is committed (core/landing.ts).
+     * behind the one before, else nothing is committed (core/commit/landing.ts).
      */
     readonly end?: number | undefined
   })[]

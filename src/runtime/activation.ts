@@ -1,9 +1,9 @@
 /** Becoming active: steps A1 to A3 of task.ts. */
 import { isPotorooError, messageOf } from '../errors.js'
-import { changelogIdentity } from '../core/changelog-identity.js'
-import { foreignTo, type CommitRecord } from '../core/commit-record.js'
-import { LongerChangelog } from '../core/landing.js'
-import { decodeOffsetNote, isOfChangelog } from '../core/offset-note.js'
+import { changelogIdentity } from '../core/commit/changelog-identity.js'
+import { foreignTo, type CommitRecord } from '../core/commit/commit-record.js'
+import { LongerChangelog } from '../core/commit/landing.js'
+import { decodeOffsetNote, isOfChangelog } from '../core/commit/offset-note.js'
 import type { CommittedOffset, Fetcher, TransactionalProducer } from '../ports/log.js'
 import { abortable } from './abortable.js'
 import { changelogEnd, otherEnd } from './changelog-end.js'

@@ -5,8 +5,8 @@
  * The last commit record never goes: it stands near the end. So the changelog is read from some records before its end, and
  * from earlier where there is none; one that has none is small, as a rule.
  */
-import { isCommitKey } from '../core/commit-record.js'
-import { RecordCursor } from '../core/records.js'
+import { isCommitKey } from '../core/commit/commit-record.js'
+import { RecordCursor } from '../core/records/records.js'
 import type { Fetched, Fetcher, FetchInput, TopicPartition } from '../ports/log.js'
 import { abortable } from './abortable.js'
 import { otherEnd } from './changelog-end.js'

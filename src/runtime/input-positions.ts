@@ -4,9 +4,9 @@
  * A repartition's position is the changelog's alone: what is behind it is purged, so nobody can set it back. The group has
  * it, too, for tools to show lag; here that only proves that a commit was made.
  */
-import type { CommitRecord } from '../core/commit-record.js'
-import { decodeOffsetNote, encodeOffsetNote, type OffsetNote } from '../core/offset-note.js'
-import { choosePosition, type KnownPosition, type PositionChoice } from '../core/restore-plan.js'
+import type { CommitRecord } from '../core/commit/commit-record.js'
+import { decodeOffsetNote, encodeOffsetNote, type OffsetNote } from '../core/commit/offset-note.js'
+import { choosePosition, type KnownPosition, type PositionChoice } from '../core/commit/restore-plan.js'
 import { PotorooError } from '../errors.js'
 import type { CommittedOffset } from '../ports/log.js'
 import { abortable } from './abortable.js'

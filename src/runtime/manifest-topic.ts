@@ -2,8 +2,8 @@
  * The manifest in Kafka: the last record of a compacted topic with one partition. It is written under a transactional id of its
  * own, so that of two workers that change it at the same time one is fenced, and looks again.
  */
-import { decodeManifest, encodeManifest, MANIFEST_KEY, type Manifest } from '../core/manifest.js'
-import { RecordCursor, RecordWriter } from '../core/records.js'
+import { decodeManifest, encodeManifest, MANIFEST_KEY, type Manifest } from '../core/plan/manifest.js'
+import { RecordCursor, RecordWriter } from '../core/records/records.js'
 import { isPotorooError, PotorooError } from '../errors.js'
 import type { Fetched, FetchInput, Log } from '../ports/log.js'
 import { abortable } from './abortable.js'

@@ -18,7 +18,7 @@ export interface RuntimeOptions {
   readonly commitIntervalMs: number
   /**
    * The same while a task works off a backlog, where throughput counts, ms, 1 to 10,000; default 200. While more than ten of a
-   * worker's tasks do so it grows with their number, to 1,000: see core/commit-pace.ts.
+   * worker's tasks do so it grows with their number, to 1,000: see core/commit/commit-pace.ts.
    */
   readonly backlogCommitIntervalMs: number
   /**
@@ -39,7 +39,7 @@ export interface RuntimeOptions {
   /**
    * How long an empty source may hold the others of its task back, ms; default 60,000. It does so only until a fetch has
    * shown that it has nothing older: about a millisecond, unless its broker is slow or away. Shorter, and a slow
-   * broker makes orders overtake the quotes before them (said in the log). See core/merge.ts.
+   * broker makes orders overtake the quotes before them (said in the log). See core/processing/merge.ts.
    */
   readonly maxHoldMs: number
   /**

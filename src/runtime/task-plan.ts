@@ -1,5 +1,5 @@
 /** A task's place in Kafka: what it reads and writes, under which names. */
-import type { ProcessorPlan } from '../core/processor.js'
+import type { ProcessorPlan } from '../core/processing/processor.js'
 
 export interface TaskSource {
   readonly topic: string

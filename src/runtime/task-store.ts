@@ -1,6 +1,6 @@
 /** A task's store, made fit to be brought up to its changelog: opened, judged, set aside where it does not fit. */
 import { isPotorooError, messageOf, type PotorooError } from '../errors.js'
-import { restorePlan } from '../core/restore-plan.js'
+import { restorePlan } from '../core/commit/restore-plan.js'
 import type { Fetcher } from '../ports/log.js'
 import type { StateStore } from '../ports/store.js'
 import { abortable } from './abortable.js'

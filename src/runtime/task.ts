@@ -13,18 +13,18 @@
  * So the store never runs ahead of Kafka, and a crash at any point loses and repeats nothing.
  */
 import { errorKinds, isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
-import { nextCommitMs } from '../core/commit-pace.js'
-import type { CommitRecord, Positions, TopicIds } from '../core/commit-record.js'
-import { offsetsDueMs, takesOffsets } from '../core/group-offsets.js'
-import { Input } from '../core/input.js'
-import { LongerChangelog, MARKER_RECORDS } from '../core/landing.js'
-import { Merge } from '../core/merge.js'
-import type { Destination } from '../core/outbox.js'
-import { OpenTransactionWatch } from '../core/open-transaction-watch.js'
-import { Processor, Retake, type Collected } from '../core/processor.js'
-import { isCulprit, isOver, suspect, trust, type Place, type Suspicion } from '../core/suspicion.js'
-import { TaskLife, type TaskState } from '../core/task-life.js'
-import type { HandOff } from '../core/worker-status.js'
+import { nextCommitMs } from '../core/commit/commit-pace.js'
+import type { CommitRecord, Positions, TopicIds } from '../core/commit/commit-record.js'
+import { offsetsDueMs, takesOffsets } from '../core/commit/group-offsets.js'
+import { Input } from '../core/processing/input.js'
+import { LongerChangelog, MARKER_RECORDS } from '../core/commit/landing.js'
+import { Merge } from '../core/processing/merge.js'
+import type { Destination } from '../core/processing/outbox.js'
+import { OpenTransactionWatch } from '../core/processing/open-transaction-watch.js'
+import { Processor, Retake, type Collected } from '../core/processing/processor.js'
+import { isCulprit, isOver, suspect, trust, type Place, type Suspicion } from '../core/processing/suspicion.js'
+import { TaskLife, type TaskState } from '../core/commit/task-life.js'
+import type { HandOff } from '../core/group/worker-status.js'
 import type { Timer } from '../ports/clock.js'
 import {
   RecordsRefused,
@@ -379,7 +379,7 @@ export class Task {
 
   /**
    * Writes down that the store is at the changelog's end now, as an owner's always is: a store that was away from it for
-   * too long can't be trusted (core/restore-plan.ts). To be called now and then, for an idle task commits nothing.
+   * too long can't be trusted (core/commit/restore-plan.ts). To be called now and then, for an idle task commits nothing.
    */
   refresh(): void {
     const running = this.#running
@@ -523,7 +523,7 @@ export class Task {
     }
   }
 
-  /** Few messages, one commit: see core/suspicion.ts. After a slow one they are done one by one. */
+  /** Few messages, one commit: see core/processing/suspicion.ts. After a slow one they are done one by one. */
   #processFew(running: Running, suspicion: Suspicion | undefined, deadlineMs: number): Left {
     if (!this.#canCommit()) return 'blocked'
     const { merge, processor, inputs } = running

@@ -1,8 +1,8 @@
 /** The topics that an application needs, as they are in Kafka: checked, and the runtime's own ones created. */
-import type { Destination } from '../core/outbox.js'
-import { manifestBefore, reconcile, type Change, type Manifest, type Reconciled } from '../core/manifest.js'
-import { partitionCounts } from '../core/partition-counts.js'
-import { namesOf, taskId, type SubTopology, type Topology } from '../core/topology.js'
+import type { Destination } from '../core/processing/outbox.js'
+import { manifestBefore, reconcile, type Change, type Manifest, type Reconciled } from '../core/plan/manifest.js'
+import { partitionCounts } from '../core/plan/partition-counts.js'
+import { namesOf, taskId, type SubTopology, type Topology } from '../core/plan/topology.js'
 import { PotorooError } from '../errors.js'
 import type { Log, NewTopic, TopicInfo } from '../ports/log.js'
 import type { TaskPlan } from './task-plan.js'

@@ -3,13 +3,13 @@
  * move each alone; the worker gives them time to run, and starts and closes them as assignments come.
  */
 import type { ApplicationDefinition } from '../api/definition.js'
-import { topologyOf, namesOf } from '../core/topology.js'
-import type { HandOff, WorkerStatus } from '../core/worker-status.js'
+import { topologyOf, namesOf } from '../core/plan/topology.js'
+import type { HandOff, WorkerStatus } from '../core/group/worker-status.js'
 import { messageOf, PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
 import type { Fetcher } from '../ports/log.js'
 import type { TaskPlan } from './task-plan.js'
-import type { TaskAssignment } from '../core/group-metadata.js'
+import type { TaskAssignment } from '../core/group/group-metadata.js'
 import { unfailing } from '../ports/logger.js'
 import type { Peer } from '../ports/peers.js'
 import { unwatched, type Watchdog } from '../ports/watchdog.js'

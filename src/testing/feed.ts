@@ -1,8 +1,8 @@
 /** What a test pipes, as records on the partitions of a topic. */
 import type { TopicDefinition } from '../api/definition.js'
-import { partitionOf } from '../core/partitioner.js'
-import { MAX_KEY_BYTES } from '../core/store-key.js'
-import { RecordWriter, type RecordHeader } from '../core/records.js'
+import { partitionOf } from '../core/plan/partitioner.js'
+import { MAX_KEY_BYTES } from '../core/state/store-key.js'
+import { RecordWriter, type RecordHeader } from '../core/records/records.js'
 import { PotorooError } from '../errors.js'
 import type { World } from './world.js'
 

@@ -7,7 +7,7 @@
  */
 import type { ApplicationDefinition, TopicDefinition } from '../api/definition.js'
 import { topicsOf } from '../api/graph.js'
-import { namesOf, topologyOf, type Topology } from '../core/topology.js'
+import { namesOf, topologyOf, type Topology } from '../core/plan/topology.js'
 import { PotorooError } from '../errors.js'
 import { MemoryCluster } from '../memory/cluster.js'
 import type { PartitionLog } from '../memory/partition.js'

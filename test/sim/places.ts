@@ -1,7 +1,7 @@
 /** Where in Kafka the parts of a simulated application are. */
-import { bytesOf, type ByteString } from '../../src/core/byte-string.js'
-import { unpack } from '../../src/core/packing.js'
-import { namesOf, topologyOf } from '../../src/core/topology.js'
+import { bytesOf, type ByteString } from '../../src/core/records/byte-string.js'
+import { unpack } from '../../src/core/state/packing.js'
+import { namesOf, topologyOf } from '../../src/core/plan/topology.js'
 import type { ApplicationDefinition, StateDefinition } from '../../src/api/definition.js'
 
 /** The tasks of one sub-topology. */

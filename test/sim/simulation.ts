@@ -3,8 +3,8 @@
  * wrong. After some seconds of trouble all is well again; then the world has to come to rest, and everything has to be
  * as the plain calculation has it.
  */
-import { partitionOf } from '../../src/core/partitioner.js'
-import { taskId } from '../../src/core/topology.js'
+import { partitionOf } from '../../src/core/plan/partitioner.js'
+import { taskId } from '../../src/core/plan/topology.js'
 import { isPotorooError, messageOf, type ErrorCode, type PotorooError } from '../../src/errors.js'
 import { MemoryCluster, type MemoryClusterOptions } from '../../src/memory/cluster.js'
 import { MemoryPeerNetwork } from '../../src/memory/peers.js'

@@ -1,5 +1,5 @@
 /** Producers upstream: plain ones, and some whose transactions come to nothing. */
-import { RecordWriter, type RecordChunk } from '../../src/core/records.js'
+import { RecordWriter, type RecordChunk } from '../../src/core/records/records.js'
 import type { SeededRandom } from '../../src/memory/random.js'
 import type { Hands } from './hands.js'
 import type { FeedEvent } from './applications/simulated-application.js'

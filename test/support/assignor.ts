@@ -1,7 +1,7 @@
-/** The assignor's rules (src/core/assignor.ts), checked on any one assignment; and random groups to check them on. */
+/** The assignor's rules (src/core/group/assignor.ts), checked on any one assignment; and random groups to check them on. */
 import fc from 'fast-check'
 import { expect } from 'vitest'
-import { DEFAULT_WARM_LAG, type Member, type Placement } from '../../src/core/assignor.js'
+import { DEFAULT_WARM_LAG, type Member, type Placement } from '../../src/core/group/assignor.js'
 
 export type Placements = ReadonlyMap<string, Placement>
 

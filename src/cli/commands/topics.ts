@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { namesOf, topologyOf } from '../../core/topology.js'
+import { namesOf, topologyOf } from '../../core/plan/topology.js'
 import { topologyInKafka } from '../../runtime/topics.js'
 import { loadApplication } from '../application.js'
 import { withLog } from '../connection.js'

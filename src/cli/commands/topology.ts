@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { partitionCounts } from '../../core/partition-counts.js'
-import { namesOf, topologyOf } from '../../core/topology.js'
+import { partitionCounts } from '../../core/plan/partition-counts.js'
+import { namesOf, topologyOf } from '../../core/plan/topology.js'
 import { topologyInKafka } from '../../runtime/topics.js'
 import { loadApplication } from '../application.js'
 import { withLog } from '../connection.js'

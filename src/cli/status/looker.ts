@@ -1,7 +1,7 @@
 /** Looks at a running application from outside: reads Kafka, asks workers, and changes nothing. */
 import type { ApplicationDefinition } from '../../api/definition.js'
 import { topologyInKafka, type ReadingLog } from '../../runtime/topics.js'
-import { namesOf, taskId, topologyOf } from '../../core/topology.js'
+import { namesOf, taskId, topologyOf } from '../../core/plan/topology.js'
 import { messageOf } from '../../errors.js'
 import type { GroupDescription, GroupMember, GroupView } from '../../kafka/group-view.js'
 import type { Clock } from '../../ports/clock.js'

@@ -5,8 +5,8 @@
  *
  * Invariant: what a worker says itself goes before what the group's metadata says of it.
  */
-import type { TaskState } from '../../core/task-life.js'
-import type { HandOff, WorkerStatus } from '../../core/worker-status.js'
+import type { TaskState } from '../../core/commit/task-life.js'
+import type { HandOff, WorkerStatus } from '../../core/group/worker-status.js'
 import type { GroupMember } from '../../kafka/group-view.js'
 import type { InputLag } from '../lag.js'
 

@@ -1,5 +1,5 @@
 /** An application's topology as text, as a Mermaid flowchart, and as JSON. Pure. */
-import type { Operator, SourceInput, SubTopology, Topology } from '../../core/topology.js'
+import type { Operator, SourceInput, SubTopology, Topology } from '../../core/plan/topology.js'
 import { table } from '../table.js'
 
 type Counts = ReadonlyMap<SubTopology, number>

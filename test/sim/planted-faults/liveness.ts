@@ -9,7 +9,11 @@ export const livenessFaults: readonly PlantedFault[] = [
   {
     what: 'liveness: only the event loop sends heartbeats, and not while it computes',
     plants: [
-      { file: 'src/core/vigil.ts', find: '      silentMs >= this.#heartbeatMs &&', replace: '      silentMs < 0 &&' },
+      {
+        file: 'src/core/processing/vigil.ts',
+        find: '      silentMs >= this.#heartbeatMs &&',
+        replace: '      silentMs < 0 &&',
+      },
     ],
   },
   {

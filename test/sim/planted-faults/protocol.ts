@@ -64,7 +64,7 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'A2: the changelog is not replayed where the store holds something',
     plants: [
       {
-        file: 'src/core/restore-plan.ts',
+        file: 'src/core/commit/restore-plan.ts',
         find: "return { kind: 'replay', from: store.changelogPosition }",
         // The last transaction's commit record, without what came before it.
         replace: "return { kind: 'replay', from: Math.max(store.changelogPosition, end - 2) }",
@@ -104,7 +104,7 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'A3: a group that is behind is taken for one that was reset',
     plants: [
       {
-        file: 'src/core/restore-plan.ts',
+        file: 'src/core/commit/restore-plan.ts',
         find: 'group === committed || group === groupThen',
         replace: 'group === committed',
       },
@@ -250,7 +250,7 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'C3: state objects may be forgotten before the store has them',
     plants: [
       {
-        file: 'src/core/state-memory.ts',
+        file: 'src/core/state/state-memory.ts',
         find: '(words[at + BATCH] ?? 0) <= this.#storedBatch',
         replace: 'true',
       },
@@ -270,18 +270,18 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'a computation that throws leaves half of its changes',
     plants: [
       {
-        file: 'src/core/state-table.ts',
+        file: 'src/core/state/state-table.ts',
         find: '  retake(): void {\n    this.undo()\n',
         replace: '  retake(): void {\n    this.#putAll()\n',
       },
-      { file: 'src/core/state-table.ts', find: 'if (was !== NONE)', replace: 'if (was < NONE)' },
+      { file: 'src/core/state/state-table.ts', find: 'if (was !== NONE)', replace: 'if (was < NONE)' },
     ],
   },
   {
     what: 'order: an empty source holds nobody back',
     plants: [
       {
-        file: 'src/core/input.ts',
+        file: 'src/core/processing/input.ts',
         find: 'return arrived <= this.#drainedAsked',
         replace: 'return true',
       },
@@ -291,7 +291,7 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'order: a source counts as drained by an answer that was asked for before the record arrived',
     plants: [
       {
-        file: 'src/core/input.ts',
+        file: 'src/core/processing/input.ts',
         find: 'fetched.mayLag === true ? -1 : fetched.asked',
         replace: 'fetched.mayLag === true ? -1 : fetched.arrived - 1',
       },
@@ -301,7 +301,7 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'order: a source counts as drained by the same answer, though partitions are read one after the other',
     plants: [
       {
-        file: 'src/core/input.ts',
+        file: 'src/core/processing/input.ts',
         find: 'fetched.mayLag === true ? -1 : fetched.asked',
         replace: 'fetched.mayLag === true ? -1 : fetched.arrived',
       },
@@ -309,13 +309,13 @@ export const protocolFaults: readonly PlantedFault[] = [
   },
   {
     what: 'input: records below the position are not skipped in a first batch',
-    plants: [{ file: 'src/core/input.ts', find: 'if (this.cursor.offset < floor) continue\n', replace: '' }],
+    plants: [{ file: 'src/core/processing/input.ts', find: 'if (this.cursor.offset < floor) continue\n', replace: '' }],
   },
   {
     what: 'input: the memory of an answer is used again once its records were taken, before they are committed',
     plants: [
       {
-        file: 'src/core/input.ts',
+        file: 'src/core/processing/input.ts',
         find: '    this.#current++\n    this.#openFrom(0)\n',
         replace: '    this.#queue[this.#current]?.answer.release()\n    this.#current++\n    this.#openFrom(0)\n',
       },

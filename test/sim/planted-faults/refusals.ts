@@ -2,7 +2,7 @@
 import type { PlantedFault } from './planted-fault.js'
 
 const task = 'src/runtime/task.ts'
-const suspicion = 'src/core/suspicion.ts'
+const suspicion = 'src/core/processing/suspicion.ts'
 const producer = 'src/memory/producer.ts'
 
 export const refusalsFaults: readonly PlantedFault[] = [
@@ -62,7 +62,7 @@ export const refusalsFaults: readonly PlantedFault[] = [
     what: 'chunks: of a changelog that takes a commit in several, the last one counts',
     plants: [
       {
-        file: 'src/core/processor.ts',
+        file: 'src/core/processing/processor.ts',
         find: 'records.unshift({ topic, topicId, partition, chunks: writer.take() })',
         replace: 'records.unshift({ topic, topicId, partition, chunks: writer.take().slice(-1) })',
       },

@@ -1,7 +1,7 @@
 /** A topic is not its name: sources, changelogs and groups that are deleted, made anew or emptied. */
 import type { PlantedFault } from './planted-fault.js'
 
-const restorePlan = 'src/core/restore-plan.ts'
+const restorePlan = 'src/core/commit/restore-plan.ts'
 const task = 'src/runtime/task.ts'
 const activation = 'src/runtime/activation.ts'
 const topics = 'src/runtime/topics.ts'
@@ -79,7 +79,7 @@ export const topicsFaults: readonly PlantedFault[] = [
     what: 'C2: whatever has the name of the changelog is written to',
     plants: [
       {
-        file: 'src/core/processor.ts',
+        file: 'src/core/processing/processor.ts',
         find: 'records.unshift({ topic, topicId, partition, chunks: writer.take() })',
         replace: 'records.unshift({ topic, partition, chunks: writer.take() })',
       },

@@ -3,9 +3,9 @@ import type { PlantedFault } from './planted-fault.js'
 
 const task = 'src/runtime/task.ts'
 const activation = 'src/runtime/activation.ts'
-const processor = 'src/core/processor.ts'
-const stateTable = 'src/core/state-table.ts'
-const merge = 'src/core/merge.ts'
+const processor = 'src/core/processing/processor.ts'
+const stateTable = 'src/core/state/state-table.ts'
+const merge = 'src/core/processing/merge.ts'
 const producer = 'src/memory/producer.ts'
 
 export const worldsFaults: readonly PlantedFault[] = [
@@ -43,7 +43,7 @@ export const worldsFaults: readonly PlantedFault[] = [
     what: 'C1: of the chunks of a commit for a sink, the second is left out',
     plants: [
       {
-        file: 'src/core/outbox.ts',
+        file: 'src/core/processing/outbox.ts',
         find: 'chunks: writer.take() })',
         replace: 'chunks: writer.take().filter((_, i) => i !== 1) })',
       },

@@ -11,7 +11,7 @@ import {
   type RefusedLine,
   totalOf,
 } from '../../../src/cli/producing.js'
-import { loadPartitioners, partitionOf } from '../../../src/core/partitioner.js'
+import { loadPartitioners, partitionOf } from '../../../src/core/plan/partitioner.js'
 import { PotorooError } from '../../../src/errors.js'
 import { acknowledging } from '../../support/acknowledging.js'
 

@@ -4,7 +4,7 @@ import { application, definitionOf } from '../../../src/api/application.js'
 import { from } from '../../../src/api/stream.js'
 import { stateObject } from '../../../src/api/state-object.js'
 import { topic } from '../../../src/api/topic.js'
-import { topologyOf } from '../../../src/core/topology.js'
+import { topologyOf } from '../../../src/core/plan/topology.js'
 import { planTopics, topicNames } from '../../../src/cli/topic-plan.js'
 import type { TopicInfo } from '../../../src/ports/log.js'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { definitionOf } from '../../../src/api/application.js'
-import { topologyOf } from '../../../src/core/topology.js'
+import { topologyOf } from '../../../src/core/plan/topology.js'
 import marketSpread from '../../../src/market-spread/application.js'
 import { compare, rejectionsOf, type Event } from '../../../src/market-spread/calculation.js'
 import { firstEvents } from '../../../src/market-spread/generator.js'

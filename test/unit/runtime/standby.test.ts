@@ -1,7 +1,7 @@
 /** When a standby tells the group that it is warm (standby, invariant 3). */
 import { expect, test, vi } from 'vitest'
 import { definitionOf } from '../../../src/api/application.js'
-import { topologyOf } from '../../../src/core/topology.js'
+import { topologyOf } from '../../../src/core/plan/topology.js'
 import { PotorooError } from '../../../src/errors.js'
 import { MemoryCluster } from '../../../src/memory/cluster.js'
 import { MemoryPeerNetwork } from '../../../src/memory/peers.js'

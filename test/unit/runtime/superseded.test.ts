@@ -1,9 +1,9 @@
 /** An activation that is over before it has begun: what a later owner has done is not to be taken for an operator's doing. */
 import { expect, test } from 'vitest'
 import { definitionOf } from '../../../src/api/application.js'
-import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit-record.js'
-import { RecordWriter } from '../../../src/core/records.js'
-import { topologyOf } from '../../../src/core/topology.js'
+import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit/commit-record.js'
+import { RecordWriter } from '../../../src/core/records/records.js'
+import { topologyOf } from '../../../src/core/plan/topology.js'
 import { MemoryCluster } from '../../../src/memory/cluster.js'
 import { MemoryPeerNetwork } from '../../../src/memory/peers.js'
 import { SeededRandom } from '../../../src/memory/random.js'

@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer'
 import * as z from 'zod'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { partitionOf } from '../../../src/core/partitioner.js'
+import { partitionOf } from '../../../src/core/plan/partitioner.js'
 import { application, from, stateObject, topic } from '../../../src/index.js'
 import {
   TestDriver,

@@ -1,4 +1,4 @@
-import type { HandOff, WorkerStatus } from '../../../../src/core/worker-status.js'
+import type { HandOff, WorkerStatus } from '../../../../src/core/group/worker-status.js'
 import type { InputLag } from '../../../../src/cli/lag.js'
 import { reportOf, type Answer, type Known, type StatusReport } from '../../../../src/cli/status/report.js'
 import type { GroupMember } from '../../../../src/kafka/group-view.js'

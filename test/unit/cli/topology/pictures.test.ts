@@ -4,8 +4,8 @@ import { from } from '../../../../src/api/stream.js'
 import { stateObject } from '../../../../src/api/state-object.js'
 import { topic } from '../../../../src/api/topic.js'
 import { topologyJson, topologyMermaid, topologyText } from '../../../../src/cli/topology/pictures.js'
-import { partitionCounts } from '../../../../src/core/partition-counts.js'
-import { topologyOf } from '../../../../src/core/topology.js'
+import { partitionCounts } from '../../../../src/core/plan/partition-counts.js'
+import { topologyOf } from '../../../../src/core/plan/topology.js'
 import { anySchema } from '../../../support/schemas.js'
 
 const lines = topic('lines', { schema: anySchema<{ text: string }>() })
