@@ -636,7 +636,7 @@ export class Task {
       identity: activation.identity ?? '',
       positions: { ...activation.foreign.positions, ...byTopic },
       group: keepsOffsets ? group.positions : undefined,
-      topicIds: activation.foreign.topicIds ? { ...activation.foreign.topicIds, ...this.#topicIds } : this.#topicIds,
+      topicIds: this.#idsWith(activation.foreign.topicIds),
       by: this.env.options.name,
       atMs: this.env.clock.now(),
     }
@@ -663,6 +663,10 @@ export class Task {
       this.env.fetcher.wake()
       this.env.ready(this)
     })
+  }
+
+  #idsWith(foreign: TopicIds | undefined): TopicIds | undefined {
+    return foreign === undefined ? this.#topicIds : { ...foreign, ...this.#topicIds }
   }
 
   /** C2 and C3. Never rejects. */

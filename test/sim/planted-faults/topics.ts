@@ -29,7 +29,7 @@ export const topicsFaults: readonly PlantedFault[] = [
   },
   {
     what: 'C1: the commit record does not say of which topics its positions are',
-    plants: [{ file: task, find: '      topicIds: this.#topicIds,\n', replace: '' }],
+    plants: [{ file: task, find: '      topicIds: this.#idsWith(activation.foreign.topicIds),\n', replace: '' }],
   },
   {
     what: "C2: nothing is noted beside the group's offsets",
