@@ -14,6 +14,7 @@
  */
 import { errorKinds, isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
 import { nextCommitMs } from '../core/commit/commit-pace.js'
+import type { CommitPhase } from '../core/commit/commit-phase.js'
 import type { CommitRecord, Positions, TopicIds } from '../core/commit/commit-record.js'
 import { offsetsDueMs, takesOffsets } from '../core/commit/group-offsets.js'
 import { Input } from '../core/processing/input.js'
@@ -63,6 +64,8 @@ export interface TaskEnvironment extends Ports {
   ready(task: Task): void
   /** Whether the slice has lasted so long that it is to end with the record that it is at. */
   isOverdue(): boolean
+  /** When in its interval a task commits. */
+  readonly phase: CommitPhase
   /** A commit was acknowledged that has worked off a repartition up to there. */
   acknowledged(at: PartitionPosition): void
   /** The task has processed its first message here, after it was another worker's. */
@@ -609,7 +612,8 @@ export class Task {
     const { group, lastCommitMs } = running
     if (!isDirty(running)) return group && isBehind(group, running) ? offsetsDueMs(group.atMs, lastCommitMs) : undefined
     if (this.#isFull(running)) return 0
-    return nextCommitMs(this.env.options, this.isBacklogged ? this.env.backlogs() : 0, lastCommitMs)
+    const phaseMs = this.env.phase.of(this.plan.processor.subTopology.depth)
+    return nextCommitMs(this.env.options, this.isBacklogged ? this.env.backlogs() : 0, lastCommitMs, phaseMs)
   }
 
   #cancelCommitTimer(): void {
@@ -689,6 +693,7 @@ export class Task {
     }
     if (!this.#life.isCurrent(number)) return
     running.endedMs = this.env.clock.monotonic()
+    if (!this.isBacklogged) this.env.phase.transacted(running.endedMs - running.lastCommitMs)
     this.#backOffMs = FIRST_BACK_OFF_MS
     this.#unexpected = this.#untimely = 0
     if (this.#suspicion !== undefined)

@@ -3,6 +3,7 @@
  * move each alone; the worker gives them time to run, and starts and closes them as assignments come.
  */
 import type { ApplicationDefinition } from '../api/definition.js'
+import { CommitPhase } from '../core/commit/commit-phase.js'
 import { topologyOf, namesOf } from '../core/plan/topology.js'
 import type { HandOff, WorkerStatus } from '../core/group/worker-status.js'
 import { messageOf, PotorooError } from '../errors.js'
@@ -61,6 +62,7 @@ export class Worker {
   #settledFor: Task | undefined
   #starting: Promise<void> | undefined
   readonly #startAbort = new AbortController()
+  readonly #phase = new CommitPhase()
   #plans: ReadonlyMap<string, TaskPlan> = new Map()
   #fetcher: Fetcher | undefined
   #membership: GroupMembership | undefined
@@ -221,6 +223,7 @@ export class Worker {
         this.#runSoon(task)
       },
       isOverdue: () => this.#watchdog.isOverdue(),
+      phase: this.#phase,
       acknowledged: (at) => {
         this.#purge.acknowledged(at)
       },
@@ -295,6 +298,10 @@ export class Worker {
     return task?.state === 'running' && this.#holders.get(task)?.store?.meta() !== undefined
   }
 
+  #hasStages(): boolean {
+    return [...this.#plans.values()].some(({ processor }) => processor.subTopology.depth > 0)
+  }
+
   #status(): WorkerStatus {
     return {
       v: 1,
@@ -322,6 +329,8 @@ export class Worker {
       logger.info({ ...peer }, 'a worker is gone: its address refuses connections')
       void this.#membership?.bury(peer.memberId)
     })
+    // Clocks are set; assignments are rare enough, and frequent enough.
+    if (this.#hasStages()) this.#phase.align(this.ports.clock.now() - this.ports.clock.monotonic())
     const follows = new Map(standby.map((one) => [one.task, one]))
     const gained = active.filter((id) => !this.#tasks.has(id))
     const lost = [...this.#tasks.keys()].filter((id) => !active.includes(id))

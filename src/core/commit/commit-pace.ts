@@ -14,13 +14,18 @@ const MAX_LENGTHENED_MS = 1000
  * When a task commits what it has, on the clock that `lastMs` is on. `backlogs`: how many tasks of the worker work off a
  * backlog, the task itself included; 0 when it keeps up.
  *
- * Tasks that keep up commit at the same moments, the multiples of the interval: their requests then share system calls,
+ * Tasks that keep up commit at the same moments, whole intervals from `phaseMs` (core/commit/commit-phase.ts): their requests then share system calls,
  * and wake the brokers once, which takes a quarter of the CPU of a worker with eight away. One that was idle commits at once.
  */
-export function nextCommitMs(pace: CommitPace, backlogs: number, lastMs: number): number {
+export function nextCommitMs(pace: CommitPace, backlogs: number, lastMs: number, phaseMs = 0): number {
   const interval = commitIntervalOf(pace, backlogs)
-  return backlogs > 0 ? lastMs + interval : (Math.floor(lastMs / interval) + 1) * interval
+  if (backlogs > 0) return lastMs + interval
+  const phase = phaseMs % interval
+  return (Math.floor((lastMs - phase) / interval + ROUNDING) + 1) * interval + phase
 }
+
+/** A commit that was due and made at the same moment is not due again then, however sums of fractions come out. */
+const ROUNDING = 1e-6
 
 /**
  * How long a task's changes are gathered, ms. A transaction costs broker and worker a millisecond of CPU, however little is

@@ -41,6 +41,8 @@ export interface SubTopology {
   readonly states: readonly StateDefinition[]
   /** Topics that it writes to, repartitions among them. */
   readonly sinks: readonly TopicDefinition[]
+  /** How many sub-topologies a message may have been through before it comes here; loops count once. */
+  readonly depth: number
 }
 export interface SourceInput {
   readonly topic: TopicDefinition
@@ -84,7 +86,7 @@ export function topologyOf(application: ApplicationDefinition): Topology {
   const declared = nodesOf(application).flatMap((node) => (node.kind === 'compute' ? [node.state] : []))
   return {
     application: application.name,
-    subTopologies: grouped(done.segments).map((group) => subTopologyOf(group, [...new Set(declared)])),
+    subTopologies: withDepths(grouped(done.segments).map((group) => subTopologyOf(group, [...new Set(declared)]))),
   }
 }
 
@@ -108,7 +110,41 @@ function grouped(segments: readonly Segment[]): Segment[][] {
   return groups.map((group) => [...group].sort((a, b) => (rank.get(a) ?? 0) - (rank.get(b) ?? 0)))
 }
 
-function subTopologyOf(segments: readonly Segment[], declared: readonly StateDefinition[]): SubTopology {
+type Shallow = Omit<SubTopology, 'depth'>
+
+function withDepths(subs: readonly Shallow[]): SubTopology[] {
+  const readersOf = new Map(
+    subs.map(({ sinks }, index) => {
+      const written = new Set(sinks.map(({ name }) => name))
+      const isReader = ({ sources }: Shallow, at: number) =>
+        at !== index && sources.some(({ topic }) => written.has(topic.name))
+      return [index, subs.flatMap((sub, at) => (isReader(sub, at) ? [at] : []))]
+    }),
+  )
+  // Readers before writers, as a walk from what nobody writes to leaves them; what the walk is at already closes a loop.
+  const left: number[] = []
+  const entered = new Set<number>()
+  const closing = new Set<string>()
+  const walk = (at: number): void => {
+    entered.add(at)
+    for (const reader of readersOf.get(at) ?? [])
+      if (!entered.has(reader)) walk(reader)
+      else if (!left.includes(reader)) closing.add(`${String(at)} ${String(reader)}`)
+    left.push(at)
+  }
+  const isWrittenTo = (at: number): boolean => [...readersOf.values()].some((readers) => readers.includes(at))
+  const order = subs.map((_, at) => at)
+  for (const at of [...order.filter((one) => !isWrittenTo(one)), ...order]) if (!entered.has(at)) walk(at)
+
+  const depths = subs.map(() => 0)
+  for (const at of left.reverse())
+    for (const reader of readersOf.get(at) ?? [])
+      if (!closing.has(`${String(at)} ${String(reader)}`))
+        depths[reader] = Math.max(depths[reader] ?? 0, 1 + (depths[at] ?? 0))
+  return subs.map((sub, at) => ({ ...sub, depth: depths[at] ?? 0 }))
+}
+
+function subTopologyOf(segments: readonly Segment[], declared: readonly StateDefinition[]): Shallow {
   const states = declared.filter((state) => segments.some((segment) => segment.states.has(state)))
   const name = states[0]?.name ?? segments[0]?.name
   if (name === undefined) throw new RangeError('a sub-topology has at least one source')

@@ -10,6 +10,7 @@ import { SeededRandom } from '../../../src/memory/random.js'
 import { Scheduler } from '../../../src/memory/scheduler.js'
 import { MemoryDisk } from '../../../src/memory/stores.js'
 import { RecordWriter } from '../../../src/core/records/records.js'
+import { CommitPhase } from '../../../src/core/commit/commit-phase.js'
 import { defaults } from '../../../src/runtime/options.js'
 import { RecordTime } from '../../../src/runtime/record-time.js'
 import { Task } from '../../../src/runtime/task.js'
@@ -79,6 +80,7 @@ class Books {
           while (ready.run(clock.monotonic() + 50));
         })
       },
+      phase: new CommitPhase(),
       acknowledged: () => undefined,
       handedOver: () => undefined,
     }

@@ -34,6 +34,18 @@ describe('a task that keeps up', () => {
     }
   })
 
+  it('commits at a phase of the interval, whatever fraction that is, and not twice at one moment', () => {
+    for (const phaseMs of [0, 7.3, -3.1, 1.7e12 + 1 / 3, -1.7e12 - 0.1]) {
+      let lastMs = 1000.123
+      for (let i = 0; i < 1000; i++) {
+        const nextMs = nextCommitMs(pace, 0, lastMs, phaseMs)
+        expect(nextMs - lastMs).toBeGreaterThan(i === 0 ? 0 : 19.99)
+        expect(nextMs - lastMs).toBeLessThan(20.01)
+        lastMs = nextMs
+      }
+    }
+  })
+
   it('that has never committed is due at once', () => {
     expect(nextCommitMs(pace, 0, -Infinity)).toBe(-Infinity)
   })

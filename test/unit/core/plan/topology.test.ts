@@ -192,3 +192,38 @@ it('names what Kafka holds of an application', () => {
   expect(names.transactionalId('s', 3)).toBe('test.app-s-3')
   expect(taskId('s', 3)).toBe('s_3')
 })
+
+describe('the depth of a sub-topology', () => {
+  const depthsOf = (...pipelines: readonly [Pipeline, ...Pipeline[]]) =>
+    Object.fromEntries(
+      topologyOf(definitionOf(application('app', ...pipelines))).subTopologies.map(({ name, depth }) => [name, depth]),
+    )
+  const [u, v] = [state('u'), state('v')]
+  const through = (stream: Keyed<Item>, target: StateObject<{ n: number }>): Keyed<Item> =>
+    stream.to(target, (_, item) => item).keyBy(({ id }) => id)
+
+  it('is how many stages lie before it, on the longest way', () => {
+    const long = through(through(from(a), s), t)
+    expect(depthsOf(into(through(from(b), v), u), into(long, u))).toEqual({ v: 0, s: 0, t: 1, u: 2 })
+  })
+
+  it('counts a topic that is sink and source as a stage', () => {
+    expect(depthsOf(from(b).sink(c), into(from(c), t))).toEqual({ b: 0, t: 1 })
+  })
+
+  it('counts a loop once, from where it is entered', () => {
+    const entered = through(from(a), s)
+    // What is declared first is not where it is entered.
+    expect(depthsOf(into(through(from(d), u), t), from(b).sink(d), into(entered, u))).toEqual({
+      b: 0,
+      u: 1,
+      t: 2,
+      s: 0,
+    })
+    expect(depthsOf(from(c).sink(d), from(d).sink(c), from(a).sink(c))).toEqual({ c: 1, d: 2, a: 0 })
+  })
+
+  it('does not count what a sub-topology writes to itself', () => {
+    expect(depthsOf(into(through(from(a), s), s))).toEqual({ s: 0 })
+  })
+})
