@@ -11,7 +11,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { isUtf8 } from 'node:buffer'
 import { isPotorooError, messageOf, PotorooError } from '../../errors.js'
 import { alteredNumber } from './json-numbers.js'
-import type { JsonShapes } from './json-shape.js'
+import type { JsonReader } from './json-reader.js'
 import { classNameOf, invalid, isPromise, shortened, shown } from '../names.js'
 import { likeness, visible } from '../visible.js'
 
@@ -28,12 +28,12 @@ export type Validator = Pick<StandardSchemaV1['~standard'], 'validate'>
 export function decodeMessage(
   topic: string,
   schema: Validator,
-  shapes: JsonShapes,
+  reader: JsonReader,
   bytes: Buffer,
   start: number,
   end: number,
 ): unknown {
-  const json = jsonOf(topic, shapes, bytes, start, end)
+  const json = jsonOf(topic, reader, bytes, start, end)
   let reason: string
   try {
     const result = schema.validate(json)
@@ -58,9 +58,9 @@ interface Utf8Slice {
   utf8Slice(start: number, end: number): string
 }
 
-function jsonOf(topic: string, shapes: JsonShapes, bytes: Buffer, start: number, end: number): unknown {
+function jsonOf(topic: string, reader: JsonReader, bytes: Buffer, start: number, end: number): unknown {
   try {
-    return shapes.read(bytes, start, end) ?? parse(topic, shapes, bytes, start, end)
+    return reader.read(bytes, start, end) ?? parse(topic, reader, bytes, start, end)
   } catch (error) {
     if (isPotorooError(error)) throw error
     const reason = end === start ? 'the value is empty' : `${told(error)}${likeness(bytes, start, end)}`
@@ -68,7 +68,7 @@ function jsonOf(topic: string, shapes: JsonShapes, bytes: Buffer, start: number,
   }
 }
 
-function parse(topic: string, shapes: JsonShapes, bytes: Buffer, start: number, end: number): unknown {
+function parse(topic: string, reader: JsonReader, bytes: Buffer, start: number, end: number): unknown {
   const text = (bytes as Buffer & Utf8Slice).utf8Slice(start, end)
   if (text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end)))
     throw notJson(topic, `is not UTF-8${likeness(bytes, start, end)}.`)
@@ -80,7 +80,7 @@ function parse(topic: string, shapes: JsonShapes, bytes: Buffer, start: number, 
       `A record of topic ${topic} has a number that JavaScript can't hold: ` +
         `${visible(altered.path) || 'it'} is ${altered.written}, and would be read as ${String(altered.read)}.`,
     )
-  shapes.learn(text, json)
+  reader.learn(text, json)
   return json
 }
 

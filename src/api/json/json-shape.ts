@@ -10,6 +10,7 @@
  * 3. Memory is bounded, whatever the texts are: MAX_SHAPES shapes and MAX_TABLES tables of short texts, 2 MiB in all.
  */
 import { isUnaltered } from './json-numbers.js'
+import type { JsonReader } from './json-reader.js'
 import { JsonScanner, kinds, MAX_SHAPES, MAX_TEXT_BYTES } from './json-scanner.js'
 import { latin1Text, literalOf } from './literal.js'
 import { makeRoom, type Used } from './make-room.js'
@@ -73,7 +74,7 @@ class Trial {
   }
 }
 
-export class JsonShapes {
+export class JsonShapes implements JsonReader {
   /** Made for the first shape: of most topics nothing is read here. Undefined also where there can be none. */
   #scanner: JsonScanner | undefined
   #isPossible = true
