@@ -34,7 +34,7 @@ import type { HandOff } from '../core/group/worker-status.js'
 import { Processor, Retake } from '../core/processing/processor.js'
 import type { Fetcher, PartitionPosition } from '../ports/log.js'
 import { activate, type Activation } from './activation.js'
-import { atMost, sleep, type Ports, type RuntimeOptions } from './options.js'
+import { atMost, sleep, type ObservedPorts, type RuntimeOptions } from './options.js'
 import type { RecordTime } from './record-time.js'
 import { Committer } from './task/committer.js'
 import { Failures } from './task/failures.js'
@@ -45,7 +45,7 @@ import { StoreWriter } from './task/store-writer.js'
 import type { TaskPlan } from './task-plan.js'
 import type { StoreHolder } from './task-store.js'
 
-export interface TaskEnvironment extends Ports {
+export interface TaskEnvironment extends ObservedPorts {
   readonly fetcher: Fetcher
   readonly options: RuntimeOptions
   /** Of records that the runtime writes for itself. */
@@ -118,7 +118,7 @@ export class Task {
     this.#failures = new Failures(plan.id)
     this.#isolation = new Isolation(plan, env)
     this.#sources = new Sources(plan, env, ready)
-    this.#store = new StoreWriter(holder, env, ready)
+    this.#store = new StoreWriter(plan.id, holder, env, ready)
     this.#committer = new Committer(plan, env, this.#store, this.#isolation, ready)
     this.#runner = new Runner(plan.id, env, this.#sources, this.#isolation, this.#committer, ready)
   }
@@ -206,11 +206,12 @@ export class Task {
     await this.#store.written
     if (wasRunning && commit)
       await this.#store.writeRest()?.catch((error: unknown) => {
-        this.env.logger.warn({ task: this.id, error: messageOf(error) }, 'could not write to the store')
+        this.env.observer.observe({ kind: 'store-not-written', task: this.id, error: messageOf(error) })
       })
     await this.holder.store?.close().catch((error: unknown) => {
-      this.env.logger.warn({ task: this.id, error: messageOf(error) }, 'could not close the store')
+      this.env.observer.observe({ kind: 'store-not-closed', task: this.id, error: messageOf(error) })
     })
+    this.env.observer.observe({ kind: 'task-closed', task: this.id })
   }
 
   /**
@@ -317,16 +318,19 @@ export class Task {
         this.env.fatal(remedy.error, this.id)
         return
       case 'confirm':
-        this.env.logger.info({ task: this.id }, 'fenced: another activation of this task began')
+        this.env.observer.observe({ kind: 'fenced', task: this.id })
         void this.#whenConfirmed(number)
         return
       case 'again': {
         const { code, message } = remedy.error
         if (remedy.damage !== undefined) this.holder.damage = remedy.damage
-        this.env.logger.warn(
-          { task: this.id, code, error: message, retryInMs: remedy.afterMs },
-          'the task starts again from its last commit',
-        )
+        this.env.observer.observe({
+          kind: 'task-again',
+          task: this.id,
+          code,
+          error: message,
+          retryInMs: remedy.afterMs,
+        })
         void this.#afterBackOff(number, remedy.afterMs)
       }
     }
@@ -364,7 +368,7 @@ export class Task {
    * or from that record's own timestamp where it is later.
    */
   #sayHandOff({ activation: { before, replayed } }: Running, { reason }: TaskArrival, firstMs = 0): void {
-    const { clock, logger, options } = this.env
+    const { clock, observer, options } = this.env
     this.arrival = undefined
     if (before === undefined) return
     // Before the first record came, nobody waited.
@@ -381,7 +385,7 @@ export class Task {
       pauseMs,
       atMs: clock.now(),
     }
-    logger.info(handOff, 'task was handed over')
+    observer.observe({ kind: 'handed-over', ...handOff })
     this.env.handedOver(handOff)
   }
 }

@@ -14,11 +14,12 @@ import { nextCommitMs } from '../../core/commit/commit-pace.js'
 import type { CommitRecord, Positions, TopicIds } from '../../core/commit/commit-record.js'
 import { offsetsDueMs, takesOffsets } from '../../core/commit/group-offsets.js'
 import { MARKER_RECORDS } from '../../core/commit/landing.js'
+import { isPotorooError, messageOf } from '../../errors.js'
 import type { Input } from '../../core/processing/input.js'
 import type { Collected, Processor } from '../../core/processing/processor.js'
 import type { Clock, Timer } from '../../ports/clock.js'
 import type { Fetcher, PartitionPosition, Transaction } from '../../ports/log.js'
-import type { Logger } from '../../ports/logger.js'
+import type { Observer } from '../../ports/observer.js'
 import type { Activation } from '../activation.js'
 import type { RuntimeOptions } from '../options.js'
 import type { RecordTime } from '../record-time.js'
@@ -30,7 +31,7 @@ import type { StoreWriter } from './store-writer.js'
 
 export interface CommitterEnvironment {
   readonly clock: Clock
-  readonly logger: Logger
+  readonly observer: Observer
   readonly fetcher: Pick<Fetcher, 'wake'>
   readonly options: Pick<RuntimeOptions, 'name' | 'commitIntervalMs' | 'backlogCommitIntervalMs'>
   /** Of records that the runtime writes for itself. */
@@ -243,6 +244,7 @@ export class Committer {
     const { plan } = this
     const { work } = current
     const { activation, inputs } = work
+    const begunMs = this.env.clock.monotonic()
     let ends: readonly number[]
     try {
       const positions: PartitionPosition[] =
@@ -254,14 +256,15 @@ export class Committer {
           : []
       ends = await activation.producer.commit({ records: this.#landing(collected), group: plan.group, positions })
     } catch (error) {
-      if (work.isCurrent()) work.failed(collected, error)
+      if (!work.isCurrent()) return
+      this.#sayFailed(collected, begunMs, error)
+      work.failed(collected, error)
       return
     }
     if (!work.isCurrent()) return
     current.endedMs = this.env.clock.monotonic()
     work.committed(collected)
-    this.#sayDeadLetters(collected)
-    this.#sayShortLived(collected)
+    this.#sayCommitted(collected, begunMs)
     const changelogEnd = ends[0]
     if (plan.changelog === undefined || changelogEnd === undefined) return
     for (const { topic, isRepartition } of plan.sources)
@@ -280,22 +283,33 @@ export class Committer {
     return records.map((entry, i) => (i === 0 ? { ...entry, end: this.#changelogEnd } : entry))
   }
 
-  #sayDeadLetters({ deadLetters }: Collected): void {
-    for (const { cut, ...letter } of deadLetters)
-      this.env.logger.warn(
-        { task: this.plan.id, ...letter },
-        cut ? 'too large for the dead letters: only its beginning went there' : 'a record went to the dead letters',
-      )
+  #sayCommitted({ records, deadLetters, messages }: Collected, begunMs: number): void {
+    const { clock, observer } = this.env
+    const { changelog, id: task } = this.plan
+    for (const letter of deadLetters) observer.observe({ kind: 'dead-letter', task, ...letter })
+    for (const outputs of this.#shortLived.among(records, clock.now()))
+      observer.observe({ kind: 'outputs-short-lived', task, ...outputs })
+    let [all, bytes] = [0, 0]
+    for (const [i, { chunks }] of records.entries())
+      for (const chunk of chunks) {
+        bytes += chunk.end
+        // The changelog is the first.
+        if (changelog === undefined || i > 0) all += chunk.count
+      }
+    const outputs = all - deadLetters.length
+    const tookMs = clock.monotonic() - begunMs
+    observer.observe({ kind: 'committed', task, tookMs, messages, outputs, deadLetters: deadLetters.length, bytes })
   }
 
-  #sayShortLived({ records }: Collected): void {
-    for (const { likeSeconds, ...fields } of this.#shortLived.among(records, this.env.clock.now()))
-      this.env.logger.warn(
-        { task: this.plan.id, ...fields },
-        likeSeconds
-          ? 'outputs have timestamps that look like seconds: they must be milliseconds, or the broker deletes the outputs as too old'
-          : 'outputs are older than retention.ms of their topic: the broker deletes them',
-      )
+  #sayFailed({ messages }: Collected, begunMs: number, error: unknown): void {
+    this.env.observer.observe({
+      kind: 'commit-failed',
+      task: this.plan.id,
+      tookMs: this.env.clock.monotonic() - begunMs,
+      messages,
+      code: isPotorooError(error) ? error.code : undefined,
+      error: messageOf(error),
+    })
   }
 }
 

@@ -13,7 +13,7 @@
 import { PotorooError } from '../../errors.js'
 import type { Input } from '../../core/processing/input.js'
 import { isCulprit, isOver, suspect, trust, type Place, type Suspicion } from '../../core/processing/suspicion.js'
-import type { Logger } from '../../ports/logger.js'
+import type { Observer } from '../../ports/observer.js'
 import { RecordsRefused } from '../../ports/log.js'
 import type { RecordTime } from '../record-time.js'
 import type { TaskPlan } from '../task-plan.js'
@@ -57,7 +57,7 @@ export class Isolation {
   constructor(
     private readonly plan: TaskPlan,
     private readonly env: {
-      readonly logger: Logger
+      readonly observer: Observer
       readonly recordTime: Pick<RecordTime, 'refused'>
       readonly options: { readonly maxComputationMs: number }
     },
@@ -117,10 +117,8 @@ export class Isolation {
     this.#slow = { until: inputs.map(positionOf), left: CALM_MESSAGES }
     // Where nobody watches, it was one of several.
     const topic = inputs[taken?.input ?? -1]?.topic
-    this.env.logger.warn(
-      { task: this.plan.id, topic, partition: this.plan.partition, offset: taken?.offset, tookMs },
-      'the event loop was held up while a message was computed: for a while messages of this task are committed one by one',
-    )
+    const { id: task, partition } = this.plan
+    this.env.observer.observe({ kind: 'slow-message', task, topic, partition, offset: taken?.offset, tookMs })
   }
 
   /** A computation, or the packing, was ended from outside. Returns what the task is to fail with. `messages`: since the last commit. */
@@ -142,6 +140,7 @@ export class Isolation {
     const until = inputs.map(({ index, position }) => (index === at?.input ? at.offset + 1 : position))
     this.#suspicion = { until, atMost: 1, culprit: at && { ...at, error } }
     this.#slow = { until, left: CALM_MESSAGES }
+    this.#sayCulprit()
     return error
   }
 
@@ -158,7 +157,17 @@ export class Isolation {
     const before = this.#suspicion
     this.#suspicion = suspect(before, refused)
     if (this.#suspicion === undefined) return { error: this.#cannotGoOn(error, before?.culprit), narrowed: false }
+    this.#sayCulprit()
     return { error, narrowed: true }
+  }
+
+  #sayCulprit(): void {
+    const culprit = this.#suspicion?.culprit
+    if (culprit === undefined) return
+    const { id: task, sources, partition } = this.plan
+    const topic = sources[culprit.input]?.topic ?? ''
+    const { offset, error } = culprit
+    this.env.observer.observe({ kind: 'culprit-found', task, topic, partition, offset, code: error.code })
   }
 
   /** Whether it is this worker's own records that are refused, for their time, and they may be taken without one. */

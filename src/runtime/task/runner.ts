@@ -10,7 +10,7 @@
 import type { Processor, Retake } from '../../core/processing/processor.js'
 import type { Clock, Timer } from '../../ports/clock.js'
 import type { Fetcher } from '../../ports/log.js'
-import type { Logger } from '../../ports/logger.js'
+import type { Observer } from '../../ports/observer.js'
 import type { RecordTime } from '../record-time.js'
 import type { Committer, Load } from './committer.js'
 import { placeOf, type Isolation } from './isolation.js'
@@ -18,7 +18,7 @@ import type { Sources } from './sources.js'
 
 export interface RunnerEnvironment {
   readonly clock: Clock
-  readonly logger: Logger
+  readonly observer: Observer
   readonly fetcher: Pick<Fetcher, 'wake'>
   /** Of records that the runtime writes for itself. */
   readonly recordTime: Pick<RecordTime, 'now'>
@@ -110,10 +110,7 @@ export class Runner implements Load {
 
   /** Takes the interval back, for it to be done again. */
   retake(reason: Retake): void {
-    this.env.logger.debug(
-      { task: this.task, reason: reason.message },
-      'a message failed: the interval is done again, message by message',
-    )
+    this.env.observer.observe({ kind: 'retaken', task: this.task, reason: reason.message })
     this.#processor?.retake()
     for (const input of this.sources.inputs) input.rewind()
   }

@@ -12,7 +12,7 @@ import { Merge } from '../../core/processing/merge.js'
 import { isPotorooError } from '../../errors.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Fetched, Fetcher, FetchInput, Log } from '../../ports/log.js'
-import type { Logger } from '../../ports/logger.js'
+import type { Observer } from '../../ports/observer.js'
 import type { StateStores } from '../../ports/store.js'
 import { topicReplaced } from '../cures.js'
 import type { TaskPlan } from '../task-plan.js'
@@ -21,7 +21,7 @@ export interface SourcesEnvironment {
   readonly log: Pick<Log, 'bootstrapServers'>
   readonly stores: Pick<StateStores, 'directory'>
   readonly clock: Clock
-  readonly logger: Logger
+  readonly observer: Observer
   readonly fetcher: Fetcher
   readonly options: { readonly maxHoldMs: number }
   /** Bytes of fetched records that each input may keep in memory, now. */
@@ -76,10 +76,9 @@ export class Sources {
     const { env, plan } = this
     const inputs = plan.sources.map((source, i) => new Input(i, source.topic, positions[i] ?? 0))
     const merge = new Merge(inputs, env.options.maxHoldMs, ({ topic, position }) => {
-      env.logger.warn(
-        { task: plan.id, topic, partition: plan.partition, position, waitedMs: env.options.maxHoldMs },
-        'a source gave no answer in time: records of the others go first, whatever their timestamps',
-      )
+      const { id: task, partition } = plan
+      const waitedMs = env.options.maxHoldMs
+      env.observer.observe({ kind: 'source-waived', task, topic, partition, position, waitedMs })
     })
     this.#inputs = inputs
     this.#merge = merge
@@ -124,13 +123,10 @@ export class Sources {
   #sayOpenTransaction(watch: OpenTransactionWatch, fetched: Fetched): void {
     const found = watch.observe(fetched, this.env.clock.monotonic())
     if (found === undefined) return
-    const { topic, partition, lastStableOffset } = fetched
-    const fields = { task: this.plan.id, topic, partition, waitedMs: Math.round(found.waitedMs) }
-    if (found.kind === 'over') this.env.logger.info(fields, 'the transaction has ended: the source goes on')
-    else
-      this.env.logger.warn(
-        { ...fields, position: lastStableOffset, records: found.records },
-        'a transaction of a producer is open: what follows it on this partition of the source waits for its end',
-      )
+    const { topic, partition, lastStableOffset: position } = fetched
+    const where = { task: this.plan.id, topic, partition, waitedMs: Math.round(found.waitedMs) }
+    const { observer } = this.env
+    if (found.kind === 'over') observer.observe({ kind: 'transaction-ended', ...where })
+    else observer.observe({ kind: 'transaction-open', ...where, position, records: found.records })
   }
 }

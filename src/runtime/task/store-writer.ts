@@ -11,12 +11,14 @@
  */
 import type { Processor } from '../../core/processing/processor.js'
 import type { Clock, Timer } from '../../ports/clock.js'
+import type { Observer } from '../../ports/observer.js'
 import type { StoreMeta } from '../../ports/store.js'
 import type { RuntimeOptions } from '../options.js'
 import type { StoreHolder } from '../task-store.js'
 
 export interface StoreWriterEnvironment {
   readonly clock: Clock
+  readonly observer: Observer
   readonly options: Pick<RuntimeOptions, 'storeIntervalMs' | 'backlogStoreIntervalMs'>
   /** What the state objects of each task may take in memory, now. */
   stateBytes(): number
@@ -57,6 +59,7 @@ export class StoreWriter {
   #timer: Timer | undefined
 
   constructor(
+    private readonly task: string,
     private readonly holder: Pick<StoreHolder, 'store'>,
     private readonly env: StoreWriterEnvironment,
     /** A write has ended: commits that it held may go on. */
@@ -156,9 +159,12 @@ export class StoreWriter {
     const meta = current.meta ?? store?.meta()
     if (store === undefined || meta === undefined) return
     current.meta = undefined
-    current.lastMs = this.env.clock.monotonic()
+    const begunMs = (current.lastMs = this.env.clock.monotonic())
     const unstored = current.work.processor.takeUnstored()
     await store.write(unstored.changes, { ...meta, atEndMs: current.ownedAtMs })
     current.work.processor.stored(unstored)
+    const changes = unstored.changes.reduce((n, { count }) => n + count, 0)
+    const tookMs = this.env.clock.monotonic() - begunMs
+    this.env.observer.observe({ kind: 'store-written', task: this.task, changes, tookMs })
   }
 }

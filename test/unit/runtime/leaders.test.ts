@@ -10,6 +10,7 @@ import { SeededRandom } from '../../../src/memory/random.js'
 import { Scheduler } from '../../../src/memory/scheduler.js'
 import { MemoryDisk } from '../../../src/memory/stores.js'
 import { RecordWriter } from '../../../src/core/records/records.js'
+import { logObserver } from '../../../src/runtime/log-lines.js'
 import { defaults } from '../../../src/runtime/options.js'
 import { RecordTime } from '../../../src/runtime/record-time.js'
 import { Task } from '../../../src/runtime/task.js'
@@ -64,6 +65,7 @@ class Books {
       clock,
       random: new SeededRandom(1),
       logger,
+      observer: logObserver(logger),
       recordTime: new RecordTime({ clock, logger }),
       fetcher: log.fetcher(),
       options: { ...defaults, name, storeIntervalMs: 10 },
