@@ -9,7 +9,7 @@ import { abortable } from './abortable.js'
 import { changelogEnd, otherEnd } from './changelog-end.js'
 import { recordsLost } from './cures.js'
 import { choosePositions, inputPositions, isDoubtful, offsetNotes, sayBeginnings } from './input-positions.js'
-import type { Ports } from './options.js'
+import type { ObservedPorts } from './options.js'
 import type { TaskPlan } from './task-plan.js'
 import { ForeignChangelog, IdentityMismatch, restoreUpTo, type Replayed } from './changelog-reader.js'
 import {
@@ -41,7 +41,7 @@ export interface Activation {
   readonly committed: readonly number[]
 }
 
-type Environment = Ports & { readonly fetcher: Fetcher }
+type Environment = ObservedPorts & { readonly fetcher: Fetcher }
 type Changelog = NonNullable<TaskPlan['changelog']>
 
 /**
@@ -82,17 +82,15 @@ export async function activate(
     signal.throwIfAborted()
     if (plan.changelog === undefined) await sayBeginnings(plan, env, producer.isFirst, group, positions, signal)
     signal.throwIfAborted()
-    env.logger.info(
-      {
-        task: plan.id,
-        replayed: restored?.records ?? 0,
-        replayedFrom: restored?.from,
-        rebuilt: restored?.rebuilt ?? false,
-        tookMs: Math.round(env.clock.monotonic() - startedMs),
-        positions: Object.fromEntries(plan.sources.map(({ topic }, i) => [topic, positions[i]])),
-      },
-      'task is active',
-    )
+    env.observer.observe({
+      kind: 'task-active',
+      task: plan.id,
+      replayed: restored?.records ?? 0,
+      replayedFrom: restored?.from,
+      rebuilt: restored?.rebuilt ?? false,
+      tookMs: Math.round(env.clock.monotonic() - startedMs),
+      positions: Object.fromEntries(plan.sources.map(({ topic }, i) => [topic, positions[i] ?? 0])),
+    })
     const identity =
       plan.changelog && (restored?.commit?.identity ?? changelogIdentity(random.id(), plan.processor.subTopology.name))
     return {

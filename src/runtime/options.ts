@@ -2,6 +2,7 @@
 import type { Clock, Random } from '../ports/clock.js'
 import type { Log } from '../ports/log.js'
 import type { Logger } from '../ports/logger.js'
+import type { Observer } from '../ports/observer.js'
 import type { Peers } from '../ports/peers.js'
 import type { StateStores } from '../ports/store.js'
 import type { Watchdog } from '../ports/watchdog.js'
@@ -110,8 +111,15 @@ export interface Ports {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** Who else is told what happens, beside the log. Default: nobody. What they throw is ignored. */
+  readonly observers?: readonly Observer[] | undefined
   /** Default: nobody watches. */
   readonly watchdog?: Watchdog | undefined
+}
+
+/** The same within the worker, where what happens is told to one observer, and never in vain. */
+export interface ObservedPorts extends Ports {
+  readonly observer: Observer
 }
 
 export const sleep = (clock: Clock, ms: number): Promise<void> =>

@@ -9,7 +9,7 @@ import { hasCommitRecord } from './commit-probe.js'
 import { changelogLost } from './cures.js'
 import type { TaskPlan } from './task-plan.js'
 import { IdentityMismatch, StoreLeftBehind } from './changelog-reader.js'
-import type { Ports } from './options.js'
+import type { ObservedPorts } from './options.js'
 
 /** Who has the task's store: whatever becomes of the work on it, the holder closes it. */
 export interface StoreHolder {
@@ -33,7 +33,9 @@ export interface PreparedStore {
 }
 
 type Changelog = NonNullable<TaskPlan['changelog']>
-type Environment = Pick<Ports, 'log' | 'stores' | 'clock' | 'logger'> & { readonly fetcher: Fetcher }
+type Environment = Pick<ObservedPorts, 'log' | 'stores' | 'clock' | 'logger' | 'observer'> & {
+  readonly fetcher: Fetcher
+}
 
 /**
  * `end`: of the changelog, now. Rejects with CHANGELOG_LOST, STORE_FAILED, what the log throws, or the signal's reason when it
@@ -135,7 +137,7 @@ async function setAside(
   }
   signal.throwIfAborted()
   const { snapshotBytes } = holder
-  env.logger.warn({ task: plan.id, why, snapshotBytes }, 'the store is set aside, and rebuilt from the changelog')
+  env.observer.observe({ kind: 'store-set-aside', task: plan.id, why, snapshotBytes })
   if (snapshotBytes !== undefined) holder.snapshotsDiscarded = (holder.snapshotsDiscarded ?? 0) + 1
   holder.snapshotBytes = undefined
   const former = holder.store

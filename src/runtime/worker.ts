@@ -12,13 +12,23 @@ import type { Fetcher } from '../ports/log.js'
 import type { TaskPlan } from './task-plan.js'
 import type { TaskAssignment } from '../core/group/group-metadata.js'
 import { unfailing } from '../ports/logger.js'
+import { allOf } from '../ports/observer.js'
 import type { Peer } from '../ports/peers.js'
 import { unwatched, type Watchdog } from '../ports/watchdog.js'
+import { logObserver } from './log-lines.js'
 import { GroupMembership } from './membership.js'
 import { Purge } from './purge.js'
 import { Standby } from './standby.js'
 import type { StoreHolder } from './task-store.js'
-import { atMost, MAX_INPUT_BYTES, MIN_INPUT_BYTES, sleep, type Ports, type RuntimeOptions } from './options.js'
+import {
+  atMost,
+  MAX_INPUT_BYTES,
+  MIN_INPUT_BYTES,
+  sleep,
+  type ObservedPorts,
+  type Ports,
+  type RuntimeOptions,
+} from './options.js'
 import { RecordTime } from './record-time.js'
 import { Task, type TaskEnvironment } from './task.js'
 import { planTasks } from './topics.js'
@@ -40,7 +50,7 @@ const MEMBER_ID_NOTE = 'member-id'
 const HAND_OFFS_KEPT = 20
 
 export class Worker {
-  private readonly ports: Ports
+  private readonly ports: ObservedPorts
   /** Resolves when the worker has stopped because it was told to; rejects with what stopped it otherwise. */
   readonly ended: Promise<void>
 
@@ -89,7 +99,8 @@ export class Worker {
     private readonly options: RuntimeOptions,
     ports: Ports,
   ) {
-    this.ports = { ...ports, logger: unfailing(ports.logger) }
+    const logger = unfailing(ports.logger)
+    this.ports = { ...ports, logger, observer: allOf([logObserver(logger), ...(ports.observers ?? [])]) }
     this.#watchdog = ports.watchdog ?? unwatched(ports.clock)
     this.#purge = new Purge(ports)
     this.ended = new Promise((resolve, reject) => {
@@ -132,7 +143,7 @@ export class Worker {
   async #handOver(): Promise<void> {
     if (this.#closing !== undefined || this.#handedOver !== undefined) return
     if (this.#others.length === 0 || this.#tasks.size === 0) return
-    this.ports.logger.info({ tasks: [...this.#tasks.keys()] }, 'stopping: handing tasks over')
+    this.ports.observer.observe({ kind: 'handing-over', tasks: [...this.#tasks.keys()] })
     const done = new Promise<void>((resolve) => {
       this.#handedOver = () => {
         if (this.#tasks.size === 0 || this.#others.length === 0 || this.#everybodyLeaves) resolve()
@@ -150,10 +161,11 @@ export class Worker {
       () => true,
     )
     if ((await Promise.race([inTime, ended])) === undefined)
-      this.ports.logger.warn(
-        { tasks: [...this.#tasks.keys()], waitedMs: this.options.handOverTimeoutMs },
-        'not everything was handed over in time: whoever gets the rest restores it',
-      )
+      this.ports.observer.observe({
+        kind: 'handing-over-ended',
+        tasks: [...this.#tasks.keys()],
+        waitedMs: this.options.handOverTimeoutMs,
+      })
     await this.#othersKnow()
   }
 
@@ -198,7 +210,7 @@ export class Worker {
   async #start(): Promise<void> {
     if (this.#isClosing()) return
     const { application, options, ports } = this
-    const { log, stores, logger } = ports
+    const { log, stores, observer } = ports
     const topology = topologyOf(application)
     await log.connect()
     if (this.#isClosing()) return
@@ -216,7 +228,7 @@ export class Worker {
       backlogs: () => [...this.#tasks.values()].filter(({ isBacklogged }) => isBacklogged).length,
       confirmOwnership: () => this.#membership?.confirmed() ?? Promise.resolve(),
       fatal: (error, task) => {
-        logger.warn({ task, code: error.code, error: error.message }, 'the worker cannot go on: it stops')
+        observer.observe({ kind: 'worker-stops', task, code: error.code, error: error.message })
         void this.#close(error)
       },
       ready: (task) => {
@@ -243,7 +255,7 @@ export class Worker {
     if (former !== undefined && former !== '') {
       // An earlier life on this state directory: without this, the group would wait for its session to time out.
       await client.leave(former).catch((error: unknown) => {
-        logger.debug({ former, error: messageOf(error) }, 'the earlier member could not be made to leave')
+        observer.observe({ kind: 'former-member-stays', former, error: messageOf(error) })
       })
     }
     if (this.#isClosing()) {
@@ -275,7 +287,7 @@ export class Worker {
           this.#assigned(assignment, generation)
         },
         failed: (error) => {
-          logger.warn({ code: error.code, error: error.message }, 'the worker cannot go on: it stops')
+          observer.observe({ kind: 'worker-stops', code: error.code, error: error.message })
           void this.#close(error)
         },
         memberId: (id) => {
@@ -289,7 +301,7 @@ export class Worker {
     this.#topicsWatch = new TopicsWatch(this.#plans, ports, this.#membership, (error) => {
       void this.#close(error)
     })
-    logger.info({ worker: options.name, group: names.group, tasks: this.#plans.size }, 'worker started')
+    observer.observe({ kind: 'worker-started', worker: options.name, group: names.group, tasks: this.#plans.size })
   }
 
   /** Whether the task is active here and its store worth copying: one without a position says less than the changelog. */
@@ -318,7 +330,7 @@ export class Worker {
     { active, standby, peers, arrivals = [], everybodyLeaves = false }: TaskAssignment,
     generation: number,
   ): void {
-    const { logger } = this.ports
+    const { observer } = this.ports
     const environment = this.#environment
     if (environment === undefined || this.#closing !== undefined) return
     this.#topicsWatch?.assigned()
@@ -326,7 +338,7 @@ export class Worker {
     this.#others = peers.filter(({ memberId }) => memberId !== me)
     this.#everybodyLeaves = everybodyLeaves
     this.ports.peers.watch(this.#others, (peer) => {
-      logger.info({ ...peer }, 'a worker is gone: its address refuses connections')
+      observer.observe({ kind: 'peer-gone', ...peer })
       void this.#membership?.bury(peer.memberId)
     })
     // Clocks are set; assignments are rare enough, and frequent enough.
@@ -334,7 +346,7 @@ export class Worker {
     const follows = new Map(standby.map((one) => [one.task, one]))
     const gained = active.filter((id) => !this.#tasks.has(id))
     const lost = [...this.#tasks.keys()].filter((id) => !active.includes(id))
-    logger.info({ generation, active, standby: [...follows.keys()], gained, lost }, 'tasks assigned')
+    observer.observe({ kind: 'tasks-assigned', generation, active, standby: [...follows.keys()], gained, lost })
     for (const id of lost) {
       const task = this.#tasks.get(id)
       if (task === undefined) continue
@@ -396,11 +408,7 @@ export class Worker {
 
   #planOf(id: string): TaskPlan | undefined {
     const plan = this.#plans.get(id)
-    if (plan === undefined)
-      this.ports.logger.warn(
-        { task: id },
-        'the leader gave this worker a task that it does not know: do all workers run the same version?',
-      )
+    if (plan === undefined) this.ports.observer.observe({ kind: 'unknown-task', task: id })
     return plan
   }
 
@@ -539,7 +547,7 @@ export class Worker {
   }
 
   async #closeAll(error: PotorooError | undefined): Promise<void> {
-    const { logger, log, stores, peers } = this.ports
+    const { observer, log, stores, peers } = this.ports
     this.#refreshTimer?.cancel()
     this.#topicsWatch?.stop()
     this.#purge.stop()
@@ -569,16 +577,14 @@ export class Worker {
       } catch (failure) {
         failures.push(failure)
       }
-    for (const failure of failures) logger.warn({ error: messageOf(failure) }, 'closing')
+    for (const failure of failures) observer.observe({ kind: 'closing-failed', error: messageOf(failure) })
     if (error === undefined) {
-      logger.info({ worker: this.options.name }, 'worker stopped')
+      observer.observe({ kind: 'worker-stopped', worker: this.options.name })
       this.#end.resolve()
     } else {
       // The last line that a worker logs says why it stopped.
-      logger.error(
-        { worker: this.options.name, code: error.code, cure: error.cure, error: error.message },
-        'worker stopped by an error',
-      )
+      const { code, cure, message } = error
+      observer.observe({ kind: 'worker-failed', worker: this.options.name, code, cure, error: message })
       this.#end.reject(error)
     }
   }

@@ -1,7 +1,7 @@
 /** Transactions of version 2, tasks without a changelog, several state objects, timestamps of any kind. */
 import type { PlantedFault } from './planted-fault.js'
 
-const task = 'src/runtime/task.ts'
+const committer = 'src/runtime/task/committer.ts'
 const activation = 'src/runtime/activation.ts'
 const processor = 'src/core/processing/processor.ts'
 const stateTable = 'src/core/state/state-table.ts'
@@ -13,7 +13,7 @@ export const worldsFaults: readonly PlantedFault[] = [
     what: 'C2: a task without a changelog gives its positions to the group late, as one with a changelog may',
     plants: [
       {
-        file: task,
+        file: committer,
         find: '      this.plan.changelog !== undefined &&\n      group !== undefined &&',
         replace: '      group !== undefined &&',
       },
@@ -23,7 +23,7 @@ export const worldsFaults: readonly PlantedFault[] = [
     what: 'C2: the group is given positions of what is fetched, not of what is committed',
     plants: [
       {
-        file: task,
+        file: committer,
         find: 'inputs.map(({ topic }, i) => {\n              const position = record.positions[topic] ?? 0\n',
         replace: 'inputs.map(({ topic, end: position }, i) => {\n',
       },

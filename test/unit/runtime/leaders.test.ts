@@ -11,6 +11,7 @@ import { Scheduler } from '../../../src/memory/scheduler.js'
 import { MemoryDisk } from '../../../src/memory/stores.js'
 import { RecordWriter } from '../../../src/core/records/records.js'
 import { CommitPhase } from '../../../src/core/commit/commit-phase.js'
+import { logObserver } from '../../../src/runtime/log-lines.js'
 import { defaults } from '../../../src/runtime/options.js'
 import { RecordTime } from '../../../src/runtime/record-time.js'
 import { Task } from '../../../src/runtime/task.js'
@@ -65,6 +66,7 @@ class Books {
       clock,
       random: new SeededRandom(1),
       logger,
+      observer: logObserver(logger),
       recordTime: new RecordTime({ clock, logger }),
       fetcher: log.fetcher(),
       options: { ...defaults, name, storeIntervalMs: 10 },

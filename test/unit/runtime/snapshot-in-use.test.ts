@@ -11,6 +11,7 @@ import { SeededRandom } from '../../../src/memory/random.js'
 import { Scheduler } from '../../../src/memory/scheduler.js'
 import { MemoryDisk } from '../../../src/memory/stores.js'
 import type { Snapshot } from '../../../src/ports/peers.js'
+import { logObserver } from '../../../src/runtime/log-lines.js'
 import { defaults } from '../../../src/runtime/options.js'
 import { Standby } from '../../../src/runtime/standby.js'
 import { planTasks } from '../../../src/runtime/topics.js'
@@ -74,6 +75,7 @@ async function standbyBeside(options: { readonly whileCopied: number; readonly i
       clock: process.clock,
       random: new SeededRandom(1),
       logger,
+      observer: logObserver(logger),
       fetcher: log.fetcher(),
       warmLag: 5,
       warm: () => undefined,

@@ -9,6 +9,7 @@ import { SeededRandom } from '../../../src/memory/random.js'
 import { Scheduler } from '../../../src/memory/scheduler.js'
 import { MemoryDisk } from '../../../src/memory/stores.js'
 import type { FetchInput } from '../../../src/ports/log.js'
+import { logObserver } from '../../../src/runtime/log-lines.js'
 import { defaults } from '../../../src/runtime/options.js'
 import { Standby } from '../../../src/runtime/standby.js'
 import { planTasks } from '../../../src/runtime/topics.js'
@@ -43,6 +44,7 @@ async function standby() {
       clock: process.clock,
       random: new SeededRandom(1),
       logger: silentLogger,
+      observer: logObserver(silentLogger),
       fetcher: {
         add: (input) => inputs.add(input),
         remove: (input) => inputs.delete(input),

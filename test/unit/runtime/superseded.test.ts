@@ -11,6 +11,7 @@ import { Scheduler } from '../../../src/memory/scheduler.js'
 import { MemoryDisk } from '../../../src/memory/stores.js'
 import type { Log } from '../../../src/ports/log.js'
 import { activate } from '../../../src/runtime/activation.js'
+import { logObserver } from '../../../src/runtime/log-lines.js'
 import { defaults } from '../../../src/runtime/options.js'
 import { planTasks } from '../../../src/runtime/topics.js'
 import { simulated } from '../../sim/application.js'
@@ -86,7 +87,7 @@ async function activation(
   const env = { log: asked, stores, peers, clock: process.clock, random: new SeededRandom(1), logger }
   const outcome = activate(
     plan,
-    { ...env, fetcher: log.fetcher() },
+    { ...env, observer: logObserver(logger), fetcher: log.fetcher() },
     new AbortController().signal,
     Promise.resolve(),
     { store: undefined },
