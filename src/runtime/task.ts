@@ -637,6 +637,7 @@ export class Task {
       positions: { ...activation.foreign.positions, ...byTopic },
       group: keepsOffsets ? group.positions : undefined,
       topicIds: this.#idsWith(activation.foreign.topicIds),
+      plan: this.plan.version.number,
       by: this.env.options.name,
       atMs: this.env.clock.now(),
     }
@@ -855,6 +856,14 @@ export class Task {
     if (isPotorooError(error, 'FENCED')) {
       logger.info({ task: this.id }, 'fenced: another activation of this task began')
       void this.#whenConfirmed(number)
+      return
+    }
+    if (isPotorooError(error, 'TOPOLOGY_OUTDATED')) {
+      // The worker's other tasks go on, and this one goes to a worker of the newer version as soon as there is one.
+      logger.warn(
+        { task: this.id, code: error.code, cure: error.cure, error: error.message },
+        'the task stands still here',
+      )
       return
     }
     if (isPotorooError(error) && !errorKinds[error.code].retriable && !comesAgain.has(error.code)) {

@@ -231,7 +231,10 @@ export function raise(load: Map<Worker, number>, worker: Worker): void {
   load.set(worker, loadOf(load, worker) + 1)
 }
 
-/** Task ids are `<sub-topology>_<partition>`; the tenth comes after the second. */
+/** As the plan names them (core/plan/topology.ts). */
+export const taskIdOf = (subTopology: string, partition: number): string => `${subTopology}_${String(partition)}`
+
+/** The tenth comes after the second. */
 function inOrder(ids: readonly string[]): { readonly id: string; readonly subTopology: string }[] {
   return [...new Set(ids)]
     .map((id) => {
