@@ -101,6 +101,11 @@ export const errorKinds = {
     'Without state: start again. With state: make new topics with that many partitions, use a new application name, and copy.',
   ),
   TOPOLOGY_INCOMPATIBLE: kind(topics, false, 'The message names both sides and the ways out.'),
+  TOPOLOGY_OUTDATED: kind(
+    topics,
+    false,
+    'Run the newer version of the application; or one that has what it has, and more.',
+  ),
   MANIFEST_UNREADABLE: kind(topics, false, 'Run the version of Potoroo that wrote it, or a newer one.'),
   RESET_UNFINISHED: kind(topics, false, 'Run `potoroo reset` again: it goes on where it was.'),
   CHANGELOG_UNFIT: kind(

@@ -63,6 +63,8 @@ export type TaskEvent = { readonly task: string } & (
       readonly positions: Positions
     }
   | { readonly kind: 'task-closed' }
+  /** A newer version of the application has processed: here it stands still, until a worker of that version has it. */
+  | { readonly kind: 'task-outdated'; readonly code: ErrorCode; readonly cure: string; readonly error: string }
   /** The first message here is done, after it was another worker's task. */
   | ({ readonly kind: 'handed-over' } & HandOff)
   /** Another activation of the task began, here or elsewhere. */

@@ -1,5 +1,5 @@
 /** Becoming active: steps A1 to A3 of task.ts. */
-import { isPotorooError, messageOf } from '../errors.js'
+import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import { changelogIdentity } from '../core/commit/changelog-identity.js'
 import { foreignTo, type CommitRecord } from '../core/commit/commit-record.js'
 import { LongerChangelog } from '../core/commit/landing.js'
@@ -69,6 +69,7 @@ export async function activate(
     asked.catch(() => undefined)
     const restored = plan.changelog && (await restore(plan, plan.changelog, env, signal, holder, atLeast))
     signal.throwIfAborted()
+    requireCurrentPlan(plan, restored?.commit)
     // A3
     const group = await settledOffsets(plan, env, restored, await abortable(signal, asked), signal)
     const { positions, known } = await inputPositions(plan, env, restored?.commit, group, signal).catch(
@@ -111,6 +112,17 @@ export async function activate(
     await producer.close()
     throw error
   }
+}
+
+/** State objects that this version does not know would miss what it processes. */
+function requireCurrentPlan({ id, version, processor }: TaskPlan, commit: CommitRecord | undefined): void {
+  const newest = commit?.plan ?? 0
+  if (newest <= version.number) return
+  throw new PotorooError(
+    'TOPOLOGY_OUTDATED',
+    `task ${id}: ${commit?.by ?? 'another worker'} has processed with a newer version of the application: plan ${String(newest)} of ` +
+      `sub-topology ${processor.subTopology.name}, where this worker has plan ${String(version.number)}`,
+  )
 }
 
 type Restored = Replayed & Omit<PreparedStore, 'store'>

@@ -41,6 +41,7 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
 
   'task-active': say('info', 'task is active'),
   'task-closed': undefined,
+  'task-outdated': say('warn', 'the task stands still here'),
   'handed-over': say('info', 'task was handed over'),
   fenced: say('info', 'fenced: another activation of this task began'),
   'task-again': say('warn', 'the task starts again from its last commit'),

@@ -1,4 +1,6 @@
 /** A task's place in Kafka: what it reads and writes, under which names. */
+import type { KnownSubTopology } from '../core/group/assignor.js'
+import type { PlanOfSubTopology } from '../core/plan/manifest.js'
 import type { ProcessorPlan } from '../core/processing/processor.js'
 
 export interface TaskSource {
@@ -15,6 +17,8 @@ export interface TaskPlan {
   readonly partition: number
   readonly transactionalId: string
   readonly group: string
+  /** Which version of its sub-topology it belongs to. */
+  readonly version: PlanOfSubTopology
   /** In the order of declaration; topics by their names in Kafka. */
   readonly sources: readonly TaskSource[]
   /** Undefined for a sub-topology without state. */
@@ -22,3 +26,13 @@ export interface TaskPlan {
     { readonly topic: string; readonly id?: string | undefined; readonly deleteRetentionMs: number } | undefined
   readonly processor: Omit<ProcessorPlan, 'load' | 'storeWasEmpty' | 'maxStateBytes' | 'secret'>
 }
+
+/** What a worker with these plans tells the group that it knows. */
+export const knownIn = (plans: Iterable<TaskPlan>): readonly KnownSubTopology[] => [
+  ...new Map(
+    [...plans].map(({ version, processor }) => {
+      const { name } = processor.subTopology
+      return [name, { name, partitions: processor.partitions, plan: version.number, hash: version.hash }]
+    }),
+  ).values(),
+]

@@ -324,6 +324,11 @@ export class Task {
         this.env.observer.observe({ kind: 'fenced', task: this.id })
         void this.#whenConfirmed(number)
         return
+      case 'rest': {
+        const { code, cure, message } = remedy.error
+        this.env.observer.observe({ kind: 'task-outdated', task: this.id, code, cure, error: message })
+        return
+      }
       case 'again': {
         const { code, message } = remedy.error
         if (remedy.damage !== undefined) this.holder.damage = remedy.damage

@@ -20,10 +20,27 @@ export const changelogConfig = { 'cleanup.policy': 'compact' } as const
  */
 export async function planTasks(
   declared: Topology,
-  env: Pick<Ports, 'log' | 'logger' | 'clock'> & { readonly stores: Pick<Ports['stores'], 'directory'> },
-  options: Pick<RuntimeOptions, 'topicPrefix' | 'replicationFactor' | 'onError'>,
+  env: PlanEnvironment,
+  options: PlanOptions,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<ReadonlyMap<string, TaskPlan>> {
+  for (;;) {
+    const plans = await planOnce(declared, env, options, signal)
+    if (plans !== undefined) return plans
+    env.logger.info({}, 'another worker has changed the manifest at the same time: planning again')
+  }
+}
+
+type PlanEnvironment = Pick<Ports, 'log' | 'logger' | 'clock'> & { readonly stores: Pick<Ports['stores'], 'directory'> }
+type PlanOptions = Pick<RuntimeOptions, 'topicPrefix' | 'replicationFactor' | 'onError'>
+
+/** Undefined where the manifest is not the one any more that this began with: names and plans may be others now. */
+async function planOnce(
+  declared: Topology,
+  env: PlanEnvironment,
+  options: PlanOptions,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, TaskPlan> | undefined> {
   const { log, logger, clock } = env
   const names = namesOf(options.topicPrefix, declared.application)
   const known = await topologyInKafka(declared, log, names, signal)
@@ -64,11 +81,11 @@ export async function planTasks(
   if (reconciled.manifest !== stored) {
     const news = reconciled.changes.filter(({ kind }) => kind !== 'kept')
     logger.info({ generation: reconciled.manifest.generation, changes: news.map(textOf) }, 'the topology has changed')
-    await changeManifest({ log, clock, signal }, names.manifest, names.group, (there) =>
-      there === undefined
-        ? reconciled.manifest
-        : accepted(reconcile(there, declared, countsOf(declared)), there).manifest,
+    const isAsRead = (there: Manifest | undefined): boolean => there?.generation === stored?.generation
+    const manifest = await changeManifest({ log, clock, signal }, names.manifest, names.group, (there) =>
+      there === undefined || isAsRead(there) ? reconciled.manifest : there,
     )
+    if (manifest !== reconciled.manifest) return undefined
   }
 
   const destination = (name: string): Destination => {
@@ -89,6 +106,7 @@ export async function planTasks(
         partition,
         transactionalId: names.transactionalId(sub.name, partition),
         group: names.group,
+        version: reconciled.plans.get(sub.name) ?? { number: 0, hash: '' },
         sources: sub.sources.map(({ topic, isRepartition }) => {
           const name = names.topic(topic.name)
           return { topic: name, id: found.get(name)?.id, start: topic.start, isRepartition }

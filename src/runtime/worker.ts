@@ -9,7 +9,7 @@ import type { HandOff, WorkerStatus } from '../core/group/worker-status.js'
 import { messageOf, PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
 import type { Fetcher } from '../ports/log.js'
-import type { TaskPlan } from './task-plan.js'
+import { knownIn, type TaskPlan } from './task-plan.js'
 import type { TaskAssignment } from '../core/group/group-metadata.js'
 import { unfailing } from '../ports/logger.js'
 import { allOf } from '../ports/observer.js'
@@ -279,6 +279,7 @@ export class Worker {
           active: [...this.#tasks.keys()],
           standby: Object.fromEntries([...this.#standbys].map(([id, standby]) => [id, standby.report()])),
           leaving: this.#handedOver !== undefined,
+          knows: knownIn(this.#plans.values()),
         }),
         beforeRejoin: async () => {
           await atMost(ports.clock, FLUSH_MS, Promise.all([...this.#tasks.values()].map((task) => task.flush())))

@@ -23,24 +23,30 @@ export interface CommitRecord {
   readonly group?: Positions | undefined
   /** Ids of the topics that the positions are of, where brokers have ids: a topic that was made anew has another one. */
   readonly topicIds?: TopicIds | undefined
+  /**
+   * Which of the plans it is that the manifest lists for the sub-topology; absent for the first one. A worker with an older
+   * plan must not go on from here: what it does not know would miss what it processes.
+   */
+  readonly plan?: number | undefined
   /** The worker that committed, and when by its clock, ms since the epoch: for the pause of a hand-off. */
   readonly by: string
   readonly atMs: number
 }
 
-export const encodeCommitRecord = ({ identity, positions, group, topicIds, by, atMs }: CommitRecord): string =>
-  JSON.stringify({ v: 1, identity, positions, group, topicIds, by, atMs })
+export const encodeCommitRecord = ({ identity, positions, group, topicIds, plan, by, atMs }: CommitRecord): string =>
+  JSON.stringify({ v: 1, identity, positions, group, topicIds, plan: plan === 0 ? undefined : plan, by, atMs })
 
 export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
   try {
     const parsed: unknown = JSON.parse(value.toString())
     if (isCommitRecord(parsed)) {
-      const { identity, positions, group, topicIds, by, atMs } = parsed
+      const { identity, positions, group, topicIds, plan: number, by, atMs } = parsed
       return {
         identity,
         positions: plain(positions),
         ...(group && { group: plain(group) }),
         ...(topicIds && { topicIds: plain(topicIds) }),
+        ...(number === undefined ? {} : { plan: number }),
         by,
         atMs,
       }
@@ -59,7 +65,7 @@ const plain = <T extends object>(byTopic: T): T => Object.assign(Object.create(n
 
 function isCommitRecord(value: unknown): value is CommitRecord {
   if (typeof value !== 'object' || value === null) return false
-  const { v, identity, positions, group, topicIds, by, atMs } = value as Record<string, unknown>
+  const { v, identity, positions, group, topicIds, plan: number, by, atMs } = value as Record<string, unknown>
   return (
     v === 1 &&
     typeof identity === 'string' &&
@@ -67,7 +73,8 @@ function isCommitRecord(value: unknown): value is CommitRecord {
     typeof atMs === 'number' &&
     arePositions(positions) &&
     (group === undefined || arePositions(group)) &&
-    (topicIds === undefined || areIds(topicIds))
+    (topicIds === undefined || areIds(topicIds)) &&
+    (number === undefined || (Number.isSafeInteger(number) && (number as number) >= 0))
   )
 }
 

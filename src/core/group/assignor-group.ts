@@ -1,4 +1,14 @@
-/** What the members of a group say, turned into what the assignor asks: who owns a task now, who has it already. */
+/** What the members of a group say, turned into what the assignor asks: who owns a task now, who has it, who may get it. */
+
+/** A sub-topology as a member has it. */
+export interface KnownSubTopology {
+  readonly name: string
+  readonly partitions: number
+  /** Which of the plans it is that the manifest lists for this sub-topology, the oldest being 0. */
+  readonly plan: number
+  /** Of what decides what belongs to whom (core/plan/plan-hash.ts). */
+  readonly hash: string
+}
 
 export interface Member {
   readonly memberId: string
@@ -11,6 +21,8 @@ export interface Member {
   readonly standby: Readonly<Record<string, number>>
   /** It stops, and wants to give everything away. */
   readonly leaving: boolean
+  /** Undefined where it does not say: it is taken to know whatever there is, each in its oldest plan. */
+  readonly knows?: readonly KnownSubTopology[] | undefined
 }
 
 export interface Worker {
@@ -26,7 +38,7 @@ export interface OwnedTask {
   readonly id: string
   readonly subTopology: string
   readonly owner: Worker
-  /** Those that have it as a standby, the owner not among them: the warm first, then by lag. */
+  /** Those that may get it and have it as a standby, the owner not among them: the warm first, then by lag. */
   readonly holders: readonly Holder[]
 }
 export interface Group {
@@ -34,9 +46,14 @@ export interface Group {
   readonly workers: readonly Worker[]
   /** Those that get tasks: not leaving ones. */
   readonly staying: readonly Worker[]
-  /** By sub-topology, then partition. */
+  /** By sub-topology, then partition. Those that nobody knows are not among them. */
   readonly tasks: readonly OwnedTask[]
+  /** By sub-topology: the staying workers that may get its tasks (rule 14). None where only leaving ones know its plan. */
+  readonly able: ReadonlyMap<string, readonly Worker[]>
 }
+
+export const ableOf = ({ able }: Group, { subTopology }: { readonly subTopology: string }): readonly Worker[] =>
+  able.get(subTopology) ?? []
 
 export function groupOf(members: readonly Member[], taskIds: readonly string[], warmLag: number): Group {
   const listed = [...members]
@@ -45,7 +62,11 @@ export function groupOf(members: readonly Member[], taskIds: readonly string[], 
   const workers = listed.map(({ worker }) => worker)
   const staying = workers.filter(({ leaving }) => !leaving)
   const claims = claimsOf(members)
-  const byId = new Map(workers.map((worker) => [worker.id, worker]))
+  const byId = new Map(listed.map((one) => [one.worker.id, one]))
+  const ordered = inOrder(taskIds)
+  const knowing = new Map<string, ReadonlySet<Worker>>()
+  for (const { subTopology } of ordered)
+    if (!knowing.has(subTopology)) knowing.set(subTopology, whoKnows(subTopology, listed))
   const holders = new Map<string, Holder[]>()
   for (const { member, worker } of listed)
     for (const [task, lag] of Object.entries(member.standby)) {
@@ -55,23 +76,58 @@ export function groupOf(members: readonly Member[], taskIds: readonly string[], 
       else others.push(holder)
     }
 
-  const load = new Map(workers.map((worker) => [worker, 0]))
-  const tasks = inOrder(taskIds).map(({ id, subTopology }) => {
-    const owner = byId.get(claims.get(id) ?? '')
-    if (owner !== undefined) raise(load, owner)
-    const others = (holders.get(id) ?? []).filter(({ worker }) => worker !== owner)
+  const load = new Load()
+  const tasks = ordered.flatMap(({ id, subTopology }) => {
+    const able = knowing.get(subTopology)
+    if (able === undefined || able.size === 0) return []
+    const claimant = byId.get(claims.get(id) ?? '')
+    // One that has a task in an older plan goes on with it; one that does not know it at all has not got it.
+    const owner =
+      claimant !== undefined && planOf(claimant.member, subTopology) !== undefined ? claimant.worker : undefined
+    if (owner !== undefined) load.raise(owner, subTopology)
+    const others = (holders.get(id) ?? []).filter(({ worker }) => worker !== owner && able.has(worker))
     return { id, subTopology, owner, holders: others.sort((a, b) => Number(b.warm) - Number(a.warm) || a.lag - b.lag) }
   })
-  const heirs = inherit(tasks, staying.length > 0 ? staying : workers, load)
+  const able = new Map(
+    [...knowing].map(([sub, known]) => [sub, staying.filter((worker) => known.has(worker))] as const),
+  )
+  const candidatesOf = (sub: string): readonly Worker[] => {
+    const stays = able.get(sub) ?? []
+    return stays.length > 0 ? stays : workers.filter((worker) => knowing.get(sub)?.has(worker))
+  }
+  const heirs = inherit(tasks, candidatesOf, load)
   return {
     workers,
     staying,
+    able,
     tasks: tasks.map(({ owner, holders, ...task }) => {
       const now = owner ?? heirs.get(task.id)
-      if (now === undefined) throw new RangeError('a group has at least one member')
+      if (now === undefined) throw new RangeError('somebody knows each task here')
       return { ...task, owner: now, holders: holders.filter(({ worker }) => worker !== now) }
     }),
   }
+}
+
+/** The plan of a sub-topology that a member has; undefined where it does not know it. */
+function planOf({ knows }: Member, subTopology: string): Pick<KnownSubTopology, 'plan' | 'hash'> | undefined {
+  return knows === undefined ? NOT_SAID : knows.find(({ name }) => name === subTopology)
+}
+const NOT_SAID = { plan: 0, hash: '' } as const
+
+/** Rule 14: those who have the newest plan of it that any member has, be that one leaving. */
+function whoKnows(
+  subTopology: string,
+  listed: readonly { readonly member: Member; readonly worker: Worker }[],
+): ReadonlySet<Worker> {
+  const plans = listed.flatMap(({ member, worker }) => {
+    const known = planOf(member, subTopology)
+    return known === undefined ? [] : [{ ...known, worker }]
+  })
+  const newest = Math.max(...plans.map(({ plan }) => plan))
+  const having = plans.filter(({ plan }) => plan === newest)
+  // Two shapes under one number: only where the manifest was deleted in between. One of them has to be chosen.
+  const [hash = ''] = having.map((one) => one.hash).sort((a, b) => compare(b, a))
+  return new Set(having.filter((one) => one.hash === hash || one.hash === '').map(({ worker }) => worker))
 }
 
 /** Rule 10: of two that claim a task (one was fenced and does not know it yet) a staying one keeps it, else the first. */
@@ -82,45 +138,80 @@ export function claimsOf(members: readonly Member[]): ReadonlyMap<string, string
   return claims
 }
 
+/** More than there are tasks. */
+const MANY = 2 ** 26
+
 /** Rule 6: who takes the tasks whose owner is gone. Those with the least choice first. */
 function inherit(
-  tasks: readonly { readonly id: string; readonly owner: Worker | undefined; readonly holders: readonly Holder[] }[],
-  candidates: readonly Worker[],
-  load: Map<Worker, number>,
+  tasks: readonly {
+    readonly id: string
+    readonly subTopology: string
+    readonly owner: Worker | undefined
+    readonly holders: readonly Holder[]
+  }[],
+  candidatesOf: (subTopology: string) => readonly Worker[],
+  load: Load,
 ): ReadonlyMap<string, Worker> {
-  const eligible = new Set(candidates)
   const heirs = new Map<string, Worker>()
-  const give = (task: string, worker: Worker): void => {
-    heirs.set(task, worker)
-    raise(load, worker)
-  }
   const orphans = tasks
     .filter(({ owner }) => owner === undefined)
-    .map(({ id, holders }) => ({ id, holders: holders.filter(({ worker }) => eligible.has(worker)) }))
-  for (const { id, holders } of orphans) {
-    const warm = holders.filter((holder) => holder.warm).map(({ worker }) => worker)
-    const [first, ...others] = warm
-    if (first !== undefined)
-      give(
-        id,
-        others.reduce((best, worker) => (loadOf(load, worker) < loadOf(load, best) ? worker : best), first),
-      )
+    .map(({ id, subTopology, holders }) => {
+      const candidates = candidatesOf(subTopology)
+      return { id, subTopology, candidates, holders: holders.filter(({ worker }) => candidates.includes(worker)) }
+    })
+  const give = ({ id, subTopology }: { readonly id: string; readonly subTopology: string }, worker: Worker): void => {
+    heirs.set(id, worker)
+    load.raise(worker, subTopology)
   }
-  for (const { id, holders } of orphans) {
-    const [closest] = holders
-    if (closest !== undefined && !closest.warm) give(id, closest.worker)
+  for (const orphan of orphans) {
+    const warm = orphan.holders.filter((holder) => holder.warm).map(({ worker }) => worker)
+    const first = least(warm, (worker) => load.of(worker))
+    if (first !== undefined) give(orphan, first)
   }
-  const rest = orphans.filter(({ id }) => !heirs.has(id))
-  leastLoaded(candidates, load, rest.length).forEach((worker, i) => {
-    const task = rest[i]
-    if (task !== undefined) give(task.id, worker)
-  })
+  for (const orphan of orphans) {
+    const [closest] = orphan.holders
+    if (closest !== undefined && !closest.warm) give(orphan, closest.worker)
+  }
+  // As cards are dealt: those with the fewest of the sub-topology, and of these who has the fewest of all (rule 2).
+  for (const orphan of orphans) {
+    if (heirs.has(orphan.id)) continue
+    const { subTopology, candidates } = orphan
+    const first = least(candidates, (worker) => load.of(worker, subTopology) * MANY + load.of(worker))
+    if (first !== undefined) give(orphan, first)
+  }
   return heirs
+}
+
+/** The first of those that no other one is below. */
+function least(workers: readonly Worker[], by: (worker: Worker) => number): Worker | undefined {
+  let [best] = workers
+  let lowest = Infinity
+  for (const worker of workers) {
+    const value = by(worker)
+    if (value < lowest) [best, lowest] = [worker, value]
+  }
+  return best
+}
+
+/** How many tasks each worker has, of all and of each sub-topology. */
+class Load {
+  readonly #total = new Map<Worker, number>()
+  readonly #of = new Map<string, Map<Worker, number>>()
+  of(worker: Worker, subTopology?: string): number {
+    const counts = subTopology === undefined ? this.#total : this.#of.get(subTopology)
+    return counts === undefined ? 0 : loadOf(counts, worker)
+  }
+  raise(worker: Worker, subTopology: string): void {
+    raise(this.#total, worker)
+    const counts = this.#of.get(subTopology) ?? new Map<Worker, number>()
+    this.#of.set(subTopology, counts)
+    raise(counts, worker)
+  }
 }
 
 /**
  * The workers to give `count` things to, one each, always to one that has least. Successive ones differ, so that the
- * tasks of a sub-topology, which stand together, are spread (rule 12).
+ * tasks which stand together are spread.
  */
 export function leastLoaded(
   workers: readonly Worker[],
@@ -140,7 +231,10 @@ export function raise(load: Map<Worker, number>, worker: Worker): void {
   load.set(worker, loadOf(load, worker) + 1)
 }
 
-/** Task ids are `<sub-topology>_<partition>`; the tenth comes after the second. */
+/** As the plan names them (core/plan/topology.ts). */
+export const taskIdOf = (subTopology: string, partition: number): string => `${subTopology}_${String(partition)}`
+
+/** The tenth comes after the second. */
 function inOrder(ids: readonly string[]): { readonly id: string; readonly subTopology: string }[] {
   return [...new Set(ids)]
     .map((id) => {

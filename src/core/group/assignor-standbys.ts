@@ -6,20 +6,36 @@
  * all), then those that have it cold; only for what is then missing others are chosen. As with targets, what was chosen
  * is a standby next time, and then the flow needs nobody new.
  */
-import { compare, leastLoaded, loadOf, raise, type Group, type OwnedTask, type Worker } from './assignor-group.js'
+import {
+  ableOf,
+  compare,
+  leastLoaded,
+  loadOf,
+  raise,
+  type Group,
+  type OwnedTask,
+  type Worker,
+} from './assignor-group.js'
+import { totalsOf } from './assignor-shares.js'
 import { FlowNode, Network, type FlowEdge } from './max-flow.js'
 
 /** Workers that a task without a standby chooses from at first; only where that does not do more are tried. */
 const CANDIDATES = 4
 
 export function permanentStandbysOf(
-  { staying, tasks }: Group,
+  group: Group,
   targets: ReadonlyMap<OwnedTask, Worker>,
   standbys: number,
 ): ReadonlyMap<OwnedTask, ReadonlySet<Worker>> {
-  const each = Math.min(standbys, staying.length - 1)
-  if (each <= 0) return new Map()
-  const plan = new StandbyPlan(staying, tasks, targets, each)
+  const { staying } = group
+  const followed = group.tasks.flatMap((task): readonly FollowedTask[] => {
+    const able = ableOf(group, task)
+    const count = Math.min(standbys, able.length - 1)
+    return count <= 0 ? [] : [{ task, able, count }]
+  })
+  if (followed.length === 0) return new Map()
+  const tasks = followed.map(({ task }) => task)
+  const plan = new StandbyPlan(staying, followed, targets)
   for (const task of tasks) for (const { worker, warm } of task.holders) if (warm) plan.offer(task, worker)
   plan.settle()
   for (const task of tasks) plan.offer(task, task.owner)
@@ -39,7 +55,17 @@ export function permanentStandbysOf(
     plan.settle()
     if (width >= staying.length) break
   }
+  // Where not everybody knows everything, shares may be too small: better one standby more than its share than none.
+  if (plan.lacks()) plan.raiseShares()
   return plan.chosen()
+}
+
+interface FollowedTask {
+  readonly task: OwnedTask
+  /** Who may follow it. */
+  readonly able: readonly Worker[]
+  /** How many shall. */
+  readonly count: number
 }
 
 class StandbyPlan {
@@ -47,28 +73,45 @@ class StandbyPlan {
   readonly #workers = new Map<Worker, FlowNode>()
   readonly #slots = new Map<
     OwnedTask,
-    { readonly node: FlowNode; readonly demand: FlowEdge; readonly edges: Map<Worker, FlowEdge> }
+    {
+      readonly node: FlowNode
+      readonly demand: FlowEdge
+      readonly able: ReadonlySet<Worker>
+      readonly edges: Map<Worker, FlowEdge>
+    }
   >()
 
   constructor(
     staying: readonly Worker[],
-    tasks: readonly OwnedTask[],
+    followed: readonly FollowedTask[],
     private readonly targets: ReadonlyMap<OwnedTask, Worker>,
-    each: number,
   ) {
     const { source, sink } = this.#network
-    const total = tasks.length * each
+    const shares = totalsOf(followed.map(({ able, count }) => ({ count, workers: able })))
+    const all = followed.reduce((sum, { count }) => sum + count, 0)
     const oneMore = new FlowNode()
-    this.#network.connect(oneMore, sink, total % staying.length)
+    this.#network.connect(
+      oneMore,
+      sink,
+      [...shares.values()].reduce((rest, { whole }) => rest - whole, all),
+    )
     for (const worker of staying) {
       const node = new FlowNode()
-      this.#network.connect(node, sink, Math.floor(total / staying.length))
+      this.#network.connect(node, sink, shares.get(worker)?.whole ?? 0)
       this.#network.connect(node, oneMore, 1)
       this.#workers.set(worker, node)
     }
-    for (const task of tasks) {
+    const sets = new Map<readonly Worker[], ReadonlySet<Worker>>()
+    for (const { task, able, count } of followed) {
       const node = new FlowNode()
-      this.#slots.set(task, { node, demand: this.#network.connect(source, node, each), edges: new Map() })
+      const known = sets.get(able) ?? new Set(able)
+      sets.set(able, known)
+      this.#slots.set(task, {
+        node,
+        demand: this.#network.connect(source, node, count),
+        able: known,
+        edges: new Map(),
+      })
     }
   }
 
@@ -77,7 +120,7 @@ class StandbyPlan {
     const slot = this.#slots.get(task)
     const place = this.#workers.get(worker)
     if (slot === undefined || place === undefined || worker === this.targets.get(task)) return false
-    if (slot.edges.has(worker)) return false
+    if (slot.edges.has(worker) || !slot.able.has(worker)) return false
     slot.edges.set(worker, this.#network.connect(slot.node, place, 1))
     return true
   }
@@ -92,6 +135,10 @@ class StandbyPlan {
     this.#network.maximise()
   }
 
+  raiseShares(): void {
+    for (const place of this.#workers.values()) this.#network.connect(place, this.#network.sink, Infinity)
+    this.settle()
+  }
   lacks(): boolean {
     return [...this.#slots.values()].some(({ demand }) => demand.room > 0)
   }

@@ -2,24 +2,44 @@
  * Where each task is to be in the end, everybody being warm: balanced, with as few moves as possible, and of those as
  * many as possible to workers that have the task already (rules 2, 3, 7).
  *
- * Every worker gets `share` tasks, and `larger` of them one more. As a flow: source → task → its owner's *keep*, or the
- * *receive* of a worker that has it as a standby → sink. Keep and receive have places of their own, also for the one task
- * more, so that no task is received at the cost of another one that must then leave: moves stay minimal. What the flow
- * leaves over goes to the free places.
+ * Sub-topology by sub-topology: of each, every worker gets its `share`, and `larger` of them one more (assignor-shares.ts).
+ * As a flow: source → task → its owner's *keep*, or the *receive* of a worker that has it as a standby → sink. Keep and
+ * receive have places of their own, also for the one task more, so that no task is received at the cost of another one that
+ * must then leave: moves stay minimal. What the flow leaves over goes to the free places.
  *
  * That targets do not flap (rule 7) follows: what was targeted is a standby next time, and moves that were done in
  * between left places and tasks in step; so the flow can place every task at a worker that has it, and being maximal it
  * does.
  */
 import { leastLoaded, loadOf, raise, type Group, type OwnedTask, type Worker } from './assignor-group.js'
+import { sharesOf, type Shares } from './assignor-shares.js'
 import { FlowNode, Network, type FlowEdge } from './max-flow.js'
 
-export function targetsOf({ staying, tasks }: Group): ReadonlyMap<OwnedTask, Worker> {
-  const share = Math.floor(tasks.length / staying.length)
-  const larger = tasks.length % staying.length
+/** Tasks whose sub-topology only leaving workers know have none: they stay where they are. */
+export function targetsOf(group: Group): ReadonlyMap<OwnedTask, Worker> {
+  const suits = new Map<string, OwnedTask[]>()
+  for (const task of group.tasks) {
+    const suit = suits.get(task.subTopology)
+    if (suit === undefined) suits.set(task.subTopology, [task])
+    else suit.push(task)
+  }
+  const shares = sharesOf(group, suits)
+  return new Map(
+    [...suits].flatMap(([name, tasks]) => {
+      const among = shares.get(name)
+      return among === undefined ? [] : [...targetsWithin(tasks, among)]
+    }),
+  )
+}
+
+function targetsWithin(
+  tasks: readonly OwnedTask[],
+  { workers, share, larger }: Shares,
+): ReadonlyMap<OwnedTask, Worker> {
   const owned = new Map<Worker, number>()
   for (const { owner } of tasks) raise(owned, owner)
-  const above = staying.filter((worker) => loadOf(owned, worker) > share).length
+  const shareOf = (worker: Worker): number => loadOf(share, worker)
+  const above = workers.filter((worker) => loadOf(owned, worker) > shareOf(worker)).length
 
   const network = new Network()
   const { source, sink } = network
@@ -29,12 +49,12 @@ export function targetsOf({ staying, tasks }: Group): ReadonlyMap<OwnedTask, Wor
   network.connect(receiveOneMore, sink, larger - Math.min(larger, above))
   const keep = new Map<Worker, FlowNode>()
   const receive = new Map<Worker, FlowNode>()
-  for (const worker of staying) {
+  for (const worker of workers) {
     const load = loadOf(owned, worker)
     const [keeps, receives] = [new FlowNode(), new FlowNode()]
-    network.connect(keeps, sink, Math.min(load, share))
-    network.connect(receives, sink, Math.max(0, share - load))
-    if (load > share) network.connect(keeps, keepOneMore, 1)
+    network.connect(keeps, sink, Math.min(load, shareOf(worker)))
+    network.connect(receives, sink, Math.max(0, shareOf(worker) - load))
+    if (load > shareOf(worker)) network.connect(keeps, keepOneMore, 1)
     else network.connect(receives, receiveOneMore, 1)
     keep.set(worker, keeps)
     receive.set(worker, receives)
@@ -61,28 +81,27 @@ export function targetsOf({ staying, tasks }: Group): ReadonlyMap<OwnedTask, Wor
   }
 
   const targets = new Map<OwnedTask, Worker>()
-  const load = new Map<Worker, number>()
+  // Below 0 by what is missing to its share.
+  const load = new Map(workers.map((worker) => [worker, -shareOf(worker)]))
   for (const { task, worker, edge } of placed)
     if (edge.flow > 0) {
       targets.set(task, worker)
       raise(load, worker)
     }
   const rest = tasks.filter((task) => !targets.has(task))
-  leastLoaded(staying, load, rest.length).forEach((worker, i) => {
+  leastLoaded(workers, load, rest.length).forEach((worker, i) => {
     const task = rest[i]
     if (task !== undefined) targets.set(task, worker)
   })
   return targets
 }
 
-/** An owner keeps the first ones here: some of each sub-topology (rule 12). */
+/** An owner keeps the first ones here: what it gives away are its last. */
 function keepFirst(tasks: readonly OwnedTask[]): readonly OwnedTask[] {
-  const seen = new Map<Worker, Map<string, number>>()
+  const seen = new Map<Worker, number>()
   const ranked = tasks.map((task) => {
-    const counts = seen.get(task.owner) ?? new Map<string, number>()
-    seen.set(task.owner, counts)
-    const rank = counts.get(task.subTopology) ?? 0
-    counts.set(task.subTopology, rank + 1)
+    const rank = loadOf(seen, task.owner)
+    raise(seen, task.owner)
     return { task, rank }
   })
   return ranked.sort((a, b) => a.rank - b.rank).map(({ task }) => task)

@@ -7,6 +7,7 @@
  *
  * The user data is JSON. Source: ConsumerProtocolSubscription.json and ConsumerProtocolAssignment.json of Apache Kafka.
  */
+import type { KnownSubTopology } from './assignor-group.js'
 import type { TopicPartition } from '../records/fetched.js'
 import { isList, isRecord, isText, isTexts, parseOr } from '../json-shape.js'
 
@@ -22,6 +23,11 @@ export interface WorkerInfo {
   readonly standby: Readonly<Record<string, number>>
   /** It stops, and wants to give everything away. */
   readonly leaving: boolean
+  /**
+   * The sub-topologies that it can work on: the leader may be of another version of the application. Absent in versions of
+   * Potoroo from before this; see rule 14 of assignor.ts.
+   */
+  readonly knows?: readonly KnownSubTopology[]
 }
 export interface StandbyTask {
   readonly task: string
@@ -57,6 +63,8 @@ export interface Peer {
 }
 
 const VERSION = 0
+/** A leader lists the tasks of what members know: what a member says must not fill its memory. */
+const MOST_PARTITIONS = 100_000
 
 export function encodeSubscription(topics: readonly string[], info: WorkerInfo): Buffer {
   return Buffer.concat([int16(VERSION), int32(topics.length), ...topics.map(string), bytes(textOf(info))])
@@ -100,9 +108,10 @@ const textOf = (info: WorkerInfo): string => {
 
 function workerInfo(value: unknown): WorkerInfo | undefined {
   if (!isRecord(value) || value.v !== 1) return undefined
-  const { worker, address, active, standby, leaving } = value
+  const { worker, address, active, standby, leaving, knows } = value
   if (!isText(worker) || !isTexts(active) || !isLags(standby) || typeof leaving !== 'boolean') return undefined
-  const info = { v: 1, worker, active, standby, leaving } as const
+  if (knows !== undefined && !isList(knows, isKnown)) return undefined
+  const info = { v: 1, worker, active, standby, leaving, ...(knows === undefined ? {} : { knows }) } as const
   if (address === undefined) return info
   return isText(address) ? { ...info, address } : undefined
 }
@@ -118,6 +127,14 @@ function taskAssignment(value: unknown): TaskAssignment | undefined {
 
 const isLags = (value: unknown): value is Record<string, number> =>
   isRecord(value) && Object.values(value).every((lag) => typeof lag === 'number')
+const isKnown = (value: unknown): value is KnownSubTopology =>
+  isRecord(value) &&
+  isText(value.name) &&
+  isText(value.hash) &&
+  isCount(value.partitions) &&
+  isCount(value.plan) &&
+  value.partitions <= MOST_PARTITIONS
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
 const isStandby = (value: unknown): value is StandbyTask =>
   isRecord(value) &&
   isText(value.task) &&

@@ -2,6 +2,7 @@
  * What the leader of a group gives to each member, by what all of them say of themselves. All of it becomes one record in
  * Kafka, so nobody is told more than it needs: of the others those that it watches, and those that it copies from.
  */
+import { taskIdOf } from './assignor-group.js'
 import { moves } from './assignor-moves.js'
 import { assign, type AssignorOptions, type Member } from './assignor.js'
 import type { Arrival, Peer, TaskAssignment, WorkerInfo } from './group-metadata.js'
@@ -13,7 +14,10 @@ export interface Joiner {
   readonly info: WorkerInfo | undefined
 }
 
-/** Throws a RangeError where there is no member. */
+/**
+ * `tasks`: those of the leader's own version of the application, which members that do not say what they know are taken to
+ * know. Throws a RangeError where there is no member.
+ */
 export function assignmentsOf(
   joiners: readonly Joiner[],
   tasks: readonly string[],
@@ -24,8 +28,9 @@ export function assignmentsOf(
     active: info?.active ?? [],
     standby: info?.standby ?? {},
     leaving: info?.leaving ?? false,
+    knows: info?.knows,
   }))
-  const placements = assign(members, tasks, options)
+  const placements = assign(members, tasksKnownTo(members, tasks), options)
   const neighbours = neighboursOf(members.map(({ memberId }) => memberId))
   const owners = new Map([...placements].flatMap(([id, { active }]) => active.map((task) => [task, id] as const)))
   const had = new Map(
@@ -65,4 +70,16 @@ export function assignmentsOf(
     }
   }
   return new Map([...placements.keys()].map((memberId) => [memberId, assignmentOf(memberId)]))
+}
+
+/** Also what the leader does not know itself: else it would stand still for as long as an older version leads. */
+export function tasksKnownTo(members: readonly Member[], tasks: readonly string[]): readonly string[] {
+  const own = members.some(({ knows }) => knows === undefined) ? tasks : []
+  const known = new Map<string, number>()
+  for (const { name, partitions } of members.flatMap(({ knows = [] }) => knows))
+    known.set(name, Math.max(partitions, known.get(name) ?? 0))
+  const others = [...known].flatMap(([name, count]) =>
+    Array.from({ length: count }, (_, partition) => taskIdOf(name, partition)),
+  )
+  return [...new Set([...own, ...others])]
 }

@@ -7,10 +7,13 @@
  * 1. A state object is read from the changelog that the manifest names, and from no other.
  * 2. What the manifest has stays in it, also where the application has it no more: during a rolling deployment both are right.
  * 3. A change is compatible with all changelogs, or refused: no state object begins empty that had a value.
+ * 4. A sub-topology's plans stay listed in the order in which they came, so that each worker knows which of two is the newer,
+ *    also one that is started again with the older one.
  */
 import type { PartitionerName } from '../../api/definition.js'
 import { PotorooError } from '../../errors.js'
-import { isList, isRecord, isText, parseOr } from '../json-shape.js'
+import { isList, isRecord, isText, isTexts, parseOr } from '../json-shape.js'
+import { planHash } from './plan-hash.js'
 import type { SubTopology, Topology } from './topology.js'
 
 export interface Manifest {
@@ -29,6 +32,8 @@ export interface ManifestEntry {
   readonly partitioner?: PartitionerName
   readonly sources: readonly ManifestSource[]
   readonly states: readonly ManifestState[]
+  /** Hashes of the plans that it has had, the oldest first; absent where only one is known, which is that of this entry. */
+  readonly plans?: readonly string[]
   /** State objects came to what had none before: where its changelog has no commit yet, the group knows where it was. */
   readonly beganAtGroup?: true
 }
@@ -52,8 +57,16 @@ export interface Reconciled {
   /** What the manifest is to be; the one there is where nothing changes. */
   readonly manifest: Manifest
   readonly changes: readonly Change[]
+  /** Of each sub-topology, by the name that it has in Kafka. */
+  readonly plans: ReadonlyMap<string, PlanOfSubTopology>
   /** TOPOLOGY_INCOMPATIBLE, each naming both sides and the way out. */
   readonly problems: readonly PotorooError[]
+}
+
+export interface PlanOfSubTopology {
+  /** Its place in the manifest's list. */
+  readonly number: number
+  readonly hash: string
 }
 
 /**
@@ -99,8 +112,23 @@ export function reconcile(manifest: Manifest | undefined, topology: Topology, co
   for (const entry of entries)
     if (!taken.has(entry)) changes.push({ kind: 'orphaned', what: 'sub-topology', name: entry.name })
 
+  const repartitions = new Set(
+    topology.subTopologies.flatMap(({ sources }) => sources.flatMap((one) => (one.isRepartition ? [one.topic] : []))),
+  )
+  const plans = new Map<string, PlanOfSubTopology>()
   const next = [
-    ...placed.map(({ sub, name, entry }) => grown(entry, sub, name, counts.get(sub) ?? 0)),
+    ...placed.map(({ sub, name, entry }) => {
+      const partitions = counts.get(sub) ?? 0
+      const writes = sub.sinks.flatMap((topic) => (repartitions.has(topic) ? [topic.name] : []))
+      const hash = planHash(grown(undefined, sub, name, partitions), writes)
+      // What is known of a time before the manifest is too little for a hash.
+      const isNew = entry === undefined || manifest?.generation === 0
+      const earlier = isNew ? [hash] : (entry.plans ?? [planHash(entry, writes)])
+      const listed = earlier.includes(hash) ? earlier : [...earlier, hash]
+      plans.set(name, { number: listed.lastIndexOf(hash), hash })
+      const isListed = isNew || entry.plans !== undefined || listed.length > 1
+      return { ...grown(entry, sub, name, partitions), ...(isListed ? { plans: listed } : {}) }
+    }),
     ...entries.filter((entry) => !taken.has(entry)),
   ]
   const isSame = manifest !== undefined && JSON.stringify(inOrder(next)) === JSON.stringify(inOrder(entries))
@@ -111,6 +139,7 @@ export function reconcile(manifest: Manifest | undefined, topology: Topology, co
     },
     manifest: isSame ? manifest : { v: 1, generation: (manifest?.generation ?? 0) + 1, subTopologies: inOrder(next) },
     changes,
+    plans,
     problems,
   }
 }
@@ -272,6 +301,7 @@ const isEntry = (value: unknown): value is ManifestEntry =>
   (value.partitioner === undefined || value.partitioner === 'murmur2' || value.partitioner === 'xxh64') &&
   isList(value.sources, isSource) &&
   isList(value.states, isState) &&
+  (value.plans === undefined || isTexts(value.plans)) &&
   (value.beganAtGroup === undefined || value.beganAtGroup === true)
 const isSource = (value: unknown): value is ManifestSource =>
   isRecord(value) && isText(value.topic) && typeof value.isRepartition === 'boolean'

@@ -218,6 +218,7 @@ export class Committer {
       positions: { ...foreign.positions, ...byTopic },
       group: keepsOffsets ? group.positions : undefined,
       topicIds: this.#idsWith(foreign.topicIds),
+      plan: this.plan.version.number,
       by: this.env.options.name,
       atMs: this.env.clock.now(),
     }

@@ -3,7 +3,7 @@
  * or stops the worker. Decisions only, and what has to be remembered for them.
  *
  * Invariants
- * 1. What can't be cured by beginning again stops the worker.
+ * 1. What can't be cured by beginning again stops the worker, unless another worker has what cures it: one of a newer version.
  * 2. The pause grows while nothing is committed in between, up to a bound; a commit makes it short again.
  * 3. Fenced, it begins again only when the group has confirmed, after the failure, that the task is this worker's: else
  *    two owners would fence each other for ever.
@@ -15,6 +15,8 @@ export type Remedy =
   /** `damage`: the store can't be believed, and is to be set aside. */
   | { readonly kind: 'again'; readonly error: PotorooError; readonly afterMs: number; readonly damage?: string }
   | { readonly kind: 'confirm' }
+  /** Here it stands still; the worker's other tasks go on. */
+  | { readonly kind: 'rest'; readonly error: PotorooError }
   | { readonly kind: 'stop'; readonly error: PotorooError }
 
 const FIRST_BACK_OFF_MS = 50
@@ -44,6 +46,7 @@ export class Failures {
       const what = `task ${this.task}: ${messageOf(error)}`
       return { kind: 'stop', error: new PotorooError('INTERNAL', what, { cause: error }) }
     }
+    if (error.code === 'TOPOLOGY_OUTDATED') return { kind: 'rest', error }
     if (!errorKinds[error.code].retriable && !isOfRecords(error)) return { kind: 'stop', error }
     if (error.code === 'UNEXPECTED_ANSWER' && ++this.#unexpected >= MOST_UNEXPECTED) {
       const message = `${error.message}; ${String(MOST_UNEXPECTED)} times in a row`
