@@ -177,6 +177,8 @@ export class Task {
   #lettingGo: Promise<void> = Promise.resolve()
   /** Where the changelog ends, or ended when that was last known. */
   #changelogEnd = 0
+  /** By repartition: a position that it did not have when it was read from there. */
+  readonly #purgedAt = new Map<string, number>()
   /** Positions of the inputs when the store was found damaged last. */
   #damagedAt: readonly number[] | undefined
 
@@ -451,6 +453,8 @@ export class Task {
     }
     this.#life.become('running')
     for (const input of fetchInputs) env.fetcher.add(input)
+    // The owner before may have ended before it has purged what it committed last, and nothing may come any more.
+    this.#sayAcknowledged((_, i) => activation.positions[i])
     env.ready(this)
   }
 
@@ -475,12 +479,28 @@ export class Task {
         }
       },
       failed: (error) => {
-        this.#fail(
-          number,
-          isPotorooError(error, 'TOPIC_REPLACED') ? topicReplaced(plan, input.topic, error.message, env) : error,
-        )
+        this.#fail(number, this.#readFailure(input, error))
       },
     }
+  }
+
+  /** What it means that an input can't be read. */
+  #readFailure({ topic, index, end }: Input, error: Error): Error {
+    const { plan, env } = this
+    const isRepartition = plan.sources[index]?.isRepartition === true
+    if (isPotorooError(error, 'TOPIC_REPLACED'))
+      return isRepartition ? this.#repartitionLost(error.message) : topicReplaced(plan, topic, error.message, env)
+    if (!isRepartition || !isPotorooError(error, 'OFFSET_OUT_OF_RANGE')) return error
+    // An owner purges what it has committed, so this one's position is an old one, unless a later activation has it, too.
+    if (this.#purgedAt.get(topic) === end) return this.#repartitionLost(error.message)
+    this.#purgedAt.set(topic, end)
+    return new PotorooError('FENCED', `task ${this.id}: ${error.message}: another owner may have purged it`, {
+      cause: error,
+    })
+  }
+
+  #repartitionLost(why: string): PotorooError {
+    return new PotorooError('REPARTITION_LOST', `task ${this.id}: ${why}: messages on their way through it are gone`)
   }
 
   #sayOpenTransaction(watch: OpenTransactionWatch, fetched: Fetched): void {
@@ -697,9 +717,7 @@ export class Task {
     this.#sayShortLived(collected)
     const changelogEnd = ends[0]
     if (plan.changelog === undefined || changelogEnd === undefined) return
-    for (const { topic, isRepartition } of plan.sources)
-      if (isRepartition)
-        this.env.acknowledged({ topic, partition: plan.partition, position: record.positions[topic] ?? 0 })
+    this.#sayAcknowledged(({ topic }) => record.positions[topic])
     running.processor.committed()
     this.#changelogEnd = changelogEnd + MARKER_RECORDS
     // The changelog is the first in `records`, and the commit record its last record: its position is one below the end.
@@ -710,6 +728,14 @@ export class Task {
     }
     running.ownedAtMs = record.atMs
     this.#storeWhenDue(running)
+  }
+
+  /** So far repartitions may be purged. */
+  #sayAcknowledged(positionOf: (source: TaskPlan['sources'][number], index: number) => number | undefined): void {
+    for (const [i, source] of this.plan.sources.entries()) {
+      const position = source.isRepartition ? (positionOf(source, i) ?? 0) : 0
+      if (position > 0) this.env.acknowledged({ topic: source.topic, partition: this.plan.partition, position })
+    }
   }
 
   /** With where the changelog's records have to land, which are the first: nobody else writes there. */
