@@ -174,8 +174,9 @@ export async function deleteRecords(cluster: Cluster, upTo: readonly PartitionPo
       )
       for (const { topic, partitions } of answers)
         for (const { partition, errorCode } of partitions) {
-          // Another has deleted them before.
-          if (errorCode === 0 || errorCode === codes.OFFSET_OUT_OF_RANGE) continue
+          // What lies below the log's start already is no error. OFFSET_OUT_OF_RANGE says that nothing was deleted: the
+          // position is above the high watermark, which lags for a while where another leader was elected.
+          if (errorCode === 0) continue
           cluster.forgetTopic(topic)
           throw new BrokerError(errorCode, `deleting records of ${nameOf({ topic, partition })}`)
         }

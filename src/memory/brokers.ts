@@ -38,6 +38,8 @@ export interface BrokersOptions {
   readonly policy?: RecordPolicy | undefined
   /** Called for every transaction when its end is decided. */
   readonly onTransactionEnded?: (ended: EndedTransaction) => void
+  /** Called when a client has deleted what is below that position. */
+  readonly onRecordsDeleted?: (of: TopicPartition, before: number) => void
   /** Which version of transactions all brokers take: 1 (the default), or 2, which Kafka 4 has. */
   readonly transactionVersion?: TransactionVersion
   /** The last epoch of a producer id; default 32,766, as Kafka has it. */
@@ -125,7 +127,13 @@ export class Brokers {
     // One that was replaced can't get its followers to do it.
     if (this.#leaders.now(of).leader !== broker) throw new BrokerError('NOT_LEADER_OR_FOLLOWER', partitionKey(of))
     if (before > highWatermark) throw new BrokerError('OFFSET_OUT_OF_RANGE', partitionKey(of))
+    this.deleteBefore(of, before)
+  }
+
+  /** What a leader does with DeleteRecords. */
+  protected deleteBefore(of: TopicPartition, before: number): void {
     this.partition(of).deleteBefore(before)
+    this.options.onRecordsDeleted?.(of, before)
   }
 
   /** Where the coordinators are. */

@@ -75,6 +75,18 @@ export interface RuntimeOptions {
   readonly warmLag: number
   /** How long a worker that stops waits for others to become warm for its tasks, ms; default 10,000. Then it leaves all the same. */
   readonly handOverTimeoutMs: number
+  /** When what was processed is deleted from repartition topics. */
+  readonly purge: PurgePace
+}
+
+/** When a partition of a repartition topic is purged. */
+export interface PurgePace {
+  /** How often that is asked, ms; default 10,000. */
+  readonly lookMs: number
+  /** When so many records may go; default 10,000. */
+  readonly records: number
+  /** When any may go for so long, ms; default 30,000. */
+  readonly afterMs: number
 }
 
 /** The least of fetched records that an input may keep, whatever its share. */
@@ -101,6 +113,7 @@ export const defaults = {
   standbys: 0,
   warmLag: 10_000,
   handOverTimeoutMs: 10_000,
+  purge: { lookMs: 10_000, records: 10_000, afterMs: 30_000 },
 } as const satisfies Partial<RuntimeOptions>
 
 /** The world as the runtime sees it. */

@@ -5,17 +5,14 @@
  * Invariants
  * 1. A partition is purged up to a position of a commit that was acknowledged, and never further. A fenced owner's last
  *    acknowledged position is at most that of its successor, so it can't purge too far, however late it comes.
- * 2. By timer, also when nothing is committed any more: a partition that goes quiet ends up empty.
+ * 2. By timer, also when nothing is committed any more: a partition that goes quiet ends up empty, also where its owner
+ *    changes meanwhile. The position that a task begins at is that of an acknowledged commit.
  * 3. No more than needed: a partition's turn comes when so many records, or records for so long, have gathered.
  */
 import { isPotorooError, messageOf } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
 import type { PartitionPosition } from '../ports/log.js'
-import type { Ports } from './options.js'
-
-const LOOK_MS = 10_000
-const GATHERED_RECORDS = 10_000
-const GATHERED_MS = 30_000
+import { defaults, type Ports, type PurgePace } from './options.js'
 
 interface Gathered {
   /** Of the last acknowledged commit. */
@@ -31,7 +28,10 @@ export class Purge {
   #timer: Timer | undefined
   #stopped = false
 
-  constructor(private readonly ports: Pick<Ports, 'log' | 'clock' | 'logger'>) {}
+  constructor(
+    private readonly ports: Pick<Ports, 'log' | 'clock' | 'logger'>,
+    private readonly pace: PurgePace = defaults.purge,
+  ) {}
 
   /** A commit with this position was acknowledged. */
   acknowledged(at: PartitionPosition): void {
@@ -40,7 +40,7 @@ export class Purge {
     if (gathered === undefined) this.#partitions.set(name, (gathered = { at, purged: 0, sinceMs: undefined }))
     if (at.position > gathered.at.position) gathered.at = at
     if (gathered.at.position > gathered.purged) gathered.sinceMs ??= this.ports.clock.monotonic()
-    if (!this.#stopped) this.#timer ??= this.ports.clock.after(LOOK_MS, () => void this.#look())
+    if (!this.#stopped) this.#timer ??= this.ports.clock.after(this.pace.lookMs, () => void this.#look())
   }
 
   stop(): void {
@@ -52,11 +52,12 @@ export class Purge {
     const { clock } = this.ports
     const now = clock.monotonic()
     const due = [...this.#partitions.values()].filter(
-      ({ at, purged, sinceMs = Infinity }) => at.position - purged >= GATHERED_RECORDS || now - sinceMs >= GATHERED_MS,
+      ({ at, purged, sinceMs = Infinity }) =>
+        at.position - purged >= this.pace.records || now - sinceMs >= this.pace.afterMs,
     )
     if (due.length > 0) await this.#purge(due.map((gathered) => ({ gathered, at: gathered.at })))
     const anyLeft = [...this.#partitions.values()].some(({ sinceMs }) => sinceMs !== undefined)
-    this.#timer = anyLeft && !this.#isStopped() ? clock.after(LOOK_MS, () => void this.#look()) : undefined
+    this.#timer = anyLeft && !this.#isStopped() ? clock.after(this.pace.lookMs, () => void this.#look()) : undefined
   }
 
   async #purge(due: readonly { readonly gathered: Gathered; readonly at: PartitionPosition }[]): Promise<void> {

@@ -7,8 +7,13 @@ import { PotorooError } from '../errors.js'
 import type { Log, NewTopic, TopicInfo } from '../ports/log.js'
 import type { TaskPlan } from './task-plan.js'
 import { changelogLost, topicReplaced } from './cures.js'
+import { abortable } from './abortable.js'
 import { changeManifest, manifestConfig, readManifest } from './manifest-topic.js'
-import type { Ports, RuntimeOptions } from './options.js'
+import { sleep, type Ports, type RuntimeOptions } from './options.js'
+
+/** For so long a topic may be unknown to a broker after another worker has made it. */
+const APPEARS_WITHIN_MS = 3_000
+const APPEARS_PAUSE_MS = 100
 
 /** A changelog: compacted only, for a deleted segment would be lost state. */
 export const changelogConfig = { 'cleanup.policy': 'compact' } as const
@@ -60,15 +65,15 @@ async function planOnce(
     const name = names.changelog(sub.name)
     if (sub.states.length > 0 && !found.has(name)) {
       const entry = before?.subTopologies.find((one) => one.name === sub.name)
-      if (entry === undefined) await requireUnread(sub, name, names, partitions, env)
-      else if (entry.states.length > 0)
+      if (entry === undefined) await requireUnread(sub, name, names, partitions, env, signal)
+      else if (entry.states.length > 0 && !(await appears(name, env, signal)))
         throw missingChangelog(sub, name, names, `the manifest ${names.manifest} has it`, env)
       missing.push({ name, partitions, replicationFactor, config: changelogConfig })
     }
     for (const { topic } of sub.sources.filter((source) => source.isRepartition)) {
       const repartition = names.topic(topic.name)
       if (found.has(repartition)) continue
-      await requireNew(repartition, names, partitions, log)
+      await requireNew(repartition, names, partitions, env, signal)
       missing.push({ name: repartition, partitions, replicationFactor, config: topic.config })
     }
   }
@@ -294,11 +299,34 @@ function requireCopartitioned(
   )
 }
 
+/**
+ * Whether what was missing is there after all: of workers that start at the same time, another one has made it and begun to
+ * work since. Brokers learn of a new topic one after the other.
+ */
+async function appears(
+  name: string,
+  { log, clock }: Pick<Ports, 'log' | 'clock'>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const beganMs = clock.monotonic()
+  for (;;) {
+    if ((await log.describeTopics([name])).has(name)) return true
+    if (clock.monotonic() - beganMs >= APPEARS_WITHIN_MS) return false
+    await abortable(signal, sleep(clock, APPEARS_PAUSE_MS))
+  }
+}
+
 /** A repartition that is missing while the group has positions in it was lost, with the messages that were on their way. */
-async function requireNew(repartition: string, { group }: Names, partitions: number, log: Log): Promise<void> {
+async function requireNew(
+  repartition: string,
+  { group }: Names,
+  partitions: number,
+  env: Pick<Ports, 'log' | 'clock'>,
+  signal: AbortSignal,
+): Promise<void> {
   const all = Array.from({ length: partitions }, (_, partition) => ({ topic: repartition, partition }))
-  const positions = await log.committedPositions(group, all)
-  if (positions.some((position) => position !== undefined))
+  const positions = await env.log.committedPositions(group, all)
+  if (positions.some((position) => position !== undefined) && !(await appears(repartition, env, signal)))
     throw new PotorooError(
       'REPARTITION_LOST',
       `${repartition} does not exist, but the group ${group} has read it: messages on their way through it are gone`,
@@ -327,13 +355,14 @@ async function requireUnread(
   changelog: string,
   names: Names,
   partitions: number,
-  env: CureEnvironment,
+  env: CureEnvironment & Pick<Ports, 'clock'>,
+  signal: AbortSignal,
 ): Promise<void> {
   const sources = sub.sources.flatMap(({ topic }) =>
     Array.from({ length: partitions }, (_, partition) => ({ topic: names.topic(topic.name), partition })),
   )
   const positions = await env.log.committedPositions(names.group, sources)
-  if (positions.some((position) => position !== undefined))
+  if (positions.some((position) => position !== undefined) && !(await appears(changelog, env, signal)))
     throw missingChangelog(sub, changelog, names, `the group ${names.group} has read its sources`, env)
 }
 

@@ -102,7 +102,7 @@ export class Worker {
     const logger = unfailing(ports.logger)
     this.ports = { ...ports, logger, observer: allOf([logObserver(logger), ...(ports.observers ?? [])]) }
     this.#watchdog = ports.watchdog ?? unwatched(ports.clock)
-    this.#purge = new Purge(ports)
+    this.#purge = new Purge(ports, options.purge)
     this.ended = new Promise((resolve, reject) => {
       this.#end = { resolve, reject }
     })

@@ -6,7 +6,8 @@ import type { FeedEvent } from './applications/simulated-application.js'
 
 export function chunksOf(events: readonly FeedEvent[], startMs: number): RecordChunk[] {
   const writer = new RecordWriter(1_000_000)
-  for (const { key, text, atMs, timestampMs = startMs + atMs } of events) writer.append(timestampMs, key, text)
+  for (const { key, hasKey = true, text, atMs, timestampMs = startMs + atMs } of events)
+    writer.append(timestampMs, hasKey ? key : null, text)
   return writer.take()
 }
 

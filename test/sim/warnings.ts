@@ -6,6 +6,7 @@ import { groupRequests } from './weather.js'
 import type { RequestInfo } from '../../src/memory/faults.js'
 import type { ErrorCode } from '../../src/errors.js'
 import type { StoreMeta } from '../../src/ports/store.js'
+import { REPARTITION_SUFFIX } from '../../src/api/graph.js'
 
 /** What was done to a world so far. */
 export class Chronicle {
@@ -36,6 +37,8 @@ export class Chronicle {
   recordsAreRefused = false
   clocksWereSet = false
   workerDied = false
+  /** Workers may not delete records (routing.ts). */
+  deletingIsRefused = false
   /** Coordinators know of activations that there were none of here. */
   epochsWereUsed = false
 
@@ -115,7 +118,14 @@ export class Chronicle {
     return this.#unpowered.has(slot)
   }
   explainsOpenTransaction(line: Line): boolean {
-    return this.#openUpstream.has(partitionIn(line))
+    return this.#openUpstream.has(partitionIn(line)) || (this.#isRepartition(line) && this.explainsOwnTransaction)
+  }
+  #isRepartition({ fields }: Line): boolean {
+    return text(fields.topic).endsWith(REPARTITION_SUFFIX)
+  }
+  /** Who writes to a repartition may be gone, or not reach a broker. */
+  get explainsOwnTransaction(): boolean {
+    return this.explainsFailedCopy || this.brokerWentDown || this.leadersMoved
   }
   explainsReset(line: Line): boolean {
     return this.#resets.has(partitionIn(line))
@@ -259,6 +269,7 @@ const rules: readonly Rule[] = [
   [/^the event loop was held up/, (_, { chronicle }) => chronicle.messagesAreSlow],
   [/^the broker refuses this worker's time/, (_, { chronicle }) => chronicle.recordsAreRefused],
   [/^could not leave the group/, byRequests],
+  [/^repartition topics are not purged/, (_, { chronicle }) => chronicle.deletingIsRefused],
   [/^a standby starts again$/, (line, plan) => byRequests(line, plan) || isTooOld(line, plan)],
   [/^no snapshot: /, (_, { chronicle }) => chronicle.explainsFailedCopy],
   [/^not everything was handed over in time/, (line, { chronicle }) => chronicle.explainsHandOver(line)],

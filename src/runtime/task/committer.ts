@@ -47,7 +47,7 @@ export interface CommitterEnvironment {
 
 /** An activation, as its commits see it. */
 export interface CommitWork {
-  readonly activation: Pick<Activation, 'producer' | 'identity' | 'notes' | 'foreign' | 'committed'>
+  readonly activation: Pick<Activation, 'producer' | 'identity' | 'notes' | 'foreign' | 'positions' | 'committed'>
   readonly inputs: readonly Input[]
   readonly processor: Pick<Processor, 'messages' | 'collect' | 'committed'>
   /** Whether what comes of it may still change anything. */
@@ -135,6 +135,8 @@ export class Committer {
     this.#changelogEnd = changelogEnd
     const never = { lastCommitMs: -Infinity, endedMs: -Infinity }
     this.#current = { work, committed, isBacklogged: false, group: undefined, ...never }
+    // The owner before may have ended before it has purged what it committed last, and nothing may come any more.
+    this.#sayAcknowledged((_, i) => work.activation.positions[i])
   }
 
   /** Commits no more; one that is under way goes on. */
@@ -277,14 +279,20 @@ export class Committer {
     this.#sayCommitted(collected, begunMs)
     const changelogEnd = ends[0]
     if (plan.changelog === undefined || changelogEnd === undefined) return
-    for (const { topic, isRepartition } of plan.sources)
-      if (isRepartition)
-        this.env.acknowledged({ topic, partition: plan.partition, position: record.positions[topic] ?? 0 })
+    this.#sayAcknowledged(({ topic }) => record.positions[topic])
     work.processor.committed()
     this.#changelogEnd = changelogEnd + MARKER_RECORDS
     // The changelog is the first in `records`, and the commit record its last record: its position is one below the end.
     const { identity, positions: inputPositions } = record
     this.store.committed({ changelogPosition: changelogEnd - 1, identity, inputPositions }, record.atMs)
+  }
+
+  /** So far repartitions may be purged. */
+  #sayAcknowledged(positionOf: (source: TaskPlan['sources'][number], index: number) => number | undefined): void {
+    for (const [i, source] of this.plan.sources.entries()) {
+      const position = source.isRepartition ? (positionOf(source, i) ?? 0) : 0
+      if (position > 0) this.env.acknowledged({ topic: source.topic, partition: this.plan.partition, position })
+    }
   }
 
   /** With where the changelog's records have to land, which are the first: nobody else writes there. */

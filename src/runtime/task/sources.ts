@@ -9,7 +9,7 @@
 import { OpenTransactionWatch } from '../../core/processing/open-transaction-watch.js'
 import { Input } from '../../core/processing/input.js'
 import { Merge } from '../../core/processing/merge.js'
-import { isPotorooError } from '../../errors.js'
+import { isPotorooError, PotorooError } from '../../errors.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Fetched, Fetcher, FetchInput, Log } from '../../ports/log.js'
 import type { Observer } from '../../ports/observer.js'
@@ -36,6 +36,8 @@ export class Sources {
   #inputs: readonly Input[] = []
   #fetched: readonly FetchInput[] = []
   #merge = new Merge([], 0)
+  /** By repartition: a position that it did not have when it was read from there. */
+  readonly #purgedAt = new Map<string, number>()
   /** When records came last, on the monotonic clock. */
   #arrivedMs = -Infinity
 
@@ -115,9 +117,30 @@ export class Sources {
         }
       },
       failed: (error) => {
-        failed(isPotorooError(error, 'TOPIC_REPLACED') ? topicReplaced(plan, input.topic, error.message, env) : error)
+        failed(this.#readFailure(input, error))
       },
     }
+  }
+
+  /** What it means that an input can't be read. */
+  #readFailure({ topic, index, end }: Input, error: Error): Error {
+    const { plan, env } = this
+    const isRepartition = plan.sources[index]?.isRepartition === true
+    if (isPotorooError(error, 'TOPIC_REPLACED'))
+      return isRepartition ? this.#repartitionLost(error.message) : topicReplaced(plan, topic, error.message, env)
+    if (!isRepartition || !isPotorooError(error, 'OFFSET_OUT_OF_RANGE')) return error
+    // An owner purges what it has committed, so this one's position is an old one, unless a later activation has it, too.
+    if (this.#purgedAt.get(topic) === end) return this.#repartitionLost(error.message)
+    this.#purgedAt.set(topic, end)
+    const what = `task ${plan.id}: ${error.message}: another owner may have purged it`
+    return new PotorooError('FENCED', what, { cause: error })
+  }
+
+  #repartitionLost(why: string): PotorooError {
+    return new PotorooError(
+      'REPARTITION_LOST',
+      `task ${this.plan.id}: ${why}: messages on their way through it are gone`,
+    )
   }
 
   #sayOpenTransaction(watch: OpenTransactionWatch, fetched: Fetched): void {

@@ -91,13 +91,13 @@ export const relayApplication: SimulatedApplication = {
 }
 
 /** What has to be in a sink, and with what else it has to be in order: one source's records of one key. */
-interface Due {
+export interface Due {
   readonly lane: string
   readonly text: string
 }
 
 /** Nothing lost or repeated, and in order as far as there is one, within each key of the sink. */
-function checkSink(what: string, due: readonly Due[], records: readonly SeenRecord[]): string[] {
+export function checkSink(what: string, due: readonly Due[], records: readonly SeenRecord[]): string[] {
   const got = records.map(({ key, value }) => ({ key, text: `${key} ${value}` }))
   const problems = multiset(
     what,

@@ -6,6 +6,7 @@ import { leadersFaults } from './leaders.js'
 import { livenessFaults } from './liveness.js'
 import { protocolFaults } from './protocol.js'
 import { refusalsFaults } from './refusals.js'
+import { routingFaults } from './routing.js'
 import { snapshotsFaults } from './snapshots.js'
 import { topicsFaults } from './topics.js'
 import { wireFaults } from './wire.js'
@@ -23,4 +24,5 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...snapshotsFaults,
   ...worldsFaults,
   ...wireFaults,
+  ...routingFaults,
 ]
