@@ -3,9 +3,13 @@
  * objects are, in an object of its own, so that whatever can be stored can travel, a text as well as a Map:
  *
  *     Record => Key: the new key, UTF-8; Value: Packed { m: message }; Timestamp: that of the record which caused it
+ *
+ * Invariants
+ * 1. A message's bytes are those of `packer`, whichever way they are written.
  */
 import type { PartitionerName, TopicDefinition } from '../../api/definition.js'
 import { isPotorooError, messageOf, PotorooError } from '../../errors.js'
+import { copyBytes } from '../records/copy-bytes.js'
 import { packer, unpackRange } from '../state/packing.js'
 import { MAX_KEY_BYTES } from '../state/store-key.js'
 
@@ -51,9 +55,15 @@ export function repartitionTopic(name: string, partitions: number, partitioner: 
     key: undefined,
     encode: (message) => {
       try {
+        if (typeof message === 'string') {
+          const bytes = shortText(message)
+          if (bytes !== undefined) return bytes
+        }
         const length = packer.pack(envelope, { m: message })
         // A copy: the packer's memory is used again for the next one.
-        return Buffer.from(packer.bytes.subarray(0, length))
+        const copy = Buffer.allocUnsafe(length)
+        copyBytes(packer.bytes, 0, length, copy, 0)
+        return copy
       } catch (error) {
         if (!isPotorooError(error)) throw error
         const what = error.message.replace(/^.*?: /, '')
@@ -64,6 +74,8 @@ export function repartitionTopic(name: string, partitions: number, partitioner: 
     },
     decode: (bytes, start, end) => {
       try {
+        // Objects are read by their shape, as state objects are, where they don't lie in another one.
+        if (isObjectInEnvelope(bytes, start, end)) return unpackRange(envelope, bytes, start + HEAD_BYTES, end, '')
         const { m } = unpackRange(envelope, bytes, start, end, '') as { readonly m?: unknown }
         return m
       } catch (error) {
@@ -74,3 +86,32 @@ export function repartitionTopic(name: string, partitions: number, partitioner: 
     },
   }
 }
+
+/** { m: } in MessagePack, in front of the message: a map of one, and a text of one character. */
+const HEAD = Uint8Array.of(0x81, 0xa1, 0x6d)
+const HEAD_BYTES = HEAD.length
+/** Texts that are shorter have their length in their first byte. */
+const FIXSTR = { code: 0xa0, limit: 32 } as const
+const FIXMAP = 0x80
+
+/** Messages that are a word, or an id, without an object made for each; undefined for what is no short ASCII. */
+function shortText(text: string): Buffer | undefined {
+  const { length } = text
+  if (length >= FIXSTR.limit) return undefined
+  const bytes = Buffer.allocUnsafe(HEAD_BYTES + 1 + length)
+  let at = copyBytes(HEAD, 0, HEAD_BYTES, bytes, 0)
+  bytes[at++] = FIXSTR.code | length
+  for (let i = 0; i < length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit > 0x7f) return undefined
+    bytes[at++] = unit
+  }
+  return bytes
+}
+
+const isObjectInEnvelope = (bytes: Buffer, start: number, end: number): boolean =>
+  end - start > HEAD_BYTES &&
+  bytes[start] === HEAD[0] &&
+  bytes[start + 1] === HEAD[1] &&
+  bytes[start + 2] === HEAD[2] &&
+  ((bytes[start + HEAD_BYTES] ?? 0) & 0xf0) === FIXMAP

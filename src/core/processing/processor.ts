@@ -15,11 +15,11 @@ import { isKey, shownKey } from '../../api/names.js'
 import { likeness, visible } from '../../api/visible.js'
 import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../../errors.js'
 import { COMMIT_KEY, encodeCommitRecord, type CommitRecord } from '../commit/commit-record.js'
-import { isUtf8Of, type ByteString } from '../records/byte-string.js'
+import { isUtf8Of, utf8Text, type ByteString } from '../records/byte-string.js'
 import type { Changes } from '../state/changes.js'
 import type { Input } from './input.js'
 import { fits, Outbox, type DeadLetter, type Destination, type OutgoingRecords } from './outbox.js'
-import { partitionOf } from '../plan/partitioner.js'
+import { partitionOf, TextPartitioner } from '../plan/partitioner.js'
 import { RecordWriter, type RecordCursor } from '../records/records.js'
 import { MAX_AHEAD, NOWHERE, StateTable, type Unstored } from '../state/state-table.js'
 import { MAX_KEY_BYTES } from '../state/store-key.js'
@@ -72,6 +72,7 @@ export class Processor {
   readonly #outbox = new Outbox()
   readonly #context = new Context()
   readonly #record = new CurrentRecord()
+  readonly #partitioner = new TextPartitioner()
   /** Normal mode's, one for all messages. */
   readonly #addOutput: Emit = (to, partition, key, value) => {
     if (!this.#outbox.add(to, partition, this.#context.timestampMs, key, value)) throw tooLarge(to)
@@ -288,7 +289,7 @@ export class Processor {
     // What keeps its key is on the task's own partition, where the topics are alike.
     const same =
       record.isKey(key) && to.partitions === plan.partitions && partitioner === record.source.topic.partitioner
-    const partition = same ? plan.partition : partitionOf(partitioner, Buffer.from(key), to.partitions)
+    const partition = same ? plan.partition : this.#partitioner.partitionOf(partitioner, key, to.partitions)
     emit(to, partition, key, topic.encode(message))
     record.hasEffects = true
   }
@@ -308,7 +309,7 @@ export class Processor {
     record.wasChecked = true
     const { partitioner } = topic
     if (partitioner === undefined) return
-    const right = partitionOf(partitioner, buffer.subarray(keyStart, keyEnd), this.plan.partitions)
+    const right = partitionOf(partitioner, buffer, this.plan.partitions, keyStart, keyEnd)
     if (right !== this.plan.partition)
       throw new PotorooError(
         'WRONG_PARTITION',
@@ -408,7 +409,7 @@ class CurrentRecord {
     const { cursor } = this
     const { topic } = this.source
     if (cursor.keyStart < 0) throw new PotorooError('KEY_MISSING', 'the record has no key')
-    if (topic.key === undefined) return cursor.buffer.toString('utf8', cursor.keyStart, cursor.keyEnd)
+    if (topic.key === undefined) return utf8Text(cursor.buffer, cursor.keyStart, cursor.keyEnd)
     const key = topic.key.raw(this.#message)
     if (!isKey(key))
       throw new PotorooError('KEY_MISMATCH', `The key that topic ${topic.name} gives is ${shownKey(key)}.`)

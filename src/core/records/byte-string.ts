@@ -22,6 +22,13 @@ export function writeByteString(string: ByteString, to: Buffer, at: number): num
   return at + length
 }
 
+/** The text whose UTF-8 is in bytes[start, end). */
+export function utf8Text(bytes: Buffer, start: number, end: number): string {
+  if (end - start > SHORT_BYTES) return bytes.toString('utf8', start, end)
+  for (let i = start; i < end; i++) if ((bytes[i] ?? 0) > 0x7f) return bytes.toString('utf8', start, end)
+  return latin1Text(bytes, start, end)
+}
+
 /** The text in UTF-8. */
 export function utf8ByteString(text: string): ByteString {
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return byteString(Buffer.from(text))

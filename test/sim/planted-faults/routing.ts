@@ -92,9 +92,9 @@ export const routingFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/core/processing/processor.ts',
-        find: 'partitionOf(partitioner, Buffer.from(key), to.partitions)',
+        find: 'this.#partitioner.partitionOf(partitioner, key, to.partitions)',
         replace:
-          "partitionOf(partitioner, Buffer.from(key), to.topic.endsWith('-repartition') ? plan.partitions : to.partitions) % to.partitions",
+          "this.#partitioner.partitionOf(partitioner, key, to.topic.endsWith('-repartition') ? plan.partitions : to.partitions) % to.partitions",
       },
     ],
   },

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { createRequire } from 'node:module'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
-import { loadPartitioners, murmur2, partitionOf } from '../../../../src/core/plan/partitioner.js'
+import { loadPartitioners, murmur2, partitionOf, TextPartitioner } from '../../../../src/core/plan/partitioner.js'
 import { isPotorooError } from '../../../../src/errors.js'
 
 describe('murmur2', () => {
@@ -85,6 +85,27 @@ it('gives partitions from 0 on, below their number', async () => {
       (name, key, partitions) => {
         const partition = partitionOf(name, key, partitions)
         expect(Number.isInteger(partition) && partition >= 0 && partition < partitions).toBe(true)
+      },
+    ),
+  )
+})
+
+it('finds the partition of a key that lies among other bytes, and of a text, as of its UTF-8 alone', async () => {
+  await loadPartitioners(['xxh64'])
+  const texts = new TextPartitioner()
+  const latin1 = fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes).toString('latin1'))
+  fc.assert(
+    fc.property(
+      fc.constantFrom('murmur2' as const, 'xxh64' as const),
+      fc.oneof(latin1, fc.string({ maxLength: 80 }), fc.string({ unit: 'binary', maxLength: 80 })),
+      fc.integer({ min: 1, max: 200 }),
+      fc.nat({ max: 5 }),
+      (name, text, partitions, before) => {
+        const key = Buffer.from(text)
+        const right = partitionOf(name, key, partitions)
+        const among = Buffer.concat([Buffer.alloc(before, 'b'), key, Buffer.from('behind')])
+        expect(partitionOf(name, among, partitions, before, before + key.length)).toBe(right)
+        expect(texts.partitionOf(name, text, partitions)).toBe(right)
       },
     ),
   )
