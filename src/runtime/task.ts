@@ -675,6 +675,7 @@ export class Task {
     const { number, activation, inputs } = running
     let ends: readonly number[]
     try {
+      if (plan.versions !== undefined && collected.changes.length > 0) await plan.versions.say(this.#abort.signal)
       const positions: PartitionPosition[] =
         record.group === undefined
           ? inputs.map(({ topic }, i) => {

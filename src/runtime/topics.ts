@@ -1,6 +1,14 @@
 /** The topics that an application needs, as they are in Kafka: checked, and the runtime's own ones created. */
 import type { Destination } from '../core/processing/outbox.js'
-import { manifestBefore, reconcile, type Change, type Manifest, type Reconciled } from '../core/plan/manifest.js'
+import {
+  manifestBefore,
+  reconcile,
+  versionsBeyond,
+  withVersions,
+  type Change,
+  type Manifest,
+  type Reconciled,
+} from '../core/plan/manifest.js'
 import { partitionCounts } from '../core/plan/partition-counts.js'
 import { namesOf, taskId, type SubTopology, type Topology } from '../core/plan/topology.js'
 import { PotorooError } from '../errors.js'
@@ -9,14 +17,15 @@ import type { TaskPlan } from './task-plan.js'
 import { changelogLost, topicReplaced } from './cures.js'
 import { changeManifest, manifestConfig, readManifest } from './manifest-topic.js'
 import type { Ports, RuntimeOptions } from './options.js'
+import { VersionsInUse } from './versions-in-use.js'
 
 /** A changelog: compacted only, for a deleted segment would be lost state. */
 export const changelogConfig = { 'cleanup.policy': 'compact' } as const
 
 /**
  * All tasks of the application, by id. Creates changelogs, repartitions, dead letters and the manifest. Throws TOPIC_MISSING,
- * PARTITION_COUNTS_DIFFER, CHANGELOG_UNFIT, CHANGELOG_LOST, REPARTITION_LOST, TOPOLOGY_INCOMPATIBLE, MANIFEST_UNREADABLE or
- * RESET_UNFINISHED; the signal's reason when it is aborted.
+ * PARTITION_COUNTS_DIFFER, CHANGELOG_UNFIT, CHANGELOG_LOST, REPARTITION_LOST, TOPOLOGY_INCOMPATIBLE, STATE_NEWER,
+ * MANIFEST_UNREADABLE or RESET_UNFINISHED; the signal's reason when it is aborted.
  */
 export async function planTasks(
   declared: Topology,
@@ -82,6 +91,15 @@ export async function planTasks(
     const changelog =
       sub.states.length === 0 ? undefined : requireChangelog(names.changelog(sub.name), partitions, found)
     const sinks = new Map(sub.sinks.map(({ name }) => [name, destination(names.topic(name))]))
+    const { manifest } = reconciled
+    const versions =
+      versionsBeyond(manifest, sub).length === 0
+        ? undefined
+        : new VersionsInUse((aborted) =>
+            changeManifest({ log, clock, signal: aborted }, names.manifest, names.group, (there = manifest) =>
+              withVersions(there, sub),
+            ),
+          )
     for (let partition = 0; partition < partitions; partition++) {
       const id = taskId(sub.name, partition)
       plans.set(id, {
@@ -98,6 +116,7 @@ export async function planTasks(
           id: changelog.id,
           deleteRetentionMs: changelog.deleteRetentionMs,
         },
+        versions,
         processor: {
           subTopology: sub,
           partition,
@@ -244,7 +263,8 @@ function accepted(reconciled: Reconciled, stored: Manifest | undefined): Reconci
     : new PotorooError('TOPOLOGY_INCOMPATIBLE', reconciled.problems.map(({ message }) => message).join(' '))
 }
 
-const textOf = ({ kind, what, name }: Change): string => `${what} ${name} ${kind}`
+const textOf = ({ kind, what, name, version }: Change): string =>
+  `${what} ${name}${version === undefined ? '' : ` v${String(version)}`} ${kind}`
 
 /** State objects that a changelog is named after. */
 const changelogsOf = (topology: Topology, names: Names, found: ReadonlyMap<string, TopicInfo>): ReadonlySet<string> =>
