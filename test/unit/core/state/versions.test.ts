@@ -175,10 +175,10 @@ describe('an upgrade that fails', () => {
     [
       'throws what is no error',
       () => {
-        throw undefined
+        throw undefined // eslint-disable-line @typescript-eslint/only-throw-error
       },
       /threw: undefined/,
-    ], // eslint-disable-line @typescript-eslint/only-throw-error
+    ],
     ['gives nothing', () => undefined, /gave undefined: it has to give an object literal/],
     ['gives null', () => null, /gave null/],
     ['gives a number', () => 1, /gave 1/],
