@@ -8,6 +8,7 @@ import { protocolFaults } from './protocol.js'
 import { refusalsFaults } from './refusals.js'
 import { snapshotsFaults } from './snapshots.js'
 import { topicsFaults } from './topics.js'
+import { upgradesFaults } from './upgrades.js'
 import { wireFaults } from './wire.js'
 import { worldsFaults } from './worlds.js'
 import type { PlantedFault } from './planted-fault.js'
@@ -21,6 +22,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...refusalsFaults,
   ...livenessFaults,
   ...snapshotsFaults,
+  ...upgradesFaults,
   ...worldsFaults,
   ...wireFaults,
 ]
