@@ -226,6 +226,13 @@ describe('going back', () => {
     expect([books.outputs, books.changelog.get('ada')]).toEqual([['ada 1', 'ada 2'], '81a373756d02'])
   })
 
+  it('is possible, too, where the newer version was there first, and was given nothing', async () => {
+    const books = new Books()
+    expect(await books.run(v2)).toBeUndefined()
+    expect(await books.run(v0, ['ada', 1])).toBeUndefined()
+    expect(books.outputs).toEqual(['ada 1'])
+  })
+
   it('is refused before any task starts once a version was used', async () => {
     const books = new Books()
     await books.run(v0, ['ada', 1])
