@@ -16,7 +16,7 @@ export const exitCodes = {
   broker: 4,
   /** The state directory is in use, unreadable or on a full disk. */
   state: 5,
-  /** A computation threw while `onError` was `stop`. */
+  /** A computation threw while `onError` was `stop`, or an upgrade of a state object failed. */
   stoppedByOnError: 6,
   /** Input was deleted before it was read, or the changelog was lost: an operator has to decide. */
   positions: 7,
@@ -130,6 +130,16 @@ export const errorKinds = {
   // state directory
   STATE_DIRECTORY_LOCKED: kind(state, false, 'Stop the other process, or give this worker another --state-dir.'),
   STORE_DAMAGED: kind(state, true, 'The store is set aside and rebuilt from the changelog.'),
+  STATE_NEWER: kind(
+    topics,
+    false,
+    'Run the version of the application (and of Potoroo) that wrote it, or a newer one. To go back to the former shape, add an upgrade that makes it.',
+  ),
+  STATE_UPGRADE_FAILED: kind(
+    stoppedByOnError,
+    false,
+    'Correct the upgrade, then start again: nothing was stored of what it did. A unit test with what the key has stored shows it.',
+  ),
   STORE_FAILED: kind(state, false, 'Look at the disk: is it full, is the directory writable?'),
   // other workers
   PEER_UNREACHABLE: kind(failure, true, 'Nothing: what it was asked for comes from Kafka instead.'),

@@ -46,7 +46,12 @@ export interface StateDefinition {
   toPlain(state: object): unknown
   /** The state object again, with its class's methods. */
   fromPlain(plain: unknown, key: string): object
+  /** upgrades[n] makes of what version n stored what version n + 1 stores: there are as many as the version. */
+  readonly upgrades: readonly Upgrade[]
 }
+
+/** Takes plain data, and may give anything: whoever runs it checks that. */
+export type Upgrade = (stored: object) => unknown
 
 export interface ComputationContext {
   readonly key: string

@@ -2,6 +2,7 @@
 import type { KnownSubTopology } from '../core/group/assignor.js'
 import type { PlanOfSubTopology } from '../core/plan/manifest.js'
 import type { ProcessorPlan } from '../core/processing/processor.js'
+import type { VersionsInUse } from './versions-in-use.js'
 
 export interface TaskSource {
   readonly topic: string
@@ -24,6 +25,8 @@ export interface TaskPlan {
   /** Undefined for a sub-topology without state. */
   readonly changelog:
     { readonly topic: string; readonly id?: string | undefined; readonly deleteRetentionMs: number } | undefined
+  /** Of its state objects, where some are newer than the manifest knows; it is to be told before they are committed. */
+  readonly versions?: VersionsInUse | undefined
   readonly processor: Omit<ProcessorPlan, 'load' | 'storeWasEmpty' | 'maxStateBytes' | 'secret'>
 }
 

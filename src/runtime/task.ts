@@ -277,6 +277,7 @@ export class Task {
         activation,
         inputs,
         processor,
+        signal: this.#abort.signal,
         isCurrent: () => this.#life.isCurrent(number),
         notCollected: (error) => {
           if (!(error instanceof Retake)) {

@@ -1,6 +1,14 @@
 /** The topics that an application needs, as they are in Kafka: checked, and the runtime's own ones created. */
 import type { Destination } from '../core/processing/outbox.js'
-import { manifestBefore, reconcile, type Change, type Manifest, type Reconciled } from '../core/plan/manifest.js'
+import {
+  manifestBefore,
+  reconcile,
+  versionsBeyond,
+  withVersions,
+  type Change,
+  type Manifest,
+  type Reconciled,
+} from '../core/plan/manifest.js'
 import { partitionCounts } from '../core/plan/partition-counts.js'
 import { namesOf, taskId, type SubTopology, type Topology } from '../core/plan/topology.js'
 import { PotorooError } from '../errors.js'
@@ -10,6 +18,7 @@ import { changelogLost, topicReplaced } from './cures.js'
 import { abortable } from './abortable.js'
 import { changeManifest, manifestConfig, readManifest } from './manifest-topic.js'
 import { sleep, type Ports, type RuntimeOptions } from './options.js'
+import { VersionsInUse } from './versions-in-use.js'
 
 /** For so long a topic may be unknown to a broker after another worker has made it. */
 const APPEARS_WITHIN_MS = 3_000
@@ -20,8 +29,8 @@ export const changelogConfig = { 'cleanup.policy': 'compact' } as const
 
 /**
  * All tasks of the application, by id. Creates changelogs, repartitions, dead letters and the manifest. Throws TOPIC_MISSING,
- * PARTITION_COUNTS_DIFFER, CHANGELOG_UNFIT, CHANGELOG_LOST, REPARTITION_LOST, TOPOLOGY_INCOMPATIBLE, MANIFEST_UNREADABLE or
- * RESET_UNFINISHED; the signal's reason when it is aborted.
+ * PARTITION_COUNTS_DIFFER, CHANGELOG_UNFIT, CHANGELOG_LOST, REPARTITION_LOST, TOPOLOGY_INCOMPATIBLE, STATE_NEWER,
+ * MANIFEST_UNREADABLE or RESET_UNFINISHED; the signal's reason when it is aborted.
  */
 export async function planTasks(
   declared: Topology,
@@ -104,6 +113,15 @@ async function planOnce(
     const changelog =
       sub.states.length === 0 ? undefined : requireChangelog(names.changelog(sub.name), partitions, found)
     const sinks = new Map(sub.sinks.map(({ name }) => [name, destination(names.topic(name))]))
+    const { manifest } = reconciled
+    const versions =
+      versionsBeyond(manifest, sub).length === 0
+        ? undefined
+        : new VersionsInUse((aborted) =>
+            changeManifest({ log, clock, signal: aborted }, names.manifest, names.group, (there = manifest) =>
+              withVersions(there, sub),
+            ),
+          )
     for (let partition = 0; partition < partitions; partition++) {
       const id = taskId(sub.name, partition)
       plans.set(id, {
@@ -121,6 +139,7 @@ async function planOnce(
           id: changelog.id,
           deleteRetentionMs: changelog.deleteRetentionMs,
         },
+        versions,
         processor: {
           subTopology: sub,
           partition,
@@ -267,7 +286,8 @@ function accepted(reconciled: Reconciled, stored: Manifest | undefined): Reconci
     : new PotorooError('TOPOLOGY_INCOMPATIBLE', reconciled.problems.map(({ message }) => message).join(' '))
 }
 
-const textOf = ({ kind, what, name }: Change): string => `${what} ${name} ${kind}`
+const textOf = ({ kind, what, name, version }: Change): string =>
+  `${what} ${name}${version === undefined ? '' : ` v${String(version)}`} ${kind}`
 
 /** State objects that a changelog is named after. */
 const changelogsOf = (topology: Topology, names: Names, found: ReadonlyMap<string, TopicInfo>): ReadonlySet<string> =>

@@ -6,6 +6,7 @@
 import { partitionCounts } from '../../src/core/plan/partition-counts.js'
 import { partitionOf } from '../../src/core/plan/partitioner.js'
 import { taskId, topologyOf, type SubTopology } from '../../src/core/plan/topology.js'
+import { bytesOf, type ByteString } from '../../src/core/records/byte-string.js'
 import { isPotorooError, messageOf, type ErrorCode, type PotorooError } from '../../src/errors.js'
 import { MemoryCluster, type MemoryClusterOptions } from '../../src/memory/cluster.js'
 import { MemoryPeerNetwork } from '../../src/memory/peers.js'
@@ -31,6 +32,7 @@ import { Chronicle, Warnings, type Line } from './warnings.js'
 import { marketApplication } from './applications/market-application.js'
 import { routingApplication } from './applications/routing-application.js'
 import { SlowMessages } from './slow-messages.js'
+import { Upgrades } from './upgrades.js'
 import { drawClimate, Weather } from './weather.js'
 import { blips, cutOff, flutter, pause } from './worker-trouble.js'
 import { withoutDeletes } from './without-deletes.js'
@@ -123,7 +125,7 @@ class World {
   /** Of what worlds may be beside what they were at first: see breadth.ts. */
   readonly #broad: SeededRandom
   readonly #breadth: Breadth
-  readonly #places: Places
+  #places: Places
   readonly #input: Feed
   readonly #runtime: Omit<RuntimeOptions, 'name'>
   /** By task. */
@@ -144,6 +146,7 @@ class World {
   readonly #leaderTrouble: LeaderTrouble
   readonly #refusals: Refusals
   readonly #slow: SlowMessages
+  readonly #upgrades: Upgrades
   #counts: (readonly [SubTopology, number])[] | undefined
   readonly #purgeWatch: PurgeWatch
   readonly #purge: ReturnType<typeof drawPurge> | undefined
@@ -217,6 +220,10 @@ class World {
     this.#biggerSteps = this.#handOffs.chance(0.5)
     this.#slow = new SlowMessages(seed, isPlainMarket)
     this.#chronicle.messagesAreSlow = this.#slow.isOn
+    const isPlain = isPlainMarket && !this.#slow.isOn && !this.#refusals.isThere
+    this.#upgrades = new Upgrades(seed, isPlain, TROUBLE_MS)
+    this.#chronicle.mayFindNewer = (process, code) => this.#upgrades.mayFind(process, code)
+    if (this.#upgrades.isOn) this.#places = placesOf(this.#upgrades.newest)
     this.#runtime = {
       ...defaults,
       ...this.#slow.options,
@@ -301,6 +308,7 @@ class World {
       await this.#scheduler.advance(TROUBLE_MS)
       this.#calm()
       await this.#rest()
+      await this.#touchAll()
       await this.#stopEarly()
       await this.#stopAll()
       this.#check()
@@ -639,8 +647,11 @@ class World {
     }
     const stores = slot.disk.open({ process, faults: this.#weather })
     const peers = this.#peers.peers({ process, faults: this.#weather })
+    const definition = this.#upgrades.isOn
+      ? this.#upgrades.start(process.name, this.#scheduler.elapsedMs, this.#weather.calm, () => this.#values().values())
+      : this.#definitionOf(slot)
     const { group } = this.#places.names
-    const equipped = this.#slow.equip(process, this.#cluster, group, this.#runtime, this.#definitionOf(slot))
+    const equipped = this.#slow.equip(process, this.#cluster, group, this.#runtime, definition)
     const { watchdog } = equipped
     const ports = { log, stores, peers, clock: process.clock, random: this.#random.fork(), logger, watchdog }
     process.setWallClockOff(this.#refusals.clockOffMs(slot.lives))
@@ -657,7 +668,11 @@ class World {
         this.#gone(slot, 500)
         return
       }
-      if (error !== undefined && !(isPotorooError(error) && (acceptable.has(error.code) || this.#mayStop(error))))
+      this.#problems.push(...this.#upgrades.ended(process.name, error))
+      if (
+        error !== undefined &&
+        !(isPotorooError(error) && (acceptable.has(error.code) || this.#mayStop(error, process.name)))
+      )
         this.#problems.push(`${process.name} ended: ${isPotorooError(error) ? error.code : ''} ${messageOf(error)}`)
       this.#gone(slot, 500)
     }
@@ -672,7 +687,8 @@ class World {
   }
 
   /** Whether it was told to stop at a message that fails, and did at one that does. */
-  #mayStop({ code, message }: PotorooError): boolean {
+  #mayStop({ code, message }: PotorooError, process: string): boolean {
+    if (this.#upgrades.mayFind(process, code)) return true
     const [, topic = '', partition, offset] = /^(\w+), partition (\d+), offset (\d+): /.exec(message) ?? []
     if (code !== 'STOPPED_BY_ON_ERROR' || !this.#refusals.stopsOnError || partition === undefined) return false
     const found = recordsOf(this.#cluster.partition({ topic, partition: Number(partition) })).find(
@@ -727,10 +743,38 @@ class World {
     this.#weather.calm = true
     this.#slow.calm()
     this.#deployments?.finish(this.#hands)
+    for (const slot of this.#slots) if (slot.process && this.#upgrades.isOld(slot.process.name)) this.#stop(slot)
   }
 
   get #isLater(): boolean {
     return this.#deployments?.version === 'later'
+  }
+
+  /** Where versions were deployed, a message comes for each state object: the newest version has stored it then. */
+  async #touchAll(): Promise<void> {
+    if (!this.#upgrades.isOn || this.#problems.length > 0) return
+    // Those that stop may take their time.
+    while (this.#slots.some(({ process }) => process && this.#upgrades.isOld(process.name)))
+      await this.#scheduler.advance(200)
+    const keys = [...this.#values().keys()].map((storeKey) =>
+      bytesOf(storeKey.slice(storeKey.indexOf('\0') + 1)).toString(),
+    )
+    for (const event of this.#upgrades.touching(keys, this.#scheduler.elapsedMs)) {
+      const partition = partitionOf('murmur2', Buffer.from(event.key), this.#partitions)
+      this.#cluster.append({ topic: event.topic, partition }, chunksOf([event], this.#scheduler.startMs))
+    }
+    await this.#rest()
+    this.#problems.push(...this.#upgrades.stored(this.#values()))
+  }
+
+  /** What is committed of state objects, by store key. */
+  #values(): Map<ByteString, ByteString> {
+    const views = this.#tasks().flatMap(({ place, partition }) => {
+      const there = place.changelog !== undefined && this.#cluster.describeTopic(place.changelog) !== undefined
+      return (there ? this.#changelogOf(place, partition) : undefined) ?? []
+    })
+    for (const view of views) view.update()
+    return new Map(views.flatMap(({ values }) => [...values]))
   }
 
   /** Waits until everything that went in is committed. */
@@ -869,6 +913,12 @@ class World {
         else ofName.set(key, state)
       }
     }
+    if (this.#upgrades.isOn)
+      for (const [name, all] of states) {
+        const { states: plain, problems: found } = this.#upgrades.without(all)
+        problems.push(...found)
+        states.set(name, plain)
+      }
     problems.push(
       ...this.#input.check({
         records: (topic) => this.#records(topic),

@@ -41,6 +41,8 @@ export class Chronicle {
   deletingIsRefused = false
   /** Coordinators know of activations that there were none of here. */
   epochsWereUsed = false
+  /** Whether a process may find state objects of a version that it does not know (upgrades.ts). */
+  mayFindNewer: (process: string, code: unknown) => boolean = () => false
 
   sent({ process, api, subject }: RequestInfo, wrong: boolean): void {
     if (api === 'initProducerId') this.activated(process, subject)
@@ -279,6 +281,7 @@ const rules: readonly Rule[] = [
       const code = text(line.fields.code)
       if (ofTopics.has(code)) return plan.chronicle.explainsLoss()
       if (code === 'STOPPED_BY_ON_ERROR') return plan.chronicle.recordsAreRefused
+      if (plan.chronicle.mayFindNewer(line.process, code)) return true
       return (code === 'STORE_FAILED' ? byWrites : byRequests)(line, plan)
     },
   ],

@@ -76,6 +76,32 @@ const given: Pipeline = from(orders)
 // @ts-expect-error a Date is what is read, not what is written
 from(dated).sink(dated)
 
+// upgrades: each takes what it says, and gives an object; the state object's type is that of its initial value
+const upgraded = stateObject('total', () => ({ count: 0, words: ['a'] }), {
+  upgrades: [
+    (stored: { n: number }) => ({ n: stored.n, words: [] as string[] }),
+    ({ n, words }: { n: number; words: string[] }) => ({ count: n, words }),
+  ],
+})
+holds<Same<State<typeof upgraded>, { count: number; words: string[] }>>()
+const upgradedClass = stateObject('position', Position, {
+  upgrades: [(stored: { shares: number }) => ({ quantity: stored.shares })],
+})
+holds<Same<State<typeof upgradedClass>, Position>>()
+stateObject('set', () => new Set<string>(), {
+  pack: (state) => ({ all: [...state] }),
+  unpack: (plain) => new Set((plain as { all: string[] }).all),
+  upgrades: [(stored: { members: string[] }) => ({ all: stored.members })],
+})
+// @ts-expect-error an upgrade gives an object
+stateObject('total', () => ({ n: 0 }), { upgrades: [(stored: { n: number }) => stored.n] })
+// @ts-expect-error an upgrade gives something
+stateObject('total', () => ({ n: 0 }), { upgrades: [(stored: { n: number }) => void stored.n] })
+// @ts-expect-error upgrades are synchronous
+stateObject('total', () => ({ n: 0 }), { upgrades: [(stored: { n: number }) => Promise.resolve({ n: stored.n })] })
+// @ts-expect-error upgrades are a list
+stateObject('total', () => ({ n: 0 }), { upgrades: (stored: { n: number }) => ({ n: stored.n }) })
+
 // a computation's parameters and outputs need no annotation
 const counted = from(orders).to(total, (state, order, context) => {
   holds<Same<typeof state, { quantity: number }>>()

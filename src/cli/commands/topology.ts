@@ -69,7 +69,11 @@ async function runTopology(path: string, flags: TopologyFlags, context: CliConte
         `${JSON.stringify({ ...now, generation: reconciled.manifest.generation, changes, refused })}\n`,
       )
     } else {
-      const rows = changes.map(({ kind, what, name }) => [kind, what, name])
+      const rows = changes.map(({ kind, what, name, version }) => [
+        kind,
+        what,
+        version === undefined ? name : `${name} v${String(version)}`,
+      ])
       context.stdout.write(table(['', '', 'name'], rows))
     }
     const [first, ...others] = problems

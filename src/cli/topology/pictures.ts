@@ -1,4 +1,5 @@
 /** An application's topology as text, as a Mermaid flowchart, and as JSON. Pure. */
+import type { StateDefinition } from '../../api/definition.js'
 import type { Operator, SourceInput, SubTopology, Topology } from '../../core/plan/topology.js'
 import { table } from '../table.js'
 
@@ -6,7 +7,7 @@ type Counts = ReadonlyMap<SubTopology, number>
 
 export function topologyText({ subTopologies }: Topology, counts: Counts): string {
   const rows = subTopologies.flatMap((sub) => {
-    const keeps = sub.states.map(({ name }) => name).join(', ') || '-'
+    const keeps = sub.states.map(versioned).join(', ') || '-'
     const writes = sub.sinks.map(({ name }) => name).join(', ') || '-'
     return sub.sources.map((source, i) => {
       const first = i === 0
@@ -21,6 +22,9 @@ export function topologyText({ subTopologies }: Topology, counts: Counts): strin
   })
   return table(['sub-topology', 'tasks', 'reads', 'keeps', 'writes'], rows)
 }
+
+const versioned = ({ name, upgrades }: StateDefinition): string =>
+  upgrades.length === 0 ? name : `${name} v${String(upgrades.length)}`
 
 const shown = ({ topic, isRepartition }: SourceInput): string =>
   isRepartition ? `${topic.name} (repartition)` : topic.key === undefined ? `${topic.name} (no key)` : topic.name
@@ -50,7 +54,7 @@ export function topologyMermaid({ subTopologies }: Topology): string {
         if (known === undefined)
           lines.push(
             operator.kind === 'compute'
-              ? `    ${id}[("${escaped(operator.state.name)}")]`
+              ? `    ${id}[("${escaped(versioned(operator.state))}")]`
               : `    ${id}(["${operator.kind}"])`,
           )
         if (operator.kind === 'compute') states.set(operator.state.name, id)
@@ -74,6 +78,8 @@ export interface TopologyJson {
     readonly tasks: number
     readonly sources: readonly { readonly topic: string; readonly repartition: boolean; readonly keyed: boolean }[]
     readonly states: readonly string[]
+    /** By state object: how many upgrades it has. */
+    readonly versions: Readonly<Record<string, number>>
     readonly sinks: readonly string[]
   }[]
 }
@@ -87,6 +93,7 @@ export const topologyJson = ({ application, subTopologies }: Topology, counts: C
       return { topic: topic.name, repartition: isRepartition, keyed: isRepartition || topic.key !== undefined }
     }),
     states: sub.states.map(({ name }) => name),
+    versions: Object.fromEntries(sub.states.map(({ name, upgrades }) => [name, upgrades.length])),
     sinks: sub.sinks.map(({ name }) => name),
   })),
 })

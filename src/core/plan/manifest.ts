@@ -9,6 +9,8 @@
  * 3. A change is compatible with all changelogs, or refused: no state object begins empty that had a value.
  * 4. A sub-topology's plans stay listed in the order in which they came, so that each worker knows which of two is the newer,
  *    also one that is started again with the older one.
+ * 5. No changelog has a state object of a version above the manifest's: `withVersions` comes before the first commit that may.
+ *    So an application that knows less is refused (STATE_NEWER), and one that only started leaves no trace.
  */
 import type { PartitionerName } from '../../api/definition.js'
 import { PotorooError } from '../../errors.js'
@@ -44,12 +46,17 @@ export interface ManifestSource {
 }
 export interface ManifestState {
   readonly name: string
+  /** The newest that may be in the changelog: how many upgrades its state objects have been through. Absent: 0. */
+  readonly version?: number
 }
 
 export interface Change {
-  readonly kind: 'created' | 'kept' | 'orphaned'
+  /** `upgraded`: kept, and upgraded to that version as messages find it. */
+  readonly kind: 'created' | 'kept' | 'upgraded' | 'orphaned'
   readonly what: 'sub-topology' | 'state object' | 'source' | 'repartition'
   readonly name: string
+  /** Of a state object with upgrades. */
+  readonly version?: number
 }
 export interface Reconciled {
   /** The topology, with the names that its sub-topologies have in Kafka. */
@@ -59,7 +66,7 @@ export interface Reconciled {
   readonly changes: readonly Change[]
   /** Of each sub-topology, by the name that it has in Kafka. */
   readonly plans: ReadonlyMap<string, PlanOfSubTopology>
-  /** TOPOLOGY_INCOMPATIBLE, each naming both sides and the way out. */
+  /** TOPOLOGY_INCOMPATIBLE, each naming both sides and the way out, or STATE_NEWER. */
   readonly problems: readonly PotorooError[]
 }
 
@@ -106,6 +113,7 @@ export function reconcile(manifest: Manifest | undefined, topology: Topology, co
     taken.set(entry, sub)
     for (const text of differences(sub, entry, counts.get(sub) ?? 0))
       refuse(`Sub-topology ${entry.name} of ${application} ${text}.`)
+    problems.push(...newerStates(sub, entry, application))
     changes.push({ kind: 'kept', what: 'sub-topology', name: entry.name }, ...changesOf(sub, entry))
     return { sub, name: entry.name, entry }
   })
@@ -143,6 +151,29 @@ export function reconcile(manifest: Manifest | undefined, topology: Topology, co
     problems,
   }
 }
+
+/** With the versions that this sub-topology's state objects have, where it has older ones; the same where it has none. Pure. */
+export function withVersions(manifest: Manifest, sub: SubTopology): Manifest {
+  if (versionsBeyond(manifest, sub).length === 0) return manifest
+  const subTopologies = manifest.subTopologies.map((entry) =>
+    entry.name === sub.name
+      ? { ...entry, states: entry.states.map((state) => atLeast(state, versionOf(sub, state.name) ?? 0)) }
+      : entry,
+  )
+  return { ...manifest, generation: manifest.generation + 1, subTopologies }
+}
+
+/** Names of its state objects that the manifest has in an older version. */
+export function versionsBeyond({ subTopologies }: Manifest, sub: SubTopology): readonly string[] {
+  const states = subTopologies.find(({ name }) => name === sub.name)?.states ?? []
+  return states.flatMap(({ name, version = 0 }) => ((versionOf(sub, name) ?? 0) > version ? [name] : []))
+}
+
+const versionOf = ({ states }: SubTopology, name: string): number | undefined =>
+  states.find((state) => state.name === name)?.upgrades.length
+
+const atLeast = (state: ManifestState, version: number): ManifestState =>
+  version > (state.version ?? 0) ? { ...state, version } : state
 
 /** Partitions by sub-topology. */
 export type Counts = ReadonlyMap<SubTopology, number>
@@ -203,6 +234,19 @@ function differences(sub: SubTopology, entry: ManifestEntry, partitions: number)
   return found
 }
 
+/** Invariant 5. */
+const newerStates = (sub: SubTopology, entry: ManifestEntry, application: string): readonly PotorooError[] =>
+  entry.states.flatMap(({ name, version = 0 }) => {
+    const known = versionOf(sub, name)
+    if (known === undefined || version <= known) return []
+    return [
+      new PotorooError(
+        'STATE_NEWER',
+        `State object ${name} of ${application} is stored in version ${String(version)}, and the newest that this application knows is ${String(known)}.`,
+      ),
+    ]
+  })
+
 function changesOf(sub: SubTopology, entry: ManifestEntry): readonly Change[] {
   const states = compare(
     entry.states.map(({ name }) => name),
@@ -214,7 +258,12 @@ function changesOf(sub: SubTopology, entry: ManifestEntry): readonly Change[] {
       sub.sources.filter((one) => one.isRepartition === isRepartition).map(({ topic }) => topic.name),
     )
   return [
-    ...states.map((one): Change => ({ ...one, what: 'state object' })),
+    ...states.map((one): Change => {
+      const version = versionOf(sub, one.name) ?? 0
+      const stored = entry.states.find(({ name }) => name === one.name)?.version ?? 0
+      const kind = one.kind === 'kept' && version > stored ? 'upgraded' : one.kind
+      return { kind, what: 'state object', name: one.name, ...(version === 0 ? {} : { version }) }
+    }),
     ...sources(false).map((one): Change => ({ ...one, what: 'source' })),
     ...sources(true).map((one): Change => ({ ...one, what: 'repartition' })),
   ]
@@ -305,4 +354,7 @@ const isEntry = (value: unknown): value is ManifestEntry =>
   (value.beganAtGroup === undefined || value.beganAtGroup === true)
 const isSource = (value: unknown): value is ManifestSource =>
   isRecord(value) && isText(value.topic) && typeof value.isRepartition === 'boolean'
-const isState = (value: unknown): value is ManifestState => isRecord(value) && isText(value.name)
+const isState = (value: unknown): value is ManifestState =>
+  isRecord(value) &&
+  isText(value.name) &&
+  (value.version === undefined || (Number.isSafeInteger(value.version) && Number(value.version) > 0))

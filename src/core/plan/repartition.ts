@@ -45,6 +45,7 @@ export function repartitionTopic(name: string, partitions: number, partitioner: 
     initial: () => ({}),
     toPlain: (state: object) => state,
     fromPlain: (plain: unknown) => plain as object,
+    upgrades: [],
   }
   return {
     name,

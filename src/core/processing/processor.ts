@@ -372,6 +372,8 @@ const tooNarrowForCommits = ({ topic, maxMessageBytes }: Destination): PotorooEr
 const notOfTheMessage: ReadonlySet<ErrorCode> = new Set([
   'STORE_FAILED',
   'STORE_DAMAGED',
+  'STATE_NEWER',
+  'STATE_UPGRADE_FAILED',
   'INTERNAL',
   'INVALID_DEFINITION',
 ])

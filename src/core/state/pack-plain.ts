@@ -33,9 +33,12 @@ export class PlainWriter {
     return this.#bytes
   }
 
-  /** How many bytes it takes; undefined where `root` is more than a tree of plain values. Of the root, only its own fields count. */
-  write(root: object): number | undefined {
-    this.#end = 0
+  /**
+   * How many bytes it takes, with `from` that are left free in front of it, at most 1,000; undefined where `root` is more than a
+   * tree of plain values. Of the root, only its own fields count.
+   */
+  write(root: object, from = 0): number | undefined {
+    this.#end = from
     if (this.#bytes.length > MAX_KEPT_BYTES) this.#resize(INITIAL_BYTES)
     try {
       return this.#fields(root, 0) ? this.#end : undefined

@@ -50,6 +50,8 @@ export interface CommitWork {
   readonly activation: Pick<Activation, 'producer' | 'identity' | 'notes' | 'foreign' | 'positions' | 'committed'>
   readonly inputs: readonly Input[]
   readonly processor: Pick<Processor, 'messages' | 'collect' | 'committed'>
+  /** Aborted when the activation has ended. */
+  readonly signal: AbortSignal
   /** Whether what comes of it may still change anything. */
   isCurrent(): boolean
   /** C1 has thrown: Retake, or what the task can't go on with. */
@@ -258,6 +260,7 @@ export class Committer {
     const begunMs = this.env.clock.monotonic()
     let ends: readonly number[]
     try {
+      if (plan.versions !== undefined && collected.changes.length > 0) await plan.versions.say(work.signal)
       const positions: PartitionPosition[] =
         record.group === undefined
           ? inputs.map(({ topic }, i) => {

@@ -9,6 +9,7 @@ import { refusalsFaults } from './refusals.js'
 import { routingFaults } from './routing.js'
 import { snapshotsFaults } from './snapshots.js'
 import { topicsFaults } from './topics.js'
+import { upgradesFaults } from './upgrades.js'
 import { wireFaults } from './wire.js'
 import { worldsFaults } from './worlds.js'
 import type { PlantedFault } from './planted-fault.js'
@@ -22,6 +23,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...refusalsFaults,
   ...livenessFaults,
   ...snapshotsFaults,
+  ...upgradesFaults,
   ...worldsFaults,
   ...wireFaults,
   ...routingFaults,

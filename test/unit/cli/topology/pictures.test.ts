@@ -61,6 +61,24 @@ test('a topology as a Mermaid flowchart', () => {
   )
 })
 
+test('a state object with upgrades is shown with its version', () => {
+  const upgraded = stateObject('total', () => ({ n: 0 }), {
+    upgrades: [(stored: object) => ({ ...stored }), (stored: object) => ({ ...stored })],
+  })
+  const counted = topologyOf(
+    definitionOf(
+      application(
+        'counts',
+        from(counts).to(upgraded, () => undefined),
+      ),
+    ),
+  )
+  const tasks = partitionCounts(counted.subTopologies, () => undefined)
+  expect(topologyText(counted, tasks)).toContain('total v2')
+  expect(topologyMermaid(counted)).toContain('[("total v2")]')
+  expect(topologyJson(counted, tasks).subTopologies[0]?.versions).toEqual({ total: 2 })
+})
+
 test('a topology as JSON', () => {
   expect(topologyJson(words, partitions)).toEqual({
     application: 'word-count',
@@ -70,6 +88,7 @@ test('a topology as JSON', () => {
         tasks: 8,
         sources: [{ topic: 'lines', repartition: false, keyed: false }],
         states: [],
+        versions: {},
         sinks: ['word-count-lines-total-repartition'],
       },
       {
@@ -80,6 +99,7 @@ test('a topology as JSON', () => {
           { topic: 'counts', repartition: false, keyed: true },
         ],
         states: ['total'],
+        versions: { total: 0 },
         sinks: ['counts'],
       },
     ],

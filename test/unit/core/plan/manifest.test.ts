@@ -10,6 +10,8 @@ import {
   encodeManifest,
   manifestBefore,
   reconcile,
+  versionsBeyond,
+  withVersions,
   type Manifest,
   type Reconciled,
 } from '../../../../src/core/plan/manifest.js'
@@ -148,6 +150,69 @@ describe('refused, with both sides and the ways out', () => {
     expect(refused(reconcile(after(rekeyed(a, 's')), topology, other))).toMatch(
       /has 8 partitions, and would have 4 now/,
     )
+  })
+})
+
+describe('versions of state objects (invariant 5)', () => {
+  const upgrade = (stored: object) => ({ ...stored })
+  const versioned = (version: number): Topology =>
+    topologyWith(
+      into(b, 't'),
+      from(a).to(
+        stateObject('s', () => ({ n: 0 }), { upgrades: Array.from({ length: version }, () => upgrade) }),
+        () => undefined,
+      ),
+    )
+  const sub = (topology: Topology) => topology.subTopologies.find(({ name }) => name === 's') ?? expect.unreachable('s')
+  /** What the manifest is once that version was used. */
+  const used = (version: number, before?: Manifest): Manifest => {
+    const { manifest, topology, problems } = change(before, versioned(version))
+    expect(problems).toEqual([])
+    return withVersions(manifest, sub(topology))
+  }
+  const stateIn = ({ subTopologies }: Manifest) => subTopologies.find(({ name }) => name === 's')?.states
+
+  it('are in it once they are used, and not before', () => {
+    const before = change(undefined, versioned(0)).manifest
+    const started = change(before, versioned(2))
+    expect([started.manifest, versionsBeyond(before, sub(started.topology))]).toEqual([before, ['s']])
+    const after = withVersions(before, sub(started.topology))
+    expect([stateIn(after), after.generation]).toEqual([[{ name: 's', version: 2 }], before.generation + 1])
+    expect(decodeManifest(Buffer.from(encodeManifest(after)), 'here')).toEqual(after)
+    expect(withVersions(after, sub(started.topology))).toBe(after)
+    expect(change(after, versioned(2)).manifest).toBe(after)
+  })
+
+  it('leave a manifest without them as it always was', () => {
+    expect(encodeManifest(used(0))).not.toContain('version')
+  })
+
+  it('never go back, and the newer of two that are used at once stays', () => {
+    const two = used(2)
+    expect(withVersions(two, sub(versioned(1)))).toBe(two)
+    expect(stateIn(used(3, two))).toEqual([{ name: 's', version: 3 }])
+  })
+
+  it('are said of what is deployed: created, kept or upgraded', () => {
+    const shown = (before: Manifest | undefined, version: number) =>
+      change(before, versioned(version)).changes.filter(({ what, name }) => what === 'state object' && name === 's')
+    const one = used(1)
+    expect(shown(one, 1)).toEqual([{ kind: 'kept', what: 'state object', name: 's', version: 1 }])
+    expect(shown(one, 2)).toEqual([{ kind: 'upgraded', what: 'state object', name: 's', version: 2 }])
+    expect(shown(used(0), 0)).toEqual([{ kind: 'kept', what: 'state object', name: 's' }])
+  })
+
+  it('that the application does not know are refused, unless it has the state object no more', () => {
+    const { problems } = change(used(2), versioned(1))
+    expect(problems.map((problem) => [problem.code, problem.message])).toEqual([
+      ['STATE_NEWER', 'State object s of app is stored in version 2, and the newest that this application knows is 1.'],
+    ])
+    expect(change(used(2), topologyWith(into(b, 't'))).problems).toEqual([])
+  })
+
+  it.each(['-1', '0', '1.5', '"1"', 'null'])('that are none are refused: %s', (version) => {
+    const text = encodeManifest(used(1)).replace('"version":1', `"version":${version}`)
+    expect(() => decodeManifest(Buffer.from(text), 'app-manifest')).toThrow('this is no manifest')
   })
 })
 

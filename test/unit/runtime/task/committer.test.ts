@@ -1,4 +1,5 @@
 /** Invariants of runtime/task/committer.ts, on a producer that answers when it is told to. */
+import { CommitPhase } from '../../../../src/core/commit/commit-phase.js'
 import { expect, test } from 'vitest'
 import { Input } from '../../../../src/core/processing/input.js'
 import type { CommitRecord } from '../../../../src/core/commit/commit-record.js'
@@ -45,6 +46,7 @@ function committer(plan: TaskPlan = planOf()) {
     options,
     fetcher: { wake: () => undefined },
     recordTime: { now: () => 0 },
+    phase: new CommitPhase(),
     backlogs: () => 1,
     acknowledged: ({ position }: { readonly position: number }) => acknowledged.push(position),
     ...storeEnvironment,
@@ -85,8 +87,10 @@ function committer(plan: TaskPlan = planOf()) {
         identity: 'mine',
         notes: ['note'],
         foreign: { positions: { other: 3 }, topicIds: { other: 'id-other' } },
+        positions: [5],
         committed: [5],
       },
+      signal: new AbortController().signal,
       inputs: [input],
       processor,
       isCurrent: () => isCurrent,
