@@ -391,7 +391,7 @@ export class Worker {
     if (plan === undefined)
       this.ports.logger.warn(
         { task: id },
-        'the leader gave this worker a task that it does not know: do all workers run the same version?',
+        'the leader gave this worker a task that it does not know: the leader is of a version of Potoroo that does not ask for that',
       )
     return plan
   }
