@@ -93,6 +93,7 @@ export async function realRebalance(log: Log, id: string, members: number, patie
       active: [],
       standby: {},
       leaving: false,
+      knows: plan.knows,
     }
     const options = { ...defaults, name: info.worker }
     const membership: GroupMembership = new GroupMembership(

@@ -34,7 +34,7 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
   'tasks-assigned': say('info', 'tasks assigned'),
   'unknown-task': say(
     'warn',
-    'the leader gave this worker a task that it does not know: do all workers run the same version?',
+    'the leader gave this worker a task that it does not know: the leader is of a version of Potoroo that does not ask for that',
   ),
   'peer-gone': say('info', 'a worker is gone: its address refuses connections'),
   'former-member-stays': say('debug', 'the earlier member could not be made to leave'),

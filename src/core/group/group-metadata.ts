@@ -103,7 +103,9 @@ export function decodeAssignment(assignment: Uint8Array): TaskAssignment | undef
 
 const textOf = (info: WorkerInfo): string => {
   const lags = Object.entries(info.standby).map(([task, lag]) => [task, Number.isFinite(lag) ? lag : -1] as const)
-  return JSON.stringify({ ...info, standby: Object.fromEntries(lags) })
+  // Every member says it, and all of it has to fit into one record of the group.
+  const knows = info.knows?.map(({ name, partitions, plan, hash }) => [name, partitions, plan, hash])
+  return JSON.stringify({ ...info, standby: Object.fromEntries(lags), knows })
 }
 
 function workerInfo(value: unknown): WorkerInfo | undefined {
@@ -111,7 +113,8 @@ function workerInfo(value: unknown): WorkerInfo | undefined {
   const { worker, address, active, standby, leaving, knows } = value
   if (!isText(worker) || !isTexts(active) || !isLags(standby) || typeof leaving !== 'boolean') return undefined
   if (knows !== undefined && !isList(knows, isKnown)) return undefined
-  const info = { v: 1, worker, active, standby, leaving, ...(knows === undefined ? {} : { knows }) } as const
+  const known = knows?.map(([name, partitions, plan, hash]) => ({ name, partitions, plan, hash }))
+  const info = { v: 1, worker, active, standby, leaving, ...(known && { knows: known }) } as const
   if (address === undefined) return info
   return isText(address) ? { ...info, address } : undefined
 }
@@ -127,13 +130,12 @@ function taskAssignment(value: unknown): TaskAssignment | undefined {
 
 const isLags = (value: unknown): value is Record<string, number> =>
   isRecord(value) && Object.values(value).every((lag) => typeof lag === 'number')
-const isKnown = (value: unknown): value is KnownSubTopology =>
-  isRecord(value) &&
-  isText(value.name) &&
-  isText(value.hash) &&
-  isCount(value.partitions) &&
-  isCount(value.plan) &&
-  value.partitions <= MOST_PARTITIONS
+type Known = readonly [name: string, partitions: number, plan: number, hash: string]
+const isKnown = (value: unknown): value is Known => {
+  if (!Array.isArray(value)) return false
+  const [name, partitions, plan, hash] = value as readonly unknown[]
+  return isText(name) && isText(hash) && isCount(plan) && isCount(partitions) && partitions <= MOST_PARTITIONS
+}
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
 const isStandby = (value: unknown): value is StandbyTask =>
   isRecord(value) &&

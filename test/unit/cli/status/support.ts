@@ -74,5 +74,6 @@ export const report = (
     inputs: new Map(
       [0, 1].map((p) => [`symbol_${p}`, [input('quotes', p, 5, 7), input('orders', p, p === 0 ? undefined : 2, 3)]]),
     ),
+    repartitions: new Set(),
     ...over,
   })

@@ -21,6 +21,13 @@ function refuses(value: string | Uint8Array): void {
 
 describe('a commit record', () => {
   const topic = fc.oneof(fc.string(), fc.constantFrom('__proto__', 'constructor', 'toString', 'orders'))
+  it('says its plan only where that is not the first one, so that older versions read what they can go on from', () => {
+    expect(encodeCommitRecord({ ...record, plan: 0 })).toBe(encodeCommitRecord(record))
+    expect(decode(encodeCommitRecord({ ...record, plan: 3 }))).toEqual({ ...record, plan: 3 })
+    expect(decode(encodeCommitRecord(record))).toEqual(record)
+    for (const plan of [-1, 0.5, '1', null]) refuses(JSON.stringify({ v: 1, ...record, plan }))
+  })
+
   it('comes back as it went, whatever its topics are called', () => {
     const position = fc.nat({ max: Number.MAX_SAFE_INTEGER })
     fc.assert(

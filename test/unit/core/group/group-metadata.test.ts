@@ -39,6 +39,12 @@ const infos: fc.Arbitrary<WorkerInfo> = fc.record(
     active: texts,
     standby: fc.dictionary(fc.string(), fc.integer({ min: -1 }), { noNullPrototype: true }),
     leaving: fc.boolean(),
+    knows: fc.array(
+      fc.record(
+        { name: fc.string(), partitions: fc.nat(100_000), plan: fc.nat(), hash: fc.string() },
+        { noNullPrototype: true },
+      ),
+    ),
   },
   { requiredKeys: ['v', 'worker', 'active', 'standby', 'leaving'] },
 )
@@ -108,6 +114,9 @@ describe('group metadata', () => {
     ['standbys that are no lags', { standby: { s_1: 'warm' } }],
     ['standbys as a list', { standby: ['s_1'] }],
     ['no word on leaving', { leaving: undefined }],
+    ['what it knows as no list', { knows: 's' }],
+    ['a sub-topology without its plan', { knows: [['s', 8]] }],
+    ['more partitions than there can be', { knows: [['s', 1e9, 0, 'h']] }],
   ])('does not know a subscription with %s', (_, part) => {
     expect(decodeSubscription(around({ ...info, ...part }))).toBeUndefined()
   })

@@ -62,4 +62,26 @@ describe('assignmentsOf', () => {
     })
     expect(assignmentsOf([joiner('a', { leaving: true })], ['s_0'], {}).get('a')?.everybodyLeaves).toBe(true)
   })
+
+  describe('with members of several versions (rule 14)', () => {
+    const known = (name: string, partitions: number, plan = 0) => ({ name, partitions, plan, hash: 'h' })
+
+    it('gives out what the leader does not know itself', () => {
+      const joiners = [joiner('a', { knows: [known('s', 1)] }), joiner('b', { knows: [known('s', 1), known('t', 3)] })]
+      const given = assignmentsOf(joiners, ['s_0'], {})
+      expect(given.get('b')?.active).toEqual(['t_0', 't_1', 't_2'])
+      expect(given.get('a')?.active).toEqual(['s_0'])
+    })
+
+    it('gives to a member that does not say what it knows what the leader has', () => {
+      const joiners = [joiner('a'), joiner('b', { knows: [known('s', 2), known('t', 2)] })]
+      expect(assignmentsOf(joiners, ['s_0', 's_1', 't_0', 't_1'], {}).get('a')?.active).toEqual(['s_0', 't_0'])
+      expect(assignmentsOf([joiner('a')], ['s_0'], {}).get('a')?.active).toEqual(['s_0'])
+    })
+
+    it('lets a task be nobody’s that nobody knows', () => {
+      const given = assignmentsOf([joiner('a', { knows: [known('t', 1)] })], ['s_0'], {})
+      expect(given.get('a')?.active).toEqual(['t_0'])
+    })
+  })
 })

@@ -285,3 +285,63 @@ it('any edits: each state object is read from the changelog that has its values,
     { numRuns: 500 },
   )
 })
+
+describe('plans of a sub-topology (invariant 4)', () => {
+  const one = topologyWith(into(a, 's'))
+  const two = topologyWith(into(a, 's'), into(a, 't'))
+  const plan = (reconciled: Reconciled): number | undefined => reconciled.plans.get('s')?.number
+
+  it('are numbered as they came, also for an older version that is started again', () => {
+    const first = change(undefined, one)
+    const second = change(first.manifest, two)
+    const third = change(second.manifest, topologyWith(into(a, 's'), into(b, 's')))
+    expect([first, second, third].map(plan)).toEqual([0, 1, 2])
+    for (const [topology, number] of [
+      [one, 0],
+      [two, 1],
+    ] as const) {
+      const again = change(third.manifest, topology)
+      expect([plan(again), again.manifest]).toEqual([number, third.manifest])
+    }
+  })
+
+  it('are others where other topics, state objects or repartitions belong to it, and the same for other code or another order', () => {
+    const { manifest } = change(undefined, one)
+    const others: readonly (readonly [Topology, number])[] = [
+      [
+        topologyWith(
+          from(a)
+            .filter(() => false)
+            .to(state('s'), () => undefined),
+        ),
+        0,
+      ],
+      [topologyWith(into(c, 'u'), into(a, 's')), 0],
+      [topologyWith(into(a, 's'), from(a).sink(out)), 0],
+      [topologyWith(into(a, 's'), into(b, 's')), 1],
+      [two, 1],
+      [topologyWith(into(a, 's'), rekeyed(a, 't')), 1],
+    ]
+    expect(others.map(([topology]) => plan(change(manifest, topology)))).toEqual(others.map(([, number]) => number))
+  })
+
+  it('begin with the one that a manifest without any list has, which stays as it is while nothing changes', () => {
+    const { manifest } = change(undefined, two)
+    const unlisted = {
+      ...manifest,
+      subTopologies: manifest.subTopologies.map(({ plans: _, ...entry }) => entry),
+    }
+    const same = change(unlisted, two)
+    expect([plan(same), same.manifest]).toEqual([0, unlisted])
+    const other = change(unlisted, one)
+    expect(plan(other)).toBe(1)
+    expect(plan(change(other.manifest, two))).toBe(0)
+  })
+
+  it('begin with today’s for an application from before there were manifests: what it was then is not known', () => {
+    const before = manifestBefore(two, new Set(['s']), with8(two))
+    const now = change(before, two)
+    expect(plan(now)).toBe(0)
+    expect(plan(change(now.manifest, one))).toBe(1)
+  })
+})

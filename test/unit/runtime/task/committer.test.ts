@@ -250,12 +250,13 @@ test('a failure is told, and what was read stays known', async () => {
   expect(harness.one.changelogEnd).toBe(40)
 })
 
-test('how far a repartition was worked off is told, once it is acknowledged', async () => {
+test('how far a repartition was worked off is told: what the owner before had committed, and what is acknowledged', async () => {
   const harness = committer(planOf({ sources: [{ topic: 'in', start: 'earliest', isRepartition: true }] }))
-  harness.one.commit()
-  expect(harness.acknowledged).toEqual([])
-  await answered(harness, 42)
   expect(harness.acknowledged).toEqual([5])
+  harness.one.commit()
+  expect(harness.acknowledged).toEqual([5])
+  await answered(harness, 42)
+  expect(harness.acknowledged).toEqual([5, 5])
 })
 
 test('what has ended commits nothing more', async () => {
