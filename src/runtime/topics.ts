@@ -46,6 +46,8 @@ export async function planTasks(
     missing.push({ name: names.deadLetters, partitions: Math.max(...counts.values()), replicationFactor })
   for (const [sub, partitions] of counts) {
     const name = names.changelog(sub.name)
+    // Before anything is made or written down: what is refused is to harm nobody who runs.
+    if (sub.states.length > 0 && found.has(name)) requireChangelog(name, partitions, found)
     if (sub.states.length > 0 && !found.has(name)) {
       const entry = before?.subTopologies.find((one) => one.name === sub.name)
       if (entry === undefined) await requireUnread(sub, name, names, partitions, env, signal)
