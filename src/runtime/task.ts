@@ -14,7 +14,7 @@
  */
 import { errorKinds, isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
 import { nextCommitMs } from '../core/commit/commit-pace.js'
-import type { CommitRecord, Positions, TopicIds } from '../core/commit/commit-record.js'
+import { groupWith, type CommitRecord, type Positions, type TopicIds } from '../core/commit/commit-record.js'
 import { offsetsDueMs, takesOffsets } from '../core/commit/group-offsets.js'
 import { Input } from '../core/processing/input.js'
 import { LongerChangelog, MARKER_RECORDS } from '../core/commit/landing.js'
@@ -655,7 +655,7 @@ export class Task {
     const record: CommitRecord = {
       identity: activation.identity ?? '',
       positions: { ...activation.foreign.positions, ...byTopic },
-      group: keepsOffsets ? group.positions : undefined,
+      group: groupWith(activation.foreign, keepsOffsets ? group.positions : undefined),
       topicIds: this.#idsWith(activation.foreign.topicIds),
       by: this.env.options.name,
       atMs: this.env.clock.now(),
@@ -678,7 +678,7 @@ export class Task {
     running.lastCommitMs = nowMs
     running.group = keepsOffsets ? { ...group, messages } : { positions: byTopic, atMs: nowMs, messages: 0 }
     this.#cancelCommitTimer()
-    this.#committing = this.#transact(running, record, collected).finally(() => {
+    this.#committing = this.#transact(running, record, collected, !keepsOffsets).finally(() => {
       this.#committing = undefined
       this.env.fetcher.wake()
       this.env.ready(this)
@@ -690,18 +690,17 @@ export class Task {
   }
 
   /** C2 and C3. Never rejects. */
-  async #transact(running: Running, record: CommitRecord, collected: Collected): Promise<void> {
+  async #transact(running: Running, record: CommitRecord, collected: Collected, withOffsets: boolean): Promise<void> {
     const { plan } = this
     const { number, activation, inputs } = running
     let ends: readonly number[]
     try {
-      const positions: PartitionPosition[] =
-        record.group === undefined
-          ? inputs.map(({ topic }, i) => {
-              const position = record.positions[topic] ?? 0
-              return { topic, partition: plan.partition, position, note: activation.notes[i] }
-            })
-          : []
+      const positions: PartitionPosition[] = withOffsets
+        ? inputs.map(({ topic }, i) => {
+            const position = record.positions[topic] ?? 0
+            return { topic, partition: plan.partition, position, note: activation.notes[i] }
+          })
+        : []
       ends = await activation.producer.commit({ records: this.#landing(collected), group: plan.group, positions })
     } catch (error) {
       this.#commitFailed(running, collected, error)
