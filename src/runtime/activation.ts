@@ -1,7 +1,7 @@
 /** Becoming active: steps A1 to A3 of task.ts. */
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import { changelogIdentity } from '../core/commit/changelog-identity.js'
-import { foreignTo, type CommitRecord } from '../core/commit/commit-record.js'
+import { foreignTo, type CommitRecord, type Foreign } from '../core/commit/commit-record.js'
 import { LongerChangelog } from '../core/commit/landing.js'
 import { decodeOffsetNote, isOfChangelog } from '../core/commit/offset-note.js'
 import type { CommittedOffset, Fetcher, TransactionalProducer } from '../ports/log.js'
@@ -36,7 +36,7 @@ export interface Activation {
   /** What the group is to keep beside its offsets, in the same order. */
   readonly notes: readonly string[]
   /** What the changelog has of topics which this version of the application does not read: another one does, or will again. */
-  readonly foreign: Pick<CommitRecord, 'positions' | 'topicIds'>
+  readonly foreign: Foreign
   /** Positions that are committed already, in the same order; NaN where there is none. */
   readonly committed: readonly number[]
 }

@@ -72,6 +72,8 @@ async function planOnce(
     missing.push({ name: names.deadLetters, partitions: Math.max(...counts.values()), replicationFactor })
   for (const [sub, partitions] of counts) {
     const name = names.changelog(sub.name)
+    // Before anything is made or written down: what is refused is to harm nobody who runs.
+    if (sub.states.length > 0 && found.has(name)) requireChangelog(name, partitions, found)
     if (sub.states.length > 0 && !found.has(name)) {
       const entry = before?.subTopologies.find((one) => one.name === sub.name)
       if (entry === undefined) await requireUnread(sub, name, names, partitions, env, signal)
@@ -89,7 +91,8 @@ async function planOnce(
   if (missing.length > 0) {
     logger.info({ topics: missing.map(({ name, partitions }) => ({ name, partitions })) }, 'creating topics')
     await log.createTopics(missing)
-    for (const [name, info] of await log.describeTopics(missing.map(({ name }) => name))) found.set(name, info)
+    const made = missing.map(({ name }) => name)
+    for (const [name, info] of await describeNew(made, env, signal)) found.set(name, info)
   }
   // Behind the topics: a manifest that names a changelog which was never made would call it lost.
   if (reconciled.manifest !== stored) {
@@ -319,19 +322,20 @@ function requireCopartitioned(
   )
 }
 
-/**
- * Whether what was missing is there after all: of workers that start at the same time, another one has made it and begun to
- * work since. Brokers learn of a new topic one after the other.
- */
-async function appears(
-  name: string,
+/** Whether what was missing is there after all: of workers that start at the same time, another one has made it since. */
+const appears = async (name: string, env: Pick<Ports, 'log' | 'clock'>, signal: AbortSignal): Promise<boolean> =>
+  (await describeNew([name], env, signal)).has(name)
+
+/** Topics that may have been made a moment ago: brokers learn of them one after the other. */
+async function describeNew(
+  names: readonly string[],
   { log, clock }: Pick<Ports, 'log' | 'clock'>,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<ReadonlyMap<string, TopicInfo>> {
   const beganMs = clock.monotonic()
   for (;;) {
-    if ((await log.describeTopics([name])).has(name)) return true
-    if (clock.monotonic() - beganMs >= APPEARS_WITHIN_MS) return false
+    const found = await log.describeTopics(names)
+    if (found.size === names.length || clock.monotonic() - beganMs >= APPEARS_WITHIN_MS) return found
     await abortable(signal, sleep(clock, APPEARS_PAUSE_MS))
   }
 }

@@ -89,13 +89,23 @@ const areIds = (value: unknown): boolean =>
   isRecord(value) && Object.values(value).every((id) => typeof id === 'string')
 
 /** What a commit record says of other topics than these. */
-export function foreignTo(
-  topics: readonly string[],
-  commit: CommitRecord | undefined,
-): Pick<CommitRecord, 'positions' | 'topicIds'> {
+export function foreignTo(topics: readonly string[], commit: CommitRecord | undefined): Foreign {
   const positions = without(topics, commit?.positions ?? {})
   if (Object.keys(positions).length === 0) return { positions }
-  return { positions, topicIds: commit?.topicIds && without(topics, commit.topicIds) }
+  return {
+    positions,
+    group: commit?.group && without(topics, commit.group),
+    topicIds: commit?.topicIds && without(topics, commit.topicIds),
+  }
+}
+
+/** What another version of the application reads besides, and has left behind in the group. */
+export type Foreign = Pick<CommitRecord, 'positions' | 'group' | 'topicIds'>
+
+/** What the group has, of these topics and of others; undefined where it has the positions of all of them. */
+export function groupWith({ group: foreign }: Foreign, own: Positions | undefined): Positions | undefined {
+  if (own === undefined && (foreign === undefined || Object.keys(foreign).length === 0)) return undefined
+  return { ...foreign, ...own }
 }
 
 const without = <T>(topics: readonly string[], byTopic: Readonly<Record<string, T>>): Readonly<Record<string, T>> =>

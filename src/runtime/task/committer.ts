@@ -12,7 +12,7 @@
  */
 import { nextCommitMs } from '../../core/commit/commit-pace.js'
 import type { CommitPhase } from '../../core/commit/commit-phase.js'
-import type { CommitRecord, Positions, TopicIds } from '../../core/commit/commit-record.js'
+import { groupWith, type CommitRecord, type Positions, type TopicIds } from '../../core/commit/commit-record.js'
 import { offsetsDueMs, takesOffsets } from '../../core/commit/group-offsets.js'
 import { MARKER_RECORDS } from '../../core/commit/landing.js'
 import { isPotorooError, messageOf } from '../../errors.js'
@@ -220,7 +220,7 @@ export class Committer {
     const record: CommitRecord = {
       identity: identity ?? '',
       positions: { ...foreign.positions, ...byTopic },
-      group: keepsOffsets ? group.positions : undefined,
+      group: groupWith(foreign, keepsOffsets ? group.positions : undefined),
       topicIds: this.#idsWith(foreign.topicIds),
       plan: this.plan.version.number,
       by: this.env.options.name,
@@ -241,7 +241,7 @@ export class Committer {
     current.lastCommitMs = nowMs
     current.group = keepsOffsets ? { ...group, messages } : { positions: byTopic, atMs: nowMs, messages: 0 }
     this.#cancelTimer()
-    this.#underWay = this.#transact(current, record, collected).finally(() => {
+    this.#underWay = this.#transact(current, record, collected, !keepsOffsets).finally(() => {
       this.#underWay = undefined
       this.env.fetcher.wake()
       this.ready()
@@ -253,7 +253,7 @@ export class Committer {
   }
 
   /** C2. Never rejects. */
-  async #transact(current: Current, record: CommitRecord, collected: Collected): Promise<void> {
+  async #transact(current: Current, record: CommitRecord, collected: Collected, withOffsets: boolean): Promise<void> {
     const { plan } = this
     const { work } = current
     const { activation, inputs } = work
@@ -261,13 +261,12 @@ export class Committer {
     let ends: readonly number[]
     try {
       if (plan.versions !== undefined && collected.changes.length > 0) await plan.versions.say(work.signal)
-      const positions: PartitionPosition[] =
-        record.group === undefined
-          ? inputs.map(({ topic }, i) => {
-              const position = record.positions[topic] ?? 0
-              return { topic, partition: plan.partition, position, note: activation.notes[i] }
-            })
-          : []
+      const positions: PartitionPosition[] = withOffsets
+        ? inputs.map(({ topic }, i) => {
+            const position = record.positions[topic] ?? 0
+            return { topic, partition: plan.partition, position, note: activation.notes[i] }
+          })
+        : []
       ends = await activation.producer.commit({ records: this.#landing(collected), group: plan.group, positions })
     } catch (error) {
       if (!work.isCurrent()) return

@@ -24,7 +24,7 @@ export const worldsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: committer,
-        find: 'inputs.map(({ topic }, i) => {\n              const position = record.positions[topic] ?? 0\n',
+        find: 'inputs.map(({ topic }, i) => {\n            const position = record.positions[topic] ?? 0\n',
         replace: 'inputs.map(({ topic, end: position }, i) => {\n',
       },
     ],

@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decodeCommitRecord, encodeCommitRecord, type CommitRecord } from '../../../../src/core/commit/commit-record.js'
+import {
+  decodeCommitRecord,
+  encodeCommitRecord,
+  type CommitRecord,
+  foreignTo,
+  groupWith,
+} from '../../../../src/core/commit/commit-record.js'
 import { isPotorooError } from '../../../../src/errors.js'
 
 const record: CommitRecord = { identity: 'i', positions: { orders: 5, quotes: 0 }, by: 'w1', atMs: 1 }
@@ -83,5 +89,28 @@ describe('a commit record', () => {
     for (let cut = 0; cut < text.length; cut++) refuses(text.slice(0, cut))
     refuses(`{"v":1,"identity":${'['.repeat(1_000_000)}`)
     refuses('x'.repeat(5_000_000))
+  })
+})
+
+describe('what another version of the application reads besides', () => {
+  const commit = {
+    ...record,
+    positions: { orders: 5, more: 49 },
+    group: { orders: 4, more: 47 },
+    topicIds: { orders: 'o', more: 'm' },
+  }
+
+  it('is kept: positions, ids, and what the group has of them', () => {
+    const foreign = foreignTo(['orders'], commit)
+    expect(foreign).toEqual({ positions: { more: 49 }, group: { more: 47 }, topicIds: { more: 'm' } })
+    expect(groupWith(foreign, undefined)).toEqual({ more: 47 })
+    expect(groupWith(foreign, { orders: 4 })).toEqual({ more: 47, orders: 4 })
+  })
+
+  it('is nothing where there is no such topic, or the group has its position', () => {
+    expect(foreignTo(['orders', 'more'], commit)).toEqual({ positions: {} })
+    expect(groupWith(foreignTo(['orders', 'more'], commit), undefined)).toBeUndefined()
+    expect(groupWith(foreignTo(['orders'], { ...commit, group: undefined }), undefined)).toBeUndefined()
+    expect(foreignTo(['orders'], undefined)).toEqual({ positions: {} })
   })
 })
