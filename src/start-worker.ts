@@ -24,7 +24,7 @@ import { Worker } from './runtime/worker.js'
 import { memoryShare, systemClock, systemRandom } from './system.js'
 
 /** What startWorker takes. Only `brokers` has to be given; the defaults of the rest are in docs/configuration.md. */
-export interface WorkerOptions extends BrokerConnection, Partial<Omit<RuntimeOptions, 'memoryBytes'>> {
+export interface WorkerOptions extends BrokerConnection, Partial<Omit<RuntimeOptions, 'memoryBytes' | 'purgePace'>> {
   /**
    * What fetched records and state objects may take in memory, in bytes, about; what the process itself takes comes on top.
    * Default: a quarter of the machine's memory, or the container's.

@@ -74,6 +74,18 @@ export interface RuntimeOptions {
   readonly warmLag: number
   /** How long a worker that stops waits for others to become warm for its tasks, ms; default 10,000. Then it leaves all the same. */
   readonly handOverTimeoutMs: number
+  /** When repartition topics are purged; default: that of purge.ts. No public option: for tests, which have no time to wait. */
+  readonly purgePace?: PurgePace | undefined
+}
+
+/** When repartition topics are purged. */
+export interface PurgePace {
+  /** Between two looks at what has gathered. */
+  readonly lookMs: number
+  /** A partition's turn comes when so many records have gathered, */
+  readonly gatheredRecords: number
+  /** or some for so long. */
+  readonly gatheredMs: number
 }
 
 /** The least of fetched records that an input may keep, whatever its share. */

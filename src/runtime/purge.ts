@@ -11,11 +11,9 @@
 import { isPotorooError, messageOf } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
 import type { PartitionPosition } from '../ports/log.js'
-import type { Ports } from './options.js'
+import type { Ports, PurgePace } from './options.js'
 
-const LOOK_MS = 10_000
-const GATHERED_RECORDS = 10_000
-const GATHERED_MS = 30_000
+const usualPace: PurgePace = { lookMs: 10_000, gatheredRecords: 10_000, gatheredMs: 30_000 }
 
 interface Gathered {
   /** Of the last acknowledged commit. */
@@ -31,7 +29,10 @@ export class Purge {
   #timer: Timer | undefined
   #stopped = false
 
-  constructor(private readonly ports: Pick<Ports, 'log' | 'clock' | 'logger'>) {}
+  constructor(
+    private readonly ports: Pick<Ports, 'log' | 'clock' | 'logger'>,
+    private readonly pace: PurgePace = usualPace,
+  ) {}
 
   /** A commit with this position was acknowledged. */
   acknowledged(at: PartitionPosition): void {
@@ -40,7 +41,7 @@ export class Purge {
     if (gathered === undefined) this.#partitions.set(name, (gathered = { at, purged: 0, sinceMs: undefined }))
     if (at.position > gathered.at.position) gathered.at = at
     if (gathered.at.position > gathered.purged) gathered.sinceMs ??= this.ports.clock.monotonic()
-    if (!this.#stopped) this.#timer ??= this.ports.clock.after(LOOK_MS, () => void this.#look())
+    if (!this.#stopped) this.#timer ??= this.ports.clock.after(this.pace.lookMs, () => void this.#look())
   }
 
   stop(): void {
@@ -50,13 +51,14 @@ export class Purge {
 
   async #look(): Promise<void> {
     const { clock } = this.ports
+    const { lookMs, gatheredRecords, gatheredMs } = this.pace
     const now = clock.monotonic()
     const due = [...this.#partitions.values()].filter(
-      ({ at, purged, sinceMs = Infinity }) => at.position - purged >= GATHERED_RECORDS || now - sinceMs >= GATHERED_MS,
+      ({ at, purged, sinceMs = Infinity }) => at.position - purged >= gatheredRecords || now - sinceMs >= gatheredMs,
     )
     if (due.length > 0) await this.#purge(due.map((gathered) => ({ gathered, at: gathered.at })))
     const anyLeft = [...this.#partitions.values()].some(({ sinceMs }) => sinceMs !== undefined)
-    this.#timer = anyLeft && !this.#isStopped() ? clock.after(LOOK_MS, () => void this.#look()) : undefined
+    this.#timer = anyLeft && !this.#isStopped() ? clock.after(lookMs, () => void this.#look()) : undefined
   }
 
   async #purge(due: readonly { readonly gathered: Gathered; readonly at: PartitionPosition }[]): Promise<void> {

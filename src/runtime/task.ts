@@ -35,7 +35,7 @@ import {
 } from '../ports/log.js'
 import type { StoreMeta } from '../ports/store.js'
 import { activate, type Activation } from './activation.js'
-import { topicReplaced } from './cures.js'
+import { inputReplaced } from './cures.js'
 import type { TaskPlan } from './task-plan.js'
 import type { StoreHolder } from './task-store.js'
 import { atMost, sleep, type Ports, type RuntimeOptions } from './options.js'
@@ -477,7 +477,7 @@ export class Task {
       failed: (error) => {
         this.#fail(
           number,
-          isPotorooError(error, 'TOPIC_REPLACED') ? topicReplaced(plan, input.topic, error.message, env) : error,
+          isPotorooError(error, 'TOPIC_REPLACED') ? inputReplaced(plan, input.topic, error.message, env) : error,
         )
       },
     }

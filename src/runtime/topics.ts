@@ -1,14 +1,22 @@
 /** The topics that an application needs, as they are in Kafka: checked, and the runtime's own ones created. */
 import type { Destination } from '../core/processing/outbox.js'
-import { manifestBefore, reconcile, type Change, type Manifest, type Reconciled } from '../core/plan/manifest.js'
+import {
+  manifestBefore,
+  reconcile,
+  withTopicIds,
+  type Change,
+  type Manifest,
+  type Reconciled,
+} from '../core/plan/manifest.js'
 import { partitionCounts } from '../core/plan/partition-counts.js'
 import { namesOf, taskId, type SubTopology, type Topology } from '../core/plan/topology.js'
 import { PotorooError } from '../errors.js'
 import type { Log, NewTopic, TopicInfo } from '../ports/log.js'
 import type { TaskPlan } from './task-plan.js'
-import { changelogLost, topicReplaced } from './cures.js'
+import { changelogLost, inputReplaced } from './cures.js'
 import { changeManifest, manifestConfig, readManifest } from './manifest-topic.js'
 import type { Ports, RuntimeOptions } from './options.js'
+import { requireRepartitions } from './repartitions.js'
 
 /** A changelog: compacted only, for a deleted segment would be lost state. */
 export const changelogConfig = { 'cleanup.policy': 'compact' } as const
@@ -29,7 +37,10 @@ export async function planTasks(
   const known = await topologyInKafka(declared, log, names, signal)
   const { found, stored, before, countsOf } = known
   requireDeclared(declared, names, found)
-  const reconciled = accepted(known.reconciled, stored)
+  requireNoReset(stored, declared)
+  // Before the manifest is compared: one that is missing may have been made with another number of partitions.
+  await requireRepartitions(before, countsOf(known.reconciled.topology), names, found, log)
+  const reconciled = accepted(known.reconciled)
   const { topology } = reconciled
   const counts = countsOf(topology)
   for (const [sub, partitions] of counts) requireCopartitioned(sub, partitions, names, found)
@@ -51,7 +62,6 @@ export async function planTasks(
     for (const { topic } of sub.sources.filter((source) => source.isRepartition)) {
       const repartition = names.topic(topic.name)
       if (found.has(repartition)) continue
-      await requireNew(repartition, names, partitions, log)
       missing.push({ name: repartition, partitions, replicationFactor, config: topic.config })
     }
   }
@@ -61,14 +71,17 @@ export async function planTasks(
     for (const [name, info] of await log.describeTopics(missing.map(({ name }) => name))) found.set(name, info)
   }
   // Behind the topics: a manifest that names a changelog which was never made would call it lost.
-  if (reconciled.manifest !== stored) {
+  const withIds = (manifest: Manifest): Manifest => withTopicIds(manifest, (name) => found.get(names.topic(name))?.id)
+  const manifest = withIds(reconciled.manifest)
+  if (manifest !== stored) {
     const news = reconciled.changes.filter(({ kind }) => kind !== 'kept')
-    logger.info({ generation: reconciled.manifest.generation, changes: news.map(textOf) }, 'the topology has changed')
-    await changeManifest({ log, clock, signal }, names.manifest, names.group, (there) =>
-      there === undefined
-        ? reconciled.manifest
-        : accepted(reconcile(there, declared, countsOf(declared)), there).manifest,
-    )
+    if (news.length > 0)
+      logger.info({ generation: manifest.generation, changes: news.map(textOf) }, 'the topology has changed')
+    await changeManifest({ log, clock, signal }, names.manifest, names.group, (there) => {
+      if (there === undefined) return manifest
+      requireNoReset(there, declared)
+      return withIds(accepted(reconcile(there, declared, countsOf(declared))).manifest)
+    })
   }
 
   const destination = (name: string): Destination => {
@@ -196,13 +209,9 @@ function plannedTopics(
     }
   // What is a sink as well, of the same application or of its tasks, counts as the source that it is.
   for (const plan of all)
-    for (const { topic, id, isRepartition } of plan.sources) {
+    for (const { topic, id } of plan.sources) {
       const { partitions } = plan.processor
-      const replaced = (message: string): PotorooError =>
-        isRepartition
-          ? new PotorooError('REPARTITION_LOST', `${message}: messages on their way through it are gone`)
-          : topicReplaced(plan, topic, message, env)
-      planned.set(topic, { id, partitions, replaced })
+      planned.set(topic, { id, partitions, replaced: (message) => inputReplaced(plan, topic, message, env) })
     }
   return planned
 }
@@ -230,13 +239,13 @@ function requireDeclared(topology: Topology, names: Names, found: ReadonlyMap<st
   if (missing.length > 0) throw new PotorooError('TOPIC_MISSING', `no such topic: ${missing.join(', ')}`)
 }
 
+function requireNoReset(manifest: Manifest | undefined, { application }: Topology): void {
+  if (manifest?.resetting === true)
+    throw new PotorooError('RESET_UNFINISHED', `a reset of ${application} was begun and has not ended`)
+}
+
 /** Throws what makes it none to run. */
-function accepted(reconciled: Reconciled, stored: Manifest | undefined): Reconciled {
-  if (stored?.resetting === true)
-    throw new PotorooError(
-      'RESET_UNFINISHED',
-      `a reset of ${reconciled.topology.application} was begun and has not ended: run 'potoroo reset ${reconciled.topology.application}' again`,
-    )
+function accepted(reconciled: Reconciled): Reconciled {
   const [first, ...others] = reconciled.problems
   if (first === undefined) return reconciled
   throw others.length === 0
@@ -271,20 +280,8 @@ function requireCopartitioned(
   const list = topics.map((topic) => `${topic.name} has ${String(topic.partitions)}`).join(', ')
   throw new PotorooError(
     'PARTITION_COUNTS_DIFFER',
-    `the sources of sub-topology ${sub.name} are co-partitioned, but ${list}: make them anew with the same number of ` +
-      'partitions, or put keyBy() behind one of them, which sends its messages to where the others have their keys',
+    `the sources of sub-topology ${sub.name} are co-partitioned, but ${list}`,
   )
-}
-
-/** A repartition that is missing while the group has positions in it was lost, with the messages that were on their way. */
-async function requireNew(repartition: string, { group }: Names, partitions: number, log: Log): Promise<void> {
-  const all = Array.from({ length: partitions }, (_, partition) => ({ topic: repartition, partition }))
-  const positions = await log.committedPositions(group, all)
-  if (positions.some((position) => position !== undefined))
-    throw new PotorooError(
-      'REPARTITION_LOST',
-      `${repartition} does not exist, but the group ${group} has read it: messages on their way through it are gone`,
-    )
 }
 
 function requireChangelog(name: string, partitions: number, found: ReadonlyMap<string, TopicInfo>): TopicInfo {

@@ -89,7 +89,7 @@ export class Worker {
   ) {
     this.ports = { ...ports, logger: unfailing(ports.logger) }
     this.#watchdog = ports.watchdog ?? unwatched(ports.clock)
-    this.#purge = new Purge(ports)
+    this.#purge = new Purge(ports, options.purgePace)
     this.ended = new Promise((resolve, reject) => {
       this.#end = { resolve, reject }
     })

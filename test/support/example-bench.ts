@@ -4,18 +4,16 @@
  */
 import { join } from 'node:path'
 import type { StateDefinition } from '../../src/api/definition.js'
-import { isCommitKey, decodeCommitRecord, type CommitRecord } from '../../src/core/commit/commit-record.js'
+import { isCommitKey } from '../../src/core/commit/commit-record.js'
 import { partitionOf } from '../../src/core/plan/partitioner.js'
 import { namesOf } from '../../src/core/plan/topology.js'
-import { RecordCursor } from '../../src/core/records/records.js'
 import { unpackRange } from '../../src/core/state/packing.js'
 import { IdempotentProducer } from '../../src/kafka/idempotent-producer.js'
 import { createKafkaLog } from '../../src/kafka/log.js'
 import { systemClock } from '../../src/system.js'
 import { testBrokers, uniqueName } from './broker.js'
+import { changelogRecords } from './changelogs.js'
 import { runCli, startCli, type CliProcess } from './cli.js'
-import { testLog } from './kafka-log.js'
-import { readAll } from './open-logs.js'
 import { readCommitted } from './read-committed.js'
 import { silentLogger } from './silent-logger.js'
 import { temporaryFolder } from './temporary.js'
@@ -72,8 +70,12 @@ export class ExampleBench {
     return { stdout: ended.stdout, stderr: ended.stderr }
   }
 
+  stateDir(worker: string): string {
+    return join(this.#directory, worker)
+  }
+
   worker(name: string, ...flags: readonly string[]): ExampleWorker {
-    const own = ['--name', name, '--state-dir', join(this.#directory, name), '--topic-prefix', this.prefix]
+    const own = ['--name', name, '--state-dir', this.stateDir(name), '--topic-prefix', this.prefix]
     const cli = startCli(['run', this.#module, '--brokers', this.#brokers.join(), ...own, ...this.#flags, ...flags])
     return {
       ...cli,
@@ -116,7 +118,7 @@ export class ExampleBench {
   async states<T extends object>(subTopology: string, definition: StateDefinition): Promise<ReadonlyMap<string, T>> {
     const states = new Map<string, T>()
     const prefix = `${definition.name}\0`
-    for (const { key, value } of await this.#changelog(subTopology)) {
+    for (const { key, value } of await changelogRecords(this.names.changelog(subTopology), this.#brokers)) {
       const name = key.toString()
       if (isCommitKey(key, 0, key.length) || !name.startsWith(prefix)) continue
       const of = name.slice(prefix.length)
@@ -125,43 +127,4 @@ export class ExampleBench {
     }
     return states
   }
-
-  /** The last commit record of each partition. */
-  async commits(subTopology: string): Promise<ReadonlyMap<number, CommitRecord>> {
-    const commits = new Map<number, CommitRecord>()
-    for (const { partition, key, value } of await this.#changelog(subTopology))
-      if (value !== undefined && isCommitKey(key, 0, key.length))
-        commits.set(partition, decodeCommitRecord(value, `changelog of ${subTopology}`))
-    return commits
-  }
-
-  async #changelog(subTopology: string): Promise<ChangelogRecord[]> {
-    const topic = this.names.changelog(subTopology)
-    const { log } = testLog({ brokers: [...this.#brokers] })
-    await log.connect()
-    try {
-      const partitions = (await log.describeTopics([topic])).get(topic)?.partitions ?? 0
-      const found: ChangelogRecord[] = []
-      const cursor = new RecordCursor()
-      for (let partition = 0; partition < partitions; partition++)
-        for (const { batches } of (await readAll(log, topic, partition)).answers)
-          for (const batch of batches) {
-            cursor.open(batch)
-            while (cursor.next()) {
-              const { buffer, keyStart, keyEnd, valueStart, valueEnd } = cursor
-              const value = valueStart < 0 ? undefined : Buffer.from(buffer.subarray(valueStart, valueEnd))
-              found.push({ partition, key: Buffer.from(buffer.subarray(keyStart, keyEnd)), value })
-            }
-          }
-      return found
-    } finally {
-      await log.close()
-    }
-  }
-}
-
-interface ChangelogRecord {
-  readonly partition: number
-  readonly key: Buffer
-  readonly value: Buffer | undefined
 }

@@ -2,6 +2,7 @@
 import { stateDefinition } from '../../src/api/state-object.js'
 import { account } from '../../examples/ledger/application.js'
 import type { ExampleBench } from './example-bench.js'
+import { seededRandom } from './random.js'
 
 export interface Transfer {
   readonly id: string
@@ -27,9 +28,11 @@ export class LedgerInput {
     count: number,
     private readonly contended = false,
   ) {
+    const random = seededRandom(count)
+    const any = (below: number): number => Math.floor(random() * below)
     this.transfers = Array.from({ length: count }, (_, n) => {
-      const amount = n % 7 === 3 ? 1_000_000_000 : 1 + ((n * 37) % 140)
-      return { id: `t${String(n)}`, from: this.#name(n * 5), to: this.#name(n * 7 + 3), amount }
+      const amount = n % 7 === 3 ? 1_000_000_000 : 1 + any(140)
+      return { id: `t${String(n)}`, from: this.#name(any(accounts)), to: this.#name(any(accounts)), amount }
     })
   }
 
@@ -80,11 +83,14 @@ export class LedgerInput {
   }
 }
 
-/** By account, as the changelog has them. */
+/** By account, as the changelog has them: which has no state object where nothing is on the account, as at the beginning. */
 export async function balancesIn(bench: ExampleBench): Promise<ReadonlyMap<string, number>> {
   const states = await bench.states<{ balance: number }>('account', stateDefinition(account, 'the ledger'))
   return new Map([...states].map(([name, { balance }]) => [name, balance]))
 }
+
+export const withoutZeros = (balances: ReadonlyMap<string, number>): Readonly<Record<string, number>> =>
+  Object.fromEntries([...balances].filter(([, balance]) => balance !== 0))
 
 export const total = (balances: ReadonlyMap<string, number>): number =>
   [...balances.values()].reduce((sum, balance) => sum + balance, 0)
