@@ -112,6 +112,7 @@ export const errorKinds = {
     false,
     'The changelog must be compacted only, have as many partitions as its sources, and be of this application alone.',
   ),
+  WORKERS_RUNNING: kind(failure, false, 'Stop all workers of the application, and try again.'),
   TOPIC_CHANGED: kind(topics, false, 'Start again: the worker then works with the topic as it is now.'),
   // positions
   TOPIC_REPLACED: kind(

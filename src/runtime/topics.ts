@@ -229,7 +229,7 @@ const allTopics = (topology: Topology, names: Names): string[] => [
   ]),
 ]
 
-function requireDeclared(topology: Topology, names: Names, found: ReadonlyMap<string, TopicInfo>): void {
+export function requireDeclared(topology: Topology, names: Names, found: ReadonlyMap<string, TopicInfo>): void {
   const sources = topology.subTopologies.flatMap((sub) => sub.sources)
   const own = new Set(sources.filter(({ isRepartition }) => isRepartition).map(({ topic }) => topic))
   const declared = [...sources.map(({ topic }) => topic), ...topology.subTopologies.flatMap(({ sinks }) => sinks)]
@@ -269,7 +269,7 @@ function requireTopic(name: string, found: ReadonlyMap<string, TopicInfo>): Topi
   return info
 }
 
-function requireCopartitioned(
+export function requireCopartitioned(
   sub: SubTopology,
   partitions: number,
   names: Names,
