@@ -8,7 +8,7 @@ import { partitionCounts } from '../core/plan/partition-counts.js'
 import { markedForReset, ownTopics, resetSteps, type ResetStep, type ResetTask } from '../core/plan/reset.js'
 import type { namesOf, SubTopology, Topology } from '../core/plan/topology.js'
 import { RecordWriter } from '../core/records/records.js'
-import { PotorooError } from '../errors.js'
+import { isPotorooError, PotorooError } from '../errors.js'
 import type { Log, TopicInfo, TopicPartition } from '../ports/log.js'
 import { abortable } from './abortable.js'
 import { changeManifest, manifestConfig } from './manifest-topic.js'
@@ -46,6 +46,8 @@ export interface ResetOptions {
 }
 
 const AGAIN_MS = 50
+/** For so long, a transaction that fails is tried again. */
+const PATIENCE_MS = 30_000
 /** Transactions under way at once. */
 const AT_ONCE = 16
 
@@ -179,41 +181,46 @@ async function begin(
   )
   const idOf = (topic: string): string | undefined => found.get(topic)?.id
   const identity = changelog === undefined ? undefined : changelogIdentity(random.id(), subTopology)
-  const producer = await log.producer(transactionalId, signal)
-  try {
-    const writer = new RecordWriter(Infinity)
-    if (identity !== undefined) {
-      const byTopic = <T>(valueOf: (topic: string, i: number) => T | undefined): Record<string, T> =>
-        Object.fromEntries(
-          sources.flatMap(({ topic }, i) => {
-            const value = valueOf(topic, i)
-            return value === undefined ? [] : [[topic, value]]
-          }),
-        )
-      const record = {
-        identity,
-        positions: byTopic((_, i) => positions[i]),
-        topicIds: byTopic(idOf),
-        by: BY_RESET,
-        atMs: clock.now(),
-      }
-      writer.append(clock.now(), COMMIT_KEY, encodeCommitRecord(record))
+  const byTopic = <T>(valueOf: (topic: string, i: number) => T | undefined): Record<string, T> =>
+    Object.fromEntries(
+      sources.flatMap(({ topic }, i) => {
+        const value = valueOf(topic, i)
+        return value === undefined ? [] : [[topic, value]]
+      }),
+    )
+  const commit = {
+    positions: byTopic((_, i) => positions[i]),
+    topicIds: byTopic(idOf),
+    by: BY_RESET,
+    atMs: clock.now(),
+  }
+  const untilMs = clock.monotonic() + PATIENCE_MS
+  for (;;) {
+    const producer = await log.producer(transactionalId, signal)
+    try {
+      const writer = new RecordWriter(Infinity)
+      if (identity !== undefined) writer.append(clock.now(), COMMIT_KEY, encodeCommitRecord({ identity, ...commit }))
+      await producer.commit({
+        records:
+          changelog === undefined
+            ? []
+            : [{ topic: changelog, topicId: idOf(changelog), partition, chunks: writer.take() }],
+        group: names.group,
+        positions: sources.map(({ topic }, i) => ({
+          topic,
+          partition,
+          position: positions[i] ?? 0,
+          note: encodeOffsetNote({ topicId: idOf(topic), changelog: identity }),
+        })),
+      })
+      return
+    } catch (error) {
+      // Leaders of new topics come and go for a moment. A second one of these records changes nothing.
+      if (!isPotorooError(error, 'TRANSACTION_FAILED') || clock.monotonic() > untilMs) throw error
+    } finally {
+      await producer.close()
     }
-    await producer.commit({
-      records:
-        changelog === undefined
-          ? []
-          : [{ topic: changelog, topicId: idOf(changelog), partition, chunks: writer.take() }],
-      group: names.group,
-      positions: sources.map(({ topic }, i) => ({
-        topic,
-        partition,
-        position: positions[i] ?? 0,
-        note: encodeOffsetNote({ topicId: idOf(topic), changelog: identity }),
-      })),
-    })
-  } finally {
-    await producer.close()
+    await abortable(signal, sleep(clock, AGAIN_MS))
   }
 }
 
