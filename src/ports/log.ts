@@ -218,7 +218,10 @@ export interface Log {
     group: string,
     partitions: readonly TopicPartition[],
   ): Promise<readonly (CommittedOffset | undefined)[]>
-  /** Where records of that time (ms since the epoch) or a later one begin; the end where there are none. In the order asked. */
+  /**
+   * Where records of that time (ms since the epoch) or a later one begin; behind the last one where there are none. In the
+   * order asked.
+   */
   offsetsAt(partitions: readonly TopicPartition[], timeMs: number): Promise<readonly number[]>
   /** Resolves when nobody is told of them any more. Topics that don't exist are gone already. */
   deleteTopics(names: readonly string[]): Promise<void>

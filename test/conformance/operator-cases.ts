@@ -37,7 +37,9 @@ export function operatorCases(worlds: Worlds): void {
     const found = []
     for (const ms of [0, atMs, atMs + 1, atMs + 2000, atMs + 2001]) found.push(...(await log.offsetsAt([to], ms)))
     const [end] = await log.listOffsets([to], 'end')
-    expect(found).toEqual([0, 0, 1, 2, end])
+    expect(found.slice(0, 4)).toEqual([0, 0, 1, 2])
+    // Kafka finds the marker that ends the transaction, which has a time, too.
+    expect([3, end]).toContain(found[4])
   })
 
   check('a topic that is deleted is gone for whoever asks, and one that is made anew has another id', async (world) => {
