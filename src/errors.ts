@@ -94,7 +94,11 @@ export const errorKinds = {
   BROKER_NOT_STARTED: kind(broker, false, 'See what its log says; another port or data directory may help.'),
   // topics
   TOPIC_MISSING: kind(topics, false, 'Create it, for example with `potoroo topics`.'),
-  PARTITION_COUNTS_DIFFER: kind(topics, false, 'Give co-partitioned topics the same number of partitions.'),
+  PARTITION_COUNTS_DIFFER: kind(
+    topics,
+    false,
+    'Give co-partitioned topics the same number of partitions, or put keyBy() behind one of them, which sends its messages to where the others have their keys.',
+  ),
   PARTITION_COUNT_CHANGED: kind(
     topics,
     false,
@@ -113,6 +117,7 @@ export const errorKinds = {
     false,
     'The changelog must be compacted only, have as many partitions as its sources, and be of this application alone.',
   ),
+  WORKERS_RUNNING: kind(failure, false, 'Stop all workers of the application, and try again.'),
   TOPIC_CHANGED: kind(topics, false, 'Start again: the worker then works with the topic as it is now.'),
   // positions
   TOPIC_REPLACED: kind(
@@ -124,7 +129,7 @@ export const errorKinds = {
   REPARTITION_LOST: kind(
     positions,
     false,
-    'Restore the topic. To go on without what was in it, delete the offsets that the group has in it (kafka-consumer-groups --delete-offsets).',
+    "Start again from the sources with `potoroo reset`; or go on without what was in it, by setting the group's offsets in the new topic.",
   ),
   CHANGELOG_LOST: kind(positions, false, 'Restore the changelog, or delete the group and start again.'),
   // state directory

@@ -4,6 +4,7 @@ import type {
   FetchInput,
   Fetcher,
   GroupClient,
+  GroupMember,
   Log,
   NewTopic,
   PartitionPosition,
@@ -11,7 +12,17 @@ import type {
   TopicPartition,
 } from '../ports/log.js'
 import type { TransactionalProducer } from '../ports/log.js'
-import { committedOffsets, createTopics, deleteRecords, describeTopics, listOffsets } from './admin.js'
+import {
+  committedOffsets,
+  createTopics,
+  deleteGroup,
+  deleteRecords,
+  deleteTopics,
+  describeTopics,
+  groupMembers,
+  listOffsets,
+  offsetsAt,
+} from './admin.js'
 import { Cluster } from './cluster.js'
 import { KafkaFetcher } from './fetcher.js'
 import { KafkaGroup } from './group.js'
@@ -63,6 +74,18 @@ class KafkaLog implements Log {
     partitions: readonly TopicPartition[],
   ): Promise<readonly (CommittedOffset | undefined)[]> {
     return committedOffsets(this.cluster, group, partitions)
+  }
+  offsetsAt(partitions: readonly TopicPartition[], timeMs: number): Promise<readonly number[]> {
+    return offsetsAt(this.cluster, partitions, timeMs)
+  }
+  deleteTopics(names: readonly string[]): Promise<void> {
+    return deleteTopics(this.cluster, names)
+  }
+  groupMembers(group: string): Promise<readonly GroupMember[]> {
+    return groupMembers(this.cluster, group)
+  }
+  deleteGroup(group: string): Promise<void> {
+    return deleteGroup(this.cluster, group)
   }
   deleteRecords(upTo: readonly PartitionPosition[]): Promise<void> {
     return deleteRecords(this.cluster, upTo)

@@ -15,6 +15,7 @@ import type {
   CommittedOffset,
   Fetcher,
   GroupClient,
+  GroupMember,
   Log,
   NewTopic,
   PartitionPosition,
@@ -166,6 +167,38 @@ export class MemoryLog implements Log {
     )
   }
 
+  async offsetsAt(partitions: readonly TopicPartition[], timeMs: number): Promise<readonly number[]> {
+    return Promise.all(
+      partitions.map(({ topic, partition }) =>
+        this.#askLeader('listOffsets', { topic, partition }, (broker, epoch) => {
+          const { highWatermark } = this.cluster.served(broker, { topic, partition }, epoch)
+          return this.cluster.partition({ topic, partition }).offsetAt(timeMs) ?? highWatermark
+        }),
+      ),
+    )
+  }
+
+  async deleteTopics(names: readonly string[]): Promise<void> {
+    await this.#ask('deleteTopics', names.join(), this.#anyBroker, () => {
+      for (const name of names) this.cluster.deleteTopic(name)
+    })
+  }
+
+  async groupMembers(group: string): Promise<readonly GroupMember[]> {
+    return this.#ask('describeGroup', group, this.#anyBroker, (broker) =>
+      this.cluster.coordinate(broker, () => this.cluster.describeGroup(group).members),
+    )
+  }
+
+  async deleteGroup(group: string): Promise<void> {
+    await this.#ask('deleteGroup', group, this.#anyBroker, (broker) => {
+      this.cluster.coordinate(broker, () => {
+        if (this.cluster.describeGroup(group).state !== 'empty') throw new BrokerError('NON_EMPTY_GROUP', group)
+        this.cluster.deleteOffsets(group)
+      })
+    })
+  }
+
   fetcher(): Fetcher {
     const fetcher = new MemoryFetcher(
       this.cluster,
@@ -264,6 +297,10 @@ const closedError = (): PotorooError => new PotorooError('REQUEST_FAILED', 'this
 
 function requestFailed(api: Api, subject: string, error: unknown): PotorooError {
   if (error instanceof PotorooError) return error
-  const code = isBrokerError(error, 'UNKNOWN_TOPIC_OR_PARTITION') ? 'TOPIC_MISSING' : 'REQUEST_FAILED'
+  const code = isBrokerError(error, 'UNKNOWN_TOPIC_OR_PARTITION')
+    ? 'TOPIC_MISSING'
+    : isBrokerError(error, 'NON_EMPTY_GROUP')
+      ? 'WORKERS_RUNNING'
+      : 'REQUEST_FAILED'
   return new PotorooError(code, `${api} of ${subject} failed: ${messageOf(error)}`, { cause: error })
 }

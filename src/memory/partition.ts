@@ -163,6 +163,17 @@ export class PartitionLog {
     this.#changed()
   }
 
+  /** The first record of that time or a later one; undefined: there is none. */
+  offsetAt(timeMs: number): number | undefined {
+    const cursor = new RecordCursor()
+    for (const { records, lastOffset } of this.#batches) {
+      if (records === undefined || lastOffset < this.#logStart) continue
+      cursor.open(records)
+      while (cursor.next()) if (cursor.offset >= this.#logStart && cursor.timestampMs >= timeMs) return cursor.offset
+    }
+    return undefined
+  }
+
   /** Reads read-committed: whole batches from the one that holds `position`, at least one however large it is. */
   read(position: number, maxBytes: number, limit = this.lastStableOffset): ReadResult {
     const batches: RecordBatch[] = []

@@ -186,6 +186,12 @@ export class GroupError extends Error {
   }
 }
 
+export interface GroupMember {
+  readonly memberId: string
+  /** What it said of itself when it joined; empty while the group rebalances. */
+  readonly metadata: Uint8Array
+}
+
 export interface Log {
   /** What a Kafka tool is told to reach the same brokers: host:port, with commas. For messages. */
   readonly bootstrapServers: string
@@ -212,6 +218,17 @@ export interface Log {
     group: string,
     partitions: readonly TopicPartition[],
   ): Promise<readonly (CommittedOffset | undefined)[]>
+  /**
+   * Where records of that time (ms since the epoch) or a later one begin; behind the last one where there are none. In the
+   * order asked.
+   */
+  offsetsAt(partitions: readonly TopicPartition[], timeMs: number): Promise<readonly number[]>
+  /** Resolves when nobody is told of them any more. Topics that don't exist are gone already. */
+  deleteTopics(names: readonly string[]): Promise<void>
+  /** Who is in a group, in any state of it; nobody where there is no such group. */
+  groupMembers(group: string): Promise<readonly GroupMember[]>
+  /** Forgets all that the group has committed. Rejects with WORKERS_RUNNING while it has members. */
+  deleteGroup(group: string): Promise<void>
   /** Moves the log start up to each position, where it is not there already: what is below can't be read any more. */
   deleteRecords(upTo: readonly PartitionPosition[]): Promise<void>
   fetcher(): Fetcher

@@ -1,7 +1,7 @@
 /** Becoming active: steps A1 to A3 of task.ts. */
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import { changelogIdentity } from '../core/commit/changelog-identity.js'
-import { foreignTo, type CommitRecord, type Foreign } from '../core/commit/commit-record.js'
+import { BY_RESET, foreignTo, type CommitRecord, type Foreign } from '../core/commit/commit-record.js'
 import { LongerChangelog } from '../core/commit/landing.js'
 import { decodeOffsetNote, isOfChangelog } from '../core/commit/offset-note.js'
 import type { CommittedOffset, Fetcher, TransactionalProducer } from '../ports/log.js'
@@ -106,7 +106,8 @@ export async function activate(
         restored?.commit,
       ),
       replayed: restored?.records ?? 0,
-      before: restored?.commit,
+      // A reset is nobody whom the task was handed over by.
+      before: restored?.commit?.by === BY_RESET ? undefined : restored?.commit,
     }
   } catch (error) {
     await producer.close()

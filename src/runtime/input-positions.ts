@@ -2,7 +2,8 @@
  * Where a task's inputs are read from: step A3 of task.ts.
  *
  * A repartition's position is the changelog's alone: what is behind it is purged, so nobody can set it back. The group has
- * it, too, for tools to show lag; here that only proves that a commit was made.
+ * it, too, for tools to show lag; here that only proves that a commit was made. In a repartition that was made anew there
+ * is no position: an offset that somebody has set there since says where to go on, as in a source.
  */
 import type { CommitRecord } from '../core/commit/commit-record.js'
 import { decodeOffsetNote, encodeOffsetNote, type OffsetNote } from '../core/commit/offset-note.js'
@@ -10,7 +11,7 @@ import { choosePosition, type KnownPosition, type PositionChoice } from '../core
 import { PotorooError } from '../errors.js'
 import type { CommittedOffset } from '../ports/log.js'
 import { abortable } from './abortable.js'
-import { changelogLost, topicReplaced } from './cures.js'
+import { changelogLost, repartitionLost, topicReplaced } from './cures.js'
 import type { Ports } from './options.js'
 import type { TaskPlan } from './task-plan.js'
 
@@ -39,13 +40,18 @@ export const choosePositions = (
   plan.sources.map((source, i) => {
     const note = decodeOffsetNote(group[i]?.note ?? '')
     const known = knownPosition(plan, source, commit, group[i], note)
-    const asked = source.isRepartition ? { ...known, group: undefined, groupThen: undefined } : known
+    // In one that was made anew, an operator may have said where to go on.
+    const isChangelogs = source.isRepartition && !isOfAnother(known)
+    const asked = isChangelogs ? { ...known, group: undefined, groupThen: undefined } : known
     return { source, note, known, choice: choosePosition(asked, source.start, plan.changelog !== undefined) }
   })
 
 /** Whether it would be said, or end the worker: a later owner may be the reason. */
 export const isDoubtful = ({ source, known, choice }: Chosen): boolean =>
   choice === 'replaced' || choice.warning !== undefined || (source.isRepartition && isAstray(known))
+
+const isOfAnother = ({ idThen, id }: KnownPosition): boolean =>
+  idThen !== undefined && id !== undefined && idThen !== id
 
 /** A worker's transaction gave the group an offset that the last commit record does not explain. */
 const isAstray = ({ committed, groupThen, group, isGroupOurs = false }: KnownPosition): boolean =>
@@ -127,7 +133,7 @@ async function positionOf(
   signal: AbortSignal,
 ): Promise<number> {
   const where = { topic, partition: plan.partition }
-  if (choice === 'replaced' && isRepartition) throw repartitionLost(plan, topic, known)
+  if (choice === 'replaced' && isRepartition) throw ofAnother(plan, topic, known, { log })
   if (choice === 'replaced') throw await abortable(signal, replaced(plan, topic, known, log))
   if (choice.warning !== undefined) logger.warn({ task: plan.id, ...where }, choice.warning)
   if (typeof choice.position === 'number') return choice.position
@@ -138,15 +144,17 @@ async function positionOf(
   return found
 }
 
-const repartitionLost = (
-  { id, partition }: TaskPlan,
+const ofAnother = (
+  { id, group, partition, processor: { partitions } }: TaskPlan,
   topic: string,
   { committed, idThen = '', id: idNow }: KnownPosition,
-) =>
-  new PotorooError(
-    'REPARTITION_LOST',
+  env: { readonly log: Pick<Ports['log'], 'bootstrapServers'> },
+): PotorooError =>
+  repartitionLost(
+    { group, repartition: topic, partitions },
     `task ${id}: ${topic}, partition ${String(partition)}: the position ${String(committed)} is of a topic of this name that was ` +
-      `deleted since (its id was ${idThen}, it is ${String(idNow)} now): messages on their way through it are gone`,
+      `deleted since (its id was ${idThen}, it is ${String(idNow)} now)`,
+    env,
   )
 
 const purgedUnread = (

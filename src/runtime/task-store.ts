@@ -5,7 +5,7 @@ import type { Fetcher } from '../ports/log.js'
 import type { StateStore } from '../ports/store.js'
 import { abortable } from './abortable.js'
 import { changelogEnd } from './changelog-end.js'
-import { hasCommitRecord } from './commit-probe.js'
+import { hasCommitRecord, identityNearEnd } from './commit-probe.js'
 import { changelogLost } from './cures.js'
 import type { TaskPlan } from './task-plan.js'
 import { IdentityMismatch, StoreLeftBehind } from './changelog-reader.js'
@@ -66,9 +66,16 @@ export async function prepareStore(
   if (why !== undefined || holder.store === undefined)
     return setAside(plan, changelog, why ?? 'it is not open', { earliest, end }, env, holder, signal)
   const meta = holder.store.meta()
-  // The commit record at the store's position was there. A good store is not set aside for one answer that is short.
-  if (meta !== undefined && meta.changelogPosition >= end)
+  if (meta !== undefined && meta.changelogPosition >= end) {
+    // A reset has begun it anew: that the end is below where it was is as it should be.
+    const identity = await identityNearEnd({ ...of, topicId: changelog.id, earliest, end }, env, signal)
+    if (identity !== undefined && identity !== meta.identity) {
+      const anew = `its changelog was begun anew: it had the identity ${meta.identity}, and has ${identity} now`
+      return setAside(plan, changelog, anew, { earliest, end }, env, holder, signal)
+    }
+    // The commit record at the store's position was there. A good store is not set aside for one answer that is short.
     end = await changelogEnd(of, meta.changelogPosition + 1, env, signal)
+  }
   const decided = restorePlan(meta, { earliest, end, deleteRetentionMs }, env.clock.now())
   switch (decided.kind) {
     case 'lost':

@@ -4,6 +4,7 @@ import {
   manifestBefore,
   reconcile,
   versionsBeyond,
+  withTopicIds,
   withVersions,
   type Change,
   type Manifest,
@@ -14,15 +15,12 @@ import { namesOf, taskId, type SubTopology, type Topology } from '../core/plan/t
 import { PotorooError } from '../errors.js'
 import type { Log, NewTopic, TopicInfo } from '../ports/log.js'
 import type { TaskPlan } from './task-plan.js'
-import { changelogLost, topicReplaced } from './cures.js'
-import { abortable } from './abortable.js'
+import { changelogLost, inputReplaced } from './cures.js'
 import { changeManifest, manifestConfig, readManifest } from './manifest-topic.js'
-import { sleep, type Ports, type RuntimeOptions } from './options.js'
+import { describeNew } from './new-topics.js'
+import type { Ports, RuntimeOptions } from './options.js'
+import { requireRepartitions } from './repartitions.js'
 import { VersionsInUse } from './versions-in-use.js'
-
-/** For so long a topic may be unknown to a broker after another worker has made it. */
-const APPEARS_WITHIN_MS = 3_000
-const APPEARS_PAUSE_MS = 100
 
 /** A changelog: compacted only, for a deleted segment would be lost state. */
 export const changelogConfig = { 'cleanup.policy': 'compact' } as const
@@ -60,7 +58,10 @@ async function planOnce(
   const known = await topologyInKafka(declared, log, names, signal)
   const { found, stored, before, countsOf } = known
   requireDeclared(declared, names, found)
-  const reconciled = accepted(known.reconciled, stored)
+  requireNoReset(stored, declared)
+  // Before the manifest is compared: one that is missing may have been made with another number of partitions.
+  await requireRepartitions(before, countsOf(known.reconciled.topology), names, found, env, signal)
+  const reconciled = accepted(known.reconciled)
   const { topology } = reconciled
   const counts = countsOf(topology)
   for (const [sub, partitions] of counts) requireCopartitioned(sub, partitions, names, found)
@@ -84,7 +85,6 @@ async function planOnce(
     for (const { topic } of sub.sources.filter((source) => source.isRepartition)) {
       const repartition = names.topic(topic.name)
       if (found.has(repartition)) continue
-      await requireNew(repartition, names, partitions, env, signal)
       missing.push({ name: repartition, partitions, replicationFactor, config: topic.config })
     }
   }
@@ -95,14 +95,18 @@ async function planOnce(
     for (const [name, info] of await describeNew(made, env, signal)) found.set(name, info)
   }
   // Behind the topics: a manifest that names a changelog which was never made would call it lost.
-  if (reconciled.manifest !== stored) {
+  const withIds = (manifest: Manifest): Manifest => withTopicIds(manifest, (name) => found.get(names.topic(name))?.id)
+  const manifest = withIds(reconciled.manifest)
+  if (manifest !== stored) {
     const news = reconciled.changes.filter(({ kind }) => kind !== 'kept')
-    logger.info({ generation: reconciled.manifest.generation, changes: news.map(textOf) }, 'the topology has changed')
+    if (news.length > 0)
+      logger.info({ generation: manifest.generation, changes: news.map(textOf) }, 'the topology has changed')
     const isAsRead = (there: Manifest | undefined): boolean => there?.generation === stored?.generation
-    const manifest = await changeManifest({ log, clock, signal }, names.manifest, names.group, (there) =>
-      there === undefined || isAsRead(there) ? reconciled.manifest : there,
-    )
-    if (manifest !== reconciled.manifest) return undefined
+    const written = await changeManifest({ log, clock, signal }, names.manifest, names.group, (there) => {
+      requireNoReset(there, declared)
+      return there === undefined || isAsRead(there) ? manifest : there
+    })
+    if (written !== manifest) return undefined
   }
 
   const destination = (name: string): Destination => {
@@ -241,13 +245,9 @@ function plannedTopics(
     }
   // What is a sink as well, of the same application or of its tasks, counts as the source that it is.
   for (const plan of all)
-    for (const { topic, id, isRepartition } of plan.sources) {
+    for (const { topic, id } of plan.sources) {
       const { partitions } = plan.processor
-      const replaced = (message: string): PotorooError =>
-        isRepartition
-          ? new PotorooError('REPARTITION_LOST', `${message}: messages on their way through it are gone`)
-          : topicReplaced(plan, topic, message, env)
-      planned.set(topic, { id, partitions, replaced })
+      planned.set(topic, { id, partitions, replaced: (message) => inputReplaced(plan, topic, message, env) })
     }
   return planned
 }
@@ -265,7 +265,7 @@ const allTopics = (topology: Topology, names: Names): string[] => [
   ]),
 ]
 
-function requireDeclared(topology: Topology, names: Names, found: ReadonlyMap<string, TopicInfo>): void {
+export function requireDeclared(topology: Topology, names: Names, found: ReadonlyMap<string, TopicInfo>): void {
   const sources = topology.subTopologies.flatMap((sub) => sub.sources)
   const own = new Set(sources.filter(({ isRepartition }) => isRepartition).map(({ topic }) => topic))
   const declared = [...sources.map(({ topic }) => topic), ...topology.subTopologies.flatMap(({ sinks }) => sinks)]
@@ -275,13 +275,13 @@ function requireDeclared(topology: Topology, names: Names, found: ReadonlyMap<st
   if (missing.length > 0) throw new PotorooError('TOPIC_MISSING', `no such topic: ${missing.join(', ')}`)
 }
 
+function requireNoReset(manifest: Manifest | undefined, { application }: Topology): void {
+  if (manifest?.resetting === true)
+    throw new PotorooError('RESET_UNFINISHED', `a reset of ${application} was begun and has not ended`)
+}
+
 /** Throws what makes it none to run. */
-function accepted(reconciled: Reconciled, stored: Manifest | undefined): Reconciled {
-  if (stored?.resetting === true)
-    throw new PotorooError(
-      'RESET_UNFINISHED',
-      `a reset of ${reconciled.topology.application} was begun and has not ended: run 'potoroo reset ${reconciled.topology.application}' again`,
-    )
+function accepted(reconciled: Reconciled): Reconciled {
   const [first, ...others] = reconciled.problems
   if (first === undefined) return reconciled
   throw others.length === 0
@@ -306,7 +306,7 @@ function requireTopic(name: string, found: ReadonlyMap<string, TopicInfo>): Topi
   return info
 }
 
-function requireCopartitioned(
+export function requireCopartitioned(
   sub: SubTopology,
   partitions: number,
   names: Names,
@@ -317,45 +317,13 @@ function requireCopartitioned(
   const list = topics.map((topic) => `${topic.name} has ${String(topic.partitions)}`).join(', ')
   throw new PotorooError(
     'PARTITION_COUNTS_DIFFER',
-    `the sources of sub-topology ${sub.name} are co-partitioned, but ${list}: make them anew with the same number of ` +
-      'partitions, or put keyBy() behind one of them, which sends its messages to where the others have their keys',
+    `the sources of sub-topology ${sub.name} are co-partitioned, but ${list}`,
   )
 }
 
 /** Whether what was missing is there after all: of workers that start at the same time, another one has made it since. */
 const appears = async (name: string, env: Pick<Ports, 'log' | 'clock'>, signal: AbortSignal): Promise<boolean> =>
   (await describeNew([name], env, signal)).has(name)
-
-/** Topics that may have been made a moment ago: brokers learn of them one after the other. */
-async function describeNew(
-  names: readonly string[],
-  { log, clock }: Pick<Ports, 'log' | 'clock'>,
-  signal: AbortSignal,
-): Promise<ReadonlyMap<string, TopicInfo>> {
-  const beganMs = clock.monotonic()
-  for (;;) {
-    const found = await log.describeTopics(names)
-    if (found.size === names.length || clock.monotonic() - beganMs >= APPEARS_WITHIN_MS) return found
-    await abortable(signal, sleep(clock, APPEARS_PAUSE_MS))
-  }
-}
-
-/** A repartition that is missing while the group has positions in it was lost, with the messages that were on their way. */
-async function requireNew(
-  repartition: string,
-  { group }: Names,
-  partitions: number,
-  env: Pick<Ports, 'log' | 'clock'>,
-  signal: AbortSignal,
-): Promise<void> {
-  const all = Array.from({ length: partitions }, (_, partition) => ({ topic: repartition, partition }))
-  const positions = await env.log.committedPositions(group, all)
-  if (positions.some((position) => position !== undefined) && !(await appears(repartition, env, signal)))
-    throw new PotorooError(
-      'REPARTITION_LOST',
-      `${repartition} does not exist, but the group ${group} has read it: messages on their way through it are gone`,
-    )
-}
 
 function requireChangelog(name: string, partitions: number, found: ReadonlyMap<string, TopicInfo>): TopicInfo {
   const info = requireTopic(name, found)

@@ -16,6 +16,10 @@ export function withoutDeletes(log: Log, refused: () => void): Log {
       const topics = [...new Set(upTo.map(({ topic }) => topic))].join(', ')
       return Promise.reject(new PotorooError('NOT_AUTHORIZED', `deleting records of ${topics}: not allowed`))
     },
+    offsetsAt: (partitions, atMs) => log.offsetsAt(partitions, atMs),
+    deleteTopics: (names) => log.deleteTopics(names),
+    groupMembers: (group) => log.groupMembers(group),
+    deleteGroup: (group) => log.deleteGroup(group),
     fetcher: () => log.fetcher(),
     producer: (transactionalId, signal) => log.producer(transactionalId, signal),
     group: (groupId) => log.group(groupId),

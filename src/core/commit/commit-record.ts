@@ -8,6 +8,9 @@ import { PotorooError } from '../../errors.js'
 
 export const COMMIT_KEY = Buffer.from([0xff, 0x63]) // 0xff 'c'
 
+/** Who begins a changelog that is to be read from somewhere else than the sources' start: no worker can have this name. */
+export const BY_RESET = 'potoroo reset'
+
 /** By topic. */
 export type Positions = Readonly<Record<string, number>>
 

@@ -43,6 +43,8 @@ export interface ManifestSource {
   /** Without the prefix (`--topic-prefix`). */
   readonly topic: string
   readonly isRepartition: boolean
+  /** Of a repartition, where brokers have ids: one of this name with another id does not have what was in this one. */
+  readonly topicId?: string
 }
 export interface ManifestState {
   readonly name: string
@@ -318,6 +320,24 @@ function unused(name: string, names: ReadonlySet<string>): string {
   for (let n = 2; ; n++) if (!names.has(`${name}-${String(n)}`)) return `${name}-${String(n)}`
 }
 
+/** The same manifest where nothing changes. `idOf`: of a repartition; undefined: what is known of it stays. */
+export function withTopicIds(manifest: Manifest, idOf: (topic: string) => string | undefined): Manifest {
+  const learned = ({ topic, isRepartition, topicId }: ManifestSource): string | undefined => {
+    const id = isRepartition ? idOf(topic) : undefined
+    return id === topicId ? undefined : id
+  }
+  if (!manifest.subTopologies.some(({ sources }) => sources.some((source) => learned(source) !== undefined)))
+    return manifest
+  const subTopologies = manifest.subTopologies.map((entry) => ({
+    ...entry,
+    sources: entry.sources.map((source) => {
+      const topicId = learned(source)
+      return topicId === undefined ? source : { ...source, topicId }
+    }),
+  }))
+  return { ...manifest, subTopologies }
+}
+
 // ---- as a record ----
 
 export const MANIFEST_KEY = 'manifest'
@@ -353,7 +373,10 @@ const isEntry = (value: unknown): value is ManifestEntry =>
   (value.plans === undefined || isTexts(value.plans)) &&
   (value.beganAtGroup === undefined || value.beganAtGroup === true)
 const isSource = (value: unknown): value is ManifestSource =>
-  isRecord(value) && isText(value.topic) && typeof value.isRepartition === 'boolean'
+  isRecord(value) &&
+  isText(value.topic) &&
+  typeof value.isRepartition === 'boolean' &&
+  (value.topicId === undefined || isText(value.topicId))
 const isState = (value: unknown): value is ManifestState =>
   isRecord(value) &&
   isText(value.name) &&

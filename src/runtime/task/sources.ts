@@ -14,7 +14,7 @@ import type { Clock } from '../../ports/clock.js'
 import type { Fetched, Fetcher, FetchInput, Log } from '../../ports/log.js'
 import type { Observer } from '../../ports/observer.js'
 import type { StateStores } from '../../ports/store.js'
-import { topicReplaced } from '../cures.js'
+import { inputReplaced, repartitionLost } from '../cures.js'
 import type { TaskPlan } from '../task-plan.js'
 
 export interface SourcesEnvironment {
@@ -125,22 +125,17 @@ export class Sources {
   /** What it means that an input can't be read. */
   #readFailure({ topic, index, end }: Input, error: Error): Error {
     const { plan, env } = this
-    const isRepartition = plan.sources[index]?.isRepartition === true
-    if (isPotorooError(error, 'TOPIC_REPLACED'))
-      return isRepartition ? this.#repartitionLost(error.message) : topicReplaced(plan, topic, error.message, env)
-    if (!isRepartition || !isPotorooError(error, 'OFFSET_OUT_OF_RANGE')) return error
+    if (isPotorooError(error, 'TOPIC_REPLACED')) return inputReplaced(plan, topic, error.message, env)
+    if (plan.sources[index]?.isRepartition !== true || !isPotorooError(error, 'OFFSET_OUT_OF_RANGE')) return error
     // An owner purges what it has committed, so this one's position is an old one, unless a later activation has it, too.
-    if (this.#purgedAt.get(topic) === end) return this.#repartitionLost(error.message)
+    if (this.#purgedAt.get(topic) === end) {
+      const { group, processor } = plan
+      const lost = { group, repartition: topic, partitions: processor.partitions }
+      return repartitionLost(lost, `task ${plan.id}: ${error.message}`, env)
+    }
     this.#purgedAt.set(topic, end)
     const what = `task ${plan.id}: ${error.message}: another owner may have purged it`
     return new PotorooError('FENCED', what, { cause: error })
-  }
-
-  #repartitionLost(why: string): PotorooError {
-    return new PotorooError(
-      'REPARTITION_LOST',
-      `task ${this.plan.id}: ${why}: messages on their way through it are gone`,
-    )
   }
 
   #sayOpenTransaction(watch: OpenTransactionWatch, fetched: Fetched): void {

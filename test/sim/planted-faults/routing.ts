@@ -48,16 +48,16 @@ export const routingFaults: readonly PlantedFault[] = [
   },
   {
     what: 'purge: what a later owner has purged is taken for lost',
-    plants: [{ file: sources, find: 'if (this.#purgedAt.get(topic) === end) return', replace: 'if (end >= 0) return' }],
+    plants: [{ file: sources, find: 'if (this.#purgedAt.get(topic) === end)', replace: 'if (end >= 0)' }],
   },
   {
     what: "A3: a repartition's position is the group's",
     plants: [
       {
         file: 'src/runtime/input-positions.ts',
-        find: 'const asked = source.isRepartition ? { ...known, group: undefined, groupThen: undefined } : known',
+        find: 'const asked = isChangelogs ? { ...known, group: undefined, groupThen: undefined } : known',
         replace:
-          'const asked = source.isRepartition && known.group !== undefined ? { ...known, committed: known.group, groupThen: undefined } : known',
+          'const asked = isChangelogs && known.group !== undefined ? { ...known, committed: known.group, groupThen: undefined } : known',
       },
     ],
   },

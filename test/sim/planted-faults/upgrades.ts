@@ -61,7 +61,7 @@ export const upgradesFaults: readonly PlantedFault[] = [
     what: 'the manifest does not hear of the versions that are in use',
     plants: [
       {
-        file: 'src/runtime/task.ts',
+        file: 'src/runtime/task/committer.ts',
         find: 'if (plan.versions !== undefined && collected.changes.length > 0)',
         replace: 'if (plan.versions !== undefined && collected.changes.length < 0)',
       },

@@ -13,6 +13,7 @@ const operands: Readonly<Record<string, readonly string[]>> = {
   broker: ['--data-dir', temporaryFolder()],
   topics: ['nowhere.js'],
   topology: ['nowhere.js'],
+  reset: ['nowhere.js'],
   run: ['nowhere.js'],
   status: ['nowhere.js'],
   produce: ['orders', '/dev/null'],

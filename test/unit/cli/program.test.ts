@@ -41,7 +41,7 @@ const text = (stream: PassThrough): string => {
   return Buffer.isBuffer(read) ? read.toString() : ''
 }
 
-const commands = ['broker', 'topics', 'topology', 'run', 'status', 'produce', 'tail']
+const commands = ['broker', 'topics', 'topology', 'reset', 'run', 'status', 'produce', 'tail']
 
 describe('help', () => {
   test('names every command, and exits with 0', async () => {
@@ -84,6 +84,7 @@ describe('the program', () => {
         'broker',
         'topics',
         'topology',
+        'reset',
         'run',
         'status',
         'produce',
