@@ -247,6 +247,10 @@ test('a failure is told, and what was read stays known', async () => {
 })
 
 test('how far a repartition was worked off is told, once it is acknowledged', async () => {
+  const plain = committer()
+  plain.one.commit()
+  await answered(plain, 42)
+  expect(plain.acknowledged).toEqual([])
   const harness = committer(planOf({ sources: [{ topic: 'in', start: 'earliest', isRepartition: true }] }))
   harness.one.commit()
   expect(harness.acknowledged).toEqual([])
