@@ -1,6 +1,6 @@
 /**
  * A worker: one member of the consumer group, and the tasks that the group gives it. Tasks restore, commit, fail and
- * move each alone; the worker gives them time to run, and starts and closes them as assignments come.
+ * move each alone; the worker starts and closes them as assignments come. The pump gives them time to run.
  */
 import type { ApplicationDefinition } from '../api/definition.js'
 import { CommitPhase } from '../core/commit/commit-phase.js'
@@ -17,6 +17,7 @@ import type { Peer } from '../ports/peers.js'
 import { unwatched, type Watchdog } from '../ports/watchdog.js'
 import { logObserver } from './log-lines.js'
 import { GroupMembership } from './membership.js'
+import { Pump } from './pump.js'
 import { Purge } from './purge.js'
 import { Standby } from './standby.js'
 import type { StoreHolder } from './task-store.js'
@@ -34,14 +35,9 @@ import { Task, type TaskEnvironment } from './task.js'
 import { planTasks } from './topics.js'
 import { TopicsWatch } from './topics-watch.js'
 
-/** Tasks run for this long before IO gets its turn, so that heartbeats and answers are not kept waiting. */
-const PUMP_MS = 10
-const SLICE_MS = 5
 const FLUSH_MS = 500
 const REFRESH_MS = 600_000
 const REJOIN_DELAY_MS = 100
-/** What is under way is awaited for so long before a message that may take long. */
-const SETTLE_MS = 3000
 /** Before a worker makes the group rebalance, it waits so long for the others to know which tasks they have now. */
 const OTHERS_KNOW_MS = 1000
 const ASK_AGAIN_MS = 20
@@ -60,16 +56,8 @@ export class Worker {
   #stateBytes = 0
   #unstoredBytes = 0
   readonly #holders = new WeakMap<Task, StoreHolder>()
-  #ready = new Set<Task>()
-  #pumping = false
   readonly #watchdog: Watchdog
-  /** Whose turn it is. */
-  #running: Task | undefined
-  /** Those with slow messages take turns, one message each. */
-  #slowTurns: Promise<void> = Promise.resolve()
-  readonly #waitingForTurn = new Set<Task>()
-  /** The task whose slow message comes next: what the others have under way is ending, or has ended. */
-  #settledFor: Task | undefined
+  readonly #pump: Pump
   #starting: Promise<void> | undefined
   readonly #startAbort = new AbortController()
   readonly #phase = new CommitPhase()
@@ -103,6 +91,9 @@ export class Worker {
     this.ports = { ...ports, logger, observer: allOf([logObserver(logger), ...(ports.observers ?? [])]) }
     this.#watchdog = ports.watchdog ?? unwatched(ports.clock)
     this.#purge = new Purge(ports, options.purge)
+    this.#pump = new Pump(this.#tasks, ports.clock, this.#watchdog, options.maxComputationMs, () => {
+      return this.#membership?.confirmed() ?? Promise.resolve()
+    })
     this.ended = new Promise((resolve, reject) => {
       this.#end = { resolve, reject }
     })
@@ -232,7 +223,7 @@ export class Worker {
         void this.#close(error)
       },
       ready: (task) => {
-        this.#runSoon(task)
+        this.#pump.runSoon(task)
       },
       isOverdue: () => this.#watchdog.isOverdue(),
       phase: this.#phase,
@@ -353,8 +344,7 @@ export class Worker {
       if (task === undefined) continue
       this.#tasks.delete(id)
       this.#shareMemory()
-      this.#ready.delete(task)
-      if (this.#settledFor === task) this.#settledFor = undefined
+      this.#pump.forget(task)
       this.#afterwards(id, () => task.close({ commit: false }))
     }
     for (const [id, running] of this.#standbys)
@@ -446,92 +436,6 @@ export class Worker {
         this.#refreshLater()
       })
     })
-  }
-
-  #runSoon(task: Task): void {
-    if (this.#tasks.get(task.id) !== task) return
-    this.#ready.add(task)
-    if (this.#pumping) return
-    this.#pumpOn()
-  }
-
-  #pumpSoon(): void {
-    this.#watchdog.run(
-      () => {
-        this.#pump()
-      },
-      () => {
-        this.#cutOff()
-      },
-    )
-  }
-
-  #pump(): void {
-    const { clock } = this.ports
-    const deadline = clock.monotonic() + PUMP_MS
-    for (const task of this.#ready) {
-      // While the event loop is about to be held up, nobody begins anything.
-      if (this.#settledFor !== undefined && this.#settledFor !== task) continue
-      this.#ready.delete(task)
-      if (task.isSlow && this.#settledFor !== task) {
-        this.#takeSlowTurn(task)
-        continue
-      }
-      this.#settledFor = undefined
-      const now = clock.monotonic()
-      this.#running = task
-      const hasMore = task.run(Math.min(deadline, now + SLICE_MS))
-      this.#running = undefined
-      if (hasMore) this.#ready.add(task)
-      if (clock.monotonic() >= deadline) break
-    }
-    this.#pumpOn()
-  }
-
-  #pumpOn(): void {
-    const isHeld = this.#settledFor !== undefined && !this.#ready.has(this.#settledFor)
-    this.#pumping = this.#ready.size > 0 && !isHeld
-    if (this.#pumping) this.#pumpSoon()
-  }
-
-  /** The watchdog ended what the pump was at: it did not return. */
-  #cutOff(): void {
-    const task = this.#running
-    this.#running = undefined
-    task?.cutOff()
-    this.#pumpOn()
-  }
-
-  /**
-   * While a slow message is computed, this worker answers nothing: a transaction that is open by then may time out, and
-   * a group that it is joining may go on without it. So such a message begins only when nothing of either kind is under
-   * way, and is committed before the next.
-   */
-  #takeSlowTurn(task: Task): void {
-    if (this.#waitingForTurn.has(task)) return
-    this.#waitingForTurn.add(task)
-    this.#slowTurns = this.#slowTurns.then(async () => {
-      await this.#settle()
-      this.#waitingForTurn.delete(task)
-      if (this.#tasks.get(task.id) !== task) return
-      this.#settledFor = task
-      const settling = [...this.#tasks.values()].map((one) => one.settle())
-      await atMost(this.ports.clock, SETTLE_MS, Promise.all(settling))
-      // Unless it went to another worker meanwhile.
-      if (this.#isSettledFor(task)) this.#ready = new Set([task, ...this.#ready])
-      if (!this.#pumping) this.#pumpOn()
-    })
-  }
-
-  // A method, for the compiler to forget what it knew before an await.
-  #isSettledFor(task: Task): boolean {
-    return this.#settledFor === task
-  }
-
-  /** Resolves when the group has confirmed its membership, after all joins under way; or when it takes too long. */
-  async #settle(): Promise<void> {
-    const confirmed = this.#membership?.confirmed() ?? Promise.resolve()
-    await atMost(this.ports.clock, Math.max(SETTLE_MS, this.options.maxComputationMs), confirmed)
   }
 
   /** Never rejects: `ended` is settled, whatever fails on the way. */

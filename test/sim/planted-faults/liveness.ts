@@ -2,7 +2,6 @@
 import type { PlantedFault } from './planted-fault.js'
 
 const isolation = 'src/runtime/task/isolation.ts'
-const worker = 'src/runtime/worker.ts'
 const membership = 'src/runtime/membership.ts'
 
 export const livenessFaults: readonly PlantedFault[] = [
@@ -38,7 +37,7 @@ export const livenessFaults: readonly PlantedFault[] = [
   },
   {
     what: 'liveness: a slow message begins while the worker joins its group',
-    plants: [{ file: worker, find: '      await this.#settle()\n', replace: '' }],
+    plants: [{ file: 'src/runtime/pump.ts', find: '      await this.#settle()\n', replace: '' }],
   },
   {
     what: 'liveness: a message whose computation was ended is computed again',

@@ -251,6 +251,10 @@ test('a failure is told, and what was read stays known', async () => {
 })
 
 test('how far a repartition was worked off is told: what the owner before had committed, and what is acknowledged', async () => {
+  const plain = committer()
+  plain.one.commit()
+  await answered(plain, 42)
+  expect(plain.acknowledged).toEqual([])
   const harness = committer(planOf({ sources: [{ topic: 'in', start: 'earliest', isRepartition: true }] }))
   expect(harness.acknowledged).toEqual([5])
   harness.one.commit()

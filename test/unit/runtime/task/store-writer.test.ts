@@ -127,6 +127,17 @@ test('a quarter of the memory is written at once, and holds commits while as muc
   expect(one.holdsCommits).toBe(false)
 })
 
+test('that a backlog is over brings the write forward', async () => {
+  const { one, scheduler, is, written } = writer()
+  is.backlog = true
+  one.committed(metaOf(1), 0)
+  await scheduler.advance(500)
+  is.backlog = false
+  one.committed(metaOf(2), 0)
+  await scheduler.advance(601)
+  expect(written).toEqual([2])
+})
+
 test('what a write fails with is the failure of the activation that began it', async () => {
   const { one, scheduler, is, failures } = writer()
   is.unstored = 100
@@ -140,6 +151,9 @@ test('an activation that has ended writes nothing more by itself', async () => {
   const { one, begin, scheduler, written } = writer()
   one.committed(metaOf(1), 0)
   one.end()
+  one.committed(metaOf(2), 0)
+  await scheduler.advance(5000)
+  expect(written).toEqual([])
   begin()
   await scheduler.advance(5000)
   expect(written).toEqual([])
