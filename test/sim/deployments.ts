@@ -1,6 +1,6 @@
 /**
  * Rolling deployments: workers are restarted one by one with the next version of the application, and perhaps with the one
- * before again, half way or whole, while everything else goes wrong. Meanwhile somebody may start a version that can't go on
+ * before again for a while, half way or whole, while everything else goes wrong. Meanwhile somebody may start a version that can't go on
  * where the application is: it has to be refused before it does anything.
  */
 import type { SeededRandom } from '../../src/memory/random.js'
@@ -22,6 +22,7 @@ export class Deployments {
   /** What a slot that is added gets. */
   version: Slot['version'] = 'first'
   #goes = 0
+  #wasLater = false
 
   constructor(private readonly random: SeededRandom) {
     this.isOn = random.chance(0.6)
@@ -41,9 +42,9 @@ export class Deployments {
     if (random.chance(0.5)) this.#when(hands, isKnown, random.between(0, withinMs), withinMs, startIncompatible)
   }
 
-  /** All workers are to have the same version in the end. */
+  /** All workers have the same version in the end: the later one where it was ever there, for what it has begun waits for it. */
   finish(hands: Hands): void {
-    if (this.isOn) this.#rollOut(hands, this.version, 100)
+    if (this.isOn) this.#rollOut(hands, this.#wasLater ? 'later' : 'first', 100)
   }
 
   #when(hands: Hands, isTrue: () => boolean, atMs: number, withinMs: number, act: () => void): void {
@@ -57,6 +58,7 @@ export class Deployments {
   #rollOut(hands: Hands, version: Slot['version'], everyMs: number): void {
     const number = ++this.#goes
     this.version = version
+    this.#wasLater ||= version === 'later'
     hands.say(() => `the ${version} version is rolled out, one worker every ${String(everyMs)} ms`)
     const slots = hands.slots.filter((slot) => slot.version !== version)
     for (const [i, slot] of slots.entries())

@@ -285,9 +285,10 @@ class World {
       application: this.#breadth.application.definition.name,
       strict: this.#strict,
       shortRetention: this.#shortRetention,
-      mayBeAwayMs: () => {
-        const changelogs = this.#places.changelogs.flatMap((name) => this.#cluster.describeTopic(name) ?? [])
-        return Math.min(...changelogs.map(({ deleteRetentionMs }) => deleteRetentionMs)) / 2
+      mayBeAwayMs: (task) => {
+        const place = this.#places.subTopologies.find(({ name }) => task.startsWith(`${name}_`))
+        const changelog = place?.changelog === undefined ? undefined : this.#cluster.describeTopic(place.changelog)
+        return (changelog?.deleteRetentionMs ?? Infinity) / 2
       },
       worthACopy: this.#runtime.warmLag * 2,
     })
@@ -652,6 +653,7 @@ class World {
       : this.#definitionOf(slot)
     const { group } = this.#places.names
     const equipped = this.#slow.equip(process, this.#cluster, group, this.#runtime, definition)
+    if (this.#deployments?.isOn === true && slot.version === 'first') this.#chronicle.isOfOldVersion(process.name)
     const { watchdog } = equipped
     const ports = { log, stores, peers, clock: process.clock, random: this.#random.fork(), logger, watchdog }
     process.setWallClockOff(this.#refusals.clockOffMs(slot.lives))

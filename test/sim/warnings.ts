@@ -23,6 +23,7 @@ export class Chronicle {
   /** `<slot> <task>` */
   readonly #damaged = new Set<string>()
   readonly #unpowered = new Set<string>()
+  readonly #old = new Set<string>()
   /** Stores that were opened without a position. */
   readonly #begun = new Set<string>()
   readonly #openUpstream = new Set<string>()
@@ -65,6 +66,10 @@ export class Chronicle {
   }
   writeFailed(process: string): void {
     this.#failedWrites.add(process)
+  }
+  /** It runs a version of the application that another one has followed, or may follow. */
+  isOfOldVersion(process: string): void {
+    this.#old.add(process)
   }
   storeWasDamaged(slot: string, task: string): void {
     this.#damaged.add(`${slot} ${task}`)
@@ -109,6 +114,9 @@ export class Chronicle {
   }
   explainsHandOver({ process }: Line): boolean {
     return this.#stopped.has(process)
+  }
+  explainsOutdated({ process }: Line): boolean {
+    return this.#old.has(process)
   }
   explainsDamage({ slot, fields }: Line): boolean {
     return this.#damaged.has(`${slot} ${text(fields.task)}`)
@@ -166,7 +174,7 @@ export interface WarningsPlan {
   /** Sources are waited for as long as it takes. */
   readonly strict: boolean
   /** Stores may be away from their changelog's end for so long, ms, as that is set up now. */
-  readonly mayBeAwayMs: () => number
+  readonly mayBeAwayMs: (task: string) => number
   /** A standby so many records behind asks for a copy of the owner's store. */
   readonly worthACopy: number
   /** So short that workers are away for longer. */
@@ -268,6 +276,7 @@ const rules: readonly Rule[] = [
     byRequests,
   ],
   [/^the group cannot be reached/, byRequests],
+  [/^the task stands still here$/, (line, { chronicle }) => chronicle.explainsOutdated(line)],
   [/^the event loop was held up/, (_, { chronicle }) => chronicle.messagesAreSlow],
   [/^the broker refuses this worker's time/, (_, { chronicle }) => chronicle.recordsAreRefused],
   [/^could not leave the group/, byRequests],
@@ -353,7 +362,7 @@ export class Warnings {
       case 'task is active': {
         // What had to be refused when it was opened is not to be gone on with.
         const awayMs = this.#awayMs.get(of) ?? 0
-        if (fields.rebuilt === false && awayMs > plan.mayBeAwayMs() && !plan.chronicle.clocksWereSet)
+        if (fields.rebuilt === false && awayMs > plan.mayBeAwayMs(text(fields.task)) && !plan.chronicle.clocksWereSet)
           return problem(`an old store, away for ${String(awayMs)} ms, was not refused`)
         if (fields.rebuilt === false && this.#halves.delete(of))
           return problem('a store without a position was not refused')

@@ -24,7 +24,7 @@ import type { Feed, FeedEvent, FeedPlan, Seen, SimulatedApplication } from './si
  * How often the second version has a new sub-topology. Workers of the first version do not know its tasks, and must not be
  * given them: to be drawn once the assignor sees to that.
  */
-const NEW_SUB_TOPOLOGY_CHANCE = 0
+const NEW_SUB_TOPOLOGY_CHANCE = 0.5
 
 const REGIONS = ['north', 'süd', 'ost', 'w']
 /** Parts of a payment, at most. */
