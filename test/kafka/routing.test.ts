@@ -368,7 +368,7 @@ it('an application from before the manifest goes on, byte for byte', async () =>
   const [manifest] = await readCommitted(names.manifest, 1)
   expect(JSON.parse(manifest?.value ?? '')).toEqual({
     v: 1,
-    generation: 0,
+    generation: 1,
     subTopologies: [
       {
         name: 'device',
@@ -376,6 +376,7 @@ it('an application from before the manifest goes on, byte for byte', async () =>
         partitioner: 'murmur2',
         sources: [{ topic: 'readings', isRepartition: false }],
         states: [{ name: 'device' }],
+        plans: [expect.any(String)],
       },
     ],
   })

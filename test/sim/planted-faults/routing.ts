@@ -153,24 +153,4 @@ export const routingFaults: readonly PlantedFault[] = [
       },
     ],
   },
-  {
-    what: 'C1: what the group has of sources that another version reads is dropped',
-    plants: [
-      {
-        file: committer,
-        find: 'groupWith(foreign, keepsOffsets',
-        replace: 'groupWith({ positions: {} }, keepsOffsets',
-      },
-    ],
-  },
-  {
-    what: 'C1: positions of sources that another version reads are dropped',
-    plants: [
-      {
-        file: committer,
-        find: 'positions: { ...foreign.positions, ...byTopic },',
-        replace: 'positions: byTopic,',
-      },
-    ],
-  },
 ]
