@@ -17,6 +17,15 @@ const layer = (folder, ...below) =>
     `src/${folder} may import errors and ${below.join(', ') || 'nothing else'}`,
   )
 
+/** A room of src/core: of core it may import itself, those below, and what stands in no room. */
+const room = (name, ...below) => ({
+  name: `core-${name}`,
+  severity: 'error',
+  comment: `src/core/${name} may import of core: ${below.join(', ') || 'nothing else'}`,
+  from: { path: `^src/core/${name}/` },
+  to: { path: '^src/core/[^/]+/', pathNot: [name, ...below].map((other) => `^src/core/${other}/`) },
+})
+
 /** What puts parts together, and so imports what nobody else may. */
 const compositionRoots = '^src/(cli|testing)/|^src/(index|start-worker|watchdog-thread)\\.ts$'
 
@@ -34,8 +43,28 @@ module.exports = {
     only('errors-imports-nothing', '^src/errors\\.ts$', ['^$'], 'errors is the lowest layer'),
     layer('api'),
     layer('core', 'api'),
+    room('records'),
+    room('state', 'records'),
+    room('plan', 'records', 'state'),
+    room('commit', 'records'),
+    room('processing', 'records', 'state', 'plan', 'commit'),
+    room('group', 'records', 'commit'),
     layer('ports', 'api', 'core'),
     layer('runtime', 'api', 'core', 'ports'),
+    {
+      name: 'parts-of-a-task',
+      severity: 'error',
+      comment: 'task.ts puts the parts of a task together; nobody else knows them',
+      from: { path: '^src/', pathNot: '^src/runtime/task(/|\\.ts$)' },
+      to: { path: '^src/runtime/task/' },
+    },
+    {
+      name: 'parts-know-no-task',
+      severity: 'error',
+      comment: 'the parts of a task know neither it nor what runs tasks',
+      from: { path: '^src/runtime/task/' },
+      to: { path: '^src/runtime/(task|worker|membership|standby)\\.ts$' },
+    },
     layer('kafka', 'api', 'core', 'ports'),
     layer('lmdb', 'api', 'core', 'ports'),
     layer('memory', 'api', 'core', 'ports'),

@@ -8,14 +8,22 @@ export interface BenchContext {
   readonly contenders: readonly Contender[]
   /** For state and logs. */
   readonly directory: string
+  /** Where the broker keeps its topics, if that is on this machine. */
+  readonly brokerLogs: string | undefined
   /** In front of everything in Kafka. */
   readonly namePrefix: string
   /** What goes on, while it goes on. */
   readonly say: (line: string) => void
 }
 
+/** A contender, or one of several ways in which it is measured. */
+export interface Named {
+  readonly name: string
+  readonly title: string
+}
+
 export interface Rounds<T> {
-  readonly contender: Contender
+  readonly contender: Named
   readonly rounds: readonly T[]
 }
 
@@ -23,10 +31,10 @@ export interface Rounds<T> {
  * Every contender once, then every contender again: a machine that gets slower, or a log that gets longer, is then no
  * contender's disadvantage. Each second round goes the other way round.
  */
-export async function alternate<T>(
-  contenders: readonly Contender[],
+export async function alternate<C extends Named, T>(
+  contenders: readonly C[],
   rounds: number,
-  run: (contender: Contender, round: number) => Promise<T>,
+  run: (contender: C, round: number) => Promise<T>,
 ): Promise<readonly Rounds<T>[]> {
   const results = contenders.map((contender) => ({ contender, rounds: [] as T[] }))
   for (let round = 0; round < rounds; round++)

@@ -1,8 +1,9 @@
 /** Kafka as the benchmarks need it: topics made and removed, input written, positions looked up. */
 import { recordsOf } from '#potoroo/cli/demo/event-records.js'
+import { describeTopic } from '#potoroo/cli/connection.js'
 import { inputLags } from '#potoroo/cli/lag.js'
 import { viewGroup } from '#potoroo/kafka/group-view.js'
-import { IdempotentProducer } from '#potoroo/kafka/idempotent-producer.js'
+import { IdempotentProducer, type OutgoingRecord } from '#potoroo/kafka/idempotent-producer.js'
 import { createKafkaLog } from '#potoroo/kafka/log.js'
 import type { KafkaOptions } from '#potoroo/kafka/options.js'
 import type { Event } from '#potoroo/market-spread/calculation.js'
@@ -24,6 +25,7 @@ export interface Progress {
 }
 
 export type SendEvents = (events: readonly Event[]) => Promise<void>
+export type SendRecords = (records: readonly OutgoingRecord[]) => Promise<void>
 
 export class Cluster {
   private constructor(
@@ -53,6 +55,13 @@ export class Cluster {
       if (found.length > 0) await admin.deleteTopics({ topics: found })
       for (const group of groups) await this.#removeGroup(admin, group)
     })
+  }
+
+  /** All that a run left behind whose names begin with `prefix`, but for the topics in `kept`. */
+  async removeBeginningWith(prefix: string, kept: readonly string[], groups: readonly string[]): Promise<void> {
+    const all = await this.#withAdmin((admin) => admin.listTopics())
+    const found = all.filter((name) => name.startsWith(prefix) && !kept.includes(name))
+    await this.remove(found, groups)
   }
 
   /** Members that were killed, or left without a word as Kafka Streams' do, are made to leave: nobody waits for sessions. */
@@ -107,6 +116,17 @@ export class Cluster {
           }),
         )
       })
+    } finally {
+      await producer.close()
+    }
+  }
+
+  /** Lets `use` send records to one topic; each call resolves when all of them are acknowledged. */
+  async withProducerTo<T>(topic: string, use: (send: SendRecords, partitions: number) => Promise<T>): Promise<T> {
+    const info = await describeTopic(this.log, topic)
+    const producer = await IdempotentProducer.open(this.options)
+    try {
+      return await use((records) => producer.sendAll(info, records), info.partitions)
     } finally {
       await producer.close()
     }

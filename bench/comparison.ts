@@ -17,7 +17,7 @@ export interface Count<T> {
   readonly of: (round: T) => number
 }
 
-/** With two contenders, a last row says by how much the first one is better. */
+/** Last rows say by how much the first contender is better than each other. */
 export function comparison<T>(
   title: string,
   results: readonly Rounds<T>[],
@@ -29,12 +29,12 @@ export function comparison<T>(
     ...figures.map(({ of, text }) => rangeText(rounds.map(of), text)),
     ...counts.map(({ of }) => rounds.reduce((sum, round) => sum + of(round), 0).toLocaleString('en')),
   ])
-  const [ours, theirs] = results
-  if (ours !== undefined && theirs !== undefined)
+  const [ours, ...others] = results
+  for (const theirs of others)
     rows.push([
-      'advantage',
+      others.length === 1 ? 'advantage' : `advantage over ${theirs.contender.title}`,
       ...figures.map(({ of, better }) => {
-        const ratio = spread(ours, of).median / spread(theirs, of).median
+        const ratio = spreadOf(ours?.rounds.map(of) ?? []).median / spread(theirs, of).median
         return `${(better === 'more' ? ratio : 1 / ratio).toFixed(2)} ×`
       }),
       ...counts.map(() => ''),

@@ -1,5 +1,5 @@
 /** Groups on a real broker: how large one may be, and how long its rebalances take. */
-import { encodeSubscription, type WorkerInfo } from '#potoroo/core/group-metadata.js'
+import { encodeSubscription, type WorkerInfo } from '#potoroo/core/group/group-metadata.js'
 import { GroupError, type Log, type Membership } from '#potoroo/ports/log.js'
 import { GroupMembership } from '#potoroo/runtime/membership.js'
 import { defaults } from '#potoroo/runtime/options.js'
@@ -93,6 +93,7 @@ export async function realRebalance(log: Log, id: string, members: number, patie
       active: [],
       standby: {},
       leaving: false,
+      knows: plan.knows,
     }
     const options = { ...defaults, name: info.worker }
     const membership: GroupMembership = new GroupMembership(

@@ -18,6 +18,7 @@ import { latency } from './latency.js'
 import { buildPeer, PeerMissing } from './peer.js'
 import { asMarkdown, asText, type Findings, machineLine, notMeasured, type Report } from './report.js'
 import { restore } from './restore.js'
+import { routing } from './routing.js'
 import { scaling } from './scaling.js'
 import {
   type BenchmarkName,
@@ -25,6 +26,8 @@ import {
   full,
   type HandoffEvent,
   handoffEvents,
+  type RoutingPart,
+  routingParts,
   type Settings,
   short,
 } from './settings.js'
@@ -43,6 +46,8 @@ interface Flags {
   readonly rate?: number
   readonly events?: readonly HandoffEvent[]
   readonly gap?: number
+  readonly parts?: readonly RoutingPart[]
+  readonly minutes?: number
   readonly potorooFlags: string
   readonly streamsProperties: string
 }
@@ -55,6 +60,7 @@ const run: Readonly<Record<BenchmarkName, (context: BenchContext, settings: Sett
   restore: (context, settings) => restore(context, settings.restore),
   handoff: (context, settings) => handoff(context, settings.handoff),
   sizes: (context, settings) => sizes(context, settings.sizes),
+  routing: (context, settings) => routing(context, settings.routing),
   scaling: (context, settings) => scaling(context, settings.scaling),
 }
 
@@ -69,9 +75,15 @@ function eventOf(text: string): HandoffEvent {
   return found
 }
 
+function partOf(text: string): RoutingPart {
+  const found = routingParts.find((part) => part === text)
+  if (found === undefined) throw new InvalidArgumentError(`${text} is none of ${routingParts.join(', ')}.`)
+  return found
+}
+
 const program = new Command('bench')
   .description(
-    'Measures Market Spread on Potoroo and on Kafka Streams, in turns. On the brokers of KAFKA_BROKERS, which should have ' +
+    'Measures Market Spread and others on Potoroo and on Kafka Streams, in turns. On the brokers of KAFKA_BROKERS, which should have ' +
       'nothing else to do, or on a local one that it starts.',
   )
   .addArgument(new Argument('<what>').choices([...benchmarks, 'all']))
@@ -79,12 +91,14 @@ const program = new Command('bench')
   .addOption(new Option('--only <contender>', 'without the other').choices(['potoroo', 'kafka-streams']))
   .option('--results <dir>', 'where results are written (default: bench/results; with --short: nowhere)')
   .option('--rounds <n>', 'of each contender, in turns', wholeNumber(1))
-  .option('--records <n>', 'of the backlog', wholeNumber(1000))
+  .option('--records <n>', 'of the backlog; of routing, lines', wholeNumber(1000))
   .option('--symbols <n,...>', 'state objects; throughput takes several, the others the first', list(wholeNumber(10)))
   .option('--partitions <n>', 'of every topic', wholeNumber(1, 1000))
-  .option('--rate <n>', 'orders per second, and as many quotes', wholeNumber(1))
+  .option('--rate <n>', 'orders per second, and as many quotes; of routing, messages', wholeNumber(1))
   .option('--events <event,...>', `what happens during hand-off: ${handoffEvents.join(', ')}`, list(eventOf))
   .option('--gap <s>', 'from one of them to the next', wholeNumber(1))
+  .option('--parts <part,...>', `of routing: ${routingParts.join(', ')}`, list(partOf))
+  .option('--minutes <n>', 'for which routing looks at disk use', wholeNumber(1))
   .option('--potoroo-flags <flags>', "more flags for 'potoroo run'", '')
   .option('--streams-properties <name=value ...>', 'settings of Kafka Streams, put over those of the benchmark', '')
   .action(main)
@@ -109,7 +123,8 @@ async function main(what: BenchmarkName | 'all', flags: Flags): Promise<void> {
     const surroundings = await lookAround(java, local === undefined ? 'given' : 'local')
     say(`on ${machineLine(surroundings)}`)
     const namePrefix = `bench-${randomBytes(3).toString('hex')}-`
-    const context = { cluster, contenders, directory, namePrefix, say }
+    const brokerLogs = local === undefined ? undefined : join(local.dataDir, 'log')
+    const context = { cluster, contenders, directory, brokerLogs, namePrefix, say }
     const settings = settingsOf(flags)
     for (const name of what === 'all' ? benchmarks : [what]) {
       const findings = await run[name](context, settings)
@@ -148,7 +163,7 @@ async function findContenders(
 }
 
 function settingsOf(flags: Flags): Settings {
-  const { throughput, latency, restore, handoff, sizes, scaling } = flags.short === true ? short : full
+  const { throughput, latency, restore, handoff, sizes, routing, scaling } = flags.short === true ? short : full
   const { symbols: several, rounds, partitions, rate: ordersPerSecond } = flags
   const symbols = several?.[0]
   const gapMs = flags.gap === undefined ? undefined : flags.gap * 1000
@@ -158,6 +173,11 @@ function settingsOf(flags: Flags): Settings {
     restore: { ...restore, ...defined({ rounds, partitions, symbols }) },
     handoff: { ...handoff, ...defined({ partitions, symbols, ordersPerSecond, gapMs, events: flags.events }) },
     sizes: { ...sizes, ...defined({ partitions, records: flags.records }) },
+    routing: {
+      ...routing,
+      ...defined({ rounds, partitions, parts: flags.parts, diskMinutes: flags.minutes }),
+      ...defined({ lines: flags.records, messagesPerSecond: ordersPerSecond }),
+    },
     scaling,
   }
 }

@@ -1,6 +1,6 @@
-/** Builds Market Spread on Kafka Streams: its libraries with Maven, its one file with javac. Once, until it changes. */
+/** Builds the programs on Kafka Streams: their libraries with Maven, their files with javac. Once, until one changes. */
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Environment, findJava, runTool } from '#potoroo/broker/java.js'
@@ -26,11 +26,11 @@ export async function buildPeer(env: Environment): Promise<BuiltPeer> {
   })
   const target = join(SOURCE, 'target')
   const built = { java, classPath: [join(target, 'classes'), join(target, 'libs', '*')].join(':') }
-  const files = ['pom.xml', 'MarketSpread.java'].map((name) => join(SOURCE, name))
-  const [pom = '', program = ''] = files
+  const programs = (await readdir(SOURCE)).filter((name) => name.endsWith('.java')).sort()
+  const [pom = '', ...sourceFiles] = ['pom.xml', ...programs].map((name) => join(SOURCE, name))
   const stamp = join(target, 'built-from')
   const hash = createHash('sha256')
-  for (const file of files) hash.update(await readFile(file))
+  for (const file of [pom, ...sourceFiles]) hash.update(await readFile(file))
   const sources = hash.digest('hex')
   if ((await readFile(stamp, 'utf8').catch(() => '')) === sources) return built
 
@@ -40,7 +40,7 @@ export async function buildPeer(env: Environment): Promise<BuiltPeer> {
   await tool('mvn', ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', ...libraries], env)
   // A JDK has both beside each other; of a JRE, there is only java.
   const javac = java.includes('/') ? join(dirname(java), 'javac') : 'javac'
-  await tool(javac, ['-cp', join(target, 'libs', '*'), '-d', join(target, 'classes'), program], env)
+  await tool(javac, ['-cp', join(target, 'libs', '*'), '-d', join(target, 'classes'), ...sourceFiles], env)
   await writeFile(stamp, sources)
   return built
 }

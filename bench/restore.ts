@@ -4,15 +4,16 @@
  * snapshots and by reading the changelog.
  */
 import { rm } from 'node:fs/promises'
-import { partitionOf } from '#potoroo/core/partitioner.js'
+import { partitionOf } from '#potoroo/core/plan/partitioner.js'
 import { isRecord, parseOr } from '#potoroo/core/json-shape.js'
+import type { Rejection } from '#topics/rejections.js'
 import { Arena } from './arena.js'
 import { alternate, type BenchContext, type Rounds } from './benchmark.js'
 import { barChart } from './charts/bars.js'
 import type { Cluster } from './cluster.js'
 import { barsOf, comparison, rangeText } from './comparison.js'
 import { everySymbol, order, symbolName } from './input.js'
-import { RejectionReader } from './rejections.js'
+import { OutputReader } from './output-reader.js'
 import { type Chart, type Findings, mebibytes, seconds, type Table, wholeNumber } from './report.js'
 import type { Settings } from './settings.js'
 import { spreadOf } from './statistics.js'
@@ -178,7 +179,7 @@ class Probe {
     private readonly topicPrefix: string,
     /** Indexes of symbols, one on each partition. */
     private readonly symbols: readonly number[],
-    private reader?: RejectionReader,
+    private reader?: OutputReader,
   ) {}
 
   static async open(
@@ -194,7 +195,8 @@ class Probe {
       if (!found.has(partition)) found.set(partition, i)
     }
     const probe = new Probe(cluster, arena, topicPrefix, [...found.values()])
-    probe.reader = await RejectionReader.open(cluster, arena.names.rejections, ({ atMs, rejection }) => {
+    probe.reader = await OutputReader.open(cluster, arena.names.rejections, (value, atMs) => {
+      const rejection = value as Rejection
       probe.#answers.set(rejection.orderId, atMs)
       if (probe.#expectPrices && rejection.bid === 0) probe.#forgotten++
     })

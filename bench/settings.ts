@@ -46,6 +46,26 @@ export interface Settings {
     readonly backlogBytes: number
     readonly sizes: readonly { readonly messageBytes: number; readonly stateBytes: number }[]
   }
+  readonly routing: {
+    /** What of it is measured. */
+    readonly parts: readonly RoutingPart[]
+    readonly rounds: number
+    readonly partitions: number
+    /** Latency is measured of so many computations in a row, each in turn. */
+    readonly stages: readonly number[]
+    /** Of each stage. */
+    readonly keys: number
+    readonly messagesPerSecond: number
+    readonly warmUpMs: number
+    readonly measuredMs: number
+    /** The backlog of word count. */
+    readonly lines: number
+    readonly distinctWords: number
+    /** For so long word count runs under load, while the repartition topic's disk use is looked at. */
+    readonly diskMinutes: number
+    /** Enough for segments of 32 MiB to be full within minutes. */
+    readonly diskLinesPerSecond: number
+  }
   readonly scaling: {
     /** Simulated, each in turn. */
     readonly groups: readonly { readonly workers: number; readonly tasks: number; readonly standbys: number }[]
@@ -63,7 +83,10 @@ export interface Settings {
 export const handoffEvents = ['add', 'stop', 'kill'] as const
 export type HandoffEvent = (typeof handoffEvents)[number]
 
-export const benchmarks = ['throughput', 'latency', 'restore', 'handoff', 'sizes', 'scaling'] as const
+export const routingParts = ['latency', 'backlog', 'disk'] as const
+export type RoutingPart = (typeof routingParts)[number]
+
+export const benchmarks = ['throughput', 'latency', 'restore', 'handoff', 'sizes', 'routing', 'scaling'] as const
 export type BenchmarkName = (typeof benchmarks)[number]
 
 export const full: Settings = {
@@ -88,6 +111,20 @@ export const full: Settings = {
       ...[100, 1000, 10_000].map((messageBytes) => ({ messageBytes, stateBytes: 20 })),
       ...[200, 1000, 10_000].map((stateBytes) => ({ messageBytes: 100, stateBytes })),
     ],
+  },
+  routing: {
+    parts: routingParts,
+    rounds: 3,
+    partitions: 8,
+    stages: [1, 2, 3],
+    keys: 20_000,
+    messagesPerSecond: 1000,
+    warmUpMs: 10_000,
+    measuredMs: 20_000,
+    lines: 2_000_000,
+    distinctWords: 50_000,
+    diskMinutes: 10,
+    diskLinesPerSecond: 5000,
   },
   scaling: {
     groups: [
@@ -125,6 +162,20 @@ export const short: Settings = {
       { messageBytes: 100, stateBytes: 20 },
       { messageBytes: 5000, stateBytes: 5000 },
     ],
+  },
+  routing: {
+    parts: routingParts,
+    rounds: 1,
+    partitions: 2,
+    stages: [1, 3],
+    keys: 50,
+    messagesPerSecond: 200,
+    warmUpMs: 500,
+    measuredMs: 1000,
+    lines: 1000,
+    distinctWords: 100,
+    diskMinutes: 0.05,
+    diskLinesPerSecond: 200,
   },
   scaling: {
     groups: [{ workers: 4, tasks: 20, standbys: 1 }],

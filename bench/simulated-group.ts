@@ -8,8 +8,8 @@ import {
   encodeSubscription,
   type TaskAssignment,
   type WorkerInfo,
-} from '#potoroo/core/group-metadata.js'
-import { namesOf, taskId } from '#potoroo/core/topology.js'
+} from '#potoroo/core/group/group-metadata.js'
+import { namesOf, taskId } from '#potoroo/core/plan/topology.js'
 import { SeededRandom } from '#potoroo/memory/random.js'
 import type { Clock } from '#potoroo/ports/clock.js'
 import type { GroupClient } from '#potoroo/ports/log.js'
@@ -38,15 +38,24 @@ const names = namesOf('', 'market-spread')
 const SOURCES = ['market-data', 'orders']
 const PROTOCOL = { protocolType: 'consumer', protocol: 'potoroo' }
 
-/** As the application would have it with so many partitions. */
-export function planOf(tasks: number): MembershipPlan {
+/** As the application would have it with so many partitions; or one with so many steps that read as many topics each. */
+export function planOf(tasks: number, subTopologies = 1): MembershipPlan & Required<Pick<WorkerInfo, 'knows'>> {
+  const steps = Array.from({ length: subTopologies }, (_, i) => `symbol${i === 0 ? '' : String(i)}`)
+  const each = tasks / subTopologies
   const partitions = new Map(
-    Array.from({ length: tasks }, (_, partition) => [
-      taskId('symbol', partition),
-      [...SOURCES, names.changelog('symbol')].map((topic) => ({ topic, partition })),
-    ]),
+    steps.flatMap((step) =>
+      Array.from({ length: each }, (_, partition) => [
+        taskId(step, partition),
+        [...SOURCES, names.changelog(step)].map((topic) => ({ topic, partition })),
+      ]),
+    ),
   )
-  return { topics: SOURCES, tasks: [...partitions.keys()], partitionsOf: (task) => partitions.get(task) ?? [] }
+  return {
+    topics: SOURCES,
+    tasks: [...partitions.keys()],
+    partitionsOf: (task) => partitions.get(task) ?? [],
+    knows: steps.map((name) => ({ name, partitions: each, plan: 0, hash: '0123456789abcdef' })),
+  }
 }
 
 interface SimulatedWorker {
@@ -56,7 +65,7 @@ interface SimulatedWorker {
 }
 
 export class SimulatedGroup {
-  readonly #plan: MembershipPlan
+  readonly #plan: ReturnType<typeof planOf>
   readonly #random = new SeededRandom(1)
   #workers: SimulatedWorker[] = []
   #started = 0
@@ -64,8 +73,9 @@ export class SimulatedGroup {
   constructor(
     tasks: number,
     private readonly standbys: number,
+    subTopologies = 1,
   ) {
-    this.#plan = planOf(tasks)
+    this.#plan = planOf(tasks, subTopologies)
   }
 
   /** By worker, the oldest first. */
@@ -82,7 +92,8 @@ export class SimulatedGroup {
       const number = this.#started++
       const [host, worker] = [`10.0.${String(number >> 8)}.${String(number & 255)}`, `worker-${String(number)}`]
       const uuid = this.#random.id().replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
-      const info = { v: 1, worker, address: `${host}:39300`, active: [], standby: {}, leaving: false } as const
+      const { knows } = this.#plan
+      const info = { v: 1, worker, address: `${host}:39300`, active: [], standby: {}, leaving: false, knows } as const
       this.#workers.push({ memberId: `${worker}-${uuid}`, clientHost: `/${host}`, info })
     }
   }

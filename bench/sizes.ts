@@ -3,15 +3,14 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadApplication } from '#potoroo/cli/application.js'
-import { describeTopic } from '#potoroo/cli/connection.js'
-import { Tail } from '#potoroo/cli/tailing.js'
 import { topicNames } from '#potoroo/cli/topic-plan.js'
-import { partitionOf } from '#potoroo/core/partitioner.js'
-import { namesOf } from '#potoroo/core/topology.js'
-import { IdempotentProducer, type OutgoingRecord } from '#potoroo/kafka/idempotent-producer.js'
+import { partitionOf } from '#potoroo/core/plan/partitioner.js'
+import { namesOf, topologyOf } from '#potoroo/core/plan/topology.js'
+import type { OutgoingRecord } from '#potoroo/kafka/idempotent-producer.js'
 import type { BenchContext } from './benchmark.js'
 import type { Cluster } from './cluster.js'
 import { symbolName } from './input.js'
+import { readAll } from './output-reader.js'
 import { type Findings, mebibytes, wholeNumber } from './report.js'
 import type { Settings } from './settings.js'
 import { messages, MESSAGES_PER_TOTAL, STATE_BYTES_VARIABLE, totals } from './sized-application.js'
@@ -136,7 +135,7 @@ async function runOne(
       await worker.end('SIGKILL')
     }
   } finally {
-    await cluster.remove(topicNames(definition, prefix), [group])
+    await cluster.remove(topicNames(topologyOf(definition), prefix), [group])
     await rm(home, { recursive: true, force: true })
   }
 }
@@ -153,45 +152,27 @@ async function fill(
     return { key, value: valueOf(key, 'm'.repeat(Math.max(0, messageBytes - valueOf(key, '').length))) }
   })
   const perRequest = Math.max(1, Math.floor(REQUEST_BYTES / messageBytes))
-  const info = await describeTopic(cluster.log, topic)
-  const producer = await IdempotentProducer.open(cluster.options)
-  try {
+  await cluster.withProducerTo(topic, async (send, partitions) => {
     let batch: OutgoingRecord[] = []
     for (let round = 0; round < rounds; round++)
       for (const { key, value } of all) {
-        batch.push({ partition: partitionOf('murmur2', Buffer.from(key), info.partitions), key, value })
+        batch.push({ partition: partitionOf('murmur2', Buffer.from(key), partitions), key, value })
         if (batch.length < perRequest) continue
-        await producer.sendAll(info, batch)
+        await send(batch)
         batch = []
       }
-    await producer.sendAll(info, batch)
-  } finally {
-    await producer.close()
-  }
+    await send(batch)
+  })
   return rounds * keys
 }
 
 async function wrongTotals(cluster: Cluster, sink: string, expected: number): Promise<number> {
-  const partitions = await cluster.partitionsOf([sink])
-  const ends = await cluster.log.listOffsets(partitions, 'end')
-  const fetcher = cluster.log.fetcher()
   const seen = new Set<string>()
   let repeated = 0
-  const ranges = partitions.map(({ partition }, i) => ({ partition, position: 0, end: ends[i] }))
-  const tail = new Tail(fetcher, sink, ranges, {
-    ready: () => true,
-    take: (value) => {
-      const text = String(value)
-      if (seen.has(text)) repeated++
-      seen.add(text)
-      return true
-    },
+  await readAll(cluster, sink, (value) => {
+    const text = JSON.stringify(value)
+    if (seen.has(text)) repeated++
+    seen.add(text)
   })
-  try {
-    await tail.done
-  } finally {
-    tail.close()
-    await fetcher.close()
-  }
   return repeated + Math.abs(expected - seen.size)
 }

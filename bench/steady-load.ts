@@ -1,17 +1,12 @@
-/**
- * Orders and as many quotes at a steady rate, and the latency of each order's rejection: from the moment in which the
- * order is handed to the producer to the one in which a read-committed reader has the rejection.
- */
-import type { Cluster, SendEvents } from './cluster.js'
+/** Orders and as many quotes at a steady rate, and the latency of each order's rejection. */
+import type { Rejection } from '#topics/rejections.js'
+import type { Cluster } from './cluster.js'
 import { anySymbol, order, wideQuote } from './input.js'
-import { type Arrival, RejectionReader } from './rejections.js'
-import { delay, until } from './waiting.js'
+import { OutputReader } from './output-reader.js'
+import { type Fate, PacedLoad } from './paced-load.js'
 
 /** For reports. */
 export const CHECKED = 'Every order had to be rejected once, by a state object that knew a quote.'
-
-/** The finer, the more requests; the coarser, the more orders share the fate of one request. */
-const TICK_MS = 5
 
 export interface LoadOptions {
   readonly topicPrefix: string
@@ -21,98 +16,65 @@ export interface LoadOptions {
   readonly symbols: number
 }
 
-export interface OrderFate {
-  readonly sentMs: number
-  /** Undefined: no rejection came. */
-  readonly latencyMs: number | undefined
-}
+/** Of an order: undefined latency means that no rejection came. */
+export type OrderFate = Fate
 
 export class SteadyLoad {
-  readonly #sentMs: number[] = []
-  readonly #arrivedMs: (number | undefined)[] = []
-  #arrived = 0
-  #repeated = 0
   #forgotten = 0
-  #stop = false
-  #pumping: Promise<void> = Promise.resolve()
-  #reader: RejectionReader | undefined
+  readonly #load: PacedLoad
 
-  constructor(
-    private readonly cluster: Cluster,
-    private readonly options: LoadOptions,
-  ) {}
+  constructor(cluster: Cluster, { topicPrefix, rejections, ordersPerSecond, symbols }: LoadOptions) {
+    const picks = anySymbol(symbols, 7)
+    this.#load = new PacedLoad({
+      perSecond: ordersPerSecond,
+      sending: (use) =>
+        cluster.withProducer(topicPrefix, (send) =>
+          use((ids) => {
+            const timeMs = Date.now()
+            return send(
+              ids.flatMap((id) => [
+                wideQuote(picks.next().value, timeMs),
+                order(String(id), picks.next().value, timeMs),
+              ]),
+            )
+          }),
+        ),
+      reading: (take) =>
+        OutputReader.open(cluster, rejections, (value, atMs) => {
+          const { orderId, bid } = value as Rejection
+          if (bid === 0) this.#forgotten++
+          take(Number(orderId), atMs)
+        }),
+    })
+  }
 
-  async start(): Promise<void> {
-    this.#reader = await RejectionReader.open(this.cluster, this.options.rejections, (arrival) => this.#take(arrival))
-    this.#pumping = this.cluster.withProducer(this.options.topicPrefix, (send) => this.#pump(send))
-    // Looked at when it is stopped.
-    this.#pumping.catch(() => undefined)
+  start(): Promise<void> {
+    return this.#load.start()
   }
 
   /** Sends no more, and waits for what is outstanding; after `timeoutMs` it counts as lost. */
-  async stop(timeoutMs: number): Promise<void> {
-    this.#stop = true
-    await this.#pumping
-    await until(
-      'every order is rejected',
-      () => {
-        this.#reader?.assertReading()
-        return this.#arrived === this.#sentMs.length
-      },
-      { timeoutMs },
-    ).catch(() => undefined)
+  stop(timeoutMs: number): Promise<void> {
+    return this.#load.stop(timeoutMs)
   }
 
-  async close(): Promise<void> {
-    this.#stop = true
-    await this.#pumping.catch(() => undefined)
-    await this.#reader?.close()
+  close(): Promise<void> {
+    return this.#load.close()
   }
 
   /** In the order in which they were sent. */
   get orders(): readonly OrderFate[] {
-    return this.#sentMs.map((sentMs, i) => {
-      const arrivedMs = this.#arrivedMs[i]
-      return { sentMs, latencyMs: arrivedMs === undefined ? undefined : arrivedMs - sentMs }
-    })
+    return this.#load.fates
   }
 
   get lost(): number {
-    return this.#sentMs.length - this.#arrived
+    return this.#load.lost
   }
   /** Rejections of an order that had one already. */
   get repeated(): number {
-    return this.#repeated
+    return this.#load.repeated
   }
   /** Rejections without the prices of their symbol, which has had a quote: its state object was lost. */
   get forgotten(): number {
     return this.#forgotten
-  }
-
-  async #pump(send: SendEvents): Promise<void> {
-    const { ordersPerSecond, symbols } = this.options
-    const picks = anySymbol(symbols, 7)
-    const beganMs = performance.now()
-    while (!this.#stop) {
-      const due = Math.floor(((performance.now() - beganMs) / 1000) * ordersPerSecond)
-      const timeMs = Date.now()
-      const events = []
-      for (let id = this.#sentMs.length; id < due; id++) {
-        events.push(wideQuote(picks.next().value, timeMs), order(String(id), picks.next().value, timeMs))
-        this.#sentMs.push(performance.now())
-      }
-      if (events.length > 0) await send(events)
-      await delay(TICK_MS)
-    }
-  }
-
-  #take({ atMs, rejection: { orderId, bid } }: Arrival): void {
-    const id = Number(orderId)
-    if (this.#arrivedMs[id] !== undefined) this.#repeated++
-    else {
-      this.#arrivedMs[id] = atMs
-      this.#arrived++
-    }
-    if (bid === 0) this.#forgotten++
   }
 }

@@ -1,5 +1,5 @@
 /** How many transactions a broker takes, whatever is in them. */
-import { RecordWriter } from '#potoroo/core/records.js'
+import { RecordWriter } from '#potoroo/core/records/records.js'
 import type { Log, TransactionalProducer } from '#potoroo/ports/log.js'
 import { quantile } from './statistics.js'
 

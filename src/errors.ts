@@ -16,7 +16,7 @@ export const exitCodes = {
   broker: 4,
   /** The state directory is in use, unreadable or on a full disk. */
   state: 5,
-  /** A computation threw while `onError` was `stop`. */
+  /** A computation threw while `onError` was `stop`, or an upgrade of a state object failed. */
   stoppedByOnError: 6,
   /** Input was deleted before it was read, or the changelog was lost: an operator has to decide. */
   positions: 7,
@@ -94,17 +94,30 @@ export const errorKinds = {
   BROKER_NOT_STARTED: kind(broker, false, 'See what its log says; another port or data directory may help.'),
   // topics
   TOPIC_MISSING: kind(topics, false, 'Create it, for example with `potoroo topics`.'),
-  PARTITION_COUNTS_DIFFER: kind(topics, false, 'Give co-partitioned topics the same number of partitions.'),
+  PARTITION_COUNTS_DIFFER: kind(
+    topics,
+    false,
+    'Give co-partitioned topics the same number of partitions, or put keyBy() behind one of them, which sends its messages to where the others have their keys.',
+  ),
   PARTITION_COUNT_CHANGED: kind(
     topics,
     false,
     'Without state: start again. With state: make new topics with that many partitions, use a new application name, and copy.',
   ),
+  TOPOLOGY_INCOMPATIBLE: kind(topics, false, 'The message names both sides and the ways out.'),
+  TOPOLOGY_OUTDATED: kind(
+    topics,
+    false,
+    'Run the newer version of the application; or one that has what it has, and more.',
+  ),
+  MANIFEST_UNREADABLE: kind(topics, false, 'Run the version of Potoroo that wrote it, or a newer one.'),
+  RESET_UNFINISHED: kind(topics, false, 'Run `potoroo reset` again: it goes on where it was.'),
   CHANGELOG_UNFIT: kind(
     topics,
     false,
     'The changelog must be compacted only, have as many partitions as its sources, and be of this application alone.',
   ),
+  WORKERS_RUNNING: kind(failure, false, 'Stop all workers of the application, and try again.'),
   TOPIC_CHANGED: kind(topics, false, 'Start again: the worker then works with the topic as it is now.'),
   // positions
   TOPIC_REPLACED: kind(
@@ -113,10 +126,25 @@ export const errorKinds = {
     "Decide where to go on in the new topic, and set the group's offset there: its messages are other ones.",
   ),
   OFFSET_OUT_OF_RANGE: kind(positions, false, "Decide where to go on, and set the group's offset there."),
+  REPARTITION_LOST: kind(
+    positions,
+    false,
+    "Start again from the sources with `potoroo reset`; or go on without what was in it, by setting the group's offsets in the new topic.",
+  ),
   CHANGELOG_LOST: kind(positions, false, 'Restore the changelog, or delete the group and start again.'),
   // state directory
   STATE_DIRECTORY_LOCKED: kind(state, false, 'Stop the other process, or give this worker another --state-dir.'),
   STORE_DAMAGED: kind(state, true, 'The store is set aside and rebuilt from the changelog.'),
+  STATE_NEWER: kind(
+    topics,
+    false,
+    'Run the version of the application (and of Potoroo) that wrote it, or a newer one. To go back to the former shape, add an upgrade that makes it.',
+  ),
+  STATE_UPGRADE_FAILED: kind(
+    stoppedByOnError,
+    false,
+    'Correct the upgrade, then start again: nothing was stored of what it did. A unit test with what the key has stored shows it.',
+  ),
   STORE_FAILED: kind(state, false, 'Look at the disk: is it full, is the directory writable?'),
   // other workers
   PEER_UNREACHABLE: kind(failure, true, 'Nothing: what it was asked for comes from Kafka instead.'),

@@ -6,7 +6,8 @@ import { homedir, hostname } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import * as v from 'valibot'
 import { definitionOf, type Application } from './api/application.js'
-import { loadPartitioners } from './core/partitioner.js'
+import { topicsOf } from './api/graph.js'
+import { loadPartitioners } from './core/plan/partitioner.js'
 import { isPotorooError, PotorooError } from './errors.js'
 import { brokersOf } from './kafka/environment.js'
 import { createKafkaLog } from './kafka/log.js'
@@ -15,7 +16,7 @@ import { checkedTls, type BrokerConnection } from './kafka/options.js'
 import { jsonLogger } from './output.js'
 import { openStateStores } from './lmdb/stores.js'
 import { createPeers, type PeersOptions } from './peers/peers.js'
-import { namesOf } from './core/topology.js'
+import { namesOf } from './core/plan/topology.js'
 import { unfailing, type Logger } from './ports/logger.js'
 import type { StateStores } from './ports/store.js'
 import { defaults, MIN_INPUT_BYTES, type RuntimeOptions } from './runtime/options.js'
@@ -23,7 +24,7 @@ import { Worker } from './runtime/worker.js'
 import { memoryShare, systemClock, systemRandom } from './system.js'
 
 /** What startWorker takes. Only `brokers` has to be given; the defaults of the rest are in docs/configuration.md. */
-export interface WorkerOptions extends BrokerConnection, Partial<Omit<RuntimeOptions, 'memoryBytes'>> {
+export interface WorkerOptions extends BrokerConnection, Partial<Omit<RuntimeOptions, 'memoryBytes' | 'purge'>> {
   /**
    * What fetched records and state objects may take in memory, in bytes, about; what the process itself takes comes on top.
    * Default: a quarter of the machine's memory, or the container's.
@@ -132,7 +133,7 @@ export async function startWorker(application: Application, options: WorkerOptio
   const definition = definitionOf(application)
   const runtime = checkOptions(options)
   const logger = unfailing(options.logger ?? jsonLogger(process.stdout))
-  await loadPartitioners(definition.pipelines.flatMap(({ source, sink }) => [source.partitioner, sink?.partitioner]))
+  await loadPartitioners(topicsOf(definition).map(({ partitioner }) => partitioner))
   const peers = createPeers({ ...options.peers, logger, clock: systemClock })
   const { name, stateDir, stores } = await openState(definition.name, options, logger)
   const connection = { brokers: options.brokers, ssl: options.ssl, sasl: options.sasl, clientId: name }

@@ -1,7 +1,7 @@
 /** The thread of a watchdog: src/kafka/watchdog.ts says what it is for. */
 import { Session } from 'node:inspector'
 import { parentPort, workerData } from 'node:worker_threads'
-import { LOOK_MS, Vigil } from './core/vigil.js'
+import { LOOK_MS, Vigil } from './core/processing/vigil.js'
 import { messageOf } from './errors.js'
 import { systemClock } from './system.js'
 import type { GroupClient, Membership } from './ports/log.js'

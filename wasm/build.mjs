@@ -15,7 +15,7 @@ if (compiler === undefined) {
 }
 
 const here = fileURLToPath(new URL('.', import.meta.url))
-const target = fileURLToPath(new URL('../src/api/json-scan.generated.ts', import.meta.url))
+const target = fileURLToPath(new URL('../src/api/json/json-scan.generated.ts', import.meta.url))
 
 const options = '--enable simd -O3 --noAssert --runtime stub --initialMemory 2 --maximumMemory 2'
 let code

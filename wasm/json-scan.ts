@@ -1,6 +1,6 @@
 /**
  * AssemblyScript: finds the values of a JSON text that looks like one before it, 16 bytes at a time. Who asks, and why, is
- * in src/api/json-shape.ts; src/api/json-scanner.ts has the other side of what lies in memory.
+ * in src/api/json/json-shape.ts; src/api/json/json-scanner.ts has the other side of what lies in memory.
  *
  * Invariant: whatever the bytes are, `scan` ends, and says 1 only where it has compared, or read as a value, every byte
  * from `at` up to `end`. It may look behind `end`, up to 32 bytes behind the window.

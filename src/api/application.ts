@@ -1,7 +1,8 @@
 /** Applications: named pipelines that share state objects. */
-import type { ApplicationDefinition, PipelineDefinition, TopicDefinition } from './definition.js'
+import type { ApplicationDefinition, ComputeNode, SourceNode, TopicDefinition } from './definition.js'
+import { keyOriginsOf, nodesOf, REPARTITION_SUFFIX, repartitionsOf, topicsOf } from './graph.js'
 import { checkName, invalid, shown } from './names.js'
-import { pipelineDefinition, type Pipeline } from './pipeline.js'
+import { pipelineDefinition, type Pipeline } from './stream.js'
 
 const applicationKey: unique symbol = Symbol.for('potoroo.application')
 
@@ -20,10 +21,12 @@ export function application(name: string, ...pipelines: readonly [Pipeline, ...P
     pipelineDefinition(pipeline, `Pipeline ${String(index + 1)} of application ${name}`),
   )
   if (definitions.length === 0) throw invalid(`Application ${name} has no pipelines.`)
-  checkPipelineNames(name, definitions)
-  checkTopics(name, definitions)
-  checkStates(name, definitions)
-  return { name, [applicationKey]: { name, pipelines: definitions } }
+  const definition: ApplicationDefinition = { name, pipelines: definitions }
+  checkTopics(definition)
+  checkStates(definition)
+  checkSourceNames(definition)
+  checkRepartitions(definition)
+  return { name, [applicationKey]: definition }
 }
 
 /** The definition behind an application. Throws INVALID_DEFINITION for anything else, such as a module's other exports. */
@@ -33,63 +36,92 @@ export function definitionOf(application: unknown): ApplicationDefinition {
   throw invalid(`${shown(application)} is not an application: it has to be made with application().`)
 }
 
-function checkPipelineNames(name: string, pipelines: readonly PipelineDefinition[]): void {
-  const seen = new Set<string>()
-  for (const pipeline of pipelines) {
-    if (seen.has(pipeline.name))
-      throw invalid(
-        `Application ${name} has two pipelines named ${pipeline.name}. A pipeline is named after its source: ` +
-          "give one of them another name, as in from(topic, 'name').",
-      )
-    seen.add(pipeline.name)
-  }
-}
+const sourcesOf = (application: ApplicationDefinition): SourceNode[] =>
+  nodesOf(application).filter((node) => node.kind === 'source')
+const computationsOf = (application: ApplicationDefinition): ComputeNode[] =>
+  nodesOf(application).filter((node) => node.kind === 'compute')
 
-function checkTopics(name: string, pipelines: readonly PipelineDefinition[]): void {
+function checkTopics(application: ApplicationDefinition): void {
+  const { name } = application
   const seen = new Map<string, TopicDefinition>()
-  for (const topic of pipelines.flatMap(({ source, sink }) => (sink === undefined ? [source] : [source, sink]))) {
+  for (const topic of topicsOf(application)) {
     const other = seen.get(topic.name)
     if (other !== undefined && other !== topic)
       throw invalid(
         `Application ${name} uses two topics named ${topic.name} that were declared apart: declare it once, and use that.`,
       )
     seen.set(topic.name, topic)
-    if (
-      topic.name === `${name}-dead-letters` ||
-      (topic.name.startsWith(`${name}-`) && topic.name.endsWith('-changelog'))
-    )
+    if (isOwnTopic(name, topic.name))
       throw invalid(`Application ${name} can't use topic ${topic.name}: Potoroo keeps its own records there.`)
   }
 }
 
-function checkStates(name: string, pipelines: readonly PipelineDefinition[]): void {
-  const seen = new Map<string, PipelineDefinition>()
-  for (const pipeline of pipelines) {
-    const { state, source } = pipeline
-    if (state === undefined) continue
+const isOwnTopic = (application: string, topic: string): boolean =>
+  topic === `${application}-dead-letters` ||
+  topic === `${application}-manifest` ||
+  (topic.startsWith(`${application}-`) && (topic.endsWith('-changelog') || topic.endsWith(REPARTITION_SUFFIX)))
+
+function checkStates(application: ApplicationDefinition): void {
+  const seen = new Map<string, ComputeNode>()
+  /** By state object: a source of its key, of a known partitioner. */
+  const partitioned = new Map<string, SourceNode>()
+  for (const node of computationsOf(application)) {
+    const { state } = node
     const other = seen.get(state.name)
-    if (other === undefined) {
-      seen.set(state.name, pipeline)
-      continue
+    if (other !== undefined && other.state !== state)
+      throw invalid(
+        `Application ${application.name} has two state objects named ${state.name}: define it once, and use that in both.`,
+      )
+    seen.set(state.name, node)
+    for (const origin of keyOriginsOf(node)) {
+      if (origin.kind !== 'source' || origin.topic.partitioner === undefined) continue
+      const before = partitioned.get(state.name) ?? origin
+      partitioned.set(state.name, before)
+      // one key would lie on two partitions, and its state object exist twice
+      const [one, two] = [before.topic, origin.topic]
+      if (one.partitioner !== two.partitioner)
+        throw invalid(
+          `Pipelines ${before.name} and ${origin.name} share state object ${state.name}, but topic ${one.name} is ` +
+            `partitioned by ${String(one.partitioner)} and topic ${two.name} by ${String(two.partitioner)}: they have to be partitioned ` +
+            'alike, or one of them needs keyBy() before to().',
+        )
     }
-    if (other.state !== state)
-      throw invalid(
-        `Application ${name} has two state objects named ${state.name}, in pipelines ${other.name} and ` +
-          `${pipeline.name}: define it once, and use that in both.`,
-      )
-    // one key would lie on two partitions, and its state object exist twice
-    const [one, two] = [other.source.partitioner, source.partitioner]
-    if (one !== undefined && two !== undefined && one !== two)
-      throw invalid(
-        `Pipelines ${other.name} and ${pipeline.name} share state object ${state.name}, but topic ${other.source.name} ` +
-          `is partitioned by ${one} and topic ${source.name} by ${two}: they have to be partitioned alike.`,
-      )
   }
-  // both would be the name of a sub-topology, and with it of transactional ids
-  for (const { name: pipeline, state } of pipelines)
-    if (state === undefined && seen.has(pipeline))
+}
+
+/** What has no state object is named after its source, and transactional ids are named after that. */
+function checkSourceNames(application: ApplicationDefinition): void {
+  const { name } = application
+  const states = new Set(computationsOf(application).map(({ state }) => state.name))
+  const seen = new Map<string, SourceNode>()
+  for (const source of sourcesOf(application)) {
+    const other = seen.get(source.name)
+    if (other !== undefined && other.topic !== source.topic)
       throw invalid(
-        `Pipeline ${pipeline} of application ${name} has the name of a state object: give it another name, as in ` +
+        `Application ${name} has two pipelines named ${source.name}, of topics ${other.topic.name} and ${source.topic.name}: ` +
+          "give one of them another name, as in from(topic, 'name').",
+      )
+    seen.set(source.name, source)
+    const isStateless = !computationsOf(application).some((node) =>
+      keyOriginsOf(node).some((origin) => origin.kind === 'source' && origin.topic === source.topic),
+    )
+    if (isStateless && states.has(source.name))
+      throw invalid(
+        `Pipeline ${source.name} of application ${name} has the name of a state object: give it another name, as in ` +
           "from(topic, 'name').",
       )
+  }
+}
+
+function checkRepartitions(application: ApplicationDefinition): void {
+  const seen = new Map<string, string>()
+  for (const { name, leadsTo } of repartitionsOf(application)) {
+    const other = seen.get(name)
+    if (other !== undefined)
+      throw invalid(
+        `Application ${application.name} has two repartitions named ${name}, to state objects ${other} and ` +
+          `${leadsTo.state.name}: give one of them a name of its own, as in keyBy(key, { name: '${name}-2' }).`,
+      )
+    seen.set(name, leadsTo.state.name)
+  }
 }

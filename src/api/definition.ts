@@ -1,6 +1,6 @@
 /**
  * What an application consists of once it is defined, as the layers below see it. Users never meet these types: they
- * write with those in `application.ts`, `pipeline.ts`, `topic.ts` and `state-object.ts`, which make these.
+ * write with those in `application.ts`, `stream.ts`, `topic.ts` and `state-object.ts`, which make these.
  */
 
 export type PartitionerName = 'murmur2' | 'xxh64'
@@ -20,16 +20,23 @@ export interface TopicDefinition {
    * or INVALID_DEFINITION when the schema turns out to be asynchronous, which must stop the worker; never anything else.
    */
   decode(bytes: Buffer, start: number, end: number): unknown
-  /** Throws OUTPUT_INVALID, for what can't be written as JSON. */
+  /** Throws OUTPUT_INVALID, for what can't be written. */
   encode(message: unknown): string | Uint8Array
+  /** Undefined for a topic that was declared without a key: its records need none, and get none. */
+  readonly key: KeyDefinition | undefined
+}
+
+export interface KeyDefinition {
   /** What the user's function gives: whatever that is. */
-  rawKeyOf(message: unknown): unknown
+  readonly raw: (message: unknown) => unknown
   /** Throws OUTPUT_INVALID when it isn't a string, or one that UTF-8 can't hold. */
-  keyOf(message: unknown): string
+  readonly of: (message: unknown) => string
 }
 
 export interface StateDefinition {
   readonly name: string
+  /** How many partitions a repartition topic gets that leads here, where no other topic says it. */
+  readonly partitions: number | undefined
   initial(key: string): object
   /** Whether the initial value is the same for every key: what makes it takes no parameter. */
   readonly beginsAlike: boolean
@@ -39,11 +46,12 @@ export interface StateDefinition {
   toPlain(state: object): unknown
   /** The state object again, with its class's methods. */
   fromPlain(plain: unknown, key: string): object
+  /** upgrades[n] makes of what version n stored what version n + 1 stores: there are as many as the version. */
+  readonly upgrades: readonly Upgrade[]
 }
 
-export type Step =
-  | { readonly kind: 'filter'; readonly keep: (message: unknown) => boolean }
-  | { readonly kind: 'map'; readonly map: (message: unknown) => unknown }
+/** Takes plain data, and may give anything: whoever runs it checks that. */
+export type Upgrade = (stored: object) => unknown
 
 export interface ComputationContext {
   readonly key: string
@@ -53,23 +61,48 @@ export interface ComputationContext {
   forget(): void
 }
 
-export interface PipelineDefinition {
+/**
+ * Gives undefined or null, one output, or an array of outputs. Throws what the user's computation throws,
+ * INVALID_DEFINITION when it gives a promise.
+ */
+export type Compute = (state: object, message: unknown, context: ComputationContext) => unknown
+
+/**
+ * A stream, as the step that gives it, with the streams that the step goes on from. A stream that several others go on from
+ * is one node: the graph of an application is made of these, from its ends upwards.
+ */
+export type StreamNode =
+  | SourceNode
+  | { readonly kind: 'filter'; readonly upstream: StreamNode; readonly keep: (message: unknown) => boolean }
+  | { readonly kind: 'map'; readonly upstream: StreamNode; readonly map: (message: unknown) => unknown }
+  | { readonly kind: 'flatMap'; readonly upstream: StreamNode; readonly flatMap: (message: unknown) => unknown }
+  | KeyByNode
+  | { readonly kind: 'merge'; readonly upstreams: readonly StreamNode[] }
+  | ComputeNode
+
+export interface SourceNode {
+  readonly kind: 'source'
+  readonly topic: TopicDefinition
+  /** The topic's, unless from() was given another. */
   readonly name: string
-  readonly source: TopicDefinition
-  /** Steps between source and computation; where there is no computation, those up to where a key is known. */
-  readonly before: readonly Step[]
-  /** The key of what `before` gives. It has to be the record's key. Throws KEY_MISMATCH when it can't be a key. */
-  readonly key: (message: unknown) => string
-  readonly state: StateDefinition | undefined
-  /**
-   * Undefined where the pipeline has no computation. Gives undefined, one output, or an array of outputs; always undefined
-   * where there is no sink. Throws what the user's computation throws, INVALID_DEFINITION when it gives a promise.
-   */
-  readonly compute: ((state: object, message: unknown, context: ComputationContext) => unknown) | undefined
-  /** Steps between the computation and the sink, for each output; where there is no computation, the other steps. */
-  readonly after: readonly Step[]
-  readonly sink: TopicDefinition | undefined
 }
+export interface KeyByNode {
+  readonly kind: 'keyBy'
+  readonly upstream: StreamNode
+  /** Throws OUTPUT_INVALID when the key is no string, or one that UTF-8 can't hold. */
+  readonly key: (message: unknown) => string
+  readonly name: string | undefined
+}
+export interface ComputeNode {
+  readonly kind: 'compute'
+  readonly upstream: StreamNode
+  readonly state: StateDefinition
+  readonly compute: Compute
+}
+
+/** Where a stream ends: in a sink, or in a computation whose outputs, if any, nobody wants. */
+export type PipelineDefinition =
+  ComputeNode | { readonly kind: 'sink'; readonly upstream: StreamNode; readonly topic: TopicDefinition }
 
 export interface ApplicationDefinition {
   readonly name: string

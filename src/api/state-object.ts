@@ -7,7 +7,7 @@
  * has such brings `pack(): unknown` and `static unpack(plain: unknown, key: string)`.
  */
 import { PotorooError } from '../errors.js'
-import type { StateDefinition } from './definition.js'
+import type { StateDefinition, Upgrade } from './definition.js'
 import { checkFunction, checkName, invalid, shown } from './names.js'
 
 const stateKey: unique symbol = Symbol.for('potoroo.state-object')
@@ -32,11 +32,29 @@ export interface StateClass<S extends object> {
 }
 
 /** How a state object is stored, if not as its own fields. */
-export interface StateOptions<S extends object> {
+export interface Packing<S extends object> {
   /** Gives plain values: objects, arrays, strings, numbers, booleans, null, undefined, BigInt, Date, Map, Set, typed arrays. */
   readonly pack: (state: S) => unknown
   /** Gives the state object back. */
   readonly unpack: (plain: unknown, key: string) => S
+}
+
+export type StateOptions<S extends object> = (Packing<S> | { readonly pack?: never; readonly unpack?: never }) & {
+  /**
+   * How many partitions the repartition topics get that lead here, where no topic beside them says it; default: the most
+   * that any of their sources has. Fixed once they exist.
+   */
+  readonly partitions?: number
+  /**
+   * For state objects whose shape has changed: upgrades[n] makes of what version n stored what version n + 1 stores. The version
+   * of a state object is how many of them it has been through; a new one has been through all. It is upgraded when a message
+   * finds it, and stored so with that message. A step is given plain data, the fields without their class, or what `pack`
+   * gave, and gives an object literal; it has to give the same each time, and change nothing else. Steps are never
+   * changed or removed once they ran, only added at the end. One that throws, or gives no object literal or what can't be stored,
+   * stops the worker: STATE_UPGRADE_FAILED. What a newer version stored stops a worker that does not know it: STATE_NEWER.
+   * Default: none, version 0.
+   */
+  readonly upgrades?: readonly ((stored: never) => object & NoPromise)[]
 }
 
 /**
@@ -50,12 +68,17 @@ export function stateObject<S extends object>(
   options?: StateOptions<S>,
 ): StateObject<S> {
   checkName('a state object', name)
-  const definition = isClass(initial)
-    ? ofClass(name, initial as StateClass<S>, options)
-    : ofFactory(name, initial as (key: string) => S, options)
-  return { name, [stateKey]: definition }
+  const { packing, partitions, upgrades } = checkOptions(name, options)
+  const shape = isClass(initial)
+    ? ofClass(name, initial as StateClass<S>, packing)
+    : ofFactory(name, initial as (key: string) => S, packing)
+  return { name, [stateKey]: { ...shape, partitions, upgrades } }
 }
 
+type Shape = Omit<StateDefinition, 'partitions' | 'upgrades'>
+interface NoPromise {
+  readonly then?: never
+}
 type NotPromised<S> = S extends PromiseLike<unknown> ? 'error: a state object is made synchronously' : unknown
 
 /** A class's `prototype` can't be written; a function's can, and arrow functions and methods have none. */
@@ -65,10 +88,9 @@ const isClass = (value: unknown): boolean =>
 function ofFactory<S extends object>(
   name: string,
   initial: (key: string) => S,
-  options: StateOptions<S> | undefined,
-): StateDefinition {
+  options: Packing<S> | undefined,
+): Shape {
   checkFunction(`The initial value of state object ${name}`, initial)
-  checkOptions(name, options)
   const beginsAlike = initial.length === 0
   let wasChecked = false
   return {
@@ -95,12 +117,7 @@ function ofFactory<S extends object>(
   }
 }
 
-function ofClass<S extends object>(
-  name: string,
-  constructor: StateClass<S>,
-  options: StateOptions<S> | undefined,
-): StateDefinition {
-  checkOptions(name, options)
+function ofClass<S extends object>(name: string, constructor: StateClass<S>, options: Packing<S> | undefined): Shape {
   const prototype = constructor.prototype as object
   const ancestor = BUILT_IN.find((builtIn) => (constructor as unknown) === builtIn || prototype instanceof builtIn)
   const brings = 'pack' in prototype && typeof prototype.pack === 'function'
@@ -189,13 +206,32 @@ const BUILT_IN = [
   Boolean,
 ] as const
 
-function checkOptions(name: string, options: unknown): void {
-  if (options === undefined) return
-  if (typeof options !== 'object' || options === null || !('pack' in options) || !('unpack' in options))
-    throw invalid(`The options of state object ${name} have to be pack and unpack, both.`)
-  checkFunction(`pack of state object ${name}`, options.pack)
-  checkFunction(`unpack of state object ${name}`, options.unpack)
+interface CheckedOptions<S extends object> extends Pick<StateDefinition, 'partitions' | 'upgrades'> {
+  readonly packing: Packing<S> | undefined
 }
+
+function checkOptions<S extends object>(name: string, options: StateOptions<S> = {}): CheckedOptions<S> {
+  if (typeof options !== 'object' || (options as unknown) === null)
+    throw invalid(`The options of state object ${name} are ${shown(options)}: they have to be an object.`)
+  const { pack, unpack, partitions, upgrades: steps = [] }: GivenOptions<S> = options
+  if (partitions !== undefined && (!Number.isInteger(partitions) || partitions < 1))
+    throw invalid(`State object ${name} has partitions: ${shown(partitions)}. It has to be a whole number, 1 or more.`)
+  if (!Array.isArray(steps))
+    throw invalid(`State object ${name} has upgrades: ${shown(steps)}. It has to be an array of functions.`)
+  // Not by forEach(), which passes over holes.
+  for (const [version, step] of [...(steps as readonly unknown[])].entries())
+    checkFunction(`upgrades[${String(version)}] of state object ${name}`, step)
+  // A copy: how many there are is the version, and nobody is to change that later.
+  const own = { partitions, upgrades: [...(steps as readonly Upgrade[])] }
+  if (pack === undefined && unpack === undefined) return { ...own, packing: undefined }
+  if (pack === undefined || unpack === undefined)
+    throw invalid(`State object ${name} has one of pack and unpack: it has to have both or neither.`)
+  checkFunction(`pack of state object ${name}`, pack)
+  checkFunction(`unpack of state object ${name}`, unpack)
+  return { ...own, packing: { pack, unpack } }
+}
+
+type GivenOptions<S extends object> = Partial<Packing<S>> & Pick<StateOptions<S>, 'partitions' | 'upgrades'>
 
 function isPlain(value: unknown): value is object {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype

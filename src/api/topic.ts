@@ -1,9 +1,9 @@
 /** Topics: where messages come from and go to. A topic owns schema and key, so that no pipeline repeats them. */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { PotorooError } from '../errors.js'
-import { decodeMessage, encodeMessage, type Validator } from './codec.js'
-import { JsonShapes } from './json-shape.js'
-import type { PartitionerName, TopicDefinition } from './definition.js'
+import { decodeMessage, encodeMessage, type Validator } from './json/codec.js'
+import { JsonShapes } from './json/json-shape.js'
+import type { KeyDefinition, PartitionerName, TopicDefinition } from './definition.js'
 import { checkFunction, checkTopicName, invalid, isKey, shown, shownKey } from './names.js'
 import { isZodSchema, zodValidator } from './zod-schema.js'
 
@@ -12,12 +12,12 @@ const topicKey: unique symbol = Symbol.for('potoroo.topic')
 declare const read: unique symbol
 declare const written: unique symbol
 
-/** A topic that messages of type M can be read from. */
-export interface Source<out M> {
+/** Where messages of type M come from. With `'keyed'`, each record brings a key; with `'unkeyed'`, keyBy() has to give one. */
+export interface Origin<out M, K extends 'keyed' | 'unkeyed' = 'keyed' | 'unkeyed'> {
   readonly name: string
   readonly [topicKey]: TopicDefinition
   /** Exists for the type checker alone. */
-  readonly [read]?: () => M
+  readonly [read]?: { readonly message: () => M; readonly key: K }
 }
 /** A topic that messages of type M can be written to. */
 export interface Sink<in M> {
@@ -30,20 +30,20 @@ export interface Sink<in M> {
  * A topic: source and sink. `Out` is what its schema gives, `In` what its schema takes: they differ where the schema
  * fills in defaults or converts.
  */
-export interface Topic<out Out, in In = Out> extends Source<Out>, Sink<In> {}
+export interface Topic<out Out, in In = Out> extends Origin<Out, 'keyed'>, Sink<In> {}
+/** A topic that was declared without a key: lines of a log, for example. */
+export interface UnkeyedTopic<out Out, in In = Out> extends Origin<Out, 'unkeyed'>, Sink<In> {}
 
 /** The type of the messages that are read from a topic. */
-export type Message<T extends Source<unknown>> = T extends Source<infer M> ? M : never
+export type Message<T extends Origin<unknown>> = T extends Origin<infer M> ? M : never
 
-export interface TopicOptions<In extends object, Out extends object> {
+export interface UnkeyedTopicOptions<In extends object, Out extends object> {
   /**
    * What a message is: any schema of a library that implements Standard Schema (Zod, Valibot, ArkType, …), synchronous: one
    * that answers with a promise stops the worker with INVALID_DEFINITION. One that throws condemns its message alone. (Zod's
    * before version 4 answer with a promise when they throw.)
    */
   readonly schema: StandardSchemaV1<In, Out>
-  /** The key of a message. Records of the topic must have it as their record key (UTF-8). */
-  readonly key: (message: In | Out) => string
   /**
    * How many partitions the topic gets when Potoroo creates it; default 8. It bounds how many workers can share the
    * work, and is hard to change later: keys would move to other partitions. A topic that exists is taken as it is.
@@ -60,6 +60,14 @@ export interface TopicOptions<In extends object, Out extends object> {
   readonly config?: Readonly<Record<string, string>>
 }
 
+export interface TopicOptions<In extends object, Out extends object> extends UnkeyedTopicOptions<In, Out> {
+  /**
+   * The key of a message. Records of the topic must have it as their record key (UTF-8). A topic without it gives a stream
+   * without a key, whatever keys its records have; what is written to it has none, and goes to the writing task's partition.
+   */
+  readonly key: (message: In | Out) => string
+}
+
 export const DEFAULT_PARTITIONS = 8
 const PARTITIONERS: readonly unknown[] = ['murmur2', 'xxh64', 'none']
 const STARTS: readonly unknown[] = ['earliest', 'latest']
@@ -68,15 +76,19 @@ const STARTS: readonly unknown[] = ['earliest', 'latest']
 export function topic<In extends object, Out extends object>(
   name: string,
   options: TopicOptions<In, Out> & { readonly partitioner: 'none' },
-): Source<Out>
+): Origin<Out, 'keyed'>
 export function topic<In extends object, Out extends object>(
   name: string,
   options: TopicOptions<In, Out> & { readonly partitioner?: PartitionerName },
 ): Topic<Out, In>
 export function topic<In extends object, Out extends object>(
   name: string,
-  options: TopicOptions<In, Out>,
-): Topic<Out, In> {
+  options: UnkeyedTopicOptions<In, Out> & { readonly key?: never },
+): UnkeyedTopic<Out, In>
+export function topic<In extends object, Out extends object>(
+  name: string,
+  options: UnkeyedTopicOptions<In, Out> & Partial<Pick<TopicOptions<In, Out>, 'key'>>,
+): Origin<Out> {
   checkTopicName('a topic', name)
   const {
     schema,
@@ -87,7 +99,7 @@ export function topic<In extends object, Out extends object>(
     config = {},
   } = options
   const validator = validatorOf(name, schema)
-  checkFunction(`The key of topic ${name}`, key)
+  if ('key' in options) checkFunction(`The key of topic ${name}`, key)
   if (!Number.isInteger(partitions) || partitions < 1)
     throw invalid(`Topic ${name} has partitions: ${shown(partitions)}. It has to be a whole number, 1 or more.`)
   if (!PARTITIONERS.includes(partitioner))
@@ -106,15 +118,19 @@ export function topic<In extends object, Out extends object>(
     start,
     decode: (bytes, from, to) => decodeMessage(name, validator, shapes, bytes, from, to),
     encode: (message) => encodeMessage(name, message),
-    rawKeyOf: (message) => key(message as In | Out),
-    keyOf: (message) => {
-      const value: unknown = key(message as In | Out)
-      if (isKey(value)) return value
-      throw new PotorooError('OUTPUT_INVALID', `The key that topic ${name} gives is ${shownKey(value)}.`)
-    },
+    key: key && keyDefinition(name, key as (message: unknown) => unknown),
   }
-  return { name, [topicKey]: definition } as Topic<Out, In>
+  return { name, [topicKey]: definition }
 }
+
+const keyDefinition = (topic: string, key: (message: unknown) => unknown): KeyDefinition => ({
+  raw: key,
+  of: (message) => {
+    const value = key(message)
+    if (isKey(value)) return value
+    throw new PotorooError('OUTPUT_INVALID', `The key that topic ${topic} gives is ${shownKey(value)}.`)
+  },
+})
 
 function validatorOf(name: string, schema: unknown): Validator {
   // a schema may be a function, too

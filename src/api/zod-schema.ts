@@ -4,7 +4,7 @@
  * where what is thrown may come out later, or nowhere. Asked for `safeParse`, they throw at once what was thrown.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import type { Validator } from './codec.js'
+import type { Validator } from './json/codec.js'
 
 /** What `safeParse` throws where the schema is asynchronous, in a class of its own. */
 const ASYNCHRONOUS = 'Encountered Promise during synchronous parse. Use .parseAsync() instead.'

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { type Application, definitionOf } from '../api/application.js'
 import type { ApplicationDefinition, TopicDefinition } from '../api/definition.js'
+import { topicsOf } from '../api/graph.js'
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 
 /** Market Spread, as it lies beside the built command line. */
@@ -99,7 +100,7 @@ function isApplication(value: unknown): value is Application {
 
 /** A topic that the application reads or writes, by its declared name. Throws INVALID_CONFIGURATION naming those there are. */
 export function topicOf(application: ApplicationDefinition, name: string): TopicDefinition {
-  const topics = declaredTopics(application)
+  const topics = topicsOf(application)
   const found = topics.find((topic) => topic.name === name)
   if (found !== undefined) return found
   const names = topics.map((topic) => topic.name).join(', ')
@@ -108,7 +109,3 @@ export function topicOf(application: ApplicationDefinition, name: string): Topic
     `application ${application.name} declares no topic ${name}; it declares ${names}`,
   )
 }
-
-export const declaredTopics = (application: ApplicationDefinition): readonly TopicDefinition[] => [
-  ...new Set(application.pipelines.flatMap(({ source, sink }) => (sink === undefined ? [source] : [source, sink]))),
-]

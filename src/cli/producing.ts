@@ -5,8 +5,8 @@
  * order, and no more than a chunk is in memory.
  */
 import type { TopicDefinition } from '../api/definition.js'
-import { partitionOf } from '../core/partitioner.js'
-import { MAX_KEY_BYTES } from '../core/processor.js'
+import { partitionOf } from '../core/plan/partitioner.js'
+import { MAX_KEY_BYTES } from '../core/state/store-key.js'
 import { isPotorooError, PotorooError } from '../errors.js'
 import type { Delivery } from '../kafka/idempotent-producer.js'
 import type { TopicInfo } from '../ports/log.js'
@@ -16,7 +16,7 @@ export interface KeyedRecord {
   /** From 1. */
   readonly line: number
   readonly partition: number
-  readonly key: Buffer
+  readonly key: Buffer | null
   /** The line as it was, byte for byte. */
   readonly value: Buffer
 }
@@ -117,7 +117,12 @@ function recordOf(line: Line, { definition, topic }: ProduceTarget, maxRecordByt
   if (bytes === undefined) throw tooLarge(topic, maxRecordBytes)
   const { partitioner } = definition
   if (partitioner === undefined) throw unknownPartitioner(definition)
-  const key = Buffer.from(definition.keyOf(definition.decode(bytes, 0, bytes.length)))
+  const message = definition.decode(bytes, 0, bytes.length)
+  if (definition.key === undefined) {
+    if (bytes.length > maxRecordBytes) throw tooLarge(topic, maxRecordBytes)
+    return { line: line.number, partition: line.number % topic.partitions, key: null, value: bytes }
+  }
+  const key = Buffer.from(definition.key.of(message))
   if (key.length > MAX_KEY_BYTES)
     throw new PotorooError('KEY_TOO_LONG', `the key has ${String(key.length)} bytes of UTF-8`)
   if (bytes.length + key.length > maxRecordBytes) throw tooLarge(topic, maxRecordBytes)

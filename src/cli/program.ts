@@ -5,6 +5,8 @@ import type { CliContext } from './context.js'
 const commands = new Map<string, () => Promise<(program: Command, context: CliContext) => void>>([
   ['broker', async () => (await import('./commands/broker.js')).registerBroker],
   ['topics', async () => (await import('./commands/topics.js')).registerTopics],
+  ['topology', async () => (await import('./commands/topology.js')).registerTopology],
+  ['reset', async () => (await import('./commands/reset.js')).registerReset],
   ['run', async () => (await import('./commands/run.js')).registerRun],
   ['status', async () => (await import('./commands/status.js')).registerStatus],
   ['produce', async () => (await import('./commands/produce.js')).registerProduce],
@@ -33,6 +35,8 @@ export async function createProgram(args: readonly string[], context: CliContext
 Examples:
   potoroo broker                                         a local Kafka, until Ctrl-C
   potoroo topics dist/market-spread/application.js       create what the application needs
+  potoroo topology dist/market-spread/application.js     what it consists of; --against a cluster, what would change
+  potoroo reset dist/market-spread/application.js        start again from its sources; --dry-run shows what that does
   potoroo run dist/market-spread/application.js          one worker; start as many as you like
   potoroo status dist/market-spread/application.js       who does what, and how far behind
   potoroo produce orders orders.ndjson                   feed it

@@ -6,8 +6,8 @@
  *    by records or by what lies between them (control batches, aborted transactions, compacted records).
  * 3. While the taker is busy nothing more is fetched than what is under way.
  */
-import { type Fetched } from '../core/fetched.js'
-import { RecordCursor } from '../core/records.js'
+import { type Fetched } from '../core/records/fetched.js'
+import { RecordCursor } from '../core/records/records.js'
 import type { FetchInput, Fetcher } from '../ports/log.js'
 
 export interface TailRange {

@@ -1,12 +1,13 @@
 /** Pure: which topics an application needs, which of them are there, which to create, and what does not fit. */
-import type { ApplicationDefinition, TopicDefinition } from '../api/definition.js'
-import { namesOf, type SubTopology, topologyOf } from '../core/topology.js'
+import type { TopicDefinition } from '../api/definition.js'
+import { partitionCounts } from '../core/plan/partition-counts.js'
+import { namesOf, type SubTopology, type Topology } from '../core/plan/topology.js'
 import { PotorooError } from '../errors.js'
 import type { NewTopic, TopicInfo } from '../ports/log.js'
 
 export interface TopicRow {
   readonly name: string
-  readonly role: 'source' | 'sink' | 'changelog' | 'dead letters'
+  readonly role: 'source' | 'sink' | 'repartition' | 'changelog' | 'dead letters'
   readonly declaredPartitions: number
   readonly declaredCleanup: string
   readonly there: TopicInfo | undefined
@@ -24,17 +25,17 @@ const CHANGELOG_CLEANUP = 'compact'
 const DEFAULT_CLEANUP = 'delete'
 
 /** The names in Kafka that `planTopics` wants to know about. */
-export function topicNames(application: ApplicationDefinition, prefix: string): readonly string[] {
-  return planTopics(application, prefix, new Map()).rows.map(({ name }) => name)
+export function topicNames(topology: Topology, prefix: string): readonly string[] {
+  return planTopics(topology, prefix, new Map()).rows.map(({ name }) => name)
 }
 
 export function planTopics(
-  application: ApplicationDefinition,
+  { application, subTopologies }: Topology,
   prefix: string,
   there: ReadonlyMap<string, TopicInfo>,
   replicationFactor?: number,
 ): TopicPlan {
-  const names = namesOf(prefix, application.name)
+  const names = namesOf(prefix, application)
   const rows: TopicRow[] = []
   const problems: PotorooError[] = []
   const add = (
@@ -48,61 +49,62 @@ export function planTopics(
     rows.push({ ...row, declaredCleanup: config['cleanup.policy'] ?? DEFAULT_CLEANUP, there: found, create })
   }
 
-  const { subTopologies } = topologyOf(application)
-  const counts = subTopologies.map((sub) => partitionsOf(sub, names.topic, there, problems))
-  subTopologies.forEach((sub, i) => {
-    for (const { topic } of sub.sources)
-      add(declared(topic, 'source', names.topic), counts[i] ?? topic.partitions, topic.config)
-  })
+  const counts = partitionCounts(subTopologies, ({ name }) => there.get(names.topic(name))?.partitions)
+  const sources = subTopologies.flatMap((sub) =>
+    sub.sources.map((source) => ({ ...source, count: counts.get(sub) ?? 0 })),
+  )
+  const repartitions = sources.filter(({ isRepartition }) => isRepartition)
+  for (const { topic, count } of sources.filter(({ isRepartition }) => !isRepartition))
+    add(declared(topic, 'source', names.topic), count, topic.config)
   for (const topic of subTopologies.flatMap(({ sinks }) => sinks))
-    add(declared(topic, 'sink', names.topic), topic.partitions, topic.config)
-  subTopologies.forEach((sub, i) => {
-    if (sub.states.length === 0) return
+    if (!repartitions.some((one) => one.topic === topic))
+      add(declared(topic, 'sink', names.topic), topic.partitions, topic.config)
+  for (const { topic, count } of repartitions)
+    add({ ...declared(topic, 'repartition', names.topic), declaredPartitions: count }, count, topic.config)
+  for (const [sub, partitions] of counts) {
+    problems.push(...copartitionProblems(sub, names.topic, there))
+    if (sub.states.length === 0) continue
     const name = names.changelog(sub.name)
-    const partitions = counts[i] ?? 0
     add({ name, role: 'changelog', declaredPartitions: partitions }, partitions, {
       'cleanup.policy': CHANGELOG_CLEANUP,
     })
     problems.push(...changelogProblems(there.get(name), partitions))
-  })
-  const most = Math.max(...counts)
+  }
+  const most = Math.max(...counts.values())
   add({ name: names.deadLetters, role: 'dead letters', declaredPartitions: most }, most, {})
   return { rows, problems }
 }
 
 type Config = Readonly<Record<string, string>>
 
-const declared = (topic: TopicDefinition, role: 'source' | 'sink', nameOf: (name: string) => string) => ({
+const declared = (
+  topic: TopicDefinition,
+  role: 'source' | 'sink' | 'repartition',
+  nameOf: (name: string) => string,
+) => ({
   name: nameOf(topic.name),
   role,
   declaredPartitions: topic.partitions,
 })
 
-/**
- * How many partitions the sub-topology's sources have: those of the topics that are there, for they are taken as they
- * are, and a missing one is made to fit them; the declared ones where none is there.
- */
-function partitionsOf(
+/** Those that are there are taken as they are, and missing ones made to fit them; where none is there, the declared count. */
+function copartitionProblems(
   sub: SubTopology,
   nameOf: (name: string) => string,
   there: ReadonlyMap<string, TopicInfo>,
-  problems: PotorooError[],
-): number {
+): PotorooError[] {
   const known = sub.sources.flatMap(({ topic }) => {
     const found = there.get(nameOf(topic.name))
     return found === undefined ? [] : [{ name: found.name, partitions: found.partitions, verb: 'has' }]
   })
+  const declaring = sub.sources.filter(({ isRepartition }) => !isRepartition)
   const counted =
     known.length > 0
       ? known
-      : sub.sources.map(({ topic }) => ({ name: nameOf(topic.name), partitions: topic.partitions, verb: 'declares' }))
-  if (new Set(counted.map(({ partitions }) => partitions)).size > 1) {
-    const list = counted.map(({ name, partitions, verb }) => `${name} ${verb} ${String(partitions)}`).join(', ')
-    problems.push(
-      new PotorooError('PARTITION_COUNTS_DIFFER', `the sources of ${sub.name} are co-partitioned, but ${list}`),
-    )
-  }
-  return Math.max(...counted.map(({ partitions }) => partitions))
+      : declaring.map(({ topic }) => ({ name: nameOf(topic.name), partitions: topic.partitions, verb: 'declares' }))
+  if (new Set(counted.map(({ partitions }) => partitions)).size <= 1) return []
+  const list = counted.map(({ name, partitions, verb }) => `${name} ${verb} ${String(partitions)}`).join(', ')
+  return [new PotorooError('PARTITION_COUNTS_DIFFER', `the sources of ${sub.name} are co-partitioned, but ${list}`)]
 }
 
 function changelogProblems(found: TopicInfo | undefined, partitions: number): PotorooError[] {

@@ -1,6 +1,13 @@
 /** Topics and offsets: what is asked now and then, not while messages flow. */
 import { messageOf, PotorooError } from '../errors.js'
-import type { CommittedOffset, NewTopic, TopicInfo, TopicPartition } from '../ports/log.js'
+import type {
+  CommittedOffset,
+  GroupMember,
+  NewTopic,
+  PartitionPosition,
+  TopicInfo,
+  TopicPartition,
+} from '../ports/log.js'
 import type { Cluster } from './cluster.js'
 import { BrokerError, codes, toPotorooError } from './errors.js'
 import { offsetFetch } from './offset-fetch-request.js'
@@ -130,13 +137,78 @@ export async function listOffsets(
   })
 }
 
+export async function offsetsAt(
+  cluster: Cluster,
+  partitions: readonly TopicPartition[],
+  timeMs: number,
+): Promise<readonly number[]> {
+  if (partitions.length === 0) return []
+  const found = await guarded(cluster, `offsets of ${summary(partitions)}`, () =>
+    offsetsOnce(cluster, partitions, Math.max(0, timeMs)),
+  )
+  const none = partitions.filter((_, i) => found[i] === -1)
+  const ends = await listOffsets(cluster, none, 'end')
+  let at = 0
+  return found.map((offset) => (offset === -1 ? (ends[at++] ?? 0) : offset))
+}
+
+export async function deleteTopics(cluster: Cluster, names: readonly string[]): Promise<void> {
+  if (names.length === 0) return
+  await guarded(cluster, `deleting topics ${names.join(', ')}`, async () => {
+    const { topicErrors } = await cluster.callController(
+      requests.deleteTopics(names, cluster.settings.requestTimeoutMs / 2),
+    )
+    for (const { topic, errorCode } of topicErrors)
+      if (errorCode !== 0 && errorCode !== codes.UNKNOWN_TOPIC_OR_PARTITION)
+        throw new BrokerError(errorCode, `deleting topic ${topic}`)
+  })
+  // Brokers hear of it one after another.
+  await guarded(cluster, `waiting until topics ${names.join(', ')} are gone`, async () => {
+    for (const name of names) cluster.forgetTopic(name)
+    const { topicMetadata } = await cluster.metadataOf(names)
+    const left = topicMetadata.find(({ topicErrorCode }) => topicErrorCode === 0)
+    if (left !== undefined) throw new BrokerError(codes.REQUEST_TIMED_OUT, `topic ${left.topic} is there still`)
+  })
+}
+
+export async function groupMembers(cluster: Cluster, group: string): Promise<readonly GroupMember[]> {
+  return ofGroup(cluster, group, async (node) => {
+    const { groups } = await cluster.call('admin', node, requests.describeGroup(group))
+    const [found] = groups
+    // Newer versions of the request have this code for what older ones call a dead group.
+    if (found === undefined || found.errorCode === codes.GROUP_ID_NOT_FOUND) return []
+    if (found.errorCode !== 0) throw new BrokerError(found.errorCode, `group ${group}`)
+    return found.members.map(({ memberId, memberMetadata }) => ({ memberId, metadata: memberMetadata }))
+  })
+}
+
+export async function deleteGroup(cluster: Cluster, group: string): Promise<void> {
+  await ofGroup(cluster, group, async (node) => {
+    const { results } = await cluster.call('admin', node, requests.deleteGroup(group))
+    for (const { errorCode } of results) {
+      if (errorCode === 0 || errorCode === codes.GROUP_ID_NOT_FOUND) continue
+      if (errorCode === codes.NON_EMPTY_GROUP)
+        throw new PotorooError('WORKERS_RUNNING', `the group ${group} has members`)
+      throw new BrokerError(errorCode, `deleting group ${group}`)
+    }
+  })
+}
+
+/** Asks the group's coordinator. */
+function ofGroup<T>(cluster: Cluster, group: string, ask: (node: number) => Promise<T>): Promise<T> {
+  const onFailure = (error: unknown): void => {
+    cluster.noteCoordinatorFailure('group', group, error)
+  }
+  return guarded(cluster, `group ${group}`, async () => ask(await cluster.coordinator('group', group)), { onFailure })
+}
+
 const isUnknownTopic = (error: unknown): error is BrokerError =>
   error instanceof BrokerError && error.errorCode === codes.UNKNOWN_TOPIC_OR_PARTITION
 
 async function offsetsOnce(
   cluster: Cluster,
   partitions: readonly TopicPartition[],
-  timestamp: typeof EARLIEST | typeof LATEST,
+  timestamp: number,
 ): Promise<readonly number[]> {
   const leaders = await leadersOf(cluster, partitions)
   const byLeader = grouped(partitions, (_, i) => leaders[i] ?? -1)
@@ -157,6 +229,31 @@ async function offsetsOnce(
     const offset = offsets.get(nameOf(partition))
     if (offset === undefined) throw new BrokerError(-1, `offsets of ${nameOf(partition)}`, 'ListOffsets')
     return offset
+  })
+}
+
+export async function deleteRecords(cluster: Cluster, upTo: readonly PartitionPosition[]): Promise<void> {
+  if (upTo.length === 0) return
+  await guarded(cluster, `deleting records of ${summary(upTo)}`, async () => {
+    const leaders = await leadersOf(cluster, upTo)
+    const ask = async (nodeId: number): Promise<void> => {
+      const mine = upTo.filter((_, i) => leaders[i] === nodeId)
+      const topics = byTopic(mine, ({ partition, position }) => ({ partition, offset: position }))
+      const { topics: answers } = await cluster.call(
+        'admin',
+        nodeId,
+        requests.deleteRecords(topics, cluster.settings.requestTimeoutMs / 2),
+      )
+      for (const { topic, partitions } of answers)
+        for (const { partition, errorCode } of partitions) {
+          // What lies below the log's start already is no error. OFFSET_OUT_OF_RANGE says that nothing was deleted: the
+          // position is above the high watermark, which lags for a while where another leader was elected.
+          if (errorCode === 0) continue
+          cluster.forgetTopic(topic)
+          throw new BrokerError(errorCode, `deleting records of ${nameOf({ topic, partition })}`)
+        }
+    }
+    await Promise.all([...new Set(leaders)].map(ask))
   })
 }
 

@@ -7,7 +7,7 @@
  */
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import type { Fetcher, FetchInput } from '../ports/log.js'
-import { ElectionProof } from '../core/election-proof.js'
+import { ElectionProof } from '../core/processing/election-proof.js'
 import { listOffsets, nameOf } from './admin.js'
 import { Backoff } from './backoff.js'
 import { type Cluster, reasonOf } from './cluster.js'
@@ -237,7 +237,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     this.#seek(place, 0)
   }
 
-  /** A new leader is asked for its log's end until it answers: then its empty answers are proof (core/election-proof.ts). */
+  /** A new leader is asked for its log's end until it answers: then its empty answers are proof (core/processing/election-proof.ts). */
   unproven(place: Place): void {
     const { input, proof, leaderEpoch: epoch } = place
     if (epoch === undefined || !proof.begin(epoch)) return

@@ -1,6 +1,11 @@
 /** A consumer group as any Kafka tool sees it: for who looks at workers from outside. */
-import type { TopicPartition } from '../core/fetched.js'
-import { decodeAssignment, decodeSubscription, type TaskAssignment, type WorkerInfo } from '../core/group-metadata.js'
+import type { TopicPartition } from '../core/records/fetched.js'
+import {
+  decodeAssignment,
+  decodeSubscription,
+  type TaskAssignment,
+  type WorkerInfo,
+} from '../core/group/group-metadata.js'
 import { nameOf } from './admin.js'
 import { Cluster } from './cluster.js'
 import { BrokerError, codes, toPotorooError } from './errors.js'

@@ -13,7 +13,7 @@
  *    too. Every later call says so.
  * 5. Nothing counts as acknowledged but what a leader acknowledged for all replicas in sync (acks=all).
  */
-import { RecordWriter, type RecordChunk, type RecordHeader } from '../core/records.js'
+import { RecordWriter, type RecordChunk, type RecordHeader } from '../core/records/records.js'
 import { type ErrorCode, messageOf, PotorooError } from '../errors.js'
 import type { TopicPartition } from '../ports/log.js'
 import { nameOf } from './admin.js'

@@ -103,6 +103,7 @@ export type ApiName =
   | 'DeleteTopics'
   | 'DescribeGroups'
   | 'DeleteGroups'
+  | 'DeleteRecords'
 
 const require = createRequire(import.meta.url)
 const load = (path: string): unknown => require(`kafkajs/${path}`) as unknown

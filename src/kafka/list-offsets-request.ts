@@ -29,7 +29,7 @@ export interface ListOffsetsAnswer {
   readonly partitions: readonly ListedOffset[]
 }
 
-/** Instead of a time. */
+/** Instead of a time. Of a time that nothing is as late as, the answer is the offset -1. */
 export const EARLIEST = -2
 export const LATEST = -1
 const NO_REPLICA = -1
@@ -40,7 +40,8 @@ const version5 = { apiKey: 2, apiVersion: 5, apiName: 'ListOffsets' } as const
 export const listOffsets =
   (
     topics: readonly TopicGroup<AskedOffset>[],
-    timestamp: typeof EARLIEST | typeof LATEST,
+    /** ms since the epoch, or one of those two. */
+    timestamp: number,
   ): Request<ListOffsetsAnswer> =>
   (versions) => {
     const range = versions[apiKeys['ListOffsets'] ?? -1]

@@ -4,13 +4,25 @@ import type {
   FetchInput,
   Fetcher,
   GroupClient,
+  GroupMember,
   Log,
   NewTopic,
+  PartitionPosition,
   TopicInfo,
   TopicPartition,
 } from '../ports/log.js'
 import type { TransactionalProducer } from '../ports/log.js'
-import { committedOffsets, createTopics, describeTopics, listOffsets } from './admin.js'
+import {
+  committedOffsets,
+  createTopics,
+  deleteGroup,
+  deleteRecords,
+  deleteTopics,
+  describeTopics,
+  groupMembers,
+  listOffsets,
+  offsetsAt,
+} from './admin.js'
 import { Cluster } from './cluster.js'
 import { KafkaFetcher } from './fetcher.js'
 import { KafkaGroup } from './group.js'
@@ -62,6 +74,21 @@ class KafkaLog implements Log {
     partitions: readonly TopicPartition[],
   ): Promise<readonly (CommittedOffset | undefined)[]> {
     return committedOffsets(this.cluster, group, partitions)
+  }
+  offsetsAt(partitions: readonly TopicPartition[], timeMs: number): Promise<readonly number[]> {
+    return offsetsAt(this.cluster, partitions, timeMs)
+  }
+  deleteTopics(names: readonly string[]): Promise<void> {
+    return deleteTopics(this.cluster, names)
+  }
+  groupMembers(group: string): Promise<readonly GroupMember[]> {
+    return groupMembers(this.cluster, group)
+  }
+  deleteGroup(group: string): Promise<void> {
+    return deleteGroup(this.cluster, group)
+  }
+  deleteRecords(upTo: readonly PartitionPosition[]): Promise<void> {
+    return deleteRecords(this.cluster, upTo)
   }
   fetcher(): Fetcher {
     const tick = (): number => (this.#ticks += 1)

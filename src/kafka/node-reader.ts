@@ -17,7 +17,7 @@
  *    batch larger than its bounds only for the first partition that has any.
  */
 import { PotorooError } from '../errors.js'
-import type { ElectionProof } from '../core/election-proof.js'
+import type { ElectionProof } from '../core/processing/election-proof.js'
 import type { Timer } from '../ports/clock.js'
 import type { Fetched, FetchInput } from '../ports/log.js'
 import { nameOf } from './admin.js'

@@ -1,7 +1,7 @@
 /** The Produce requests of one commit. See the invariants of `transactions.ts`. */
 import { PotorooError } from '../errors.js'
-import { Landing } from '../core/landing.js'
-import type { RecordChunk } from '../core/records.js'
+import { Landing } from '../core/commit/landing.js'
+import type { RecordChunk } from '../core/records/records.js'
 import { nameOf } from './admin.js'
 import { Backoff } from './backoff.js'
 import type { Cluster } from './cluster.js'

@@ -11,7 +11,7 @@
  * The base timestamp of a batch with a delete horizon (KIP-534) is that horizon; records still count from it.
  */
 import { crc32c } from '@node-rs/crc32'
-import { BATCH_HEADER_BYTES, RecordCursor, type RecordBatch, type RecordChunk } from '../core/records.js'
+import { BATCH_HEADER_BYTES, RecordCursor, type RecordBatch, type RecordChunk } from '../core/records/records.js'
 import { PotorooError, messageOf } from '../errors.js'
 import { NO_COMPRESSION, decompress } from './compression.js'
 

@@ -1,6 +1,6 @@
 /** What becomes of records that a broker refuses: an error that names the record where the broker does. */
 import { PotorooError } from '../errors.js'
-import { BATCH_HEADER_BYTES, RecordCursor, type RecordChunk } from '../core/records.js'
+import { BATCH_HEADER_BYTES, RecordCursor, type RecordChunk } from '../core/records/records.js'
 import { RecordsRefused } from '../ports/log.js'
 import { BrokerError, codes, errorName } from './errors.js'
 import type { Produced, RecordError } from './produce-request.js'

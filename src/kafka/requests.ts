@@ -133,6 +133,10 @@ export const describeTopicConfigs = (topics: readonly string[], configNames: rea
       readonly configEntries: readonly { readonly configName: string; readonly configValue: string | null }[]
     })[]
   }>('DescribeConfigs', { resources: topics.map((name) => ({ type: 2, name, configNames })) })
+export const deleteRecords = (
+  topics: readonly TopicGroup<{ readonly partition: number; readonly offset: number }>[],
+  timeout: number,
+) => viaKafkajs<{ readonly topics: readonly TopicGroup<PartitionCode>[] }>('DeleteRecords', { topics, timeout })
 export const createTopics = (
   topics: readonly {
     topic: string

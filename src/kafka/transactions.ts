@@ -10,7 +10,7 @@
  * Sent together, they would get into each other's way: the transaction coordinator adds one thing at a time and refuses what
  * comes meanwhile, and a leader that is refused waits for 20 ms before it asks again. The first request may come while the
  * transaction before is still being ended, and be refused for that: it is TxnOffsetCommit, which is answered at once then,
- * and costs less to send again. (Who leaves positions out does so when some time has gone by: core/group-offsets.ts.)
+ * and costs less to send again. (Who leaves positions out does so when some time has gone by: core/commit/group-offsets.ts.)
  *
  * With version 1 there are five, in three rounds, and the epoch is the activation's:
  * 1. AddPartitionsToTxn and AddOffsetsToTxn, to the transaction coordinator, together.
@@ -31,14 +31,14 @@
  * 5. All requests of a transaction are of one version, which is settled before the first is sent. An activation goes from 2
  *    to 1 where a broker concerned does not take 2, and never back: in an epoch in which version 1 was used, a leader could
  *    take records for those of the transaction before, whose marker it does not have yet.
- * 6. Where a partition's end is known, records that land elsewhere fail the transaction before its end (core/landing.ts).
+ * 6. Where a partition's end is known, records that land elsewhere fail the transaction before its end (core/commit/landing.ts).
  * 7. Who is closed with an open transaction aborts it, so that readers need not wait for its timeout: after the last of its
  *    requests was answered. With version 1, in which the epoch stays the same, not after a lost answer: a Produce that
  *    arrives behind the marker would begin a transaction that nobody ends.
  * 8. Sequences begin again only with an epoch, or a producer id, that the coordinator has just given out.
  */
 import { messageOf, PotorooError } from '../errors.js'
-import { PLAIN_NOTE } from '../core/offset-note.js'
+import { PLAIN_NOTE } from '../core/commit/offset-note.js'
 import type { PartitionPosition, Transaction, TransactionalProducer } from '../ports/log.js'
 import { leadersOf } from './admin.js'
 import type { Cluster, CoordinatorKind } from './cluster.js'

@@ -11,7 +11,7 @@
  */
 import { url as debuggerUrl } from 'node:inspector'
 import { MessageChannel, Worker as Thread, type MessagePort } from 'node:worker_threads'
-import type { VigilOptions } from '../core/vigil.js'
+import type { VigilOptions } from '../core/processing/vigil.js'
 import { messageOf } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
 import type { Membership } from '../ports/log.js'

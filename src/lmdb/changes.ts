@@ -1,7 +1,7 @@
 /** Keys and values as lmdb takes them: without a Buffer for each. */
 import type { Database } from 'lmdb'
-import { byteString, writeByteString, type ByteString } from '../core/byte-string.js'
-import type { Changes } from '../core/changes.js'
+import { byteString, writeByteString, type ByteString } from '../core/records/byte-string.js'
+import type { Changes } from '../core/state/changes.js'
 
 /** Bytes [start, end) of it. lmdb knows such values: an encoder gives them that uses its buffer again. */
 type Range = Buffer & { start: number; end: number }
@@ -21,7 +21,7 @@ export const storeKeys = {
 }
 
 /**
- * As core/copy-bytes.ts does it, which would be slower for everyone: to V8 these buffers, with fields of their own, are
+ * As core/records/copy-bytes.ts does it, which would be slower for everyone: to V8 these buffers, with fields of their own, are
  * objects of other kinds than those of the runtime.
  */
 function writeRange(key: Range, to: Buffer, at: number): number {

@@ -27,6 +27,7 @@ export type BrokerErrorCode =
   | 'ILLEGAL_GENERATION'
   | 'REBALANCE_IN_PROGRESS'
   | 'INCONSISTENT_GROUP_PROTOCOL'
+  | 'NON_EMPTY_GROUP'
 
 export class BrokerError extends Error {
   override readonly name = 'BrokerError'

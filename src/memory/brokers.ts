@@ -18,7 +18,7 @@ import type { GroupDescription, Reply } from './groups.js'
 import type { Leadership, Move, ServedLog } from './leaders.js'
 import type { Scheduler } from './scheduler.js'
 import type { EndedTransaction, Participant, ProducerIdentity } from './transactions.js'
-import type { RecordChunk } from '../core/records.js'
+import type { RecordChunk } from '../core/records/records.js'
 import type { Random, Timer } from '../ports/clock.js'
 import type { NewTopic, PartitionPosition, TopicInfo, TopicPartition } from '../ports/log.js'
 
@@ -38,6 +38,8 @@ export interface BrokersOptions {
   readonly policy?: RecordPolicy | undefined
   /** Called for every transaction when its end is decided. */
   readonly onTransactionEnded?: (ended: EndedTransaction) => void
+  /** Called when a client has deleted what is below that position. */
+  readonly onRecordsDeleted?: (of: TopicPartition, before: number) => void
   /** Which version of transactions all brokers take: 1 (the default), or 2, which Kafka 4 has. */
   readonly transactionVersion?: TransactionVersion
   /** The last epoch of a producer id; default 32,766, as Kafka has it. */
@@ -117,6 +119,21 @@ export class Brokers {
     if (!knowsItsEnd) throw new BrokerError('OFFSET_NOT_AVAILABLE', partitionKey(of))
     const kept = this.#keptEnds.get(partitionKey(of))
     return kept && kept.untilMs > this.scheduler.elapsedMs ? Math.min(kept.end, highWatermark) : highWatermark
+  }
+
+  /** Throws BrokerError: NOT_LEADER_OR_FOLLOWER, OFFSET_OUT_OF_RANGE. */
+  deleteRecords(broker: number, of: TopicPartition, before: number): void {
+    const { highWatermark } = this.served(broker, of, -1)
+    // One that was replaced can't get its followers to do it.
+    if (this.#leaders.now(of).leader !== broker) throw new BrokerError('NOT_LEADER_OR_FOLLOWER', partitionKey(of))
+    if (before > highWatermark) throw new BrokerError('OFFSET_OUT_OF_RANGE', partitionKey(of))
+    this.deleteBefore(of, before)
+  }
+
+  /** What a leader does with DeleteRecords. */
+  protected deleteBefore(of: TopicPartition, before: number): void {
+    this.partition(of).deleteBefore(before)
+    this.options.onRecordsDeleted?.(of, before)
   }
 
   /** Where the coordinators are. */

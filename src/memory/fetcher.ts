@@ -9,7 +9,7 @@
  * 3. What was released is spoilt, as where its memory is used again: whoever reads on reads rubbish.
  */
 import { PotorooError } from '../errors.js'
-import { ElectionProof } from '../core/election-proof.js'
+import { ElectionProof } from '../core/processing/election-proof.js'
 import { BrokerError, isBrokerError } from './broker-error.js'
 import { Connections, partitionKey } from './network.js'
 import { sleep } from './waiting.js'

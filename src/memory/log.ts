@@ -15,8 +15,10 @@ import type {
   CommittedOffset,
   Fetcher,
   GroupClient,
+  GroupMember,
   Log,
   NewTopic,
+  PartitionPosition,
   TopicInfo,
   TopicPartition,
   TransactionalProducer,
@@ -110,24 +112,27 @@ export class MemoryLog implements Log {
     // By name alone, as with Kafka, whatever else is known of the topic.
     const named = partitions.map(({ topic, partition }) => ({ topic, partition }))
     if (anew) for (const of of named) this.#leaders.forget(of)
-    const offsets = named.map(async (of) => {
-      let epoch = -1
-      const leader = (): number => {
-        const told = this.#leaders.of(of)
-        epoch = told.epoch
-        return told.leader
-      }
-      const ask = (broker: number): number => {
-        return which === 'end'
-          ? this.cluster.listedEnd(broker, of, epoch)
-          : this.cluster.served(broker, of, epoch).logStart
-      }
-      const failed = (error: unknown): void => {
-        this.#leaders.noteFailure(of, error)
-      }
-      return this.#ask('listOffsets', partitionKey(of), leader, ask, this.#requestTimeoutMs, failed)
-    })
-    return Promise.all(offsets)
+    return Promise.all(
+      named.map((of) =>
+        this.#askLeader('listOffsets', of, (broker, epoch) =>
+          which === 'end' ? this.cluster.listedEnd(broker, of, epoch) : this.cluster.served(broker, of, epoch).logStart,
+        ),
+      ),
+    )
+  }
+
+  async #askLeader<T>(request: Api, of: TopicPartition, ask: (broker: number, epoch: number) => T): Promise<T> {
+    let epoch = -1
+    const leader = (): number => {
+      const told = this.#leaders.of(of)
+      epoch = told.epoch
+      return told.leader
+    }
+    const failed = (error: unknown): void => {
+      this.#leaders.noteFailure(of, error)
+    }
+    const answer = (broker: number): T => ask(broker, epoch)
+    return this.#ask(request, partitionKey(of), leader, answer, this.#requestTimeoutMs, failed)
   }
 
   async committedPositions(
@@ -150,6 +155,48 @@ export class MemoryLog implements Log {
         return keys.map((key) => offsets.committed(key))
       }),
     )
+  }
+
+  async deleteRecords(upTo: readonly PartitionPosition[]): Promise<void> {
+    await Promise.all(
+      upTo.map(({ topic, partition, position }) =>
+        this.#askLeader('deleteRecords', { topic, partition }, (broker) => {
+          this.cluster.deleteRecords(broker, { topic, partition }, position)
+        }),
+      ),
+    )
+  }
+
+  async offsetsAt(partitions: readonly TopicPartition[], timeMs: number): Promise<readonly number[]> {
+    return Promise.all(
+      partitions.map(({ topic, partition }) =>
+        this.#askLeader('listOffsets', { topic, partition }, (broker, epoch) => {
+          const { highWatermark } = this.cluster.served(broker, { topic, partition }, epoch)
+          return this.cluster.partition({ topic, partition }).offsetAt(timeMs) ?? highWatermark
+        }),
+      ),
+    )
+  }
+
+  async deleteTopics(names: readonly string[]): Promise<void> {
+    await this.#ask('deleteTopics', names.join(), this.#anyBroker, () => {
+      for (const name of names) this.cluster.deleteTopic(name)
+    })
+  }
+
+  async groupMembers(group: string): Promise<readonly GroupMember[]> {
+    return this.#ask('describeGroup', group, this.#anyBroker, (broker) =>
+      this.cluster.coordinate(broker, () => this.cluster.describeGroup(group).members),
+    )
+  }
+
+  async deleteGroup(group: string): Promise<void> {
+    await this.#ask('deleteGroup', group, this.#anyBroker, (broker) => {
+      this.cluster.coordinate(broker, () => {
+        if (this.cluster.describeGroup(group).state !== 'empty') throw new BrokerError('NON_EMPTY_GROUP', group)
+        this.cluster.deleteOffsets(group)
+      })
+    })
   }
 
   fetcher(): Fetcher {
@@ -250,6 +297,10 @@ const closedError = (): PotorooError => new PotorooError('REQUEST_FAILED', 'this
 
 function requestFailed(api: Api, subject: string, error: unknown): PotorooError {
   if (error instanceof PotorooError) return error
-  const code = isBrokerError(error, 'UNKNOWN_TOPIC_OR_PARTITION') ? 'TOPIC_MISSING' : 'REQUEST_FAILED'
+  const code = isBrokerError(error, 'UNKNOWN_TOPIC_OR_PARTITION')
+    ? 'TOPIC_MISSING'
+    : isBrokerError(error, 'NON_EMPTY_GROUP')
+      ? 'WORKERS_RUNNING'
+      : 'REQUEST_FAILED'
   return new PotorooError(code, `${api} of ${subject} failed: ${messageOf(error)}`, { cause: error })
 }

@@ -9,9 +9,9 @@
  * 3. The high watermark is the end of the log, but for the time after an election (leaders.ts): until it catches up, or
  *    something is appended, whose acknowledgement says that it has.
  */
-import { BATCH_HEADER_BYTES, RecordCursor, RecordWriter } from '../core/records.js'
+import { BATCH_HEADER_BYTES, RecordCursor, RecordWriter } from '../core/records/records.js'
 import { Sequences } from './sequences.js'
-import type { RecordBatch, RecordChunk } from '../core/records.js'
+import type { RecordBatch, RecordChunk } from '../core/records/records.js'
 
 /** A batch as it lies in the log. */
 export interface StoredBatch {
@@ -161,6 +161,17 @@ export class PartitionLog {
       aborted: false,
     })
     this.#changed()
+  }
+
+  /** The first record of that time or a later one; undefined: there is none. */
+  offsetAt(timeMs: number): number | undefined {
+    const cursor = new RecordCursor()
+    for (const { records, lastOffset } of this.#batches) {
+      if (records === undefined || lastOffset < this.#logStart) continue
+      cursor.open(records)
+      while (cursor.next()) if (cursor.offset >= this.#logStart && cursor.timestampMs >= timeMs) return cursor.offset
+    }
+    return undefined
   }
 
   /** Reads read-committed: whole batches from the one that holds `position`, at least one however large it is. */

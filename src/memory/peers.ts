@@ -5,7 +5,7 @@
 import { PotorooError } from '../errors.js'
 import { noFaults } from './faults.js'
 import { sleep } from './waiting.js'
-import type { WorkerStatus } from '../core/worker-status.js'
+import type { WorkerStatus } from '../core/group/worker-status.js'
 import type { Api, Fate, Faults } from './faults.js'
 import type { Scheduler, SimulatedProcess } from './scheduler.js'
 import type { Peer, PeerService, Peers, Snapshot } from '../ports/peers.js'

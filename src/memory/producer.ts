@@ -13,8 +13,8 @@
  * Only what the broker surely has not done is sent again; everything else ends this activation.
  */
 import { PotorooError, isPotorooError, messageOf } from '../errors.js'
-import { Landing } from '../core/landing.js'
-import { PLAIN_NOTE } from '../core/offset-note.js'
+import { Landing } from '../core/commit/landing.js'
+import { PLAIN_NOTE } from '../core/commit/offset-note.js'
 import { isBrokerError, type BrokerErrorCode } from './broker-error.js'
 import { partitionKey } from './network.js'
 import { retrying, sleep } from './waiting.js'

@@ -1,5 +1,5 @@
 /** What a simulated broker looks at before it takes a batch: LogValidator's checks, as far as somebody configured them. */
-import { BATCH_HEADER_BYTES, RecordCursor, type RecordChunk } from '../core/records.js'
+import { BATCH_HEADER_BYTES, RecordCursor, type RecordChunk } from '../core/records/records.js'
 import type { TopicPartition } from '../ports/log.js'
 import { BrokerError } from './broker-error.js'
 

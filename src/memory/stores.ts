@@ -12,8 +12,8 @@
  *    (src/lmdb/power-mark.ts): it can't be opened any more.
  */
 import { PotorooError } from '../errors.js'
-import type { ByteString } from '../core/byte-string.js'
-import type { Change, Changes } from '../core/changes.js'
+import type { ByteString } from '../core/records/byte-string.js'
+import type { Change, Changes } from '../core/state/changes.js'
 import { noFaults } from './faults.js'
 import { sleep } from './waiting.js'
 import type { Faults } from './faults.js'

@@ -2,7 +2,7 @@
  * `Watchdog` in a simulated process: another thread of it that sends heartbeats while it computes. The application's code
  * says how long it takes (`compute`), and is cut off there where it takes too long.
  */
-import { LOOK_MS, Vigil, type VigilOptions } from '../core/vigil.js'
+import { LOOK_MS, Vigil, type VigilOptions } from '../core/processing/vigil.js'
 import type { Timer } from '../ports/clock.js'
 import type { GroupClient, Membership } from '../ports/log.js'
 import type { Watchdog } from '../ports/watchdog.js'

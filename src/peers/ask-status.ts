@@ -1,6 +1,6 @@
 /** Asks a peer what it is doing. The answer is small and comes at once, or it is not worth waiting for. */
 import type { IncomingMessage } from 'node:http'
-import { decodeWorkerStatus, type WorkerStatus } from '../core/worker-status.js'
+import { decodeWorkerStatus, type WorkerStatus } from '../core/group/worker-status.js'
 import { messageOf, PotorooError } from '../errors.js'
 import type { Peer } from '../ports/peers.js'
 import { answerTo, unreachable, type Question } from './asking.js'

@@ -1,5 +1,5 @@
 /** The port `Peers` on Node's HTTP. */
-import type { WorkerStatus } from '../core/worker-status.js'
+import type { WorkerStatus } from '../core/group/worker-status.js'
 import { PotorooError } from '../errors.js'
 import type { Peer, Peers, PeerService, Snapshot } from '../ports/peers.js'
 import { askStatus } from './ask-status.js'

@@ -5,7 +5,7 @@
  *                            503: no member at the moment
  *     GET /snapshot/<task>   200: the bytes of a store, then their CRC32C (4 bytes, big-endian)
  *                            404: the task is not active here
- *     GET /status            200: what the worker is doing now, as JSON (core/worker-status.ts)
+ *     GET /status            200: what the worker is doing now, as JSON (core/group/worker-status.ts)
  *     Authorization: Bearer <token>   where a token is set; 401 without it
  *     Potoroo-Member: <member id>     in every answer but 401, URI-encoded: who is not Potoroo does not send it
  */

@@ -4,10 +4,10 @@
  * Positions are exclusive: the offset of the next record to read. Offsets are numbers (exact below 2^53).
  * Every failure is a PotorooError; its code says what kind it is and whether trying again can help.
  */
-import type { Fetched, TopicPartition } from '../core/fetched.js'
-import type { RecordChunk } from '../core/records.js'
+import type { Fetched, TopicPartition } from '../core/records/fetched.js'
+import type { RecordChunk } from '../core/records/records.js'
 
-export type { Fetched, TopicPartition } from '../core/fetched.js'
+export type { Fetched, TopicPartition } from '../core/records/fetched.js'
 
 export interface PartitionPosition extends TopicPartition {
   readonly position: number
@@ -18,7 +18,7 @@ export interface PartitionPosition extends TopicPartition {
 /** What a group has for a partition. */
 export interface CommittedOffset {
   readonly position: number
-  /** As it was committed, in full or not (core/offset-note.ts); '' where an operator has set the position, or another program. */
+  /** As it was committed, in full or not (core/commit/offset-note.ts); '' where an operator has set the position, or another program. */
   readonly note: string
 }
 
@@ -80,7 +80,7 @@ export interface Transaction {
     readonly chunks: readonly RecordChunk[]
     /**
      * Where the partition ends, if nobody else writes there: the first record has to land at this offset, and each chunk
-     * behind the one before, else nothing is committed (core/landing.ts).
+     * behind the one before, else nothing is committed (core/commit/landing.ts).
      */
     readonly end?: number | undefined
   })[]
@@ -186,6 +186,12 @@ export class GroupError extends Error {
   }
 }
 
+export interface GroupMember {
+  readonly memberId: string
+  /** What it said of itself when it joined; empty while the group rebalances. */
+  readonly metadata: Uint8Array
+}
+
 export interface Log {
   /** What a Kafka tool is told to reach the same brokers: host:port, with commas. For messages. */
   readonly bootstrapServers: string
@@ -212,6 +218,19 @@ export interface Log {
     group: string,
     partitions: readonly TopicPartition[],
   ): Promise<readonly (CommittedOffset | undefined)[]>
+  /**
+   * Where records of that time (ms since the epoch) or a later one begin; behind the last one where there are none. In the
+   * order asked.
+   */
+  offsetsAt(partitions: readonly TopicPartition[], timeMs: number): Promise<readonly number[]>
+  /** Resolves when nobody is told of them any more. Topics that don't exist are gone already. */
+  deleteTopics(names: readonly string[]): Promise<void>
+  /** Who is in a group, in any state of it; nobody where there is no such group. */
+  groupMembers(group: string): Promise<readonly GroupMember[]>
+  /** Forgets all that the group has committed. Rejects with WORKERS_RUNNING while it has members. */
+  deleteGroup(group: string): Promise<void>
+  /** Moves the log start up to each position, where it is not there already: what is below can't be read any more. */
+  deleteRecords(upTo: readonly PartitionPosition[]): Promise<void>
   fetcher(): Fetcher
   /**
    * InitProducerId: fences every earlier activation of this transactional id and ends its open transaction; resolves when

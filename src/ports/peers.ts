@@ -1,6 +1,6 @@
 /** The other workers of the group, reached directly: to copy a task's store from its owner, and to notice a death at once. */
 
-import type { WorkerStatus } from '../core/worker-status.js'
+import type { WorkerStatus } from '../core/group/worker-status.js'
 
 export interface Peer {
   readonly memberId: string

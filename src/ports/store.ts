@@ -1,7 +1,7 @@
 /** The state store: what the runtime needs of LMDB. One store per task, in the worker's state directory. */
 
-import type { ByteString } from '../core/byte-string.js'
-import type { Changes } from '../core/changes.js'
+import type { ByteString } from '../core/records/byte-string.js'
+import type { Changes } from '../core/state/changes.js'
 import type { Snapshot } from './peers.js'
 
 export interface StoreMeta {

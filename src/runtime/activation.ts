@@ -1,15 +1,15 @@
 /** Becoming active: steps A1 to A3 of task.ts. */
-import { isPotorooError, messageOf } from '../errors.js'
-import { changelogIdentity } from '../core/changelog-identity.js'
-import type { CommitRecord } from '../core/commit-record.js'
-import { LongerChangelog } from '../core/landing.js'
-import { decodeOffsetNote, isOfChangelog } from '../core/offset-note.js'
+import { isPotorooError, messageOf, PotorooError } from '../errors.js'
+import { changelogIdentity } from '../core/commit/changelog-identity.js'
+import { BY_RESET, foreignTo, type CommitRecord, type Foreign } from '../core/commit/commit-record.js'
+import { LongerChangelog } from '../core/commit/landing.js'
+import { decodeOffsetNote, isOfChangelog } from '../core/commit/offset-note.js'
 import type { CommittedOffset, Fetcher, TransactionalProducer } from '../ports/log.js'
 import { abortable } from './abortable.js'
 import { changelogEnd, otherEnd } from './changelog-end.js'
 import { recordsLost } from './cures.js'
 import { choosePositions, inputPositions, isDoubtful, offsetNotes, sayBeginnings } from './input-positions.js'
-import type { Ports } from './options.js'
+import type { ObservedPorts } from './options.js'
 import type { TaskPlan } from './task-plan.js'
 import { ForeignChangelog, IdentityMismatch, restoreUpTo, type Replayed } from './changelog-reader.js'
 import {
@@ -35,11 +35,13 @@ export interface Activation {
   readonly before: CommitRecord | undefined
   /** What the group is to keep beside its offsets, in the same order. */
   readonly notes: readonly string[]
+  /** What the changelog has of topics which this version of the application does not read: another one does, or will again. */
+  readonly foreign: Foreign
   /** Positions that are committed already, in the same order; NaN where there is none. */
   readonly committed: readonly number[]
 }
 
-type Environment = Ports & { readonly fetcher: Fetcher }
+type Environment = ObservedPorts & { readonly fetcher: Fetcher }
 type Changelog = NonNullable<TaskPlan['changelog']>
 
 /**
@@ -67,23 +69,29 @@ export async function activate(
     asked.catch(() => undefined)
     const restored = plan.changelog && (await restore(plan, plan.changelog, env, signal, holder, atLeast))
     signal.throwIfAborted()
+    requireCurrentPlan(plan, restored?.commit)
     // A3
     const group = await settledOffsets(plan, env, restored, await abortable(signal, asked), signal)
-    const { positions, known } = await inputPositions(plan, env, restored?.commit, group, signal)
+    const { positions, known } = await inputPositions(plan, env, restored?.commit, group, signal).catch(
+      async (error: unknown) => {
+        // A later owner may have committed, and purged what it processed.
+        if (plan.changelog !== undefined && restored !== undefined && isPotorooError(error, 'CHANGELOG_LOST'))
+          await requireUnmoved(plan, plan.changelog, restored.end, env, error, signal)
+        throw error
+      },
+    )
     signal.throwIfAborted()
     if (plan.changelog === undefined) await sayBeginnings(plan, env, producer.isFirst, group, positions, signal)
     signal.throwIfAborted()
-    env.logger.info(
-      {
-        task: plan.id,
-        replayed: restored?.records ?? 0,
-        replayedFrom: restored?.from,
-        rebuilt: restored?.rebuilt ?? false,
-        tookMs: Math.round(env.clock.monotonic() - startedMs),
-        positions: Object.fromEntries(plan.sources.map(({ topic }, i) => [topic, positions[i]])),
-      },
-      'task is active',
-    )
+    env.observer.observe({
+      kind: 'task-active',
+      task: plan.id,
+      replayed: restored?.records ?? 0,
+      replayedFrom: restored?.from,
+      rebuilt: restored?.rebuilt ?? false,
+      tookMs: Math.round(env.clock.monotonic() - startedMs),
+      positions: Object.fromEntries(plan.sources.map(({ topic }, i) => [topic, positions[i] ?? 0])),
+    })
     const identity =
       plan.changelog && (restored?.commit?.identity ?? changelogIdentity(random.id(), plan.processor.subTopology.name))
     return {
@@ -93,13 +101,29 @@ export async function activate(
       positions,
       notes: offsetNotes(plan, identity),
       committed: known,
+      foreign: foreignTo(
+        plan.sources.map(({ topic }) => topic),
+        restored?.commit,
+      ),
       replayed: restored?.records ?? 0,
-      before: restored?.commit,
+      // A reset is nobody whom the task was handed over by.
+      before: restored?.commit?.by === BY_RESET ? undefined : restored?.commit,
     }
   } catch (error) {
     await producer.close()
     throw error
   }
+}
+
+/** State objects that this version does not know would miss what it processes. */
+function requireCurrentPlan({ id, version, processor }: TaskPlan, commit: CommitRecord | undefined): void {
+  const newest = commit?.plan ?? 0
+  if (newest <= version.number) return
+  throw new PotorooError(
+    'TOPOLOGY_OUTDATED',
+    `task ${id}: ${commit?.by ?? 'another worker'} has processed with a newer version of the application: plan ${String(newest)} of ` +
+      `sub-topology ${processor.subTopology.name}, where this worker has plan ${String(version.number)}`,
+  )
 }
 
 type Restored = Replayed & Omit<PreparedStore, 'store'>

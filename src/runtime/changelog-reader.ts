@@ -11,10 +11,10 @@
  *    ago that compaction may have removed a tombstone in between: an object that was deleted would stay in it. Half of
  *    `delete.retention.ms` is too long, for the time may have been another process's; when it is this one's, all of it.
  */
-import { changelogOwner, subTopologyIn } from '../core/changelog-identity.js'
-import { GatheredChanges } from '../core/changes.js'
-import { COMMIT_KEY, decodeCommitRecord, isCommitKey, type CommitRecord } from '../core/commit-record.js'
-import { RecordCursor } from '../core/records.js'
+import { changelogOwner, subTopologyIn } from '../core/commit/changelog-identity.js'
+import { GatheredChanges } from '../core/state/changes.js'
+import { COMMIT_KEY, decodeCommitRecord, isCommitKey, type CommitRecord } from '../core/commit/commit-record.js'
+import { RecordCursor } from '../core/records/records.js'
 import { PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
 import type { Fetched, Fetcher, FetchInput } from '../ports/log.js'

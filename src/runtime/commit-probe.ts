@@ -5,8 +5,8 @@
  * The last commit record never goes: it stands near the end. So the changelog is read from some records before its end, and
  * from earlier where there is none; one that has none is small, as a rule.
  */
-import { isCommitKey } from '../core/commit-record.js'
-import { RecordCursor } from '../core/records.js'
+import { decodeCommitRecord, isCommitKey } from '../core/commit/commit-record.js'
+import { RecordCursor } from '../core/records/records.js'
 import type { Fetched, Fetcher, FetchInput, TopicPartition } from '../ports/log.js'
 import { abortable } from './abortable.js'
 import { otherEnd } from './changelog-end.js'
@@ -22,6 +22,19 @@ export interface ProbedChangelog extends TopicPartition {
   readonly end: number
 }
 
+/**
+ * The identity that a changelog has near its end, as far as one look tells: undefined where there is no commit record. Rejects
+ * with the signal's reason, or with what the log throws.
+ */
+export async function identityNearEnd(
+  changelog: ProbedChangelog,
+  { fetcher }: { readonly fetcher: Fetcher },
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { earliest, end } = changelog
+  return identityBetween(changelog, Math.max(earliest, end - FIRST_LOOK_RECORDS), end, fetcher, signal)
+}
+
 /** Rejects with the signal's reason, or with what the log throws. */
 export async function hasCommitRecord(
   changelog: ProbedChangelog,
@@ -31,7 +44,7 @@ export async function hasCommitRecord(
   let { end } = changelog
   for (let records = FIRST_LOOK_RECORDS; ; records *= FARTHER) {
     const from = Math.max(changelog.earliest, end - records)
-    if (await isBetween(changelog, from, end, env.fetcher, signal)) return true
+    if ((await identityBetween(changelog, from, end, env.fetcher, signal)) !== undefined) return true
     if (from > changelog.earliest) continue
     // Another owner may have gone on, and compaction removed what was there before.
     const other = await otherEnd(changelog, end, env, signal)
@@ -40,17 +53,17 @@ export async function hasCommitRecord(
   }
 }
 
-async function isBetween(
+async function identityBetween(
   changelog: ProbedChangelog,
   from: number,
   end: number,
   fetcher: Fetcher,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<string | undefined> {
   signal.throwIfAborted()
-  if (from >= end) return false
+  if (from >= end) return undefined
   let settle: ProbeEvents = { found: () => undefined, failed: () => undefined }
-  const outcome = new Promise<boolean>((found, failed) => (settle = { found, failed }))
+  const outcome = new Promise<string | undefined>((found, failed) => (settle = { found, failed }))
   const probe = new Probe(changelog, from, end, settle)
   fetcher.add(probe)
   try {
@@ -61,7 +74,7 @@ async function isBetween(
 }
 
 interface ProbeEvents {
-  found(isThere: boolean): void
+  found(identity: string | undefined): void
   failed(error: Error): void
 }
 
@@ -94,6 +107,8 @@ class Probe implements FetchInput {
   deliver(fetched: Fetched): void {
     try {
       if (!this.#isOver && fetched.position === this.position) this.#look(fetched)
+    } catch (error) {
+      this.failed(error instanceof Error ? error : new Error(String(error)))
     } finally {
       fetched.release()
     }
@@ -105,9 +120,9 @@ class Probe implements FetchInput {
     this.events.failed(error)
   }
 
-  #done(isThere: boolean): void {
+  #done(identity: string | undefined): void {
     this.#isOver = true
-    this.events.found(isThere)
+    this.events.found(identity)
   }
 
   #look({ batches, nextPosition }: Fetched): void {
@@ -116,11 +131,13 @@ class Probe implements FetchInput {
       cursor.open(batch)
       while (cursor.next())
         if (cursor.offset < this.end && isCommitKey(cursor.buffer, cursor.keyStart, cursor.keyEnd)) {
-          this.#done(true)
+          const { buffer, valueStart, valueEnd } = cursor
+          if (valueStart < 0) continue
+          this.#done(decodeCommitRecord(buffer.subarray(valueStart, valueEnd), this.topic).identity)
           return
         }
     }
     this.position = nextPosition
-    if (this.position >= this.end) this.#done(false)
+    if (this.position >= this.end) this.#done(undefined)
   }
 }

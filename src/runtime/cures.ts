@@ -1,4 +1,5 @@
 /** What an operator does about topics that were lost or made anew: commands to copy, with the names that they take here. */
+import { repartitionConfig } from '../core/plan/repartition.js'
 import { PotorooError } from '../errors.js'
 import type { Ports } from './options.js'
 import type { TaskPlan } from './task-plan.js'
@@ -29,8 +30,8 @@ export function changelogLost(
     cure:
       `Stop all workers, and restore ${changelog} from a backup. Or give the state objects up: ${remove}` +
       `rm -r ${quoted(stores.directory)} (and the state directory of each other worker). Then, to read the sources from their ` +
-      `beginning: ${groups} --delete; or, to go on where the group is: ${groups} ${topics} --reset-offsets --to-current --execute, ` +
-      'and potoroo topics <application>, which creates the changelog.',
+      `beginning: ${groups} --delete; or, to go on where the group is: ${groups} ${topics} --reset-offsets --to-current --execute. ` +
+      'At last potoroo topics <application>, which creates the changelog.',
   })
 }
 
@@ -80,6 +81,44 @@ export function topicReplaced(
       '--reset-offsets --to-earliest --execute. State objects stay as they are.',
   })
 }
+
+interface LostRepartition {
+  readonly group: string
+  readonly repartition: string
+  /** As many as it has to have. */
+  readonly partitions: number
+  /** There is no topic of this name. */
+  readonly isMissing?: boolean
+}
+
+/** A repartition without the messages that were in it. */
+export function repartitionLost(
+  { group, repartition, partitions, isMissing = false }: LostRepartition,
+  message: string,
+  { log }: Pick<Environment, 'log'>,
+): PotorooError {
+  const server = `--bootstrap-server ${log.bootstrapServers}`
+  const topic = quoted(repartition)
+  const config = Object.entries(repartitionConfig).map(([name, value]) => `--config ${name}=${value}`)
+  const create = `kafka-topics ${server} --create --topic ${topic} --partitions ${String(partitions)} ${config.join(' ')}; `
+  return new PotorooError('REPARTITION_LOST', `${message}: messages on their way through it are gone`, {
+    cure:
+      'Stop all workers. To start again from the sources: potoroo reset <application>. Or, to go on without what was in it, ' +
+      `with the state objects as they are: ${isMissing ? create : ''}kafka-consumer-groups ${server} --group ${quoted(group)} ` +
+      `--topic ${topic} --reset-offsets --to-earliest --execute`,
+  })
+}
+
+/** A source or a repartition that a task reads is another topic now. */
+export const inputReplaced = (
+  plan: TaskPlan,
+  topic: string,
+  message: string,
+  env: Pick<Environment, 'log'>,
+): PotorooError =>
+  plan.sources.some((source) => source.topic === topic && source.isRepartition)
+    ? repartitionLost({ group: plan.group, repartition: topic, partitions: plan.processor.partitions }, message, env)
+    : topicReplaced(plan, topic, message, env)
 
 /** For a shell. */
 const quoted = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`)

@@ -1,13 +1,21 @@
-/** Where a task's inputs are read from: step A3 of task.ts. */
-import type { CommitRecord } from '../core/commit-record.js'
-import { decodeOffsetNote, encodeOffsetNote, type OffsetNote } from '../core/offset-note.js'
-import { choosePosition, type KnownPosition, type PositionChoice } from '../core/restore-plan.js'
+/**
+ * Where a task's inputs are read from: step A3 of task.ts.
+ *
+ * A repartition's position is the changelog's alone: what is behind it is purged, so nobody can set it back. The group has
+ * it, too, for tools to show lag; here that only proves that a commit was made. In a repartition that was made anew there
+ * is no position: an offset that somebody has set there since says where to go on, as in a source.
+ */
+import type { CommitRecord } from '../core/commit/commit-record.js'
+import { decodeOffsetNote, encodeOffsetNote, type OffsetNote } from '../core/commit/offset-note.js'
+import { choosePosition, type KnownPosition, type PositionChoice } from '../core/commit/restore-plan.js'
 import { PotorooError } from '../errors.js'
 import type { CommittedOffset } from '../ports/log.js'
 import { abortable } from './abortable.js'
-import { topicReplaced } from './cures.js'
+import { changelogLost, repartitionLost, topicReplaced } from './cures.js'
 import type { Ports } from './options.js'
 import type { TaskPlan } from './task-plan.js'
+
+type Environment = Pick<Ports, 'log' | 'logger'> & { readonly stores: Pick<Ports['stores'], 'directory'> }
 
 export interface InputPositions {
   /** In the order of the sources. */
@@ -32,16 +40,27 @@ export const choosePositions = (
   plan.sources.map((source, i) => {
     const note = decodeOffsetNote(group[i]?.note ?? '')
     const known = knownPosition(plan, source, commit, group[i], note)
-    return { source, note, known, choice: choosePosition(known, source.start, plan.changelog !== undefined) }
+    // In one that was made anew, an operator may have said where to go on.
+    const isChangelogs = source.isRepartition && !isOfAnother(known)
+    const asked = isChangelogs ? { ...known, group: undefined, groupThen: undefined } : known
+    return { source, note, known, choice: choosePosition(asked, source.start, plan.changelog !== undefined) }
   })
 
 /** Whether it would be said, or end the worker: a later owner may be the reason. */
-export const isDoubtful = ({ choice }: Chosen): boolean => choice === 'replaced' || choice.warning !== undefined
+export const isDoubtful = ({ source, known, choice }: Chosen): boolean =>
+  choice === 'replaced' || choice.warning !== undefined || (source.isRepartition && isAstray(known))
 
-/** Rejects with TOPIC_REPLACED, TOPIC_CHANGED, what the log throws, or the signal's reason when it is aborted. */
+const isOfAnother = ({ idThen, id }: KnownPosition): boolean =>
+  idThen !== undefined && id !== undefined && idThen !== id
+
+/** A worker's transaction gave the group an offset that the last commit record does not explain. */
+const isAstray = ({ committed, groupThen, group, isGroupOurs = false }: KnownPosition): boolean =>
+  isGroupOurs && group !== committed && group !== groupThen
+
+/** Rejects with TOPIC_REPLACED, TOPIC_CHANGED, REPARTITION_LOST, CHANGELOG_LOST, what the log throws, or the signal's reason when it is aborted. */
 export async function inputPositions(
   plan: TaskPlan,
-  env: Pick<Ports, 'log' | 'logger'>,
+  env: Environment,
   commit: CommitRecord | undefined,
   group: readonly (CommittedOffset | undefined)[],
   signal: AbortSignal,
@@ -109,18 +128,47 @@ function knownPosition(
 
 async function positionOf(
   plan: TaskPlan,
-  { source: { topic }, known, choice }: Chosen,
-  { log, logger }: Pick<Ports, 'log' | 'logger'>,
+  { source: { topic, isRepartition }, known, choice }: Chosen,
+  { log, logger, stores }: Environment,
   signal: AbortSignal,
 ): Promise<number> {
   const where = { topic, partition: plan.partition }
+  if (choice === 'replaced' && isRepartition) throw ofAnother(plan, topic, known, { log })
   if (choice === 'replaced') throw await abortable(signal, replaced(plan, topic, known, log))
   if (choice.warning !== undefined) logger.warn({ task: plan.id, ...where }, choice.warning)
   if (typeof choice.position === 'number') return choice.position
   const which = choice.position === 'earliest' ? 'earliest' : 'end'
   const [found = 0] = await abortable(signal, log.listOffsets([where], which))
+  // The changelog knows no position, so nothing was processed, and so nothing purged.
+  if (isRepartition && found > 0) throw purgedUnread(plan, topic, found, { log, stores })
   return found
 }
+
+const ofAnother = (
+  { id, group, partition, processor: { partitions } }: TaskPlan,
+  topic: string,
+  { committed, idThen = '', id: idNow }: KnownPosition,
+  env: { readonly log: Pick<Ports['log'], 'bootstrapServers'> },
+): PotorooError =>
+  repartitionLost(
+    { group, repartition: topic, partitions },
+    `task ${id}: ${topic}, partition ${String(partition)}: the position ${String(committed)} is of a topic of this name that was ` +
+      `deleted since (its id was ${idThen}, it is ${String(idNow)} now)`,
+    env,
+  )
+
+const purgedUnread = (
+  { id, group, partition, changelog, sources }: TaskPlan,
+  topic: string,
+  start: number,
+  env: Pick<Environment, 'stores'> & { readonly log: Pick<Ports['log'], 'bootstrapServers'> },
+): PotorooError =>
+  changelogLost(
+    { group, changelog: changelog?.topic ?? '', sources: sources.filter(({ isRepartition }) => !isRepartition) },
+    `task ${id}: ${topic}, partition ${String(partition)} was processed up to ${String(start)} at least, but ` +
+      `${changelog?.topic ?? 'no changelog'} has no commit that says so: its state objects are gone`,
+    env,
+  )
 
 /** The position that changelog and group agree on, if nothing has to be added to either. */
 function committedPosition(plan: TaskPlan, known: KnownPosition, note: OffsetNote | undefined): number {

@@ -19,9 +19,9 @@ import {
   encodeSubscription,
   type TaskAssignment,
   type WorkerInfo,
-} from '../core/group-metadata.js'
-import type { TopicPartition } from '../core/fetched.js'
-import { assignmentsOf } from '../core/leading.js'
+} from '../core/group/group-metadata.js'
+import type { TopicPartition } from '../core/records/fetched.js'
+import { assignmentsOf } from '../core/group/leading.js'
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import { GroupError, type GroupClient, type Joined } from '../ports/log.js'
 import type { Watchdog } from '../ports/watchdog.js'

@@ -2,6 +2,7 @@
 import type { Clock, Random } from '../ports/clock.js'
 import type { Log } from '../ports/log.js'
 import type { Logger } from '../ports/logger.js'
+import type { Observer } from '../ports/observer.js'
 import type { Peers } from '../ports/peers.js'
 import type { StateStores } from '../ports/store.js'
 import type { Watchdog } from '../ports/watchdog.js'
@@ -18,7 +19,7 @@ export interface RuntimeOptions {
   readonly commitIntervalMs: number
   /**
    * The same while a task works off a backlog, where throughput counts, ms, 1 to 10,000; default 200. While more than ten of a
-   * worker's tasks do so it grows with their number, to 1,000: see core/commit-pace.ts.
+   * worker's tasks do so it grows with their number, to 1,000: see core/commit/commit-pace.ts.
    */
   readonly backlogCommitIntervalMs: number
   /**
@@ -39,7 +40,7 @@ export interface RuntimeOptions {
   /**
    * How long an empty source may hold the others of its task back, ms; default 60,000. It does so only until a fetch has
    * shown that it has nothing older: about a millisecond, unless its broker is slow or away. Shorter, and a slow
-   * broker makes orders overtake the quotes before them (said in the log). See core/merge.ts.
+   * broker makes orders overtake the quotes before them (said in the log). See core/processing/merge.ts.
    */
   readonly maxHoldMs: number
   /**
@@ -74,6 +75,18 @@ export interface RuntimeOptions {
   readonly warmLag: number
   /** How long a worker that stops waits for others to become warm for its tasks, ms; default 10,000. Then it leaves all the same. */
   readonly handOverTimeoutMs: number
+  /** When what was processed is deleted from repartition topics. */
+  readonly purge: PurgePace
+}
+
+/** When a partition of a repartition topic is purged. */
+export interface PurgePace {
+  /** How often that is asked, ms; default 10,000. */
+  readonly lookMs: number
+  /** When so many records may go; default 10,000. */
+  readonly records: number
+  /** When any may go for so long, ms; default 30,000. */
+  readonly afterMs: number
 }
 
 /** The least of fetched records that an input may keep, whatever its share. */
@@ -100,6 +113,7 @@ export const defaults = {
   standbys: 0,
   warmLag: 10_000,
   handOverTimeoutMs: 10_000,
+  purge: { lookMs: 10_000, records: 10_000, afterMs: 30_000 },
 } as const satisfies Partial<RuntimeOptions>
 
 /** The world as the runtime sees it. */
@@ -110,8 +124,15 @@ export interface Ports {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** Who else is told what happens, beside the log. Default: nobody. What they throw is ignored. */
+  readonly observers?: readonly Observer[] | undefined
   /** Default: nobody watches. */
   readonly watchdog?: Watchdog | undefined
+}
+
+/** The same within the worker, where what happens is told to one observer, and never in vain. */
+export interface ObservedPorts extends Ports {
+  readonly observer: Observer
 }
 
 export const sleep = (clock: Clock, ms: number): Promise<void> =>

@@ -23,9 +23,9 @@ import {
   type PreparedStore,
   type StoreHolder,
 } from './task-store.js'
-import { sleep, type Ports } from './options.js'
+import { sleep, type ObservedPorts } from './options.js'
 
-export interface StandbyEnvironment extends Ports {
+export interface StandbyEnvironment extends ObservedPorts {
   readonly fetcher: Fetcher
   /** Up to how many changelog records behind a standby counts as warm. */
   readonly warmLag: number
@@ -103,7 +103,7 @@ export class Standby {
     const { store } = await this.release()
     this.#holder.store = undefined
     await store?.close().catch((error: unknown) => {
-      this.env.logger.warn({ task: this.id, error: messageOf(error) }, 'could not close the store')
+      this.env.observer.observe({ kind: 'store-not-closed', task: this.id, error: messageOf(error) })
     })
   }
 
@@ -132,7 +132,7 @@ export class Standby {
           env.fatal(error, this.id)
           return
         }
-        env.logger.warn({ task: this.id, error: messageOf(error) }, 'a standby starts again')
+        env.observer.observe({ kind: 'standby-again', task: this.id, error: messageOf(error) })
         await sleep(env.clock, RETRY_MS)
       }
   }
@@ -149,16 +149,14 @@ export class Standby {
       prepared = await prepareStore(plan, changelog, latest, env, this.#holder, signal)
     }
     signal.throwIfAborted()
-    env.logger.debug(
-      {
-        task: this.id,
-        owner: this.owner?.address,
-        behind: latest - prepared.from,
-        rebuilt: prepared.rebuilt,
-        snapshotBytes: this.#holder.snapshotBytes,
-      },
-      'a standby follows its changelog',
-    )
+    env.observer.observe({
+      kind: 'standby-follows',
+      task: this.id,
+      owner: this.owner?.address,
+      behind: latest - prepared.from,
+      rebuilt: prepared.rebuilt,
+      snapshotBytes: this.#holder.snapshotBytes,
+    })
     try {
       await this.#read(changelog, prepared)
     } catch (error) {
@@ -214,6 +212,7 @@ export class Standby {
   }
 
   #progress(lag: number): void {
+    if (lag !== this.#lag) this.env.observer.observe({ kind: 'standby-progress', task: this.id, lag })
     this.#lag = lag
     if (!this.#isWarm) this.#announced = false
     this.#tell()
@@ -238,10 +237,7 @@ export class Standby {
     try {
       const snapshot = await env.peers.snapshot(owner, plan.id, signal)
       if (snapshot === undefined) {
-        env.logger.info(
-          { task: this.id, from: owner.address },
-          'the owner has no snapshot to give: the changelog is read',
-        )
+        env.observer.observe({ kind: 'snapshot-absent', task: this.id, from: owner.address })
         return false
       }
       await this.#holder.store?.close()
@@ -249,17 +245,12 @@ export class Standby {
       await env.stores.adopt(plan.id, snapshot, signal)
       this.#holder.snapshotBytes = snapshot.bytes
       const tookMs = Math.round(env.clock.monotonic() - startedMs)
-      env.logger.info(
-        { task: this.id, from: owner.address, bytes: snapshot.bytes, tookMs },
-        'took a snapshot of the store',
-      )
+      const { bytes } = snapshot
+      env.observer.observe({ kind: 'snapshot-taken', task: this.id, from: owner.address, bytes, tookMs })
       return true
     } catch (error) {
       if (signal.aborted) throw error
-      env.logger.warn(
-        { task: this.id, from: owner.address, error: messageOf(error) },
-        'no snapshot: the changelog is read instead',
-      )
+      env.observer.observe({ kind: 'snapshot-failed', task: this.id, from: owner.address, error: messageOf(error) })
       // Where it failed after the store was closed, it is opened again.
       this.#holder.store ??= await env.stores.open(plan.id)
       return true

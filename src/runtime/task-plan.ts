@@ -1,20 +1,41 @@
 /** A task's place in Kafka: what it reads and writes, under which names. */
-import type { ProcessorPlan } from '../core/processor.js'
+import type { KnownSubTopology } from '../core/group/assignor.js'
+import type { PlanOfSubTopology } from '../core/plan/manifest.js'
+import type { ProcessorPlan } from '../core/processing/processor.js'
+import type { VersionsInUse } from './versions-in-use.js'
+
+export interface TaskSource {
+  readonly topic: string
+  /** Undefined where brokers have no ids. */
+  readonly id?: string | undefined
+  readonly start: 'earliest' | 'latest'
+  /** Whether it is a repartition: then its position is the changelog's alone, and what is behind that is purged. */
+  readonly isRepartition: boolean
+}
 
 export interface TaskPlan {
   readonly id: string
   readonly partition: number
   readonly transactionalId: string
   readonly group: string
+  /** Which version of its sub-topology it belongs to. */
+  readonly version: PlanOfSubTopology
   /** In the order of declaration; topics by their names in Kafka. */
-  readonly sources: readonly {
-    readonly topic: string
-    /** Undefined where brokers have no ids. */
-    readonly id?: string | undefined
-    readonly start: 'earliest' | 'latest'
-  }[]
+  readonly sources: readonly TaskSource[]
   /** Undefined for a sub-topology without state. */
   readonly changelog:
     { readonly topic: string; readonly id?: string | undefined; readonly deleteRetentionMs: number } | undefined
+  /** Of its state objects, where some are newer than the manifest knows; it is to be told before they are committed. */
+  readonly versions?: VersionsInUse | undefined
   readonly processor: Omit<ProcessorPlan, 'load' | 'storeWasEmpty' | 'maxStateBytes' | 'secret'>
 }
+
+/** What a worker with these plans tells the group that it knows. */
+export const knownIn = (plans: Iterable<TaskPlan>): readonly KnownSubTopology[] => [
+  ...new Map(
+    [...plans].map(({ version, processor }) => {
+      const { name } = processor.subTopology
+      return [name, { name, partitions: processor.partitions, plan: version.number, hash: version.hash }]
+    }),
+  ).values(),
+]

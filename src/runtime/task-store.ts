@@ -1,15 +1,15 @@
 /** A task's store, made fit to be brought up to its changelog: opened, judged, set aside where it does not fit. */
 import { isPotorooError, messageOf, type PotorooError } from '../errors.js'
-import { restorePlan } from '../core/restore-plan.js'
+import { restorePlan } from '../core/commit/restore-plan.js'
 import type { Fetcher } from '../ports/log.js'
 import type { StateStore } from '../ports/store.js'
 import { abortable } from './abortable.js'
 import { changelogEnd } from './changelog-end.js'
-import { hasCommitRecord } from './commit-probe.js'
+import { hasCommitRecord, identityNearEnd } from './commit-probe.js'
 import { changelogLost } from './cures.js'
 import type { TaskPlan } from './task-plan.js'
 import { IdentityMismatch, StoreLeftBehind } from './changelog-reader.js'
-import type { Ports } from './options.js'
+import type { ObservedPorts } from './options.js'
 
 /** Who has the task's store: whatever becomes of the work on it, the holder closes it. */
 export interface StoreHolder {
@@ -33,7 +33,9 @@ export interface PreparedStore {
 }
 
 type Changelog = NonNullable<TaskPlan['changelog']>
-type Environment = Pick<Ports, 'log' | 'stores' | 'clock' | 'logger'> & { readonly fetcher: Fetcher }
+type Environment = Pick<ObservedPorts, 'log' | 'stores' | 'clock' | 'logger' | 'observer'> & {
+  readonly fetcher: Fetcher
+}
 
 /**
  * `end`: of the changelog, now. Rejects with CHANGELOG_LOST, STORE_FAILED, what the log throws, or the signal's reason when it
@@ -64,9 +66,16 @@ export async function prepareStore(
   if (why !== undefined || holder.store === undefined)
     return setAside(plan, changelog, why ?? 'it is not open', { earliest, end }, env, holder, signal)
   const meta = holder.store.meta()
-  // The commit record at the store's position was there. A good store is not set aside for one answer that is short.
-  if (meta !== undefined && meta.changelogPosition >= end)
+  if (meta !== undefined && meta.changelogPosition >= end) {
+    // A reset has begun it anew: that the end is below where it was is as it should be.
+    const identity = await identityNearEnd({ ...of, topicId: changelog.id, earliest, end }, env, signal)
+    if (identity !== undefined && identity !== meta.identity) {
+      const anew = `its changelog was begun anew: it had the identity ${meta.identity}, and has ${identity} now`
+      return setAside(plan, changelog, anew, { earliest, end }, env, holder, signal)
+    }
+    // The commit record at the store's position was there. A good store is not set aside for one answer that is short.
     end = await changelogEnd(of, meta.changelogPosition + 1, env, signal)
+  }
   const decided = restorePlan(meta, { earliest, end, deleteRetentionMs }, env.clock.now())
   switch (decided.kind) {
     case 'lost':
@@ -135,7 +144,7 @@ async function setAside(
   }
   signal.throwIfAborted()
   const { snapshotBytes } = holder
-  env.logger.warn({ task: plan.id, why, snapshotBytes }, 'the store is set aside, and rebuilt from the changelog')
+  env.observer.observe({ kind: 'store-set-aside', task: plan.id, why, snapshotBytes })
   if (snapshotBytes !== undefined) holder.snapshotsDiscarded = (holder.snapshotsDiscarded ?? 0) + 1
   holder.snapshotBytes = undefined
   const former = holder.store

@@ -26,7 +26,12 @@ const AFTER_ASSIGNMENT_MS = 5000
 const OTHERS_MS = 300_000
 
 /** A topic is another one than it was. */
-const aboutIdentity: ReadonlySet<ErrorCode> = new Set(['TOPIC_REPLACED', 'TOPIC_CHANGED', 'CHANGELOG_LOST'])
+const aboutIdentity: ReadonlySet<ErrorCode> = new Set([
+  'TOPIC_REPLACED',
+  'REPARTITION_LOST',
+  'TOPIC_CHANGED',
+  'CHANGELOG_LOST',
+])
 
 export class TopicsWatch {
   #timer: Timer | undefined

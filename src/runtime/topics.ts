@@ -1,44 +1,112 @@
 /** The topics that an application needs, as they are in Kafka: checked, and the runtime's own ones created. */
-import { namesOf, taskId, type SubTopology, type Topology } from '../core/topology.js'
-import type { Destination } from '../core/outbox.js'
+import type { Destination } from '../core/processing/outbox.js'
+import {
+  manifestBefore,
+  reconcile,
+  versionsBeyond,
+  withTopicIds,
+  withVersions,
+  type Change,
+  type Manifest,
+  type Reconciled,
+} from '../core/plan/manifest.js'
+import { partitionCounts } from '../core/plan/partition-counts.js'
+import { namesOf, taskId, type SubTopology, type Topology } from '../core/plan/topology.js'
 import { PotorooError } from '../errors.js'
 import type { Log, NewTopic, TopicInfo } from '../ports/log.js'
-import type { Logger } from '../ports/logger.js'
-import type { StateStores } from '../ports/store.js'
 import type { TaskPlan } from './task-plan.js'
-import { changelogLost, topicReplaced } from './cures.js'
+import { changelogLost, inputReplaced } from './cures.js'
+import { changeManifest, manifestConfig, readManifest } from './manifest-topic.js'
+import { describeNew } from './new-topics.js'
 import type { Ports, RuntimeOptions } from './options.js'
+import { requireRepartitions } from './repartitions.js'
+import { VersionsInUse } from './versions-in-use.js'
 
 /** A changelog: compacted only, for a deleted segment would be lost state. */
 export const changelogConfig = { 'cleanup.policy': 'compact' } as const
 
-/** All tasks of the application, by id. Creates changelogs and dead letters. Throws TOPIC_MISSING, PARTITION_COUNTS_DIFFER, CHANGELOG_UNFIT or CHANGELOG_LOST. */
+/**
+ * All tasks of the application, by id. Creates changelogs, repartitions, dead letters and the manifest. Throws TOPIC_MISSING,
+ * PARTITION_COUNTS_DIFFER, CHANGELOG_UNFIT, CHANGELOG_LOST, REPARTITION_LOST, TOPOLOGY_INCOMPATIBLE, STATE_NEWER,
+ * MANIFEST_UNREADABLE or RESET_UNFINISHED; the signal's reason when it is aborted.
+ */
 export async function planTasks(
-  topology: Topology,
-  log: Log,
-  options: Pick<RuntimeOptions, 'topicPrefix' | 'replicationFactor' | 'onError'>,
-  logger: Logger,
-  stores: Pick<StateStores, 'directory'>,
+  declared: Topology,
+  env: PlanEnvironment,
+  options: PlanOptions,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<ReadonlyMap<string, TaskPlan>> {
-  const names = namesOf(options.topicPrefix, topology.application)
-  const found = new Map(await log.describeTopics(allTopics(topology, names)))
-  requireDeclared(topology, names, found)
+  for (;;) {
+    const plans = await planOnce(declared, env, options, signal)
+    if (plans !== undefined) return plans
+    env.logger.info({}, 'another worker has changed the manifest at the same time: planning again')
+  }
+}
 
-  const counts = new Map(topology.subTopologies.map((sub) => [sub, partitionCount(sub, names, found)]))
+type PlanEnvironment = Pick<Ports, 'log' | 'logger' | 'clock'> & { readonly stores: Pick<Ports['stores'], 'directory'> }
+type PlanOptions = Pick<RuntimeOptions, 'topicPrefix' | 'replicationFactor' | 'onError'>
+
+/** Undefined where the manifest is not the one any more that this began with: names and plans may be others now. */
+async function planOnce(
+  declared: Topology,
+  env: PlanEnvironment,
+  options: PlanOptions,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, TaskPlan> | undefined> {
+  const { log, logger, clock } = env
+  const names = namesOf(options.topicPrefix, declared.application)
+  const known = await topologyInKafka(declared, log, names, signal)
+  const { found, stored, before, countsOf } = known
+  requireDeclared(declared, names, found)
+  requireNoReset(stored, declared)
+  // Before the manifest is compared: one that is missing may have been made with another number of partitions.
+  await requireRepartitions(before, countsOf(known.reconciled.topology), names, found, env, signal)
+  const reconciled = accepted(known.reconciled)
+  const { topology } = reconciled
+  const counts = countsOf(topology)
+  for (const [sub, partitions] of counts) requireCopartitioned(sub, partitions, names, found)
   const missing: NewTopic[] = []
   const { replicationFactor } = options
+  if (!found.has(names.manifest))
+    missing.push({ name: names.manifest, partitions: 1, replicationFactor, config: manifestConfig })
   if (!found.has(names.deadLetters))
     missing.push({ name: names.deadLetters, partitions: Math.max(...counts.values()), replicationFactor })
   for (const [sub, partitions] of counts) {
     const name = names.changelog(sub.name)
-    if (sub.states.length === 0 || found.has(name)) continue
-    await requireUnread(sub, name, names, partitions, { log, stores })
-    missing.push({ name, partitions, replicationFactor, config: changelogConfig })
+    // Before anything is made or written down: what is refused is to harm nobody who runs.
+    if (sub.states.length > 0 && found.has(name)) requireChangelog(name, partitions, found)
+    if (sub.states.length > 0 && !found.has(name)) {
+      const entry = before?.subTopologies.find((one) => one.name === sub.name)
+      if (entry === undefined) await requireUnread(sub, name, names, partitions, env, signal)
+      else if (entry.states.length > 0 && !(await appears(name, env, signal)))
+        throw missingChangelog(sub, name, names, `the manifest ${names.manifest} has it`, env)
+      missing.push({ name, partitions, replicationFactor, config: changelogConfig })
+    }
+    for (const { topic } of sub.sources.filter((source) => source.isRepartition)) {
+      const repartition = names.topic(topic.name)
+      if (found.has(repartition)) continue
+      missing.push({ name: repartition, partitions, replicationFactor, config: topic.config })
+    }
   }
   if (missing.length > 0) {
     logger.info({ topics: missing.map(({ name, partitions }) => ({ name, partitions })) }, 'creating topics')
     await log.createTopics(missing)
-    for (const [name, info] of await log.describeTopics(missing.map(({ name }) => name))) found.set(name, info)
+    const made = missing.map(({ name }) => name)
+    for (const [name, info] of await describeNew(made, env, signal)) found.set(name, info)
+  }
+  // Behind the topics: a manifest that names a changelog which was never made would call it lost.
+  const withIds = (manifest: Manifest): Manifest => withTopicIds(manifest, (name) => found.get(names.topic(name))?.id)
+  const manifest = withIds(reconciled.manifest)
+  if (manifest !== stored) {
+    const news = reconciled.changes.filter(({ kind }) => kind !== 'kept')
+    if (news.length > 0)
+      logger.info({ generation: manifest.generation, changes: news.map(textOf) }, 'the topology has changed')
+    const isAsRead = (there: Manifest | undefined): boolean => there?.generation === stored?.generation
+    const written = await changeManifest({ log, clock, signal }, names.manifest, names.group, (there) => {
+      requireNoReset(there, declared)
+      return there === undefined || isAsRead(there) ? manifest : there
+    })
+    if (written !== manifest) return undefined
   }
 
   const destination = (name: string): Destination => {
@@ -52,6 +120,15 @@ export async function planTasks(
     const changelog =
       sub.states.length === 0 ? undefined : requireChangelog(names.changelog(sub.name), partitions, found)
     const sinks = new Map(sub.sinks.map(({ name }) => [name, destination(names.topic(name))]))
+    const { manifest } = reconciled
+    const versions =
+      versionsBeyond(manifest, sub).length === 0
+        ? undefined
+        : new VersionsInUse((aborted) =>
+            changeManifest({ log, clock, signal: aborted }, names.manifest, names.group, (there = manifest) =>
+              withVersions(there, sub),
+            ),
+          )
     for (let partition = 0; partition < partitions; partition++) {
       const id = taskId(sub.name, partition)
       plans.set(id, {
@@ -59,15 +136,17 @@ export async function planTasks(
         partition,
         transactionalId: names.transactionalId(sub.name, partition),
         group: names.group,
-        sources: sub.sources.map(({ topic }) => {
+        version: reconciled.plans.get(sub.name) ?? { number: 0, hash: '' },
+        sources: sub.sources.map(({ topic, isRepartition }) => {
           const name = names.topic(topic.name)
-          return { topic: name, id: found.get(name)?.id, start: topic.start }
+          return { topic: name, id: found.get(name)?.id, start: topic.start, isRepartition }
         }),
         changelog: changelog && {
           topic: changelog.name,
           id: changelog.id,
           deleteRetentionMs: changelog.deleteRetentionMs,
         },
+        versions,
         processor: {
           subTopology: sub,
           partition,
@@ -83,6 +162,38 @@ export async function planTasks(
   return plans
 }
 
+export type ReadingLog = Pick<Log, 'describeTopics' | 'listOffsets' | 'fetcher'>
+
+/** An application's topology beside what Kafka has of it. */
+export interface TopologyInKafka {
+  readonly reconciled: Reconciled
+  /** The manifest that is there, and what it is taken to be where there is none. */
+  readonly stored: Manifest | undefined
+  readonly before: Manifest | undefined
+  /** The topics that exist, by their names in Kafka. */
+  readonly found: Map<string, TopicInfo>
+  readonly countsOf: (topology: Topology) => ReadonlyMap<SubTopology, number>
+}
+
+/** Reads, and changes nothing. Throws MANIFEST_UNREADABLE. */
+export async function topologyInKafka(
+  declared: Topology,
+  log: ReadingLog,
+  names: Names,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<TopologyInKafka> {
+  const found = new Map(await log.describeTopics(allTopics(declared, names)))
+  const countsOf = ({ subTopologies }: Topology): ReadonlyMap<SubTopology, number> =>
+    partitionCounts(subTopologies, ({ name }) => found.get(names.topic(name))?.partitions)
+  const stored = found.has(names.manifest) ? await readManifest(log, names.manifest, signal) : undefined
+  const before = stored ?? manifestBefore(declared, changelogsOf(declared, names, found), countsOf(declared))
+  const reconciled = reconcile(before, declared, countsOf(declared))
+  // What has another name than it would have today may have its topics under it.
+  const renamed = allTopics(reconciled.topology, names).filter((name) => !found.has(name))
+  for (const [name, info] of await log.describeTopics(renamed)) found.set(name, info)
+  return { reconciled, stored, before, found, countsOf }
+}
+
 /** A topic that tasks were planned for. */
 interface PlannedTopic {
   readonly id: string | undefined
@@ -95,7 +206,8 @@ interface PlannedTopic {
 /**
  * Throws PARTITION_COUNT_CHANGED when a source has another number of partitions than when the tasks were planned: nobody
  * reads the new ones, and the keys of what producers write now belong on other partitions than their state objects.
- * Where a topic was deleted and made anew, throws TOPIC_REPLACED (a source), CHANGELOG_LOST or TOPIC_CHANGED (any other).
+ * Where a topic was deleted and made anew, throws TOPIC_REPLACED (a source), REPARTITION_LOST, CHANGELOG_LOST or TOPIC_CHANGED
+ * (any other).
  */
 export async function checkTopics(plans: Iterable<TaskPlan>, env: Pick<Ports, 'log' | 'stores'>): Promise<void> {
   const planned = plannedTopics(plans, env)
@@ -135,28 +247,58 @@ function plannedTopics(
   for (const plan of all)
     for (const { topic, id } of plan.sources) {
       const { partitions } = plan.processor
-      planned.set(topic, { id, partitions, replaced: (message) => topicReplaced(plan, topic, message, env) })
+      planned.set(topic, { id, partitions, replaced: (message) => inputReplaced(plan, topic, message, env) })
     }
   return planned
 }
 
-type Names = ReturnType<typeof namesOf>
+export type Names = ReturnType<typeof namesOf>
 
 const allTopics = (topology: Topology, names: Names): string[] => [
   ...new Set([
     names.deadLetters,
+    names.manifest,
     ...topology.subTopologies.flatMap((sub) => [
       ...[...sub.sources.map(({ topic }) => topic.name), ...sub.sinks.map(({ name }) => name)].map(names.topic),
-      ...(sub.states.length === 0 ? [] : [names.changelog(sub.name)]),
+      ...(sub.states.length === 0 ? [] : [sub, ...sub.states].map(({ name }) => names.changelog(name))),
     ]),
   ]),
 ]
 
-function requireDeclared(topology: Topology, names: Names, found: ReadonlyMap<string, TopicInfo>): void {
-  const declared = topology.subTopologies.flatMap((sub) => [...sub.sources.map(({ topic }) => topic), ...sub.sinks])
-  const missing = [...new Set(declared.map(({ name }) => names.topic(name)))].filter((name) => !found.has(name))
+export function requireDeclared(topology: Topology, names: Names, found: ReadonlyMap<string, TopicInfo>): void {
+  const sources = topology.subTopologies.flatMap((sub) => sub.sources)
+  const own = new Set(sources.filter(({ isRepartition }) => isRepartition).map(({ topic }) => topic))
+  const declared = [...sources.map(({ topic }) => topic), ...topology.subTopologies.flatMap(({ sinks }) => sinks)]
+  const missing = [...new Set(declared.filter((topic) => !own.has(topic)).map(({ name }) => names.topic(name)))].filter(
+    (name) => !found.has(name),
+  )
   if (missing.length > 0) throw new PotorooError('TOPIC_MISSING', `no such topic: ${missing.join(', ')}`)
 }
+
+function requireNoReset(manifest: Manifest | undefined, { application }: Topology): void {
+  if (manifest?.resetting === true)
+    throw new PotorooError('RESET_UNFINISHED', `a reset of ${application} was begun and has not ended`)
+}
+
+/** Throws what makes it none to run. */
+function accepted(reconciled: Reconciled): Reconciled {
+  const [first, ...others] = reconciled.problems
+  if (first === undefined) return reconciled
+  throw others.length === 0
+    ? first
+    : new PotorooError('TOPOLOGY_INCOMPATIBLE', reconciled.problems.map(({ message }) => message).join(' '))
+}
+
+const textOf = ({ kind, what, name, version }: Change): string =>
+  `${what} ${name}${version === undefined ? '' : ` v${String(version)}`} ${kind}`
+
+/** State objects that a changelog is named after. */
+const changelogsOf = (topology: Topology, names: Names, found: ReadonlyMap<string, TopicInfo>): ReadonlySet<string> =>
+  new Set(
+    topology.subTopologies.flatMap(({ states }) =>
+      states.flatMap(({ name }) => (found.has(names.changelog(name)) ? [name] : [])),
+    ),
+  )
 
 function requireTopic(name: string, found: ReadonlyMap<string, TopicInfo>): TopicInfo {
   const info = found.get(name)
@@ -164,18 +306,24 @@ function requireTopic(name: string, found: ReadonlyMap<string, TopicInfo>): Topi
   return info
 }
 
-function partitionCount(sub: SubTopology, names: Names, found: ReadonlyMap<string, TopicInfo>): number {
-  const topics = sub.sources.map(({ topic }) => requireTopic(names.topic(topic.name), found))
-  const counts = new Set(topics.map(({ partitions }) => partitions))
-  if (counts.size > 1) {
-    const list = topics.map(({ name, partitions }) => `${name} has ${String(partitions)}`).join(', ')
-    throw new PotorooError(
-      'PARTITION_COUNTS_DIFFER',
-      `the sources of sub-topology ${sub.name} are co-partitioned, but ${list}: make them anew with the same number of partitions`,
-    )
-  }
-  return Math.max(...counts)
+export function requireCopartitioned(
+  sub: SubTopology,
+  partitions: number,
+  names: Names,
+  found: ReadonlyMap<string, TopicInfo>,
+): void {
+  const topics = sub.sources.flatMap(({ topic }) => found.get(names.topic(topic.name)) ?? [])
+  if (topics.every((topic) => topic.partitions === partitions)) return
+  const list = topics.map((topic) => `${topic.name} has ${String(topic.partitions)}`).join(', ')
+  throw new PotorooError(
+    'PARTITION_COUNTS_DIFFER',
+    `the sources of sub-topology ${sub.name} are co-partitioned, but ${list}`,
+  )
 }
+
+/** Whether what was missing is there after all: of workers that start at the same time, another one has made it since. */
+const appears = async (name: string, env: Pick<Ports, 'log' | 'clock'>, signal: AbortSignal): Promise<boolean> =>
+  (await describeNew([name], env, signal)).has(name)
 
 function requireChangelog(name: string, partitions: number, found: ReadonlyMap<string, TopicInfo>): TopicInfo {
   const info = requireTopic(name, found)
@@ -199,21 +347,32 @@ async function requireUnread(
   changelog: string,
   names: Names,
   partitions: number,
-  env: { readonly log: Log; readonly stores: Pick<StateStores, 'directory'> },
+  env: CureEnvironment & Pick<Ports, 'clock'>,
+  signal: AbortSignal,
 ): Promise<void> {
   const sources = sub.sources.flatMap(({ topic }) =>
     Array.from({ length: partitions }, (_, partition) => ({ topic: names.topic(topic.name), partition })),
   )
   const positions = await env.log.committedPositions(names.group, sources)
-  if (positions.some((position) => position !== undefined))
-    throw changelogLost(
-      {
-        group: names.group,
-        changelog,
-        isMissing: true,
-        sources: sub.sources.map(({ topic }) => ({ topic: names.topic(topic.name) })),
-      },
-      `${changelog} does not exist, but the group ${names.group} has read its sources: the state objects are gone`,
-      env,
-    )
+  if (positions.some((position) => position !== undefined) && !(await appears(changelog, env, signal)))
+    throw missingChangelog(sub, changelog, names, `the group ${names.group} has read its sources`, env)
+}
+
+type CureEnvironment = Pick<Ports, 'log'> & { readonly stores: Pick<Ports['stores'], 'directory'> }
+
+function missingChangelog(
+  { sources }: SubTopology,
+  changelog: string,
+  names: Names,
+  proof: string,
+  env: CureEnvironment,
+): PotorooError {
+  const topics = sources.flatMap(({ topic, isRepartition }) =>
+    isRepartition ? [] : [{ topic: names.topic(topic.name) }],
+  )
+  return changelogLost(
+    { group: names.group, changelog, isMissing: true, sources: topics },
+    `${changelog} does not exist, but ${proof}: the state objects are gone`,
+    env,
+  )
 }

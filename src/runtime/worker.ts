@@ -1,35 +1,43 @@
 /**
  * A worker: one member of the consumer group, and the tasks that the group gives it. Tasks restore, commit, fail and
- * move each alone; the worker gives them time to run, and starts and closes them as assignments come.
+ * move each alone; the worker starts and closes them as assignments come. The pump gives them time to run.
  */
 import type { ApplicationDefinition } from '../api/definition.js'
-import { topologyOf, namesOf } from '../core/topology.js'
-import type { HandOff, WorkerStatus } from '../core/worker-status.js'
+import { CommitPhase } from '../core/commit/commit-phase.js'
+import { topologyOf, namesOf } from '../core/plan/topology.js'
+import type { HandOff, WorkerStatus } from '../core/group/worker-status.js'
 import { messageOf, PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
 import type { Fetcher } from '../ports/log.js'
-import type { TaskPlan } from './task-plan.js'
-import type { TaskAssignment } from '../core/group-metadata.js'
+import { knownIn, type TaskPlan } from './task-plan.js'
+import type { TaskAssignment } from '../core/group/group-metadata.js'
 import { unfailing } from '../ports/logger.js'
+import { allOf } from '../ports/observer.js'
 import type { Peer } from '../ports/peers.js'
 import { unwatched, type Watchdog } from '../ports/watchdog.js'
+import { logObserver } from './log-lines.js'
 import { GroupMembership } from './membership.js'
+import { Pump } from './pump.js'
+import { Purge } from './purge.js'
 import { Standby } from './standby.js'
 import type { StoreHolder } from './task-store.js'
-import { atMost, MAX_INPUT_BYTES, MIN_INPUT_BYTES, sleep, type Ports, type RuntimeOptions } from './options.js'
+import {
+  atMost,
+  MAX_INPUT_BYTES,
+  MIN_INPUT_BYTES,
+  sleep,
+  type ObservedPorts,
+  type Ports,
+  type RuntimeOptions,
+} from './options.js'
 import { RecordTime } from './record-time.js'
 import { Task, type TaskEnvironment } from './task.js'
 import { planTasks } from './topics.js'
 import { TopicsWatch } from './topics-watch.js'
 
-/** Tasks run for this long before IO gets its turn, so that heartbeats and answers are not kept waiting. */
-const PUMP_MS = 10
-const SLICE_MS = 5
 const FLUSH_MS = 500
 const REFRESH_MS = 600_000
 const REJOIN_DELAY_MS = 100
-/** What is under way is awaited for so long before a message that may take long. */
-const SETTLE_MS = 3000
 /** Before a worker makes the group rebalance, it waits so long for the others to know which tasks they have now. */
 const OTHERS_KNOW_MS = 1000
 const ASK_AGAIN_MS = 20
@@ -38,7 +46,7 @@ const MEMBER_ID_NOTE = 'member-id'
 const HAND_OFFS_KEPT = 20
 
 export class Worker {
-  private readonly ports: Ports
+  private readonly ports: ObservedPorts
   /** Resolves when the worker has stopped because it was told to; rejects with what stopped it otherwise. */
   readonly ended: Promise<void>
 
@@ -48,17 +56,11 @@ export class Worker {
   #stateBytes = 0
   #unstoredBytes = 0
   readonly #holders = new WeakMap<Task, StoreHolder>()
-  #ready = new Set<Task>()
-  #pumping = false
   readonly #watchdog: Watchdog
-  /** Whose turn it is. */
-  #running: Task | undefined
-  /** Those with slow messages take turns, one message each. */
-  #slowTurns: Promise<void> = Promise.resolve()
-  readonly #waitingForTurn = new Set<Task>()
-  /** The task whose slow message comes next: what the others have under way is ending, or has ended. */
-  #settledFor: Task | undefined
+  readonly #pump: Pump
   #starting: Promise<void> | undefined
+  readonly #startAbort = new AbortController()
+  readonly #phase = new CommitPhase()
   #plans: ReadonlyMap<string, TaskPlan> = new Map()
   #fetcher: Fetcher | undefined
   #membership: GroupMembership | undefined
@@ -67,6 +69,7 @@ export class Worker {
   #closing: Promise<void> | undefined
   #refreshTimer: Timer | undefined
   #topicsWatch: TopicsWatch | undefined
+  readonly #purge: Purge
   #rejoinTimer: Timer | undefined
   readonly #standbys = new Map<string, Standby>()
   /** By task: what is being opened or closed, one after another. */
@@ -84,8 +87,13 @@ export class Worker {
     private readonly options: RuntimeOptions,
     ports: Ports,
   ) {
-    this.ports = { ...ports, logger: unfailing(ports.logger) }
+    const logger = unfailing(ports.logger)
+    this.ports = { ...ports, logger, observer: allOf([logObserver(logger), ...(ports.observers ?? [])]) }
     this.#watchdog = ports.watchdog ?? unwatched(ports.clock)
+    this.#purge = new Purge(ports, options.purge)
+    this.#pump = new Pump(this.#tasks, ports.clock, this.#watchdog, options.maxComputationMs, () => {
+      return this.#membership?.confirmed() ?? Promise.resolve()
+    })
     this.ended = new Promise((resolve, reject) => {
       this.#end = { resolve, reject }
     })
@@ -126,7 +134,7 @@ export class Worker {
   async #handOver(): Promise<void> {
     if (this.#closing !== undefined || this.#handedOver !== undefined) return
     if (this.#others.length === 0 || this.#tasks.size === 0) return
-    this.ports.logger.info({ tasks: [...this.#tasks.keys()] }, 'stopping: handing tasks over')
+    this.ports.observer.observe({ kind: 'handing-over', tasks: [...this.#tasks.keys()] })
     const done = new Promise<void>((resolve) => {
       this.#handedOver = () => {
         if (this.#tasks.size === 0 || this.#others.length === 0 || this.#everybodyLeaves) resolve()
@@ -144,10 +152,11 @@ export class Worker {
       () => true,
     )
     if ((await Promise.race([inTime, ended])) === undefined)
-      this.ports.logger.warn(
-        { tasks: [...this.#tasks.keys()], waitedMs: this.options.handOverTimeoutMs },
-        'not everything was handed over in time: whoever gets the rest restores it',
-      )
+      this.ports.observer.observe({
+        kind: 'handing-over-ended',
+        tasks: [...this.#tasks.keys()],
+        waitedMs: this.options.handOverTimeoutMs,
+      })
     await this.#othersKnow()
   }
 
@@ -192,11 +201,11 @@ export class Worker {
   async #start(): Promise<void> {
     if (this.#isClosing()) return
     const { application, options, ports } = this
-    const { log, stores, logger } = ports
+    const { log, stores, observer } = ports
     const topology = topologyOf(application)
     await log.connect()
     if (this.#isClosing()) return
-    this.#plans = await planTasks(topology, log, options, logger, stores)
+    this.#plans = await planTasks(topology, ports, options, this.#startAbort.signal)
     if (this.#isClosing()) return
     const fetcher = (this.#fetcher = log.fetcher())
     this.#environment = {
@@ -210,13 +219,17 @@ export class Worker {
       backlogs: () => [...this.#tasks.values()].filter(({ isBacklogged }) => isBacklogged).length,
       confirmOwnership: () => this.#membership?.confirmed() ?? Promise.resolve(),
       fatal: (error, task) => {
-        logger.warn({ task, code: error.code, error: error.message }, 'the worker cannot go on: it stops')
+        observer.observe({ kind: 'worker-stops', task, code: error.code, error: error.message })
         void this.#close(error)
       },
       ready: (task) => {
-        this.#runSoon(task)
+        this.#pump.runSoon(task)
       },
       isOverdue: () => this.#watchdog.isOverdue(),
+      phase: this.#phase,
+      acknowledged: (at) => {
+        this.#purge.acknowledged(at)
+      },
       handedOver: (handOff) => {
         this.#handOffs = [...this.#handOffs, handOff].slice(-HAND_OFFS_KEPT)
       },
@@ -233,7 +246,7 @@ export class Worker {
     if (former !== undefined && former !== '') {
       // An earlier life on this state directory: without this, the group would wait for its session to time out.
       await client.leave(former).catch((error: unknown) => {
-        logger.debug({ former, error: messageOf(error) }, 'the earlier member could not be made to leave')
+        observer.observe({ kind: 'former-member-stays', former, error: messageOf(error) })
       })
     }
     if (this.#isClosing()) {
@@ -257,6 +270,7 @@ export class Worker {
           active: [...this.#tasks.keys()],
           standby: Object.fromEntries([...this.#standbys].map(([id, standby]) => [id, standby.report()])),
           leaving: this.#handedOver !== undefined,
+          knows: knownIn(this.#plans.values()),
         }),
         beforeRejoin: async () => {
           await atMost(ports.clock, FLUSH_MS, Promise.all([...this.#tasks.values()].map((task) => task.flush())))
@@ -265,7 +279,7 @@ export class Worker {
           this.#assigned(assignment, generation)
         },
         failed: (error) => {
-          logger.warn({ code: error.code, error: error.message }, 'the worker cannot go on: it stops')
+          observer.observe({ kind: 'worker-stops', code: error.code, error: error.message })
           void this.#close(error)
         },
         memberId: (id) => {
@@ -279,13 +293,17 @@ export class Worker {
     this.#topicsWatch = new TopicsWatch(this.#plans, ports, this.#membership, (error) => {
       void this.#close(error)
     })
-    logger.info({ worker: options.name, group: names.group, tasks: this.#plans.size }, 'worker started')
+    observer.observe({ kind: 'worker-started', worker: options.name, group: names.group, tasks: this.#plans.size })
   }
 
   /** Whether the task is active here and its store worth copying: one without a position says less than the changelog. */
   #hasState(id: string): boolean {
     const task = this.#tasks.get(id)
     return task?.state === 'running' && this.#holders.get(task)?.store?.meta() !== undefined
+  }
+
+  #hasStages(): boolean {
+    return [...this.#plans.values()].some(({ processor }) => processor.subTopology.depth > 0)
   }
 
   #status(): WorkerStatus {
@@ -304,7 +322,7 @@ export class Worker {
     { active, standby, peers, arrivals = [], everybodyLeaves = false }: TaskAssignment,
     generation: number,
   ): void {
-    const { logger } = this.ports
+    const { observer } = this.ports
     const environment = this.#environment
     if (environment === undefined || this.#closing !== undefined) return
     this.#topicsWatch?.assigned()
@@ -312,20 +330,21 @@ export class Worker {
     this.#others = peers.filter(({ memberId }) => memberId !== me)
     this.#everybodyLeaves = everybodyLeaves
     this.ports.peers.watch(this.#others, (peer) => {
-      logger.info({ ...peer }, 'a worker is gone: its address refuses connections')
+      observer.observe({ kind: 'peer-gone', ...peer })
       void this.#membership?.bury(peer.memberId)
     })
+    // Clocks are set; assignments are rare enough, and frequent enough.
+    if (this.#hasStages()) this.#phase.align(this.ports.clock.now() - this.ports.clock.monotonic())
     const follows = new Map(standby.map((one) => [one.task, one]))
     const gained = active.filter((id) => !this.#tasks.has(id))
     const lost = [...this.#tasks.keys()].filter((id) => !active.includes(id))
-    logger.info({ generation, active, standby: [...follows.keys()], gained, lost }, 'tasks assigned')
+    observer.observe({ kind: 'tasks-assigned', generation, active, standby: [...follows.keys()], gained, lost })
     for (const id of lost) {
       const task = this.#tasks.get(id)
       if (task === undefined) continue
       this.#tasks.delete(id)
       this.#shareMemory()
-      this.#ready.delete(task)
-      if (this.#settledFor === task) this.#settledFor = undefined
+      this.#pump.forget(task)
       this.#afterwards(id, () => task.close({ commit: false }))
     }
     for (const [id, running] of this.#standbys)
@@ -380,11 +399,7 @@ export class Worker {
 
   #planOf(id: string): TaskPlan | undefined {
     const plan = this.#plans.get(id)
-    if (plan === undefined)
-      this.ports.logger.warn(
-        { task: id },
-        'the leader gave this worker a task that it does not know: do all workers run the same version?',
-      )
+    if (plan === undefined) this.ports.observer.observe({ kind: 'unknown-task', task: id })
     return plan
   }
 
@@ -423,92 +438,6 @@ export class Worker {
     })
   }
 
-  #runSoon(task: Task): void {
-    if (this.#tasks.get(task.id) !== task) return
-    this.#ready.add(task)
-    if (this.#pumping) return
-    this.#pumpOn()
-  }
-
-  #pumpSoon(): void {
-    this.#watchdog.run(
-      () => {
-        this.#pump()
-      },
-      () => {
-        this.#cutOff()
-      },
-    )
-  }
-
-  #pump(): void {
-    const { clock } = this.ports
-    const deadline = clock.monotonic() + PUMP_MS
-    for (const task of this.#ready) {
-      // While the event loop is about to be held up, nobody begins anything.
-      if (this.#settledFor !== undefined && this.#settledFor !== task) continue
-      this.#ready.delete(task)
-      if (task.isSlow && this.#settledFor !== task) {
-        this.#takeSlowTurn(task)
-        continue
-      }
-      this.#settledFor = undefined
-      const now = clock.monotonic()
-      this.#running = task
-      const hasMore = task.run(Math.min(deadline, now + SLICE_MS))
-      this.#running = undefined
-      if (hasMore) this.#ready.add(task)
-      if (clock.monotonic() >= deadline) break
-    }
-    this.#pumpOn()
-  }
-
-  #pumpOn(): void {
-    const isHeld = this.#settledFor !== undefined && !this.#ready.has(this.#settledFor)
-    this.#pumping = this.#ready.size > 0 && !isHeld
-    if (this.#pumping) this.#pumpSoon()
-  }
-
-  /** The watchdog ended what the pump was at: it did not return. */
-  #cutOff(): void {
-    const task = this.#running
-    this.#running = undefined
-    task?.cutOff()
-    this.#pumpOn()
-  }
-
-  /**
-   * While a slow message is computed, this worker answers nothing: a transaction that is open by then may time out, and
-   * a group that it is joining may go on without it. So such a message begins only when nothing of either kind is under
-   * way, and is committed before the next.
-   */
-  #takeSlowTurn(task: Task): void {
-    if (this.#waitingForTurn.has(task)) return
-    this.#waitingForTurn.add(task)
-    this.#slowTurns = this.#slowTurns.then(async () => {
-      await this.#settle()
-      this.#waitingForTurn.delete(task)
-      if (this.#tasks.get(task.id) !== task) return
-      this.#settledFor = task
-      const settling = [...this.#tasks.values()].map((one) => one.settle())
-      await atMost(this.ports.clock, SETTLE_MS, Promise.all(settling))
-      // Unless it went to another worker meanwhile.
-      if (this.#isSettledFor(task)) this.#ready = new Set([task, ...this.#ready])
-      if (!this.#pumping) this.#pumpOn()
-    })
-  }
-
-  // A method, for the compiler to forget what it knew before an await.
-  #isSettledFor(task: Task): boolean {
-    return this.#settledFor === task
-  }
-
-  /** Resolves when the group has confirmed its membership, after all joins under way; or when it takes too long. */
-  async #settle(): Promise<void> {
-    const confirmed = this.#membership?.confirmed() ?? Promise.resolve()
-    await atMost(this.ports.clock, Math.max(SETTLE_MS, this.options.maxComputationMs), confirmed)
-  }
-
   /** Never rejects: `ended` is settled, whatever fails on the way. */
   #close(error: PotorooError | undefined): Promise<void> {
     this.#closing ??= this.#closeAll(error).catch((failure: unknown) => {
@@ -523,11 +452,13 @@ export class Worker {
   }
 
   async #closeAll(error: PotorooError | undefined): Promise<void> {
-    const { logger, log, stores, peers } = this.ports
+    const { observer, log, stores, peers } = this.ports
     this.#refreshTimer?.cancel()
     this.#topicsWatch?.stop()
+    this.#purge.stop()
     this.#rejoinTimer?.cancel()
     // A start that is under way waits for answers, and these for connections: they end first.
+    this.#startAbort.abort()
     if (this.#membership === undefined) await log.close().catch(() => undefined)
     await this.#starting?.catch(() => undefined)
     // What was processed before the failure is committed all the same: it is right. But not to another changelog: it would
@@ -551,16 +482,14 @@ export class Worker {
       } catch (failure) {
         failures.push(failure)
       }
-    for (const failure of failures) logger.warn({ error: messageOf(failure) }, 'closing')
+    for (const failure of failures) observer.observe({ kind: 'closing-failed', error: messageOf(failure) })
     if (error === undefined) {
-      logger.info({ worker: this.options.name }, 'worker stopped')
+      observer.observe({ kind: 'worker-stopped', worker: this.options.name })
       this.#end.resolve()
     } else {
       // The last line that a worker logs says why it stopped.
-      logger.error(
-        { worker: this.options.name, code: error.code, cure: error.cure, error: error.message },
-        'worker stopped by an error',
-      )
+      const { code, cure, message } = error
+      observer.observe({ kind: 'worker-failed', worker: this.options.name, code, cure, error: message })
       this.#end.reject(error)
     }
   }

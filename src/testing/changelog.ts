@@ -1,7 +1,7 @@
 /** A sub-topology's changelog, as a driver follows it: what is committed of its state objects. */
-import { decodeCommitRecord, isCommitKey, type CommitRecord } from '../core/commit-record.js'
-import { byteString, bytesOf, type ByteString } from '../core/byte-string.js'
-import { storeKeyOf } from '../core/store-key.js'
+import { decodeCommitRecord, isCommitKey, type CommitRecord } from '../core/commit/commit-record.js'
+import { byteString, bytesOf, type ByteString } from '../core/records/byte-string.js'
+import { storeKeyOf } from '../core/state/store-key.js'
 import type { PartitionLog } from '../memory/partition.js'
 import { PartitionReader } from './partition-reader.js'
 

@@ -1,5 +1,5 @@
 /** Dead letters as a test reads them. */
-import { deadLetterHeaders } from '../core/outbox.js'
+import { deadLetterHeaders } from '../core/processing/outbox.js'
 import type { ErrorCode } from '../errors.js'
 import type { RawRecord } from './topic-reader.js'
 

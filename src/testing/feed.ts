@@ -1,8 +1,8 @@
 /** What a test pipes, as records on the partitions of a topic. */
 import type { TopicDefinition } from '../api/definition.js'
-import { partitionOf } from '../core/partitioner.js'
-import { MAX_KEY_BYTES } from '../core/processor.js'
-import { RecordWriter, type RecordHeader } from '../core/records.js'
+import { partitionOf } from '../core/plan/partitioner.js'
+import { MAX_KEY_BYTES } from '../core/state/store-key.js'
+import { RecordWriter, type RecordHeader } from '../core/records/records.js'
 import { PotorooError } from '../errors.js'
 import type { World } from './world.js'
 
@@ -29,8 +29,9 @@ export interface FeedRecord {
 /** A message as its topic has it. Throws what makes it none: SCHEMA_MISMATCH, OUTPUT_INVALID, KEY_TOO_LONG. */
 export function recordOf(topic: TopicDefinition, message: unknown, options: PipeOptions): FeedRecord {
   const value = Buffer.from(topic.encode(message))
+  if (topic.key === undefined) return { key: null, value, options }
   // The key is that of the message as a reader has it: a schema may convert.
-  const key = Buffer.from(topic.keyOf(topic.decode(value, 0, value.length)))
+  const key = Buffer.from(topic.key.of(topic.decode(value, 0, value.length)))
   if (key.length > MAX_KEY_BYTES)
     throw new PotorooError(
       'KEY_TOO_LONG',

@@ -1,5 +1,5 @@
 /** Follows one partition of the cluster in memory, read-committed: as far as its transactions are decided, and no further. */
-import { RecordCursor } from '../core/records.js'
+import { RecordCursor } from '../core/records/records.js'
 import type { PartitionLog } from '../memory/partition.js'
 
 export class PartitionReader {

@@ -4,9 +4,10 @@
  */
 import { definitionOf, type Application } from '../api/application.js'
 import type { TopicDefinition } from '../api/definition.js'
+import { topicsOf } from '../api/graph.js'
 import { stateDefinition, type AnyStateObject, type State } from '../api/state-object.js'
-import { topicDefinition, type Message, type Sink, type Source } from '../api/topic.js'
-import { loadPartitioners } from '../core/partitioner.js'
+import { topicDefinition, type Message, type Origin, type Sink } from '../api/topic.js'
+import { loadPartitioners } from '../core/plan/partitioner.js'
 import { PotorooError } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
 import { deadLetterOf, textHeaders, type DeadLetter } from './dead-letters.js'
@@ -32,7 +33,7 @@ export interface TestDriverOptions {
 }
 
 /** What a topic takes: where its schema converts or fills in defaults, that is less than what is read from it. */
-export type Piped<T extends Source<unknown>> = T extends Sink<infer M> ? M : Message<T>
+export type Piped<T extends Origin<unknown>> = T extends Sink<infer M> ? M : Message<T>
 
 /** A record with its message. */
 export interface OutputRecord<M> {
@@ -77,7 +78,7 @@ export class TestDriver {
     requireWhole('workers', workers, 1, 20)
     requireWhole('seed', seed, -(2 ** 31), 2 ** 32)
     if (startMs !== undefined) requireWhole('startMs', startMs, 0, Number.MAX_SAFE_INTEGER)
-    await loadPartitioners(definition.pipelines.flatMap(({ source, sink }) => [source.partitioner, sink?.partitioner]))
+    await loadPartitioners(topicsOf(definition).map(({ partitioner }) => partitioner))
     const world = new World(definition, { partitions, startMs, seed, onError, logger })
     const driver = new TestDriver(world)
     await world.start(Array.from({ length: workers }, () => world.addSlot()))
@@ -100,7 +101,7 @@ export class TestDriver {
    * piped. Throws SCHEMA_MISMATCH, OUTPUT_INVALID, KEY_TOO_LONG or RECORD_TOO_LARGE for what is no message of the topic;
    * nothing of the call was written then.
    */
-  pipe<T extends Source<unknown>>(
+  pipe<T extends Origin<unknown>>(
     topic: T,
     messages: Piped<T> | readonly Piped<T>[],
     options: PipeOptions = {},
@@ -117,7 +118,7 @@ export class TestDriver {
   }
 
   /** Writes records to a source as they are, unchecked: for what other producers may do wrong. */
-  pipeRaw(topic: Source<unknown>, records: RawMessage | readonly RawMessage[]): Promise<void> {
+  pipeRaw(topic: Origin<unknown>, records: RawMessage | readonly RawMessage[]): Promise<void> {
     return this.#do(async () => {
       const list: readonly RawMessage[] = isList(records) ? records : [records]
       await feed(this.world, this.#source(topic), list.map(rawRecordOf))
@@ -149,12 +150,12 @@ export class TestDriver {
    * of several by the timestamps of what caused them. Throws SCHEMA_MISMATCH when an output is not what the topic's
    * schema says.
    */
-  read<M>(topic: Source<M>): M[] {
+  read<M>(topic: Origin<M>): M[] {
     return this.readRecords(topic).map(({ message }) => message)
   }
 
   /** As `read`, with keys, timestamps and headers. */
-  readRecords<M>(topic: Source<M>): OutputRecord<M>[] {
+  readRecords<M>(topic: Origin<M>): OutputRecord<M>[] {
     const definition = this.#topic(topic)
     return this.#reader(definition.name).take((record) => outputOf<M>(definition, record))
   }
@@ -259,10 +260,10 @@ export class TestDriver {
     )
   }
 
-  #source(topic: Source<unknown>): TopicDefinition {
+  #source(topic: Origin<unknown>): TopicDefinition {
     const definition = topicDefinition(topic, 'What was piped into')
     const { application } = this.world
-    const sources = [...new Set(application.pipelines.map(({ source }) => source.name))]
+    const sources = this.world.sources.map(({ name }) => name)
     if (sources.includes(definition.name)) return definition
     throw new PotorooError(
       'INVALID_TEST',
@@ -270,7 +271,7 @@ export class TestDriver {
     )
   }
 
-  #topic(topic: Source<unknown>): TopicDefinition {
+  #topic(topic: Origin<unknown>): TopicDefinition {
     const definition = topicDefinition(topic, 'What was read')
     const { application, topics } = this.world
     if (topics.some(({ name }) => name === definition.name)) return definition

@@ -2,7 +2,7 @@
  * What a topic holds, in the order in which a test expects it: of one partition as it lies there, across partitions by
  * timestamp. Outputs carry the timestamp of the message that caused them.
  */
-import type { RecordCursor } from '../core/records.js'
+import type { RecordCursor } from '../core/records/records.js'
 import type { PartitionLog } from '../memory/partition.js'
 import { PartitionReader } from './partition-reader.js'
 

@@ -6,7 +6,8 @@
  * 2. At rest, everything in the application's topics is decided, processed and committed.
  */
 import type { ApplicationDefinition, TopicDefinition } from '../api/definition.js'
-import { namesOf, topologyOf, type Topology } from '../core/topology.js'
+import { topicsOf } from '../api/graph.js'
+import { namesOf, topologyOf, type Topology } from '../core/plan/topology.js'
 import { PotorooError } from '../errors.js'
 import { MemoryCluster } from '../memory/cluster.js'
 import type { PartitionLog } from '../memory/partition.js'
@@ -49,7 +50,6 @@ export class World {
     readonly application: ApplicationDefinition,
     readonly options: WorldOptions,
   ) {
-    const { pipelines } = application
     this.topology = topologyOf(application)
     this.names = namesOf('', application.name)
     this.scheduler = new Scheduler(options.startMs === undefined ? {} : { startMs: options.startMs })
@@ -61,11 +61,15 @@ export class World {
       random: this.#random.fork(),
     })
     this.#peers = new MemoryPeerNetwork(this.scheduler)
-    this.topics = [
-      ...new Set([...pipelines.map(({ source }) => source), ...pipelines.flatMap(({ sink }) => sink ?? [])]),
-    ]
+    this.topics = topicsOf(application)
     const { partitions } = options
     for (const { name, config } of this.topics) this.cluster.createTopic({ name, partitions, config })
+  }
+
+  /** The topics that the application reads and does not write only for itself. */
+  get sources(): readonly TopicDefinition[] {
+    const sources = this.topology.subTopologies.flatMap((sub) => sub.sources.filter((one) => !one.isRepartition))
+    return sources.map(({ topic }) => topic)
   }
 
   /** How many there are. */
@@ -177,9 +181,10 @@ export class World {
   /** What is not done yet; undefined at rest. */
   #unfinished(): string | undefined {
     const { cluster, names } = this
-    const own = this.topology.subTopologies.flatMap(({ name, states }) =>
-      states.length === 0 ? [] : [names.changelog(name)],
-    )
+    const own = this.topology.subTopologies.flatMap(({ name, states, sinks }) => [
+      ...(states.length === 0 ? [] : [names.changelog(name)]),
+      ...sinks.map((topic) => topic.name),
+    ])
     for (const topic of [...this.topics.map(({ name }) => name), ...own, names.deadLetters])
       for (const { partition, lastStableOffset, highWatermark } of this.partitionsOf(topic))
         if (lastStableOffset < highWatermark)

@@ -1,6 +1,6 @@
 /** What every `GroupClient` has to do, on the real Kafka and on the one in memory. */
 import { expect, test } from 'vitest'
-import { decodeSubscription, encodeSubscription } from '../../src/core/group-metadata.js'
+import { decodeSubscription, encodeSubscription } from '../../src/core/group/group-metadata.js'
 import { GroupError } from '../../src/ports/log.js'
 import { eventually, type World, type Worlds } from './world.js'
 import type { GroupClient, Joined, JoinRequest } from '../../src/ports/log.js'

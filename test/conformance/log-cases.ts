@@ -1,6 +1,6 @@
 /** What every `Log` has to do: these cases hold for the real Kafka and for the one in memory alike. */
 import { expect, test } from 'vitest'
-import { PLAIN_NOTE } from '../../src/core/offset-note.js'
+import { PLAIN_NOTE } from '../../src/core/commit/offset-note.js'
 import { isPotorooError, messageOf } from '../../src/errors.js'
 import { eventually, sleep, type World, type Worlds } from './world.js'
 import { RecordingInput } from '../support/recording-input.js'

@@ -1,7 +1,7 @@
 /** Bad input and failing computations on a real broker: dead letters, or a stop, and nothing lost. */
 import { describe, expect, it } from 'vitest'
-import { deadLetterHeaders } from '../../src/core/outbox.js'
-import { partitionOf } from '../../src/core/partitioner.js'
+import { deadLetterHeaders } from '../../src/core/processing/outbox.js'
+import { partitionOf } from '../../src/core/plan/partitioner.js'
 import { exitCodes } from '../../src/errors.js'
 import { LedgerBench } from '../support/ledger.js'
 import { until } from '../support/until.js'

@@ -10,11 +10,11 @@ import { temporaryFolder } from '../support/temporary.js'
 const results = temporaryFolder()
 const json = (name: string): unknown => JSON.parse(readFileSync(join(results, `${name}.json`), 'utf8'))
 
-const names = ['handoff', 'latency', 'restore', 'scaling', 'sizes', 'throughput']
+const names = ['handoff', 'latency', 'restore', 'routing', 'scaling', 'sizes', 'throughput']
 /** These have a chart. */
-const drawn = ['handoff', 'latency', 'restore', 'throughput']
+const drawn = ['handoff', 'latency', 'restore', 'routing', 'throughput']
 
-it('measures throughput, latency, restore, hand-off, sizes and scaling', { timeout: 120_000 }, async () => {
+it('measures throughput, latency, restore, hand-off, sizes, routing and scaling', { timeout: 180_000 }, async () => {
   const args = ['run', '-s', 'bench', '--', 'all', '--short', '--only', 'potoroo', '--results', results]
   // Rejects when the exit code is not 0, which it is not when a rejection was lost, repeated or wrong.
   const { stdout } = await promisify(execFile)('npm', args, {
@@ -40,6 +40,14 @@ it('measures throughput, latency, restore, hand-off, sizes and scaling', { timeo
   // machine's address is for a broker in a container is not known here.
   const { measured } = json('scaling') as { readonly measured: { readonly recordLimit: number } }
   expect(Math.abs(measured.recordLimit - 1_048_588)).toBeLessThan(50)
+  const none = { lost: 0, repeated: 0, miscounted: 0 }
+  expect(json('routing')).toMatchObject({
+    measured: {
+      latency: [1, 3].map((stages) => ({ stages, results: [{ contender: 'potoroo', rounds: [none] }] })),
+      backlog: [{ contender: 'potoroo', rounds: [{ outputs: 8000, wrong: 0 }] }],
+      disk: [{ contender: 'potoroo', wrong: 0 }],
+    },
+  })
   expect(json('sizes')).toMatchObject({ measured: [{ records: 1000, wrong: 0 }, { wrong: 0 }] })
   // What says that nothing was lost has to have seen something.
   expect(stdout).not.toContain('NaN')

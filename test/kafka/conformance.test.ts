@@ -5,6 +5,7 @@ import { withAdmin } from '../support/topics.js'
 import { until } from '../support/until.js'
 import { groupCases } from '../conformance/group-cases.js'
 import { logCases } from '../conformance/log-cases.js'
+import { operatorCases } from '../conformance/operator-cases.js'
 import { systemClock } from '../../src/system.js'
 import type { World, Worlds } from '../conformance/world.js'
 import type { Log } from '../../src/ports/log.js'
@@ -45,4 +46,5 @@ const worlds: Worlds = {
 }
 
 logCases(worlds)
+operatorCases(worlds)
 groupCases(worlds)

@@ -3,7 +3,7 @@
  * Kafka's Java codec: what comes back shows that it reads what is written here, and the other way round.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { RecordCursor, RecordWriter, type RecordBatch, type RecordHeader } from '../../src/core/records.js'
+import { RecordCursor, RecordWriter, type RecordBatch, type RecordHeader } from '../../src/core/records/records.js'
 import { Cluster } from '../../src/kafka/cluster.js'
 import { fetchRequest } from '../../src/kafka/fetch-request.js'
 import { settingsOf } from '../../src/kafka/options.js'

@@ -1,7 +1,7 @@
 /** Computations that hold the event loop up, on a real broker: some for longer than a session, some for ever. */
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { deadLetterHeaders } from '../../src/core/outbox.js'
+import { deadLetterHeaders } from '../../src/core/processing/outbox.js'
 import { exitCodes } from '../../src/errors.js'
 import { uniqueName } from '../support/broker.js'
 import { startCli, type CliProcess } from '../support/cli.js'

@@ -5,8 +5,8 @@
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { application, type Application } from '../../src/api/application.js'
-import { from, type Context } from '../../src/api/pipeline.js'
-import { stateObject } from '../../src/api/state-object.js'
+import { from, type Context } from '../../src/api/stream.js'
+import { stateObject, type StateObject } from '../../src/api/state-object.js'
 import { topic } from '../../src/api/topic.js'
 
 export interface Quote {
@@ -83,18 +83,22 @@ export function takeOrder(state: SymbolState, order: Order): Checked {
 export const APPLICATION = 'sim'
 
 /** `before`: called with each message's id before it is computed. */
-export function simulatedWith(before: (id: string) => void, start: 'earliest' | 'latest' = 'earliest'): Application {
+export function simulatedWith(
+  before: (id: string) => void,
+  start: 'earliest' | 'latest' = 'earliest',
+  state: StateObject<SymbolState> = symbolState,
+): Application {
   const [quoted, ordered] = [quotes(start), orders(start)]
   return application(
     APPLICATION,
-    from(quoted).to(symbolState, (state, quote, context) => {
+    from(quoted).to(state, (symbol, quote, context) => {
       before(quote.id)
-      takeQuote(state, quote, context)
+      takeQuote(symbol, quote, context)
     }),
     from(ordered)
-      .to(symbolState, (state, order) => {
+      .to(state, (symbol, order) => {
         before(order.id)
-        return takeOrder(state, order)
+        return takeOrder(symbol, order)
       })
       .sink(checked),
     from(ordered, 'notes')

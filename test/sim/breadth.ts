@@ -18,14 +18,16 @@ export interface Breadth {
   readonly transactions: Pick<MemoryClusterOptions, 'transactionVersion' | 'maxEpoch'>
 }
 
-export function drawBreadth(random: SeededRandom): Breadth {
+/** `given`: an application instead of one of those that are drawn. */
+export function drawBreadth(random: SeededRandom, given?: SimulatedApplication): Breadth {
+  const drawn = random.pick([
+    ...Array.from({ length: 6 }, () => marketApplication),
+    relayApplication,
+    ledgerApplication,
+    ledgerApplication,
+  ])
   return {
-    application: random.pick([
-      ...Array.from({ length: 6 }, () => marketApplication),
-      relayApplication,
-      ledgerApplication,
-      ledgerApplication,
-    ]),
+    application: given ?? drawn,
     timestamps: random.chance(0.2) ? 'odd' : 'plain',
     // Epochs that run out all the time, now and then.
     transactions: random.chance(0.5)

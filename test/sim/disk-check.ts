@@ -1,5 +1,5 @@
 /** What stores on disks hold in the end, held against their changelog. */
-import type { ByteString } from '../../src/core/byte-string.js'
+import type { ByteString } from '../../src/core/records/byte-string.js'
 import type { PartitionLog } from '../../src/memory/partition.js'
 import type { MemoryDisk } from '../../src/memory/stores.js'
 import { ChangelogView, valuesAfter } from './views.js'

@@ -12,6 +12,8 @@ export interface Slot {
   process: SimulatedProcess | undefined
   worker: Worker | undefined
   lives: number
+  /** Of the application, that its next life runs. */
+  version: 'first' | 'later' | 'incompatible'
   /** It is to be started again when it is down. */
   wanted: boolean
 }

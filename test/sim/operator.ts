@@ -5,12 +5,12 @@
  * nobody may have done what was not due; where the operator's word is to be honoured, it is.
  */
 import { application, definitionOf } from '../../src/api/application.js'
-import { from } from '../../src/api/pipeline.js'
+import { from } from '../../src/api/stream.js'
 import { topic } from '../../src/api/topic.js'
 import type { ApplicationDefinition } from '../../src/api/definition.js'
-import { partitionOf } from '../../src/core/partitioner.js'
-import { RecordWriter } from '../../src/core/records.js'
-import { namesOf, taskId } from '../../src/core/topology.js'
+import { partitionOf } from '../../src/core/plan/partitioner.js'
+import { RecordWriter } from '../../src/core/records/records.js'
+import { namesOf, taskId } from '../../src/core/plan/topology.js'
 import { isPotorooError, messageOf, type ErrorCode } from '../../src/errors.js'
 import { MemoryCluster } from '../../src/memory/cluster.js'
 import { MemoryPeerNetwork } from '../../src/memory/peers.js'

@@ -1,42 +1,76 @@
 /** Where in Kafka the parts of a simulated application are. */
-import { bytesOf, type ByteString } from '../../src/core/byte-string.js'
-import { unpack } from '../../src/core/packing.js'
-import { namesOf, topologyOf } from '../../src/core/topology.js'
+import { bytesOf, type ByteString } from '../../src/core/records/byte-string.js'
+import { unpack } from '../../src/core/state/packing.js'
+import { namesOf, topologyOf, type SourceInput, type SubTopology } from '../../src/core/plan/topology.js'
 import type { ApplicationDefinition, StateDefinition } from '../../src/api/definition.js'
 
-/** The tasks of one sub-topology. */
+/** The tasks of one sub-topology, under the name that it has in Kafka. */
 export interface SubTopologyPlace {
   readonly name: string
+  /** Repartitions among them. */
   readonly sources: readonly string[]
+  /** What the later version of the application reads besides. */
+  readonly laterSources: readonly string[]
+  /** Of both versions. */
   readonly states: readonly StateDefinition[]
   readonly changelog: string | undefined
+  /** Whether the first version has none of it. */
+  readonly isNew: boolean
 }
 
 export interface Places {
   readonly names: ReturnType<typeof namesOf>
   readonly subTopologies: readonly SubTopologyPlace[]
-  /** In the order of declaration. */
+  /** Topics that others write to, in the order of declaration. */
   readonly sources: readonly string[]
+  readonly repartitions: readonly string[]
   readonly sinks: readonly string[]
+  /** Of the first version. */
   readonly changelogs: readonly string[]
 }
 
-export function placesOf(definition: ApplicationDefinition): Places {
+/** `later`: a version of the application that goes on where the first one is. */
+export function placesOf(definition: ApplicationDefinition, later: ApplicationDefinition = definition): Places {
   const names = namesOf('', definition.name)
-  const subTopologies = topologyOf(definition).subTopologies.map(({ name, sources, states }) => ({
-    name,
-    sources: sources.map(({ topic }) => topic.name),
-    states,
-    changelog: states.length > 0 ? names.changelog(name) : undefined,
-  }))
+  const [first, second] = [definition, later].map((version) => topologyOf(version).subTopologies) as [
+    readonly SubTopology[],
+    readonly SubTopology[],
+  ]
+  const taken = new Set<SubTopology>()
+  const placeOf = (sub: SubTopology, isNew: boolean): SubTopologyPlace => {
+    const [states, sources] = [new Set(sub.states.map(({ name }) => name)), new Set(sub.sources.map(nameOf))]
+    const same = second.filter(
+      (one) =>
+        one.states.some(({ name }) => states.has(name)) || one.sources.some((source) => sources.has(nameOf(source))),
+    )
+    for (const one of same) taken.add(one)
+    return {
+      name: sub.name,
+      isNew,
+      sources: [...sources],
+      laterSources: same.flatMap((one) => one.sources.map(nameOf).filter((name) => !sources.has(name))),
+      states: [...sub.states, ...same.flatMap((one) => one.states.filter(({ name }) => !states.has(name)))],
+      changelog: sub.states.length > 0 ? names.changelog(sub.name) : undefined,
+    }
+  }
+  const known = first.map((sub) => placeOf(sub, false))
+  const subTopologies = [...known, ...second.filter((sub) => !taken.has(sub)).map((sub) => placeOf(sub, true))]
+  const sources = [...first, ...second].flatMap((sub) => sub.sources)
+  const named = (isRepartition: boolean): string[] => [
+    ...new Set(sources.filter((one) => one.isRepartition === isRepartition).map(nameOf)),
+  ]
+  const ends = [...definition.pipelines, ...later.pipelines]
   return {
     names,
     subTopologies,
-    sources: subTopologies.flatMap(({ sources }) => sources),
-    sinks: [...new Set(definition.pipelines.flatMap(({ sink }) => (sink === undefined ? [] : [sink.name])))],
-    changelogs: subTopologies.flatMap(({ changelog }) => changelog ?? []),
+    sources: named(false),
+    repartitions: named(true),
+    sinks: [...new Set(ends.flatMap((end) => (end.kind === 'sink' ? [end.topic.name] : [])))],
+    changelogs: known.flatMap(({ changelog }) => changelog ?? []),
   }
 }
+
+const nameOf = ({ topic }: SourceInput): string => topic.name
 
 /** A changelog's key, and what it holds. */
 export function stateOf({ states }: SubTopologyPlace, storeKey: ByteString, bytes: ByteString) {

@@ -61,11 +61,17 @@ const consequences: readonly (readonly [RegExp, string])[] = [
   [/: lost \d/, 'an output is lost'],
   [/: repeated, or never due \d/, 'an output is there that was not due'],
   [/: out of order/, 'outputs are out of order'],
+  [/^purged: .* is no repartition$/, 'what is no repartition is purged'],
+  [/^purged: /, 'a repartition is purged further than was acknowledged'],
+  [/^not purged/, 'a repartition is not purged'],
+  [/^money: /, 'money is made, or lost'],
+  [/: numbers /, 'a state object has forgotten something, or has it twice'],
+  [/^an incompatible version /, 'an incompatible version was not refused'],
   [/^checked, /, 'an output has seen another state than it should'],
 ]
 
 function consequenceOf(said: string): string {
-  const problem = said.replace(/^operator: /, '')
+  const problem = said.replace(/^(?:operator|routing): /, '')
   for (const [pattern, consequence] of consequences) {
     const match = pattern.exec(problem)
     if (match !== null) return consequence.replace('$1', match[1] ?? '')

@@ -3,8 +3,10 @@
  * wrong. After some seconds of trouble all is well again; then the world has to come to rest, and everything has to be
  * as the plain calculation has it.
  */
-import { partitionOf } from '../../src/core/partitioner.js'
-import { taskId } from '../../src/core/topology.js'
+import { partitionCounts } from '../../src/core/plan/partition-counts.js'
+import { partitionOf } from '../../src/core/plan/partitioner.js'
+import { taskId, topologyOf, type SubTopology } from '../../src/core/plan/topology.js'
+import { bytesOf, type ByteString } from '../../src/core/records/byte-string.js'
 import { isPotorooError, messageOf, type ErrorCode, type PotorooError } from '../../src/errors.js'
 import { MemoryCluster, type MemoryClusterOptions } from '../../src/memory/cluster.js'
 import { MemoryPeerNetwork } from '../../src/memory/peers.js'
@@ -15,21 +17,27 @@ import { defaults, type RuntimeOptions } from '../../src/runtime/options.js'
 import { Worker } from '../../src/runtime/worker.js'
 import { drawHandOff, groupAtRest, MOST_WORKERS, planBiggerSteps } from './bigger-steps.js'
 import { drawBreadth, type Breadth } from './breadth.js'
+import { Deployments } from './deployments.js'
 import { checkStore } from './disk-check.js'
 import { LeaderTrouble } from './leader-trouble.js'
 import { planMachines } from './machine-trouble.js'
 import { simulateOperator, withOperator } from './operator.js'
 import { placesOf, stateOf, type Places, type SubTopologyPlace } from './places.js'
+import { PurgeWatch } from './purge-watch.js'
 import { Refusals } from './refusals.js'
 import { oddTimestamps, plainTimestamps } from './timestamps.js'
 import { chunksOf, haunt } from './upstream.js'
 import { ChangelogView, recordsOf, type SeenRecord } from './views.js'
 import { Chronicle, Warnings, type Line } from './warnings.js'
 import { marketApplication } from './applications/market-application.js'
+import { routingApplication } from './applications/routing-application.js'
 import { SlowMessages } from './slow-messages.js'
+import { Upgrades } from './upgrades.js'
 import { drawClimate, Weather } from './weather.js'
 import { blips, cutOff, flutter, pause } from './worker-trouble.js'
+import { withoutDeletes } from './without-deletes.js'
 import type { Hands, Slot } from './hands.js'
+import type { ApplicationDefinition } from '../../src/api/definition.js'
 import type { Feed, FeedEvent } from './applications/simulated-application.js'
 import { WireCluster } from './wire/cluster.js'
 import { drawWireClimate, WireWeather } from './wire/climate.js'
@@ -54,6 +62,8 @@ export interface Outcome {
 const TROUBLE_MS = 10_000
 const BUFFER_BYTES = 1 << 20
 const REST_WITHIN_MS = 180_000
+/** Requests that nobody answers are given up by then, and sent again. */
+const PURGED_WITHIN_MS = 60_000
 /** A worker that ends with one of these is started again, as a supervisor would do; any other is a finding. */
 const acceptable: ReadonlySet<ErrorCode> = new Set(['BROKER_UNREACHABLE', 'REQUEST_FAILED', 'STORE_FAILED'])
 /** The shortest `delete.retention.ms`: stores that were away for half of it are rebuilt. */
@@ -66,10 +76,39 @@ export interface SimulateOptions {
 }
 
 export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Outcome> {
-  const outcome = await new World(seed, options).run()
+  const outcome = withSecond(await new World(seed, options).run(), await simulateRouting(seed, options))
   // Its brokers are those in memory: beside worlds of bytes it would be nothing new.
   return options.wire === true ? outcome : withOperator(outcome, await simulateOperator(seed, options))
 }
+
+/**
+ * Applications of several stages have worlds of their own, beside the first in every third seed, so that the others are what
+ * they were before there was any routing. Undefined for the seeds that draw none.
+ */
+async function simulateRouting(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
+  const routing = new SeededRandom(seed ^ 0x68e31da4)
+  if (!routing.chance(1 / 3)) return undefined
+  return new World(seed ^ 0x1a36e2eb, options, routing).run()
+}
+
+/** Both worlds of a seed in one. */
+const withSecond = (first: Outcome, second: Outcome | undefined): Outcome =>
+  second === undefined
+    ? first
+    : {
+        ...withOperator(first, { ...second, problems: second.problems.map((one) => `routing: ${one}`) }),
+        fingerprint: (Math.imul(first.fingerprint, 31) + second.fingerprint) | 0,
+      }
+
+/** Purging goes on all the time, or now and then; in some lives it is not allowed. */
+const drawPurge = (random: SeededRandom) => ({
+  pace: {
+    lookMs: random.pick([20, 300, 1_000]),
+    records: random.pick([1, 20, 10_000]),
+    afterMs: random.pick([50, 500, 2_000]),
+  },
+  refusedShare: random.chance(0.15) ? 0.5 : 0,
+})
 
 class World {
   readonly #scheduler = new Scheduler()
@@ -86,7 +125,7 @@ class World {
   /** Of what worlds may be beside what they were at first: see breadth.ts. */
   readonly #broad: SeededRandom
   readonly #breadth: Breadth
-  readonly #places: Places
+  #places: Places
   readonly #input: Feed
   readonly #runtime: Omit<RuntimeOptions, 'name'>
   /** By task. */
@@ -107,15 +146,29 @@ class World {
   readonly #leaderTrouble: LeaderTrouble
   readonly #refusals: Refusals
   readonly #slow: SlowMessages
+  readonly #upgrades: Upgrades
+  #counts: (readonly [SubTopology, number])[] | undefined
+  readonly #purgeWatch: PurgeWatch
+  readonly #purge: ReturnType<typeof drawPurge> | undefined
+  readonly #deployments: Deployments | undefined
+  /** Workers of a version that can't go on where the application is. */
+  readonly #strangers: Slot[] = []
+  /** Processes that may not delete records, and have tried. */
+  readonly #deletingRefused = new Set<string>()
 
   constructor(
     readonly seed: number,
     private readonly options: SimulateOptions,
+    /** Of worlds with an application of several stages. */
+    private readonly routing?: SeededRandom,
   ) {
     const random = (this.#random = new SeededRandom(seed))
     const broad = (this.#broad = new SeededRandom(seed ^ 0x2545f491))
-    const breadth = (this.#breadth = drawBreadth(broad))
-    this.#places = placesOf(breadth.application.definition)
+    const breadth = (this.#breadth = drawBreadth(broad, routing && routingApplication(routing)))
+    this.#places = placesOf(breadth.application.definition, breadth.application.later?.compatible)
+    this.#purge = routing && drawPurge(routing)
+    this.#deployments = routing && new Deployments(routing.fork())
+    this.#purgeWatch = new PurgeWatch(this.#places, () => this.#cluster)
     this.#leaderTrouble = new LeaderTrouble(seed, options.wire === true)
     const climate = drawClimate(random)
     this.#weather = new Weather(random.fork(), climate, {
@@ -141,8 +194,14 @@ class World {
       brokers: this.#leaderTrouble.brokers(random.pick([1, 1, 2])),
       initialRebalanceDelayMs: random.pick([0, 0, 500]),
       ...breadth.transactions,
-      onTransactionEnded: ({ transactionalId, epoch, kind }: EndedTransaction) => {
+      onTransactionEnded: (ended: EndedTransaction) => {
+        const { transactionalId, epoch, kind } = ended
         this.#say(() => `${transactionalId}: ${kind} decided at epoch ${String(epoch)}`)
+        if (routing !== undefined) this.#purgeWatch.ended(ended)
+      },
+      onRecordsDeleted: (of, before) => {
+        this.#say(() => `${of.topic}-${String(of.partition)} is purged up to ${String(before)}`)
+        this.#problems.push(...this.#purgeWatch.deleted(of, before))
       },
     }
     this.#cluster = options.wire === true ? this.#wired(cluster) : new MemoryCluster(cluster)
@@ -161,6 +220,10 @@ class World {
     this.#biggerSteps = this.#handOffs.chance(0.5)
     this.#slow = new SlowMessages(seed, isPlainMarket)
     this.#chronicle.messagesAreSlow = this.#slow.isOn
+    const isPlain = isPlainMarket && !this.#slow.isOn && !this.#refusals.isThere
+    this.#upgrades = new Upgrades(seed, isPlain, TROUBLE_MS)
+    this.#chronicle.mayFindNewer = (process, code) => this.#upgrades.mayFind(process, code)
+    if (this.#upgrades.isOn) this.#places = placesOf(this.#upgrades.newest)
     this.#runtime = {
       ...defaults,
       ...this.#slow.options,
@@ -172,6 +235,7 @@ class World {
       maxHoldMs: this.#strict ? 3_600_000 : random.pick([0, 50, 500]),
       memoryBytes: BUFFER_BYTES + random.pick([1, 1000, 1_000_000]),
       bufferBytes: BUFFER_BYTES,
+      ...(this.#purge && { purge: this.#purge.pace }),
     }
     const stamps = {
       startMs: this.#scheduler.startMs,
@@ -221,9 +285,10 @@ class World {
       application: this.#breadth.application.definition.name,
       strict: this.#strict,
       shortRetention: this.#shortRetention,
-      mayBeAwayMs: () => {
-        const changelogs = this.#places.changelogs.flatMap((name) => this.#cluster.describeTopic(name) ?? [])
-        return Math.min(...changelogs.map(({ deleteRetentionMs }) => deleteRetentionMs)) / 2
+      mayBeAwayMs: (task) => {
+        const place = this.#places.subTopologies.find(({ name }) => task.startsWith(`${name}_`))
+        const changelog = place?.changelog === undefined ? undefined : this.#cluster.describeTopic(place.changelog)
+        return (changelog?.deleteRetentionMs ?? Infinity) / 2
       },
       worthACopy: this.#runtime.warmLag * 2,
     })
@@ -244,6 +309,7 @@ class World {
       await this.#scheduler.advance(TROUBLE_MS)
       this.#calm()
       await this.#rest()
+      await this.#touchAll()
       await this.#stopEarly()
       await this.#stopAll()
       this.#check()
@@ -304,20 +370,36 @@ class World {
     if (Object.keys(config).length > 0)
       this.#cluster.createTopic({ name: deadLetters, partitions: this.#partitions, config })
     for (const name of sources)
-      this.#cluster.createTopic({ name, partitions: this.#partitions, config: configOf(name) })
+      this.#cluster.createTopic({ name, partitions: this.#partitionsOfSource(name), config: configOf(name) })
     for (const name of sinks) this.#cluster.createTopic({ name, partitions: sinkPartitions, config: configOf(name) })
     if (!this.#random.chance(0.7) && this.#breadth.application.topicConfig === undefined) return
     const retention = this.#shortRetention ? { 'delete.retention.ms': String(SHORT_RETENTION_MS) } : {}
     for (const name of changelogs) {
       const config = { 'cleanup.policy': 'compact', ...retention, ...configOf(name) }
-      this.#cluster.createTopic({ name, partitions: this.#partitions, config })
+      const place = this.#places.subTopologies.find(({ changelog }) => changelog === name)
+      this.#cluster.createTopic({ name, partitions: this.#countOf(place), config })
     }
+  }
+
+  #partitionsOfSource(name: string): number {
+    return this.#breadth.application.partitionsOf?.(name, this.#partitions) ?? this.#partitions
+  }
+
+  /** How many tasks a sub-topology has. */
+  #countOf(place: SubTopologyPlace | undefined): number {
+    const { definition, later } = this.#breadth.application
+    this.#counts ??= [definition, later?.compatible ?? definition].flatMap((version) => [
+      ...partitionCounts(topologyOf(version).subTopologies, ({ name }) =>
+        this.#places.sources.includes(name) ? this.#partitionsOfSource(name) : undefined,
+      ),
+    ])
+    return this.#counts.find(([{ name }]) => name === place?.name)?.[1] ?? this.#partitions
   }
 
   #feed(): void {
     const backlog = new Map<string, FeedEvent[]>()
     const where = ({ topic, key }: FeedEvent) => {
-      return { topic, partition: partitionOf('murmur2', Buffer.from(key), this.#partitions) }
+      return { topic, partition: partitionOf('murmur2', Buffer.from(key), this.#partitionsOfSource(topic)) }
     }
     for (const event of this.#input.events) {
       const to = where(event)
@@ -433,10 +515,19 @@ class World {
     if (this.#biggerSteps) planBiggerSteps(this.#hands, this.#handOffs, TROUBLE_MS * 0.9)
     if (this.#breadth.machines)
       planMachines(this.#hands, this.#broad, { withinMs: TROUBLE_MS, setsClocks: !this.#shortRetention })
-    if (!this.#strict) haunt(this.#hands, random, this.#partitions, this.#places.sources, TROUBLE_MS)
-    const { changelogs, sources, sinks } = this.#places
+    const { changelogs, sources, sinks, repartitions } = this.#places
+    const fewest = Math.min(...sources.map((name) => this.#partitionsOfSource(name)))
+    if (!this.#strict) haunt(this.#hands, random, fewest, sources, TROUBLE_MS)
+    this.#deployments?.plan(this.#hands, {
+      withinMs: TROUBLE_MS * 0.9,
+      isKnown: () => this.#isKnown(),
+      startIncompatible: () => {
+        this.#strangers.push(this.#newSlot('x0', 'incompatible'))
+        for (const slot of this.#strangers) this.#startLater(slot, 0)
+      },
+    })
     const mayBeStale = (topic: string): boolean => !this.#strict || !sources.includes(topic)
-    const all = [...changelogs, ...sources, ...sinks, this.#places.names.deadLetters]
+    const all = [...changelogs, ...sources, ...sinks, this.#places.names.deadLetters, ...repartitions]
     this.#leaderTrouble.plan(this.#cluster, this.#scheduler, all, mayBeStale, TROUBLE_MS, {
       disturb: (own) => {
         const slot = own.pick(this.#slots)
@@ -484,9 +575,22 @@ class World {
   }
 
   #addSlot(afterMs: number): Slot {
-    const name = `w${String(this.#slots.length)}`
-    const slot: Slot = { name, disk: new MemoryDisk(), process: undefined, worker: undefined, lives: 0, wanted: true }
+    const slot = this.#newSlot(`w${String(this.#slots.length)}`, this.#deployments?.version ?? 'first')
     this.#slots.push(slot)
+    this.#startLater(slot, afterMs)
+    return slot
+  }
+
+  #newSlot(name: string, version: Slot['version']): Slot {
+    const slot: Slot = {
+      name,
+      disk: new MemoryDisk(),
+      process: undefined,
+      worker: undefined,
+      lives: 0,
+      version,
+      wanted: true,
+    }
     slot.disk.onWritten = (task, meta) => {
       const at = task.lastIndexOf('_')
       const of = { topic: this.#places.names.changelog(task.slice(0, at)), partition: Number(task.slice(at + 1)) }
@@ -497,8 +601,23 @@ class World {
         `${name}: the store of ${task} is at ${String(meta.changelogPosition)}, which is not committed`,
       )
     }
-    this.#startLater(slot, afterMs)
     return slot
+  }
+
+  #definitionOf({ version }: Slot): ApplicationDefinition {
+    const { definition, later } = this.#breadth.application
+    if (version === 'first' || later === undefined) return definition
+    return version === 'later' ? later.compatible : later.incompatible
+  }
+
+  #isKnownTopic(name: string | undefined): boolean {
+    return name === undefined || this.#cluster.describeTopic(name) !== undefined
+  }
+
+  /** Whether the first version has written down what it is. */
+  #isKnown(): boolean {
+    const { manifest } = this.#places.names
+    return this.#cluster.describeTopic(manifest) !== undefined && this.#records(manifest).length > 0
   }
 
   #startLater(slot: Slot, afterMs: number): void {
@@ -510,21 +629,31 @@ class World {
   #start(slot: Slot): void {
     const process = this.#scheduler.process(`${slot.name}.${String(++slot.lives)}`)
     const logger = this.#logger(slot, process)
-    const log = this.#cluster.log({
+    const client = this.#cluster.log({
       process,
       clientId: slot.name,
       requestTimeoutMs: 5_000,
       connectTimeoutMs: 5_000,
       maxBytesPerPartition: this.#bytesPerPartition,
     })
+    const mayDelete = this.#weather.calm || !(this.routing?.chance(this.#purge?.refusedShare ?? 0) ?? false)
+    const log = mayDelete
+      ? client
+      : withoutDeletes(client, () => {
+          this.#chronicle.deletingIsRefused = true
+          this.#deletingRefused.add(process.name)
+        })
     slot.disk.onOpened = (task, meta, size) => {
       this.#warnings.opened({ slot: slot.name, process: process.name, task, meta, size, nowMs: process.clock.now() })
     }
     const stores = slot.disk.open({ process, faults: this.#weather })
     const peers = this.#peers.peers({ process, faults: this.#weather })
-    const { definition } = this.#breadth.application
+    const definition = this.#upgrades.isOn
+      ? this.#upgrades.start(process.name, this.#scheduler.elapsedMs, this.#weather.calm, () => this.#values().values())
+      : this.#definitionOf(slot)
     const { group } = this.#places.names
     const equipped = this.#slow.equip(process, this.#cluster, group, this.#runtime, definition)
+    if (this.#deployments?.isOn === true && slot.version === 'first') this.#chronicle.isOfOldVersion(process.name)
     const { watchdog } = equipped
     const ports = { log, stores, peers, clock: process.clock, random: this.#random.fork(), logger, watchdog }
     process.setWallClockOff(this.#refusals.clockOffMs(slot.lives))
@@ -536,18 +665,32 @@ class World {
     const ended = (error: unknown): void => {
       if (slot.process !== process) return
       this.#say(() => `${process.name} ended: ${error === undefined ? 'as it was told' : messageOf(error)}`)
-      if (error !== undefined && !(isPotorooError(error) && (acceptable.has(error.code) || this.#mayStop(error))))
+      if (slot.version === 'incompatible' && isPotorooError(error, 'TOPOLOGY_INCOMPATIBLE')) {
+        slot.wanted = false
+        this.#gone(slot, 500)
+        return
+      }
+      this.#problems.push(...this.#upgrades.ended(process.name, error))
+      if (
+        error !== undefined &&
+        !(isPotorooError(error) && (acceptable.has(error.code) || this.#mayStop(error, process.name)))
+      )
         this.#problems.push(`${process.name} ended: ${isPotorooError(error) ? error.code : ''} ${messageOf(error)}`)
       this.#gone(slot, 500)
     }
-    worker.ended.then(() => {
-      ended(undefined)
-    }, ended)
-    worker.start().catch(ended)
+    const starting = worker.start()
+    starting.catch(ended)
+    // One that fails while it starts has ended, too, before that is known.
+    worker.ended
+      .then(() => starting)
+      .then(() => {
+        ended(undefined)
+      }, ended)
   }
 
   /** Whether it was told to stop at a message that fails, and did at one that does. */
-  #mayStop({ code, message }: PotorooError): boolean {
+  #mayStop({ code, message }: PotorooError, process: string): boolean {
+    if (this.#upgrades.mayFind(process, code)) return true
     const [, topic = '', partition, offset] = /^(\w+), partition (\d+), offset (\d+): /.exec(message) ?? []
     if (code !== 'STOPPED_BY_ON_ERROR' || !this.#refusals.stopsOnError || partition === undefined) return false
     const found = recordsOf(this.#cluster.partition({ topic, partition: Number(partition) })).find(
@@ -601,6 +744,42 @@ class World {
     this.#say(() => 'from here on all is well')
     this.#weather.calm = true
     this.#slow.calm()
+    this.#deployments?.finish(this.#hands)
+    for (const slot of this.#slots) if (slot.process && this.#upgrades.isOld(slot.process.name)) this.#stop(slot)
+  }
+
+  get #isLater(): boolean {
+    return this.#deployments?.version === 'later'
+  }
+
+  /** Where versions were deployed, a message comes for each state object: the newest version has stored it then. */
+  async #touchAll(): Promise<void> {
+    if (!this.#upgrades.isOn || this.#problems.length > 0) return
+    // Those that stop may take their time.
+    while (this.#slots.some(({ process }) => process && this.#upgrades.isOld(process.name)))
+      await this.#scheduler.advance(200)
+    const keys = [...this.#values().keys()].map((storeKey) =>
+      bytesOf(storeKey.slice(storeKey.indexOf('\0') + 1)).toString(),
+    )
+    for (const event of this.#upgrades.touching(keys, this.#scheduler.elapsedMs)) {
+      const partition = partitionOf('murmur2', Buffer.from(event.key), this.#partitions)
+      this.#cluster.append({ topic: event.topic, partition }, chunksOf([event], this.#scheduler.startMs))
+    }
+    await this.#rest()
+    this.#problems.push(...this.#upgrades.stored(this.#values()))
+  }
+
+  /** What is committed of state objects, by store key. */
+  #values(): Map<ByteString, ByteString> {
+    const views = this.#tasks().flatMap(({ place, partition }) => {
+      const there = place.changelog !== undefined && this.#cluster.describeTopic(place.changelog) !== undefined
+      if (!there || place.changelog === undefined) return []
+      // Read from the start: one that looks seldom misses deletions that are compacted away meanwhile.
+      const of = this.#cluster.partition({ topic: place.changelog, partition })
+      return [new ChangelogView(`changelog ${String(partition)}`, of)]
+    })
+    for (const view of views) view.update()
+    return new Map(views.flatMap(({ values }) => [...values]))
   }
 
   /** Waits until everything that went in is committed. */
@@ -615,9 +794,25 @@ class World {
     }
     // What would be repeated is repeated soon.
     await this.#scheduler.advance(1_000)
+    await this.#untilPurged()
     if (!this.#biggerSteps) return
     const problem = await groupAtRest(this.#hands, this.#places.names.group, this.#tasks().length, REST_WITHIN_MS)
     if (problem !== undefined) this.#problems.push(problem)
+  }
+
+  /** Repartitions end up empty, unless somebody may not delete. */
+  async #untilPurged(): Promise<void> {
+    const untilMs = this.#scheduler.elapsedMs + PURGED_WITHIN_MS
+    for (;;) {
+      if (this.#slots.some(({ process }) => process !== undefined && this.#deletingRefused.has(process.name))) return
+      const left = this.#purgeWatch.unpurged(this.#isLater)
+      if (left === undefined) return
+      if (this.#scheduler.elapsedMs > untilMs) {
+        this.#problems.push(`not purged ${String(PURGED_WITHIN_MS)} ms after all was processed: ${left}`)
+        return
+      }
+      await this.#scheduler.advance(500)
+    }
   }
 
   #isAtRest(): boolean {
@@ -625,16 +820,22 @@ class World {
   }
 
   #whatIsLeft(): string {
-    const { names, changelogs, sources, sinks } = this.#places
+    const { names, changelogs, sources, sinks, repartitions } = this.#places
+    const other = this.#slots.find(
+      ({ process, version }) => process !== undefined && version !== this.#slots[0]?.version,
+    )
+    if (other !== undefined) return `${other.name} runs another version`
+    if (this.#strangers.some(({ wanted }) => wanted)) return 'an incompatible version is not refused yet'
     if (changelogs.some((name) => this.#cluster.describeTopic(name) === undefined)) return 'there is no changelog yet'
-    for (const topic of [...sources, ...sinks, names.deadLetters, ...changelogs]) {
+    for (const topic of [...sources, ...sinks, names.deadLetters, ...changelogs, ...repartitions]) {
       const undecided = this.#partitionsOf(topic).find((one) => one.lastStableOffset < one.logEnd)
       if (undecided !== undefined) return `a transaction is open on ${topic}-${String(undecided.partition)}`
     }
     for (const { place, partition } of this.#tasks()) {
+      if (place.isNew && !this.#isKnownTopic(place.changelog)) return `there is no ${place.name} yet`
       const view = this.#changelogOf(place, partition)
       view?.update()
-      for (const topic of place.sources) {
+      for (const topic of [...place.sources, ...(this.#isLater ? place.laterSources : [])]) {
         const { logEnd } = this.#cluster.partition({ topic, partition })
         const inGroup = this.#cluster.committed(names.group, { topic, partition })
         const position = (view === undefined ? inGroup : view.commit?.positions[topic]) ?? 0
@@ -648,8 +849,9 @@ class World {
   }
 
   #tasks(): readonly { readonly place: SubTopologyPlace; readonly partition: number }[] {
-    return this.#places.subTopologies.flatMap((place) =>
-      Array.from({ length: this.#partitions }, (_, partition) => ({ place, partition })),
+    const there = this.#places.subTopologies.filter(({ isNew }) => !isNew || this.#isLater)
+    return there.flatMap((place) =>
+      Array.from({ length: this.#countOf(place) }, (_, partition) => ({ place, partition })),
     )
   }
 
@@ -686,7 +888,7 @@ class World {
   }
 
   async #stopAll(): Promise<void> {
-    for (const slot of this.#slots) {
+    for (const slot of [...this.#slots, ...this.#strangers]) {
       slot.wanted = false
       if (slot.process !== undefined) this.#chronicle.wasToldToStop(slot.process.name)
     }
@@ -716,11 +918,18 @@ class World {
         else ofName.set(key, state)
       }
     }
+    if (this.#upgrades.isOn)
+      for (const [name, all] of states) {
+        const { states: plain, problems: found } = this.#upgrades.without(all)
+        problems.push(...found)
+        states.set(name, plain)
+      }
     problems.push(
       ...this.#input.check({
         records: (topic) => this.#records(topic),
         deadLetters: this.#records(this.#places.names.deadLetters),
         states: (name) => states.get(name) ?? new Map<string, unknown>(),
+        isLater: this.#isLater,
       }),
     )
     for (const slot of this.#slots)
@@ -758,6 +967,8 @@ class World {
       (fields: object, message: string): void => {
         const line = { slot, process: process.name, level, message, fields: fields as Line['fields'] }
         this.#problems.push(...this.#warnings.line(line))
+        if (message === 'worker started' && this.#strangers.some(({ name }) => name === slot))
+          this.#problems.push('an incompatible version was started')
         this.#say(() => `${process.name} ${level} ${message} ${JSON.stringify(fields)}`)
       }
     return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }

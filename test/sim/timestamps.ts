@@ -2,7 +2,7 @@
  * Timestamps of records. Plainly they are the times at which records are written, no two the same; producers send others: equal
  * ones, ones out of order, ones of the future, or none (-1).
  */
-import { partitionOf } from '../../src/core/partitioner.js'
+import { partitionOf } from '../../src/core/plan/partitioner.js'
 import type { SeededRandom } from '../../src/memory/random.js'
 import type { FeedEvent, Stamped } from './applications/simulated-application.js'
 

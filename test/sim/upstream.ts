@@ -1,12 +1,13 @@
 /** Producers upstream: plain ones, and some whose transactions come to nothing. */
-import { RecordWriter, type RecordChunk } from '../../src/core/records.js'
+import { RecordWriter, type RecordChunk } from '../../src/core/records/records.js'
 import type { SeededRandom } from '../../src/memory/random.js'
 import type { Hands } from './hands.js'
 import type { FeedEvent } from './applications/simulated-application.js'
 
 export function chunksOf(events: readonly FeedEvent[], startMs: number): RecordChunk[] {
   const writer = new RecordWriter(1_000_000)
-  for (const { key, text, atMs, timestampMs = startMs + atMs } of events) writer.append(timestampMs, key, text)
+  for (const { key, hasKey = true, text, atMs, timestampMs = startMs + atMs } of events)
+    writer.append(timestampMs, hasKey ? key : null, text)
   return writer.take()
 }
 

@@ -1,7 +1,7 @@
 /** What everybody can read in the simulated cluster's topics: committed records, in their order. */
-import { byteString, type ByteString } from '../../src/core/byte-string.js'
-import { decodeCommitRecord, isCommitKey, type CommitRecord } from '../../src/core/commit-record.js'
-import { RecordCursor } from '../../src/core/records.js'
+import { byteString, type ByteString } from '../../src/core/records/byte-string.js'
+import { decodeCommitRecord, isCommitKey, type CommitRecord } from '../../src/core/commit/commit-record.js'
+import { RecordCursor } from '../../src/core/records/records.js'
 import type { PartitionLog } from '../../src/memory/partition.js'
 
 export interface SeenRecord {

@@ -6,6 +6,7 @@ import { groupRequests } from './weather.js'
 import type { RequestInfo } from '../../src/memory/faults.js'
 import type { ErrorCode } from '../../src/errors.js'
 import type { StoreMeta } from '../../src/ports/store.js'
+import { REPARTITION_SUFFIX } from '../../src/api/graph.js'
 
 /** What was done to a world so far. */
 export class Chronicle {
@@ -22,6 +23,7 @@ export class Chronicle {
   /** `<slot> <task>` */
   readonly #damaged = new Set<string>()
   readonly #unpowered = new Set<string>()
+  readonly #old = new Set<string>()
   /** Stores that were opened without a position. */
   readonly #begun = new Set<string>()
   readonly #openUpstream = new Set<string>()
@@ -36,8 +38,12 @@ export class Chronicle {
   recordsAreRefused = false
   clocksWereSet = false
   workerDied = false
+  /** Workers may not delete records (routing.ts). */
+  deletingIsRefused = false
   /** Coordinators know of activations that there were none of here. */
   epochsWereUsed = false
+  /** Whether a process may find state objects of a version that it does not know (upgrades.ts). */
+  mayFindNewer: (process: string, code: unknown) => boolean = () => false
 
   sent({ process, api, subject }: RequestInfo, wrong: boolean): void {
     if (api === 'initProducerId') this.activated(process, subject)
@@ -60,6 +66,10 @@ export class Chronicle {
   }
   writeFailed(process: string): void {
     this.#failedWrites.add(process)
+  }
+  /** It runs a version of the application that another one has followed, or may follow. */
+  isOfOldVersion(process: string): void {
+    this.#old.add(process)
   }
   storeWasDamaged(slot: string, task: string): void {
     this.#damaged.add(`${slot} ${task}`)
@@ -105,6 +115,9 @@ export class Chronicle {
   explainsHandOver({ process }: Line): boolean {
     return this.#stopped.has(process)
   }
+  explainsOutdated({ process }: Line): boolean {
+    return this.#old.has(process)
+  }
   explainsDamage({ slot, fields }: Line): boolean {
     return this.#damaged.has(`${slot} ${text(fields.task)}`)
   }
@@ -115,7 +128,14 @@ export class Chronicle {
     return this.#unpowered.has(slot)
   }
   explainsOpenTransaction(line: Line): boolean {
-    return this.#openUpstream.has(partitionIn(line))
+    return this.#openUpstream.has(partitionIn(line)) || (this.#isRepartition(line) && this.explainsOwnTransaction)
+  }
+  #isRepartition({ fields }: Line): boolean {
+    return text(fields.topic).endsWith(REPARTITION_SUFFIX)
+  }
+  /** Who writes to a repartition may be gone, or not reach a broker. */
+  get explainsOwnTransaction(): boolean {
+    return this.explainsFailedCopy || this.brokerWentDown || this.leadersMoved
   }
   explainsReset(line: Line): boolean {
     return this.#resets.has(partitionIn(line))
@@ -154,7 +174,7 @@ export interface WarningsPlan {
   /** Sources are waited for as long as it takes. */
   readonly strict: boolean
   /** Stores may be away from their changelog's end for so long, ms, as that is set up now. */
-  readonly mayBeAwayMs: () => number
+  readonly mayBeAwayMs: (task: string) => number
   /** A standby so many records behind asks for a copy of the owner's store. */
   readonly worthACopy: number
   /** So short that workers are away for longer. */
@@ -256,9 +276,11 @@ const rules: readonly Rule[] = [
     byRequests,
   ],
   [/^the group cannot be reached/, byRequests],
+  [/^the task stands still here$/, (line, { chronicle }) => chronicle.explainsOutdated(line)],
   [/^the event loop was held up/, (_, { chronicle }) => chronicle.messagesAreSlow],
   [/^the broker refuses this worker's time/, (_, { chronicle }) => chronicle.recordsAreRefused],
   [/^could not leave the group/, byRequests],
+  [/^repartition topics are not purged/, (_, { chronicle }) => chronicle.deletingIsRefused],
   [/^a standby starts again$/, (line, plan) => byRequests(line, plan) || isTooOld(line, plan)],
   [/^no snapshot: /, (_, { chronicle }) => chronicle.explainsFailedCopy],
   [/^not everything was handed over in time/, (line, { chronicle }) => chronicle.explainsHandOver(line)],
@@ -268,6 +290,7 @@ const rules: readonly Rule[] = [
       const code = text(line.fields.code)
       if (ofTopics.has(code)) return plan.chronicle.explainsLoss()
       if (code === 'STOPPED_BY_ON_ERROR') return plan.chronicle.recordsAreRefused
+      if (plan.chronicle.mayFindNewer(line.process, code)) return true
       return (code === 'STORE_FAILED' ? byWrites : byRequests)(line, plan)
     },
   ],
@@ -339,7 +362,7 @@ export class Warnings {
       case 'task is active': {
         // What had to be refused when it was opened is not to be gone on with.
         const awayMs = this.#awayMs.get(of) ?? 0
-        if (fields.rebuilt === false && awayMs > plan.mayBeAwayMs() && !plan.chronicle.clocksWereSet)
+        if (fields.rebuilt === false && awayMs > plan.mayBeAwayMs(text(fields.task)) && !plan.chronicle.clocksWereSet)
           return problem(`an old store, away for ${String(awayMs)} ms, was not refused`)
         if (fields.rebuilt === false && this.#halves.delete(of))
           return problem('a store without a position was not refused')

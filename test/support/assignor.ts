@@ -1,13 +1,13 @@
-/** The assignor's rules (src/core/assignor.ts), checked on any one assignment; and random groups to check them on. */
+/** The assignor's rules (src/core/group/assignor.ts), checked on any one assignment; and random groups to check them on. */
 import fc from 'fast-check'
 import { expect } from 'vitest'
-import { DEFAULT_WARM_LAG, type Member, type Placement } from '../../src/core/assignor.js'
+import { DEFAULT_WARM_LAG, type KnownSubTopology, type Member, type Placement } from '../../src/core/group/assignor.js'
 
 export type Placements = ReadonlyMap<string, Placement>
 
 export const tasksOf = (...counts: number[]): string[] =>
   counts.flatMap((count, sub) =>
-    Array.from({ length: count }, (_, partition) => `${'xyz'.charAt(sub)}_sub_${String(partition)}`),
+    Array.from({ length: count }, (_, partition) => `${'xyzuv'.charAt(sub)}_sub_${String(partition)}`),
   )
 export const member = (memberId: string, rest: Partial<Omit<Member, 'memberId'>> = {}): Member => ({
   memberId,
@@ -19,28 +19,79 @@ export const member = (memberId: string, rest: Partial<Omit<Member, 'memberId'>>
 export const cold = DEFAULT_WARM_LAG + 1
 export const isWarm = (lag: number | undefined): boolean => lag !== undefined && lag >= 0 && lag <= DEFAULT_WARM_LAG
 
-const someTask = fc.nat(24).map((i) => tasksOf(15, 10)[i] ?? '')
 const lag = fc.constantFrom(0, DEFAULT_WARM_LAG, cold, cold * 2, -1, Infinity)
-/** Groups in any state: with claims that contradict each other, tasks that don't exist, leaving members, all of it. */
-export const anyGroup = fc.record({
-  members: fc.uniqueArray(
+/** Up to five sub-topologies. */
+const anyCounts = fc.array(fc.nat(15), { minLength: 1, maxLength: 5 })
+const someTask = (counts: readonly number[]) =>
+  fc.tuple(fc.nat(counts.length - 1), fc.nat(15)).map(([sub, partition]) => {
+    const size = Math.min(counts[sub] ?? 0, partition + 1) || partition + 1
+    return tasksOf(...counts.map((_, i) => (i === sub ? size : 0))).at(-1) ?? ''
+  })
+
+/** What versions of an application know: the plan of each sub-topology, or not the sub-topology. */
+export type Versions = readonly (readonly (number | undefined)[])[]
+const anyVersions: fc.Arbitrary<Versions> = fc.array(
+  fc.array(fc.option(fc.nat(2), { nil: undefined, freq: 8 }), { minLength: 5, maxLength: 5 }),
+  { minLength: 3, maxLength: 3 },
+)
+export const knowledgeOf = (
+  versions: Versions,
+  version: number,
+  counts: readonly number[],
+): readonly KnownSubTopology[] | undefined =>
+  versions[version]?.flatMap((plan, sub) =>
+    plan === undefined
+      ? []
+      : [{ name: `${'xyzuv'.charAt(sub)}_sub`, partitions: counts[sub] ?? 0, plan, hash: `of plan ${String(plan)}` }],
+  )
+
+const groupsOf = (anyVersion: fc.Arbitrary<number>, most: number) =>
+  fc.tuple(anyCounts, anyVersions).chain(([counts, versions]) =>
     fc.record({
-      memberId: fc.string({ minLength: 1, maxLength: 3 }),
-      active: fc.array(someTask, { maxLength: 12 }),
-      standby: fc.dictionary(someTask, lag, { maxKeys: 12 }),
-      leaving: fc.boolean(),
+      members: fc.uniqueArray(
+        fc
+          .record({
+            memberId: fc.string({ minLength: 1, maxLength: 3 }),
+            active: fc.array(someTask(counts), { maxLength: 12 }),
+            standby: fc.dictionary(someTask(counts), lag, { maxKeys: 12 }),
+            leaving: fc.boolean(),
+            version: anyVersion,
+          })
+          .map(({ version, ...one }) => {
+            const knows = knowledgeOf(versions, version, counts)
+            return knows === undefined ? one : { ...one, knows }
+          }),
+        { minLength: 1, maxLength: most, selector: ({ memberId }) => memberId },
+      ),
+      tasks: fc.constant(tasksOf(...counts)),
+      standbys: fc.nat(3),
     }),
-    { minLength: 1, maxLength: 7, selector: ({ memberId }) => memberId },
-  ),
-  tasks: fc.tuple(fc.nat(15), fc.nat(10)).map((counts) => tasksOf(...counts)),
-  standbys: fc.nat(3),
-})
+  )
+/** Groups in any state: with claims that contradict each other, tasks that don't exist, leaving members, all of it. */
+export const anyGroup = groupsOf(fc.constant(Infinity), 12)
+/** As above, with members that know different things: some do not say what. */
+export const anyMixedGroup = groupsOf(fc.constantFrom(0, 0, 1, 1, 2, Infinity), 12)
+
+export const subOf = (task: string): string => task.slice(0, task.lastIndexOf('_'))
+/** The plan of a task's sub-topology that a member has (rule 14). */
+export const planAt = ({ knows }: Member, task: string): number | undefined =>
+  knows === undefined ? 0 : knows.find(({ name }) => name === subOf(task))?.plan
+/** Those who have the newest. */
+export function knowersOf(members: readonly Member[], task: string): readonly Member[] {
+  const newest = Math.max(...members.flatMap((one) => planAt(one, task) ?? []))
+  return members.filter((one) => planAt(one, task) === newest)
+}
+const stayingOf = (members: readonly Member[]): readonly Member[] => members.filter(({ leaving }) => !leaving)
+/** Tasks that have somewhere to go. */
+const movable = (members: readonly Member[], tasks: readonly string[]): readonly string[] =>
+  tasks.filter((task) => stayingOf(knowersOf(members, task)).length > 0)
 
 /** Who claims what, by rule 10. */
 export function claimants(members: readonly Member[]): ReadonlyMap<string, Member> {
   const claims = new Map<string, Member>()
   for (const one of [...members].sort((a, b) => (a.memberId < b.memberId ? 1 : -1)))
     for (const task of one.active) if (!one.leaving || claims.get(task)?.leaving !== false) claims.set(task, one)
+  for (const [task, one] of claims) if (planAt(one, task) === undefined) claims.delete(task)
   return claims
 }
 
@@ -59,8 +110,8 @@ export function checkStep(
   placements: Placements,
 ): void {
   const byId = new Map(members.map((one) => [one.memberId, one]))
-  const staying = members.filter(({ leaving }) => !leaving)
   const claims = claimants(members)
+  const known = tasks.filter((task) => knowersOf(members, task).length > 0)
   const [owners, followers, warmUps] = [
     placesOf(placements, 'active'),
     placesOf(placements, 'standby'),
@@ -69,8 +120,12 @@ export function checkStep(
   const warmAt = (task: string, id: string): boolean => isWarm(byId.get(id)?.standby[task])
 
   expect([...placements.keys()].sort(), 'every member has an entry').toEqual([...byId.keys()].sort())
-  expect([...owners.keys()].sort(), 'rule 1: every task has an owner').toEqual([...tasks].sort())
-  for (const task of tasks) {
+  expect([...owners.keys()].sort(), 'rules 1, 14: every task that somebody knows has an owner').toEqual(
+    [...known].sort(),
+  )
+  for (const task of known) {
+    const knowers = knowersOf(members, task)
+    const staying = stayingOf(knowers)
     const [owner = '', ...others] = owners.get(task) ?? []
     const following = followers.get(task) ?? []
     const [target, ...rivals] = warmUps.get(task) ?? []
@@ -81,10 +136,17 @@ export function checkStep(
     hold(target === undefined || following.includes(target), 'rule 5: the target follows')
 
     const claimant = claims.get(task)
-    if (claimant === undefined) checkInheritance(task, byId.get(owner), staying.length > 0 ? staying : members)
+    const heir = byId.get(owner)
+    hold(heir === claimant || (heir !== undefined && knowers.includes(heir)), `rule 14: the owner of ${task} knows it`)
+    for (const id of following)
+      hold(
+        staying.some(({ memberId }) => memberId === id),
+        'rules 9, 14: followers know, and stay',
+      )
+    if (claimant === undefined) checkInheritance(task, heir, staying.length > 0 ? staying : knowers)
     else hold(owner === claimant.memberId || warmAt(task, owner), `rule 5: ${task} moves to a warm worker`)
 
-    const least = Math.min(standbys, staying.length - 1)
+    const least = Math.max(0, Math.min(standbys, staying.length - 1))
     hold(following.length >= least, 'rule 8: enough standbys')
     if (standbys === 0) hold(following.length === (target === undefined ? 0 : 1), 'rule 8: none without need')
     const copies = staying.filter(
@@ -97,14 +159,12 @@ export function checkStep(
     if (leaving) {
       const placement = placements.get(memberId)
       hold(placement?.standby.length === 0, 'rule 9: leaving members follow nothing')
-      if (staying.length > 0)
-        for (const task of placement?.active ?? [])
-          hold(claims.get(task)?.memberId === memberId, 'rule 9: leaving members get nothing')
+      for (const task of movable(members, placement?.active ?? []))
+        hold(claims.get(task)?.memberId === memberId, 'rule 9: leaving members get nothing')
     }
-  if (staying.length === 0)
-    for (const task of tasks)
-      if (claims.has(task))
-        hold(owners.get(task)?.[0] === claims.get(task)?.memberId, 'rule 9: all leave, nothing moves')
+  for (const task of known)
+    if (stayingOf(knowersOf(members, task)).length === 0 && claims.has(task))
+      hold(owners.get(task)?.[0] === claims.get(task)?.memberId, 'rule 9: all leave, nothing moves')
 }
 
 /** As `expect`, but cheap enough for millions of them. */
@@ -122,12 +182,92 @@ function checkInheritance(task: string, heir: Member | undefined, candidates: re
   else hold(own === Math.min(...lags), `rule 6: ${task} goes to the least lag`)
 }
 
-/** What holds once all active tasks have moved (with at least one member that stays). */
-export function checkMoved(members: readonly Member[], placements: Placements): void {
-  expect(spread(members, placements, 'active'), 'rule 2: balanced').toBeLessThanOrEqual(1)
+/** What holds once all active tasks have moved. */
+export function checkMoved(members: readonly Member[], tasks: readonly string[], placements: Placements): void {
   expect(placesOf(placements, 'warmUp').size, 'no warm-up').toBe(0)
-  for (const { memberId, leaving } of members)
-    if (leaving) expect(placements.get(memberId)?.active, 'leaving members are rid of their tasks').toEqual([])
+  checkBalance(members, tasks, placements)
+}
+
+/** Rules 2 and 14. */
+function checkBalance(members: readonly Member[], tasks: readonly string[], placements: Placements): void {
+  const owners = placesOf(placements, 'active')
+  const subs = subTopologiesOf(members, movable(members, tasks))
+  for (const { tasks, staying } of subs) {
+    const sizes = staying.map(({ memberId }) => tasks.filter((task) => owners.get(task)?.[0] === memberId).length)
+    hold(sizes.reduce((sum, size) => sum + size, 0) === tasks.length, 'rule 14: the tasks are at those who know them')
+    hold(Math.max(...sizes) - Math.min(...sizes) <= 1, 'rule 2: each sub-topology is balanced')
+  }
+  const common = subs.reduce((product, { staying }) => product * staying.length, 1)
+  const moved = new Set(movable(members, tasks))
+  for (const one of stayingOf(members)) {
+    const share = subs.reduce(
+      (sum, { tasks, staying }) => sum + (staying.includes(one) ? (tasks.length * common) / staying.length : 0),
+      0,
+    )
+    const size = (placements.get(one.memberId)?.active ?? []).filter((task) => moved.has(task)).length
+    hold(
+      size >= Math.floor(share / common) && size <= Math.ceil(share / common),
+      `rule 2: the total of ${one.memberId} is balanced`,
+    )
+  }
+}
+
+interface SubTopologyInGroup {
+  readonly tasks: readonly string[]
+  readonly staying: readonly Member[]
+}
+function subTopologiesOf(members: readonly Member[], tasks: readonly string[]): readonly SubTopologyInGroup[] {
+  return [...new Set(tasks.map(subOf))].map((name) => {
+    const own = tasks.filter((task) => subOf(task) === name)
+    return { tasks: own, staying: stayingOf(knowersOf(members, own[0] ?? '')) }
+  })
+}
+
+/** How many tasks have to move at least, by trying all ways of sharing out what can't be shared evenly (rule 3). */
+export function fewestMoves(members: readonly Member[], tasks: readonly string[]): number {
+  const claims = claimants(members)
+  const subs = subTopologiesOf(members, movable(members, tasks))
+  const common = subs.reduce((product, { staying }) => product * staying.length, 1)
+  const staying = stayingOf(members)
+  const shares = staying.map((one) =>
+    subs.reduce(
+      (sum, sub) => sum + (sub.staying.includes(one) ? (sub.tasks.length * common) / sub.staying.length : 0),
+      0,
+    ),
+  )
+  /** By how many each one has, of the sub-topologies so far: the most that can stay. */
+  let best = new Map<string, { readonly sizes: readonly number[]; readonly kept: number }>([
+    ['', { sizes: staying.map(() => 0), kept: 0 }],
+  ])
+  for (const { tasks: own, staying: able } of subs) {
+    const whole = Math.floor(own.length / able.length)
+    const next: typeof best = new Map()
+    for (const larger of choices(able, own.length % able.length))
+      for (const { sizes, kept } of best.values()) {
+        const given = staying.map((one) => (able.includes(one) ? whole + (larger.includes(one) ? 1 : 0) : 0))
+        const stay = staying.map((one, i) =>
+          Math.min(given[i] ?? 0, own.filter((task) => claims.get(task) === one).length),
+        )
+        const now = {
+          sizes: sizes.map((size, i) => size + (given[i] ?? 0)),
+          kept: stay.reduce((sum, count) => sum + count, kept),
+        }
+        const key = now.sizes.join()
+        if ((next.get(key)?.kept ?? -1) < now.kept) next.set(key, now)
+      }
+    best = next
+  }
+  const allowed = [...best.values()].filter(({ sizes }) =>
+    sizes.every((size, i) => Math.abs(size * common - (shares[i] ?? 0)) < common),
+  )
+  return subs.reduce((sum, sub) => sum + sub.tasks.length, 0) - Math.max(...allowed.map(({ kept }) => kept))
+}
+
+function choices<T>(things: readonly T[], count: number): readonly (readonly T[])[] {
+  const [first, ...rest] = things
+  if (count === 0) return [[]]
+  if (first === undefined) return []
+  return [...choices(rest, count - 1).map((others) => [first, ...others]), ...choices(rest, count)]
 }
 
 /** What holds once nothing changes any more. */
@@ -137,27 +277,29 @@ export function checkSettled(
   standbys: number,
   placements: Placements,
 ): void {
-  checkMoved(members, placements)
-  expect(spread(members, placements, 'standby'), 'rule 8: standbys balanced').toBeLessThanOrEqual(1)
+  checkMoved(members, tasks, placements)
   const followers = placesOf(placements, 'standby')
-  const each = Math.min(standbys, members.filter(({ leaving }) => !leaving).length - 1)
-  for (const task of tasks) expect(followers.get(task)?.length ?? 0, 'rule 8: as many standbys as asked for').toBe(each)
-}
-
-function spread(members: readonly Member[], placements: Placements, kind: keyof Placement): number {
-  const staying = members.filter(({ leaving }) => !leaving)
-  const sizes = staying.map(({ memberId }) => placements.get(memberId)?.[kind].length ?? 0)
-  return Math.max(...sizes) - Math.min(...sizes)
+  for (const { tasks: own, staying } of subTopologiesOf(members, movable(members, tasks)))
+    for (const task of own)
+      expect(followers.get(task)?.length ?? 0, 'rule 8: as many standbys as asked for').toBe(
+        Math.min(standbys, staying.length - 1),
+      )
+  // Where some know more than others, those have more of them.
+  if (members.every(({ knows }) => knows === undefined)) {
+    const sizes = stayingOf(members).map(({ memberId }) => placements.get(memberId)?.standby.length ?? 0)
+    expect(Math.max(...sizes) - Math.min(...sizes), 'rule 8: standbys balanced').toBeLessThanOrEqual(1)
+  }
 }
 
 /** What the members say the next time: lags of new standbys are unknown, an owner that became a standby is warm. */
 export function carriedOut(members: readonly Member[], placements: Placements): Member[] {
-  return members.map(({ memberId, active, standby, leaving }) => {
+  return members.map((one) => {
+    const { memberId, active, standby } = one
     const given = placements.get(memberId)
     const lags = (given?.standby ?? []).map(
       (task) => [task, active.includes(task) ? 0 : (standby[task] ?? -1)] as const,
     )
-    return { memberId, active: given?.active ?? [], standby: Object.fromEntries(lags), leaving }
+    return { ...one, active: given?.active ?? [], standby: Object.fromEntries(lags) }
   })
 }
 

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import typescript from 'typescript'
@@ -19,17 +19,22 @@ export interface Child {
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
 /** What the scripts are made of, as JavaScript, in a folder where Node finds the same packages. */
-function compile(directories: readonly string[]): string {
+function compile(sources: readonly string[]): string {
   const folder = temporaryFolder()
-  for (const directory of directories) {
-    mkdirSync(join(folder, directory), { recursive: true })
-    for (const name of readdirSync(join(root, directory)))
-      if (name.endsWith('.ts')) {
-        const { outputText } = typescript.transpileModule(readFileSync(join(root, directory, name), 'utf8'), {
-          compilerOptions: { target: typescript.ScriptTarget.ES2022, module: typescript.ModuleKind.ESNext },
-        })
-        writeFileSync(join(folder, directory, name.replace(/\.ts$/, '.js')), outputText)
-      }
+  const files = sources.flatMap((source) =>
+    source.endsWith('.ts')
+      ? [source]
+      : readdirSync(join(root, source), { recursive: true, encoding: 'utf8' })
+          .filter((name) => name.endsWith('.ts'))
+          .map((name) => join(source, name)),
+  )
+  for (const file of files) {
+    const { outputText } = typescript.transpileModule(readFileSync(join(root, file), 'utf8'), {
+      compilerOptions: { target: typescript.ScriptTarget.ES2022, module: typescript.ModuleKind.ESNext },
+    })
+    const target = join(folder, file.replace(/\.ts$/, '.js'))
+    mkdirSync(dirname(target), { recursive: true })
+    writeFileSync(target, outputText)
   }
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
@@ -38,7 +43,7 @@ function compile(directories: readonly string[]): string {
 
 /**
  * Gives what runs a script of the folder `scripts` in a process of its own, to be killed, stopped, or limited: no file
- * may grow beyond `maxFileKiB`. It does not outlive the test. `sources` are the folders that the scripts import from.
+ * may grow beyond `maxFileKiB`. It does not outlive the test. `sources` are the files and folders that the scripts import from.
  * All is compiled once for a test file.
  */
 export function scriptRunner(scripts: string, sources: readonly string[]) {

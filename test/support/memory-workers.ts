@@ -1,8 +1,8 @@
 /** Workers of the real runtime on brokers and disks in memory, under virtual time. Disks outlive the workers on them. */
 import { definitionOf, type Application } from '../../src/api/application.js'
-import { partitionOf } from '../../src/core/partitioner.js'
-import { RecordWriter } from '../../src/core/records.js'
-import { namesOf } from '../../src/core/topology.js'
+import { partitionOf } from '../../src/core/plan/partitioner.js'
+import { RecordWriter } from '../../src/core/records/records.js'
+import { namesOf } from '../../src/core/plan/topology.js'
 import { isPotorooError, type PotorooError } from '../../src/errors.js'
 import { MemoryCluster } from '../../src/memory/cluster.js'
 import { noFaults, type Faults } from '../../src/memory/faults.js'

@@ -1,5 +1,5 @@
 /** An input that writes down what it is given. */
-import { RecordCursor } from '../../src/core/records.js'
+import { RecordCursor } from '../../src/core/records/records.js'
 import type { Fetched, FetchInput } from '../../src/ports/log.js'
 import { textRecord, type ReadRecord } from './records.js'
 

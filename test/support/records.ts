@@ -1,12 +1,12 @@
 /** Records for tests: as chunks on their way to a partition, as batches that a fetcher hands on, and as text to look at. */
-import type { Fetched } from '../../src/core/fetched.js'
+import type { Fetched } from '../../src/core/records/fetched.js'
 import {
   BATCH_HEADER_BYTES,
   RecordCursor,
   RecordWriter,
   type RecordBatch,
   type RecordChunk,
-} from '../../src/core/records.js'
+} from '../../src/core/records/records.js'
 
 export interface TestRecord {
   readonly key?: string | Uint8Array | null

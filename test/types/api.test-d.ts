@@ -6,21 +6,23 @@ import * as z from 'zod'
 import {
   application,
   from,
+  merge,
   stateObject,
   topic,
   type Application,
   type Context,
   type Message,
+  type Origin,
   type Pipeline,
-  type Source,
   type State,
   type Topic,
+  type UnkeyedTopic,
 } from '../../src/index.js'
 
 /* eslint-disable @typescript-eslint/no-unnecessary-type-parameters, @typescript-eslint/no-meaningless-void-operator --
    types are what is tested */
 /* eslint-disable @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-return,
-   @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unused-vars -- what doesn't compile has no type */
+   @typescript-eslint/no-unused-vars -- what doesn't compile has no type */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const holds = <Condition extends true>(condition?: Condition): void => void condition
 
@@ -74,6 +76,32 @@ const given: Pipeline = from(orders)
 // @ts-expect-error a Date is what is read, not what is written
 from(dated).sink(dated)
 
+// upgrades: each takes what it says, and gives an object; the state object's type is that of its initial value
+const upgraded = stateObject('total', () => ({ count: 0, words: ['a'] }), {
+  upgrades: [
+    (stored: { n: number }) => ({ n: stored.n, words: [] as string[] }),
+    ({ n, words }: { n: number; words: string[] }) => ({ count: n, words }),
+  ],
+})
+holds<Same<State<typeof upgraded>, { count: number; words: string[] }>>()
+const upgradedClass = stateObject('position', Position, {
+  upgrades: [(stored: { shares: number }) => ({ quantity: stored.shares })],
+})
+holds<Same<State<typeof upgradedClass>, Position>>()
+stateObject('set', () => new Set<string>(), {
+  pack: (state) => ({ all: [...state] }),
+  unpack: (plain) => new Set((plain as { all: string[] }).all),
+  upgrades: [(stored: { members: string[] }) => ({ all: stored.members })],
+})
+// @ts-expect-error an upgrade gives an object
+stateObject('total', () => ({ n: 0 }), { upgrades: [(stored: { n: number }) => stored.n] })
+// @ts-expect-error an upgrade gives something
+stateObject('total', () => ({ n: 0 }), { upgrades: [(stored: { n: number }) => void stored.n] })
+// @ts-expect-error upgrades are synchronous
+stateObject('total', () => ({ n: 0 }), { upgrades: [(stored: { n: number }) => Promise.resolve({ n: stored.n })] })
+// @ts-expect-error upgrades are a list
+stateObject('total', () => ({ n: 0 }), { upgrades: (stored: { n: number }) => ({ n: stored.n }) })
+
 // a computation's parameters and outputs need no annotation
 const counted = from(orders).to(total, (state, order, context) => {
   holds<Same<typeof state, { quantity: number }>>()
@@ -97,7 +125,7 @@ interface Cancel {
   symbol: string
   cancels: string
 }
-declare const mixed: Source<Alert | Cancel>
+declare const mixed: Origin<Alert | Cancel, 'keyed'>
 from(mixed)
   .filter((message): message is Alert => 'text' in message)
   .sink(alerts)
@@ -130,19 +158,35 @@ from(alerts).sink(unknownPartitioner)
 // @ts-expect-error a state object is no topic
 from(alerts).sink(total)
 
-// a computation on a stream without key
-const unkeyed = from(orders).map((order) => ({ symbol: order.symbol }))
-// @ts-expect-error map() took the key
-unkeyed.to(total, () => undefined)
-unkeyed.keyBy((message) => message.symbol).to(total, () => undefined)
+// keys lie beside messages: steps and computations keep them, keyBy() changes them
+from(orders)
+  .map((order) => ({ quantity: order.quantity }))
+  .to(total, (state, { quantity }) => void (state.quantity += quantity))
+several.to(total, (_, output) => void output.text)
+from(orders)
+  .flatMap((order) => [order.symbol, order.id])
+  .keyBy((text) => text, { name: 'texts' })
+  .to(total, (_, text) => ({ symbol: text, text }))
+  .sink(alerts)
 // @ts-expect-error a key is a string
-unkeyed.keyBy(() => 1)
+from(orders).keyBy(() => 1)
+const lines = topic('lines', { schema: z.object({ text: z.string() }) })
+holds<Same<typeof lines, UnkeyedTopic<{ text: string }>>>()
+// @ts-expect-error without a key there is no state object
+from(lines).to(total, () => undefined)
+from(lines)
+  .keyBy((line) => line.text)
+  .to(total, () => undefined)
+// @ts-expect-error it gives an array
+from(lines).flatMap((line) => line.text.length)
 
-// a second computation
-// @ts-expect-error outputs have no state object
-several.to(total, () => undefined)
-// @ts-expect-error outputs have no key
-several.keyBy((output) => output.symbol)
+// streams are merged where both have keys
+const merged = merge(from(orders), from(alerts))
+merged.to(total, (_, message) => {
+  holds<Same<typeof message, Order | Alert>>()
+})
+// @ts-expect-error lines have no key
+merge(from(orders), from(lines))
 
 // asynchronous functions
 const asynchronous = from(orders).to(total, async (_, order) => Promise.resolve({ symbol: order.symbol, text: '' }))

@@ -3,19 +3,12 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
-import java.util.LinkedHashMap;
-import java.util.Map;
 import java.util.Properties;
 import java.util.Set;
-import java.util.concurrent.CountDownLatch;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
-import org.apache.kafka.streams.CloseOptions;
-import org.apache.kafka.streams.CloseOptions.GroupMembershipOperation;
-import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.Topology;
-import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
 import org.apache.kafka.streams.processor.api.Processor;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
@@ -26,8 +19,7 @@ import org.apache.kafka.streams.state.Stores;
  * Market Spread on Kafka Streams, as somebody who knows Kafka Streams well would write it: one sub-topology, a RocksDB store
  * with caching, keys that stay bytes, a state of 17 bytes. Same rule, same input and same output as src/market-spread.
  *
- * <p>Arguments: name=value. Those that {@link Options} does not name are settings of Kafka Streams, and go before what stands
- * here.
+ * <p>Arguments: those of {@link Program}; rejections, the topic where they go; tuned, whether {@link #tune} applies.
  */
 public final class MarketSpread {
   private static final String STORE = "symbols";
@@ -104,87 +96,36 @@ public final class MarketSpread {
         });
   }
 
-  private static Topology topology(Options options) {
+  private static Topology topology(Program program) {
     Serde<byte[]> bytes = Serdes.ByteArray();
     return new Topology()
-        .addSource("market-data", bytes.deserializer(), bytes.deserializer(), options.topic("market-data"))
-        .addSource("orders", bytes.deserializer(), bytes.deserializer(), options.topic("orders"))
+        .addSource("market-data", bytes.deserializer(), bytes.deserializer(), program.topic("market-data"))
+        .addSource("orders", bytes.deserializer(), bytes.deserializer(), program.topic("orders"))
         .addProcessor("update", UpdateMarketData::new, "market-data")
         .addProcessor("check", CheckOrder::new, "orders")
         .addStateStore(
             Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore(STORE), bytes, pricesSerde()).withCachingEnabled(),
             "update",
             "check")
-        .addSink("rejections", options.rejections(), bytes.serializer(), bytes.serializer(), "check");
+        .addSink("rejections", program.own("rejections", "rejections"), bytes.serializer(), bytes.serializer(), "check");
   }
 
-  /**
-   * @param topicPrefix in front of the names of the sources
-   * @param rejections where rejections go
-   * @param tuned what an experienced operator changes for short hand-offs: a standby, a short session, leaving on close
-   * @param settings of Kafka Streams
-   */
-  private record Options(String topicPrefix, String rejections, boolean tuned, Map<String, String> settings) {
-    private static final Set<String> OWN = Set.of("topicPrefix", "rejections", "tuned");
-
-    static Options of(String[] arguments) {
-      Map<String, String> all = new LinkedHashMap<>();
-      for (String argument : arguments) {
-        int at = argument.indexOf('=');
-        if (at < 1) throw new IllegalArgumentException(argument + " is not name=value");
-        all.put(argument.substring(0, at), argument.substring(at + 1));
-      }
-      Map<String, String> settings = new LinkedHashMap<>(all);
-      settings.keySet().removeAll(OWN);
-      return new Options(
-          all.getOrDefault("topicPrefix", ""),
-          all.getOrDefault("rejections", "rejections"),
-          Boolean.parseBoolean(all.get("tuned")),
-          settings);
-    }
-
-    String topic(String name) {
-      return topicPrefix + name;
-    }
-
-    Properties streamsConfig() {
-      Properties config = new Properties();
-      config.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
-      config.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 100);
-      config.put(StreamsConfig.consumerPrefix("auto.offset.reset"), "earliest");
-      if (tuned) {
-        config.put(StreamsConfig.NUM_STANDBY_REPLICAS_CONFIG, 1);
-        config.put(StreamsConfig.consumerPrefix("session.timeout.ms"), 6000);
-        config.put(StreamsConfig.consumerPrefix("heartbeat.interval.ms"), 500);
-        // As many tasks at once as there are: the default of 2 draws a hand-off out.
-        config.put(StreamsConfig.MAX_WARMUP_REPLICAS_CONFIG, 8);
-        config.put(StreamsConfig.PROBING_REBALANCE_INTERVAL_MS_CONFIG, 60_000); // the least that is allowed
-      }
-      config.putAll(settings);
-      return config;
-    }
+  /** What an experienced operator changes for short hand-offs: a standby, a short session, leaving on close. */
+  private static void tune(Properties config) {
+    config.put(StreamsConfig.NUM_STANDBY_REPLICAS_CONFIG, 1);
+    config.put(StreamsConfig.consumerPrefix("session.timeout.ms"), 6000);
+    config.put(StreamsConfig.consumerPrefix("heartbeat.interval.ms"), 500);
+    // As many tasks at once as there are: the default of 2 draws a hand-off out.
+    config.put(StreamsConfig.MAX_WARMUP_REPLICAS_CONFIG, 8);
+    config.put(StreamsConfig.PROBING_REBALANCE_INTERVAL_MS_CONFIG, 60_000); // the least that is allowed
   }
 
   public static void main(String[] arguments) throws InterruptedException {
-    Options options = Options.of(arguments);
-    KafkaStreams streams = new KafkaStreams(topology(options), options.streamsConfig());
-    CountDownLatch ended = new CountDownLatch(1);
-    streams.setUncaughtExceptionHandler(
-        error -> {
-          error.printStackTrace();
-          ended.countDown();
-          return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
-        });
-    Runtime.getRuntime()
-        .addShutdownHook(
-            new Thread(
-                () -> {
-                  if (options.tuned())
-                    streams.close(CloseOptions.groupMembershipOperation(GroupMembershipOperation.LEAVE_GROUP));
-                  else streams.close();
-                  ended.countDown();
-                }));
-    streams.start();
-    ended.await();
+    Program program = Program.of(arguments, Set.of("topicPrefix", "rejections", "tuned"));
+    boolean tuned = Boolean.parseBoolean(program.own("tuned", "false"));
+    Properties config = program.config();
+    if (tuned) tune(config);
+    config.putAll(program.settings());
+    program.run(topology(program), config, tuned);
   }
 }

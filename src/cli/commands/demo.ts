@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { startBroker, type LocalBroker } from '../../broker/local-broker.js'
-import { namesOf } from '../../core/topology.js'
+import { namesOf, topologyOf } from '../../core/plan/topology.js'
 import { exitCodes } from '../../errors.js'
 import { viewGroup } from '../../kafka/group-view.js'
 import { compare, rejectionsOf } from '../../market-spread/calculation.js'
@@ -80,9 +80,9 @@ async function demonstrate(
   const kafka = kafkaOptions(context, flags)
   const topicPrefix = `demo-${randomBytes(3).toString('hex')}-`
   const names = namesOf(topicPrefix, definition.name)
-  const wanted = topicNames(definition, topicPrefix)
+  const wanted = topicNames(topologyOf(definition), topicPrefix)
   await log.createTopics(
-    planTopics(definition, topicPrefix, new Map(), undefined).rows.flatMap(({ create }) => create ?? []),
+    planTopics(topologyOf(definition), topicPrefix, new Map(), undefined).rows.flatMap(({ create }) => create ?? []),
   )
   const sources = await partitionsOf(log, [names.topic('market-data'), names.topic('orders')])
   const rejections = new Rejections(log, await partitionsOf(log, [names.topic('rejections')]))

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { namesOf } from '../../core/topology.js'
+import { namesOf } from '../../core/plan/topology.js'
 import { exitCodes, isPotorooError } from '../../errors.js'
 import { viewGroup } from '../../kafka/group-view.js'
 import { createPeers } from '../../peers/peers.js'

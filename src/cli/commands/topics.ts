@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import { namesOf, topologyOf } from '../../core/plan/topology.js'
+import { topologyInKafka } from '../../runtime/topics.js'
 import { loadApplication } from '../application.js'
 import { withLog } from '../connection.js'
 import type { CliContext } from '../context.js'
@@ -40,8 +42,11 @@ async function runTopics(path: string, flags: TopicsFlags, context: CliContext):
   const { definition } = await loadApplication(path)
   const { topicPrefix, replicationFactor, dryRun = false } = flags
   await withLog(context, flags, async (log) => {
-    const names = topicNames(definition, topicPrefix)
-    const plan = planTopics(definition, topicPrefix, await log.describeTopics(names), replicationFactor)
+    const known = await topologyInKafka(topologyOf(definition), log, namesOf(topicPrefix, definition.name))
+    const { topology, problems: incompatible } = known.reconciled
+    const names = topicNames(topology, topicPrefix)
+    const fits = planTopics(topology, topicPrefix, await log.describeTopics(names), replicationFactor)
+    const plan = { ...fits, problems: [...incompatible, ...fits.problems] }
     const missing = plan.rows.flatMap(({ create }) => create ?? [])
     const creates = !dryRun && plan.problems.length === 0
     if (creates && missing.length > 0) await log.createTopics(missing)

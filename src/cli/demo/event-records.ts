@@ -1,4 +1,4 @@
-import { partitionOf } from '../../core/partitioner.js'
+import { partitionOf } from '../../core/plan/partitioner.js'
 import type { OutgoingRecord } from '../../kafka/idempotent-producer.js'
 import type { Event } from '../../market-spread/calculation.js'
 

@@ -1,16 +1,17 @@
 /** Looks at a running application from outside: reads Kafka, asks workers, and changes nothing. */
 import type { ApplicationDefinition } from '../../api/definition.js'
-import { namesOf, taskId, topologyOf } from '../../core/topology.js'
+import { topologyInKafka, type ReadingLog } from '../../runtime/topics.js'
+import { namesOf, taskId, topologyOf } from '../../core/plan/topology.js'
 import { messageOf } from '../../errors.js'
 import type { GroupDescription, GroupMember, GroupView } from '../../kafka/group-view.js'
 import type { Clock } from '../../ports/clock.js'
-import type { Log, TopicPartition } from '../../ports/log.js'
+import type { TopicPartition } from '../../ports/log.js'
 import type { Peers } from '../../ports/peers.js'
-import { inputLags, type InputLag } from '../lag.js'
-import { reportOf, type Answer, type StatusReport } from './report.js'
+import { inputLags } from '../lag.js'
+import { reportOf, type Answer, type Known, type StatusReport } from './report.js'
 
 export interface LookerPorts {
-  readonly log: Pick<Log, 'describeTopics' | 'listOffsets'>
+  readonly log: ReadingLog
   readonly view: Pick<GroupView, 'describe' | 'committed'>
   readonly peers: Pick<Peers, 'status'>
   readonly clock: Clock
@@ -34,7 +35,7 @@ export class Looker {
     const { clock } = this.ports
     const state = await this.#describe(patienceMs, signal)
     const members = this.#described?.members ?? []
-    const [answers, inputs] = await Promise.all([this.#ask(members, signal), this.#inputs()])
+    const [answers, { inputs, repartitions }] = await Promise.all([this.#ask(members, signal), this.#inputs()])
     const describedAtMs = this.#described?.atMs
     return reportOf({
       application: this.application.name,
@@ -50,6 +51,7 @@ export class Looker {
       members,
       answers,
       inputs,
+      repartitions,
     })
   }
 
@@ -87,27 +89,35 @@ export class Looker {
   }
 
   /** Topics that do not exist yet have no lag. */
-  async #inputs(): Promise<ReadonlyMap<string, readonly InputLag[]>> {
+  async #inputs(): Promise<Pick<Known, 'inputs' | 'repartitions'>> {
     const { log, view } = this.ports
     const names = namesOf(this.topicPrefix, this.application.name)
-    const subTopologies = topologyOf(this.application).subTopologies.map(({ name, sources }) => ({
+    const known = await topologyInKafka(topologyOf(this.application), log, names)
+    const declared = known.reconciled.topology.subTopologies
+    const subTopologies = declared.map(({ name, sources }) => ({
       name,
       topics: sources.map(({ topic }) => names.topic(topic.name)),
     }))
+    const repartitions = new Set(
+      declared.flatMap(({ sources }) =>
+        sources.flatMap(({ topic, isRepartition }) => (isRepartition ? [names.topic(topic.name)] : [])),
+      ),
+    )
     const found = await log.describeTopics([...new Set(subTopologies.flatMap(({ topics }) => topics))])
     const all: TopicPartition[] = [...found.values()].flatMap((topic) =>
       Array.from({ length: topic.partitions }, (_, partition) => ({ topic: topic.name, partition })),
     )
     const lags = await inputLags(log, view, all)
-    return new Map(
+    const inputs = new Map(
       subTopologies.flatMap(({ name, topics }) => {
-        const inputs = lags.filter(({ topic }) => topics.includes(topic))
+        const own = lags.filter(({ topic }) => topics.includes(topic))
         const partitions = Math.max(0, ...topics.map((topic) => found.get(topic)?.partitions ?? 0))
         return Array.from(
           { length: partitions },
-          (_, p) => [taskId(name, p), inputs.filter(({ partition }) => partition === p)] as const,
+          (_, p) => [taskId(name, p), own.filter(({ partition }) => partition === p)] as const,
         )
       }),
     )
+    return { inputs, repartitions }
   }
 }

@@ -5,8 +5,8 @@
  *
  * Invariant: what a worker says itself goes before what the group's metadata says of it.
  */
-import type { TaskState } from '../../core/task-life.js'
-import type { HandOff, WorkerStatus } from '../../core/worker-status.js'
+import type { TaskState } from '../../core/commit/task-life.js'
+import type { HandOff, WorkerStatus } from '../../core/group/worker-status.js'
 import type { GroupMember } from '../../kafka/group-view.js'
 import type { InputLag } from '../lag.js'
 
@@ -25,6 +25,8 @@ export interface StatusReport {
   readonly workers: readonly WorkerReport[]
   /** All tasks of the application, in the order of their declaration; then those that only workers know. */
   readonly tasks: readonly TaskReport[]
+  /** What the tasks read, in the order of their declaration. */
+  readonly topics: readonly TopicReport[]
   /** The latest first. */
   readonly handOffs: readonly HandOff[]
 }
@@ -65,6 +67,16 @@ export interface InputReport {
   readonly lag: number
 }
 
+export interface TopicReport {
+  readonly topic: string
+  /** Whether it is a repartition: what is unread of it takes room on the brokers' disks until it is read. */
+  readonly isRepartition: boolean
+  readonly partitions: number
+  /** Records that are unread, of all its partitions; and of the one where there are most. */
+  readonly lag: number
+  readonly mostLag: number
+}
+
 /** What a worker answered, or why it did not. */
 export type Answer = { readonly status: WorkerStatus } | { readonly problem: string }
 
@@ -79,12 +91,14 @@ export interface Known {
   readonly answers: ReadonlyMap<string, Answer>
   /** All tasks of the application, in their order, with their inputs. */
   readonly inputs: ReadonlyMap<string, readonly InputLag[]>
+  /** Which of the topics among the inputs are repartitions. */
+  readonly repartitions: ReadonlySet<string>
 }
 
 /** So many hand-offs are told. */
 const MAX_HAND_OFFS = 20
 
-export function reportOf({ members, answers, inputs, ...known }: Known): StatusReport {
+export function reportOf({ members, answers, inputs, repartitions, ...known }: Known): StatusReport {
   const workers = members
     .map((member) => workerOf(member, answers.get(member.memberId)))
     .sort((a, b) => a.worker.localeCompare(b.worker) || a.memberId.localeCompare(b.memberId))
@@ -94,11 +108,25 @@ export function reportOf({ members, answers, inputs, ...known }: Known): StatusR
     ...known,
     workers,
     tasks: [...inputs.keys(), ...undeclared].map((task) => taskOf(task, inputs.get(task), workers)),
+    topics: topicsOf([...inputs.values()].flat(), repartitions),
     handOffs: [...answers.values()]
       .flatMap((answer) => ('status' in answer ? answer.status.handOffs : []))
       .sort((a, b) => b.atMs - a.atMs)
       .slice(0, MAX_HAND_OFFS),
   }
+}
+
+function topicsOf(inputs: readonly InputLag[], repartitions: ReadonlySet<string>): readonly TopicReport[] {
+  return [...new Set(inputs.map(({ topic }) => topic))].map((topic) => {
+    const lags = inputs.filter((one) => one.topic === topic).map(({ lag }) => lag)
+    return {
+      topic,
+      isRepartition: repartitions.has(topic),
+      partitions: lags.length,
+      lag: lags.reduce((sum, lag) => sum + lag, 0),
+      mostLag: Math.max(...lags),
+    }
+  })
 }
 
 function workerOf({ memberId, info, assignment }: GroupMember, answer: Answer | undefined): WorkerReport {

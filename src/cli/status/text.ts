@@ -7,7 +7,7 @@ const SHOWN_HAND_OFFS = 10
 const NOT_KNOWN = '?'
 
 export function textOf(report: StatusReport): string {
-  const { workers, tasks, handOffs } = report
+  const { workers, tasks, topics, handOffs } = report
   const parts = [`${headline(report)}\n`]
   if (workers.length > 0)
     parts.push(
@@ -32,6 +32,20 @@ export function textOf(report: StatusReport): string {
           task.worker === null ? '-' : (task.state ?? NOT_KNOWN),
           task.lag ?? NOT_KNOWN,
           standbysOf(task),
+        ]),
+      ),
+    )
+  // Where there is but one step, the lags of the tasks say it.
+  if (topics.some(({ isRepartition }) => isRepartition))
+    parts.push(
+      table(
+        ['input', 'kind', 'partitions', 'unread records', 'most on one partition'],
+        topics.map(({ topic, isRepartition, partitions, lag, mostLag }) => [
+          topic,
+          isRepartition ? 'repartition' : 'topic',
+          partitions,
+          lag,
+          mostLag,
         ]),
       ),
     )

@@ -3,7 +3,7 @@
  * that take so little, that a commit has several chunks for a partition.
  */
 import { application, definitionOf } from '../../../src/api/application.js'
-import { from } from '../../../src/api/pipeline.js'
+import { from } from '../../../src/api/stream.js'
 import { stateObject } from '../../../src/api/state-object.js'
 import { topic } from '../../../src/api/topic.js'
 import {

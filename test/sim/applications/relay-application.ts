@@ -3,7 +3,7 @@
  * two outputs for a record, each under another key.
  */
 import { application, definitionOf } from '../../../src/api/application.js'
-import { from } from '../../../src/api/pipeline.js'
+import { from } from '../../../src/api/stream.js'
 import { topic } from '../../../src/api/topic.js'
 import { anything } from '../application.js'
 import { multiset } from '../checks.js'
@@ -91,13 +91,13 @@ export const relayApplication: SimulatedApplication = {
 }
 
 /** What has to be in a sink, and with what else it has to be in order: one source's records of one key. */
-interface Due {
+export interface Due {
   readonly lane: string
   readonly text: string
 }
 
 /** Nothing lost or repeated, and in order as far as there is one, within each key of the sink. */
-function checkSink(what: string, due: readonly Due[], records: readonly SeenRecord[]): string[] {
+export function checkSink(what: string, due: readonly Due[], records: readonly SeenRecord[]): string[] {
   const got = records.map(({ key, value }) => ({ key, text: `${key} ${value}` }))
   const problems = multiset(
     what,

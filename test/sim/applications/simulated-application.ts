@@ -7,6 +7,10 @@ export interface SimulatedApplication {
   readonly definition: ApplicationDefinition
   /** Configuration of a topic, its changelogs among them: by the topic's name in Kafka. */
   topicConfig?(topic: string): Readonly<Record<string, string>>
+  /** Of a source, in a world whose topics have so many; default: as many. */
+  partitionsOf?(topic: string, partitions: number): number
+  /** For rolling deployments: a version that goes on where the definition is, and one that can't. */
+  readonly later?: { readonly compatible: ApplicationDefinition; readonly incompatible: ApplicationDefinition }
   draw(random: SeededRandom, plan: FeedPlan): Feed
 }
 
@@ -31,6 +35,8 @@ export interface FeedPlan {
 export interface FeedEvent {
   readonly topic: string
   readonly key: string
+  /** False: by the key it lies where it does, and it has none. */
+  readonly hasKey?: boolean
   /** The record's value. */
   readonly text: string
   /** When it is written, ms from the beginning; before it when negative. */
@@ -59,4 +65,6 @@ export interface Seen {
   readonly deadLetters: readonly SeenRecord[]
   /** By key. */
   states(name: string): ReadonlyMap<string, unknown>
+  /** Whether the later version of the application runs in the end. */
+  readonly isLater: boolean
 }

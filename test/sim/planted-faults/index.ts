@@ -6,8 +6,10 @@ import { leadersFaults } from './leaders.js'
 import { livenessFaults } from './liveness.js'
 import { protocolFaults } from './protocol.js'
 import { refusalsFaults } from './refusals.js'
+import { routingFaults } from './routing.js'
 import { snapshotsFaults } from './snapshots.js'
 import { topicsFaults } from './topics.js'
+import { upgradesFaults } from './upgrades.js'
 import { wireFaults } from './wire.js'
 import { worldsFaults } from './worlds.js'
 import type { PlantedFault } from './planted-fault.js'
@@ -21,6 +23,8 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...refusalsFaults,
   ...livenessFaults,
   ...snapshotsFaults,
+  ...upgradesFaults,
   ...worldsFaults,
   ...wireFaults,
+  ...routingFaults,
 ]

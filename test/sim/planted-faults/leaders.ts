@@ -1,7 +1,7 @@
 /** Leaders that move, answers of stale ones, high watermarks that lag, logs that are truncated. */
 import type { PlantedFault } from './planted-fault.js'
 
-const landing = 'src/core/landing.ts'
+const landing = 'src/core/commit/landing.ts'
 const activation = 'src/runtime/activation.ts'
 const fetcher = 'src/memory/fetcher.ts'
 const isOther = 'this.due !== undefined && offset !== this.due'
@@ -29,7 +29,7 @@ export const leadersFaults: readonly PlantedFault[] = [
     what: 'order: a source counts as drained by a high watermark that lags behind an election',
     plants: [
       {
-        file: 'src/core/input.ts',
+        file: 'src/core/processing/input.ts',
         find: 'fetched.mayLag === true ? -1 : fetched.asked',
         replace: 'false ? -1 : fetched.asked',
       },

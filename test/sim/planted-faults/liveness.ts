@@ -1,15 +1,18 @@
 /** Workers that are slow, stand still, or are told to stop while something is under way. */
 import type { PlantedFault } from './planted-fault.js'
 
-const task = 'src/runtime/task.ts'
-const worker = 'src/runtime/worker.ts'
+const isolation = 'src/runtime/task/isolation.ts'
 const membership = 'src/runtime/membership.ts'
 
 export const livenessFaults: readonly PlantedFault[] = [
   {
     what: 'liveness: only the event loop sends heartbeats, and not while it computes',
     plants: [
-      { file: 'src/core/vigil.ts', find: '      silentMs >= this.#heartbeatMs &&', replace: '      silentMs < 0 &&' },
+      {
+        file: 'src/core/processing/vigil.ts',
+        find: '      silentMs >= this.#heartbeatMs &&',
+        replace: '      silentMs < 0 &&',
+      },
     ],
   },
   {
@@ -26,28 +29,28 @@ export const livenessFaults: readonly PlantedFault[] = [
     what: 'liveness: after a slow message, the next is computed while a commit is under way',
     plants: [
       {
-        file: task,
-        find: 'this.#slow = { until: this.#running?.inputs.map(({ position }) => position) ?? [], left: CALM_MESSAGES }',
+        file: isolation,
+        find: 'this.#slow = { until: inputs.map(positionOf), left: CALM_MESSAGES }',
         replace: '',
       },
     ],
   },
   {
     what: 'liveness: a slow message begins while the worker joins its group',
-    plants: [{ file: worker, find: '      await this.#settle()\n', replace: '' }],
+    plants: [{ file: 'src/runtime/pump.ts', find: '      await this.#settle()\n', replace: '' }],
   },
   {
     what: 'liveness: a message whose computation was ended is computed again',
-    plants: [{ file: task, find: 'culprit: at && { ...at, error } }', replace: 'culprit: undefined }' }],
+    plants: [{ file: isolation, find: 'culprit: at && { ...at, error } }', replace: 'culprit: undefined }' }],
   },
   {
     what: 'liveness: after a computation was ended, what it left in memory counts',
     plants: [
       {
-        file: task,
-        find: '    this.#slow = { until, left: CALM_MESSAGES }\n    this.#fail(running.number, error)\n',
+        file: 'src/runtime/task.ts',
+        find: '    this.#fail(running.number, this.#isolation.cutOff(this.#sources.inputs, running.processor.messages))\n',
         replace:
-          '    this.#slow = { until, left: CALM_MESSAGES }\n    for (const input of running.inputs) if (input.index === at?.input) input.advance()\n    this.env.ready(this)\n',
+          '    const { current } = this.#isolation\n    this.#isolation.cutOff(this.#sources.inputs, running.processor.messages)\n    current?.advance()\n    this.env.ready(this)\n',
       },
     ],
   },

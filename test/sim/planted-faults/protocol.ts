@@ -2,6 +2,7 @@
 import type { PlantedFault } from './planted-fault.js'
 
 const task = 'src/runtime/task.ts'
+const committer = 'src/runtime/task/committer.ts'
 const activation = 'src/runtime/activation.ts'
 const reader = 'src/runtime/changelog-reader.ts'
 
@@ -64,7 +65,7 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'A2: the changelog is not replayed where the store holds something',
     plants: [
       {
-        file: 'src/core/restore-plan.ts',
+        file: 'src/core/commit/restore-plan.ts',
         find: "return { kind: 'replay', from: store.changelogPosition }",
         // The last transaction's commit record, without what came before it.
         replace: "return { kind: 'replay', from: Math.max(store.changelogPosition, end - 2) }",
@@ -104,7 +105,7 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'A3: a group that is behind is taken for one that was reset',
     plants: [
       {
-        file: 'src/core/restore-plan.ts',
+        file: 'src/core/commit/restore-plan.ts',
         find: 'group === committed || group === groupThen',
         replace: 'group === committed',
       },
@@ -114,8 +115,8 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'C2: an idle task leaves the group behind',
     plants: [
       {
-        file: task,
-        find: 'return group && isBehind(group, running) ? offsetsDueMs(group.atMs, lastCommitMs) : undefined',
+        file: committer,
+        find: 'return group && isBehind(group, current) ? offsetsDueMs(group.atMs, lastCommitMs) : undefined',
         replace: 'return undefined',
       },
     ],
@@ -134,9 +135,9 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'A4: reading goes on one record too far',
     plants: [
       {
-        file: task,
-        find: 'new Input(i, source.topic, activation.positions[i] ?? 0)',
-        replace: 'new Input(i, source.topic, (activation.positions[i] ?? 0) + (activation.positions[i] > 3 ? 1 : 0))',
+        file: 'src/runtime/task/sources.ts',
+        find: 'new Input(i, source.topic, positions[i] ?? 0)',
+        replace: 'new Input(i, source.topic, (positions[i] ?? 0) + (positions[i] > 3 ? 1 : 0))',
       },
     ],
   },
@@ -144,7 +145,7 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'C1: the positions are taken after something was awaited',
     plants: [
       {
-        file: task,
+        file: committer,
         find: '    let ends: readonly number[]\n    try {\n',
         replace:
           '    let ends: readonly number[]\n    try {\n      await new Promise<void>((resolve) => this.env.clock.after(1, resolve))\n' +
@@ -162,7 +163,7 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'C1: the positions are those of what was fetched, not of what was processed',
     plants: [
       {
-        file: task,
+        file: committer,
         find: 'const positions = inputs.map((input) => input.position)\n    const byTopic',
         replace: 'const positions = inputs.map((input) => input.end)\n    const byTopic',
       },
@@ -172,7 +173,7 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'C2: outputs have a transaction of their own, after that of changelog and positions',
     plants: [
       {
-        file: task,
+        file: committer,
         find: commitCall,
         replace:
           'ends = await activation.producer.commit({ records: collected.records.slice(0, 1), group: plan.group, positions })\n' +
@@ -184,7 +185,7 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'C2: outputs have a transaction of their own, before that of changelog and positions',
     plants: [
       {
-        file: task,
+        file: committer,
         find: commitCall,
         replace:
           'await activation.producer.commit({ records: collected.records.slice(1), group: plan.group, positions: [] })\n' +
@@ -196,7 +197,7 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'C2: a commit that failed is tried again as it was',
     plants: [
       {
-        file: task,
+        file: committer,
         find: commitCall,
         replace:
           'const all = { records: collected.records, group: plan.group, positions }\n' +
@@ -212,10 +213,10 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'C2: a commit that failed is taken for done',
     plants: [
       {
-        file: task,
-        find: '      this.#commitFailed(running, collected, error)\n      return\n',
+        file: committer,
+        find: '      if (!work.isCurrent()) return\n      this.#sayFailed(collected, begunMs, error)\n      work.failed(collected, error)\n      return\n',
         replace:
-          "      if (!isPotorooError(error, 'TRANSACTION_FAILED')) {\n        this.#commitFailed(running, collected, error)\n        return\n      }\n" +
+          "      if (error.code !== 'TRANSACTION_FAILED') {\n        if (work.isCurrent()) work.failed(collected, error)\n        return\n      }\n" +
           '      Object.assign(activation, { producer: await this.env.log.producer(plan.transactionalId) })\n      return\n',
       },
     ],
@@ -230,9 +231,9 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'C3: the store is written before Kafka',
     plants: [
       {
-        file: task,
+        file: committer,
         find: commitCall,
-        replace: `if (this.holder.store?.meta()) await this.holder.store.write(collected.changes, undefined)\n      ${commitCall}`,
+        replace: `const { store } = this.store.holder\n      if (store?.meta()) await store.write(collected.changes, undefined)\n      ${commitCall}`,
       },
     ],
   },
@@ -240,7 +241,7 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'C3: the store says a position that it does not have yet',
     plants: [
       {
-        file: task,
+        file: 'src/runtime/task/store-writer.ts',
         find: 'store.write(unstored.changes, {',
         replace: 'store.write(unstored.changes.slice(1), {',
       },
@@ -250,7 +251,7 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'C3: state objects may be forgotten before the store has them',
     plants: [
       {
-        file: 'src/core/state-memory.ts',
+        file: 'src/core/state/state-memory.ts',
         find: '(words[at + BATCH] ?? 0) <= this.#storedBatch',
         replace: 'true',
       },
@@ -270,18 +271,18 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'a computation that throws leaves half of its changes',
     plants: [
       {
-        file: 'src/core/state-table.ts',
+        file: 'src/core/state/state-table.ts',
         find: '  retake(): void {\n    this.undo()\n',
         replace: '  retake(): void {\n    this.#putAll()\n',
       },
-      { file: 'src/core/state-table.ts', find: 'if (was !== NONE)', replace: 'if (was < NONE)' },
+      { file: 'src/core/state/state-table.ts', find: 'if (was !== NONE)', replace: 'if (was < NONE)' },
     ],
   },
   {
     what: 'order: an empty source holds nobody back',
     plants: [
       {
-        file: 'src/core/input.ts',
+        file: 'src/core/processing/input.ts',
         find: 'return arrived <= this.#drainedAsked',
         replace: 'return true',
       },
@@ -291,7 +292,7 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'order: a source counts as drained by an answer that was asked for before the record arrived',
     plants: [
       {
-        file: 'src/core/input.ts',
+        file: 'src/core/processing/input.ts',
         find: 'fetched.mayLag === true ? -1 : fetched.asked',
         replace: 'fetched.mayLag === true ? -1 : fetched.arrived - 1',
       },
@@ -301,7 +302,7 @@ export const protocolFaults: readonly PlantedFault[] = [
     what: 'order: a source counts as drained by the same answer, though partitions are read one after the other',
     plants: [
       {
-        file: 'src/core/input.ts',
+        file: 'src/core/processing/input.ts',
         find: 'fetched.mayLag === true ? -1 : fetched.asked',
         replace: 'fetched.mayLag === true ? -1 : fetched.arrived',
       },
@@ -309,13 +310,13 @@ export const protocolFaults: readonly PlantedFault[] = [
   },
   {
     what: 'input: records below the position are not skipped in a first batch',
-    plants: [{ file: 'src/core/input.ts', find: 'if (this.cursor.offset < floor) continue\n', replace: '' }],
+    plants: [{ file: 'src/core/processing/input.ts', find: 'if (this.cursor.offset < floor) continue\n', replace: '' }],
   },
   {
     what: 'input: the memory of an answer is used again once its records were taken, before they are committed',
     plants: [
       {
-        file: 'src/core/input.ts',
+        file: 'src/core/processing/input.ts',
         find: '    this.#current++\n    this.#openFrom(0)\n',
         replace: '    this.#queue[this.#current]?.answer.release()\n    this.#current++\n    this.#openFrom(0)\n',
       },

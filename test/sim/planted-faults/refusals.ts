@@ -1,8 +1,8 @@
 /** Requests and records that brokers refuse, throttle or can not take. */
 import type { PlantedFault } from './planted-fault.js'
 
-const task = 'src/runtime/task.ts'
-const suspicion = 'src/core/suspicion.ts'
+const isolation = 'src/runtime/task/isolation.ts'
+const suspicion = 'src/core/processing/suspicion.ts'
 const producer = 'src/memory/producer.ts'
 
 export const refusalsFaults: readonly PlantedFault[] = [
@@ -10,9 +10,9 @@ export const refusalsFaults: readonly PlantedFault[] = [
     what: 'refused: the same records are committed again as they were',
     plants: [
       {
-        file: task,
-        find: '      this.#suspicion = suspect(before, refused)\n',
-        replace: '      this.#suspicion = before ?? suspect(before, refused)\n',
+        file: isolation,
+        find: '    this.#suspicion = suspect(before, refused)\n',
+        replace: '    this.#suspicion = before ?? suspect(before, refused)\n',
       },
     ],
   },
@@ -37,21 +37,23 @@ export const refusalsFaults: readonly PlantedFault[] = [
     what: 'refused: the culprit is passed over without a dead letter',
     plants: [
       {
-        file: task,
-        find: 'processor.condemn(input, suspicion.culprit.error, now)',
+        file: 'src/runtime/task/runner.ts',
+        find: 'processor.condemn(input, guilt, now)',
         replace: 'processor.messages++',
       },
     ],
   },
   {
     what: 'a clock that is ahead: a refusal for the time of changelog records is taken for one of the messages',
-    plants: [{ file: task, find: '    return ++this.#untimely <= MOST_UNTIMELY\n', replace: '    return false\n' }],
+    plants: [
+      { file: isolation, find: '    return ++this.#untimely <= MOST_UNTIMELY\n', replace: '    return false\n' },
+    ],
   },
   {
     what: 'a clock that is ahead: what other tasks of the worker had made with the time is not tried again',
     plants: [
       {
-        file: task,
+        file: isolation,
         find: '    this.env.recordTime.refused(cause)\n    return ++this.#untimely <= MOST_UNTIMELY\n',
         replace:
           '    const isFirst = this.env.recordTime.now() >= 0\n    this.env.recordTime.refused(cause)\n    return isFirst\n',
@@ -62,7 +64,7 @@ export const refusalsFaults: readonly PlantedFault[] = [
     what: 'chunks: of a changelog that takes a commit in several, the last one counts',
     plants: [
       {
-        file: 'src/core/processor.ts',
+        file: 'src/core/processing/processor.ts',
         find: 'records.unshift({ topic, topicId, partition, chunks: writer.take() })',
         replace: 'records.unshift({ topic, topicId, partition, chunks: writer.take().slice(-1) })',
       },

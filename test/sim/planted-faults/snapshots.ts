@@ -61,7 +61,7 @@ export const snapshotsFaults: readonly PlantedFault[] = [
     what: 'store: one that was away from the end for less than delete.retention.ms is trusted, whatever the clocks',
     plants: [
       {
-        file: 'src/core/restore-plan.ts',
+        file: 'src/core/commit/restore-plan.ts',
         find: 'if (nowMs - store.atEndMs > deleteRetentionMs / 2)',
         replace: 'if (nowMs - store.atEndMs > deleteRetentionMs)',
       },
@@ -71,7 +71,7 @@ export const snapshotsFaults: readonly PlantedFault[] = [
     what: 'store: an old one is trusted',
     plants: [
       {
-        file: 'src/core/restore-plan.ts',
+        file: 'src/core/commit/restore-plan.ts',
         find: 'if (nowMs - store.atEndMs > deleteRetentionMs / 2)',
         replace: 'if (nowMs - store.atEndMs > deleteRetentionMs * 1_000)',
       },

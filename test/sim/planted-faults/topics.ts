@@ -1,8 +1,8 @@
 /** A topic is not its name: sources, changelogs and groups that are deleted, made anew or emptied. */
 import type { PlantedFault } from './planted-fault.js'
 
-const restorePlan = 'src/core/restore-plan.ts'
-const task = 'src/runtime/task.ts'
+const restorePlan = 'src/core/commit/restore-plan.ts'
+const committer = 'src/runtime/task/committer.ts'
 const activation = 'src/runtime/activation.ts'
 const topics = 'src/runtime/topics.ts'
 
@@ -29,11 +29,11 @@ export const topicsFaults: readonly PlantedFault[] = [
   },
   {
     what: 'C1: the commit record does not say of which topics its positions are',
-    plants: [{ file: task, find: '      topicIds: this.#topicIds,\n', replace: '' }],
+    plants: [{ file: committer, find: '      topicIds: this.#idsWith(foreign.topicIds),\n', replace: '' }],
   },
   {
     what: "C2: nothing is noted beside the group's offsets",
-    plants: [{ file: task, find: ', note: activation.notes[i] }', replace: ' }' }],
+    plants: [{ file: committer, find: ', note: activation.notes[i] }', replace: ' }' }],
   },
   {
     what: 'A3: a changelog without a commit record is taken for a new one, whatever the group has',
@@ -72,14 +72,18 @@ export const topicsFaults: readonly PlantedFault[] = [
   {
     what: 'A4: whatever has the name of the source is read',
     plants: [
-      { file: task, find: '      topic: input.topic,\n      topicId,\n', replace: '      topic: input.topic,\n' },
+      {
+        file: 'src/runtime/task/sources.ts',
+        find: '      topic: input.topic,\n      topicId,\n',
+        replace: '      topic: input.topic,\n',
+      },
     ],
   },
   {
     what: 'C2: whatever has the name of the changelog is written to',
     plants: [
       {
-        file: 'src/core/processor.ts',
+        file: 'src/core/processing/processor.ts',
         find: 'records.unshift({ topic, topicId, partition, chunks: writer.take() })',
         replace: 'records.unshift({ topic, partition, chunks: writer.take() })',
       },

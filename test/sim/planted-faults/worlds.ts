@@ -1,11 +1,11 @@
 /** Transactions of version 2, tasks without a changelog, several state objects, timestamps of any kind. */
 import type { PlantedFault } from './planted-fault.js'
 
-const task = 'src/runtime/task.ts'
+const committer = 'src/runtime/task/committer.ts'
 const activation = 'src/runtime/activation.ts'
-const processor = 'src/core/processor.ts'
-const stateTable = 'src/core/state-table.ts'
-const merge = 'src/core/merge.ts'
+const processor = 'src/core/processing/processor.ts'
+const stateTable = 'src/core/state/state-table.ts'
+const merge = 'src/core/processing/merge.ts'
 const producer = 'src/memory/producer.ts'
 
 export const worldsFaults: readonly PlantedFault[] = [
@@ -13,7 +13,7 @@ export const worldsFaults: readonly PlantedFault[] = [
     what: 'C2: a task without a changelog gives its positions to the group late, as one with a changelog may',
     plants: [
       {
-        file: task,
+        file: committer,
         find: '      this.plan.changelog !== undefined &&\n      group !== undefined &&',
         replace: '      group !== undefined &&',
       },
@@ -23,8 +23,8 @@ export const worldsFaults: readonly PlantedFault[] = [
     what: 'C2: the group is given positions of what is fetched, not of what is committed',
     plants: [
       {
-        file: task,
-        find: 'inputs.map(({ topic }, i) => {\n              const position = record.positions[topic] ?? 0\n',
+        file: committer,
+        find: 'inputs.map(({ topic }, i) => {\n            const position = record.positions[topic] ?? 0\n',
         replace: 'inputs.map(({ topic, end: position }, i) => {\n',
       },
     ],
@@ -43,7 +43,7 @@ export const worldsFaults: readonly PlantedFault[] = [
     what: 'C1: of the chunks of a commit for a sink, the second is left out',
     plants: [
       {
-        file: 'src/core/outbox.ts',
+        file: 'src/core/processing/outbox.ts',
         find: 'chunks: writer.take() })',
         replace: 'chunks: writer.take().filter((_, i) => i !== 1) })',
       },
@@ -94,8 +94,8 @@ export const worldsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: processor,
-        find: '          outputs.push([to, partition, key, value])',
-        replace: '          this.#addOutput(to, partition, key, value)',
+        find: '        outputs.push([to, partition, key, value])',
+        replace: '        this.#addOutput(to, partition, key, value)',
       },
     ],
   },

@@ -49,6 +49,7 @@ export const apis: readonly ApiInfo[] = [
   api(14, 'SyncGroup', 'syncGroup', [3, 3], 4),
   api(18, 'ApiVersions', 'ping', [0, 3], 3),
   api(19, 'CreateTopics', 'createTopics', [2, 3], 5),
+  api(21, 'DeleteRecords', 'deleteRecords', [0, 1], 2),
   api(22, 'InitProducerId', 'initProducerId', [0, 1], 2),
   api(24, 'AddPartitionsToTxn', 'addPartitionsToTxn', [0, 1], 3),
   api(25, 'AddOffsetsToTxn', 'addOffsetsToTxn', [0, 1], 3),

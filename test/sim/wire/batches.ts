@@ -3,7 +3,7 @@
  * where src/kafka/record-batch.ts has them, too, but are written down here once more, so that one is held against the other.
  */
 import { crc32c } from '@node-rs/crc32'
-import { BATCH_HEADER_BYTES, type RecordChunk } from '../../../src/core/records.js'
+import { BATCH_HEADER_BYTES, type RecordChunk } from '../../../src/core/records/records.js'
 import type { StoredBatch } from '../../../src/memory/partition.js'
 import { errors, KafkaError } from './errors.js'
 

@@ -102,6 +102,7 @@ const refusals = {
     errors.NOT_LEADER_OR_FOLLOWER,
   ],
   createTopics: [errors.NOT_CONTROLLER, errors.REQUEST_TIMED_OUT],
+  deleteRecords: [errors.NOT_LEADER_OR_FOLLOWER, errors.REQUEST_TIMED_OUT, errors.OFFSET_OUT_OF_RANGE],
 } as const
 export type Refusable = keyof typeof refusals
 

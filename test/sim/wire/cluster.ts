@@ -169,6 +169,13 @@ export class WireCluster extends MemoryCluster {
     if (this.leaderOf(of) !== broker) throw new KafkaError(errors.NOT_LEADER_OR_FOLLOWER)
     return log
   }
+  /** Where the log begins then. Throws KafkaError, or BrokerError. */
+  deleteLedBy(broker: number, of: TopicPartition, before: number): number {
+    const log = this.ledBy(broker, of)
+    if (before > log.highWatermark) throw new KafkaError(errors.OFFSET_OUT_OF_RANGE)
+    this.deleteBefore(of, before)
+    return log.logStart
+  }
   leaderOf(of: TopicPartition): number {
     return this.#leaders.get(partitionKey(of)) ?? this.firstLeaderOf(of)
   }

@@ -1,4 +1,4 @@
-/** What a broker says of itself and of topics: ApiVersions, Metadata, FindCoordinator, ListOffsets, CreateTopics, DescribeConfigs. */
+/** What a broker says of itself and of topics: ApiVersions, Metadata, FindCoordinator, ListOffsets, DeleteRecords, CreateTopics, DescribeConfigs. */
 import { apis } from './api.js'
 import { Writer } from './bytes.js'
 import { errors } from './errors.js'
@@ -132,6 +132,29 @@ export const topicRequests: Handlers = {
     reply(request, (writer) => {
       writeTopics(writer, answers, ({ partition, code, offset }) => {
         writer.int32(partition).int16(code).int64(-1).int64(offset)
+      })
+    })
+  },
+
+  /**
+   *     Request => [Name [Partition Offset]] TimeoutMs
+   *     Response => ThrottleTimeMs [Name [Partition LowWatermark ErrorCode]]
+   */
+  DeleteRecords(request) {
+    const { body, cluster, broker, refused } = request
+    const topics = readTopics(body, () => ({ partition: body.int32(), offset: body.int64() }))
+    body.int32()
+    end(body)
+    const answers = mapTopics(topics, ({ partition, offset }, topic) => {
+      let low = -1
+      const code = codeFrom(() => {
+        low = cluster.deleteLedBy(broker, { topic, partition }, offset)
+      })
+      return refused ? { partition, code: cluster.refusal('deleteRecords'), low: -1 } : { partition, code, low }
+    })
+    reply(request, (writer) => {
+      writeTopics(writer, answers, ({ partition, low, code }) => {
+        writer.int32(partition).int64(low).int16(code)
       })
     })
   },

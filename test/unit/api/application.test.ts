@@ -1,8 +1,9 @@
 import * as z from 'zod'
 import { describe, expect, it } from 'vitest'
 import { application, definitionOf } from '../../../src/api/application.js'
-import type { PipelineDefinition } from '../../../src/api/definition.js'
-import { from, type Pipeline } from '../../../src/api/pipeline.js'
+import type { PipelineDefinition, TopicDefinition } from '../../../src/api/definition.js'
+import { repartitionsOf, topicsOf } from '../../../src/api/graph.js'
+import { from, merge, type Pipeline } from '../../../src/api/stream.js'
 import { stateObject } from '../../../src/api/state-object.js'
 import { topic } from '../../../src/api/topic.js'
 import { isPotorooError } from '../../../src/errors.js'
@@ -24,10 +25,8 @@ const count = (state: { n: number }, item: Item): void => {
   state.n += item.n
 }
 const none = undefined as never
+const lines = topic('lines', { schema })
 const context = { key: 'k', timestampMs: 0, header: () => undefined, forget: () => undefined }
-const pipelineOf = (pipeline: Pipeline): PipelineDefinition =>
-  definitionOf(application('app', pipeline)).pipelines[0] as PipelineDefinition
-
 const invalid = (act: () => unknown, message: RegExp): void => {
   expect(act).toThrow(
     expect.toSatisfy((error: unknown) => isPotorooError(error, 'INVALID_DEFINITION') && message.test(error.message)),
@@ -39,7 +38,7 @@ describe('refused at definition', () => {
   const untyped = (pipeline: unknown) => () => application('app', pipeline as Pipeline)
   // what a caller without types can write
   const flow = () =>
-    from(a) as unknown as Record<'filter' | 'map' | 'keyBy' | 'to' | 'sink', (...args: unknown[]) => never>
+    from(a) as unknown as Record<'filter' | 'map' | 'flatMap' | 'keyBy' | 'to' | 'sink', (...args: unknown[]) => never>
   const other = stateObject('counter', () => ({ n: 1 }))
 
   it.each<[string, () => unknown, RegExp]>([
@@ -50,14 +49,14 @@ describe('refused at definition', () => {
     ['a pipeline that leads nowhere', untyped(from(a)), /Pipeline a leads nowhere/],
     ['the error type of an async computation', untyped('error'), /"error"/],
     [
-      'two pipelines with one name',
-      () => application('app', from(a).to(counter, count), from(a).sink(out)),
-      /two pipelines named a.*from\(topic, 'name'\)/,
+      'one name for two sources',
+      () => application('app', from(a, 'x').to(counter, count), from(b, 'x').sink(out)),
+      /two pipelines named x, of topics a and b.*from\(topic, 'name'\)/,
     ],
     [
       'two state objects with one name',
       () => application('app', from(a).to(counter, count), from(b).to(other, count)),
-      /two state objects named counter, in pipelines a and b/,
+      /two state objects named counter: define it once/,
     ],
     [
       'two topics with one name',
@@ -79,6 +78,14 @@ describe('refused at definition', () => {
       () => application('app', from(named('app-dead-letters')).sink(out)),
       /own/,
     ],
+    [
+      "Potoroo's own manifest and repartitions as topics",
+      () => {
+        invalid(() => application('app', from(a).sink(named('app-manifest'))), /own/)
+        return application('app', from(a).sink(named('app-a-counter-repartition')))
+      },
+      /own/,
+    ],
     ["Potoroo's own changelog as a topic", () => application('app', from(a).sink(named('app-x-changelog'))), /own/],
     ['a source that is no topic', () => from(counter as never), /from\(\).*made with topic/],
     ['an illegal pipeline name', () => from(a, 'a b'), /"a b"/],
@@ -91,26 +98,33 @@ describe('refused at definition', () => {
     ['an async step', () => flow().map(async () => Promise.resolve()), /map\(\) of pipeline a/],
     ['an async filter', () => flow().filter(async () => Promise.resolve()), /filter\(\) of pipeline a/],
     ['a key that is no function', () => flow().keyBy('id'), /keyBy\(\) of pipeline a/],
+    ['a step that is no function', () => flow().flatMap([]), /flatMap\(\) of pipeline a/],
     [
-      'a computation after map()',
-      () => (from(a).map((item) => item) as unknown as ReturnType<typeof flow>).to(counter, count),
-      /a computation after map\(\).*keyBy\(\)/,
+      'a computation without a key',
+      () => (from(lines) as unknown as ReturnType<typeof flow>).to(counter, count),
+      /Pipeline lines has a computation, but its messages have no key: put keyBy\(\)/,
     ],
+    ['a repartition with an illegal name', () => flow().keyBy(key, { name: 'a b' }), /"a b"/],
     [
-      'a second computation',
-      () => (from(a).to(counter, count) as unknown as ReturnType<typeof flow>).to(counter, count),
-      /write them to a topic with sink\(\), and start another pipeline/,
+      'two repartitions with one name',
+      () => {
+        const keyed = () => from(a).keyBy(key)
+        return application('app', keyed().to(counter, count), keyed().to(counter, count))
+      },
+      /two repartitions named a-counter.*keyBy\(key, \{ name/,
     ],
+    ['no streams to merge', () => (merge as () => unknown)(), /no stream/],
+    ['something else to merge', () => merge(a as never), /Stream 1 of merge\(\) is/],
     [
-      'keyBy() after a computation',
-      () => (from(a).to(counter, count) as unknown as ReturnType<typeof flow>).keyBy(key),
-      /write them to a topic with sink\(\)/,
+      'a stream without key to merge',
+      () => merge(from(a), from(lines) as never),
+      /Stream 2 of merge\(\), lines, has no key/,
     ],
     ['an illegal topic name', () => named('a b'), /"a b"/],
     ['a topic name too long', () => named('a'.repeat(250)), /250 characters/],
     ['a topic without schema', topicWith({ schema: undefined }), /schema of topic t/],
     ['a schema of no Standard Schema', topicWith({ schema: { parse: () => 1 } }), /Standard Schema/],
-    ['a topic without key', topicWith({ key: undefined }), /key of topic t/],
+    ['a key of a topic that is none', topicWith({ key: undefined }), /key of topic t/],
     ['no partitions', topicWith({ partitions: 0 }), /partitions: 0/],
     ['half a partition', topicWith({ partitions: 1.5 }), /partitions: 1.5/],
     ['an unknown partitioner', topicWith({ partitioner: 'crc32' }), /partitioner: "crc32"/],
@@ -126,9 +140,14 @@ describe('refused at definition', () => {
   })
 })
 
+const [sourceOf, endOf] = [
+  (pipeline: Pipeline) => topicsOf(definitionOf(application('app', pipeline)))[0] as TopicDefinition,
+  (pipeline: Pipeline) => definitionOf(application('app', pipeline)).pipelines[0] as PipelineDefinition,
+]
+
 describe('a topic', () => {
   it('has defaults', () => {
-    expect(pipelineOf(from(a).sink(out)).source).toMatchObject({
+    expect(sourceOf(from(a).sink(out))).toMatchObject({
       name: 'a',
       partitions: 8,
       partitioner: 'murmur2',
@@ -139,82 +158,75 @@ describe('a topic', () => {
   it('is defined as it was declared', () => {
     const config = { 'cleanup.policy': 'compact' }
     const declared = topic('t', { schema, key, partitions: 3, partitioner: 'none', start: 'latest', config })
-    expect(pipelineOf(from(declared).sink(out)).source).toMatchObject({
+    expect(sourceOf(from(declared).sink(out))).toMatchObject({
       partitions: 3,
       partitioner: undefined,
       start: 'latest',
       config,
     })
   })
+  it('without a key has none', () => {
+    expect(sourceOf(from(lines).sink(out)).key).toBeUndefined()
+  })
 })
 
-describe('a pipeline', () => {
-  it('is named after its source, unless told otherwise', () => {
-    const { pipelines } = definitionOf(application('app', from(a).to(counter, count), from(a, 'copy').sink(out)))
-    expect(pipelines.map(({ name }) => name)).toEqual(['a', 'copy'])
+describe('a stream', () => {
+  it('is a value: going on from it twice leaves it one node', () => {
+    const big = from(a).filter((item) => item.n > 1)
+    const { pipelines } = definitionOf(
+      application('app', big.filter((item) => item.n > 2).sink(out), big.to(counter, count)),
+    )
+    const [one, two] = pipelines
+    expect(one?.upstream.kind === 'filter' && one.upstream.upstream).toBe(two?.upstream)
   })
 
-  it('keeps steps on their side of the computation', () => {
-    const keep = (item: Item): boolean => item.n > 0
-    const pipeline = pipelineOf(
+  it('may be begun twice from one topic', () => {
+    expect(() => application('app', from(a).to(counter, count), from(a).sink(out))).not.toThrow()
+  })
+
+  it('keeps its key through steps and computations; keyBy() is what changes it', () => {
+    const many = stateObject('many', () => ({ n: 0 }))
+    const app = application(
+      'app',
       from(a)
-        .filter(keep)
-        .map((item) => ({ id: item.id, n: item.n * 2 }))
-        .keyBy((item) => `k${item.id}`)
+        .map((item) => ({ ...item, n: 1 }))
         .to(counter, (_, item) => item)
-        .map((item) => ({ ...item, n: item.n + 1 }))
-        .sink(out),
+        .filter(() => true)
+        .to(many, count),
     )
-    expect(pipeline.before.map(({ kind }) => kind)).toEqual(['filter', 'map'])
-    expect(pipeline.after.map(({ kind }) => kind)).toEqual(['map'])
-    expect(pipeline.key({ id: '1', n: 0 })).toBe('k1')
-    expect(pipeline.sink?.name).toBe('out')
-    expect(pipeline.state?.name).toBe('counter')
+    expect(repartitionsOf(definitionOf(app))).toEqual([])
   })
 
-  it('has the key of its topic, also after filter()', () => {
-    const keep = (): boolean => true
-    expect(pipelineOf(from(a).filter(keep).to(counter, count)).key({ id: '7', n: 0 })).toBe('7')
-  })
-
-  it('without computation is checked for the key where it still has one', () => {
-    const pipeline = pipelineOf(
+  it('goes through a repartition where a computation stands behind keyBy(), named after what is on both sides', () => {
+    const many = stateObject('many', () => ({ n: 0 }))
+    const perId = from(lines, 'log').keyBy((item) => item.id)
+    const app = application(
+      'app',
+      perId
+        .to(counter, (_, item) => item)
+        .keyBy((item) => String(item.n))
+        .to(many, count),
+      perId.map((item) => item).to(many, count),
       from(a)
-        .filter(() => true)
-        .map((item) => item)
-        .filter(() => true)
+        .keyBy((item) => item.id)
         .sink(out),
+      merge(from(a), from(b))
+        .keyBy((item) => item.id, { name: 'both' })
+        .to(many, count),
     )
-    expect(pipeline.before.map(({ kind }) => kind)).toEqual(['filter'])
-    expect(pipeline.after.map(({ kind }) => kind)).toEqual(['map', 'filter'])
-    expect(pipeline.key({ id: '7', n: 0 })).toBe('7')
-    expect(pipeline.compute).toBeUndefined()
+    expect(repartitionsOf(definitionOf(app)).map(({ name }) => name)).toEqual(['log-counter', 'counter-many', 'both'])
   })
 
-  it('can be gone on with in two ways', () => {
-    const big = from(a, 'one').filter((item) => item.n > 1)
-    const one = pipelineOf(big.filter((item) => item.n > 2).sink(out))
-    const two = pipelineOf(big.to(counter, count))
-    expect([one.before.length, two.before.length]).toEqual([2, 1])
-  })
-
-  it('says so when its key is no string', () => {
-    const pipeline = pipelineOf(
+  it('says so when keyBy() gives no string', () => {
+    const end = endOf(
       from(a)
         .keyBy((item) => item.n as unknown as string)
         .to(counter, count),
     )
-    expect(() => pipeline.key({ id: '1', n: 5 })).toThrow(
-      expect.toSatisfy((error) => isPotorooError(error, 'KEY_MISMATCH')),
+    const keyBy = end.upstream
+    expect(() => keyBy.kind === 'keyBy' && keyBy.key({ id: '1', n: 5 })).toThrow(
+      expect.toSatisfy((error) => isPotorooError(error, 'OUTPUT_INVALID')),
     )
-  })
-
-  it('ignores what a computation without sink returns', () => {
-    const state = { n: 0 }
-    const returning: typeof count = (s, item) => (s.n = item.n)
-    const pipeline = pipelineOf(from(a).to(counter, returning))
-    expect(pipeline.compute?.(state, { id: '1', n: 5 }, context)).toBeUndefined()
-    expect(state.n).toBe(5)
   })
 
   it.each([
@@ -227,8 +239,10 @@ describe('a pipeline', () => {
     ],
     ['without', (compute: () => unknown) => from(a).to(counter, compute as () => undefined)],
   ])('%s sink refuses a promise that types did not see, and takes its failure', async (_, define) => {
-    const pipeline = pipelineOf(define(() => Promise.reject(new Error('unheard'))))
-    invalid(() => pipeline.compute?.({}, {}, context), /pipeline a gave a promise/)
+    const end = endOf(define(() => Promise.reject(new Error('unheard'))))
+    const computation = end.kind === 'compute' ? end : end.upstream
+    if (computation.kind !== 'compute') expect.unreachable('there is a computation')
+    invalid(() => computation.compute({}, {}, context), /pipeline a gave a promise/)
     // an unhandled rejection would fail this test file
     await new Promise(setImmediate)
   })

@@ -166,3 +166,35 @@ describe('refused at definition', () => {
     invalid(act, message)
   })
 })
+
+describe('upgrades', () => {
+  const withUpgrades = (upgrades: unknown) =>
+    defined('total', () => ({ n: 0 }), { upgrades: upgrades as ((stored: never) => object)[] })
+
+  it('are none unless they are given', () => {
+    expect([defined('total', () => ({ n: 0 })).upgrades, withUpgrades(undefined).upgrades]).toEqual([[], []])
+  })
+  it('are as many as they were when it was declared', () => {
+    const given = [(stored: object) => stored]
+    const { upgrades } = withUpgrades(given)
+    given.push((stored) => stored)
+    expect(upgrades).toHaveLength(1)
+  })
+  it('go with classes, pack and partitions', () => {
+    const upgrades = [(stored: object) => stored]
+    expect(defined('position', Position, { upgrades, partitions: 3 })).toMatchObject({ upgrades, partitions: 3 })
+    const packing = { pack: (state: object) => state, unpack: () => ({}) }
+    expect(defined('position', () => ({}), { ...packing, upgrades }).upgrades).toEqual(upgrades)
+  })
+  it.each<[unknown, RegExp]>([
+    [null, /total has upgrades: null\. It has to be an array of functions/],
+    [{ 0: () => ({}) }, /total has upgrades: an object/],
+    [() => ({}), /total has upgrades: a function/],
+    [[undefined], /upgrades\[0\] of state object total is undefined: it has to be a function/],
+    [[() => ({}), 1], /upgrades\[1\] of state object total is 1/],
+    [new Array(1), /upgrades\[0\] of state object total is undefined/],
+    [[async () => Promise.resolve({})], /upgrades\[0\] of state object total is AsyncFunction: .* without async/],
+  ])('that are none are refused: %s', (upgrades, message) => {
+    invalid(() => withUpgrades(upgrades), message)
+  })
+})

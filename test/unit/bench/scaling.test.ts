@@ -75,6 +75,13 @@ it('a group of 400 workers with 4,000 tasks and a standby each fits into the rec
   expect(largest).toBeLessThan(DEFAULT_MAX_BATCH_BYTES)
 })
 
+it('a group of 100 workers with 200 tasks in 10 sub-topologies and a standby each takes a fifth of that', async () => {
+  const group = new SimulatedGroup(200, 1, 10)
+  group.join(100)
+  const largest = Math.max(...(await group.settle()).map(({ recordBytes }) => recordBytes))
+  expect(largest).toBeLessThan(DEFAULT_MAX_BATCH_BYTES / 5)
+})
+
 it("counts a group's record byte by byte", () => {
   const bytes = (assignment: number): number =>
     groupRecordBytes({

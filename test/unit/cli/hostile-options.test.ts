@@ -12,6 +12,8 @@ import { temporaryFolder } from '../../support/temporary.js'
 const operands: Readonly<Record<string, readonly string[]>> = {
   broker: ['--data-dir', temporaryFolder()],
   topics: ['nowhere.js'],
+  topology: ['nowhere.js'],
+  reset: ['nowhere.js'],
   run: ['nowhere.js'],
   status: ['nowhere.js'],
   produce: ['orders', '/dev/null'],

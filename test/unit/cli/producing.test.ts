@@ -11,7 +11,7 @@ import {
   type RefusedLine,
   totalOf,
 } from '../../../src/cli/producing.js'
-import { loadPartitioners, partitionOf } from '../../../src/core/partitioner.js'
+import { loadPartitioners, partitionOf } from '../../../src/core/plan/partitioner.js'
 import { PotorooError } from '../../../src/errors.js'
 import { acknowledging } from '../../support/acknowledging.js'
 
@@ -31,8 +31,7 @@ const definition: TopicDefinition = {
     }
   },
   encode: () => '',
-  rawKeyOf: (message) => (message as { key: string }).key,
-  keyOf: (message) => (message as { key: string }).key,
+  key: { raw: (message) => (message as { key: string }).key, of: (message) => (message as { key: string }).key },
 }
 
 interface Result {
@@ -72,20 +71,20 @@ describe('produceLines', () => {
     const lines = [' {"key":"b",  "n":1.0}', thing('a'), thing('b', 2)]
     const { records, counts } = await produce(lines)
     expect(records.map(({ value }) => value.toString())).toEqual(lines)
-    expect(records.map(({ key }) => key.toString())).toEqual(['b', 'a', 'b'])
-    for (const { key, partition } of records) expect(partition).toBe(partitionOf('murmur2', key, 4))
+    expect(records.map(({ key }) => key?.toString())).toEqual(['b', 'a', 'b'])
+    for (const { key, partition } of records) expect(partition).toBe(partitionOf('murmur2', key ?? Buffer.alloc(0), 4))
     expect(counts).toEqual({ sent: 3, refused: 0 })
   })
 
   test('uses the topic’s partitioner', async () => {
     const keys = Array.from({ length: 20 }, (_, i) => thing(`key ${String(i)}`))
     const { records } = await produce(keys, { partitioner: 'xxh64' })
-    for (const { key, partition } of records) expect(partition).toBe(partitionOf('xxh64', key, 4))
+    for (const { key, partition } of records) expect(partition).toBe(partitionOf('xxh64', key ?? Buffer.alloc(0), 4))
   })
 
   test('leaves out lines that do not fit, by number and reason, and goes on', async () => {
     const { records, refused, counts } = await produce([thing('a'), 'nix', '', thing('b'), thing('k'.repeat(1_901))])
-    expect(records.map(({ key }) => key.toString())).toEqual(['a', 'b'])
+    expect(records.map(({ key }) => key?.toString())).toEqual(['a', 'b'])
     expect(refused.map(({ number, error }) => [number, error.code])).toEqual([
       [2, 'NOT_JSON'],
       [5, 'KEY_TOO_LONG'],

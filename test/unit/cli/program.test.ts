@@ -41,7 +41,7 @@ const text = (stream: PassThrough): string => {
   return Buffer.isBuffer(read) ? read.toString() : ''
 }
 
-const commands = ['broker', 'topics', 'run', 'status', 'produce', 'tail']
+const commands = ['broker', 'topics', 'topology', 'reset', 'run', 'status', 'produce', 'tail']
 
 describe('help', () => {
   test('names every command, and exits with 0', async () => {
@@ -80,7 +80,17 @@ describe('the program', () => {
   test.each([[[]], [['--help']], [['help', 'run']], [['rnu']], [['constructor']]])(
     'has all commands for %j, which names none',
     async (args) => {
-      expect(await commandsFor(args)).toEqual(['broker', 'topics', 'run', 'status', 'produce', 'tail', 'demo'])
+      expect(await commandsFor(args)).toEqual([
+        'broker',
+        'topics',
+        'topology',
+        'reset',
+        'run',
+        'status',
+        'produce',
+        'tail',
+        'demo',
+      ])
     },
   )
 })

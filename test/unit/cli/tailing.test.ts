@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Tail, type TailRange } from '../../../src/cli/tailing.js'
-import type { Fetched } from '../../../src/core/fetched.js'
-import { BATCH_HEADER_BYTES, type RecordBatch, RecordWriter } from '../../../src/core/records.js'
+import type { Fetched } from '../../../src/core/records/fetched.js'
+import { BATCH_HEADER_BYTES, type RecordBatch, RecordWriter } from '../../../src/core/records/records.js'
 import { PotorooError } from '../../../src/errors.js'
 import type { Fetcher, FetchInput } from '../../../src/ports/log.js'
 

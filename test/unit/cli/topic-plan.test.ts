@@ -1,9 +1,10 @@
 import * as z from 'zod'
 import { describe, expect, test } from 'vitest'
 import { application, definitionOf } from '../../../src/api/application.js'
-import { from } from '../../../src/api/pipeline.js'
+import { from } from '../../../src/api/stream.js'
 import { stateObject } from '../../../src/api/state-object.js'
 import { topic } from '../../../src/api/topic.js'
+import { topologyOf } from '../../../src/core/plan/topology.js'
 import { planTopics, topicNames } from '../../../src/cli/topic-plan.js'
 import type { TopicInfo } from '../../../src/ports/log.js'
 
@@ -34,7 +35,7 @@ const there = (...infos: TopicInfo[]) => new Map(infos.map((one) => [one.name, o
 
 describe('planTopics', () => {
   test('creates everything as declared where nothing is there', () => {
-    const { rows, problems } = planTopics(definition(), '', there(), 3)
+    const { rows, problems } = planTopics(topologyOf(definition()), '', there(), 3)
     expect(problems).toEqual([])
     expect(rows.map(({ create }) => create)).toEqual([
       { name: 'quotes', partitions: 4, replicationFactor: 3, config: {} },
@@ -46,13 +47,13 @@ describe('planTopics', () => {
   })
 
   test('puts the prefix in front of every name', () => {
-    const names = topicNames(definition(), 'test-')
+    const names = topicNames(topologyOf(definition()), 'test-')
     expect(names).toHaveLength(5)
     expect(names.every((name) => name.startsWith('test-'))).toBe(true)
   })
 
   test('takes what is there as it is, and makes what is missing fit it', () => {
-    const { rows, problems } = planTopics(definition(), '', there(info('quotes', 12), info('answers', 1)))
+    const { rows, problems } = planTopics(topologyOf(definition()), '', there(info('quotes', 12), info('answers', 1)))
     expect(problems).toEqual([])
     expect(Object.fromEntries(rows.map(({ name, create }) => [name, create?.partitions]))).toEqual({
       quotes: undefined,
@@ -65,17 +66,20 @@ describe('planTopics', () => {
   })
 
   test('names co-partitioned sources that differ, there or declared', () => {
-    const [differ] = planTopics(definition(), '', there(info('quotes', 12), info('orders', 8))).problems
+    const [differ] = planTopics(topologyOf(definition()), '', there(info('quotes', 12), info('orders', 8))).problems
     expect(differ).toMatchObject({ code: 'PARTITION_COUNTS_DIFFER' })
     expect(differ?.message).toContain('quotes has 12, orders has 8')
-    const [declared] = planTopics(definition(4, 5), '', there()).problems
+    const [declared] = planTopics(topologyOf(definition(4, 5)), '', there()).problems
     expect(declared?.message).toContain('quotes declares 4, orders declares 5')
   })
 
   test('names what a changelog must not be', () => {
     const sources = [info('quotes', 4), info('orders', 4)]
     const problems = (changelog: TopicInfo) =>
-      planTopics(definition(), '', there(...sources, changelog)).problems.map(({ code, message }) => [code, message])
+      planTopics(topologyOf(definition()), '', there(...sources, changelog)).problems.map(({ code, message }) => [
+        code,
+        message,
+      ])
     expect(problems(info('shop-count-changelog', 4, ['compact']))).toEqual([])
     expect(problems(info('shop-count-changelog', 8, ['compact', 'delete']))).toEqual([
       ['CHANGELOG_UNFIT', 'shop-count-changelog has cleanup.policy compact,delete'],
@@ -85,6 +89,6 @@ describe('planTopics', () => {
 
   test('an application without state has no changelog', () => {
     const stateless = definitionOf(application('copy', from(make('in', 1)).sink(make('out', 1))))
-    expect(topicNames(stateless, '')).toEqual(['in', 'out', 'copy-dead-letters'])
+    expect(topicNames(topologyOf(stateless), '')).toEqual(['in', 'out', 'copy-dead-letters'])
   })
 })

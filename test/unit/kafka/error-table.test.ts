@@ -3,7 +3,7 @@
  * driven by a cluster that answers one request with one code for ever; what it says to everything else is well.
  */
 import { describe, expect, test } from 'vitest'
-import { RecordWriter } from '../../../src/core/records.js'
+import { RecordWriter } from '../../../src/core/records/records.js'
 import { isPotorooError } from '../../../src/errors.js'
 import { committedOffsets, createTopics, describeTopics, listOffsets } from '../../../src/kafka/admin.js'
 import { Cluster } from '../../../src/kafka/cluster.js'

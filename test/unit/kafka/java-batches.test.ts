@@ -1,7 +1,7 @@
 /** Logs as Kafka's own Java classes wrote them, with what those classes read in them: see java/JavaBatches.java. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { RecordCursor, RecordWriter, type RecordBatch } from '../../../src/core/records.js'
+import { RecordCursor, RecordWriter, type RecordBatch } from '../../../src/core/records/records.js'
 import { readBatches, sealBatch } from '../../../src/kafka/record-batch.js'
 
 interface JavaRecord {

@@ -1,7 +1,7 @@
 /** What the partitions of one answer share: its memory. */
 import { expect, it, vi } from 'vitest'
-import { ElectionProof } from '../../../src/core/election-proof.js'
-import { RecordWriter } from '../../../src/core/records.js'
+import { ElectionProof } from '../../../src/core/processing/election-proof.js'
+import { RecordWriter } from '../../../src/core/records/records.js'
 import { Backoff } from '../../../src/kafka/backoff.js'
 import type { Cluster } from '../../../src/kafka/cluster.js'
 import type { FetchAnswer, PartitionAnswer } from '../../../src/kafka/fetch-request.js'

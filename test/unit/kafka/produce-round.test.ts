@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { RecordWriter, type RecordChunk } from '../../../src/core/records.js'
+import { RecordWriter, type RecordChunk } from '../../../src/core/records/records.js'
 import { PartitionWriter } from '../../../src/kafka/produce-round.js'
 
 const identity = { transactionalId: 'tx', producerId: '5000000000', producerEpoch: 3 }

@@ -11,7 +11,7 @@ import {
   RecordWriter,
   type RecordBatch,
   type RecordChunk,
-} from '../../../src/core/records.js'
+} from '../../../src/core/records/records.js'
 import { isPotorooError, type PotorooError } from '../../../src/errors.js'
 import { readBatches, sealBatch, type AbortedTransaction, type BatchesRead } from '../../../src/kafka/record-batch.js'
 

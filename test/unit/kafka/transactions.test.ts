@@ -1,8 +1,8 @@
 /** The order in which a commit's requests are sent to several brokers: those that a test has are one. */
 import { describe, expect, test } from 'vitest'
-import { LandedElsewhere } from '../../../src/core/landing.js'
-import { PLAIN_NOTE } from '../../../src/core/offset-note.js'
-import { RecordWriter, type RecordChunk } from '../../../src/core/records.js'
+import { LandedElsewhere } from '../../../src/core/commit/landing.js'
+import { PLAIN_NOTE } from '../../../src/core/commit/offset-note.js'
+import { RecordWriter, type RecordChunk } from '../../../src/core/records/records.js'
 import type { Cluster } from '../../../src/kafka/cluster.js'
 import { LinkError } from '../../../src/kafka/errors.js'
 import type { Request } from '../../../src/kafka/prepared.js'

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { GatheredChanges } from '../../../src/core/changes.js'
+import { GatheredChanges } from '../../../src/core/state/changes.js'
 import { openStateStores, type StateStoresOptions } from '../../../src/lmdb/stores.js'
 import type { StateStores, StoreMeta } from '../../../src/ports/store.js'
 import { silentLogger } from '../../support/silent-logger.js'

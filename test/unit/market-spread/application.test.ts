@@ -4,7 +4,8 @@ import { quote as quotes } from '#topics/market-data.js'
 import { order as orders } from '#topics/orders.js'
 import { rejection as rejections } from '#topics/rejections.js'
 import { definitionOf } from '../../../src/api/application.js'
-import { topologyOf } from '../../../src/core/topology.js'
+import { topicsOf } from '../../../src/api/graph.js'
+import { topologyOf } from '../../../src/core/plan/topology.js'
 import { isPotorooError } from '../../../src/errors.js'
 import marketSpread, { checkOrder, symbolState, updateMarketData } from '../../../src/market-spread/application.js'
 import { stateDefinition } from '../../../src/api/state-object.js'
@@ -66,9 +67,7 @@ describe('the application', () => {
     expect(only?.sinks.map(({ name }) => name)).toEqual(['rejections'])
   })
 
-  const topics = new Map(
-    definition.pipelines.flatMap(({ source, sink }) => [source, ...(sink ? [sink] : [])]).map((t) => [t.name, t]),
-  )
+  const topics = new Map(topicsOf(definition).map((topic) => [topic.name, topic]))
   const decode = (name: string, message: unknown): unknown => {
     const bytes = Buffer.from(typeof message === 'string' ? message : JSON.stringify(message))
     return (topics.get(name) as TopicDefinition).decode(bytes, 0, bytes.length)
@@ -78,7 +77,7 @@ describe('the application', () => {
     expect([...topics.keys()].sort()).toEqual(['market-data', 'orders', 'rejections'])
     for (const topic of topics.values()) {
       expect(topic).toMatchObject({ partitions: 8, partitioner: 'murmur2', start: 'earliest' })
-      expect(topic.keyOf({ ...order, ...quote(1, 2) })).toBe('A')
+      expect(topic.key?.of({ ...order, ...quote(1, 2) })).toBe('A')
     }
   })
 

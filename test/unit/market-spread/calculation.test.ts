@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { definitionOf } from '../../../src/api/application.js'
+import { topologyOf } from '../../../src/core/plan/topology.js'
 import marketSpread from '../../../src/market-spread/application.js'
 import { compare, rejectionsOf, type Event } from '../../../src/market-spread/calculation.js'
 import { firstEvents } from '../../../src/market-spread/generator.js'
@@ -38,13 +39,15 @@ describe('the plain calculation', () => {
 
   it("gives what the application's computations give", () => {
     const states = new Map<string, object>()
-    const pipelines = new Map(definitionOf(marketSpread).pipelines.map((pipeline) => [pipeline.source.name, pipeline]))
+    const [subTopology] = topologyOf(definitionOf(marketSpread)).subTopologies
+    const operators = new Map(subTopology?.sources.map(({ topic, operators: [first] }) => [topic.name, first]))
     const apply = ({ topic, message }: Event): unknown => {
-      const pipeline = pipelines.get(topic)
-      const state = states.get(message.symbol) ?? pipeline?.state?.initial(message.symbol) ?? {}
+      const operator = operators.get(topic)
+      if (operator?.kind !== 'compute') expect.unreachable(`${topic} has no computation`)
+      const state = states.get(message.symbol) ?? operator.state.initial(message.symbol)
       states.set(message.symbol, state)
       const context = { key: message.symbol, timestampMs: 0, header: () => undefined, forget: () => undefined }
-      return pipeline?.compute?.(state, message, context)
+      return operator.compute(state, message, context)
     }
     const events = firstEvents(20_000, { seed: 5, symbols: 50 })
     const given = events.map(apply).filter((output) => output !== undefined)

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { definitionOf } from '../../../src/api/application.js'
+import { topicsOf } from '../../../src/api/graph.js'
 import marketSpread from '../../../src/market-spread/application.js'
 import { rejectionsOf } from '../../../src/market-spread/calculation.js'
 import { firstEvents } from '../../../src/market-spread/generator.js'
@@ -16,7 +17,7 @@ describe('the generator', () => {
   })
 
   it('gives what the topics take', () => {
-    const sources = new Map(definitionOf(marketSpread).pipelines.map(({ source }) => [source.name, source]))
+    const sources = new Map(topicsOf(definitionOf(marketSpread)).map((topic) => [topic.name, topic]))
     for (const { topic, message } of firstEvents(2000, { seed: 4 })) {
       const bytes = Buffer.from(JSON.stringify(message))
       expect(sources.get(topic)?.decode(bytes, 0, bytes.length)).toEqual(message)

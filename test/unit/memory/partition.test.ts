@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { RecordCursor } from '../../../src/core/records.js'
+import { RecordCursor } from '../../../src/core/records/records.js'
 import { PartitionLog } from '../../../src/memory/partition.js'
 import { chunksOf, type TestRecord } from '../../support/records.js'
 

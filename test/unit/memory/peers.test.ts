@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { GatheredChanges } from '../../../src/core/changes.js'
+import { GatheredChanges } from '../../../src/core/state/changes.js'
 import { noFaults } from '../../../src/memory/faults.js'
 import { MemoryPeerNetwork } from '../../../src/memory/peers.js'
 import { Scheduler } from '../../../src/memory/scheduler.js'

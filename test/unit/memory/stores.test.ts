@@ -1,5 +1,5 @@
-import { GatheredChanges } from '../../../src/core/changes.js'
-import type { ByteString } from '../../../src/core/byte-string.js'
+import { GatheredChanges } from '../../../src/core/state/changes.js'
+import type { ByteString } from '../../../src/core/records/byte-string.js'
 import { expect, test } from 'vitest'
 import { noFaults, type WriteFate } from '../../../src/memory/faults.js'
 import { Scheduler } from '../../../src/memory/scheduler.js'

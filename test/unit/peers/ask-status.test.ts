@@ -1,7 +1,7 @@
 import { get } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
-import type { WorkerStatus } from '../../../src/core/worker-status.js'
+import type { WorkerStatus } from '../../../src/core/group/worker-status.js'
 import type { IncomingMessage } from 'node:http'
 import { freeAddress, openPeers, rawServer, service } from './support.js'
 

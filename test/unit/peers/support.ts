@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { onTestFinished } from 'vitest'
-import type { WorkerStatus } from '../../../src/core/worker-status.js'
+import type { WorkerStatus } from '../../../src/core/group/worker-status.js'
 import type { Logger } from '../../../src/ports/logger.js'
 import type { Peers, PeerService, Snapshot } from '../../../src/ports/peers.js'
 import { createPeers, type PeersOptions } from '../../../src/peers/peers.js'

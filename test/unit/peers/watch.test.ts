@@ -5,7 +5,13 @@ import { scriptRunner, type Child } from '../../support/child.js'
 import { until } from '../../support/until.js'
 import { freeAddress, openPeers, rawServer, service, type World } from './support.js'
 
-const run = scriptRunner('test/unit/peers/child', ['src', 'src/core', 'src/peers', 'src/ports'])
+const run = scriptRunner('test/unit/peers/child', [
+  'src/errors.ts',
+  'src/system.ts',
+  'src/core',
+  'src/peers',
+  'src/ports',
+])
 
 interface Watching extends World {
   readonly dead: Peer[]

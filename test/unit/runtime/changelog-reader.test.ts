@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit-record.js'
+import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit/commit-record.js'
 import type { Fetcher, FetchInput } from '../../../src/ports/log.js'
-import type { Changes } from '../../../src/core/changes.js'
+import type { Changes } from '../../../src/core/state/changes.js'
 import type { StateStore, StoreMeta } from '../../../src/ports/store.js'
 import {
   ChangelogReader,

@@ -6,7 +6,7 @@ import {
   encodeSubscription,
   type TaskAssignment,
   type WorkerInfo,
-} from '../../../src/core/group-metadata.js'
+} from '../../../src/core/group/group-metadata.js'
 import type { PotorooError } from '../../../src/errors.js'
 import { parseAddress } from '../../../src/peers/options.js'
 import type { Clock } from '../../../src/ports/clock.js'

@@ -1,7 +1,7 @@
 /** One task, on three brokers in memory whose leaders are replaced: what it takes for its changelog, and for its group's offsets. */
 import { expect, test } from 'vitest'
 import { definitionOf } from '../../../src/api/application.js'
-import { topologyOf } from '../../../src/core/topology.js'
+import { topologyOf } from '../../../src/core/plan/topology.js'
 import { MemoryCluster } from '../../../src/memory/cluster.js'
 import type { PotorooError } from '../../../src/errors.js'
 import { noFaults, type Fate, type RequestInfo } from '../../../src/memory/faults.js'
@@ -9,7 +9,9 @@ import { MemoryPeerNetwork } from '../../../src/memory/peers.js'
 import { SeededRandom } from '../../../src/memory/random.js'
 import { Scheduler } from '../../../src/memory/scheduler.js'
 import { MemoryDisk } from '../../../src/memory/stores.js'
-import { RecordWriter } from '../../../src/core/records.js'
+import { RecordWriter } from '../../../src/core/records/records.js'
+import { CommitPhase } from '../../../src/core/commit/commit-phase.js'
+import { logObserver } from '../../../src/runtime/log-lines.js'
 import { defaults } from '../../../src/runtime/options.js'
 import { RecordTime } from '../../../src/runtime/record-time.js'
 import { Task } from '../../../src/runtime/task.js'
@@ -48,7 +50,9 @@ class Books {
     const log = this.cluster.log({ process, requestTimeoutMs: 60_000 })
     const stores = (name === TOLD ? this.#disk : new MemoryDisk()).open({ process })
     const topology = topologyOf(definitionOf(simulated))
-    const plans = await this.scheduler.run(planTasks(topology, log, defaults, silentLogger, stores))
+    const plans = await this.scheduler.run(
+      planTasks(topology, { log, logger: silentLogger, clock: process.clock, stores }, defaults),
+    )
     const plan = plans.get('symbol_0')
     if (plan === undefined) throw new Error('no such task')
     const say = (fields: object, message: string): void => {
@@ -62,6 +66,7 @@ class Books {
       clock,
       random: new SeededRandom(1),
       logger,
+      observer: logObserver(logger),
       recordTime: new RecordTime({ clock, logger }),
       fetcher: log.fetcher(),
       options: { ...defaults, name, storeIntervalMs: 10 },
@@ -77,6 +82,8 @@ class Books {
           while (ready.run(clock.monotonic() + 50));
         })
       },
+      phase: new CommitPhase(),
+      acknowledged: () => undefined,
       handedOver: () => undefined,
     }
     const start = (): Task => {

@@ -1,6 +1,6 @@
 /** A store that its reader brings on, and for how long that may be away (changelog reader, invariant 3). */
 import { describe, expect, it } from 'vitest'
-import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit-record.js'
+import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit/commit-record.js'
 import type { Clock } from '../../../src/ports/clock.js'
 import type { FetchInput } from '../../../src/ports/log.js'
 import type { StateStore, StoreMeta } from '../../../src/ports/store.js'

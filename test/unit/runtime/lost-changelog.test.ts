@@ -1,9 +1,9 @@
 /** A changelog that has not what it had: whoever looks says so, and no store that is all there is left is set aside. */
 import { describe, expect, test } from 'vitest'
-import { changelogIdentity } from '../../../src/core/changelog-identity.js'
-import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit-record.js'
-import { encodeOffsetNote } from '../../../src/core/offset-note.js'
-import { RecordWriter } from '../../../src/core/records.js'
+import { changelogIdentity } from '../../../src/core/commit/changelog-identity.js'
+import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit/commit-record.js'
+import { encodeOffsetNote } from '../../../src/core/commit/offset-note.js'
+import { RecordWriter } from '../../../src/core/records/records.js'
 import { noFaults } from '../../../src/memory/faults.js'
 import type { MemoryCluster } from '../../../src/memory/cluster.js'
 import type { PartitionLog } from '../../../src/memory/partition.js'
@@ -198,6 +198,10 @@ describe('an application begins', () => {
     )
     workers.cluster.deleteOffsets(APPLICATION)
     workers.disks.get('w1')?.wipe()
+    // The manifest knows that there was one: nobody begins without it by mistake.
+    await workers.start('w1')
+    expect(workers.endOf('w1')?.code).toBe('CHANGELOG_LOST')
+    makeAnew(workers)
     await workers.start('w1')
     await workers.rest()
     expect(workers.endOf('w1')).toBeUndefined()

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { PotorooError } from '../../../src/errors.js'
 import { GroupError, type GroupClient, type Joined } from '../../../src/ports/log.js'
-import { encodeAssignment, type WorkerInfo } from '../../../src/core/group-metadata.js'
+import { encodeAssignment, type WorkerInfo } from '../../../src/core/group/group-metadata.js'
 import { GroupMembership } from '../../../src/runtime/membership.js'
 import { defaults } from '../../../src/runtime/options.js'
 import { silentLogger } from '../../support/silent-logger.js'

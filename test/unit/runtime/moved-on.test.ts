@@ -1,7 +1,7 @@
 /** A restore whose task has gone on elsewhere, while compaction takes away what it was to find. */
 import { expect, test } from 'vitest'
-import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit-record.js'
-import { RecordWriter } from '../../../src/core/records.js'
+import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit/commit-record.js'
+import { RecordWriter } from '../../../src/core/records/records.js'
 import { noFaults, type Faults } from '../../../src/memory/faults.js'
 import type { MemoryDisk } from '../../../src/memory/stores.js'
 import type { StoreMeta } from '../../../src/ports/store.js'

@@ -1,7 +1,7 @@
 /** What a worker says of things that are no failure, and that somebody will look for later. */
 import { describe, expect, test } from 'vitest'
 import { application } from '../../../src/api/application.js'
-import { from } from '../../../src/api/pipeline.js'
+import { from } from '../../../src/api/stream.js'
 import { topic } from '../../../src/api/topic.js'
 import { MemoryWorkers } from '../../support/memory-workers.js'
 import { anySchema } from '../../support/schemas.js'

@@ -1,16 +1,17 @@
 /** A copy of the owner's store is a help only when it is used: standbys that take one while the owner goes on. */
 import { expect, test } from 'vitest'
 import { definitionOf } from '../../../src/api/application.js'
-import { encodeCommitRecord, COMMIT_KEY } from '../../../src/core/commit-record.js'
-import { GatheredChanges } from '../../../src/core/changes.js'
-import { RecordWriter } from '../../../src/core/records.js'
-import { topologyOf } from '../../../src/core/topology.js'
+import { encodeCommitRecord, COMMIT_KEY } from '../../../src/core/commit/commit-record.js'
+import { GatheredChanges } from '../../../src/core/state/changes.js'
+import { RecordWriter } from '../../../src/core/records/records.js'
+import { topologyOf } from '../../../src/core/plan/topology.js'
 import { MemoryCluster } from '../../../src/memory/cluster.js'
 import { MemoryPeerNetwork } from '../../../src/memory/peers.js'
 import { SeededRandom } from '../../../src/memory/random.js'
 import { Scheduler } from '../../../src/memory/scheduler.js'
 import { MemoryDisk } from '../../../src/memory/stores.js'
 import type { Snapshot } from '../../../src/ports/peers.js'
+import { logObserver } from '../../../src/runtime/log-lines.js'
 import { defaults } from '../../../src/runtime/options.js'
 import { Standby } from '../../../src/runtime/standby.js'
 import { planTasks } from '../../../src/runtime/topics.js'
@@ -30,7 +31,11 @@ async function standbyBeside(options: { readonly whileCopied: number; readonly i
   const line = (fields: object, message: string): void => void lines.push({ message, fields })
   const logger = { debug: () => undefined, info: line, warn: line, error: line }
   const plans = await scheduler.run(
-    planTasks(topologyOf(definitionOf(simulated)), log, defaults, logger, { directory: '' }),
+    planTasks(
+      topologyOf(definitionOf(simulated)),
+      { log, logger, clock: process.clock, stores: { directory: '' } },
+      defaults,
+    ),
   )
   const plan = plans.get(TASK)
   if (plan === undefined) throw new Error('no such task')
@@ -70,6 +75,7 @@ async function standbyBeside(options: { readonly whileCopied: number; readonly i
       clock: process.clock,
       random: new SeededRandom(1),
       logger,
+      observer: logObserver(logger),
       fetcher: log.fetcher(),
       warmLag: 5,
       warm: () => undefined,

@@ -1,7 +1,7 @@
 /** When a standby tells the group that it is warm (standby, invariant 3). */
 import { expect, test, vi } from 'vitest'
 import { definitionOf } from '../../../src/api/application.js'
-import { topologyOf } from '../../../src/core/topology.js'
+import { topologyOf } from '../../../src/core/plan/topology.js'
 import { PotorooError } from '../../../src/errors.js'
 import { MemoryCluster } from '../../../src/memory/cluster.js'
 import { MemoryPeerNetwork } from '../../../src/memory/peers.js'
@@ -9,6 +9,7 @@ import { SeededRandom } from '../../../src/memory/random.js'
 import { Scheduler } from '../../../src/memory/scheduler.js'
 import { MemoryDisk } from '../../../src/memory/stores.js'
 import type { FetchInput } from '../../../src/ports/log.js'
+import { logObserver } from '../../../src/runtime/log-lines.js'
 import { defaults } from '../../../src/runtime/options.js'
 import { Standby } from '../../../src/runtime/standby.js'
 import { planTasks } from '../../../src/runtime/topics.js'
@@ -24,7 +25,11 @@ async function standby() {
   const process = scheduler.process('w')
   const log = cluster.log({ process })
   const plans = await scheduler.run(
-    planTasks(topologyOf(definitionOf(simulated)), log, defaults, silentLogger, { directory: '/memory' }),
+    planTasks(
+      topologyOf(definitionOf(simulated)),
+      { log, logger: silentLogger, clock: process.clock, stores: { directory: '/memory' } },
+      defaults,
+    ),
   )
   const plan = plans.get('symbol_0')
   if (plan === undefined) throw new Error('no such task')
@@ -39,6 +44,7 @@ async function standby() {
       clock: process.clock,
       random: new SeededRandom(1),
       logger: silentLogger,
+      observer: logObserver(silentLogger),
       fetcher: {
         add: (input) => inputs.add(input),
         remove: (input) => inputs.delete(input),

@@ -1,9 +1,9 @@
 /** An activation that is over before it has begun: what a later owner has done is not to be taken for an operator's doing. */
 import { expect, test } from 'vitest'
 import { definitionOf } from '../../../src/api/application.js'
-import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit-record.js'
-import { RecordWriter } from '../../../src/core/records.js'
-import { topologyOf } from '../../../src/core/topology.js'
+import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit/commit-record.js'
+import { RecordWriter } from '../../../src/core/records/records.js'
+import { topologyOf } from '../../../src/core/plan/topology.js'
 import { MemoryCluster } from '../../../src/memory/cluster.js'
 import { MemoryPeerNetwork } from '../../../src/memory/peers.js'
 import { SeededRandom } from '../../../src/memory/random.js'
@@ -11,6 +11,7 @@ import { Scheduler } from '../../../src/memory/scheduler.js'
 import { MemoryDisk } from '../../../src/memory/stores.js'
 import type { Log } from '../../../src/ports/log.js'
 import { activate } from '../../../src/runtime/activation.js'
+import { logObserver } from '../../../src/runtime/log-lines.js'
 import { defaults } from '../../../src/runtime/options.js'
 import { planTasks } from '../../../src/runtime/topics.js'
 import { simulated } from '../../sim/application.js'
@@ -35,7 +36,11 @@ async function activation(
     error: () => undefined,
   }
   const plans = await scheduler.run(
-    planTasks(topologyOf(definitionOf(simulated)), log, defaults, logger, { directory: '' }),
+    planTasks(
+      topologyOf(definitionOf(simulated)),
+      { log, logger, clock: process.clock, stores: { directory: '' } },
+      defaults,
+    ),
   )
   const plan = plans.get('symbol_0')
   if (plan === undefined) throw new Error('no such task')
@@ -82,7 +87,7 @@ async function activation(
   const env = { log: asked, stores, peers, clock: process.clock, random: new SeededRandom(1), logger }
   const outcome = activate(
     plan,
-    { ...env, fetcher: log.fetcher() },
+    { ...env, observer: logObserver(logger), fetcher: log.fetcher() },
     new AbortController().signal,
     Promise.resolve(),
     { store: undefined },

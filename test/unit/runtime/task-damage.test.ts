@@ -1,10 +1,10 @@
 /** A store whose file is sound, with a state object in it that cannot be read: the message that needs it finds out. */
 import { describe, expect, it } from 'vitest'
 import { definitionOf } from '../../../src/api/application.js'
-import { bytesOf, type ByteString } from '../../../src/core/byte-string.js'
-import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit-record.js'
-import { RecordWriter } from '../../../src/core/records.js'
-import { storeKeyOf } from '../../../src/core/store-key.js'
+import { bytesOf, type ByteString } from '../../../src/core/records/byte-string.js'
+import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit/commit-record.js'
+import { RecordWriter } from '../../../src/core/records/records.js'
+import { storeKeyOf } from '../../../src/core/state/store-key.js'
 import { defaults } from '../../../src/runtime/options.js'
 import { application, from, stateObject, topic } from '../../../src/index.js'
 import type { WorkerSlot } from '../../../src/testing/worker-slot.js'
@@ -70,7 +70,7 @@ class Books {
   /** Books 1 for each of these, one commit apart, and gives what came out. */
   async book(...accounts: readonly string[]): Promise<string[]> {
     for (const account of accounts)
-      for (const { source } of definition.pipelines) {
+      for (const source of this.#world.sources) {
         await feed(this.#world, source, [recordOf(source, { account, add: 1 }, {})])
         await this.#world.rest()
       }

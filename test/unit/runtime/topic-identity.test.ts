@@ -1,10 +1,10 @@
 /** A topic is not its name: sources, sinks and changelogs that are deleted and made anew, with workers and without. */
 import { describe, expect, test } from 'vitest'
 import { application } from '../../../src/api/application.js'
-import { from } from '../../../src/api/pipeline.js'
+import { from } from '../../../src/api/stream.js'
 import { topic } from '../../../src/api/topic.js'
-import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit-record.js'
-import { RecordWriter } from '../../../src/core/records.js'
+import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit/commit-record.js'
+import { RecordWriter } from '../../../src/core/records/records.js'
 import { errorKinds } from '../../../src/errors.js'
 import { APPLICATION, simulated } from '../../sim/application.js'
 import { ChangelogView } from '../../sim/views.js'

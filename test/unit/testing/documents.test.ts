@@ -1,7 +1,9 @@
-/** What README and docs/testing.md show of TestDriver compiles, strictly, and runs. */
+/** What README and docs/testing.md show of TestDriver compiles, strictly, and runs; so does what docs/routing.md shows. */
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import type { Application, Topic } from '../../../src/index.js'
+import { TestDriver } from '../../../src/testing/index.js'
 import {
   blockWith,
   codeBlocks,
@@ -12,6 +14,19 @@ import {
   writeFiles,
 } from '../../support/documents.js'
 import { temporaryFolder } from '../../support/temporary.js'
+
+interface Reading {
+  readonly meter: string
+  readonly site: string
+  readonly watts: number
+}
+interface Plant {
+  readonly default: Application
+  readonly readings: Topic<Reading>
+  readonly corrections: Topic<Reading>
+  readonly alarms: Topic<{ readonly meter: string; readonly sum: number }>
+  readonly totals: Topic<{ readonly site: string; readonly sum: number }>
+}
 
 const readme = codeBlocks(readDocument('README.md'))
 const shown = codeBlocks(readDocument('docs/testing.md')).filter(({ language }) => language === 'ts')
@@ -32,6 +47,7 @@ writeFiles(folder, {
   }),
   'application.ts': blockWith(readme, 'ts', "application('bank'"),
   'readme.ts': blockWith(readme, 'ts', 'potoroo/testing'),
+  'plant.ts': blockWith(codeBlocks(readDocument('docs/routing.md')), 'ts', "application(\n  'plant'"),
   'shown.ts': shown.map(({ text }) => text).join('\n'),
 })
 const load = (file: string): Promise<unknown> => import(pathToFileURL(join(folder, file)).href)
@@ -42,6 +58,20 @@ test('the documents’ code compiles', { timeout: 120_000 }, async () => {
 
 test('the README’s code runs', async () => {
   await load('readme.ts')
+})
+
+test.each([1, 7])('the application of docs/routing.md does what it says, on %i partitions', async (partitions) => {
+  const plant = (await load('plant.ts')) as Plant
+  const driver = await TestDriver.start(plant.default, { partitions, workers: 2 })
+  onTestFinished(() => driver.close())
+  await driver.pipe(plant.readings, [
+    { meter: 'm1', site: 's1', watts: 700 },
+    { meter: 'm2', site: 's1', watts: 200 },
+  ])
+  await driver.pipe(plant.corrections, { meter: 'm1', site: 's1', watts: 400 })
+  await driver.settle()
+  expect(driver.read(plant.alarms)).toEqual([{ meter: 'm1', sum: 1100 }])
+  expect(Math.max(...driver.read(plant.totals).map(({ sum }) => sum))).toBe(1300)
 })
 
 // Its tests become tests of this file.

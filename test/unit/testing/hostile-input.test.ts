@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer'
 import * as z from 'zod'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { partitionOf } from '../../../src/core/partitioner.js'
+import { partitionOf } from '../../../src/core/plan/partitioner.js'
 import { application, from, stateObject, topic } from '../../../src/index.js'
 import {
   TestDriver,
@@ -519,8 +519,8 @@ describe('one by one', () => {
     await driver.pipeRaw(loose, [at('7', '{"account":7}'), at('a', '{}'), at('a', '{"account":"a"}')])
     await driver.settle()
     expect(driver.readDeadLetters().map(({ code, error }) => [code, error])).toEqual([
-      ['KEY_MISMATCH', 'The key that pipeline loose gives is 7, not a string.'],
-      ['KEY_MISMATCH', 'The key that pipeline loose gives is undefined, not a string.'],
+      ['KEY_MISMATCH', 'The key that topic loose gives is 7, not a string.'],
+      ['KEY_MISMATCH', 'The key that topic loose gives is undefined, not a string.'],
     ])
     expect(driver.states(tally)).toEqual(new Map([['a', { n: 1 }]]))
     await driver.close()

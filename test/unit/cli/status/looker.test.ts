@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { application, definitionOf } from '../../../../src/api/application.js'
-import { from } from '../../../../src/api/pipeline.js'
+import type { ApplicationDefinition } from '../../../../src/api/definition.js'
+import { from } from '../../../../src/api/stream.js'
 import { stateObject } from '../../../../src/api/state-object.js'
 import { topic } from '../../../../src/api/topic.js'
 import { Looker } from '../../../../src/cli/status/looker.js'
-import type { WorkerStatus } from '../../../../src/core/worker-status.js'
+import type { WorkerStatus } from '../../../../src/core/group/worker-status.js'
 import { PotorooError } from '../../../../src/errors.js'
 import type { GroupDescription } from '../../../../src/kafka/group-view.js'
 import type { TopicInfo, TopicPartition } from '../../../../src/ports/log.js'
@@ -23,7 +24,7 @@ const count = (state: { n: number }): void => {
 }
 const counter = stateObject('counter', () => ({ n: 0 }))
 const other = stateObject('other', () => ({ n: 0 }))
-const definition = definitionOf(
+const twoSteps = definitionOf(
   application(
     'app',
     from(items('a')).to(counter, count),
@@ -37,6 +38,7 @@ const rebalancing: GroupDescription = { state: 'rebalancing', members: [] }
 const empty: GroupDescription = { state: 'empty', members: [] }
 
 interface WorldOptions {
+  readonly definition?: ApplicationDefinition
   /** What the group says, one after another; the last again and again. */
   readonly describes: readonly GroupDescription[]
   readonly status?: (peer: Peer) => Promise<WorkerStatus | undefined>
@@ -47,7 +49,7 @@ interface WorldOptions {
 }
 
 /** Time goes by only where somebody waits for it. */
-function world({ describes, status, topics = {}, positions = {} }: WorldOptions) {
+function world({ definition = twoSteps, describes, status, topics = {}, positions = {} }: WorldOptions) {
   let nowMs = 0
   let described = 0
   const at = ({ topic: name, partition }: TopicPartition) => positions[`${name}/${partition}`] ?? [0, 0, 0]
@@ -72,6 +74,7 @@ function world({ describes, status, topics = {}, positions = {} }: WorldOptions)
     log: {
       describeTopics: (names) =>
         Promise.resolve(new Map(names.filter((name) => name in topics).map((name) => [name, info(name)]))),
+      fetcher: () => expect.unreachable('there is no manifest to read'),
       listOffsets: (partitions, which) => Promise.resolve(partitions.map((one) => at(one)[which === 'end' ? 2 : 0])),
     },
     view: {
@@ -103,6 +106,41 @@ describe('a look at an application', () => {
     ])
   })
 
+  it('finds the tasks of all sub-topologies, and what is unread of the repartitions between them', async () => {
+    const steps = definitionOf(
+      application(
+        'app',
+        from(items('a'))
+          .keyBy(({ id }) => id)
+          .to(counter, count),
+        from(items('c')).to(other, count),
+      ),
+    )
+    const { looker } = world({
+      definition: steps,
+      describes: [empty],
+      topics: { 'x-a': 2, 'x-app-a-counter-repartition': 2, 'x-c': 1 },
+      positions: {
+        'x-app-a-counter-repartition/0': [5, 6, 10],
+        'x-app-a-counter-repartition/1': [0, undefined, 3],
+        'x-c/0': [0, 1, 2],
+      },
+    })
+    const { tasks, topics } = await looker.look(0, unaborted)
+    expect(tasks.map(({ task, lag }) => [task, lag])).toEqual([
+      ['a_0', 0],
+      ['a_1', 0],
+      ['counter_0', 4],
+      ['counter_1', 3],
+      ['other_0', 1],
+    ])
+    expect(topics).toEqual([
+      { topic: 'x-a', isRepartition: false, partitions: 2, lag: 0, mostLag: 0 },
+      { topic: 'x-app-a-counter-repartition', isRepartition: true, partitions: 2, lag: 7, mostLag: 4 },
+      { topic: 'x-c', isRepartition: false, partitions: 1, lag: 1, mostLag: 1 },
+    ])
+  })
+
   it('finds nothing where nothing is, without an error', async () => {
     expect(await world({ describes: [empty] }).looker.look(0, unaborted)).toEqual({
       application: 'app',
@@ -112,6 +150,7 @@ describe('a look at an application', () => {
       describedMsAgo: 0,
       workers: [],
       tasks: [],
+      topics: [],
       handOffs: [],
     })
   })

@@ -1,4 +1,4 @@
-import type { HandOff, WorkerStatus } from '../../../../src/core/worker-status.js'
+import type { HandOff, WorkerStatus } from '../../../../src/core/group/worker-status.js'
 import type { InputLag } from '../../../../src/cli/lag.js'
 import { reportOf, type Answer, type Known, type StatusReport } from '../../../../src/cli/status/report.js'
 import type { GroupMember } from '../../../../src/kafka/group-view.js'
@@ -74,5 +74,6 @@ export const report = (
     inputs: new Map(
       [0, 1].map((p) => [`symbol_${p}`, [input('quotes', p, 5, 7), input('orders', p, p === 0 ? undefined : 2, 3)]]),
     ),
+    repartitions: new Set(),
     ...over,
   })

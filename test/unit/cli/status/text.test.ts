@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { textOf } from '../../../../src/cli/status/text.js'
-import { handOff, member, report, says } from './support.js'
+import { handOff, input, member, report, says } from './support.js'
 
 describe('a status for people', () => {
   it('shows workers, tasks and hand-offs', () => {
@@ -36,6 +36,20 @@ last hand-offs
 when                      task      from  to  pause ms  snapshot bytes  replayed  reason
 1970-01-01T00:00:00.000Z  symbol_0  w1    w2        42            4096         3  balance
 `)
+  })
+
+  it('shows what is unread of each input where there are repartitions among them, and only there', () => {
+    const inputs = new Map([
+      ...[0, 1].map((p) => [`lines_${p}`, [input('x-lines', p, 5, 7 + p)]] as const),
+      ...[0, 1].map((p) => [`total_${p}`, [input('x-app-lines-total-repartition', p, 0, 30 * p)]] as const),
+    ])
+    const made = report([], {}, { inputs, repartitions: new Set(['x-app-lines-total-repartition']) })
+    expect(textOf(made)).toContain(`
+input                          kind         partitions  unread records  most on one partition
+x-lines                        topic                 2               5                      3
+x-app-lines-total-repartition  repartition           2              30                     30
+`)
+    expect(textOf(report([]))).not.toContain('unread')
   })
 
   it('says that there are no workers, and what is left to do', () => {

@@ -1,5 +1,5 @@
 /** Writes generation after generation of the same objects, and says each that was written, until it is killed. */
-import { GatheredChanges } from '../../../../src/core/changes.js'
+import { GatheredChanges } from '../../../../src/core/state/changes.js'
 import { openStateStores } from '../../../../src/lmdb/stores.js'
 
 const [directory = ''] = process.argv.slice(2)

@@ -1,0 +1,41 @@
+/** What a reset is going to do, and what it does, as text. Pure. */
+import type { ResetStep } from '../core/plan/reset.js'
+import type { ResetPlan, ResetTarget } from '../runtime/reset.js'
+
+export function resetText(application: string, plan: ResetPlan, to: ResetTarget): string {
+  const { isResumed, deletes, creates, transactionalIds, sources, sinks, deadLetters, states, group } = plan
+  const rows: [string, string][] = [
+    ['fences', `${String(transactionalIds.length)} transactional ids`],
+    ['deletes', `the offsets of group ${group}`],
+    ...deletes.map((name): [string, string] => ['deletes', `topic ${name}`]),
+    ...creates.map((name): [string, string] => ['creates', `topic ${name}`]),
+    ...sources.map((name): [string, string] => ['reads', `${name} ${fromText(to)}`]),
+    ...(states.length === 0 ? [] : [['forgets', `all state objects: ${states.join(', ')}`] as [string, string]]),
+    ['keeps', `topic ${deadLetters}`],
+    ...sinks.map((name): [string, string] => ['keeps', `topic ${name}${to === 'latest' ? '' : `: ${againText(to)}`}`]),
+  ]
+  const width = Math.max(...rows.map(([what]) => what.length))
+  const head = isResumed
+    ? `a reset of ${application} was begun and has not ended; it goes on:`
+    : `a reset of ${application}:`
+  return `${[head, ...rows.map(([what, text]) => `  ${what.padEnd(width)}  ${text}`)].join('\n')}\n`
+}
+
+const fromText = (to: ResetTarget): string =>
+  to === 'earliest' ? 'from its beginning' : to === 'latest' ? 'from its end' : `from ${new Date(to).toISOString()}`
+
+const againText = (to: ResetTarget): string =>
+  to === 'earliest'
+    ? 'results that are in it come again'
+    : 'results of that time and later that are in it come again, of state objects that begin empty'
+
+const steps: Readonly<Record<ResetStep['kind'] | 'mark', string>> = {
+  mark: 'marking the manifest: no worker starts from here on',
+  fence: 'fencing former owners',
+  'delete group': "deleting the group's offsets",
+  'delete topics': 'deleting changelogs and repartitions',
+  'create topics': 'creating them anew',
+  begin: 'writing where each task begins',
+  finish: 'taking the mark away',
+}
+export const stepText = (step: ResetStep['kind'] | 'mark'): string => steps[step]

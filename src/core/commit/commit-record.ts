@@ -1,0 +1,118 @@
+/**
+ * The commit record: in every transaction the last record of the changelog, under a reserved key. It says up to where
+ * the inputs are worked off in the changelog, and whose changelog it is.
+ *
+ * State keys are `<name> \0 <key>` in UTF-8, in which no byte is 0xff: the reserved key can't be one of them.
+ */
+import { PotorooError } from '../../errors.js'
+
+export const COMMIT_KEY = Buffer.from([0xff, 0x63]) // 0xff 'c'
+
+/** Who begins a changelog that is to be read from somewhere else than the sources' start: no worker can have this name. */
+export const BY_RESET = 'potoroo reset'
+
+/** By topic. */
+export type Positions = Readonly<Record<string, number>>
+
+/** By topic. */
+export type TopicIds = Readonly<Record<string, string>>
+
+export interface CommitRecord {
+  /** Written by the changelog's first transaction (core/commit/changelog-identity.ts): tells a topic that was deleted and made anew, or is another's. */
+  readonly identity: string
+  /** Positions of the inputs, by topic. */
+  readonly positions: Positions
+  /** What the group has as its offsets, where it does not have these positions: see core/commit/group-offsets.ts. */
+  readonly group?: Positions | undefined
+  /** Ids of the topics that the positions are of, where brokers have ids: a topic that was made anew has another one. */
+  readonly topicIds?: TopicIds | undefined
+  /**
+   * Which of the plans it is that the manifest lists for the sub-topology; absent for the first one. A worker with an older
+   * plan must not go on from here: what it does not know would miss what it processes.
+   */
+  readonly plan?: number | undefined
+  /** The worker that committed, and when by its clock, ms since the epoch: for the pause of a hand-off. */
+  readonly by: string
+  readonly atMs: number
+}
+
+export const encodeCommitRecord = ({ identity, positions, group, topicIds, plan, by, atMs }: CommitRecord): string =>
+  JSON.stringify({ v: 1, identity, positions, group, topicIds, plan: plan === 0 ? undefined : plan, by, atMs })
+
+export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
+  try {
+    const parsed: unknown = JSON.parse(value.toString())
+    if (isCommitRecord(parsed)) {
+      const { identity, positions, group, topicIds, plan: number, by, atMs } = parsed
+      return {
+        identity,
+        positions: plain(positions),
+        ...(group && { group: plain(group) }),
+        ...(topicIds && { topicIds: plain(topicIds) }),
+        ...(number === undefined ? {} : { plan: number }),
+        by,
+        atMs,
+      }
+    }
+  } catch {
+    // said below
+  }
+  throw new PotorooError(
+    'CHANGELOG_UNFIT',
+    `${where}: the commit record is none of this version's: ${value.toString().slice(0, 200)}`,
+  )
+}
+
+/** Without a prototype, for a topic may be called `constructor`. */
+const plain = <T extends object>(byTopic: T): T => Object.assign(Object.create(null) as T, byTopic)
+
+function isCommitRecord(value: unknown): value is CommitRecord {
+  if (typeof value !== 'object' || value === null) return false
+  const { v, identity, positions, group, topicIds, plan: number, by, atMs } = value as Record<string, unknown>
+  return (
+    v === 1 &&
+    typeof identity === 'string' &&
+    typeof by === 'string' &&
+    typeof atMs === 'number' &&
+    arePositions(positions) &&
+    (group === undefined || arePositions(group)) &&
+    (topicIds === undefined || areIds(topicIds)) &&
+    (number === undefined || (Number.isSafeInteger(number) && (number as number) >= 0))
+  )
+}
+
+const isRecord = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const arePositions = (value: unknown): boolean =>
+  isRecord(value) &&
+  Object.values(value).every((position) => Number.isSafeInteger(position) && (position as number) >= 0)
+
+const areIds = (value: unknown): boolean =>
+  isRecord(value) && Object.values(value).every((id) => typeof id === 'string')
+
+/** What a commit record says of other topics than these. */
+export function foreignTo(topics: readonly string[], commit: CommitRecord | undefined): Foreign {
+  const positions = without(topics, commit?.positions ?? {})
+  if (Object.keys(positions).length === 0) return { positions }
+  return {
+    positions,
+    group: commit?.group && without(topics, commit.group),
+    topicIds: commit?.topicIds && without(topics, commit.topicIds),
+  }
+}
+
+/** What another version of the application reads besides, and has left behind in the group. */
+export type Foreign = Pick<CommitRecord, 'positions' | 'group' | 'topicIds'>
+
+/** What the group has, of these topics and of others; undefined where it has the positions of all of them. */
+export function groupWith({ group: foreign }: Foreign, own: Positions | undefined): Positions | undefined {
+  if (own === undefined && (foreign === undefined || Object.keys(foreign).length === 0)) return undefined
+  return { ...foreign, ...own }
+}
+
+const without = <T>(topics: readonly string[], byTopic: Readonly<Record<string, T>>): Readonly<Record<string, T>> =>
+  Object.fromEntries(Object.entries(byTopic).filter(([topic]) => !topics.includes(topic)))
+
+export const isCommitKey = (bytes: Buffer, start: number, end: number): boolean =>
+  end - start === 2 && bytes[start] === 0xff && bytes[start + 1] === 0x63

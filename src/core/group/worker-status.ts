@@ -1,0 +1,71 @@
+/** What a worker says of itself while it works, to whoever asks it: more, and fresher, than the group's metadata has. */
+import { isList, isNumber, isRecord, isText, parseOr } from '../json-shape.js'
+import { isTaskState, type TaskState } from '../commit/task-life.js'
+
+export interface WorkerStatus {
+  readonly v: 1
+  readonly worker: string
+  /** '' while the group has given it none. */
+  readonly memberId: string
+  /** Of the group, as of this worker's last assignment; -1 before the first. */
+  readonly generation: number
+  readonly active: readonly ActiveStatus[]
+  readonly standby: readonly StandbyStatus[]
+  /** Tasks that came to this worker, the latest last; a bounded number. They are forgotten when the worker ends. */
+  readonly handOffs: readonly HandOff[]
+}
+export interface ActiveStatus {
+  readonly task: string
+  readonly state: TaskState
+}
+export interface StandbyStatus {
+  readonly task: string
+  /** Changelog records that it is behind; absent while that is not known. */
+  readonly lag?: number
+}
+
+/** A task that was another worker's and is this one's now. */
+export interface HandOff {
+  readonly task: string
+  /** Worker names. */
+  readonly from: string
+  readonly to: string
+  readonly reason: string
+  /** Bytes of the copy of the former owner's store that was gone on with; 0 without one. */
+  readonly snapshotBytes: number
+  /** Copies that came, did not fit, and were set aside; absent where there was none, and from earlier versions. */
+  readonly snapshotsDiscarded?: number | undefined
+  /** Changelog records that were replayed. */
+  readonly replayed: number
+  /**
+   * To the first record of the new owner, from the last commit of the old one, or from that record's own timestamp where it
+   * is later; by the clocks of both.
+   */
+  readonly pauseMs: number
+  /** When, ms since the epoch. */
+  readonly atMs: number
+}
+
+export const encodeWorkerStatus = (status: WorkerStatus): string => JSON.stringify(status)
+
+/** Undefined where it is no status of this version. */
+export function decodeWorkerStatus(text: string): WorkerStatus | undefined {
+  return parseOr(() => {
+    const value: unknown = JSON.parse(text)
+    if (!isRecord(value) || value.v !== 1) return undefined
+    const { worker, memberId, generation, active, standby, handOffs } = value
+    if (!isText(worker) || !isText(memberId) || !isNumber(generation)) return undefined
+    if (!isList(active, isActive) || !isList(standby, isStandby) || !isList(handOffs, isHandOff)) return undefined
+    return { v: 1, worker, memberId, generation, active, standby, handOffs }
+  })
+}
+
+const isActive = (value: unknown): value is ActiveStatus =>
+  isRecord(value) && isText(value.task) && isTaskState(value.state)
+const isStandby = (value: unknown): value is StandbyStatus =>
+  isRecord(value) && isText(value.task) && (value.lag === undefined || isNumber(value.lag))
+const isHandOff = (value: unknown): value is HandOff =>
+  isRecord(value) &&
+  [value.task, value.from, value.to, value.reason].every(isText) &&
+  [value.snapshotBytes, value.replayed, value.pauseMs, value.atMs].every(isNumber) &&
+  (value.snapshotsDiscarded === undefined || isNumber(value.snapshotsDiscarded))

@@ -1,0 +1,383 @@
+/**
+ * The manifest of an application: which sub-topologies it has in Kafka, under which names, with which state objects and
+ * sources. It is one record in a topic of its own. What a worker is about to run is held against it before any task starts:
+ * names stay what they were, and a change that would leave state behind is refused.
+ *
+ * Invariants
+ * 1. A state object is read from the changelog that the manifest names, and from no other.
+ * 2. What the manifest has stays in it, also where the application has it no more: during a rolling deployment both are right.
+ * 3. A change is compatible with all changelogs, or refused: no state object begins empty that had a value.
+ * 4. A sub-topology's plans stay listed in the order in which they came, so that each worker knows which of two is the newer,
+ *    also one that is started again with the older one.
+ * 5. No changelog has a state object of a version above the manifest's: `withVersions` comes before the first commit that may.
+ *    So an application that knows less is refused (STATE_NEWER), and one that only started leaves no trace.
+ */
+import type { PartitionerName } from '../../api/definition.js'
+import { PotorooError } from '../../errors.js'
+import { isList, isRecord, isText, isTexts, parseOr } from '../json-shape.js'
+import { planHash } from './plan-hash.js'
+import type { SubTopology, Topology } from './topology.js'
+
+export interface Manifest {
+  readonly v: 1
+  /** One more with each change. */
+  readonly generation: number
+  /** A reset was begun and has not ended: no worker may start. */
+  readonly resetting?: true
+  readonly subTopologies: readonly ManifestEntry[]
+}
+export interface ManifestEntry {
+  /** Of its tasks, its transactional ids and its changelog. */
+  readonly name: string
+  readonly partitions: number
+  /** Of its keys; absent where that is not known, or there are none. */
+  readonly partitioner?: PartitionerName
+  readonly sources: readonly ManifestSource[]
+  readonly states: readonly ManifestState[]
+  /** Hashes of the plans that it has had, the oldest first; absent where only one is known, which is that of this entry. */
+  readonly plans?: readonly string[]
+  /** State objects came to what had none before: where its changelog has no commit yet, the group knows where it was. */
+  readonly beganAtGroup?: true
+}
+export interface ManifestSource {
+  /** Without the prefix (`--topic-prefix`). */
+  readonly topic: string
+  readonly isRepartition: boolean
+  /** Of a repartition, where brokers have ids: one of this name with another id does not have what was in this one. */
+  readonly topicId?: string
+}
+export interface ManifestState {
+  readonly name: string
+  /** The newest that may be in the changelog: how many upgrades its state objects have been through. Absent: 0. */
+  readonly version?: number
+}
+
+export interface Change {
+  /** `upgraded`: kept, and upgraded to that version as messages find it. */
+  readonly kind: 'created' | 'kept' | 'upgraded' | 'orphaned'
+  readonly what: 'sub-topology' | 'state object' | 'source' | 'repartition'
+  readonly name: string
+  /** Of a state object with upgrades. */
+  readonly version?: number
+}
+export interface Reconciled {
+  /** The topology, with the names that its sub-topologies have in Kafka. */
+  readonly topology: Topology
+  /** What the manifest is to be; the one there is where nothing changes. */
+  readonly manifest: Manifest
+  readonly changes: readonly Change[]
+  /** Of each sub-topology, by the name that it has in Kafka. */
+  readonly plans: ReadonlyMap<string, PlanOfSubTopology>
+  /** TOPOLOGY_INCOMPATIBLE, each naming both sides and the way out, or STATE_NEWER. */
+  readonly problems: readonly PotorooError[]
+}
+
+export interface PlanOfSubTopology {
+  /** Its place in the manifest's list. */
+  readonly number: number
+  readonly hash: string
+}
+
+/**
+ * Pure: what becomes of a topology where this manifest is there. A sub-topology goes on as the one that has one of its state
+ * objects, or else one of its sources: under the same transactional ids, which fence, and with the positions of the same
+ * changelog. Where several have some of them, it can't go on as all of these.
+ */
+export function reconcile(manifest: Manifest | undefined, topology: Topology, counts: Counts): Reconciled {
+  const { application } = topology
+  const entries = manifest?.subTopologies ?? []
+  const taken = new Map<ManifestEntry, SubTopology>()
+  const problems: PotorooError[] = []
+  const changes: Change[] = []
+  const refuse = (text: string): void => {
+    const wayOut =
+      `Give what is new another name; or start again from the sources, with 'potoroo reset ${application}' or under another ` +
+      'application name.'
+    problems.push(new PotorooError('TOPOLOGY_INCOMPATIBLE', `${text} ${wayOut}`))
+  }
+
+  const names = new Set(entries.map(({ name }) => name))
+  const placed = topology.subTopologies.map((sub) => {
+    const [entry, ...others] = entriesOf(sub, entries)
+    if (entry === undefined) {
+      const name = unused(sub.name, names)
+      names.add(name)
+      changes.push({ kind: 'created', what: 'sub-topology', name })
+      return { sub, name, entry: undefined }
+    }
+    for (const other of others)
+      refuse(`${list(entry)} and ${list(other)} of ${application} are kept apart, and would be one sub-topology now.`)
+    const rival = taken.get(entry)
+    if (rival !== undefined)
+      refuse(
+        `${list(entry)} of ${application} are one sub-topology, and would be two now: ${listOf(rival)} and ${listOf(sub)}.`,
+      )
+    taken.set(entry, sub)
+    for (const text of differences(sub, entry, counts.get(sub) ?? 0))
+      refuse(`Sub-topology ${entry.name} of ${application} ${text}.`)
+    problems.push(...newerStates(sub, entry, application))
+    changes.push({ kind: 'kept', what: 'sub-topology', name: entry.name }, ...changesOf(sub, entry))
+    return { sub, name: entry.name, entry }
+  })
+  for (const entry of entries)
+    if (!taken.has(entry)) changes.push({ kind: 'orphaned', what: 'sub-topology', name: entry.name })
+
+  const repartitions = new Set(
+    topology.subTopologies.flatMap(({ sources }) => sources.flatMap((one) => (one.isRepartition ? [one.topic] : []))),
+  )
+  const plans = new Map<string, PlanOfSubTopology>()
+  const next = [
+    ...placed.map(({ sub, name, entry }) => {
+      const partitions = counts.get(sub) ?? 0
+      const writes = sub.sinks.flatMap((topic) => (repartitions.has(topic) ? [topic.name] : []))
+      const hash = planHash(grown(undefined, sub, name, partitions), writes)
+      // What is known of a time before the manifest is too little for a hash.
+      const isNew = entry === undefined || manifest?.generation === 0
+      const earlier = isNew ? [hash] : (entry.plans ?? [planHash(entry, writes)])
+      const listed = earlier.includes(hash) ? earlier : [...earlier, hash]
+      plans.set(name, { number: listed.lastIndexOf(hash), hash })
+      const isListed = isNew || entry.plans !== undefined || listed.length > 1
+      return { ...grown(entry, sub, name, partitions), ...(isListed ? { plans: listed } : {}) }
+    }),
+    ...entries.filter((entry) => !taken.has(entry)),
+  ]
+  const isSame = manifest !== undefined && JSON.stringify(inOrder(next)) === JSON.stringify(inOrder(entries))
+  return {
+    topology: {
+      ...topology,
+      subTopologies: placed.map(({ sub, name }) => (name === sub.name ? sub : { ...sub, name })),
+    },
+    manifest: isSame ? manifest : { v: 1, generation: (manifest?.generation ?? 0) + 1, subTopologies: inOrder(next) },
+    changes,
+    plans,
+    problems,
+  }
+}
+
+/** With the versions that this sub-topology's state objects have, where it has older ones; the same where it has none. Pure. */
+export function withVersions(manifest: Manifest, sub: SubTopology): Manifest {
+  if (versionsBeyond(manifest, sub).length === 0) return manifest
+  const subTopologies = manifest.subTopologies.map((entry) =>
+    entry.name === sub.name
+      ? { ...entry, states: entry.states.map((state) => atLeast(state, versionOf(sub, state.name) ?? 0)) }
+      : entry,
+  )
+  return { ...manifest, generation: manifest.generation + 1, subTopologies }
+}
+
+/** Names of its state objects that the manifest has in an older version. */
+export function versionsBeyond({ subTopologies }: Manifest, sub: SubTopology): readonly string[] {
+  const states = subTopologies.find(({ name }) => name === sub.name)?.states ?? []
+  return states.flatMap(({ name, version = 0 }) => ((versionOf(sub, name) ?? 0) > version ? [name] : []))
+}
+
+const versionOf = ({ states }: SubTopology, name: string): number | undefined =>
+  states.find((state) => state.name === name)?.upgrades.length
+
+const atLeast = (state: ManifestState, version: number): ManifestState =>
+  version > (state.version ?? 0) ? { ...state, version } : state
+
+/** Partitions by sub-topology. */
+export type Counts = ReadonlyMap<SubTopology, number>
+
+/**
+ * What the manifest of an application from before there were any would say: a sub-topology was named after what was its first
+ * state object then, so the changelogs that exist say what that was. `changelogs`: names of state objects that a changelog
+ * is named after.
+ */
+export function manifestBefore(
+  topology: Topology,
+  changelogs: ReadonlySet<string>,
+  counts: Counts,
+): Manifest | undefined {
+  const entries = topology.subTopologies.flatMap((sub) =>
+    sub.states
+      .filter(({ name }) => changelogs.has(name))
+      .map(({ name }): ManifestEntry => {
+        const sources = sub.sources.filter(({ isRepartition }) => !isRepartition)
+        return {
+          ...grown(undefined, { ...sub, sources }, name, counts.get(sub) ?? 0),
+          // Which of the others were there is not known; where there is one changelog, they can only be in that.
+          states: [{ name }],
+        }
+      }),
+  )
+  return entries.length === 0 ? undefined : { v: 1, generation: 0, subTopologies: entries }
+}
+
+function entriesOf(sub: SubTopology, entries: readonly ManifestEntry[]): readonly ManifestEntry[] {
+  const byState = entries.filter(({ states }) =>
+    states.some(({ name }) => sub.states.some((state) => state.name === name)),
+  )
+  const bySource = entries.filter(({ sources }) =>
+    sources.some(({ topic }) => sub.sources.some((source) => source.topic.name === topic)),
+  )
+  return [...new Set([...byState, ...bySource])]
+}
+
+function differences(sub: SubTopology, entry: ManifestEntry, partitions: number): readonly string[] {
+  const found: string[] = []
+  const now = partitionerOf(sub)
+  if (entry.partitioner !== undefined && now !== undefined && entry.partitioner !== now)
+    found.push(`has keys partitioned by ${entry.partitioner}, and would have them by ${now} now`)
+  if (sub.states.length > 0 && entry.states.length > 0) {
+    const hadTopics = entry.sources.some(({ isRepartition }) => !isRepartition)
+    const hasTopics = sub.sources.some(({ isRepartition }) => !isRepartition)
+    const sides = (had: boolean): string => (had ? 'topics' : 'repartitions')
+    if (hadTopics !== hasTopics)
+      found.push(
+        `is fed by ${sides(hadTopics)} (${entry.sources.map(({ topic }) => topic).join(', ')}), and would be by ${sides(hasTopics)} ` +
+          `now (${sub.sources.map(({ topic }) => topic.name).join(', ')}): its state objects have other keys then`,
+      )
+    const hadStates = entry.states.length
+    if (entry.sources.every(({ isRepartition }) => isRepartition) && hadStates > 0 && entry.partitions !== partitions)
+      found.push(`has ${String(entry.partitions)} partitions, and would have ${String(partitions)} now`)
+  }
+  return found
+}
+
+/** Invariant 5. */
+const newerStates = (sub: SubTopology, entry: ManifestEntry, application: string): readonly PotorooError[] =>
+  entry.states.flatMap(({ name, version = 0 }) => {
+    const known = versionOf(sub, name)
+    if (known === undefined || version <= known) return []
+    return [
+      new PotorooError(
+        'STATE_NEWER',
+        `State object ${name} of ${application} is stored in version ${String(version)}, and the newest that this application knows is ${String(known)}.`,
+      ),
+    ]
+  })
+
+function changesOf(sub: SubTopology, entry: ManifestEntry): readonly Change[] {
+  const states = compare(
+    entry.states.map(({ name }) => name),
+    sub.states.map(({ name }) => name),
+  )
+  const sources = (isRepartition: boolean) =>
+    compare(
+      entry.sources.filter((one) => one.isRepartition === isRepartition).map(({ topic }) => topic),
+      sub.sources.filter((one) => one.isRepartition === isRepartition).map(({ topic }) => topic.name),
+    )
+  return [
+    ...states.map((one): Change => {
+      const version = versionOf(sub, one.name) ?? 0
+      const stored = entry.states.find(({ name }) => name === one.name)?.version ?? 0
+      const kind = one.kind === 'kept' && version > stored ? 'upgraded' : one.kind
+      return { kind, what: 'state object', name: one.name, ...(version === 0 ? {} : { version }) }
+    }),
+    ...sources(false).map((one): Change => ({ ...one, what: 'source' })),
+    ...sources(true).map((one): Change => ({ ...one, what: 'repartition' })),
+  ]
+}
+
+const compare = (before: readonly string[], now: readonly string[]): readonly Pick<Change, 'kind' | 'name'>[] => [
+  ...now.map((name) => ({ kind: before.includes(name) ? ('kept' as const) : ('created' as const), name })),
+  ...before.filter((name) => !now.includes(name)).map((name) => ({ kind: 'orphaned' as const, name })),
+]
+
+/** Invariant 2. */
+function grown(entry: ManifestEntry | undefined, sub: SubTopology, name: string, partitions: number): ManifestEntry {
+  const partitioner = partitionerOf(sub) ?? entry?.partitioner
+  const sources = sub.sources.map(({ topic, isRepartition }) => ({ topic: topic.name, isRepartition }))
+  const states = sub.states.map((state) => ({ name: state.name }))
+  return {
+    name,
+    partitions,
+    ...(partitioner === undefined ? {} : { partitioner }),
+    sources: [
+      ...(entry?.sources ?? []),
+      ...sources.filter(({ topic }) => !entry?.sources.some((one) => one.topic === topic)),
+    ],
+    states: [
+      ...(entry?.states ?? []),
+      ...states.filter((state) => !entry?.states.some((one) => one.name === state.name)),
+    ],
+    ...(entry?.beganAtGroup === true || (entry?.states.length === 0 && states.length > 0)
+      ? { beganAtGroup: true }
+      : {}),
+  }
+}
+
+const partitionerOf = (sub: SubTopology): PartitionerName | undefined =>
+  sub.sources.find(({ topic }) => topic.partitioner !== undefined)?.topic.partitioner
+
+const inOrder = (entries: readonly ManifestEntry[]): readonly ManifestEntry[] =>
+  [...entries].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+
+const list = ({ name, states, sources }: ManifestEntry): string =>
+  states.length > 0
+    ? `state objects ${states.map((state) => state.name).join(', ')} (changelog of ${name})`
+    : `sources ${sources.map(({ topic }) => topic).join(', ')}`
+const listOf = ({ states, sources }: SubTopology): string =>
+  states.length > 0
+    ? `that of ${states.map(({ name }) => name).join(', ')}`
+    : `that of ${sources.map(({ topic }) => topic.name).join(', ')}`
+
+/** A name may be that of something that is not there any more: then it is not free. */
+function unused(name: string, names: ReadonlySet<string>): string {
+  if (!names.has(name)) return name
+  for (let n = 2; ; n++) if (!names.has(`${name}-${String(n)}`)) return `${name}-${String(n)}`
+}
+
+/** The same manifest where nothing changes. `idOf`: of a repartition; undefined: what is known of it stays. */
+export function withTopicIds(manifest: Manifest, idOf: (topic: string) => string | undefined): Manifest {
+  const learned = ({ topic, isRepartition, topicId }: ManifestSource): string | undefined => {
+    const id = isRepartition ? idOf(topic) : undefined
+    return id === topicId ? undefined : id
+  }
+  if (!manifest.subTopologies.some(({ sources }) => sources.some((source) => learned(source) !== undefined)))
+    return manifest
+  const subTopologies = manifest.subTopologies.map((entry) => ({
+    ...entry,
+    sources: entry.sources.map((source) => {
+      const topicId = learned(source)
+      return topicId === undefined ? source : { ...source, topicId }
+    }),
+  }))
+  return { ...manifest, subTopologies }
+}
+
+// ---- as a record ----
+
+export const MANIFEST_KEY = 'manifest'
+
+export const encodeManifest = (manifest: Manifest): string => JSON.stringify(manifest)
+
+/** Throws MANIFEST_UNREADABLE: what is newer than this version is not for it to run. */
+export function decodeManifest(value: Buffer, where: string): Manifest {
+  const parsed = parseOr(() => {
+    const found: unknown = JSON.parse(value.toString())
+    return isManifest(found) ? found : undefined
+  })
+  if (parsed !== undefined) return parsed
+  throw new PotorooError(
+    'MANIFEST_UNREADABLE',
+    `${where}: this is no manifest that this version of Potoroo knows: ${value.toString().slice(0, 200)}`,
+  )
+}
+
+const isManifest = (value: unknown): value is Manifest =>
+  isRecord(value) &&
+  value.v === 1 &&
+  Number.isSafeInteger(value.generation) &&
+  (value.resetting === undefined || value.resetting === true) &&
+  isList(value.subTopologies, isEntry)
+const isEntry = (value: unknown): value is ManifestEntry =>
+  isRecord(value) &&
+  isText(value.name) &&
+  Number.isSafeInteger(value.partitions) &&
+  (value.partitioner === undefined || value.partitioner === 'murmur2' || value.partitioner === 'xxh64') &&
+  isList(value.sources, isSource) &&
+  isList(value.states, isState) &&
+  (value.plans === undefined || isTexts(value.plans)) &&
+  (value.beganAtGroup === undefined || value.beganAtGroup === true)
+const isSource = (value: unknown): value is ManifestSource =>
+  isRecord(value) &&
+  isText(value.topic) &&
+  typeof value.isRepartition === 'boolean' &&
+  (value.topicId === undefined || isText(value.topicId))
+const isState = (value: unknown): value is ManifestState =>
+  isRecord(value) &&
+  isText(value.name) &&
+  (value.version === undefined || (Number.isSafeInteger(value.version) && Number(value.version) > 0))

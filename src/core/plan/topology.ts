@@ -1,0 +1,252 @@
+/**
+ * Topology: the graph of an application cut into what can run on one worker. A keyBy() with a computation behind it sends
+ * messages to other workers, so the graph is cut there, and a repartition topic stands in the cut. Each source topic and
+ * each repartition then has a tree of operators below it, which a message runs through, depth first, in the order of
+ * declaration. Those that share a state object form a sub-topology. Its sources are co-partitioned, and one partition
+ * number of all of them is a task.
+ */
+import type {
+  ApplicationDefinition,
+  Compute,
+  KeyByNode,
+  PartitionerName,
+  StateDefinition,
+  StreamNode,
+  TopicDefinition,
+} from '../../api/definition.js'
+import { nodesOf, REPARTITION_SUFFIX, repartitionsOf } from '../../api/graph.js'
+import { repartitionKey, repartitionTopic } from './repartition.js'
+
+export type Operator =
+  | { readonly kind: 'filter'; readonly keep: (message: unknown) => boolean; readonly next: readonly Operator[] }
+  | { readonly kind: 'map'; readonly map: (message: unknown) => unknown; readonly next: readonly Operator[] }
+  | { readonly kind: 'flatMap'; readonly flatMap: (message: unknown) => unknown; readonly next: readonly Operator[] }
+  | {
+      readonly kind: 'compute'
+      readonly state: StateDefinition
+      readonly compute: Compute
+      readonly next: readonly Operator[]
+    }
+  /** `key`: what the sink's records get; undefined for a topic without a key. */
+  | { readonly kind: 'sink'; readonly topic: TopicDefinition; readonly key: ((message: unknown) => string) | undefined }
+
+export interface SubTopology {
+  /**
+   * Name of its first state object, or of its first source where it has no state. Not a number: a number would change
+   * when a pipeline is added in front, and with it the names of changelog and transactional ids.
+   */
+  readonly name: string
+  /** In the order of declaration, which decides between records of the same timestamp. */
+  readonly sources: readonly SourceInput[]
+  readonly states: readonly StateDefinition[]
+  /** Topics that it writes to, repartitions among them. */
+  readonly sinks: readonly TopicDefinition[]
+  /** How many sub-topologies a message may have been through before it comes here; loops count once. */
+  readonly depth: number
+}
+export interface SourceInput {
+  readonly topic: TopicDefinition
+  /** Whether it is a repartition: its key is its records', and only this sub-topology's changelog knows its position. */
+  readonly isRepartition: boolean
+  /** What its messages run through, in the order of declaration. */
+  readonly operators: readonly Operator[]
+  /** The state objects among the operators. */
+  readonly states: readonly StateDefinition[]
+}
+export interface Topology {
+  readonly application: string
+  readonly subTopologies: readonly SubTopology[]
+}
+
+type Growing<T> = T extends { readonly next: readonly Operator[] } ? Omit<T, 'next'> & { readonly next: Operator[] } : T
+
+/** A source or a repartition, with the operators below it up to the next cut. */
+interface Segment {
+  readonly topic: TopicDefinition
+  readonly isRepartition: boolean
+  /** Of the source's pipeline. */
+  readonly name: string
+  readonly operators: Operator[]
+  readonly states: Set<StateDefinition>
+  readonly sinks: Set<TopicDefinition>
+}
+
+/** Pure. Sub-topologies in the order of declaration. */
+export function topologyOf(application: ApplicationDefinition): Topology {
+  // A repartition is partitioned like the topics of the sub-topology that it leads to: that is known once all is cut.
+  const { segments } = cut(application, () => ({ partitions: 0, partitioner: 'murmur2' }))
+  const groups = grouped(segments)
+  const likeNeighbours = (name: string): Partitioning => {
+    const group = groups.find((one) => one.some((segment) => segment.isRepartition && segment.name === name)) ?? []
+    const known = group.flatMap(({ isRepartition, topic }) => (isRepartition ? [] : (topic.partitioner ?? [])))
+    const counts = group.flatMap(({ states }) => [...states].flatMap(({ partitions }) => partitions ?? []))
+    return { partitions: counts[0] ?? 0, partitioner: known[0] ?? 'murmur2' }
+  }
+  const done = cut(application, likeNeighbours)
+  const declared = nodesOf(application).flatMap((node) => (node.kind === 'compute' ? [node.state] : []))
+  return {
+    application: application.name,
+    subTopologies: withDepths(grouped(done.segments).map((group) => subTopologyOf(group, [...new Set(declared)]))),
+  }
+}
+
+/** Segments that share a state object, directly or by others, each group in the order of declaration. */
+function grouped(segments: readonly Segment[]): Segment[][] {
+  const groups: Segment[][] = []
+  for (const segment of segments) {
+    const joined = groups.filter((group) => group.some(({ states }) => [...states].some((s) => segment.states.has(s))))
+    const [first, ...rest] = joined
+    if (first === undefined) {
+      groups.push([segment])
+      continue
+    }
+    for (const group of rest) {
+      first.push(...group)
+      groups.splice(groups.indexOf(group), 1)
+    }
+    first.push(segment)
+  }
+  const rank = new Map(segments.map((segment, index) => [segment, index]))
+  return groups.map((group) => [...group].sort((a, b) => (rank.get(a) ?? 0) - (rank.get(b) ?? 0)))
+}
+
+type Shallow = Omit<SubTopology, 'depth'>
+
+function withDepths(subs: readonly Shallow[]): SubTopology[] {
+  const readersOf = new Map(
+    subs.map(({ sinks }, index) => {
+      const written = new Set(sinks.map(({ name }) => name))
+      const isReader = ({ sources }: Shallow, at: number) =>
+        at !== index && sources.some(({ topic }) => written.has(topic.name))
+      return [index, subs.flatMap((sub, at) => (isReader(sub, at) ? [at] : []))]
+    }),
+  )
+  // Readers before writers, as a walk from what nobody writes to leaves them; what the walk is at already closes a loop.
+  const left: number[] = []
+  const entered = new Set<number>()
+  const closing = new Set<string>()
+  const walk = (at: number): void => {
+    entered.add(at)
+    for (const reader of readersOf.get(at) ?? [])
+      if (!entered.has(reader)) walk(reader)
+      else if (!left.includes(reader)) closing.add(`${String(at)} ${String(reader)}`)
+    left.push(at)
+  }
+  const isWrittenTo = (at: number): boolean => [...readersOf.values()].some((readers) => readers.includes(at))
+  const order = subs.map((_, at) => at)
+  for (const at of [...order.filter((one) => !isWrittenTo(one)), ...order]) if (!entered.has(at)) walk(at)
+
+  const depths = subs.map(() => 0)
+  for (const at of left.reverse())
+    for (const reader of readersOf.get(at) ?? [])
+      if (!closing.has(`${String(at)} ${String(reader)}`))
+        depths[reader] = Math.max(depths[reader] ?? 0, 1 + (depths[at] ?? 0))
+  return subs.map((sub, at) => ({ ...sub, depth: depths[at] ?? 0 }))
+}
+
+function subTopologyOf(segments: readonly Segment[], declared: readonly StateDefinition[]): Shallow {
+  const states = declared.filter((state) => segments.some((segment) => segment.states.has(state)))
+  const name = states[0]?.name ?? segments[0]?.name
+  if (name === undefined) throw new RangeError('a sub-topology has at least one source')
+  const sources = segments.map(({ topic, isRepartition, operators, states: own }) => {
+    return { topic, isRepartition, operators, states: [...own] }
+  })
+  return { name, sources, states, sinks: [...new Set(segments.flatMap(({ sinks }) => [...sinks]))] }
+}
+
+interface Partitioning {
+  /** 0: not said. */
+  readonly partitions: number
+  readonly partitioner: PartitionerName
+}
+/** Where an operator goes: below the ones before it, which may be several segments' when streams were merged. */
+interface Place {
+  readonly segments: readonly Segment[]
+  readonly operators: Operator[]
+}
+
+/** Walks from each pipeline's end to its sources, and puts each node's operator below those before it, once. */
+function cut(
+  application: ApplicationDefinition,
+  partitioningOf: (repartition: string) => Partitioning,
+): { readonly segments: readonly Segment[] } {
+  const repartitions = new Map(
+    repartitionsOf(application).map(({ node, name }): [KeyByNode, Segment] => {
+      const { partitions, partitioner } = partitioningOf(name)
+      const topic = repartitionTopic(`${application.name}-${name}${REPARTITION_SUFFIX}`, partitions, partitioner)
+      return [node, newSegment(topic, true, name)]
+    }),
+  )
+  const sources = new Map<TopicDefinition, Segment>()
+  const segments: Segment[] = []
+  const places = new Map<StreamNode, readonly Place[]>()
+
+  const put = (operator: Growing<Operator>, to: readonly Place[]): readonly Place[] => {
+    const reached = [...new Set(to.flatMap((place) => place.segments))]
+    for (const { operators } of to) operators.push(operator)
+    for (const segment of reached)
+      if (operator.kind === 'sink') segment.sinks.add(operator.topic)
+      else if (operator.kind === 'compute') segment.states.add(operator.state)
+    return operator.kind === 'sink' ? [] : [{ segments: reached, operators: operator.next }]
+  }
+  const begin = (segment: Segment): readonly Place[] => {
+    if (!segments.includes(segment)) segments.push(segment)
+    return [{ segments: [segment], operators: segment.operators }]
+  }
+  const placesOf = (node: StreamNode): readonly Place[] => {
+    const known = places.get(node)
+    if (known !== undefined) return known
+    const made = make(node)
+    places.set(node, made)
+    return made
+  }
+  const make = (node: StreamNode): readonly Place[] => {
+    switch (node.kind) {
+      case 'source': {
+        const segment = sources.get(node.topic) ?? newSegment(node.topic, false, node.name)
+        sources.set(node.topic, segment)
+        return begin(segment)
+      }
+      case 'merge':
+        return node.upstreams.flatMap(placesOf)
+      case 'keyBy': {
+        const before = placesOf(node.upstream)
+        const segment = repartitions.get(node)
+        // With nothing but sinks behind it: they have keys of their own.
+        if (segment === undefined) return before
+        put({ kind: 'sink', topic: segment.topic, key: repartitionKey(node.key) }, before)
+        return begin(segment)
+      }
+      case 'filter':
+        return put({ kind: 'filter', keep: node.keep, next: [] }, placesOf(node.upstream))
+      case 'map':
+        return put({ kind: 'map', map: node.map, next: [] }, placesOf(node.upstream))
+      case 'flatMap':
+        return put({ kind: 'flatMap', flatMap: node.flatMap, next: [] }, placesOf(node.upstream))
+      case 'compute':
+        return put({ kind: 'compute', state: node.state, compute: node.compute, next: [] }, placesOf(node.upstream))
+    }
+  }
+  for (const pipeline of application.pipelines)
+    if (pipeline.kind === 'compute') placesOf(pipeline)
+    else put({ kind: 'sink', topic: pipeline.topic, key: pipeline.topic.key?.of }, placesOf(pipeline.upstream))
+  return { segments }
+}
+
+const newSegment = (topic: TopicDefinition, isRepartition: boolean, name: string): Segment => {
+  return { topic, isRepartition, name, operators: [], states: new Set(), sinks: new Set() }
+}
+
+/** The names that a task's parts have in Kafka. `prefix` is put in front of every one (`--topic-prefix`). */
+export const namesOf = (prefix: string, application: string) => ({
+  group: `${prefix}${application}`,
+  topic: (name: string): string => `${prefix}${name}`,
+  deadLetters: `${prefix}${application}-dead-letters`,
+  manifest: `${prefix}${application}-manifest`,
+  changelog: (subTopology: string): string => `${prefix}${application}-${subTopology}-changelog`,
+  transactionalId: (subTopology: string, partition: number): string =>
+    `${prefix}${application}-${subTopology}-${String(partition)}`,
+})
+
+/** A task's id: sub-topology and partition. */
+export const taskId = (subTopology: string, partition: number): string => `${subTopology}_${String(partition)}`

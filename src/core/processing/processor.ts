@@ -1,0 +1,446 @@
+/**
+ * What one record does: decode, check, compute, emit. Everything it changes is in memory and belongs to the current
+ * commit interval; the task commits that, or takes it back.
+ *
+ * Invariants
+ * 1. A record has all of its effects or none: state objects and outputs.
+ * 2. Bad input goes to the dead letters with its bytes as they were; no state object has seen it.
+ * 3. What a computation did before it threw is taken back. In normal mode nothing is copied per message: the whole
+ *    interval is taken back (Retake), and done again in careful mode, which packs state objects after each message and
+ *    so can take back a single one.
+ * 4. Outputs carry the timestamp of the record that caused them: the same input gives the same bytes.
+ */
+import type { ComputationContext, StateDefinition } from '../../api/definition.js'
+import { isKey, shownKey } from '../../api/names.js'
+import { likeness, visible } from '../../api/visible.js'
+import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../../errors.js'
+import { COMMIT_KEY, encodeCommitRecord, type CommitRecord } from '../commit/commit-record.js'
+import { isUtf8Of, utf8Text, type ByteString } from '../records/byte-string.js'
+import type { Changes } from '../state/changes.js'
+import type { Input } from './input.js'
+import { fits, Outbox, type DeadLetter, type Destination, type OutgoingRecords } from './outbox.js'
+import { partitionOf, TextPartitioner } from '../plan/partitioner.js'
+import { RecordWriter, type RecordCursor } from '../records/records.js'
+import { MAX_AHEAD, NOWHERE, StateTable, type Unstored } from '../state/state-table.js'
+import { MAX_KEY_BYTES } from '../state/store-key.js'
+import type { Operator, SourceInput, SubTopology } from '../plan/topology.js'
+
+export interface ProcessorPlan {
+  readonly subTopology: SubTopology
+  readonly partition: number
+  /** Partition count of the sources. */
+  readonly partitions: number
+  /** By the sink's declared name. */
+  readonly sinks: ReadonlyMap<string, Destination>
+  readonly deadLetters: Destination
+  /** Undefined for a sub-topology without state. */
+  readonly changelog: Destination | undefined
+  readonly onError: 'dead-letter' | 'stop'
+  /** What state objects may take in memory, about, now. */
+  readonly maxStateBytes: () => number
+  /** Reads a state object's bytes from the store. */
+  readonly load: (storeKey: ByteString) => ByteString | undefined
+  /** The store has nothing when the processor begins. */
+  readonly storeWasEmpty: boolean
+  /** What whoever sends messages can't know: keys are hashed with it. */
+  readonly secret: string
+}
+
+/** Thrown in normal mode: take the interval back (`retake`), rewind the inputs, and go on in careful mode. */
+export class Retake extends Error {
+  override readonly name = 'Retake'
+}
+
+export interface Collected {
+  readonly records: readonly OutgoingRecords[]
+  /** Of state objects: what `records` says of them. */
+  readonly changes: readonly Changes[]
+  readonly deadLetters: readonly DeadLetter[]
+  readonly messages: number
+}
+
+/** How many intervals without a failure end careful mode. */
+const CALM_INTERVALS = 3
+
+export class Processor {
+  /** Packs after each message, so that one message can be taken back. */
+  careful = false
+  /** Messages in the current interval. */
+  messages = 0
+
+  readonly #states: StateTable
+  readonly #outbox = new Outbox()
+  readonly #context = new Context()
+  readonly #record = new CurrentRecord()
+  readonly #partitioner = new TextPartitioner()
+  /** Normal mode's, one for all messages. */
+  readonly #addOutput: Emit = (to, partition, key, value) => {
+    if (!this.#outbox.add(to, partition, this.#context.timestampMs, key, value)) throw tooLarge(to)
+  }
+  /** Of records that come next. */
+  readonly #keys = new Int32Array(2 * MAX_AHEAD)
+  #failures = 0
+  #calm = 0
+
+  constructor(private readonly plan: ProcessorPlan) {
+    const { changelog, subTopology, maxStateBytes, load, storeWasEmpty, secret } = plan
+    this.#states = new StateTable(
+      subTopology.states,
+      maxStateBytes,
+      load,
+      storeWasEmpty,
+      (keyBytes, valueBytes) => changelog === undefined || fits(changelog, keyBytes, valueBytes),
+      secret,
+    )
+  }
+
+  /** Bytes of outputs in the current interval. */
+  get outputBytes(): number {
+    return this.#outbox.bytes
+  }
+
+  /**
+   * Does the record under the input's cursor; the caller advances the input afterwards. Throws Retake (normal mode
+   * only), or STOPPED_BY_ON_ERROR: then the record has had no effect.
+   */
+  process(sourceIndex: number, input: Input, nowMs: () => number): void {
+    const { cursor } = input
+    const source = this.plan.subTopology.sources[sourceIndex]
+    if (source === undefined) throw new RangeError(`no source ${String(sourceIndex)}`)
+    this.messages++
+    if (this.#states.isLarge) this.#prefetch(source.states, input)
+    let message: unknown
+    try {
+      if (cursor.valueStart < 0) throw new PotorooError('VALUE_NULL', 'the value is null')
+      message = source.topic.decode(cursor.buffer, cursor.valueStart, cursor.valueEnd)
+    } catch (error) {
+      if (!(error instanceof PotorooError) || error.code === 'INVALID_DEFINITION') throw error
+      this.#toDeadLetters(input, error, nowMs)
+      return
+    }
+    this.#context.begin(cursor)
+    this.#record.begin(source, cursor, message)
+    if (this.careful) this.#carefully(source.operators, input, message, nowMs)
+    else this.#briskly(source.operators, input, message, nowMs)
+  }
+
+  /** Sends the record under the cursor to the dead letters without doing it: it makes commits fail. */
+  condemn(input: Input, error: PotorooError, nowMs: () => number): void {
+    this.messages++
+    this.#failed(input, error, nowMs)
+  }
+
+  /** Everything of this interval; what comes after belongs to the next. Throws Retake in normal mode. */
+  collect(commit: CommitRecord, nowMs: number): Collected {
+    const { changelog, partition } = this.plan
+    const writer = new RecordWriter(changelog?.maxMessageBytes ?? 0)
+    let changes: readonly Changes[]
+    try {
+      changes = this.#states.collect(writer, nowMs)
+    } catch (error) {
+      if (isPotorooError(error) && error.code === 'INTERNAL') throw error
+      throw new Retake(messageOf(error), { cause: error })
+    }
+    const { deadLetters } = this.#outbox
+    const records = this.#outbox.take()
+    if (changelog !== undefined) {
+      // The commit record is the last: the store's position is its position.
+      // Without it, the store's position would be that of another record.
+      if (!writer.append(nowMs, COMMIT_KEY, encodeCommitRecord(commit))) throw tooNarrowForCommits(changelog)
+      const { topic, topicId } = changelog
+      records.unshift({ topic, topicId, partition, chunks: writer.take() })
+    }
+    const messages = this.messages
+    this.#calm = this.#failures === 0 ? this.#calm + 1 : 0
+    if (this.#calm >= CALM_INTERVALS) this.careful = false
+    this.#failures = this.messages = 0
+    return { records, changes, deadLetters, messages }
+  }
+
+  /** The log has what was collected last. */
+  committed(): void {
+    this.#states.committed()
+  }
+
+  /** Whether something is collected that is not committed yet. */
+  get isCommitting(): boolean {
+    return this.#states.isCommitting
+  }
+
+  /** What is committed and not stored, in bytes. */
+  get unstoredBytes(): number {
+    return this.#states.unstoredBytes
+  }
+
+  /** What the store is to have, as of the last commit; not while one is under way. */
+  takeUnstored(): Unstored {
+    return this.#states.takeUnstored()
+  }
+
+  /** The store has it now, so it may be forgotten. */
+  stored(unstored: Unstored): void {
+    this.#states.stored(unstored)
+  }
+
+  /** Takes the current interval back, and goes on in careful mode: state objects are as after the last `collect`. */
+  retake(): void {
+    this.#states.retake()
+    this.#outbox.discard()
+    this.messages = this.#failures = this.#calm = 0
+    this.careful = true
+  }
+
+  #prefetch(states: readonly StateDefinition[], input: Input): void {
+    const count = states.length === 0 ? 0 : input.lookAhead(this.#keys)
+    if (count === 0) return
+    for (const state of states) this.#states.prefetch(state, input.cursor.buffer, this.#keys, count)
+  }
+
+  #briskly(operators: readonly Operator[], input: Input, message: unknown, nowMs: () => number): void {
+    try {
+      this.#run(operators, message, this.#addOutput)
+    } catch (error) {
+      if (isBadInput(error) && !this.#record.hasEffects) this.#toDeadLetters(input, error, nowMs)
+      else throw new Retake(messageOf(error), { cause: error })
+    }
+  }
+
+  #carefully(operators: readonly Operator[], input: Input, message: unknown, nowMs: () => number): void {
+    const outputs: Parameters<Emit>[] = []
+    try {
+      this.#run(operators, message, (to, partition, key, value) => {
+        if (!fits(to, key === null ? 0 : Buffer.byteLength(key), Buffer.byteLength(value))) throw tooLarge(to)
+        outputs.push([to, partition, key, value])
+      })
+      this.#states.settle()
+    } catch (error) {
+      this.#states.undo()
+      if (isPotorooError(error) && notOfTheMessage.has(error.code)) throw error
+      if (isBadInput(error)) this.#toDeadLetters(input, error, nowMs)
+      else this.#failed(input, error, nowMs)
+      return
+    }
+    for (const [to, partition, key, value] of outputs)
+      this.#outbox.add(to, partition, this.#context.timestampMs, key, value)
+  }
+
+  /** Depth first: what one operator gives has gone all its way before the next one's turn. */
+  #run(operators: readonly Operator[], message: unknown, emit: Emit): void {
+    for (const operator of operators)
+      switch (operator.kind) {
+        case 'filter':
+          if (operator.keep(message)) this.#run(operator.next, message, emit)
+          break
+        case 'map':
+          this.#run(operator.next, operator.map(message), emit)
+          break
+        case 'flatMap': {
+          const several = operator.flatMap(message)
+          if (!Array.isArray(several))
+            throw new TypeError(
+              `flatMap() has to give an array, and gave ${several === null ? 'null' : typeof several}`,
+            )
+          for (const one of several as readonly unknown[]) this.#run(operator.next, one, emit)
+          break
+        }
+        case 'compute':
+          this.#compute(operator, message, emit)
+          break
+        case 'sink':
+          this.#emit(operator, message, emit)
+      }
+  }
+
+  #compute({ state: definition, compute, next }: OperatorOf<'compute'>, message: unknown, emit: Emit): void {
+    const record = this.#record
+    const { buffer, keyStart, keyEnd } = record.cursor
+    if (keyStart < 0) throw new PotorooError('KEY_MISSING', 'the record has no key')
+    let place = this.#states.find(definition, buffer, keyStart, keyEnd)
+    const key = record.key()
+    if (place === NOWHERE) {
+      this.#checkPlace()
+      place = this.#states.bring(definition, buffer, keyStart, keyEnd)
+    }
+    const state = this.#states.touch(definition, key, place)
+    record.hasEffects = true
+    const context = this.#context
+    context.beginComputation(key)
+    const result = compute(state, message, context)
+    if (context.forgotten) this.#states.forget()
+    if (result === undefined || result === null || next.length === 0) return
+    if (Array.isArray(result)) for (const output of result as unknown[]) this.#run(next, output, emit)
+    else this.#run(next, result, emit)
+  }
+
+  #emit({ topic, key: keyOf }: OperatorOf<'sink'>, message: unknown, emit: Emit): void {
+    const { plan } = this
+    const record = this.#record
+    if (!record.hasEffects) this.#checkPlace()
+    const to = plan.sinks.get(topic.name)
+    if (to === undefined) throw new RangeError(`no destination for sink ${topic.name}`)
+    const { partitioner } = topic
+    if (partitioner === undefined) throw new RangeError(`sink ${topic.name} has no partitioner`)
+    if (keyOf === undefined) {
+      emit(to, plan.partition % to.partitions, null, topic.encode(message))
+      record.hasEffects = true
+      return
+    }
+    const key = keyOf(message)
+    // What keeps its key is on the task's own partition, where the topics are alike.
+    const same =
+      record.isKey(key) && to.partitions === plan.partitions && partitioner === record.source.topic.partitioner
+    const partition = same ? plan.partition : this.#partitioner.partitionOf(partitioner, key, to.partitions)
+    emit(to, partition, key, topic.encode(message))
+    record.hasEffects = true
+  }
+
+  /** Throws bad input where the record's key is not its message's, or the record is not where it belongs. */
+  #checkPlace(): void {
+    const record = this.#record
+    const { topic, isRepartition } = record.source
+    if (record.wasChecked || (topic.key === undefined && !isRepartition)) return
+    record.key()
+    const { buffer, keyStart, keyEnd } = record.cursor
+    if (keyEnd - keyStart > MAX_KEY_BYTES)
+      throw new PotorooError(
+        'KEY_TOO_LONG',
+        `the key has ${String(keyEnd - keyStart)} bytes, more than ${String(MAX_KEY_BYTES)}`,
+      )
+    record.wasChecked = true
+    const { partitioner } = topic
+    if (partitioner === undefined) return
+    const right = partitionOf(partitioner, buffer, this.plan.partitions, keyStart, keyEnd)
+    if (right !== this.plan.partition)
+      throw new PotorooError(
+        'WRONG_PARTITION',
+        `key '${visible(record.key().slice(0, 100))}' belongs on partition ${String(right)} by ${partitioner}, but lies on ${String(this.plan.partition)}: ` +
+          (partitioner === 'murmur2'
+            ? 'producers must use murmur2 as the Java client does (librdkafka: partitioner=murmur2_random; its default, CRC32, is another)'
+            : `producers must partition by ${partitioner} of the key`),
+      )
+  }
+
+  /** A failure of the application's: to the dead letters, or a stop, as it was chosen. */
+  #failed(input: Input, error: unknown, nowMs: () => number): void {
+    const known =
+      error instanceof PotorooError ? error : new PotorooError('COMPUTATION_FAILED', messageOf(error), { cause: error })
+    if (this.plan.onError === 'stop')
+      throw new PotorooError(
+        'STOPPED_BY_ON_ERROR',
+        `${input.topic}, partition ${String(this.plan.partition)}, offset ${String(input.cursor.offset)}: ${known.code}: ${known.message}`,
+        { cause: known.cause ?? known },
+      )
+    this.#failures++
+    this.#toDeadLetters(input, known, nowMs)
+  }
+
+  #toDeadLetters(input: Input, error: PotorooError, nowMs: () => number): void {
+    this.#outbox.addDeadLetter(this.plan.deadLetters, input.topic, this.plan.partition, input.cursor, error, nowMs())
+  }
+}
+
+type Emit = (to: Destination, partition: number, key: string | null, value: Uint8Array | string) => void
+type OperatorOf<K extends Operator['kind']> = Extract<Operator, { readonly kind: K }>
+
+/** Bad input, found before the pipeline has changed anything: dead letters, whatever onError says. */
+const badInput: ReadonlySet<ErrorCode> = new Set(['KEY_MISSING', 'KEY_MISMATCH', 'KEY_TOO_LONG', 'WRONG_PARTITION'])
+const isBadInput = (error: unknown): error is PotorooError => isPotorooError(error) && badInput.has(error.code)
+
+const keyMismatch = (key: string, { buffer, keyStart, keyEnd }: RecordCursor): PotorooError =>
+  new PotorooError(
+    'KEY_MISMATCH',
+    `the record key is '${visible(buffer.toString('utf8', keyStart, Math.min(keyEnd, keyStart + 100)))}', ` +
+      `but the message's is '${visible(key.slice(0, 100))}'${likeness(buffer, keyStart, keyEnd)}`,
+  )
+
+const tooLarge = (to: Destination): PotorooError =>
+  new PotorooError(
+    'RECORD_TOO_LARGE',
+    `an output is larger than ${to.topic} takes (max.message.bytes ${String(to.maxMessageBytes)})`,
+  )
+
+const isKeyOf = ({ buffer, keyStart, keyEnd }: RecordCursor, key: string): boolean =>
+  isUtf8Of(key, buffer, keyStart, keyEnd)
+
+const tooNarrowForCommits = ({ topic, maxMessageBytes }: Destination): PotorooError =>
+  new PotorooError(
+    'INVALID_CONFIGURATION',
+    `changelog ${topic} takes records of ${String(maxMessageBytes)} bytes only, less than what each commit writes: raise its max.message.bytes`,
+  )
+
+/** Errors that are not of a message, but of the store or of the application as a whole: they stop the worker. */
+const notOfTheMessage: ReadonlySet<ErrorCode> = new Set([
+  'STORE_FAILED',
+  'STORE_DAMAGED',
+  'STATE_NEWER',
+  'STATE_UPGRADE_FAILED',
+  'INTERNAL',
+  'INVALID_DEFINITION',
+])
+
+/** The record that is being done: one object for all. */
+class CurrentRecord {
+  cursor!: RecordCursor
+  source!: SourceInput
+  /** Whether a state object was touched, or something put out. */
+  hasEffects = false
+  /** Whether the record lies where its key belongs. */
+  wasChecked = false
+  #message: unknown
+  #key: string | undefined
+
+  begin(source: SourceInput, cursor: RecordCursor, message: unknown): void {
+    this.source = source
+    this.cursor = cursor
+    this.#message = message
+    this.#key = undefined
+    this.hasEffects = this.wasChecked = false
+  }
+
+  /** Throws KEY_MISSING, or KEY_MISMATCH where the message's key is not the record's. */
+  key(): string {
+    return (this.#key ??= this.#readKey())
+  }
+
+  /** Whether the record's key is known to be this one. */
+  isKey(key: string): boolean {
+    return this.#key === key
+  }
+
+  #readKey(): string {
+    const { cursor } = this
+    const { topic } = this.source
+    if (cursor.keyStart < 0) throw new PotorooError('KEY_MISSING', 'the record has no key')
+    if (topic.key === undefined) return utf8Text(cursor.buffer, cursor.keyStart, cursor.keyEnd)
+    const key = topic.key.raw(this.#message)
+    if (!isKey(key))
+      throw new PotorooError('KEY_MISMATCH', `The key that topic ${topic.name} gives is ${shownKey(key)}.`)
+    if (!isKeyOf(cursor, key)) throw keyMismatch(key, cursor)
+    return key
+  }
+}
+
+/** One object for all messages: a computation may use it until it returns. */
+class Context implements ComputationContext {
+  key = ''
+  timestampMs = 0
+  forgotten = false
+  #cursor: RecordCursor | undefined
+
+  begin(cursor: RecordCursor): void {
+    this.timestampMs = cursor.timestampMs
+    this.#cursor = cursor
+  }
+  beginComputation(key: string): void {
+    this.key = key
+    this.forgotten = false
+  }
+  header(name: string): Uint8Array | undefined {
+    const value = this.#cursor?.header(name)
+    // A copy: the record's memory is used again, and who knows how long the computation keeps it.
+    return value && Buffer.from(value)
+  }
+  forget(): void {
+    this.forgotten = true
+  }
+}

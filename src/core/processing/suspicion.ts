@@ -1,0 +1,63 @@
+/**
+ * Finding the message whose records a broker does not take. A commit holds the records of many messages, and is refused as
+ * a whole. So after a refusal fewer messages go into a commit, until one is refused alone: it is the culprit, and those
+ * beside it are committed. Where refusals are rare this takes some tens of commits, however many messages there were.
+ *
+ * Invariants
+ * 1. After each refusal fewer messages go into a commit, or one is the culprit: it ends.
+ * 2. A culprit is named only by the refusal of a commit that held nothing but its records.
+ * 3. Nobody is suspected behind `until`: what the refused commit did not hold goes on as usual.
+ */
+import type { PotorooError } from '../../errors.js'
+
+/** A record of a source: which input, and where in it. */
+export interface Place {
+  readonly input: number
+  readonly offset: number
+}
+export interface Culprit extends Place {
+  readonly error: PotorooError
+}
+export interface Suspicion {
+  /** Behind these positions it ends, by input. */
+  readonly until: readonly number[]
+  /** Messages of a commit, until it ends. */
+  readonly atMost: number
+  /** Whose commit was refused, when it was alone in it. */
+  readonly culprit: Culprit | undefined
+}
+/** What a refused commit held. */
+export interface Refused {
+  readonly messages: number
+  /** The last message of it; known where there was a suspicion. */
+  readonly last: Place | undefined
+  /** Positions of the inputs now, behind all that it held. */
+  readonly positions: readonly number[]
+  readonly error: PotorooError
+}
+
+/** A sixteenth: of a hundred thousand messages, one is found after five refusals. */
+const NARROWER = 16
+
+/** Undefined where no message is at fault: the commit held none, or nothing but what was put in place of a culprit's records. */
+export function suspect(before: Suspicion | undefined, refused: Refused): Suspicion | undefined {
+  const { messages, last, positions, error } = refused
+  if (messages === 0) return undefined
+  if (before === undefined || messages > 1)
+    return { until: before?.until ?? positions, atMost: Math.ceil(messages / NARROWER), culprit: undefined }
+  if (last === undefined || isCulprit(before, last)) return undefined
+  return { ...before, atMost: 1, culprit: { ...last, error } }
+}
+
+/** A commit went through: when it had as many messages as it may, the next may have more. */
+export function trust(before: Suspicion, { messages, last }: Pick<Refused, 'messages' | 'last'>): Suspicion {
+  if (messages === 1 && last !== undefined && isCulprit(before, last)) return { ...before, culprit: undefined }
+  return before.culprit === undefined && messages >= before.atMost ? { ...before, atMost: before.atMost * 2 } : before
+}
+
+export const isCulprit = (suspicion: Suspicion | undefined, { input, offset }: Place): boolean =>
+  suspicion?.culprit?.input === input && suspicion.culprit.offset === offset
+
+/** Whether all that is suspected is done. */
+export const isOver = ({ until }: Suspicion, positions: readonly number[]): boolean =>
+  positions.every((position, i) => position >= (until[i] ?? 0))

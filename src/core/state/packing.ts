@@ -1,0 +1,224 @@
+/**
+ * State objects as bytes: in the store and in the changelog.
+ *
+ *     Packed => [Header] (Plain | 0xc1 Rich)
+ *       Header => of which version it is, and whatever else is not a field: see header.ts
+ *       Plain => a MessagePack map (its first byte is 0x8X, 0xde or 0xdf): a tree of plain values
+ *       Rich  => what msgpackr writes for more: Map, Set, Date, BigInt, typed arrays, objects in several places, cycles
+ *
+ * Invariants
+ * 1. What was packed comes back as it was, or STATE_NOT_PACKABLE names the field that would not.
+ * 2. The same state gives the same bytes, in every process: bytes carry all they mean.
+ * 3. What is packed is of the version that the application has. What is read of an older one is what a reader of the bytes
+ *    finds that are written back: it shares nothing with what the upgrades gave. What is newer is not read (STATE_NEWER).
+ */
+import { Packr, Unpackr } from 'msgpackr'
+import type { StateDefinition } from '../../api/definition.js'
+import { visible } from '../../api/visible.js'
+import { isPotorooError, messageOf, PotorooError } from '../../errors.js'
+import { byteString, bytesOf, type ByteString } from '../records/byte-string.js'
+import { encodeHeader, HEADER, readHeader } from './header.js'
+import { PlainWriter } from './pack-plain.js'
+import { unpackable } from './packable.js'
+import { PlainShapes } from './plain-shapes.js'
+import { upgrade, upgradeFailed } from './upgrade.js'
+
+/** Never used by MessagePack. */
+const RICH = 0xc1
+
+const plainReader = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: 'bigint' })
+/** Records are how msgpackr tells objects from Maps. */
+const richOptions = {
+  useRecords: true,
+  mapsAsObjects: false,
+  structuredClone: true,
+  copyBuffers: true,
+  useToJSON: false,
+}
+const richWriter = new Packr(richOptions)
+const richReader = new Unpackr(richOptions)
+const range = { start: 0, end: 0 }
+const shapesOf = new WeakMap<StateDefinition, PlainShapes>()
+/** Of what has upgrades. */
+const headersOf = new WeakMap<StateDefinition, Uint8Array>()
+const NO_HEADER = new Uint8Array()
+
+/** Packs one state object after the other in the same piece of memory: there is one for all, `packer`. */
+class Packer {
+  readonly #plain = new PlainWriter()
+  #bytes: Buffer = this.#plain.bytes
+
+  /** What was packed last begins here. */
+  get bytes(): Buffer {
+    return this.#bytes
+  }
+
+  /** Returns how many bytes it takes. Throws STATE_NOT_PACKABLE. */
+  pack(definition: StateDefinition, state: object): number {
+    const header = definition.upgrades.length === 0 ? NO_HEADER : headerOf(definition)
+    return this.packPlain(definition, plainOf(definition, state), header)
+  }
+
+  /** What is plain already, behind such a header. */
+  packPlain(definition: StateDefinition, plain: object, header: Uint8Array): number {
+    try {
+      const length = this.#plain.write(plain, header.length)
+      this.#bytes = length === undefined ? packRich(definition, plain, header) : this.#plain.bytes
+      if (header.length > 0) this.#bytes.set(header)
+      return length ?? this.#bytes.length
+    } catch (error) {
+      if (error instanceof PotorooError) throw error
+      // a getter, or a proxy
+      throw notPackable(definition, `reading it threw: ${messageOf(error)}`, error)
+    }
+  }
+}
+
+export const packer = new Packer()
+
+/** Throws STATE_NOT_PACKABLE. */
+export function pack(definition: StateDefinition, state: object): ByteString {
+  const length = packer.pack(definition, state)
+  return byteString(packer.bytes, 0, length)
+}
+
+function plainOf(definition: StateDefinition, state: object): object {
+  let plain: unknown
+  try {
+    plain = definition.toPlain(state)
+  } catch (error) {
+    throw notPackable(definition, `its pack threw: ${messageOf(error)}`, error)
+  }
+  const { prototype } = definition
+  if (prototype !== undefined && Object.getPrototypeOf(state) !== prototype)
+    throw notPackable(definition, 'its prototype is another than it began with')
+  if (plain === state) return state
+  if (typeof plain !== 'object' || plain === null || Object.getPrototypeOf(plain) !== Object.prototype)
+    throw notPackable(definition, 'its pack has to give an object literal')
+  return plain
+}
+
+function headerOf(definition: StateDefinition): Uint8Array {
+  let header = headersOf.get(definition)
+  if (header === undefined) headersOf.set(definition, (header = encodeHeader({ version: definition.upgrades.length })))
+  return header
+}
+
+/** Leaves room for the header. */
+function packRich(definition: StateDefinition, plain: object, header: Uint8Array): Buffer {
+  const found = unpackable(plain)
+  if (found !== undefined) throw notPackable(definition, found)
+  // msgpackr would ask a class for its own ideas of packing
+  const fields = Object.getPrototypeOf(plain) === Object.prototype ? plain : { ...plain }
+  let packed: Buffer
+  try {
+    packed = richWriter.pack(fields)
+  } catch (error) {
+    throw notPackable(definition, messageOf(error), error)
+  }
+  const bytes = Buffer.allocUnsafeSlow(header.length + 1 + packed.length)
+  bytes[header.length] = RICH
+  packed.copy(bytes, header.length + 1)
+  return bytes
+}
+
+const notPackable = (definition: StateDefinition, reason: string, cause?: unknown): PotorooError =>
+  new PotorooError('STATE_NOT_PACKABLE', `State object ${definition.name} can't be stored: ${reason}.`, { cause })
+
+/** Throws as `unpackRange`. */
+export function unpack(definition: StateDefinition, packed: ByteString, key: string): object {
+  return unpackRange(definition, bytesOf(packed), 0, packed.length, key)
+}
+
+/**
+ * What is in bytes[start, end), after the upgrades that it has not been through. Throws STORE_DAMAGED for what pack() didn't
+ * write, STATE_NEWER for what a newer application or Potoroo wrote, STATE_UPGRADE_FAILED, and what an unpack of the user's throws.
+ */
+export function unpackRange(
+  definition: StateDefinition,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  key: string,
+): object {
+  return bytes[start] === HEADER || definition.upgrades.length > 0
+    ? unpackVersion(definition, bytes, start, end, key)
+    : definition.fromPlain(readBody(definition, bytes, start, end), key)
+}
+
+function unpackVersion(definition: StateDefinition, bytes: Buffer, start: number, end: number, key: string): object {
+  const known = definition.upgrades.length
+  const header = known === 0 ? NO_HEADER : headerOf(definition)
+  // Nearly all are of the newest version.
+  if (header.length > 0 && beginsWith(bytes, start, end, header))
+    return definition.fromPlain(readBody(definition, bytes, start + header.length, end), key)
+  const found = readHeader(bytes, start, end)
+  if (found.kind === 'damaged') throw unreadable(definition, 'their header is none that was ever written')
+  if (found.kind === 'unknown')
+    throw newer(definition, key, `has what this version of Potoroo does not know (flags ${String(found.flags)})`)
+  const { version } = found.header
+  if (version > known)
+    throw newer(
+      definition,
+      key,
+      `is of version ${String(version)}, and the newest that this application knows is ${String(known)}`,
+    )
+  const stored = readBody(definition, bytes, found.end, end)
+  if (version === known) return definition.fromPlain(stored, key)
+  return upgraded(definition, key, version, stored)
+}
+
+/** Invariant 3. */
+function upgraded(definition: StateDefinition, key: string, version: number, stored: object): object {
+  const plain = upgrade(definition, key, version, stored)
+  try {
+    const length = packer.packPlain(definition, plain, NO_HEADER)
+    return definition.fromPlain(readBody(definition, packer.bytes, 0, length), key)
+  } catch (error) {
+    const what = isPotorooError(error, 'STATE_NOT_PACKABLE')
+      ? `what they give can't be stored: ${error.message.replace(/^.*?: /, '').replace(/\.$/, '')}`
+      : `what they give can't be unpacked: ${messageOf(error)}`
+    throw upgradeFailed(definition, key, version, what, error)
+  }
+}
+
+function beginsWith(bytes: Buffer, start: number, end: number, header: Uint8Array): boolean {
+  if (start + header.length > end) return false
+  for (let i = 0; i < header.length; i++) if (bytes[start + i] !== header[i]) return false
+  return true
+}
+
+function readBody(definition: StateDefinition, bytes: Buffer, start: number, end: number): object {
+  let shapes = shapesOf.get(definition)
+  if (shapes === undefined) shapesOf.set(definition, (shapes = new PlainShapes()))
+  return shapes.read(bytes, start, end) ?? unpackAny(definition, shapes, bytes, start, end)
+}
+
+function unpackAny(
+  definition: StateDefinition,
+  shapes: PlainShapes,
+  bytes: Buffer,
+  start: number,
+  end: number,
+): object {
+  const rich = bytes[start] === RICH
+  range.start = rich ? start + 1 : start
+  range.end = end
+  let plain: unknown
+  try {
+    plain = (rich ? richReader : plainReader).unpack(bytes, range)
+  } catch (error) {
+    throw unreadable(definition, messageOf(error), error)
+  }
+  if (typeof plain !== 'object' || plain === null) throw unreadable(definition, 'they hold no object')
+  if (!rich) shapes.learn(bytes, start, end)
+  return plain
+}
+
+const unreadable = (definition: StateDefinition, reason: string, cause?: unknown): PotorooError =>
+  new PotorooError('STORE_DAMAGED', `The bytes of a state object ${definition.name} can't be read: ${reason}.`, {
+    cause,
+  })
+
+const newer = ({ name }: StateDefinition, key: string, what: string): PotorooError =>
+  new PotorooError('STATE_NEWER', `State object ${name} of key '${visible(key.slice(0, 100))}' ${what}.`)

@@ -1,0 +1,458 @@
+/**
+ * The state objects of a task, and what messages of the current commit interval did to them.
+ *
+ * Some are live: objects that messages of this interval work on. When there are many, those that came first are packed
+ * again, so that they die young: to the garbage collector a hundred thousand objects that live for a commit interval cost
+ * more than all of the processing. Whatever changes in memory before the commit is noted down as it was.
+ *
+ * Invariants
+ * 1. What is in memory, with what was noted down put back, is what the last collected commit holds (or the store, when it
+ *    was loaded since).
+ * 2. What a message of this interval touched, or a commit under way holds, or was committed and is not stored yet, is in
+ *    memory: the store does not have it.
+ * 3. What a message touched can be taken back: the whole interval always (`retake`); one message when every message
+ *    before it was settled (`settle`, careful mode), so that nothing else is live.
+ */
+import type { StateDefinition } from '../../api/definition.js'
+import { visible } from '../../api/visible.js'
+import { PotorooError } from '../../errors.js'
+import { byteString, type ByteString } from '../records/byte-string.js'
+import { Changes, GatheredChanges } from './changes.js'
+import { sameBytes } from '../records/copy-bytes.js'
+import { pack, packer, unpackRange } from './packing.js'
+import type { RecordWriter } from '../records/records.js'
+import { KeyPrefix, MAX_AHEAD, NOWHERE, StateMemory } from './state-memory.js'
+
+/** In the place of a live object: it does not exist any more. */
+const FORGOTTEN = Object.freeze({})
+/** How many are live at most. So many are enough for hot ones, and few for the garbage collector. */
+const MAX_LIVE = 1024
+/** For what stands in front of records, and the commit record behind them. */
+const SPARE_BYTES = 1024
+/** A record is no live one, or nothing was noted down of it. */
+const NONE = -1
+const NOTHING = Buffer.alloc(0)
+
+/** Instead of a length. */
+const GONE = -1
+const UNCHANGED = -2
+
+interface Live {
+  object: object | undefined
+  definition: StateDefinition | undefined
+  key: string
+  /** Its number among those touched. */
+  index: number
+  /** What it began as, where it was made just now. */
+  beginning: ByteString | undefined
+}
+
+/** What messages of an interval touched, by number; four numbers each. */
+class Touched {
+  #words = new Int32Array(4 * 16)
+  count = 0
+
+  add(place: number): number {
+    const index = this.count++
+    if (index * 4 >= this.#words.length) {
+      const grown = new Int32Array(this.#words.length * 2)
+      grown.set(this.#words)
+      this.#words = grown
+    }
+    this.#words[index * 4] = place
+    this.#words[index * 4 + 1] = this.#words[index * 4 + 2] = NONE
+    this.#words[index * 4 + 3] = 0
+    return index
+  }
+
+  /** In memory. */
+  place(index: number): number {
+    return this.#words[index * 4] ?? NOWHERE
+  }
+  /** Its number among the live ones, or NONE. */
+  live(index: number): number {
+    return this.#words[index * 4 + 1] ?? NONE
+  }
+  /** The number of what was noted down, or NONE. */
+  noted(index: number): number {
+    return this.#words[index * 4 + 2] ?? NONE
+  }
+  /** How often its value in memory was put. */
+  puts(index: number): number {
+    return this.#words[index * 4 + 3] ?? 0
+  }
+  setPlace(index: number, place: number): void {
+    this.#words[index * 4] = place
+  }
+  setLive(index: number, live: number): void {
+    this.#words[index * 4 + 1] = live
+  }
+  setNoted(index: number, noted: number): void {
+    this.#words[index * 4 + 2] = noted
+  }
+  countPut(index: number): void {
+    this.#words[index * 4 + 3] = this.puts(index) + 1
+  }
+}
+
+/** What the store is to have, as of one commit after another. */
+export interface Unstored {
+  readonly batch: number
+  readonly changes: readonly Changes[]
+}
+
+/** Whether the changelog takes a key and a value of so many bytes. */
+type Fits = (keyBytes: number, valueBytes: number) => boolean
+
+export class StateTable {
+  readonly #prefixes: ReadonlyMap<StateDefinition, KeyPrefix>
+  readonly #memory: StateMemory
+  readonly #touched = new Touched()
+  /** Of definitions with the same initial value for every key. */
+  readonly #beginnings = new Map<StateDefinition, ByteString>()
+  /** Slots for live objects, taken in turns. */
+  readonly #live: Live[] = []
+  #turn = 0
+  /** The one that was touched last. */
+  #last: Live | undefined
+  /** Values of records in memory as they were, without keys. */
+  readonly #noted = new GatheredChanges()
+  /** Collected, not committed. */
+  #collected: readonly Changes[] | undefined
+  /** What the last commit had: changes in its first part, and bytes of records for each that was touched. */
+  #lastCount = 0
+  #lastBytes = 0
+  /** Committed, not stored, in the order of the commits. */
+  #unstored: Changes[] = []
+  #unstoredBytes = 0
+  #batch = 1
+
+  constructor(
+    definitions: readonly StateDefinition[],
+    /** What state objects may take in memory, about, now. More are there while the store does not have them yet. */
+    maxBytes: () => number,
+    private readonly load: (storeKey: ByteString) => ByteString | undefined,
+    /** Then what is not in memory does not exist, until something is forgotten. */
+    private readonly storeWasEmpty: boolean,
+    private readonly fits: Fits,
+    /** Nobody else is to know it: see KeyPrefix. */
+    secret: string,
+  ) {
+    this.#prefixes = new Map(
+      definitions.map((definition, i) => [definition, new KeyPrefix(i, definition.name, secret)]),
+    )
+    const touched = this.#touched
+    this.#memory = new StateMemory(
+      maxBytes,
+      (carry) => {
+        for (let i = 0; i < touched.count; i++) touched.setPlace(i, carry(touched.place(i)))
+      },
+      () => touched.count,
+    )
+  }
+
+  /** Where the state object of the key in bytes[start, end) is in memory: good for `touch`, now. NOWHERE: it is not. */
+  find(definition: StateDefinition, bytes: Buffer, start: number, end: number): number {
+    return this.#memory.find(this.#prefixOf(definition), bytes, start, end)
+  }
+
+  /** Whether `prefetch` pays. */
+  get isLarge(): boolean {
+    return this.#memory.isLarge
+  }
+
+  /** The keys are about to be looked for: see StateMemory. */
+  prefetch(definition: StateDefinition, bytes: Buffer, keys: Int32Array, count: number): void {
+    this.#memory.prefetch(this.#prefixOf(definition), bytes, keys, count)
+  }
+
+  /** Brings it into memory, from the store where that has it. */
+  bring(definition: StateDefinition, bytes: Buffer, start: number, end: number): number {
+    const prefix = this.#prefixOf(definition)
+    const isNew = this.storeWasEmpty && !this.#memory.hasForgotten
+    const stored = isNew ? undefined : this.load(byteString(prefix.bytes) + byteString(bytes, start, end))
+    return this.#memory.add(prefix, bytes, start, end, stored)
+  }
+
+  /**
+   * The state object for a message that is about to change it. Throws what `settle` throws, for another one, and what an
+   * initial value or unpack of the user's throws.
+   */
+  touch(definition: StateDefinition, key: string, place: number): object {
+    const live = this.#liveOf(definition, key, place)
+    this.#last = live
+    if (live.object === undefined || live.object === FORGOTTEN) live.object = this.#revive(live, place)
+    return live.object
+  }
+
+  /** The message under way is done with the state object that it touched last: it does not exist any more. */
+  forget(): void {
+    if (this.#last !== undefined) this.#last.object = FORGOTTEN
+  }
+
+  /**
+   * Careful mode, after a message: its effect is kept. Throws STATE_NOT_PACKABLE or RECORD_TOO_LARGE where that is not
+   * possible; then `undo` it.
+   */
+  settle(): void {
+    // All of them or none: one that can't be kept is to be found before the first is.
+    for (let age = this.#oldest; age > 0; age--) this.#pack(this.#slot(age))
+    this.#putAll()
+  }
+
+  /** Careful mode: the message under way has not touched anything. */
+  undo(): void {
+    for (let age = this.#oldest; age > 0; age--) this.#drop(this.#slot(age))
+  }
+
+  /**
+   * What this interval changed, as records of the changelog; the next interval begins. A state object whose bytes are as
+   * before, or that is as it would begin, is not among it. `committed` is to be called before the next `collect`. Throws as
+   * `settle`: then `retake`.
+   */
+  collect(writer: RecordWriter, timestampMs: number): readonly Changes[] {
+    this.#putAll()
+    const memory = this.#memory
+    const touched = this.#touched
+    const parts: Changes[] = []
+    writer.expect(Math.ceil(touched.count * this.#lastBytes) + SPARE_BYTES)
+    for (let i = 0; i < touched.count; i++) {
+      const place = touched.place(i)
+      memory.setLive(place, 0)
+      const noted = touched.noted(i)
+      // what was put once is another value than before, or it would not have been
+      if (noted === NONE || (touched.puts(i) !== 1 && this.#isAsNoted(place, noted))) continue
+      this.#write(writer, timestampMs, place, parts, touched.count - i)
+    }
+    this.#lastCount = parts[0]?.count ?? 0
+    this.#lastBytes = writer.bytes / Math.max(1, touched.count)
+    this.#collected = parts
+    this.#nextInterval()
+    return parts
+  }
+
+  /** What is committed and not stored, in bytes of memory. */
+  get unstoredBytes(): number {
+    return this.#unstoredBytes
+  }
+
+  /** Whether a commit is under way: what it holds is not to be stored yet, and has taken the place of what is. */
+  get isCommitting(): boolean {
+    return this.#collected !== undefined
+  }
+
+  /** The log has what was collected last; the store is to have it some time. */
+  committed(): void {
+    for (const part of this.#collected ?? []) {
+      this.#unstored.push(part)
+      this.#unstoredBytes += part.bytes.length
+    }
+    this.#collected = undefined
+  }
+
+  /** What the store is to have, as of the last commit; not while one is under way. `stored` it afterwards. */
+  takeUnstored(): Unstored {
+    if (this.isCommitting) throw new PotorooError('INTERNAL', 'a commit is under way: what is committed is not known')
+    const taken = { batch: this.#batch++, changes: this.#unstored }
+    this.#unstored = []
+    this.#unstoredBytes = 0
+    return taken
+  }
+
+  /** The store has it now, and what was taken before. */
+  stored({ batch }: Unstored): void {
+    this.#memory.stored(batch)
+  }
+
+  /** This interval has not touched anything. */
+  retake(): void {
+    this.undo()
+    const touched = this.#touched
+    const noted = this.#noted
+    for (let i = 0; i < touched.count; i++) {
+      const was = touched.noted(i)
+      let place = touched.place(i)
+      if (was !== NONE)
+        place = this.#memory.put(
+          place,
+          noted.isDeletion(was) ? undefined : noted.bytes,
+          noted.valueStart(was),
+          noted.valueEnd(was),
+        )
+      this.#memory.setLive(place, 0)
+    }
+    this.#nextInterval()
+  }
+
+  #prefixOf(definition: StateDefinition): KeyPrefix {
+    const prefix = this.#prefixes.get(definition)
+    if (prefix === undefined) throw new PotorooError('INTERNAL', `state object ${definition.name} is not of this task`)
+    return prefix
+  }
+
+  #liveOf(definition: StateDefinition, key: string, place: number): Live {
+    const touched = this.#touched
+    let index = this.#memory.live(place) - 1
+    if (index < 0) {
+      index = touched.add(place)
+      this.#memory.setLive(place, index + 1)
+    }
+    const number = touched.live(index)
+    const there = number === NONE ? undefined : this.#live[number]
+    if (there !== undefined) return there
+    const turn = this.#turn
+    const live = this.#live[turn] ?? { object: undefined, definition, key, index, beginning: undefined }
+    this.#put(live)
+    live.definition = definition
+    live.key = key
+    live.index = index
+    this.#live[turn] = live
+    touched.setLive(index, turn)
+    this.#turn = (turn + 1) % MAX_LIVE
+    return live
+  }
+
+  #revive(live: Live, place: number): object {
+    const { object, definition, key } = live
+    if (definition === undefined) throw new PotorooError('INTERNAL', 'a live object without definition')
+    const length = this.#memory.valueBytes(place)
+    if (object === FORGOTTEN || length < 0) {
+      const begun = definition.initial(key)
+      live.beginning = this.#beginningOf(definition, begun)
+      return begun
+    }
+    const start = this.#memory.keyEnd(place)
+    return unpackRange(definition, this.#memory.bytesOf(place), start, start + length, key)
+  }
+
+  /** What was made just now, packed. */
+  #beginningOf(definition: StateDefinition, begun: object): ByteString {
+    if (!definition.beginsAlike) return pack(definition, begun)
+    let beginning = this.#beginnings.get(definition)
+    if (beginning === undefined) this.#beginnings.set(definition, (beginning = pack(definition, begun)))
+    return beginning
+  }
+
+  #putAll(): void {
+    for (let age = this.#oldest; age > 0; age--) this.#put(this.#slot(age))
+  }
+
+  /**
+   * So many slots back the oldest live one is at most. Each live one is another that was touched; and slots are taken in turns,
+   * so those behind that were taken before this interval, or by what was put since.
+   */
+  get #oldest(): number {
+    return Math.min(this.#touched.count, this.#live.length)
+  }
+
+  /** The one that was taken so many turns ago, 1 to `#oldest`. */
+  #slot(age: number): Live {
+    const slot = this.#live[(this.#turn - age + MAX_LIVE) % MAX_LIVE]
+    if (slot === undefined) throw new PotorooError('INTERNAL', 'a live object without a slot')
+    return slot
+  }
+
+  /** Into memory; it is live no longer. Throws before anything has changed. */
+  #put(live: Live): void {
+    const { object, definition, index } = live
+    if (definition !== undefined && object !== undefined) {
+      const place = this.#touched.place(index)
+      const length = this.#pack(live)
+      if (length !== UNCHANGED) {
+        this.#note(index, place)
+        this.#touched.countPut(index)
+        const value = length < 0 ? undefined : packer.bytes
+        this.#touched.setPlace(index, this.#memory.put(place, value, 0, length))
+        if (length > 0) this.#prefixOf(definition).typicalBytes = length
+      }
+    }
+    this.#drop(live)
+  }
+
+  /** Packs it with `packer`; returns how many bytes it takes, or GONE, or UNCHANGED: as it is in memory. */
+  #pack({ object, definition, key, index, beginning }: Live): number {
+    if (definition === undefined || object === undefined) return UNCHANGED
+    const memory = this.#memory
+    const place = this.#touched.place(index)
+    const before = memory.valueBytes(place)
+    if (object === FORGOTTEN) return before < 0 ? UNCHANGED : GONE
+    const length = packer.pack(definition, object)
+    const { bytes } = packer
+    const start = memory.keyEnd(place)
+    // One that is new and that no message has changed yet is what the next message would begin with anyway.
+    const same =
+      before < 0
+        ? beginning?.length === length && beginning === byteString(bytes, 0, length)
+        : sameBytes(bytes, 0, length, memory.bytesOf(place), start, start + before)
+    if (same) return UNCHANGED
+    if (!this.fits(memory.keyBytes(place), length)) throw tooLarge(definition, key, length)
+    return length
+  }
+
+  #drop(live: Live): void {
+    if (live.definition === undefined) return
+    this.#touched.setLive(live.index, NONE)
+    live.object = live.definition = live.beginning = undefined
+  }
+
+  /** Its value in memory is about to change for the first time. */
+  #note(index: number, place: number): void {
+    if (this.#touched.noted(index) !== NONE) return
+    const memory = this.#memory
+    const length = memory.valueBytes(place)
+    const start = memory.keyEnd(place)
+    this.#touched.setNoted(index, this.#noted.count)
+    this.#noted.add(NOTHING, 0, 0, length < 0 ? undefined : memory.bytesOf(place), start, start + length)
+  }
+
+  #isAsNoted(place: number, index: number): boolean {
+    const memory = this.#memory
+    const noted = this.#noted
+    const length = memory.valueBytes(place)
+    if (length < 0 || noted.isDeletion(index)) return length < 0 && noted.isDeletion(index)
+    const start = memory.keyEnd(place)
+    return sameBytes(
+      memory.bytesOf(place),
+      start,
+      start + length,
+      noted.bytes,
+      noted.valueStart(index),
+      noted.valueEnd(index),
+    )
+  }
+
+  /** Appends the record of a change, and notes it down: each chunk of the writer's is a part. `left` are coming at most. */
+  #write(writer: RecordWriter, timestampMs: number, place: number, parts: Changes[], left: number): void {
+    const memory = this.#memory
+    const length = memory.valueBytes(place)
+    const [keyStart, keyEnd] = [memory.keyStart(place), memory.keyEnd(place)]
+    const valueEnd = length < 0 ? -1 : keyEnd + length
+    const { chunk } = writer
+    if (!writer.appendPair(timestampMs, memory.bytesOf(place), keyStart, keyEnd, valueEnd))
+      throw new PotorooError('INTERNAL', 'the changelog does not take what was found to fit')
+    if (writer.chunk !== undefined && writer.chunk !== chunk)
+      parts.push(new Changes(writer.chunk, Math.min(this.#lastCount, left)))
+    const part = parts.at(-1)
+    if (part === undefined) throw new PotorooError('INTERNAL', 'a change is in no chunk')
+    const before = memory.partIn(this.#batch, place)
+    if (before >= 0) this.#unstored[before]?.supersede(memory.changeOf(place))
+    memory.setBatch(place, this.#batch, this.#unstored.length + parts.length - 1, part.count)
+    const at = writer.keyStart
+    const valueAt = writer.valueStart
+    part.note(at, at + keyEnd - keyStart, valueAt, length < 0 ? -1 : valueAt + length)
+  }
+
+  #nextInterval(): void {
+    this.#touched.count = 0
+    this.#last = undefined
+    this.#noted.clear()
+  }
+}
+
+const tooLarge = (definition: StateDefinition, key: string, bytes: number): PotorooError =>
+  new PotorooError(
+    'RECORD_TOO_LARGE',
+    `state object ${definition.name} of key '${visible(key.slice(0, 100))}' has ${String(bytes)} bytes packed, more than the changelog takes`,
+  )
+
+export { MAX_AHEAD, NOWHERE }

@@ -1,0 +1,190 @@
+/**
+ * What happens in the runtime, for whoever wants to know: the log is one observer, others may count, measure or show it.
+ * There are events for what happens to a worker, a task, a commit or a write, and for what is wrong; there is none for a
+ * message that is right, so that it costs nothing to have observers.
+ *
+ * Times are ms, sizes bytes; `atMs` is ms since the epoch. Positions are exclusive: the offset of the next record.
+ */
+import type { Positions } from '../core/commit/commit-record.js'
+import type { HandOff } from '../core/group/worker-status.js'
+import type { DeadLetter } from '../core/processing/outbox.js'
+import type { ErrorCode } from '../errors.js'
+
+export interface Observer {
+  /** Called at once, in the order of what happens. It has to return soon: the task that the event is about waits. */
+  observe(event: RuntimeEvent): void
+}
+
+export type RuntimeEvent = WorkerEvent | TaskEvent | StandbyEvent
+
+export type WorkerEvent =
+  | { readonly kind: 'worker-started'; readonly worker: string; readonly group: string; readonly tasks: number }
+  /** It was told to stop while it had tasks: others are to have them first. */
+  | { readonly kind: 'handing-over'; readonly tasks: readonly string[] }
+  /** Not everything was handed over in time. */
+  | { readonly kind: 'handing-over-ended'; readonly tasks: readonly string[]; readonly waitedMs: number }
+  /** Something is wrong that only its end can cure. `task`: which has found it, if one has. */
+  | { readonly kind: 'worker-stops'; readonly task?: string; readonly code: ErrorCode; readonly error: string }
+  | { readonly kind: 'closing-failed'; readonly error: string }
+  | { readonly kind: 'worker-stopped'; readonly worker: string }
+  | {
+      readonly kind: 'worker-failed'
+      readonly worker: string
+      readonly code: ErrorCode
+      readonly cure: string
+      readonly error: string
+    }
+  /** The group gave this worker its tasks, after a rebalance. */
+  | {
+      readonly kind: 'tasks-assigned'
+      readonly generation: number
+      readonly active: readonly string[]
+      readonly standby: readonly string[]
+      readonly gained: readonly string[]
+      readonly lost: readonly string[]
+    }
+  /** A task that this worker's application does not have. */
+  | { readonly kind: 'unknown-task'; readonly task: string }
+  | { readonly kind: 'peer-gone'; readonly memberId: string; readonly address: string }
+  /** The member of this worker's earlier life could not be made to leave. */
+  | { readonly kind: 'former-member-stays'; readonly former: string; readonly error: string }
+
+export type TaskEvent = { readonly task: string } & (
+  | {
+      readonly kind: 'task-active'
+      /** Changelog records. */
+      readonly replayed: number
+      /** Undefined without a changelog. */
+      readonly replayedFrom: number | undefined
+      /** The store was set aside. */
+      readonly rebuilt: boolean
+      readonly tookMs: number
+      /** Of the sources, by topic. */
+      readonly positions: Positions
+    }
+  | { readonly kind: 'task-closed' }
+  /** A newer version of the application has processed: here it stands still, until a worker of that version has it. */
+  | { readonly kind: 'task-outdated'; readonly code: ErrorCode; readonly cure: string; readonly error: string }
+  /** The first message here is done, after it was another worker's task. */
+  | ({ readonly kind: 'handed-over' } & HandOff)
+  /** Another activation of the task began, here or elsewhere. */
+  | { readonly kind: 'fenced' }
+  /** It becomes active again, after a pause. */
+  | { readonly kind: 'task-again'; readonly code: ErrorCode; readonly error: string; readonly retryInMs: number }
+  /** Kafka has acknowledged a commit. */
+  | {
+      readonly kind: 'committed'
+      /** Of the transaction. */
+      readonly tookMs: number
+      readonly messages: number
+      /** Records for sinks and repartitions. */
+      readonly outputs: number
+      readonly deadLetters: number
+      /** Of all that was written, changelog included. */
+      readonly bytes: number
+    }
+  /** Whether Kafka has it is unknown. `code`: undefined for a defect. */
+  | {
+      readonly kind: 'commit-failed'
+      readonly tookMs: number
+      readonly messages: number
+      readonly code: ErrorCode | undefined
+      readonly error: string
+    }
+  | ({ readonly kind: 'dead-letter' } & DeadLetter)
+  /** The broker deletes outputs at once, for they are older than their topic keeps them. Once for each sink. */
+  | {
+      readonly kind: 'outputs-short-lived'
+      readonly topic: string
+      readonly partition: number
+      readonly timestampMs: number
+      readonly retentionMs: number
+      /** The timestamp looks like seconds that were taken for milliseconds. */
+      readonly likeSeconds: boolean
+    }
+  /** A computation threw: what was done since the last commit is taken back, and done again message by message. */
+  | { readonly kind: 'retaken'; readonly reason: string }
+  /** A computation held up the event loop. The place is undefined where it was one of several. */
+  | {
+      readonly kind: 'slow-message'
+      readonly topic: string | undefined
+      readonly partition: number
+      readonly offset: number | undefined
+      readonly tookMs: number
+    }
+  /** This message alone makes commits fail, or its computation was ended: it goes to the dead letters, or stops the worker. */
+  | {
+      readonly kind: 'culprit-found'
+      readonly topic: string
+      readonly partition: number
+      readonly offset: number
+      readonly code: ErrorCode
+    }
+  /** A source that may have older records was waited for in vain. */
+  | {
+      readonly kind: 'source-waived'
+      readonly topic: string
+      readonly partition: number
+      readonly position: number
+      readonly waitedMs: number
+    }
+  /** A source can't be read further while a transaction of its producer is open. */
+  | {
+      readonly kind: 'transaction-open'
+      readonly topic: string
+      readonly partition: number
+      readonly waitedMs: number
+      readonly position: number
+      /** So many follow it. */
+      readonly records: number
+    }
+  | {
+      readonly kind: 'transaction-ended'
+      readonly topic: string
+      readonly partition: number
+      readonly waitedMs: number
+    }
+  /** The store has what was committed. */
+  | { readonly kind: 'store-written'; readonly changes: number; readonly tookMs: number }
+  | { readonly kind: 'store-not-written'; readonly error: string }
+  | { readonly kind: 'store-not-closed'; readonly error: string }
+  /** It can't be believed, and is rebuilt from the changelog. `snapshotBytes`: of the copy that it came from. */
+  | { readonly kind: 'store-set-aside'; readonly why: string; readonly snapshotBytes: number | undefined }
+)
+
+export type StandbyEvent = { readonly task: string } & (
+  | {
+      readonly kind: 'standby-follows'
+      readonly owner: string | undefined
+      /** Changelog records. */
+      readonly behind: number
+      readonly rebuilt: boolean
+      readonly snapshotBytes: number | undefined
+    }
+  /** It is another number of changelog records behind. */
+  | { readonly kind: 'standby-progress'; readonly lag: number }
+  | { readonly kind: 'standby-again'; readonly error: string }
+  | { readonly kind: 'snapshot-absent'; readonly from: string }
+  | { readonly kind: 'snapshot-taken'; readonly from: string; readonly bytes: number; readonly tookMs: number }
+  | { readonly kind: 'snapshot-failed'; readonly from: string; readonly error: string }
+)
+
+/**
+ * Tells all of them, in their order. What one throws or rejects with goes nowhere: it must not end what it tells of, nor
+ * keep the others from knowing.
+ */
+export function allOf(observers: readonly Observer[]): Observer {
+  // By its type it returns nothing, and yet it may be asynchronous.
+  const told: readonly { observe(event: RuntimeEvent): unknown }[] = observers
+  return {
+    observe: (event) => {
+      for (const observer of told)
+        try {
+          const outcome = observer.observe(event)
+          if (outcome instanceof Promise) outcome.catch(() => undefined)
+        } catch {
+          // There is nobody to tell it to.
+        }
+    },
+  }
+}

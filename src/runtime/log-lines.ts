@@ -1,0 +1,107 @@
+/** The log as an observer: which events are said, how loud, and in which words. People search for these: they stay. */
+import type { Logger } from '../ports/logger.js'
+import type { Observer, RuntimeEvent } from '../ports/observer.js'
+
+export interface LogLine {
+  readonly level: keyof Logger
+  readonly fields: object
+  readonly message: string
+}
+
+type Kind = RuntimeEvent['kind']
+type EventOf<K extends Kind> = RuntimeEvent & { readonly kind: K }
+/** Fields of the line are those of the event, unless it says others. */
+interface Saying<K extends Kind> {
+  readonly level: keyof Logger
+  readonly message: string | ((event: EventOf<K>) => string)
+  readonly fields?: (event: EventOf<K>) => object
+}
+
+const say = (level: keyof Logger, message: string): { readonly level: keyof Logger; readonly message: string } => ({
+  level,
+  message,
+})
+
+/** Undefined: the log does not say it, for it happens all the time, or another line says it. */
+const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
+  'worker-started': say('info', 'worker started'),
+  'handing-over': say('info', 'stopping: handing tasks over'),
+  'handing-over-ended': say('warn', 'not everything was handed over in time: whoever gets the rest restores it'),
+  'worker-stops': say('warn', 'the worker cannot go on: it stops'),
+  'closing-failed': say('warn', 'closing'),
+  'worker-stopped': say('info', 'worker stopped'),
+  'worker-failed': say('error', 'worker stopped by an error'),
+  'tasks-assigned': say('info', 'tasks assigned'),
+  'unknown-task': say(
+    'warn',
+    'the leader gave this worker a task that it does not know: the leader is of a version of Potoroo that does not ask for that',
+  ),
+  'peer-gone': say('info', 'a worker is gone: its address refuses connections'),
+  'former-member-stays': say('debug', 'the earlier member could not be made to leave'),
+
+  'task-active': say('info', 'task is active'),
+  'task-closed': undefined,
+  'task-outdated': say('warn', 'the task stands still here'),
+  'handed-over': say('info', 'task was handed over'),
+  fenced: say('info', 'fenced: another activation of this task began'),
+  'task-again': say('warn', 'the task starts again from its last commit'),
+  committed: undefined,
+  'commit-failed': undefined,
+  'dead-letter': {
+    level: 'warn',
+    message: ({ cut }) =>
+      cut ? 'too large for the dead letters: only its beginning went there' : 'a record went to the dead letters',
+    fields: ({ kind: _kind, cut: _cut, ...fields }) => fields,
+  },
+  'outputs-short-lived': {
+    level: 'warn',
+    message: ({ likeSeconds }) =>
+      likeSeconds
+        ? 'outputs have timestamps that look like seconds: they must be milliseconds, or the broker deletes the outputs as too old'
+        : 'outputs are older than retention.ms of their topic: the broker deletes them',
+    fields: ({ kind: _kind, likeSeconds: _likeSeconds, ...fields }) => fields,
+  },
+  retaken: say('debug', 'a message failed: the interval is done again, message by message'),
+  'slow-message': say(
+    'warn',
+    'the event loop was held up while a message was computed: for a while messages of this task are committed one by one',
+  ),
+  'culprit-found': undefined,
+  'source-waived': say(
+    'warn',
+    'a source gave no answer in time: records of the others go first, whatever their timestamps',
+  ),
+  'transaction-open': say(
+    'warn',
+    'a transaction of a producer is open: what follows it on this partition of the source waits for its end',
+  ),
+  'transaction-ended': say('info', 'the transaction has ended: the source goes on'),
+  'store-written': undefined,
+  'store-not-written': say('warn', 'could not write to the store'),
+  'store-not-closed': say('warn', 'could not close the store'),
+  'store-set-aside': say('warn', 'the store is set aside, and rebuilt from the changelog'),
+
+  'standby-follows': say('debug', 'a standby follows its changelog'),
+  'standby-progress': undefined,
+  'standby-again': say('warn', 'a standby starts again'),
+  'snapshot-absent': say('info', 'the owner has no snapshot to give: the changelog is read'),
+  'snapshot-taken': say('info', 'took a snapshot of the store'),
+  'snapshot-failed': say('warn', 'no snapshot: the changelog is read instead'),
+}
+
+/** Undefined: the log does not say it. */
+export function lineOf<K extends Kind>(event: EventOf<K>): LogLine | undefined {
+  const saying: Saying<K> | undefined = sayings[event.kind]
+  if (saying === undefined) return undefined
+  const { level, message, fields = withoutKind } = saying
+  return { level, fields: fields(event), message: typeof message === 'string' ? message : message(event) }
+}
+
+const withoutKind = ({ kind: _kind, ...fields }: RuntimeEvent): object => fields
+
+export const logObserver = (logger: Logger): Observer => ({
+  observe: (event) => {
+    const line = lineOf(event)
+    if (line !== undefined) logger[line.level](line.fields, line.message)
+  },
+})

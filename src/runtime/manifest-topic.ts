@@ -1,0 +1,116 @@
+/**
+ * The manifest in Kafka: the last record of a compacted topic with one partition. It is written under a transactional id of its
+ * own, so that of two workers that change it at the same time one is fenced, and looks again.
+ */
+import { decodeManifest, encodeManifest, MANIFEST_KEY, type Manifest } from '../core/plan/manifest.js'
+import { RecordCursor, RecordWriter } from '../core/records/records.js'
+import { isPotorooError, PotorooError } from '../errors.js'
+import type { Fetched, FetchInput, Log } from '../ports/log.js'
+import { abortable } from './abortable.js'
+import { sleep } from './options.js'
+import type { Clock } from '../ports/clock.js'
+
+export const manifestConfig = { 'cleanup.policy': 'compact' } as const
+
+const AGAIN_MS = 50
+
+/** What is committed there; undefined where nothing is. The topic has to exist. Throws MANIFEST_UNREADABLE, or the signal's reason. */
+export async function readManifest(
+  log: Pick<Log, 'listOffsets' | 'fetcher'>,
+  topic: string,
+  signal: AbortSignal,
+): Promise<Manifest | undefined> {
+  const [end = 0] = await log.listOffsets([{ topic, partition: 0 }], 'end')
+  const [start = 0] = await log.listOffsets([{ topic, partition: 0 }], 'earliest')
+  if (start >= end) return undefined
+  const fetcher = log.fetcher()
+  try {
+    const last = new Promise<Buffer | undefined>((resolve, reject) => {
+      fetcher.add(new LastRecord(topic, start, end, resolve, reject))
+    })
+    const value = await abortable(signal, last)
+    return value && decodeManifest(value, topic)
+  } finally {
+    await fetcher.close()
+  }
+}
+
+/**
+ * Writes what `change` makes of the manifest that is there, unless that is the same. Another writer at the same time makes
+ * it look again. Rejects with what `change` throws.
+ */
+export async function changeManifest(
+  { log, clock, signal }: { readonly log: Log; readonly clock: Clock; readonly signal: AbortSignal },
+  topic: string,
+  group: string,
+  change: (there: Manifest | undefined) => Manifest,
+): Promise<Manifest> {
+  for (;;) {
+    const producer = await log.producer(topic, signal)
+    try {
+      // After the fencing: nobody before it writes any more.
+      const there = await readManifest(log, topic, signal)
+      const next = change(there)
+      if (next === there) return next
+      const writer = new RecordWriter(Infinity)
+      writer.append(clock.now(), MANIFEST_KEY, encodeManifest(next))
+      await producer.commit({ records: [{ topic, partition: 0, chunks: writer.take() }], group, positions: [] })
+      return next
+    } catch (error) {
+      if (!isPotorooError(error, 'FENCED') && !isPotorooError(error, 'TRANSACTION_FAILED')) throw error
+      await abortable(signal, sleep(clock, AGAIN_MS))
+    } finally {
+      await producer.close()
+    }
+  }
+}
+
+/** Reads a partition up to an end, and keeps the last value. */
+class LastRecord implements FetchInput {
+  readonly partition = 0
+  readonly #cursor = new RecordCursor()
+  #position: number
+  #value: Buffer | undefined
+
+  constructor(
+    readonly topic: string,
+    start: number,
+    private readonly end: number,
+    private readonly done: (value: Buffer | undefined) => void,
+    readonly failed: (error: Error) => void,
+  ) {
+    this.#position = start
+  }
+
+  wanted(): number | undefined {
+    return this.#position < this.end ? this.#position : undefined
+  }
+
+  hurried(): boolean {
+    return true
+  }
+
+  deliver(fetched: Fetched): void {
+    if (fetched.position !== this.#position) {
+      fetched.release()
+      return
+    }
+    try {
+      for (const batch of fetched.batches) {
+        this.#cursor.open(batch)
+        while (this.#cursor.next()) {
+          const { buffer, valueStart, valueEnd } = this.#cursor
+          if (valueStart < 0) throw new PotorooError('MANIFEST_UNREADABLE', `${this.topic}: a manifest without a value`)
+          this.#value = Buffer.from(buffer.subarray(valueStart, valueEnd))
+        }
+      }
+    } catch (error) {
+      this.failed(error instanceof Error ? error : new Error(String(error)))
+      return
+    } finally {
+      fetched.release()
+    }
+    this.#position = fetched.nextPosition
+    if (this.#position >= this.end) this.done(this.#value)
+  }
+}

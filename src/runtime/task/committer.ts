@@ -1,0 +1,342 @@
+/**
+ * Commits of a task: when one is due, C1, and C2.
+ *
+ * Invariants
+ * 1. C1 awaits nothing: state objects, outputs and positions are those behind the same message.
+ * 2. One commit is under way at a time, whichever activation began it. The next one waits for a store that is far behind, too.
+ * 3. What a commit changes here and in the store, it changes once Kafka has acknowledged it, and only while its activation
+ *    is the current one. Whether one that failed was committed is unknown: only the next activation finds out.
+ * 4. Positions are in every commit record. Where they are nowhere but in the group it has them with each commit, else late
+ *    (core/commit/group-offsets.ts).
+ * 5. The changelog's records have to land where the last commit ended (core/commit/landing.ts).
+ */
+import { nextCommitMs } from '../../core/commit/commit-pace.js'
+import type { CommitPhase } from '../../core/commit/commit-phase.js'
+import { groupWith, type CommitRecord, type Positions, type TopicIds } from '../../core/commit/commit-record.js'
+import { offsetsDueMs, takesOffsets } from '../../core/commit/group-offsets.js'
+import { MARKER_RECORDS } from '../../core/commit/landing.js'
+import { isPotorooError, messageOf } from '../../errors.js'
+import type { Input } from '../../core/processing/input.js'
+import type { Collected, Processor } from '../../core/processing/processor.js'
+import type { Clock, Timer } from '../../ports/clock.js'
+import type { Fetcher, PartitionPosition, Transaction } from '../../ports/log.js'
+import type { Observer } from '../../ports/observer.js'
+import type { Activation } from '../activation.js'
+import type { RuntimeOptions } from '../options.js'
+import type { RecordTime } from '../record-time.js'
+import type { TaskPlan } from '../task-plan.js'
+import type { Isolation } from './isolation.js'
+import { ShortLivedOutputs } from './short-lived.js'
+import { DRY_MS } from './sources.js'
+import type { StoreWriter } from './store-writer.js'
+
+export interface CommitterEnvironment {
+  readonly clock: Clock
+  readonly observer: Observer
+  readonly fetcher: Pick<Fetcher, 'wake'>
+  readonly options: Pick<RuntimeOptions, 'name' | 'commitIntervalMs' | 'backlogCommitIntervalMs'>
+  /** Of records that the runtime writes for itself. */
+  readonly recordTime: Pick<RecordTime, 'now'>
+  /** When in its interval a task commits. */
+  readonly phase: CommitPhase
+  /** How many tasks of this worker have a backlog. */
+  backlogs(): number
+  /** A commit was acknowledged that has worked off a repartition up to there. */
+  acknowledged(at: PartitionPosition): void
+}
+
+/** An activation, as its commits see it. */
+export interface CommitWork {
+  readonly activation: Pick<Activation, 'producer' | 'identity' | 'notes' | 'foreign' | 'positions' | 'committed'>
+  readonly inputs: readonly Input[]
+  readonly processor: Pick<Processor, 'messages' | 'collect' | 'committed'>
+  /** Aborted when the activation has ended. */
+  readonly signal: AbortSignal
+  /** Whether what comes of it may still change anything. */
+  isCurrent(): boolean
+  /** C1 has thrown: Retake, or what the task can't go on with. */
+  notCollected(error: unknown): void
+  /** Kafka has it. Only while it is current. */
+  committed(collected: Collected): void
+  /** Kafka may have it, or not. Only while it is current. */
+  failed(collected: Collected, error: unknown): void
+}
+
+/** How much there is to do, when it is asked whether a commit is due. */
+export interface Load {
+  /** There is as much as may wait for a commit. */
+  readonly isFull: boolean
+  readonly isBacklogged: boolean
+}
+
+interface Current {
+  readonly work: CommitWork
+  /** Positions of the last commit, in the order of the inputs. */
+  committed: readonly number[]
+  lastCommitMs: number
+  /** When it was asked last. */
+  isBacklogged: boolean
+  /** When the last transaction was ended, on the monotonic clock. */
+  endedMs: number
+  /** What the group was given last, and when; undefined until the first commit. */
+  group: GroupOffsets | undefined
+}
+
+interface GroupOffsets {
+  readonly positions: Positions
+  readonly atMs: number
+  /** Messages in the commits since. */
+  readonly messages: number
+}
+
+export class Committer {
+  #current: Current | undefined
+  /** The commit under way: C1 done, C2 not yet. Never rejects. */
+  #underWay: Promise<void> | undefined
+  #timer: Timer | undefined
+  /** When it goes off, on the monotonic clock. */
+  #looksAtMs = 0
+  /** Where the changelog ends, or ended when that was last known. */
+  #changelogEnd = 0
+  readonly #shortLived: ShortLivedOutputs
+  /** Of the sources, where brokers have ids. */
+  readonly #topicIds: TopicIds | undefined
+
+  constructor(
+    private readonly plan: TaskPlan,
+    private readonly env: CommitterEnvironment,
+    private readonly store: StoreWriter,
+    /** Packing may be ended from outside, as computing may. */
+    private readonly isolation: Pick<Isolation, 'isPacking' | 'isCutOff'>,
+    /** A commit has ended, or may be due. */
+    private readonly ready: () => void,
+  ) {
+    const ids = plan.sources.flatMap(({ topic, id }) => (id === undefined ? [] : [[topic, id] as const]))
+    this.#topicIds = ids.length === 0 ? undefined : Object.fromEntries(ids)
+    this.#shortLived = new ShortLivedOutputs(plan.processor.sinks.values())
+  }
+
+  /** Where the changelog ends at least, as far as is known. */
+  get changelogEnd(): number {
+    return this.#changelogEnd
+  }
+
+  /** The changelog is longer than it was taken for. */
+  changelogEndsAt(end: number): void {
+    this.#changelogEnd = Math.max(this.#changelogEnd, end)
+  }
+
+  /** One commit at a time, and the store not far behind. When this turns true, `ready` is called. */
+  get canCommit(): boolean {
+    return this.#underWay === undefined && !this.store.holdsCommits
+  }
+
+  /** `changelogEnd`: as it was replayed. */
+  begin(work: CommitWork, changelogEnd: number): void {
+    const { committed } = work.activation
+    this.#changelogEnd = changelogEnd
+    const never = { lastCommitMs: -Infinity, endedMs: -Infinity }
+    this.#current = { work, committed, isBacklogged: false, group: undefined, ...never }
+    // The owner before may have ended before it has purged what it committed last, and nothing may come any more.
+    this.#sayAcknowledged((_, i) => work.activation.positions[i])
+  }
+
+  /** Commits no more; one that is under way goes on. */
+  end(): void {
+    this.#current = undefined
+    this.#cancelTimer()
+  }
+
+  /** Everything that was processed when this was called is committed when it resolves, or the task has failed meanwhile. Never rejects. */
+  async flush(): Promise<void> {
+    await this.#underWay
+    const current = this.#current
+    if (current === undefined) return
+    const isGroupBehind = current.group !== undefined && isBehind(current.group, current)
+    if (!isDirty(current) && !isGroupBehind) return
+    this.#commit(current, true)
+    await this.#underWay
+  }
+
+  commit(): void {
+    if (this.#current !== undefined) this.#commit(this.#current, false)
+  }
+
+  /** Commits if that is due, or calls `ready` when it may be. */
+  commitWhenDue(load: Load): void {
+    const current = this.#current
+    if (current === undefined || !this.canCommit) return
+    current.isBacklogged = load.isBacklogged
+    const { clock } = this.env
+    const dueMs = this.#dueMs(current, load)
+    if (dueMs === undefined) return
+    const dueInMs = dueMs - clock.monotonic()
+    if (dueInMs <= 0) {
+      this.#commit(current, !isDirty(current))
+      return
+    }
+    // A backlog may be over by then, or its source dry.
+    const looksAtMs = Math.min(dueMs, clock.monotonic() + DRY_MS)
+    // It was to be later while there was a backlog.
+    if (this.#timer !== undefined && looksAtMs < this.#looksAtMs) this.#cancelTimer()
+    if (this.#timer !== undefined) return
+    this.#looksAtMs = looksAtMs
+    this.#timer = clock.after(looksAtMs - clock.monotonic(), () => {
+      this.#timer = undefined
+      if (this.#current === current) this.ready()
+    })
+  }
+
+  /** Undefined: there is nothing to commit. */
+  #dueMs(current: Current, load: Load): number | undefined {
+    const { group, lastCommitMs } = current
+    if (!isDirty(current)) return group && isBehind(group, current) ? offsetsDueMs(group.atMs, lastCommitMs) : undefined
+    if (load.isFull) return 0
+    const phaseMs = this.env.phase.of(this.plan.processor.subTopology.depth)
+    return nextCommitMs(this.env.options, load.isBacklogged ? this.env.backlogs() : 0, lastCommitMs, phaseMs)
+  }
+
+  #cancelTimer(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
+
+  /** C1. `withOffsets`: the group is to have the positions, even if it could wait. */
+  #commit(current: Current, withOffsets: boolean): void {
+    if (this.#underWay !== undefined || this.isolation.isCutOff) return
+    const { work, group } = current
+    const { inputs, processor, activation } = work
+    const { foreign, identity, producer } = activation
+    const nowMs = this.env.clock.monotonic()
+    const positions = inputs.map((input) => input.position)
+    const byTopic = Object.fromEntries(inputs.map((input, i) => [input.topic, positions[i] ?? 0]))
+    const messages = processor.messages + (group?.messages ?? 0)
+    const sinceTransactionMs = nowMs - current.endedMs
+    const keepsOffsets =
+      this.plan.changelog !== undefined &&
+      group !== undefined &&
+      !withOffsets &&
+      !takesOffsets({ sinceMs: nowMs - group.atMs, messages, sinceTransactionMs, endingMs: producer.endingMs })
+    const record: CommitRecord = {
+      identity: identity ?? '',
+      positions: { ...foreign.positions, ...byTopic },
+      group: groupWith(foreign, keepsOffsets ? group.positions : undefined),
+      topicIds: this.#idsWith(foreign.topicIds),
+      plan: this.plan.version.number,
+      by: this.env.options.name,
+      atMs: this.env.clock.now(),
+    }
+    let collected: Collected
+    this.isolation.isPacking = true
+    try {
+      collected = processor.collect(record, this.env.recordTime.now())
+      this.isolation.isPacking = false
+    } catch (error) {
+      this.isolation.isPacking = false
+      work.notCollected(error)
+      return
+    }
+    for (const input of inputs) input.mark()
+    current.committed = positions
+    current.lastCommitMs = nowMs
+    current.group = keepsOffsets ? { ...group, messages } : { positions: byTopic, atMs: nowMs, messages: 0 }
+    this.#cancelTimer()
+    this.#underWay = this.#transact(current, record, collected, !keepsOffsets).finally(() => {
+      this.#underWay = undefined
+      this.env.fetcher.wake()
+      this.ready()
+    })
+  }
+
+  #idsWith(foreign: TopicIds | undefined): TopicIds | undefined {
+    return foreign === undefined ? this.#topicIds : { ...foreign, ...this.#topicIds }
+  }
+
+  /** C2. Never rejects. */
+  async #transact(current: Current, record: CommitRecord, collected: Collected, withOffsets: boolean): Promise<void> {
+    const { plan } = this
+    const { work } = current
+    const { activation, inputs } = work
+    const begunMs = this.env.clock.monotonic()
+    let ends: readonly number[]
+    try {
+      if (plan.versions !== undefined && collected.changes.length > 0) await plan.versions.say(work.signal)
+      const positions: PartitionPosition[] = withOffsets
+        ? inputs.map(({ topic }, i) => {
+            const position = record.positions[topic] ?? 0
+            return { topic, partition: plan.partition, position, note: activation.notes[i] }
+          })
+        : []
+      ends = await activation.producer.commit({ records: this.#landing(collected), group: plan.group, positions })
+    } catch (error) {
+      if (!work.isCurrent()) return
+      this.#sayFailed(collected, begunMs, error)
+      work.failed(collected, error)
+      return
+    }
+    if (!work.isCurrent()) return
+    current.endedMs = this.env.clock.monotonic()
+    if (!current.isBacklogged) this.env.phase.transacted(current.endedMs - begunMs)
+    work.committed(collected)
+    this.#sayCommitted(collected, begunMs)
+    const changelogEnd = ends[0]
+    if (plan.changelog === undefined || changelogEnd === undefined) return
+    this.#sayAcknowledged(({ topic }) => record.positions[topic])
+    work.processor.committed()
+    this.#changelogEnd = changelogEnd + MARKER_RECORDS
+    // The changelog is the first in `records`, and the commit record its last record: its position is one below the end.
+    const { identity, positions: inputPositions } = record
+    this.store.committed({ changelogPosition: changelogEnd - 1, identity, inputPositions }, record.atMs)
+  }
+
+  /** So far repartitions may be purged. */
+  #sayAcknowledged(positionOf: (source: TaskPlan['sources'][number], index: number) => number | undefined): void {
+    for (const [i, source] of this.plan.sources.entries()) {
+      const position = source.isRepartition ? (positionOf(source, i) ?? 0) : 0
+      if (position > 0) this.env.acknowledged({ topic: source.topic, partition: this.plan.partition, position })
+    }
+  }
+
+  /** With where the changelog's records have to land, which are the first: nobody else writes there. */
+  #landing({ records }: Collected): Transaction['records'] {
+    if (this.plan.changelog === undefined) return records
+    return records.map((entry, i) => (i === 0 ? { ...entry, end: this.#changelogEnd } : entry))
+  }
+
+  #sayCommitted({ records, deadLetters, messages }: Collected, begunMs: number): void {
+    const { clock, observer } = this.env
+    const { changelog, id: task } = this.plan
+    for (const letter of deadLetters) observer.observe({ kind: 'dead-letter', task, ...letter })
+    for (const outputs of this.#shortLived.among(records, clock.now()))
+      observer.observe({ kind: 'outputs-short-lived', task, ...outputs })
+    let [all, bytes] = [0, 0]
+    for (const [i, { chunks }] of records.entries())
+      for (const chunk of chunks) {
+        bytes += chunk.end
+        // The changelog is the first.
+        if (changelog === undefined || i > 0) all += chunk.count
+      }
+    const outputs = all - deadLetters.length
+    const tookMs = clock.monotonic() - begunMs
+    observer.observe({ kind: 'committed', task, tookMs, messages, outputs, deadLetters: deadLetters.length, bytes })
+  }
+
+  #sayFailed({ messages }: Collected, begunMs: number, error: unknown): void {
+    this.env.observer.observe({
+      kind: 'commit-failed',
+      task: this.plan.id,
+      tookMs: this.env.clock.monotonic() - begunMs,
+      messages,
+      code: isPotorooError(error) ? error.code : undefined,
+      error: messageOf(error),
+    })
+  }
+}
+
+/** Whether a commit has left the group behind. */
+const isBehind = ({ positions }: GroupOffsets, { work, committed }: Current): boolean =>
+  work.inputs.some(({ topic }, i) => positions[topic] !== committed[i])
+
+/** Whether there is something to commit: also a position that moved over control batches alone, so that lag ends at 0. */
+const isDirty = ({ work: { processor, inputs }, committed }: Current): boolean =>
+  processor.messages > 0 || inputs.some((input, i) => input.position !== committed[i])

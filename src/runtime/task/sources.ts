@@ -1,0 +1,150 @@
+/**
+ * A4, what a task reads: one buffer for each source, filled by the fetcher, and the merge that says which gives the next record.
+ *
+ * Invariants
+ * 1. Only the topic that is meant is read, not another one of its name.
+ * 2. An input takes as much as its share of the memory, and goes on when what was taken is committed.
+ * 3. After `end` nothing comes any more of what was asked for before.
+ */
+import { OpenTransactionWatch } from '../../core/processing/open-transaction-watch.js'
+import { Input } from '../../core/processing/input.js'
+import { Merge } from '../../core/processing/merge.js'
+import { isPotorooError, PotorooError } from '../../errors.js'
+import type { Clock } from '../../ports/clock.js'
+import type { Fetched, Fetcher, FetchInput, Log } from '../../ports/log.js'
+import type { Observer } from '../../ports/observer.js'
+import type { StateStores } from '../../ports/store.js'
+import { inputReplaced, repartitionLost } from '../cures.js'
+import type { TaskPlan } from '../task-plan.js'
+
+export interface SourcesEnvironment {
+  readonly log: Pick<Log, 'bootstrapServers'>
+  readonly stores: Pick<StateStores, 'directory'>
+  readonly clock: Clock
+  readonly observer: Observer
+  readonly fetcher: Fetcher
+  readonly options: { readonly maxHoldMs: number }
+  /** Bytes of fetched records that each input may keep in memory, now. */
+  inputBytes(): number
+}
+
+/** Without records for so long, a source that has more is dry: its broker is away, or what comes next can't be read. */
+export const DRY_MS = 100
+
+export class Sources {
+  /** Of the activation that began last, in the order of the plan's sources. */
+  #inputs: readonly Input[] = []
+  #fetched: readonly FetchInput[] = []
+  #merge = new Merge([], 0)
+  /** By repartition: a position that it did not have when it was read from there. */
+  readonly #purgedAt = new Map<string, number>()
+  /** When records came last, on the monotonic clock. */
+  #arrivedMs = -Infinity
+
+  constructor(
+    private readonly plan: TaskPlan,
+    private readonly env: SourcesEnvironment,
+    /** Something has come. */
+    private readonly ready: () => void,
+  ) {}
+
+  get inputs(): readonly Input[] {
+    return this.#inputs
+  }
+  get merge(): Merge {
+    return this.#merge
+  }
+
+  /** Whether there was more in a source than its last fetch brought. */
+  get hasMore(): boolean {
+    return this.#inputs.some(({ hasMore }) => hasMore)
+  }
+  /** Whether nothing has come for a while. */
+  get isDry(): boolean {
+    return this.env.clock.monotonic() >= this.#arrivedMs + DRY_MS
+  }
+  /** Whether a record is here. */
+  get hasHead(): boolean {
+    return this.#inputs.some(({ hasHead }) => hasHead)
+  }
+  /** Timestamp of the oldest record that is here; undefined where there is none. */
+  get oldestHeadMs(): number | undefined {
+    const heads = this.#inputs.filter(({ hasHead }) => hasHead).map(({ cursor }) => cursor.timestampMs)
+    return heads.length === 0 ? undefined : Math.min(...heads)
+  }
+
+  /** `failed`: a source can't be read. Nothing is fetched before `start`. */
+  begin(positions: readonly number[], failed: (error: unknown) => void): void {
+    const { env, plan } = this
+    const inputs = plan.sources.map((source, i) => new Input(i, source.topic, positions[i] ?? 0))
+    const merge = new Merge(inputs, env.options.maxHoldMs, ({ topic, position }) => {
+      const { id: task, partition } = plan
+      const waitedMs = env.options.maxHoldMs
+      env.observer.observe({ kind: 'source-waived', task, topic, partition, position, waitedMs })
+    })
+    this.#inputs = inputs
+    this.#merge = merge
+    this.#fetched = inputs.map((input, i) => this.#fetchInput(input, plan.sources[i]?.id, merge, failed))
+  }
+
+  start(): void {
+    for (const input of this.#fetched) this.env.fetcher.add(input)
+  }
+
+  end(): void {
+    for (const input of this.#fetched) this.env.fetcher.remove(input)
+    this.#fetched = []
+  }
+
+  #fetchInput(input: Input, topicId: string | undefined, merge: Merge, failed: (error: unknown) => void): FetchInput {
+    const { env, plan } = this
+    const watch = new OpenTransactionWatch()
+    return {
+      topic: input.topic,
+      topicId,
+      partition: plan.partition,
+      wanted: () => (input.pinnedBytes < env.inputBytes() ? input.end : undefined),
+      hurried: () => merge.awaits(input),
+      deliver: (fetched) => {
+        try {
+          if (input.accept(fetched)) {
+            if (fetched.batches.length > 0) this.#arrivedMs = env.clock.monotonic()
+            this.ready()
+          }
+          this.#sayOpenTransaction(watch, fetched)
+        } catch (error) {
+          failed(error)
+        }
+      },
+      failed: (error) => {
+        failed(this.#readFailure(input, error))
+      },
+    }
+  }
+
+  /** What it means that an input can't be read. */
+  #readFailure({ topic, index, end }: Input, error: Error): Error {
+    const { plan, env } = this
+    if (isPotorooError(error, 'TOPIC_REPLACED')) return inputReplaced(plan, topic, error.message, env)
+    if (plan.sources[index]?.isRepartition !== true || !isPotorooError(error, 'OFFSET_OUT_OF_RANGE')) return error
+    // An owner purges what it has committed, so this one's position is an old one, unless a later activation has it, too.
+    if (this.#purgedAt.get(topic) === end) {
+      const { group, processor } = plan
+      const lost = { group, repartition: topic, partitions: processor.partitions }
+      return repartitionLost(lost, `task ${plan.id}: ${error.message}`, env)
+    }
+    this.#purgedAt.set(topic, end)
+    const what = `task ${plan.id}: ${error.message}: another owner may have purged it`
+    return new PotorooError('FENCED', what, { cause: error })
+  }
+
+  #sayOpenTransaction(watch: OpenTransactionWatch, fetched: Fetched): void {
+    const found = watch.observe(fetched, this.env.clock.monotonic())
+    if (found === undefined) return
+    const { topic, partition, lastStableOffset: position } = fetched
+    const where = { task: this.plan.id, topic, partition, waitedMs: Math.round(found.waitedMs) }
+    const { observer } = this.env
+    if (found.kind === 'over') observer.observe({ kind: 'transaction-ended', ...where })
+    else observer.observe({ kind: 'transaction-open', ...where, position, records: found.records })
+  }
+}

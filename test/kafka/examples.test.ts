@@ -1,0 +1,116 @@
+/**
+ * The examples on a broker, with two worker processes, of which one is killed while a third comes: what they put out is what
+ * a plain calculation gives, and the ledger's money is all there.
+ */
+import { expect, it } from 'vitest'
+import { ExampleBench, type ExampleWorker } from '../support/example-bench.js'
+import { balancesIn, LedgerInput, total, type Settled, withoutZeros } from '../support/ledger-example.js'
+
+const sorted = (values: readonly unknown[]): string[] => values.map((value) => JSON.stringify(value)).sort()
+
+/** Two workers take the parts of the input; a third one comes, and the first is killed meanwhile. */
+async function work(bench: ExampleBench, feed: readonly (() => Promise<void>)[]): Promise<readonly ExampleWorker[]> {
+  const [first, second] = [bench.worker('w1'), bench.worker('w2')]
+  await Promise.all([first, second].map((worker) => worker.line(/"task is active"/)))
+  const events: (() => Promise<ExampleWorker> | ExampleWorker)[] = [
+    () => bench.worker('w3'),
+    () => {
+      first.kill('SIGKILL')
+      return first
+    },
+  ]
+  const left = [second]
+  for (const part of feed) {
+    const feeding = part()
+    const worker = await events.shift()?.()
+    if (worker !== undefined && worker !== first) left.push(worker)
+    await feeding
+  }
+  expect(events).toEqual([])
+  return left
+}
+
+async function end(workers: readonly ExampleWorker[]): Promise<void> {
+  for (const worker of workers) worker.kill('SIGTERM')
+  for (const worker of workers) {
+    expect(await worker.exited, worker.stdout.slice(-2).join('\n')).toEqual({ code: 0, signal: null })
+    expect(worker.log().filter(({ level }) => level > 40)).toEqual([])
+  }
+}
+
+const inParts = (count: number, parts: number, send: (from: number, to: number) => Promise<void>) =>
+  Array.from({ length: parts }, (_, i) => () => send((count / parts) * i, (count / parts) * (i + 1)))
+
+it('word count counts each word of lines without keys, each count once', async () => {
+  const bench = new ExampleBench('word-count')
+  await bench.createTopics()
+  const words = Array.from(
+    { length: 60 },
+    (_, n) => `${'abcdefghij'[n % 10] ?? ''}${'klmnop'[Math.floor(n / 10)] ?? ''}`,
+  )
+  const lines = Array.from({ length: 1600 }, (_, n) => ({
+    text: [3, 7, 11, 13].map((step) => words[(n * step + step) % words.length]).join(' '),
+  }))
+  const seen = new Map<string, number>()
+  const due = lines.flatMap(({ text }) =>
+    text.split(' ').map((word) => {
+      const n = (seen.get(word) ?? 0) + 1
+      seen.set(word, n)
+      return { word, n }
+    }),
+  )
+  const workers = await work(
+    bench,
+    inParts(lines.length, 4, (from, to) => bench.send('lines', lines.slice(from, to))),
+  )
+  expect(sorted(await bench.read('counts', due.length))).toEqual(sorted(due))
+  await end(workers)
+})
+
+it('site totals adds up by site what meters count by device', async () => {
+  const bench = new ExampleBench('site-totals')
+  await bench.createTopics()
+  const [SITES, PER_SITE, ROUNDS] = [8, 10, 20]
+  const devices = Array.from({ length: SITES * PER_SITE }, (_, n) => n)
+  // Each reading is one more, so that the order of devices makes no difference to what comes out.
+  const round = (kwh: number) => devices.map((n) => ({ device: `d${String(n)}`, site: `s${String(n % SITES)}`, kwh }))
+  const byDevice = (reading: { device: string }): string => reading.device
+  const due = Array.from({ length: SITES }, (_, n) =>
+    Array.from({ length: PER_SITE * ROUNDS }, (_, i) => ({
+      site: `s${String(n)}`,
+      kwh: i + 1,
+      devices: Math.min(i + 1, PER_SITE),
+    })),
+  ).flat()
+  const rest = Array.from({ length: ROUNDS - 1 }, (_, i) => round(i + 2)).flat()
+  const workers = await work(bench, [
+    async () => {
+      await bench.send('readings', round(1), byDevice)
+      // Every site knows its devices before it is told of more.
+      await bench.read('site-totals', devices.length)
+    },
+    ...inParts(rest.length, 4, (from, to) => bench.send('readings', rest.slice(from, to), byDevice)),
+  ])
+  expect(sorted(await bench.read('site-totals', due.length))).toEqual(sorted(due))
+  await end(workers)
+})
+
+it.each([false, true])('the ledger neither makes nor loses money (accounts run dry: %s)', async (contended) => {
+  const bench = new ExampleBench('ledger')
+  await bench.createTopics()
+  const input = new LedgerInput(40, 1400, contended)
+  await input.sendDeposits(bench)
+  const { length } = input.transfers
+  const workers = await work(
+    bench,
+    inParts(length, 4, (from, to) => input.sendTransfers(bench, from, to)),
+  )
+  const settled = await bench.read<Settled>('settled', length)
+  if (contended) expect(sorted(settled.map(({ id }) => id))).toEqual(sorted(input.transfers.map(({ id }) => id)))
+  else expect(sorted(settled)).toEqual(sorted(input.settled))
+  await end(workers)
+  const balances = await balancesIn(bench)
+  expect(total(balances)).toBe(input.paidIn)
+  expect(Math.min(...balances.values())).toBeGreaterThanOrEqual(0)
+  expect(withoutZeros(balances)).toEqual(withoutZeros(input.balances(settled)))
+})

@@ -1,0 +1,80 @@
+/** State objects that change their shape: src/core/state, src/core/plan/manifest.ts. */
+import type { PlantedFault } from './planted-fault.js'
+
+const packing = 'src/core/state/packing.ts'
+const stateTable = 'src/core/state/state-table.ts'
+
+export const upgradesFaults: readonly PlantedFault[] = [
+  {
+    what: 'an upgrade is not written back where the message changes nothing',
+    plants: [
+      {
+        file: stateTable,
+        find: '    return unpackRange(definition, this.#memory.bytesOf(place), start, start + length, key)',
+        replace:
+          '    const revived = unpackRange(definition, this.#memory.bytesOf(place), start, start + length, key)\n' +
+          '    live.beginning = pack(definition, revived)\n' +
+          '    return revived',
+      },
+      {
+        file: stateTable,
+        find: '      before < 0\n        ? beginning?.length',
+        replace: '      before < 0 || beginning !== undefined\n        ? beginning?.length',
+      },
+    ],
+  },
+  {
+    what: 'what was upgraded is stored in the version that it had, so that upgrades run twice',
+    plants: [
+      {
+        file: packing,
+        find: 'headersOf.set(definition, (header = encodeHeader({ version: definition.upgrades.length })))',
+        replace: 'headersOf.set(definition, (header = encodeHeader({ version: 0 })))',
+      },
+    ],
+  },
+  {
+    what: 'a new state object is of version 0',
+    plants: [
+      {
+        file: stateTable,
+        find: 'const length = packer.pack(definition, object)',
+        replace: 'const length = packer.pack(before < 0 ? { ...definition, upgrades: [] } : definition, object)',
+      },
+    ],
+  },
+  {
+    what: 'the upgrade before the last one is passed over',
+    plants: [
+      {
+        file: 'src/core/state/upgrade.ts',
+        find: 'for (let from = version; from < upgrades.length; from++) {',
+        replace: 'for (let from = Math.max(version, upgrades.length - 1); from < upgrades.length; from++) {',
+      },
+    ],
+  },
+  {
+    what: 'what is newer than the application knows is read as if it were not',
+    plants: [{ file: packing, find: 'if (version > known)\n', replace: 'if (version > known + 100)\n' }],
+  },
+  {
+    what: 'the manifest does not hear of the versions that are in use',
+    plants: [
+      {
+        file: 'src/runtime/task/committer.ts',
+        find: 'if (plan.versions !== undefined && collected.changes.length > 0)',
+        replace: 'if (plan.versions !== undefined && collected.changes.length < 0)',
+      },
+    ],
+  },
+  {
+    what: 'an application that knows less than the manifest is not refused',
+    plants: [
+      {
+        file: 'src/core/plan/manifest.ts',
+        find: '    problems.push(...newerStates(sub, entry, application))\n',
+        replace: '',
+      },
+    ],
+  },
+]

@@ -1,0 +1,112 @@
+/** Workers of an application in this process, on a broker, with stores on disk: for what a test has to hold in its hands. */
+import { join } from 'node:path'
+import { definitionOf, type Application } from '../../src/api/application.js'
+import { namesOf } from '../../src/core/plan/topology.js'
+import { isPotorooError, type PotorooError } from '../../src/errors.js'
+import { createKafkaLog } from '../../src/kafka/log.js'
+import { openStateStores } from '../../src/lmdb/stores.js'
+import { createPeers } from '../../src/peers/peers.js'
+import type { Log } from '../../src/ports/log.js'
+import { defaults, type RuntimeOptions } from '../../src/runtime/options.js'
+import { Worker } from '../../src/runtime/worker.js'
+import { systemClock, systemRandom } from '../../src/system.js'
+import { testBrokers, uniqueName } from './broker.js'
+import { temporaryFolder } from './temporary.js'
+
+export interface LoggedLine extends Readonly<Record<string, unknown>> {
+  readonly level: string
+  readonly msg: string
+}
+
+interface Life {
+  readonly worker: Worker
+  readonly ended: Promise<void>
+}
+
+export class KafkaWorkers {
+  readonly prefix = `${uniqueName('routing')}-`
+  readonly names
+  readonly lines: LoggedLine[] = []
+  readonly #directory = temporaryFolder()
+  readonly #lives = new Map<string, Life>()
+
+  constructor(
+    readonly application: Application,
+    private readonly options: Partial<RuntimeOptions> = {},
+    private readonly brokers: readonly string[] = testBrokers(),
+    /** What is put between worker and log. */
+    private readonly through: (log: Log) => Log = (log) => log,
+  ) {
+    this.names = namesOf(this.prefix, definitionOf(application).name)
+  }
+
+  /** Resolves when it has checked all and joins its group. Rejects with what it refuses. */
+  async start(name: string, application = this.application): Promise<void> {
+    const at =
+      (level: string) =>
+      (fields: object, msg: string): void => {
+        this.lines.push({ ...fields, worker: name, level, msg })
+      }
+    const logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+    const stores = await openStateStores({ directory: join(this.#directory, name), logger, worker: name })
+    const worker = new Worker(
+      definitionOf(application),
+      {
+        ...defaults,
+        memoryBytes: 64 * 1024 * 1024,
+        ...this.options,
+        bufferBytes: 16 * 1024 * 1024,
+        topicPrefix: this.prefix,
+        name,
+      },
+      {
+        log: this.through(createKafkaLog({ brokers: this.brokers, clientId: name, logger, clock: systemClock })),
+        stores,
+        peers: createPeers({ logger, clock: systemClock }),
+        clock: systemClock,
+        random: systemRandom,
+        logger,
+      },
+    )
+    const { ended } = worker
+    ended.catch(() => undefined)
+    this.#lives.set(name, { worker, ended })
+    await worker.start()
+  }
+
+  /** What it refuses at its start. */
+  async refused(name: string, application?: Application): Promise<PotorooError> {
+    return failureOf(this.start(name, application))
+  }
+
+  /** What ends it. */
+  async endOf(name: string): Promise<PotorooError> {
+    return failureOf(this.#life(name).ended)
+  }
+
+  async stop(name: string): Promise<void> {
+    await this.#life(name).worker.stop()
+  }
+  async close(): Promise<void> {
+    await Promise.all([...this.#lives.values()].map(({ worker }) => worker.stop()))
+  }
+
+  said(msg: string): LoggedLine[] {
+    return this.lines.filter((line) => line.msg === msg)
+  }
+
+  #life(name: string): Life {
+    const life = this.#lives.get(name)
+    if (life === undefined) throw new Error(`there is no worker ${name}`)
+    return life
+  }
+}
+
+async function failureOf(promise: Promise<void>): Promise<PotorooError> {
+  const failure: unknown = await promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  if (!isPotorooError(failure)) throw new Error(`no PotorooError: ${String(failure)}`, { cause: failure })
+  return failure
+}
