@@ -772,8 +772,7 @@ class World {
   /** What is committed of state objects, by store key. */
   #values(): Map<ByteString, ByteString> {
     const views = this.#tasks().flatMap(({ place, partition }) => {
-      const there = place.changelog !== undefined && this.#cluster.describeTopic(place.changelog) !== undefined
-      if (!there || place.changelog === undefined) return []
+      if (place.changelog === undefined || this.#cluster.describeTopic(place.changelog) === undefined) return []
       // Read from the start: one that looks seldom misses deletions that are compacted away meanwhile.
       const of = this.#cluster.partition({ topic: place.changelog, partition })
       return [new ChangelogView(`changelog ${String(partition)}`, of)]
