@@ -9,6 +9,7 @@ import { abortable } from './abortable.js'
 import { changelogEnd, otherEnd } from './changelog-end.js'
 import { recordsLost } from './cures.js'
 import { choosePositions, inputPositions, isDoubtful, offsetNotes, sayBeginnings } from './input-positions.js'
+import { requireMissing } from './new-topics.js'
 import type { ObservedPorts } from './options.js'
 import type { TaskPlan } from './task-plan.js'
 import { ForeignChangelog, IdentityMismatch, restoreUpTo, type Replayed } from './changelog-reader.js'
@@ -141,6 +142,7 @@ async function restore(
   } catch (error) {
     // Deleted while this worker runs, and perhaps made anew.
     if (!isPotorooError(error, 'TOPIC_MISSING') && !isPotorooError(error, 'TOPIC_REPLACED')) throw error
+    await abortable(signal, requireMissing(error, changelog, env))
     throw lost(plan, changelog, error.message, env)
   }
 }

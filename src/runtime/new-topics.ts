@@ -1,4 +1,5 @@
 /** Topics that another worker may have made a moment ago. */
+import { isPotorooError, PotorooError } from '../errors.js'
 import { abortable } from './abortable.js'
 import { sleep, type Ports } from './options.js'
 import type { TopicInfo } from '../ports/log.js'
@@ -19,4 +20,19 @@ export async function describeNew(
     if (found.size === names.length || clock.monotonic() - beganMs >= APPEARS_WITHIN_MS) return found
     await abortable(signal, sleep(clock, APPEARS_PAUSE_MS))
   }
+}
+
+/**
+ * Throws an error that passes where this one says that there is no such topic, and there is: the broker that said so has yet to
+ * learn of it.
+ */
+export async function requireMissing(
+  error: unknown,
+  { topic, id }: Pick<TopicInfo, 'id'> & { readonly topic: string },
+  { log }: Pick<Ports, 'log'>,
+): Promise<void> {
+  if (!isPotorooError(error, 'TOPIC_MISSING')) return
+  const there = (await log.describeTopics([topic])).get(topic)
+  if (there === undefined || (id !== undefined && there.id !== undefined && there.id !== id)) return
+  throw new PotorooError('REQUEST_FAILED', `${error.message}; but ${topic} is there`, { cause: error })
 }

@@ -23,6 +23,7 @@ import {
   type PreparedStore,
   type StoreHolder,
 } from './task-store.js'
+import { requireMissing } from './new-topics.js'
 import { sleep, type ObservedPorts } from './options.js'
 
 export interface StandbyEnvironment extends ObservedPorts {
@@ -118,7 +119,10 @@ export class Standby {
     }
     while (!signal.aborted)
       try {
-        await this.#prepareAndFollow(changelog)
+        await this.#prepareAndFollow(changelog).catch(async (error: unknown) => {
+          await requireMissing(error, changelog, env)
+          throw error
+        })
       } catch (error) {
         if (this.#isReleased()) return
         this.#lag = Infinity
