@@ -29,7 +29,7 @@ export async function describeNew(
 export async function requireMissing(
   error: unknown,
   { topic, id }: Pick<TopicInfo, 'id'> & { readonly topic: string },
-  { log }: Pick<Ports, 'log'>,
+  { log }: { readonly log: Pick<Ports['log'], 'describeTopics'> },
 ): Promise<void> {
   if (!isPotorooError(error, 'TOPIC_MISSING')) return
   const there = (await log.describeTopics([topic])).get(topic)
