@@ -8,6 +8,7 @@ import { isPotorooError, PotorooError } from '../errors.js'
 import type { Fetched, FetchInput, Log } from '../ports/log.js'
 import { abortable } from './abortable.js'
 import { sleep } from './options.js'
+import { NO_TIME } from './record-time.js'
 import type { Clock } from '../ports/clock.js'
 
 export const manifestConfig = { 'cleanup.policy': 'compact' } as const
@@ -53,7 +54,8 @@ export async function changeManifest(
       const next = change(there)
       if (next === there) return next
       const writer = new RecordWriter(Infinity)
-      writer.append(clock.now(), MANIFEST_KEY, encodeManifest(next))
+      // A worker whose clock is wrong has to start, too.
+      writer.append(NO_TIME, MANIFEST_KEY, encodeManifest(next))
       await producer.commit({ records: [{ topic, partition: 0, chunks: writer.take() }], group, positions: [] })
       return next
     } catch (error) {

@@ -10,7 +10,7 @@ import type { RecordsRefused } from '../ports/log.js'
 import type { Logger } from '../ports/logger.js'
 
 /** Kafka's NO_TIMESTAMP: brokers look at no bounds for it. */
-const NO_TIME = -1
+export const NO_TIME = -1
 /** A wall clock that went so far from the monotonic one was set: the time may be right now. */
 const SET_MS = 60_000
 

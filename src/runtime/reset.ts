@@ -13,6 +13,7 @@ import type { Log, TopicInfo, TopicPartition } from '../ports/log.js'
 import { abortable } from './abortable.js'
 import { changeManifest, manifestConfig } from './manifest-topic.js'
 import { sleep, type Ports } from './options.js'
+import { NO_TIME } from './record-time.js'
 import { requireCopartitioned, requireDeclared, topologyInKafka } from './topics.js'
 
 type Names = ReturnType<typeof namesOf>
@@ -199,7 +200,7 @@ async function begin(
     const producer = await log.producer(transactionalId, signal)
     try {
       const writer = new RecordWriter(Infinity)
-      if (identity !== undefined) writer.append(clock.now(), COMMIT_KEY, encodeCommitRecord({ identity, ...commit }))
+      if (identity !== undefined) writer.append(NO_TIME, COMMIT_KEY, encodeCommitRecord({ identity, ...commit }))
       await producer.commit({
         records:
           changelog === undefined

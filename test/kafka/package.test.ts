@@ -28,7 +28,7 @@ const node = (source: string) => run(process.execPath, ['--input-type=module', '
 
 test('an import gives the public API, and nothing else', async () => {
   const { stdout } = await node(`console.log(Object.keys(await import('potoroo')).sort().join())`)
-  expect(stdout.trim()).toBe('PotorooError,application,from,isPotorooError,startWorker,stateObject,topic')
+  expect(stdout.trim()).toBe('PotorooError,application,from,isPotorooError,merge,startWorker,stateObject,topic')
   await expect(node(`await import('potoroo/dist/core/records.js')`)).rejects.toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED')
 })
 
