@@ -30,8 +30,13 @@ export class LedgerBench {
   }
 
   workerWith(options: CliOptions, name: string, ...flags: readonly string[]): CliProcess {
+    return this.workerOf(LEDGER, options, name, ...flags)
+  }
+
+  /** Of another version of the application, on the same state directory. */
+  workerOf(application: string, options: CliOptions = {}, name = 'w1', ...flags: readonly string[]): CliProcess {
     const stateDir = join(this.directory, name)
-    const args = ['run', LEDGER, '--name', name, '--state-dir', stateDir, '--topic-prefix', this.prefix, ...flags]
+    const args = ['run', application, '--name', name, '--state-dir', stateDir, '--topic-prefix', this.prefix, ...flags]
     return startCli(args, options)
   }
 
