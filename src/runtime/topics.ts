@@ -120,7 +120,6 @@ async function planOnce(
     const changelog =
       sub.states.length === 0 ? undefined : requireChangelog(names.changelog(sub.name), partitions, found)
     const sinks = new Map(sub.sinks.map(({ name }) => [name, destination(names.topic(name))]))
-    const { manifest } = reconciled
     const versions =
       versionsBeyond(manifest, sub).length === 0
         ? undefined

@@ -9,6 +9,7 @@ import {
   type RecordHeader,
 } from '../../../../src/core/records/records.js'
 import { isPotorooError } from '../../../../src/errors.js'
+import { batchOfChunk } from '../../../support/records.js'
 
 type Content = Uint8Array | string | null
 interface Plain {
@@ -44,15 +45,7 @@ function readAll(batch: RecordBatch, cursor = new RecordCursor()): Read[] {
   return records
 }
 
-const batchOf = (chunk: RecordChunk, baseOffset = 0): RecordBatch => ({
-  baseOffset,
-  baseTimestampMs: chunk.baseTimestampMs,
-  appendTimeMs: -1,
-  count: chunk.count,
-  bytes: chunk.bytes,
-  start: BATCH_HEADER_BYTES,
-  end: chunk.end,
-})
+const batchOf = (chunk: RecordChunk, baseOffset = 0): RecordBatch => batchOfChunk(baseOffset, chunk)
 const sectionOf = (bytes: Buffer, count: number, more: Partial<RecordBatch> = {}): RecordBatch => ({
   baseOffset: 1000,
   baseTimestampMs: 0,
