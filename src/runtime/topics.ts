@@ -15,7 +15,7 @@ import { namesOf, taskId, type SubTopology, type Topology } from '../core/plan/t
 import { PotorooError } from '../errors.js'
 import type { Log, NewTopic, TopicInfo } from '../ports/log.js'
 import type { TaskPlan } from './task-plan.js'
-import { changelogLost, inputReplaced } from './cures.js'
+import { changelogLost, changelogNotCompacted, inputReplaced } from './cures.js'
 import { changeManifest, manifestConfig, readManifest } from './manifest-topic.js'
 import { describeNew } from './new-topics.js'
 import type { Ports, RuntimeOptions } from './options.js'
@@ -74,7 +74,7 @@ async function planOnce(
   for (const [sub, partitions] of counts) {
     const name = names.changelog(sub.name)
     // Before anything is made or written down: what is refused is to harm nobody who runs.
-    if (sub.states.length > 0 && found.has(name)) requireChangelog(name, partitions, found)
+    if (sub.states.length > 0 && found.has(name)) requireChangelog(name, partitions, found, env)
     if (sub.states.length > 0 && !found.has(name)) {
       const entry = before?.subTopologies.find((one) => one.name === sub.name)
       if (entry === undefined) await requireUnread(sub, name, names, partitions, env, signal)
@@ -118,7 +118,7 @@ async function planOnce(
   const plans = new Map<string, TaskPlan>()
   for (const [sub, partitions] of counts) {
     const changelog =
-      sub.states.length === 0 ? undefined : requireChangelog(names.changelog(sub.name), partitions, found)
+      sub.states.length === 0 ? undefined : requireChangelog(names.changelog(sub.name), partitions, found, env)
     const sinks = new Map(sub.sinks.map(({ name }) => [name, destination(names.topic(name))]))
     const versions =
       versionsBeyond(manifest, sub).length === 0
@@ -324,12 +324,18 @@ export function requireCopartitioned(
 const appears = async (name: string, env: Pick<Ports, 'log' | 'clock'>, signal: AbortSignal): Promise<boolean> =>
   (await describeNew([name], env, signal)).has(name)
 
-function requireChangelog(name: string, partitions: number, found: ReadonlyMap<string, TopicInfo>): TopicInfo {
+function requireChangelog(
+  name: string,
+  partitions: number,
+  found: ReadonlyMap<string, TopicInfo>,
+  env: Pick<Ports, 'log'>,
+): TopicInfo {
   const info = requireTopic(name, found)
   if (info.cleanupPolicy.join() !== 'compact')
-    throw new PotorooError(
-      'CHANGELOG_UNFIT',
-      `${name} has cleanup.policy ${info.cleanupPolicy.join(',')}: deleted segments would be lost state; set it to compact`,
+    throw changelogNotCompacted(
+      name,
+      `${name} has cleanup.policy ${info.cleanupPolicy.join(',')}: deleted segments would be lost state`,
+      env,
     )
   if (info.partitions !== partitions)
     throw new PotorooError(

@@ -61,7 +61,8 @@ async function runTopics(path: string, flags: TopicsFlags, context: CliContext):
       table(['topic', 'role', 'state', 'partitions', 'declared', 'cleanup.policy', 'declared'], rows),
     )
     const [first, ...others] = plan.problems
-    for (const problem of others) context.stderr.write(`${failureLine(problem)}\n`)
+    for (const problem of others)
+      context.stderr.write(`${failureLine(problem, { application: path, brokers: flags.brokers, topicPrefix })}\n`)
     if (first !== undefined) throw first
   })
 }
