@@ -69,7 +69,8 @@ async function create(positionals: readonly string[], values: Values): Promise<n
   return installed ? 0 : 1
 }
 
-const nextSteps = (folder: string, installed: boolean): string => `
+function nextSteps(folder: string, installed: boolean): string {
+  return `
   cd ${folder}
 ${installed ? '' : '  npm install\n'}  npm test           runs the test of the application; needs no Kafka
   npm run broker     a local Kafka, in a terminal of its own
@@ -77,9 +78,10 @@ ${installed ? '' : '  npm install\n'}  npm test           runs the test of the a
   npm run feed       writes the readings of readings.ndjson
   npm run alerts     prints what comes out
 `
+}
 
-const run = (command: string, args: readonly string[], cwd: string): Promise<boolean> =>
-  new Promise((resolve) => {
+function run(command: string, args: readonly string[], cwd: string): Promise<boolean> {
+  return new Promise((resolve) => {
     const child = spawn(command, args, { cwd, stdio: 'inherit', shell: process.platform === 'win32' })
     child.once('error', () => {
       resolve(false)
@@ -88,6 +90,7 @@ const run = (command: string, args: readonly string[], cwd: string): Promise<boo
       resolve(code === 0)
     })
   })
+}
 
 function versionOf(): string {
   const parsed: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))

@@ -24,6 +24,7 @@ beforeAll(async () => {
   writeFiles(app, { 'package.json': JSON.stringify({ name: 'app', private: true, type: 'module' }) })
   const flags = ['--prefer-offline', '--no-audit', '--no-fund']
   await run('npm', ['install', join(folder, `potoroo-${version}.tgz`), ...flags], { cwd: app, env })
+  linkPackages(app, ['@types/node'])
 })
 
 const node = (source: string) => run(process.execPath, ['--input-type=module', '--eval', source], { cwd: app, env })
@@ -58,22 +59,32 @@ describe('a CommonJS project', () => {
     ${end}`
   const made = "application('pages', from(clicks).to(count, step))"
 
-  test('compiles, and the command line takes its application, however it is exported', async () => {
-    mkdirSync(project)
-    linkPackages(app, ['@types/node', 'typescript'])
-    const compilerOptions = { module: 'NodeNext', target: 'ES2023', strict: true, types: ['node'], outDir: 'dist' }
-    writeFiles(project, {
-      'package.json': JSON.stringify({ name: 'commonjs', private: true, type: 'commonjs' }),
-      'tsconfig.json': JSON.stringify({ compilerOptions, include: ['src'] }),
-      'src/default.ts': source(`export default ${made}`),
-      'src/named.ts': source(`export const pages = ${made}`),
-      'src/several.ts': source(`export const pages = ${made}; export const topics = [clicks]; export default pages`),
-    })
-    expect(await compile(project)).toBe('')
-    expect(readFileSync(join(project, 'dist', 'default.js'), 'utf8')).toContain('require("potoroo")')
-    for (const name of ['default', 'named', 'several'])
-      expect((await potoroo('topology', `dist/${name}.js`, '--json')).stdout).toContain('"application":"pages"')
-  })
+  test(
+    'compiles, and the command line takes its application, however it is exported',
+    { timeout: 120_000 },
+    async () => {
+      mkdirSync(project)
+      const compilerOptions = {
+        module: 'NodeNext',
+        target: 'ES2023',
+        strict: true,
+        types: ['node'],
+        rootDir: 'src',
+        outDir: 'dist',
+      }
+      writeFiles(project, {
+        'package.json': JSON.stringify({ name: 'commonjs', private: true, type: 'commonjs' }),
+        'tsconfig.json': JSON.stringify({ compilerOptions, include: ['src'] }),
+        'src/default.ts': source(`export default ${made}`),
+        'src/named.ts': source(`export const pages = ${made}`),
+        'src/several.ts': source(`export const pages = ${made}; export const topics = [clicks]; export default pages`),
+      })
+      expect(await compile(project)).toBe('')
+      expect(readFileSync(join(project, 'dist', 'default.js'), 'utf8')).toContain('require("potoroo")')
+      for (const name of ['default', 'named', 'several'])
+        expect((await potoroo('topology', `dist/${name}.js`, '--json')).stdout).toContain('"application":"pages"')
+    },
+  )
 
   test('that is ES modules under CommonJS, or the reverse, is told so', async () => {
     writeFiles(project, {
@@ -115,7 +126,6 @@ test('potoroo/testing runs an application, with nothing beside it', async () => 
 })
 
 test('types compile, those of its declarations among them', { timeout: 120_000 }, async () => {
-  linkPackages(app, ['@types/node'])
   const compilerOptions = { module: 'NodeNext', target: 'ES2023', strict: true, noEmit: true, types: ['node'] }
   writeFiles(app, {
     'tsconfig.json': JSON.stringify({ compilerOptions, files: ['use.ts'] }),

@@ -10,6 +10,9 @@ export const npmEnvironment = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !/^npm_(package|lifecycle)_/.test(name)),
 )
 
+/** A script may compile first: a bound for what hangs, not for what is slow on a busy machine. */
+const PATIENCE_MS = 120_000
+
 export interface NpmProcess {
   readonly lines: readonly string[]
   /** Resolves with the first line of its output that matches. */
@@ -40,18 +43,26 @@ export function startNpm(
   return {
     lines,
     line: (pattern) =>
-      until(`a line like ${String(pattern)} from npm ${args.join(' ')}`, () => {
-        look()
-        const found = lines.find((line) => pattern.test(line))
-        if (found === undefined && child.exitCode !== null) throw new Error(`npm ended:\n${lines.join('\n')}`)
-        return found
-      }),
+      until(
+        `a line like ${String(pattern)} from npm ${args.join(' ')}`,
+        () => {
+          look()
+          const found = lines.find((line) => pattern.test(line))
+          if (found === undefined && child.exitCode !== null) throw new Error(`npm ended:\n${lines.join('\n')}`)
+          return found
+        },
+        PATIENCE_MS,
+      ),
     kill: (signal) => {
       look()
       process.kill(pid, signal)
     },
     allEnded: async () => {
-      await until('the end of all that npm has started', () => [...family].every((member) => !isAlive(member)))
+      await until(
+        'the end of all that npm has started',
+        () => [...family].every((member) => !isAlive(member)),
+        PATIENCE_MS,
+      )
     },
   }
 }
