@@ -57,6 +57,8 @@ function notLoaded(file: string, cause: unknown): PotorooError {
   })
 }
 
+const orHowToCompile = (file: string): string => howToCompile(file).replace(/^./, (first) => first.toLowerCase())
+
 /** What of it can be told from the error that Node gives. */
 function whyNot(
   file: string,
@@ -78,12 +80,12 @@ function whyNot(
     if (importsJavaScript)
       return {
         code: 'INVALID_CONFIGURATION',
-        cure: `Where Node runs TypeScript itself, an import names the file that is there ('./topics.ts'). Or: ${howToCompile(file)}`,
+        cure: `Where Node runs TypeScript itself, an import names the file that is there ('./topics.ts'). Or ${orHowToCompile(file)}`,
       }
     if (importsType)
       return {
         code: 'INVALID_CONFIGURATION',
-        cure: `If that is a type, Node wants 'import type', or 'type' before its name. Or: ${howToCompile(file)}`,
+        cure: `If that is a type, Node wants 'import type', or 'type' before its name. Or ${orHowToCompile(file)}`,
       }
   }
   if (/Cannot use import statement outside a module|Unexpected token 'export'/.test(text))

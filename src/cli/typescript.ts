@@ -5,6 +5,10 @@ import { shellQuoted } from './shell-quoted.js'
 
 export const isTypeScript = (file: string): boolean => /\.[cm]?tsx?$/.test(file)
 
+/** By taking its types out; what is more than types it refuses. */
+const nodeRunsTypeScript = (): boolean =>
+  Boolean((process.features as { readonly typescript?: string | false }).typescript)
+
 /** What a project's tsconfig.json says; paths are absolute. */
 interface Project {
   readonly directory: string
@@ -51,12 +55,12 @@ function compilationOf(source: string): { readonly command: string; readonly out
 /** What to do about a file of TypeScript that Node does not run. */
 export function howToCompile(source: string): string {
   const { command, output } = compilationOf(source)
-  const runs = 'Node runs TypeScript itself from version 22.18 on'
-  if (output === undefined) return `Compile it with ${command}, and name the JavaScript that this makes. (${runs}.)`
+  const runs = nodeRunsTypeScript() ? '' : ' (Node runs TypeScript itself from version 22.18 on.)'
+  if (output === undefined) return `Compile it with ${command}, and name the JavaScript that this makes.${runs}`
   const name = shellQuoted(shortest(output))
   return existsSync(output)
-    ? `Name what it is compiled to: ${name}. (${runs}.)`
-    : `Compile it with ${command}, and name ${name}. (${runs}.)`
+    ? `Name what it is compiled to: ${name}.${runs}`
+    : `Compile it with ${command}, and name ${name}.${runs}`
 }
 
 /** What may have been meant by a module that is not there; undefined where nothing is found. */

@@ -59,7 +59,7 @@ describe('an application in TypeScript', () => {
       'src/js.ts': application("import { clicks, type Click } from './topics.js'"),
       'src/type.ts': application("import { clicks, Click } from './topics.ts'"),
     })
-    const compile = (name: string): string => `Compile it with npx tsc, and name dist/${name}.js.`
+    const compile = (name: string): string => `ompile it with npx tsc, and name dist/${name}.js.`
     for (const [name, cure] of [
       ['enum', ''],
       ['js', "an import names the file that is there ('./topics.ts')"],

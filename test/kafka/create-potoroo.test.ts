@@ -11,7 +11,7 @@ import { temporaryFolder } from '../support/temporary.js'
 const run = promisify(execFile)
 const { version } = JSON.parse(readDocument('package.json')) as { version: string }
 
-test('a project that was made builds, passes its test, and gives alerts', { timeout: 400_000 }, async () => {
+test('a project that was made builds, passes its test, and gives alerts', { timeout: 600_000 }, async () => {
   const folder = temporaryFolder()
   const env = { KAFKA_BROKERS: inject('brokers'), XDG_STATE_HOME: join(folder, 'state') }
   const npm = async (args: readonly string[], cwd = folder): Promise<string> =>

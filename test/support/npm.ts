@@ -11,7 +11,7 @@ export const npmEnvironment = Object.fromEntries(
 )
 
 /** A script may compile first: a bound for what hangs, not for what is slow on a busy machine. */
-const PATIENCE_MS = 120_000
+const PATIENCE_MS = 240_000
 
 export interface NpmProcess {
   readonly lines: readonly string[]
