@@ -145,17 +145,5 @@ export const inputReplaced = (
     ? repartitionLost({ group: plan.group, repartition: topic, partitions: plan.processor.partitions }, message, env)
     : topicReplaced(plan, topic, message, env)
 
-/** A changelog in which segments are deleted. */
-export const changelogNotCompacted = (
-  topic: string,
-  message: string,
-  { log }: Pick<Environment, 'log'>,
-): PotorooError =>
-  new PotorooError('CHANGELOG_UNFIT', message, {
-    cure:
-      `kafka-configs --bootstrap-server ${log.bootstrapServers} --alter --entity-type topics --entity-name ${quoted(topic)} ` +
-      '--add-config cleanup.policy=compact',
-  })
-
 /** For a shell. */
 const quoted = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`)
