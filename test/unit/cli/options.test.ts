@@ -49,6 +49,8 @@ const table: Readonly<Record<string, Refused>> = {
   'reset --replication-factor': replicationFactor(32_767),
   'reset --brokers': brokers,
   'reset --topic-prefix': topicPrefix,
+  'roll-back --brokers': brokers,
+  'roll-back --topic-prefix': topicPrefix,
   'run --workers': wholeNumbers(' from 1 to 100', '0', '101'),
   'run --name': refuses("1 to 100 letters, digits, '.', '_' or '-'", '', 'a b', 'a/b', 'x'.repeat(101)),
   'run --state-dir': path,
