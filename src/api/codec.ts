@@ -90,9 +90,24 @@ export function messagePackCodec<M = unknown>(): Codec<M> {
   return {
     name: 'MessagePack',
     decode: (bytes) => packr.unpack(bytes) as M,
-    encode: (message) => packr.pack(message),
+    encode: (message) => {
+      refuseLost(message, '')
+      return packr.pack(message)
+    },
   }
 }
+
+/** Throws for what MessagePack has nothing for: it would be written as something else. */
+function refuseLost(value: unknown, path: string): void {
+  if (typeof value === 'function' || typeof value === 'symbol' || isLost(value))
+    throw new TypeError(`${path === '' ? 'it' : path} is ${shown(value)}, which MessagePack does not have`)
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return
+  if (Array.isArray(value)) for (const [i, one] of value.entries()) refuseLost(one, `${path}[${String(i)}]`)
+  else for (const [field, one] of Object.entries(value)) refuseLost(one, path === '' ? field : `${path}.${field}`)
+}
+
+const LOST = [Set, WeakSet, WeakMap, Promise, RegExp, Error] as const
+const isLost = (value: unknown): boolean => typeof value === 'object' && LOST.some((type) => value instanceof type)
 
 /** Errors that condemn a record in words of their own. */
 const OF_A_RECORD: ReadonlySet<ErrorCode> = new Set(['NOT_DECODABLE', 'NOT_JSON', 'NUMBER_NOT_EXACT', 'SCHEMA_UNKNOWN'])

@@ -96,7 +96,15 @@ function schemaIn(text: string): avsc.Schema {
 
 function refuse(path: readonly string[], value: unknown, type: avsc.Type): never {
   const where = path.join('.') || 'it'
+  const extra = undeclared(value, type)
+  if (extra !== undefined) throw new TypeError(`${[...path, extra].join('.')} is no field of ${String(type.name)}`)
   throw new TypeError(`${where} is ${shown(value)}, which is not as its schema has it: ${String(type).slice(0, 100)}`)
+}
+
+function undeclared(value: unknown, type: avsc.Type): string | undefined {
+  if (typeof value !== 'object' || value === null || type.typeName !== 'record') return undefined
+  const { fields } = type as avsc.types.RecordType
+  return Object.keys(value).find((name) => !fields.some((field) => field.name === name))
 }
 
 /** Records are instances of classes that avsc makes, which no state object could hold: objects of their fields. */

@@ -23,6 +23,8 @@ export class TestRegistry {
   #open = 0
   /** What it answers instead, where it gives something. */
   instead: (request: string, headers: IncomingMessage['headers']) => Answer | 'nothing' | undefined = () => undefined
+  /** Awaited before each answer. */
+  before: () => Promise<unknown> = () => Promise.resolve()
   #server: Server | undefined
   #port = 0
   /** Subjects under which each schema is registered: the one in memory registers what is looked up. */
@@ -68,6 +70,7 @@ export class TestRegistry {
     for await (const chunk of request) chunks.push(chunk as Buffer)
     const instead = this.instead(`${method} ${url}`, request.headers)
     if (instead === 'nothing') return
+    await this.before()
     const body = chunks.length === 0 ? undefined : (JSON.parse(Buffer.concat(chunks).toString()) as Body)
     const { status, json } = instead ?? (await this.#answerTo(method, decodeURIComponent(url), body))
     response.writeHead(status, { 'content-type': 'application/vnd.schemaregistry.v1+json' })

@@ -58,7 +58,7 @@ describe('what is read is what was written', () => {
         fc.string({ unit: 'grapheme' }),
         fc.double(),
         fc.integer(),
-        fc.bigInt({ min: 2n ** 53n, max: 2n ** 63n - 1n }),
+        fc.bigInt({ min: 2n ** 53n + 1n, max: 2n ** 63n - 1n }),
         fc.boolean(),
         fc.constant(null),
         fc.uint8Array().map((bytes) => Buffer.from(bytes)),
@@ -72,6 +72,12 @@ describe('what is read is what was written', () => {
     )
   })
 })
+
+function ring(): object {
+  const one: { self?: object } = {}
+  one.self = one
+  return one
+}
 
 describe('what is wrong is said', () => {
   it.each<[string, Codec<unknown, never>, string, RegExp]>([
@@ -88,7 +94,11 @@ describe('what is wrong is said', () => {
     ['a number as text', stringCodec, 7, /it is 7, not a string/],
     ['half a pair as text', stringCodec, 'a\ud800', /lone surrogate/],
     ['a text as bytes', bytesCodec, 'a', /it is "a", not a Uint8Array/],
-    ['a function as MessagePack', messagePackCodec(), { a: () => 1 }, /MessagePack/],
+    ['a function as MessagePack', messagePackCodec(), { a: [{ b: () => 1 }] }, /as MessagePack: a\[0\]\.b is a function/],
+    ['a Set as MessagePack', messagePackCodec(), { a: new Set([1]) }, /as MessagePack: a is an object of Set/],
+    ['a promise as MessagePack', messagePackCodec(), Promise.resolve(), /as MessagePack: it is an object of Promise/],
+    ['a ring as MessagePack', messagePackCodec(), ring(), /as MessagePack: /],
+    ['a BigInt that is too large', messagePackCodec(), { a: 2n ** 64n }, /as MessagePack: /],
   ])('writing %s', (_, codec, value, message) => {
     const error = failure(() => encoded(definitionFor(codec), value))
     expect([error.code, error.message]).toEqual(['OUTPUT_INVALID', expect.stringMatching(message)])

@@ -138,7 +138,7 @@ describe('what is wrong is said', () => {
   })
 
   it.each([
-    ['indexes of no message', '000000000108', /message indexes are of no message/],
+    ['indexes of no message', '00000000010208', /message indexes are of no message/],
     ['no indexes', '0000000001', /message indexes are not as they must be/],
     ['more indexes than bytes', '0000000001feff03', /message indexes/],
     ['half a message', '0000000001000a05', /index out of range/],

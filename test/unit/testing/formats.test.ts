@@ -179,13 +179,15 @@ describe('keys of any bytes', () => {
 
   it.each([1, 5])('are their hex text, on %i partitions', async (partitions) => {
     const driver = await driverOf(app, { partitions })
+    const sums = new Map<bigint, number>()
     await fc.assert(
       fc.asyncProperty(fc.uniqueArray(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), { maxLength: 10 }), async (ids) => {
-        await driver.pipe(readings, ids.map((id) => ({ meter: String(id), kwh: 0 })))
+        await driver.pipe(readings, ids.map((id) => ({ meter: String(id), kwh: 1 })))
         await driver.settle()
         const out = driver.readRecords(totals)
         expect(out.map(({ key }) => key).sort()).toEqual(ids.map(hexOf).sort())
-        for (const id of ids) expect(driver.state(meter, hexOf(id))).toEqual({ key: hexOf(id), kwh: 0 })
+        for (const id of ids) sums.set(id, (sums.get(id) ?? 0) + 1)
+        for (const id of ids) expect(driver.state(meter, hexOf(id))).toEqual({ key: hexOf(id), kwh: sums.get(id) })
       }),
       { numRuns: 20 },
     )

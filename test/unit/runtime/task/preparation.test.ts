@@ -7,6 +7,12 @@ import type { RuntimeEvent } from '../../../../src/ports/observer.js'
 import { Preparation } from '../../../../src/runtime/task/preparation.js'
 import { batchOf, fetchedOf } from '../../../support/records.js'
 
+interface Missing {
+  promise?: Promise<void>
+  resolve: () => void
+  reject: (error: Error) => void
+}
+
 class Bench {
   readonly scheduler = new Scheduler()
   readonly passed: number[] = []
@@ -14,7 +20,7 @@ class Bench {
   readonly failures: unknown[] = []
   readonly events: RuntimeEvent[] = []
   /** Values that can't be decoded yet, and what became of those who asked. */
-  readonly missing = new Map<string, { resolve: () => void; reject: (error: Error) => void }>()
+  readonly missing = new Map<string, Missing>()
   asked = 0
   #expected = 0
   readonly preparation: Preparation
@@ -25,11 +31,17 @@ class Bench {
       (bytes, start, end) => {
         const value = bytes.toString('utf8', start, end)
         const one = this.missing.get(value)
+        if (one?.promise !== undefined) return one.promise
         if (one === undefined) return undefined
         this.asked++
-        return new Promise((resolve, reject) => {
+        const settled = (): void => {
+          delete one.promise
+        }
+        const promise = new Promise<void>((resolve, reject) => {
           Object.assign(one, { resolve, reject })
         })
+        one.promise = promise.finally(settled)
+        return one.promise
       },
       {
         task: 't_0',
