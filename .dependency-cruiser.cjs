@@ -36,7 +36,10 @@ module.exports = {
       name: 'no-orphans',
       severity: 'error',
       comment: 'a file that nobody imports and that starts nothing is dead',
-      from: { orphan: true, pathNot: ['^src/index\\.ts$', '^src/cli/main\\.ts$', '^src/schema-registry/index\\.ts$', '\\.d\\.ts$'] },
+      from: {
+        orphan: true,
+        pathNot: ['^src/index\\.ts$', '^src/cli/main\\.ts$', '^src/schema-registry/index\\.ts$', '\\.d\\.ts$'],
+      },
       to: {},
     },
     { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
@@ -82,7 +85,10 @@ module.exports = {
       name: 'only-roots-put-together',
       severity: 'error',
       comment: 'who needs an adapter gets it through a port',
-      from: { path: '^(src|topics)/', pathNot: [compositionRoots, '^src/(kafka|lmdb|memory|peers|broker|schema-registry)/'] },
+      from: {
+        path: '^(src|topics)/',
+        pathNot: [compositionRoots, '^src/(kafka|lmdb|memory|peers|broker|schema-registry)/'],
+      },
       to: { path: '^src/(kafka|lmdb|memory|peers|broker|cli|testing|schema-registry)/|^src/start-worker\\.ts$' },
     },
     {
@@ -116,7 +122,11 @@ module.exports = {
       severity: 'error',
       comment: 'what runs at users must be a dependency of the package',
       from: { path: '^(src|topics)/' },
-      to: { pathNot: 'node_modules/(avsc|protobufjs)/', dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
+      to: {
+        pathNot: 'node_modules/(avsc|protobufjs)/',
+        dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
+        dependencyTypesNot: ['type-only'],
+      },
     },
   ],
   options: {

@@ -71,7 +71,11 @@ export const errorKinds = {
   STATE_NOT_PACKABLE: kind(stoppedByOnError, false, 'Keep to values that can be stored, or bring pack and unpack.'),
   RECORD_TOO_LARGE: kind(failure, false, 'Make the record smaller, or raise max.message.bytes of the topic.'),
   RECORD_REFUSED: kind(failure, false, 'The broker refused the record (its timestamp, say): see the message.'),
-  VALUE_NULL: kind(failure, false, "The producer has to write a value; or declare the topic with tombstones: 'message'."),
+  VALUE_NULL: kind(
+    failure,
+    false,
+    "The producer has to write a value; or declare the topic with tombstones: 'message'.",
+  ),
   // broker
   BROKER_UNREACHABLE: kind(broker, true, 'Start the broker, or correct --brokers or KAFKA_BROKERS.'),
   ADVERTISED_ADDRESS_UNREACHABLE: kind(
@@ -97,7 +101,11 @@ export const errorKinds = {
   FENCED: kind(failure, true, 'Another worker took the task over: nothing to do.'),
   TRANSACTION_FAILED: kind(failure, true, 'The task starts again from its last commit.'),
   // codecs
-  CODEC_NOT_READY: kind(failure, true, 'Nothing, if what the codec needs comes back: it is tried again. Else see the message.'),
+  CODEC_NOT_READY: kind(
+    failure,
+    true,
+    'Nothing, if what the codec needs comes back: it is tried again. Else see the message.',
+  ),
   REGISTRY_UNREACHABLE: kind(broker, true, 'Nothing, if it comes back: it is waited for. Else correct its url.'),
   REGISTRY_REFUSED: kind(broker, false, "The message has the registry's answer: correct url, credentials or schema."),
   // local broker

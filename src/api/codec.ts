@@ -134,9 +134,7 @@ export function codecFormat(topic: string, value: unknown, schema: Validator | u
     new PotorooError('OUTPUT_INVALID', `An output can't be written to topic ${topic} as ${name}: ${reason}.`, { cause })
   return {
     decode:
-      schema === undefined
-        ? decoded
-        : (bytes, start, end) => validated(topic, schema, decoded(bytes, start, end)),
+      schema === undefined ? decoded : (bytes, start, end) => validated(topic, schema, decoded(bytes, start, end)),
     encode: (message) => {
       let value: unknown
       try {

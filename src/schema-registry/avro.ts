@@ -103,7 +103,7 @@ function refuse(path: readonly string[], value: unknown, type: avsc.Type): never
 
 function undeclared(value: unknown, type: avsc.Type): string | undefined {
   if (typeof value !== 'object' || value === null || type.typeName !== 'record') return undefined
-  const { fields } = type as avsc.types.RecordType
+  const { fields } = type as unknown as { readonly fields: readonly { readonly name: string }[] }
   return Object.keys(value).find((name) => !fields.some((field) => field.name === name))
 }
 
@@ -115,4 +115,3 @@ function plain(value: unknown): unknown {
   for (const [field, one] of Object.entries(value)) copy[field] = plain(one)
   return copy
 }
-

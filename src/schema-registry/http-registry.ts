@@ -119,7 +119,9 @@ export class HttpRegistry implements Registry {
     const json = jsonOf(text)
     if (response.ok) {
       if (isRecord(json)) return { found: json }
-      throw this.#refused(`${method} ${url} was answered ${String(status)}, but not with a JSON object: is it a registry?`)
+      throw this.#refused(
+        `${method} ${url} was answered ${String(status)}, but not with a JSON object: is it a registry?`,
+      )
     }
     const said = isRecord(json) && isText(json['message']) ? json['message'] : text
     const answer = `${method} ${url} was answered ${String(status)}: ${said.slice(0, MAX_SHOWN)}`

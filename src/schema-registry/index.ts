@@ -1,5 +1,6 @@
 /** `potoroo/schema-registry`: codecs for topics whose schemas are in a registry. */
 import type { Codec } from '../api/codec.js'
+import { shown } from '../api/names.js'
 import { PotorooError } from '../errors.js'
 import { AvroFormat, type Longs } from './avro.js'
 import { HttpRegistry } from './http-registry.js'
@@ -87,7 +88,10 @@ export function schemaRegistry(options: SchemaRegistryOptions): SchemaRegistry {
 const textOf = (schema: object | string | undefined): string | undefined =>
   typeof schema === 'object' ? JSON.stringify(schema) : schema
 
-function declaredOf(text: string | undefined, { subject, register = false, references = [] }: WritingOptions): Declared {
+function declaredOf(
+  text: string | undefined,
+  { subject, register = false, references = [] }: WritingOptions,
+): Declared {
   if (register && text === undefined)
     throw new PotorooError('INVALID_DEFINITION', 'A codec of a schema registry has register: true, but no schema.')
   const subjectOf = typeof subject === 'function' ? subject : (topic: string) => subject ?? `${topic}-value`
@@ -96,13 +100,19 @@ function declaredOf(text: string | undefined, { subject, register = false, refer
 
 function checkedLongs(longs: Longs): Longs {
   if ((['number', 'bigint', 'text'] as readonly unknown[]).includes(longs)) return longs
-  throw new PotorooError('INVALID_DEFINITION', `longs is ${String(longs)}: it has to be 'number', 'bigint' or 'text'.`)
+  throw new PotorooError('INVALID_DEFINITION', `longs is ${shown(longs)}: it has to be 'number', 'bigint' or 'text'.`)
 }
 
 const DEFAULT_TIMEOUT_MS = 5_000
 const MAX_TIMEOUT_MS = 600_000
 
-function registryOf({ url, username, password, token, timeoutMs = DEFAULT_TIMEOUT_MS }: SchemaRegistryOptions): Registry {
+function registryOf({
+  url,
+  username,
+  password,
+  token,
+  timeoutMs = DEFAULT_TIMEOUT_MS,
+}: SchemaRegistryOptions): Registry {
   const urls = typeof url === 'string' ? [url] : [...url]
   if (urls.length === 1 && urls[0] === 'memory:') return new MemoryRegistry()
   if (urls.length === 0) throw invalid('url is empty')

@@ -17,7 +17,8 @@ export function plainOf(protobuf: Protobuf, type: protobufjs.Type, message: obje
     if (field instanceof protobuf.MapField) plain[name] = isThere ? mapOf(protobuf, field, value as Fields, one) : {}
     else if (field.repeated) plain[name] = isThere ? (value as unknown[]).map(one) : []
     else if (isThere) plain[name] = one(value)
-    else if (field.partOf === null && !(field.resolvedType instanceof protobuf.Type)) plain[name] = one(field.typeDefault)
+    else if (field.partOf === null && !(field.resolvedType instanceof protobuf.Type))
+      plain[name] = one(field.typeDefault)
   }
   return plain
 }

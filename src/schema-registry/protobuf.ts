@@ -34,8 +34,11 @@ export class ProtobufFormat implements Format {
     if (this.#protobuf !== undefined) return
     const loaded: Protobuf = (await packageOf('protobufjs', this.name, () => import('protobufjs'))).default
     // without it, protobufjs would read integers of 64 bits as doubles
-    if ((loaded.util.Long as unknown) == null)
-      throw new PotorooError('DEPENDENCY_MISSING', 'Protobuf needs the package long beside protobufjs: npm install long')
+    if (!(loaded.util.Long as unknown))
+      throw new PotorooError(
+        'DEPENDENCY_MISSING',
+        'Protobuf needs the package long beside protobufjs: npm install long',
+      )
     this.#protobuf = loaded
   }
 

@@ -60,9 +60,13 @@ export class RegistryCodec<M> implements Codec<M> {
   #readerOf(id: number): Read {
     const schema = this.schemas.get(id)
     const { name: registry } = this.schemas.registry
-    if (schema === undefined) throw new Error(`schema ${String(id)} was not asked for: \`prepare\` has to be called first`)
+    if (schema === undefined)
+      throw new Error(`schema ${String(id)} was not asked for: \`prepare\` has to be called first`)
     if (schema === UNKNOWN)
-      throw new PotorooError('SCHEMA_UNKNOWN', `A record was written with schema ${String(id)}, which ${registry} does not have.`)
+      throw new PotorooError(
+        'SCHEMA_UNKNOWN',
+        `A record was written with schema ${String(id)}, which ${registry} does not have.`,
+      )
     const read = this.#reader(id, schema)
     this.#readers.set(id, read)
     return read
@@ -90,7 +94,8 @@ export class RegistryCodec<M> implements Codec<M> {
     const { text, references } = this.declared
     if (text === undefined) return undefined
     const schema = await this.schemas.whole({ type: this.format.type, text, references })
-    if ('unusable' in schema) throw new PotorooError('SCHEMA_UNKNOWN', `The schema that was declared: ${schema.unusable}.`)
+    if ('unusable' in schema)
+      throw new PotorooError('SCHEMA_UNKNOWN', `The schema that was declared: ${schema.unusable}.`)
     return schema
   }
 
@@ -99,7 +104,10 @@ export class RegistryCodec<M> implements Codec<M> {
     const { id, schema } = declared === undefined ? await this.#latest(subject) : await this.#idOf(subject, declared)
     const what = `The schema that topic ${topic} is written with, ${String(id)} of subject ${subject},`
     if (schema.type !== this.format.type)
-      throw new PotorooError('INVALID_DEFINITION', `${what} is of type ${schema.type}, and the codec ${this.format.name}.`)
+      throw new PotorooError(
+        'INVALID_DEFINITION',
+        `${what} is of type ${schema.type}, and the codec ${this.format.name}.`,
+      )
     try {
       const write = this.format.writer(id, schema)
       // what is written can be read
@@ -124,11 +132,17 @@ export class RegistryCodec<M> implements Codec<M> {
 
   async #idOf(subject: string, schema: WholeSchema): Promise<{ readonly id: number; readonly schema: WholeSchema }> {
     const { registry } = this.schemas
-    const id = this.declared.register ? await registry.register(subject, schema) : await registry.lookUp(subject, schema)
+    const id = this.declared.register
+      ? await registry.register(subject, schema)
+      : await registry.lookUp(subject, schema)
     if (id !== undefined) return { id, schema }
-    throw new PotorooError('SCHEMA_UNKNOWN', `${registry.name} does not have the declared schema under subject ${subject}.`, {
-      cure: `Register it under ${subject}; or say register: true to the codec.`,
-    })
+    throw new PotorooError(
+      'SCHEMA_UNKNOWN',
+      `${registry.name} does not have the declared schema under subject ${subject}.`,
+      {
+        cure: `Register it under ${subject}; or say register: true to the codec.`,
+      },
+    )
   }
 }
 

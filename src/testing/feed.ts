@@ -45,7 +45,10 @@ export function recordOf(topic: TopicDefinition, message: unknown, options: Pipe
 
 function keyOfNull(topic: TopicDefinition, { key }: PipeOptions): Buffer {
   if (key !== undefined) return keyBytes(topic, key)
-  throw new PotorooError('INVALID_TEST', `null was piped into topic ${topic.name} without a key: say { key: '…' } behind it.`)
+  throw new PotorooError(
+    'INVALID_TEST',
+    `null was piped into topic ${topic.name} without a key: say { key: '…' } behind it.`,
+  )
 }
 
 /** A key as the application has it, as bytes. */

@@ -20,7 +20,9 @@ it('while the registry is away, what needs it waits, and nothing is lost, repeat
     register: (subject, schema) => registry.register(subject, schema),
     schemaOf: async (id) => ((await registry.schemas.byId(id)) as { text: string }).text,
     away: () => registry.stop(),
-    back: async () => void (await registry.start()),
+    back: async () => {
+      await registry.start()
+    },
   }))
 
 it('a worker whose registry refuses it ends, with what it said, and its position stays', async () => {

@@ -19,9 +19,21 @@ const jsonSchema = { type: 'object', properties: { text: { type: 'string' } } }
 const registry = () => schemaRegistry({ url: apicurio.url })
 
 describe.each<[string, string, (written: boolean) => Codec<unknown>]>([
-  ['Avro', 'avro-things', (w) => registry().avro(w ? { schema: avroSchema, register: true, subject: 'avro-things' } : {})],
-  ['Protobuf', 'proto-things', (w) => registry().protobuf(w ? { schema: protoSchema, register: true, subject: 'proto-things' } : {})],
-  ['JSON', 'json-things', (w) => registry().json(w ? { schema: jsonSchema, register: true, subject: 'json-things' } : {})],
+  [
+    'Avro',
+    'avro-things',
+    (w) => registry().avro(w ? { schema: avroSchema, register: true, subject: 'avro-things' } : {}),
+  ],
+  [
+    'Protobuf',
+    'proto-things',
+    (w) => registry().protobuf(w ? { schema: protoSchema, register: true, subject: 'proto-things' } : {}),
+  ],
+  [
+    'JSON',
+    'json-things',
+    (w) => registry().json(w ? { schema: jsonSchema, register: true, subject: 'json-things' } : {}),
+  ],
 ])('%s', (_, subject, codecOf) => {
   it('what was written is read by another process, and what is registered is found again', async () => {
     const writing = await OpenedCodec.open(codecOf(true), 'write')
@@ -44,10 +56,20 @@ it('the declared schema is looked up, and the latest is taken where none is', as
 })
 
 it('schemas with references are read', async () => {
-  await apicurio.register('line', JSON.stringify({ type: 'record', name: 'Line', namespace: 'shop', fields: [{ name: 'n', type: 'long' }] }))
-  const cart = { type: 'record', name: 'Cart', fields: [{ name: 'lines', type: { type: 'array', items: 'shop.Line' } }] }
+  await apicurio.register(
+    'line',
+    JSON.stringify({ type: 'record', name: 'Line', namespace: 'shop', fields: [{ name: 'n', type: 'long' }] }),
+  )
+  const cart = {
+    type: 'record',
+    name: 'Cart',
+    fields: [{ name: 'lines', type: { type: 'array', items: 'shop.Line' } }],
+  }
   const references = [{ name: 'shop.Line', subject: 'line', version: 1 }]
-  const writing = await OpenedCodec.open(registry().avro({ schema: cart, references, register: true, subject: 'cart' }), 'write')
+  const writing = await OpenedCodec.open(
+    registry().avro({ schema: cart, references, register: true, subject: 'cart' }),
+    'write',
+  )
   const reading = await OpenedCodec.open(registry().avro(), 'read')
   expect(await reading.decode(writing.encode({ lines: [{ n: 7 }] }))).toEqual({ lines: [{ n: 7 }] })
 })
@@ -55,7 +77,10 @@ it('schemas with references are read', async () => {
 it('an id, a subject and a schema that it does not have are told from a registry that is none', async () => {
   const reading = await OpenedCodec.open(registry().avro(), 'read')
   expect((await failureOf(() => reading.decode(Buffer.from('007fffffff02', 'hex')))).code).toBe('SCHEMA_UNKNOWN')
-  for (const codec of [registry().avro({ subject: 'nobody' }), registry().avro({ schema: avroSchema, subject: 'nobody' })])
+  for (const codec of [
+    registry().avro({ subject: 'nobody' }),
+    registry().avro({ schema: avroSchema, subject: 'nobody' }),
+  ])
     expect((await failureOf(() => OpenedCodec.open(codec, 'write'))).code).toBe('SCHEMA_UNKNOWN')
   const wrongPath = schemaRegistry({ url: apicurio.url.replace('ccompat', 'nothing') })
   const wrong = await OpenedCodec.open(wrongPath.avro(), 'read')

@@ -28,7 +28,7 @@ export class SchemaTrouble {
 
   /** `may`: false where the world has trouble that this one is not to have beside its own. */
   constructor(seed: number, may: boolean, withinMs: number) {
-    const random = (this.#random = new SeededRandom(seed ^ 0x3c6ef372))
+    const random = (this.#random = new SeededRandom(seed ^ 0x71374491))
     this.isOn = random.chance(0.3) && may
     this.#away = Array.from({ length: random.below(MOST_TIMES_AWAY + 1) }, () => {
       const fromMs = random.between(0, withinMs)
@@ -124,7 +124,8 @@ function withTopics(
     return made
   }
   const pipelineOf = (pipeline: PipelineDefinition): PipelineDefinition => {
-    if (pipeline.kind === 'sink') return { ...pipeline, upstream: nodeOf(pipeline.upstream), topic: topicOf(pipeline.topic) }
+    if (pipeline.kind === 'sink')
+      return { ...pipeline, upstream: nodeOf(pipeline.upstream), topic: topicOf(pipeline.topic) }
     const node = nodeOf(pipeline)
     if (node.kind !== 'compute') throw new RangeError('a computation is mapped to one')
     return node

@@ -119,7 +119,10 @@ export async function runAvroVolumes(registry: RegistryUnderTest): Promise<void>
   const volumes = await volumesOf(bench, registry, taken.length)
   expect(volumes.sort()).toEqual(expected(taken).sort())
   const letters = await readCommitted(bench.names.deadLetters, 2)
-  expect(letters.map(({ headers }) => headers[deadLetterHeaders.code]).sort()).toEqual(['NOT_DECODABLE', 'SCHEMA_UNKNOWN'])
+  expect(letters.map(({ headers }) => headers[deadLetterHeaders.code]).sort()).toEqual([
+    'NOT_DECODABLE',
+    'SCHEMA_UNKNOWN',
+  ])
   for (const worker of [joiner, other]) {
     worker?.kill('SIGTERM')
     expect(await worker?.exited).toEqual({ code: 0, signal: null })

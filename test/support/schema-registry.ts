@@ -56,7 +56,12 @@ export class TestRegistry {
     await new Promise<void>((resolve) => (server === undefined ? resolve() : server.close(() => resolve())))
   }
 
-  async register(subject: string, text: string, type: SchemaType = 'AVRO', references: readonly SchemaReference[] = []) {
+  async register(
+    subject: string,
+    text: string,
+    type: SchemaType = 'AVRO',
+    references: readonly SchemaReference[] = [],
+  ) {
     this.#registered.add(key(subject, text))
     return this.schemas.register(subject, { type, text, references })
   }

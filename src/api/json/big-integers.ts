@@ -44,7 +44,7 @@ export function stringifyBigIntegers(message: unknown): string | undefined {
     hasAny = true
     return 0
   }) as string | undefined
-  if (!hasAny || plain === undefined) return plain
+  if (!(hasAny as boolean) || plain === undefined) return plain
   // Names of fields are among what is looked at: JSON escapes no mark.
   const longest = [...plain.matchAll(/"(#*)/g)].reduce((most, [, run = '']) => Math.max(most, run.length), 0)
   const mark = MARK.repeat(longest + 1)

@@ -347,7 +347,10 @@ export class Processor {
     // as the application has it
     const keyBytes = topic.hexKeys === true ? 2 * (keyEnd - keyStart) : keyEnd - keyStart
     if (keyBytes > MAX_KEY_BYTES)
-      throw new PotorooError('KEY_TOO_LONG', `the key has ${String(keyBytes)} bytes, more than ${String(MAX_KEY_BYTES)}`)
+      throw new PotorooError(
+        'KEY_TOO_LONG',
+        `the key has ${String(keyBytes)} bytes, more than ${String(MAX_KEY_BYTES)}`,
+      )
     record.wasChecked = true
     const { partitioner } = topic
     if (partitioner === undefined) return

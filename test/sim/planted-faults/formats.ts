@@ -2,7 +2,6 @@
 import type { PlantedFault } from './planted-fault.js'
 
 const preparation = 'src/runtime/task/preparation.ts'
-const sources = 'src/runtime/task/sources.ts'
 
 export const formatsFaults: readonly PlantedFault[] = [
   {
@@ -16,23 +15,30 @@ export const formatsFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'schemas: an answer that fails to get them is dropped, and the input never goes on',
-    plants: [{ file: preparation, find: '            this.#stepLater(fetched)\n          })\n        },\n      )', replace: '          })\n        },\n      )' }],
-  },
-  {
-    what: 'schemas: an answer without records that need any overtakes the one that is held back',
+    what: 'schemas: a registry that was away is not asked again',
     plants: [
-      { file: preparation, find: '    else fetched.release()\n', replace: '    else this.input.pass(fetched)\n' },
-      { file: preparation, find: 'if (this.#held === undefined && fetched.position === this.input.expected()) {', replace: 'if (this.#held === undefined && fetched.position === this.input.expected() && this.#missingIn(fetched) !== undefined) {' },
-      { file: preparation, find: '    this.#held = undefined\n    const { task', replace: '    this.#held = undefined\n    fetched = { ...fetched, position: this.input.expected() }\n    const { task' },
-      { file: sources, find: '        if (preparation?.isHolding === true) return undefined\n', replace: '' },
+      {
+        file: preparation,
+        find: '            this.#say(fetched, error)\n            this.#stepLater(fetched)\n',
+        replace: '            this.#say(fetched, error)\n',
+      },
     ],
   },
   {
-    what: 'schemas: the source that waits for them is taken for one that has nothing older',
+    what: 'schemas: an answer that was held back proves more than it did when it came',
     plants: [
       {
-        file: sources,
+        file: preparation,
+        find: '    this.input.pass(fetched)\n  }\n\n  #say(',
+        replace: '    this.input.pass({ ...fetched, asked: Number.MAX_SAFE_INTEGER })\n  }\n\n  #say(',
+      },
+    ],
+  },
+  {
+    what: 'schemas: a source that waits for them is taken for one that has nothing older',
+    plants: [
+      {
+        file: 'src/runtime/task/sources.ts',
         find: '          else preparation.take(fetched)\n',
         replace:
           '          else {\n            preparation.take(fetched)\n            if (preparation.isHolding) input.waived = true\n          }\n',
@@ -41,6 +47,12 @@ export const formatsFaults: readonly PlantedFault[] = [
   },
   {
     what: 'schemas: a registry that is away at the start ends the worker',
-    plants: [{ file: 'src/runtime/codecs.ts', find: '        if (!error.retriable) throw error\n', replace: '        throw error\n' }],
+    plants: [
+      {
+        file: 'src/runtime/codecs.ts',
+        find: '        if (!error.retriable) throw error\n',
+        replace: '        throw error\n',
+      },
+    ],
   },
 ]

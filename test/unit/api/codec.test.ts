@@ -94,7 +94,12 @@ describe('what is wrong is said', () => {
     ['a number as text', stringCodec, 7, /it is 7, not a string/],
     ['half a pair as text', stringCodec, 'a\ud800', /lone surrogate/],
     ['a text as bytes', bytesCodec, 'a', /it is "a", not a Uint8Array/],
-    ['a function as MessagePack', messagePackCodec(), { a: [{ b: () => 1 }] }, /as MessagePack: a\[0\]\.b is a function/],
+    [
+      'a function as MessagePack',
+      messagePackCodec(),
+      { a: [{ b: () => 1 }] },
+      /as MessagePack: a\[0\]\.b is a function/,
+    ],
     ['a Set as MessagePack', messagePackCodec(), { a: new Set([1]) }, /as MessagePack: a is an object of Set/],
     ['a promise as MessagePack', messagePackCodec(), Promise.resolve(), /as MessagePack: it is an object of Promise/],
     ['a ring as MessagePack', messagePackCodec(), ring(), /as MessagePack: /],

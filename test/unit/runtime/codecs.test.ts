@@ -143,7 +143,9 @@ describe('a record whose schema is not there yet', () => {
     workers.append('plain', 'a', { key: 'a', n: 100 })
     await workers.scheduler.advance(70_000)
     expect(results(workers)).toEqual([100])
-    expect(workers.said('a source gave no answer in time: records of the others go first, whatever their timestamps')).toHaveLength(1)
+    expect(
+      workers.said('a source gave no answer in time: records of the others go first, whatever their timestamps'),
+    ).toHaveLength(1)
   })
 
   test('waits anew with whoever takes its task over', async () => {

@@ -17,7 +17,10 @@ const schema = {
     { name: 'note', type: ['null', 'string'], default: null },
     { name: 'side', type: { type: 'enum', name: 'Side', symbols: ['BUY', 'SELL'] } },
     { name: 'raw', type: 'bytes' },
-    { name: 'lines', type: { type: 'array', items: { type: 'record', name: 'Line', fields: [{ name: 'n', type: 'long' }] } } },
+    {
+      name: 'lines',
+      type: { type: 'array', items: { type: 'record', name: 'Line', fields: [{ name: 'n', type: 'long' }] } },
+    },
     { name: 'tags', type: { type: 'map', values: 'string' } },
     { name: 'paid', type: 'boolean' },
   ],
@@ -109,7 +112,11 @@ it('schemas that refer to others are read with them', async () => {
   const registry = schemaRegistry({ url: 'memory:' })
   const line = { type: 'record', name: 'Line', namespace: 'shop', fields: [{ name: 'n', type: 'long' }] }
   await OpenedCodec.open(registry.avro({ schema: line, subject: 'line' }), 'write')
-  const cart = { type: 'record', name: 'Cart', fields: [{ name: 'lines', type: { type: 'array', items: 'shop.Line' } }] }
+  const cart = {
+    type: 'record',
+    name: 'Cart',
+    fields: [{ name: 'lines', type: { type: 'array', items: 'shop.Line' } }],
+  }
   const references = [{ name: 'shop.Line', subject: 'line', version: 1 }]
   const writing = await OpenedCodec.open(registry.avro({ schema: cart, references }), 'write')
   const reading = await OpenedCodec.open(registry.avro(), 'read')
@@ -156,12 +163,18 @@ describe('what is wrong is said', () => {
     const writing = await OpenedCodec.open(registry.json({ schema: {} }), 'write')
     const reading = await OpenedCodec.open(registry.avro(), 'read')
     const error = await failureOf(() => reading.decode(writing.encode({ id: 'a' })))
-    expect([error.code, error.message]).toEqual(['NOT_DECODABLE', expect.stringMatching(/is of type JSON, and the codec reads Avro/)])
+    expect([error.code, error.message]).toEqual([
+      'NOT_DECODABLE',
+      expect.stringMatching(/is of type JSON, and the codec reads Avro/),
+    ])
   })
 
   it('a schema that is none, before anything is written', async () => {
     const codec = schemaRegistry({ url: 'memory:' }).avro({ schema: { type: 'recrod' } })
     const { code, message } = await failureOf(() => OpenedCodec.open(codec, 'write'))
-    expect([code, message]).toEqual(['INVALID_DEFINITION', expect.stringMatching(/things-value.*unknown type: "recrod"/)])
+    expect([code, message]).toEqual([
+      'INVALID_DEFINITION',
+      expect.stringMatching(/things-value.*unknown type: "recrod"/),
+    ])
   })
 })

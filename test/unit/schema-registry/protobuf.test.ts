@@ -50,7 +50,9 @@ describe.each<Longs>(['number', 'bigint', 'text'])('with longs as %s', (longs) =
     const codec = await OpenedCodec.open(memory().protobuf({ schema, longs }), 'read', 'write')
     const most = longs === 'number' ? 2n ** 53n - 1n : 2n ** 63n - 1n
     const signed = fc.bigInt({ min: -most, max: most }).map((n) => longOf(n, longs))
-    const unsigned = fc.bigInt({ min: 0n, max: longs === 'number' ? most : 2n ** 64n - 1n }).map((n) => longOf(n, longs))
+    const unsigned = fc
+      .bigInt({ min: 0n, max: longs === 'number' ? most : 2n ** 64n - 1n })
+      .map((n) => longOf(n, longs))
     const text = fc.string({ unit: 'grapheme' })
     const order = fc.record(
       {
@@ -159,6 +161,9 @@ describe('what is wrong is said', () => {
   it('a message that the file does not have, before anything is written', async () => {
     const codec = memory().protobuf({ schema, message: 'Order' })
     const { code, message } = await failureOf(() => OpenedCodec.open(codec, 'write'))
-    expect([code, message]).toEqual(['INVALID_DEFINITION', expect.stringMatching(/no message Order: it has shop.Order, shop.Order.Line, shop.Other/)])
+    expect([code, message]).toEqual([
+      'INVALID_DEFINITION',
+      expect.stringMatching(/no message Order: it has shop.Order, shop.Order.Line, shop.Other/),
+    ])
   })
 })

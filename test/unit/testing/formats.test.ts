@@ -1,9 +1,9 @@
 /** Formats of topics on the runtime: codecs, null values, keys of any bytes, numbers that JavaScript can't hold. */
 import fc from 'fast-check'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, expectTypeOf, it, onTestFinished, test } from 'vitest'
 import * as z from 'zod'
 import { application, from, messagePackCodec, stateObject, stringCodec, topic } from '../../../src/index.js'
-import type { Application } from '../../../src/index.js'
+import type { Application, Message } from '../../../src/index.js'
 import { TestDriver, type TestDriverOptions } from '../../../src/testing/index.js'
 import { isPotorooError } from '../../../src/errors.js'
 
@@ -16,7 +16,10 @@ async function driverOf(app: Application, options?: TestDriverOptions): Promise<
 describe('codecs', () => {
   it('text goes in, MessagePack comes out', async () => {
     const lines = topic('lines', { codec: stringCodec })
-    const words = topic('words', { codec: messagePackCodec<{ word: string; n: number; first: Date }>(), key: (m) => m.word })
+    const words = topic('words', {
+      codec: messagePackCodec<{ word: string; n: number; first: Date }>(),
+      key: (m) => m.word,
+    })
     const count = stateObject('count', () => ({ n: 0 }))
     const app = application(
       'words',
@@ -29,7 +32,12 @@ describe('codecs', () => {
     const driver = await driverOf(app, { partitions: 3 })
     await driver.pipe(lines, ['a b', 'a'], { timestampMs: 1_000 })
     await driver.settle()
-    expect(driver.read(words).map(({ word, n }) => `${word}${String(n)}`).sort()).toEqual(['a1', 'a2', 'b1'])
+    expect(
+      driver
+        .read(words)
+        .map(({ word, n }) => `${word}${String(n)}`)
+        .sort(),
+    ).toEqual(['a1', 'a2', 'b1'])
     await driver.pipeRaw(lines, { value: Buffer.of(0xff) })
     await driver.settle()
     expect(driver.readDeadLetters()).toMatchObject([{ code: 'NOT_DECODABLE', bytes: Buffer.of(0xff) }])
@@ -51,17 +59,44 @@ describe('codecs', () => {
     for (const { id, raw } of big) expect(driver.state(kept, id)?.raw).toEqual(raw)
   })
 
-  it("values of a schema registry on a JSON topic are called so, with the codec to use", async () => {
+  it('values of a schema registry on a JSON topic are called so, with the codec to use', async () => {
     const things = topic('things', { schema: z.object({ id: z.string() }), key: (m) => m.id })
-    const driver = await driverOf(application('app', from(things).sink(topic('out', { schema: z.object({ id: z.string() }) }))))
+    const driver = await driverOf(
+      application('app', from(things).sink(topic('out', { schema: z.object({ id: z.string() }) }))),
+    )
     await driver.pipeRaw(things, { key: 'a', value: Buffer.from('000000002a02ff', 'hex') })
     await driver.settle()
     const [letter] = driver.readDeadLetters()
     expect([letter?.code, letter?.error]).toEqual([
       'NOT_JSON',
-      expect.stringMatching(/Confluent's wire format: magic byte 0, schema id 42; the topic needs a codec of potoroo\/schema-registry/),
+      expect.stringMatching(
+        /Confluent's wire format: magic byte 0, schema id 42; the topic needs a codec of potoroo\/schema-registry/,
+      ),
     ])
   })
+})
+
+test('types say what a topic gives and takes', () => {
+  const schema = z.object({ id: z.string() })
+  const key = (m: { id: string }): string => m.id
+  const nullable = topic('nullable', { schema, key, tombstones: 'message' })
+  expectTypeOf<Message<typeof nullable>>().toEqualTypeOf<{ id: string } | null>()
+  const plain = topic('plain', { schema, key })
+  expectTypeOf<Message<typeof plain>>().toEqualTypeOf<{ id: string }>()
+  const coded = topic('coded', { codec: messagePackCodec<{ id: string }>(), key, tombstones: 'message' })
+  expectTypeOf<Message<typeof coded>>().toEqualTypeOf<{ id: string } | null>()
+  const checked = topic('checked', { codec: messagePackCodec<{ id: string }>(), schema, key })
+  expectTypeOf<Message<typeof checked>>().toEqualTypeOf<{ id: string }>()
+  const unknownOwners = topic('unknown-owners', { codec: stringCodec, key: (line) => line, partitioner: 'none' })
+  expectTypeOf<Message<typeof unknownOwners>>().toEqualTypeOf<string>()
+  const nulls = from(nullable).map(() => null)
+  nulls.sink(nullable)
+  // @ts-expect-error a topic without tombstones takes no null
+  expect(() => nulls.sink(plain)).not.toThrow()
+  // @ts-expect-error the topic's own producers alone know where its records belong
+  expect(() => from(coded).sink(unknownOwners)).toThrow()
+  // @ts-expect-error bigIntegers are of JSON
+  expect(() => topic('both', { codec: stringCodec, bigIntegers: 'text' })).toThrow('bigIntegers')
 })
 
 describe('null values', () => {
@@ -83,22 +118,25 @@ describe('null values', () => {
       .sink(copies),
   )
 
-  it.each([1, 4])('are messages where the topic says so, and are written as such, on %i partitions', async (partitions) => {
-    const driver = await driverOf(app, { partitions })
-    await driver.pipe(users, [
-      { id: 'a', name: 'Ann' },
-      { id: 'b', name: 'Bob' },
-    ])
-    await driver.pipe(users, null, { key: 'a' })
-    await driver.settle()
-    expect([driver.state(named, 'a'), driver.state(named, 'b')]).toEqual([undefined, { name: 'Bob' }])
-    expect(driver.readRecords(copies).map(({ key, message }) => [key, message])).toEqual([
-      ['a', { id: 'a', name: 'Ann' }],
-      ['b', { id: 'b', name: 'Bob' }],
-      ['a', null],
-    ])
-    expect(driver.readDeadLetters()).toEqual([])
-  })
+  it.each([1, 4])(
+    'are messages where the topic says so, and are written as such, on %i partitions',
+    async (partitions) => {
+      const driver = await driverOf(app, { partitions })
+      await driver.pipe(users, [
+        { id: 'a', name: 'Ann' },
+        { id: 'b', name: 'Bob' },
+      ])
+      await driver.pipe(users, null, { key: 'a' })
+      await driver.settle()
+      expect([driver.state(named, 'a'), driver.state(named, 'b')]).toEqual([undefined, { name: 'Bob' }])
+      expect(driver.readRecords(copies).map(({ key, message }) => [key, message])).toEqual([
+        ['a', { id: 'a', name: 'Ann' }],
+        ['b', { id: 'b', name: 'Bob' }],
+        ['a', null],
+      ])
+      expect(driver.readDeadLetters()).toEqual([])
+    },
+  )
 
   it('go through filters, maps and repartitions', async () => {
     const changes = stateObject('changes', () => ({ n: 0 }))
@@ -150,7 +188,14 @@ describe('null values', () => {
 
   it('of a source without keys have none to be written under', async () => {
     const keyless = topic('keyless', { schema: user })
-    const driver = await driverOf(application('keyless', from(keyless).map(() => null).sink(copies)))
+    const driver = await driverOf(
+      application(
+        'keyless',
+        from(keyless)
+          .map(() => null)
+          .sink(copies),
+      ),
+    )
     await driver.pipe(keyless, { id: 'a', name: 'Ann' })
     await driver.settle()
     expect(driver.readDeadLetters()).toMatchObject([
@@ -182,7 +227,10 @@ describe('keys of any bytes', () => {
     const sums = new Map<bigint, number>()
     await fc.assert(
       fc.asyncProperty(fc.uniqueArray(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), { maxLength: 10 }), async (ids) => {
-        await driver.pipe(readings, ids.map((id) => ({ meter: String(id), kwh: 1 })))
+        await driver.pipe(
+          readings,
+          ids.map((id) => ({ meter: String(id), kwh: 1 })),
+        )
         await driver.settle()
         const out = driver.readRecords(totals)
         expect(out.map(({ key }) => key).sort()).toEqual(ids.map(hexOf).sort())
@@ -214,7 +262,12 @@ describe('keys of any bytes', () => {
 
   it('are dead letters where they are not declared, with what can be done', async () => {
     const things = topic('things', { schema: z.object({ id: z.string() }), key: (m) => m.id })
-    const driver = await driverOf(application('app', from(things).to(meter, () => undefined)))
+    const driver = await driverOf(
+      application(
+        'app',
+        from(things).to(meter, () => undefined),
+      ),
+    )
     await driver.pipeRaw(things, { key: Buffer.from('00000000000000ff', 'hex'), value: '{"id":"255"}' })
     await driver.settle()
     const [letter] = driver.readDeadLetters()
@@ -227,9 +280,19 @@ describe('keys of any bytes', () => {
   it('do not meet texts in one state object: the definition is refused', () => {
     const texts = topic('texts', { schema: reading, key: (m) => m.meter })
     const both = (): Application =>
-      application('both', from(readings).to(meter, () => undefined), from(texts).to(meter, () => undefined))
+      application(
+        'both',
+        from(readings).to(meter, () => undefined),
+        from(texts).to(meter, () => undefined),
+      )
     const byText = (): Application =>
-      application('by-text', from(readings).to(meter, () => undefined), from(texts).keyBy((m) => m.meter).to(meter, () => undefined))
+      application(
+        'by-text',
+        from(readings).to(meter, () => undefined),
+        from(texts)
+          .keyBy((m) => m.meter)
+          .to(meter, () => undefined),
+      )
     for (const define of [both, byText])
       try {
         define()

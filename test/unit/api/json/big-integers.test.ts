@@ -11,13 +11,14 @@ const readingAs = (bigIntegers: 'text' | 'bigint'): TopicDefinition =>
   topicDefinition(topic('things', { schema: anySchema<object>(), bigIntegers }), 'it')
 const texts = readingAs('text')
 const bigInts = readingAs('bigint')
-const decoded = ({ decode }: TopicDefinition, text: string): unknown => {
+const decoded = (definition: TopicDefinition, text: string): unknown => {
   const bytes = Buffer.from(text)
-  return decode(bytes, 0, bytes.length)
+  return definition.decode(bytes, 0, bytes.length)
 }
 
 describe('numbers that JavaScript alters', () => {
-  const line = '{"id":9007199254740993,"in":[{"x":-123456789012345678901234567890}],"n":1,"s":"9007199254740993","f":9007199254740993.5,"e":12345678901234567e3}'
+  const line =
+    '{"id":9007199254740993,"in":[{"x":-123456789012345678901234567890}],"n":1,"s":"9007199254740993","f":9007199254740993.5,"e":12345678901234567e3}'
 
   it('are texts of their digits', () => {
     expect(decoded(texts, line)).toEqual({
@@ -62,7 +63,11 @@ describe('numbers that JavaScript alters', () => {
 
 /** Strings among them that look like the marks of numbers, and escapes. */
 const message = (big: fc.Arbitrary<unknown>) => {
-  const text = fc.oneof(fc.string(), fc.stringMatching(/^#{0,4}-?\d{0,20}$/), fc.constantFrom('"#1', '\\#1', '#"', '\n'))
+  const text = fc.oneof(
+    fc.string(),
+    fc.stringMatching(/^#{0,4}-?\d{0,20}$/),
+    fc.constantFrom('"#1', '\\#1', '#"', '\n'),
+  )
   return fc.dictionary(
     text.filter((name) => name !== '__proto__' && name !== 'toJSON'),
     fc.letrec((tie) => ({

@@ -62,7 +62,15 @@ class Bench {
 
   /** An answer with these values. */
   take(position: number, ...values: readonly (string | null)[]): Fetched {
-    const batches = values.length === 0 ? [] : [batchOf(position, values.map((value) => ({ value })))]
+    const batches =
+      values.length === 0
+        ? []
+        : [
+            batchOf(
+              position,
+              values.map((value) => ({ value })),
+            ),
+          ]
     const fetched = fetchedOf(batches, { position, release: () => this.released.push(position) })
     this.preparation.take(fetched)
     return fetched
