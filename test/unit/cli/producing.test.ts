@@ -12,9 +12,8 @@ import {
   totalOf,
 } from '../../../src/cli/producing.js'
 import { loadPartitioners, partitionOf } from '../../../src/core/plan/partitioner.js'
-import { topicDefinition } from '../../../src/api/topic.js'
 import { PotorooError } from '../../../src/errors.js'
-import { messagePackCodec, topic } from '../../../src/index.js'
+import { messagePackCodec } from '../../../src/index.js'
 import { acknowledging } from '../../support/acknowledging.js'
 
 beforeAll(() => loadPartitioners(['murmur2', 'xxh64']))
