@@ -83,7 +83,7 @@ const packing = {
 
 /**
  * MessagePack. Maps are objects, timestamps are Dates, whole numbers beyond 2^53 are BigInts, binary is a Buffer of its own;
- * undefined is written as nil, an absent value. What comes out may be anything: give the topic a schema.
+ * undefined is written as nil, an absent value, and -0 as 0. What comes out may be anything: give the topic a schema.
  */
 export function messagePackCodec<M = unknown>(): Codec<M> {
   const packr = new Packr(packing)

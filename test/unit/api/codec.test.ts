@@ -56,7 +56,8 @@ describe('what is read is what was written', () => {
       key: fc.string().filter((name) => name !== '__proto__'),
       values: [
         fc.string({ unit: 'grapheme' }),
-        fc.double(),
+        // MessagePack's integers have no -0
+        fc.double().map((n) => (n === 0 ? 0 : n)),
         fc.integer(),
         fc.bigInt({ min: 2n ** 53n + 1n, max: 2n ** 63n - 1n }),
         fc.boolean(),

@@ -87,6 +87,7 @@ test('types say what a topic gives and takes', () => {
   expectTypeOf<Message<typeof coded>>().toEqualTypeOf<{ id: string } | null>()
   const checked = topic('checked', { codec: messagePackCodec<{ id: string }>(), schema, key })
   expectTypeOf<Message<typeof checked>>().toEqualTypeOf<{ id: string }>()
+  from(checked).sink(plain)
   const unknownOwners = topic('unknown-owners', { codec: stringCodec, key: (line) => line, partitioner: 'none' })
   expectTypeOf<Message<typeof unknownOwners>>().toEqualTypeOf<string>()
   const nulls = from(nullable).map(() => null)
