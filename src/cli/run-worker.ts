@@ -20,6 +20,7 @@ export interface RunFlags extends ConnectionFlags {
   readonly backlogCommitInterval: number
   readonly topicPrefix: string
   readonly onError: 'dead-letter' | 'stop'
+  readonly deadLetterState: boolean
   readonly replicationFactor?: number
   readonly storeInterval: number
   readonly backlogStoreInterval: number
@@ -56,6 +57,7 @@ async function run(path: string, flags: RunFlags, context: CliContext, stop: Abo
     commitIntervalMs: flags.commitInterval,
     backlogCommitIntervalMs: flags.backlogCommitInterval,
     onError: flags.onError,
+    deadLetterState: flags.deadLetterState,
     replicationFactor: flags.replicationFactor,
     storeIntervalMs: flags.storeInterval,
     backlogStoreIntervalMs: flags.backlogStoreInterval,
