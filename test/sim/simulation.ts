@@ -22,6 +22,7 @@ import { checkStore } from './disk-check.js'
 import { LeaderTrouble } from './leader-trouble.js'
 import { planMachines } from './machine-trouble.js'
 import { simulateOperator, withOperator } from './operator.js'
+import { simulateReplays } from './replays.js'
 import { placesOf, stateOf, type Places, type SubTopologyPlace } from './places.js'
 import { PurgeWatch } from './purge-watch.js'
 import { Refusals } from './refusals.js'
@@ -78,7 +79,11 @@ export interface SimulateOptions {
 export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Outcome> {
   const outcome = withSecond(await new World(seed, options).run(), await simulateRouting(seed, options))
   // Its brokers are those in memory: beside worlds of bytes it would be nothing new.
-  return options.wire === true ? outcome : withOperator(outcome, await simulateOperator(seed, options))
+  if (options.wire === true) return outcome
+  return withOperator(
+    withOperator(outcome, await simulateOperator(seed, options)),
+    await simulateReplays(seed, options),
+  )
 }
 
 /**
