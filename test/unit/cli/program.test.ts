@@ -41,7 +41,7 @@ const text = (stream: PassThrough): string => {
   return Buffer.isBuffer(read) ? read.toString() : ''
 }
 
-const commands = ['broker', 'topics', 'topology', 'reset', 'run', 'status', 'produce', 'tail']
+const commands = ['broker', 'topics', 'topology', 'reset', 'run', 'status', 'produce', 'tail', 'dead-letters']
 
 describe('help', () => {
   test('names every command, and exits with 0', async () => {
@@ -88,6 +88,7 @@ describe('the program', () => {
         'run',
         'status',
         'produce',
+        'dead-letters',
         'tail',
         'demo',
       ])
