@@ -41,7 +41,18 @@ const text = (stream: PassThrough): string => {
   return Buffer.isBuffer(read) ? read.toString() : ''
 }
 
-const commands = ['broker', 'topics', 'topology', 'reset', 'run', 'status', 'produce', 'tail', 'dead-letters']
+const commands = [
+  'broker',
+  'topics',
+  'topology',
+  'reset',
+  'roll-back',
+  'run',
+  'status',
+  'produce',
+  'tail',
+  'dead-letters',
+]
 
 describe('help', () => {
   test('names every command, and exits with 0', async () => {
@@ -85,6 +96,7 @@ describe('the program', () => {
         'topics',
         'topology',
         'reset',
+        'roll-back',
         'run',
         'status',
         'produce',
