@@ -6,6 +6,7 @@ import { startWorker, type WorkerOptions } from '../start-worker.js'
 import { loadApplication } from './application.js'
 import { connectionOf } from './connection.js'
 import type { CliContext } from './context.js'
+import { withCopyableCures } from './invocation.js'
 import type { ConnectionFlags } from './options.js'
 import { prettyLogger } from './pretty-logger.js'
 import { supervisorGone, tellMistake, tellStarted } from './supervised-process.js'
@@ -70,7 +71,7 @@ async function run(path: string, flags: RunFlags, context: CliContext, stop: Abo
       advertise: flags.peerAdvertise,
       token: context.env.POTOROO_PEER_TOKEN,
     },
-    logger: workerLogger(flags, context),
+    logger: withCopyableCures(workerLogger(flags, context), { ...flags, application: path, brokers: flags.brokers }),
     signal,
     ...(flags.name === undefined ? {} : { name: flags.name }),
     ...(flags.stateDir === undefined ? {} : { stateDir: flags.stateDir }),

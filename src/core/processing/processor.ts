@@ -22,6 +22,7 @@ import { fits, headersBytes, Outbox, type DeadLetter, type Destination, type Out
 import { passedHeaders } from './passed-headers.js'
 import { partitionOf, TextPartitioner } from '../plan/partitioner.js'
 import { RecordWriter, type RecordCursor, type RecordHeader } from '../records/records.js'
+import type { StoredNaN } from '../state/nan-fields.js'
 import { MAX_AHEAD, NOWHERE, StateTable, type MetState, type Unstored } from '../state/state-table.js'
 import { MAX_KEY_BYTES } from '../state/store-key.js'
 import { upgradesIn, type Operator, type SourceInput, type SubTopology } from '../plan/topology.js'
@@ -59,6 +60,8 @@ export interface Collected {
   /** Of state objects: what `records` says of them. */
   readonly changes: readonly Changes[]
   readonly deadLetters: readonly DeadLetter[]
+  /** Fields of state objects that hold NaN from now on, as has not been told before. */
+  readonly nans: readonly StoredNaN[]
   readonly messages: number
 }
 
@@ -161,7 +164,7 @@ export class Processor {
     this.#calm = this.#failures === 0 ? this.#calm + 1 : 0
     if (this.#calm >= CALM_INTERVALS) this.careful = false
     this.#failures = this.messages = 0
-    return { records, changes, deadLetters, messages }
+    return { records, changes, deadLetters, nans: this.#states.takeNaNs(), messages }
   }
 
   /** The log has what was collected last. */
