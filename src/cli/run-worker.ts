@@ -21,6 +21,7 @@ export interface RunFlags extends ConnectionFlags {
   readonly backlogCommitInterval: number
   readonly topicPrefix: string
   readonly onError: 'dead-letter' | 'stop'
+  readonly deadLetterState: boolean
   readonly replicationFactor?: number
   readonly storeInterval: number
   readonly backlogStoreInterval: number
@@ -57,6 +58,7 @@ async function run(path: string, flags: RunFlags, context: CliContext, stop: Abo
     commitIntervalMs: flags.commitInterval,
     backlogCommitIntervalMs: flags.backlogCommitInterval,
     onError: flags.onError,
+    deadLetterState: flags.deadLetterState,
     replicationFactor: flags.replicationFactor,
     storeIntervalMs: flags.storeInterval,
     backlogStoreIntervalMs: flags.backlogStoreInterval,
