@@ -40,6 +40,21 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
   'codec-waits': say('warn', 'the codec of a topic is not ready: the worker waits for it before it starts'),
   'former-member-stays': say('debug', 'the earlier member could not be made to leave'),
 
+  'broadcast-loaded': say('info', 'broadcast was read to its end'),
+  'broadcast-record-refused': say(
+    'warn',
+    'a record of a broadcast can not be taken: its key keeps what it had, on every worker',
+  ),
+  'broadcast-awaited': say(
+    'warn',
+    'messages wait for a broadcast: its brokers have not said for a while that there is nothing new',
+  ),
+  'broadcast-caught-up': say('info', 'the broadcast has caught up: messages go on'),
+  'broadcast-again': say(
+    'warn',
+    'records of a broadcast were deleted before they were read: it is read from its beginning',
+  ),
+
   'task-active': say('info', 'task is active'),
   'task-closed': undefined,
   'task-outdated': say('warn', 'the task stands still here'),

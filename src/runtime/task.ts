@@ -35,6 +35,7 @@ import type { HandOff } from '../core/group/worker-status.js'
 import { Processor, Retake } from '../core/processing/processor.js'
 import type { Fetcher, PartitionPosition } from '../ports/log.js'
 import { activate, type Activation } from './activation.js'
+import type { Broadcasts } from './broadcasts.js'
 import { atMost, sleep, type ObservedPorts, type RuntimeOptions } from './options.js'
 import type { RecordTime } from './record-time.js'
 import { Committer } from './task/committer.js'
@@ -53,6 +54,8 @@ export interface TaskEnvironment extends ObservedPorts {
   readonly recordTime: RecordTime
   /** Bytes of fetched records that each input may keep in memory, now. */
   inputBytes(): number
+  /** Undefined where the application has none. */
+  readonly broadcasts?: Broadcasts | undefined
   /** What the state objects of each task may take in memory, now. */
   stateBytes(): number
   /** Bytes of changes that each task may let wait for its store, now: more would take long to replay. */
@@ -268,6 +271,7 @@ export class Task {
       load: (storeKey) => store?.get(storeKey),
       storeWasEmpty: (store?.size() ?? 0) === 0,
       secret: activation.identity ?? '',
+      lookUp: env.broadcasts && ((broadcast, key) => env.broadcasts?.lookup(broadcast, key)),
     })
     this.#sources.begin(activation.positions, failed)
     const { inputs } = this.#sources
