@@ -69,6 +69,7 @@ module.exports = {
     layer('lmdb', 'api', 'core', 'ports'),
     layer('memory', 'api', 'core', 'ports'),
     layer('peers', 'api', 'core', 'ports'),
+    layer('metrics', 'core', 'ports'),
     layer('broker', 'ports'),
     only(
       'market-spread-is-an-application',
@@ -81,8 +82,8 @@ module.exports = {
       name: 'only-roots-put-together',
       severity: 'error',
       comment: 'who needs an adapter gets it through a port',
-      from: { path: '^(src|topics)/', pathNot: [compositionRoots, '^src/(kafka|lmdb|memory|peers|broker)/'] },
-      to: { path: '^src/(kafka|lmdb|memory|peers|broker|cli|testing)/|^src/start-worker\\.ts$' },
+      from: { path: '^(src|topics)/', pathNot: [compositionRoots, '^src/(kafka|lmdb|memory|metrics|peers|broker)/'] },
+      to: { path: '^src/(kafka|lmdb|memory|metrics|peers|broker|cli|testing)/|^src/start-worker\\.ts$' },
     },
     {
       name: 'kafkajs-in-kafka-only',
@@ -95,6 +96,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^(src|topics)/', pathNot: '^src/lmdb/' },
       to: { path: 'node_modules/lmdb/' },
+    },
+    {
+      name: 'opentelemetry-sdk-in-cli-only',
+      severity: 'error',
+      comment: 'in the library it is the user who chooses an SDK; the API costs nothing without one',
+      from: { path: '^(src|topics)/', pathNot: '^src/cli/http/' },
+      to: { path: 'node_modules/@opentelemetry/', pathNot: 'node_modules/@opentelemetry/api/' },
     },
     {
       name: 'zod-in-topics-only',

@@ -29,7 +29,8 @@ export const wholeNumber =
     )
   }
 
-export const port = wholeNumber(0, 65_535)
+export const MAX_PORT = 65_535
+export const port = wholeNumber(0, MAX_PORT)
 
 const unitBytes = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 } as const
 

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { PotorooError } from '../../../src/errors.js'
 import { Scheduler } from '../../../src/memory/scheduler.js'
 import type { PartitionPosition } from '../../../src/ports/log.js'
+import { logObserver } from '../../../src/runtime/log-lines.js'
 import { defaults } from '../../../src/runtime/options.js'
 import { Purge } from '../../../src/runtime/purge.js'
 
@@ -28,7 +29,7 @@ function purging(answer: (upTo: readonly PartitionPosition[]) => Promise<void> =
     error: () => undefined,
   }
   // Of the log it needs nothing else.
-  const purge = new Purge({ log: log as never, clock: scheduler.process('w').clock, logger })
+  const purge = new Purge({ log: log as never, clock: scheduler.process('w').clock, observer: logObserver(logger) })
   const at = (position: number, partition = 0): void => {
     purge.acknowledged({ topic: 'r', partition, position })
   }
