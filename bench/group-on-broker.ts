@@ -15,7 +15,6 @@ const COORDINATOR_MS = 30_000
 /** Lengths take a few bytes more as they grow. */
 const VARINTS = 8
 const ignore = (): void => undefined
-const logger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
 const observer = { observe: ignore }
 
 /**

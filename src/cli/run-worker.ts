@@ -74,14 +74,14 @@ async function serveHealth(port: number, host: string, logger: Logger): Promise<
     import('./http/collecting.js'),
     import('./http/health-server.js'),
   ])
-  const { meters, text, stop } = startCollecting()
+  const collecting = startCollecting()
   const readiness = (): Readiness => served.worker?.readiness ?? { ready: false, reason: 'starting', tasks: [] }
-  const server = new HealthServer({ host, port }, { metrics: text, readiness })
+  const server = new HealthServer({ host, port }, { metrics: (format) => collecting.text(format), readiness })
   const close = (): Promise<void> => {
-    stop()
+    collecting.stop()
     return server.close()
   }
-  const served: Served = { meters, close, worker: undefined }
+  const served: Served = { meters: collecting.meters, close, worker: undefined }
   logger.info({ url: await server.listen() }, 'metrics and health are served')
   return served
 }

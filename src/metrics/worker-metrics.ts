@@ -97,7 +97,10 @@ export class WorkerMetrics implements Observer {
         return
       }
       case 'commit-failed':
-        counters.commitFailures.add(1, this.#with({ subTopology: subTopologyInId(event.task), error: codeOf(event.code) }))
+        counters.commitFailures.add(
+          1,
+          this.#with({ subTopology: subTopologyInId(event.task), error: codeOf(event.code) }),
+        )
         return
       case 'dead-letter':
         counters.deadLetters.add(1, this.#with({ topic: event.topic, error: event.code }))
@@ -237,7 +240,8 @@ function made<K extends Instrument['kind'], I>(
 }
 
 /** Node counts from one sample to the next, so that a loop which was never late has the resolution; NaN before the first. */
-const delayS = (ns: number): number => Math.max(0, (Number.isFinite(ns) ? ns : 0) / NS_PER_S - DELAY_RESOLUTION_MS / 1000)
+const delayS = (ns: number): number =>
+  Math.max(0, (Number.isFinite(ns) ? ns : 0) / NS_PER_S - DELAY_RESOLUTION_MS / 1000)
 
 const codeOf = (code: string | undefined): string => code ?? 'INTERNAL'
 

@@ -55,7 +55,8 @@ export interface StandbyFigures {
 }
 
 /** Whether a worker does all that it should. */
-export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: NotReady; readonly tasks: readonly string[] }
+export type Readiness =
+  { readonly ready: true } | { readonly ready: false; readonly reason: NotReady; readonly tasks: readonly string[] }
 
 /**
  * Why not:

@@ -73,10 +73,7 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
     'the changelog has lost records: it ends below where it ended. Either it was made anew, or a leader was elected that ' +
       'lacked records (unclean.leader.election.enable, or disks that were lost)',
   ),
-  'restoring-slowly': say(
-    'info',
-    'restoring: still reading the changelog, or waiting for a transaction on it to end',
-  ),
+  'restoring-slowly': say('info', 'restoring: still reading the changelog, or waiting for a transaction on it to end'),
 
   'restore-progress': undefined,
   'source-begins': {

@@ -39,7 +39,8 @@ export class Purge {
   acknowledged(at: PartitionPosition): void {
     const name = `${at.topic}-${String(at.partition)}`
     let gathered = this.#partitions.get(name)
-    if (gathered === undefined) this.#partitions.set(name, (gathered = { at, from: at.position, purged: 0, sinceMs: undefined }))
+    if (gathered === undefined)
+      this.#partitions.set(name, (gathered = { at, from: at.position, purged: 0, sinceMs: undefined }))
     // A task that begins there has read nothing yet.
     if (at.position === 0) return
     if (at.position > gathered.at.position) gathered.at = at

@@ -43,7 +43,9 @@ export async function planTasks(
   }
 }
 
-type PlanEnvironment = Pick<ObservedPorts, 'log' | 'observer' | 'clock'> & { readonly stores: Pick<Ports['stores'], 'directory'> }
+type PlanEnvironment = Pick<ObservedPorts, 'log' | 'observer' | 'clock'> & {
+  readonly stores: Pick<Ports['stores'], 'directory'>
+}
 type PlanOptions = Pick<RuntimeOptions, 'topicPrefix' | 'replicationFactor' | 'onError'>
 
 /** Undefined where the manifest is not the one any more that this began with: names and plans may be others now. */

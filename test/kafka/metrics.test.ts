@@ -1,11 +1,16 @@
 /** `potoroo run --http-port` on a real broker: what is served, while workers come and go. */
+import { pathToFileURL } from 'node:url'
+import { metrics } from '@opentelemetry/api'
 import type { Message } from 'kafkajs'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { startWorker, type Application } from '../../src/index.js'
 import { freePorts } from '../../src/broker/free-ports.js'
 import { exitCodes } from '../../src/errors.js'
 import { startCli, type CliProcess } from '../support/cli.js'
-import { samplesIn, type Samples } from '../support/collected.js'
+import { testBrokers } from '../support/broker.js'
+import { samplesIn, TestMetrics, type Samples } from '../support/collected.js'
 import { LEDGER, LedgerBench } from '../support/ledger.js'
+import { silentLogger } from '../support/silent-logger.js'
 import { until } from '../support/until.js'
 
 const FAST = ['--http-port=0', '--store-interval=50'] as const
@@ -54,12 +59,20 @@ describe('metrics and health', { timeout: 120_000 }, () => {
     await bench.send(...commands())
     await until('all are committed', async () => (await consumed(one)) >= COMMANDS)
     const alone = await scrape(one)
-    expect(alone.value('messaging_client_consumed_messages_total', { messaging_destination_name: bench.topic('commands') })).toBe(COMMANDS)
-    expect(alone.value('messaging_client_sent_messages_total', { messaging_destination_name: bench.topic('balances') })).toBe(ACCOUNTS)
-    const letters = (samples: Samples) =>
-      Object.fromEntries(samples.of('potoroo_dead_letters_total').map(({ labels, value }) => [labels.error_type, value]))
+    expect(
+      alone.value('messaging_client_consumed_messages_total', { messaging_destination_name: bench.topic('commands') }),
+    ).toBe(COMMANDS)
+    expect(
+      alone.value('messaging_client_sent_messages_total', { messaging_destination_name: bench.topic('balances') }),
+    ).toBe(ACCOUNTS)
+    const letters = (samples: Samples) => samples.by('error_type', 'potoroo_dead_letters_total')
+        samples.of('potoroo_dead_letters_total').map(({ labels, value }) => [labels.error_type, value]),
+      )
     expect(letters(alone)).toEqual({ COMPUTATION_FAILED: 3, NOT_JSON: 2 })
-    expect(alone.value('potoroo_message_latency_seconds_count')).toBe(alone.value('potoroo_commit_duration_seconds_count'))
+    // Once for each commit that had messages.
+    const computed = alone.value('messaging_process_duration_seconds_count')
+    expect(computed).toBeGreaterThan(0)
+    expect(alone.value('potoroo_message_latency_seconds_count')).toBe(computed)
 
     const second = bench.worker('w2', ...FAST)
     const two = await served(second)
@@ -74,7 +87,12 @@ describe('metrics and health', { timeout: 120_000 }, () => {
     // The state objects are on one side or the other, none on both.
     await until('all state objects are stored', async () => {
       const all = await Promise.all([one, two].map(scrape))
-      return all.reduce((sum, samples) => sum + samples.sum('potoroo_state_objects', { potoroo_state_place: 'store' }), 0) === ACCOUNTS
+      return (
+        all.reduce(
+          (sum, samples) => sum + samples.sum('potoroo_state_objects', { potoroo_state_place: 'store' }),
+          0,
+        ) === ACCOUNTS
+      )
     })
     const beforeDeath = await scrape(two)
     expect(beforeDeath.sum('potoroo_hand_off_pause_seconds_count')).toBeGreaterThan(0)
@@ -87,7 +105,10 @@ describe('metrics and health', { timeout: 120_000 }, () => {
     const after = await scrape(one)
     expect(after.sum('messaging_client_consumed_messages_total') + before).toBe(3 * COMMANDS)
     const [here, gone] = [letters(after), letters(beforeDeath)]
-    expect([(here.COMPUTATION_FAILED ?? 0) + (gone.COMPUTATION_FAILED ?? 0), (here.NOT_JSON ?? 0) + (gone.NOT_JSON ?? 0)]).toEqual([9, 6])
+    expect([
+      (here.COMPUTATION_FAILED ?? 0) + (gone.COMPUTATION_FAILED ?? 0),
+      (here.NOT_JSON ?? 0) + (gone.NOT_JSON ?? 0),
+    ]).toEqual([9, 6])
     await until('nothing is left', async () => (await scrape(one)).sum('potoroo_input_lag') === 0)
     expect(after.sum('potoroo_group_rebalances_total')).toBeGreaterThan(2)
     expect(await bench.balances(3 * ACCOUNTS)).toHaveLength(3 * ACCOUNTS)
@@ -97,12 +118,41 @@ describe('metrics and health', { timeout: 120_000 }, () => {
   })
 
   test('it is served while brokers are waited for, and says that it is not ready', async () => {
-    const worker = new LedgerBench().workerWith({ env: { KAFKA_BROKERS: NO_BROKERS } }, 'w1', '--http-port=0')
+    const options = { env: { KAFKA_BROKERS: NO_BROKERS } }
+    const worker = new LedgerBench().workerOf('test/fixtures/own-metrics.mjs', options, 'w1', '--http-port=0')
     const url = await served(worker)
     expect((await fetch(`${url}/livez`)).status).toBe(200)
     expect(await readiness(url)).toBe('503 starting')
+    // What the application counts is there as soon as it is loaded.
+    await until('it is loaded', async () => (await scrape(url)).sum('own_loads_total') === 1)
     worker.kill('SIGTERM')
     expect((await worker.exited).code).toBe(exitCodes.ok)
+  })
+
+  test('in a program of its own, a worker counts for the SDK that is set up', async () => {
+    const sdk = new TestMetrics()
+    metrics.setGlobalMeterProvider({ getMeter: (name) => sdk.meterOf(name) })
+    onTestFinished(() => {
+      metrics.disable()
+    })
+    const bench = new LedgerBench()
+    await bench.createTopics()
+    const { default: ledger } = (await import(pathToFileURL(LEDGER).href)) as { default: Application }
+    const worker = await startWorker(ledger, {
+      brokers: testBrokers(),
+      topicPrefix: bench.prefix,
+      stateDir: bench.directory,
+      logger: silentLogger,
+    })
+    await until('it is ready', () => worker.readiness.ready)
+    await bench.send({ add: 1 }, { add: 2 })
+    await until('both are counted', async () => {
+      return (await sdk.samples()).sum('messaging_client_consumed_messages_total') === 2
+    })
+    await worker.stop()
+    expect(worker.readiness).toMatchObject({ ready: false, reason: 'stopping' })
+    // It is asked no more; what it has counted stays.
+    expect((await sdk.samples()).sum('messaging_client_consumed_messages_total')).toBe(2)
   })
 
   test('of several workers each has a port, and a port that is taken ends the start', async () => {
@@ -117,7 +167,9 @@ describe('metrics and health', { timeout: 120_000 }, () => {
       const states = await Promise.all(urls.map((url) => readiness(url).catch(() => 'nobody there')))
       return states.every((state) => state === 200)
     })
-    const names = await Promise.all(urls.map(async (url) => (await scrape(url)).of('potoroo_ready')[0]?.labels.potoroo_worker))
+    const names = await Promise.all(
+      urls.map(async (url) => (await scrape(url)).of('potoroo_ready')[0]?.labels.potoroo_worker),
+    )
     expect(names).toEqual(['w-1', 'w-2'])
 
     const refused = bench.worker('other', `--http-port=${String(port)}`)

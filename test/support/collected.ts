@@ -58,7 +58,8 @@ function labelsIn(text: string): Record<string, string> {
   const labels: Record<string, string> = {}
   let rest = text
   while (rest !== '') {
-    const [all, name = '', value = ''] = /^([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"(?:,|$)/.exec(rest) ?? refuse(text)
+    const [all, name = '', value = ''] =
+      /^([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"(?:,|$)/.exec(rest) ?? refuse(text)
     if (name in labels) refuse(text)
     labels[name] = value.replace(/\\(.)/g, (_, escaped: string) => (escaped === 'n' ? '\n' : escaped))
     rest = rest.slice(all.length)
@@ -75,7 +76,9 @@ export class Samples {
 
   of(name: string, labels: Readonly<Record<string, string>> = {}): readonly Sample[] {
     const wanted = Object.entries(labels)
-    return this.all.filter((sample) => sample.name === name && wanted.every(([key, value]) => sample.labels[key] === value))
+    return this.all.filter(
+      (sample) => sample.name === name && wanted.every(([key, value]) => sample.labels[key] === value),
+    )
   }
 
   /** Of the one series that fits; undefined where there is none. */
@@ -83,6 +86,11 @@ export class Samples {
     const found = this.of(name, labels)
     if (found.length > 1) throw new Error(`${name} has ${String(found.length)} series`)
     return found[0]?.value
+  }
+
+  /** By the value of a label. */
+  by(label: string, name: string): Record<string, number> {
+    return Object.fromEntries(this.of(name).map(({ labels, value }) => [labels[label] ?? '', value]))
   }
 
   sum(name: string, labels: Readonly<Record<string, string>> = {}): number {

@@ -12,7 +12,13 @@ import { application } from '../../../src/api/application.js'
 import { from } from '../../../src/api/stream.js'
 import { stateObject } from '../../../src/api/state-object.js'
 import { topic } from '../../../src/api/topic.js'
-import { attributes, commonAttributes, instruments, taskStates, type Instrument } from '../../../src/metrics/instruments.js'
+import {
+  attributes,
+  commonAttributes,
+  instruments,
+  taskStates,
+  type Instrument,
+} from '../../../src/metrics/instruments.js'
 import type { RuntimeEvent } from '../../../src/ports/observer.js'
 import { TestMetrics, type Samples } from '../../support/collected.js'
 import { ROOT } from '../../support/documents.js'
@@ -68,7 +74,11 @@ beforeAll(async () => {
   })
   await workers.start('w1')
   for (let i = 0; i < MESSAGES; i++)
-    workers.append('readings', `d${String(i)}`, { device: `d${String(i)}`, site: `s${String(i % 7)}`, fails: i % 10 === 9 })
+    workers.append('readings', `d${String(i)}`, {
+      device: `d${String(i)}`,
+      site: `s${String(i % 7)}`,
+      fails: i % 10 === 9,
+    })
   await workers.rest()
   await workers.start('w2')
   await workers.rest()
@@ -88,7 +98,9 @@ describe('of workers that run', () => {
       const ending = kind === 'counter' ? '_total' : kind === 'histogram' ? '_count' : ''
       const found = out.of(familyName(name, unit) + ending)
       expect(found.length, name).toBeGreaterThan(0)
-      const labels = [...Object.values(commonAttributes), ...instrument.attributes.map((one) => attributes[one])].map(label)
+      const labels = [...Object.values(commonAttributes), ...instrument.attributes.map((one) => attributes[one])].map(
+        label,
+      )
       for (const sample of found) expect(Object.keys(sample.labels).sort(), name).toEqual(labels.sort())
     }
   })
@@ -96,7 +108,8 @@ describe('of workers that run', () => {
   test('numbers are those of what happened', () => {
     const consumed = (topic: string) =>
       out.sum('messaging_client_consumed_messages_total', { messaging_destination_name: topic })
-    const sent = (topic: string) => out.sum('messaging_client_sent_messages_total', { messaging_destination_name: topic })
+    const sent = (topic: string) =>
+      out.sum('messaging_client_sent_messages_total', { messaging_destination_name: topic })
     expect(consumed('readings')).toBe(2 * MESSAGES)
     const letters = MESSAGES / 10
     expect(out.sum('potoroo_dead_letters_total', { error_type: 'COMPUTATION_FAILED' })).toBe(letters)
@@ -110,7 +123,9 @@ describe('of workers that run', () => {
     expect(out.sum('potoroo_tasks', { potoroo_task_state: 'standby' })).toBe(4)
     for (const worker of ['w1', 'w2']) expect(out.value('potoroo_ready', { potoroo_worker: worker })).toBe(1)
     expect(out.sum('potoroo_hand_off_pause_seconds_count')).toBe(2)
-    expect(out.sum('potoroo_state_objects', { potoroo_state_place: 'store', potoroo_sub_topology: 'device' })).toBe(MESSAGES)
+    expect(out.sum('potoroo_state_objects', { potoroo_state_place: 'store', potoroo_sub_topology: 'device' })).toBe(
+      MESSAGES,
+    )
     expect(out.sum('potoroo_purge_records_total')).toBeGreaterThan(0)
     expect(out.sum('potoroo_restore_left')).toBe(0)
   })
@@ -157,7 +172,10 @@ function check(where: string, expression: string): void {
     for (const [label, value] of labels) {
       expect(has, `${where}: ${name}`).toContain(label)
       if (value === undefined) continue
-      const values = [...found.map((sample) => sample.labels[label]), ...(label === 'potoroo_task_state' ? taskStates : [])]
+      const values = [
+        ...found.map((sample) => sample.labels[label]),
+        ...(label === 'potoroo_task_state' ? taskStates : []),
+      ]
       expect(values, `${where}: ${name}{${label}}`).toContain(value)
     }
   }
@@ -172,7 +190,10 @@ describe('ops/prometheus/alerts.yml', () => {
       .flatMap((text) => [...text.matchAll(/\$labels\.(\w+)/g)])
       .map(([, label = '']) => label)
     const { selectors, grouped } = askedBy(expr)
-    const given = grouped.length > 0 ? grouped : selectors.flatMap(({ name }) => out.of(name).flatMap((one) => Object.keys(one.labels)))
+    const given =
+      grouped.length > 0
+        ? grouped
+        : selectors.flatMap(({ name }) => out.of(name).flatMap((one) => Object.keys(one.labels)))
     for (const label of labels) expect(given, `${alert}: $labels.${label}`).toContain(label)
   })
   test('has a name for each', () => {
@@ -192,7 +213,10 @@ function readRules(): Rule[] {
 }
 
 interface Board {
-  readonly panels: readonly { readonly title: string; readonly targets?: readonly { readonly expr: string; readonly legendFormat: string }[] }[]
+  readonly panels: readonly {
+    readonly title: string
+    readonly targets?: readonly { readonly expr: string; readonly legendFormat: string }[]
+  }[]
   readonly templating: { readonly list: readonly { readonly name: string; readonly definition?: string }[] }
 }
 
@@ -203,7 +227,8 @@ describe('ops/grafana/potoroo.json', () => {
   test.each(queries)('$title: $expr', ({ title, expr, legendFormat }) => {
     check(title, expr)
     const { grouped } = askedBy(expr)
-    for (const [, label = ''] of legendFormat.matchAll(/\{\{(\w+)\}\}/g)) expect(grouped, `${title}: legend`).toContain(label)
+    for (const [, label = ''] of legendFormat.matchAll(/\{\{(\w+)\}\}/g))
+      expect(grouped, `${title}: legend`).toContain(label)
   })
 
   test('shows every metric of the table', () => {
@@ -216,7 +241,10 @@ describe('ops/grafana/potoroo.json', () => {
     const asked = board.templating.list.flatMap(({ definition }) => (definition === undefined ? [] : [definition]))
     for (const definition of asked) {
       const [, name = '', label = ''] = /^label_values\((\w+), (\w+)\)$/.exec(definition) ?? []
-      expect(out.of(name).every(({ labels }) => label in labels), definition).toBe(true)
+      expect(
+        out.of(name).every(({ labels }) => label in labels),
+        definition,
+      ).toBe(true)
       expect(out.of(name).length).toBeGreaterThan(0)
     }
     expect(asked.length).toBeGreaterThan(0)

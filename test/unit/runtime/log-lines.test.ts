@@ -75,7 +75,16 @@ test('the level may be another one, by what happened', () => {
     earliest: 0,
     end: 9,
   } as const
-  const fields = { task: 'symbol_0', topic: 'orders', partition: 0, group: 'g', start: 'earliest', position: 0, earliest: 0, end: 9 }
+  const fields = {
+    task: 'symbol_0',
+    topic: 'orders',
+    partition: 0,
+    group: 'g',
+    start: 'earliest',
+    position: 0,
+    earliest: 0,
+    end: 9,
+  }
   expect(lineOf({ ...begins, wasActive: false })).toEqual({
     level: 'info',
     fields,

@@ -43,7 +43,12 @@ test.each<[string, readonly [Pipeline, ...Pipeline[]], string]>([
   ] as const)
     cluster.createTopic({ name, partitions })
   const process = scheduler.process('w')
-  const env = { log: cluster.log({ process }), observer: silentObserver, clock: process.clock, stores: { directory: '' } }
+  const env = {
+    log: cluster.log({ process }),
+    observer: silentObserver,
+    clock: process.clock,
+    stores: { directory: '' },
+  }
   const plan = async (...of: readonly [Pipeline, ...Pipeline[]]): Promise<string> => {
     try {
       await scheduler.run(planTasks(topologyOf(definitionOf(application('app', ...of))), env, defaults))

@@ -69,7 +69,10 @@ test('GET alone, and what is there alone (invariant 1)', async () => {
 
 test('metrics that can not be had are 500, and the next request is answered', async () => {
   let broken = true
-  const url = await serve({ ...ready, metrics: () => (broken ? Promise.reject(new Error('no')) : ready.metrics('plain')) })
+  const url = await serve({
+    ...ready,
+    metrics: () => (broken ? Promise.reject(new Error('no')) : ready.metrics('plain')),
+  })
   expect((await fetch(new URL('/metrics', url))).status).toBe(500)
   broken = false
   expect((await fetch(new URL('/metrics', url))).status).toBe(200)

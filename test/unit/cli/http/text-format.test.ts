@@ -48,7 +48,9 @@ test('whatever labels and descriptions hold, each line is one sample, and gives 
   const odd = 'back\\slash "quoted"\nnext, a="b"} 7 \u{1f998}'
   metrics.meter.createCounter('odd', { description: odd }).add(1, { odd, '9th': 'digit', 'ü.x': 'letter', n: 5 })
   const text = await metrics.text()
-  expect(samplesIn(text).all).toEqual([{ name: 'odd_total', labels: { odd, _9th: 'digit', _x: 'letter', n: '5' }, value: 1 }])
+  expect(samplesIn(text).all).toEqual([
+    { name: 'odd_total', labels: { odd, _9th: 'digit', _x: 'letter', n: '5' }, value: 1 },
+  ])
   // Type, help, sample, end.
   expect(text.trimEnd().split('\n')).toHaveLength(4)
 })
@@ -76,7 +78,11 @@ test('numbers that are none', async () => {
   const metrics = new TestMetrics()
   const gauge = metrics.meter.createGauge('g')
   for (const [which, value] of Object.entries({ a: Infinity, b: -Infinity, c: NaN })) gauge.record(value, { which })
-  expect((await metrics.text()).match(/^g\{.*$/gm)).toEqual(['g{which="a"} +Inf', 'g{which="b"} -Inf', 'g{which="c"} NaN'])
+  expect((await metrics.text()).match(/^g\{.*$/gm)).toEqual([
+    'g{which="a"} +Inf',
+    'g{which="b"} -Inf',
+    'g{which="c"} NaN',
+  ])
 })
 
 test('OpenMetrics for who asks for it', () => {
