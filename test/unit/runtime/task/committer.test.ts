@@ -304,3 +304,15 @@ test('an acknowledged commit is told with what was in it, whoever has the task b
   // Nothing else comes of it (invariant 3).
   expect(told).toEqual(['ready'])
 })
+
+test('each commit has the computing since the one before it', async () => {
+  const harness = committer()
+  const { one, events } = harness
+  for (const ms of [3, 4]) {
+    harness.do(1)
+    one.computed(ms)
+    one.commit()
+    await answered(harness, 42)
+  }
+  expect(events.map((event) => event.kind === 'committed' && event.computedMs)).toEqual([3, 4])
+})
