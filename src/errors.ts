@@ -61,7 +61,11 @@ export const errorKinds = {
   RECORD_REFUSED: kind(failure, false, 'The broker refused the record (its timestamp, say): see the message.'),
   VALUE_NULL: kind(failure, false, 'The producer has to write a value: sources do not take tombstones.'),
   // broker
-  BROKER_UNREACHABLE: kind(broker, true, 'Start the broker, or correct --brokers or KAFKA_BROKERS.'),
+  BROKER_UNREACHABLE: kind(
+    broker,
+    true,
+    'Start the broker (npx potoroo broker runs one for development), or correct --brokers or KAFKA_BROKERS.',
+  ),
   ADVERTISED_ADDRESS_UNREACHABLE: kind(
     broker,
     true,
@@ -93,7 +97,7 @@ export const errorKinds = {
   ),
   BROKER_NOT_STARTED: kind(broker, false, 'See what its log says; another port or data directory may help.'),
   // topics
-  TOPIC_MISSING: kind(topics, false, 'Create it, for example with `potoroo topics`.'),
+  TOPIC_MISSING: kind(topics, false, 'Create what is missing: npx potoroo topics <application>'),
   PARTITION_COUNTS_DIFFER: kind(
     topics,
     false,
@@ -104,20 +108,28 @@ export const errorKinds = {
     false,
     'Without state: start again. With state: make new topics with that many partitions, use a new application name, and copy.',
   ),
-  TOPOLOGY_INCOMPATIBLE: kind(topics, false, 'The message names both sides and the ways out.'),
+  TOPOLOGY_INCOMPATIBLE: kind(
+    topics,
+    false,
+    'Give what is new another name; or start again from the sources, with npx potoroo reset <application> or under another application name.',
+  ),
   TOPOLOGY_OUTDATED: kind(
     topics,
     false,
-    'Run the newer version of the application; or one that has what it has, and more.',
+    'Run the newer version of the application; or one that has what it has, and more. To go back to the older one for good: npx potoroo roll-back <application>, then restart its workers.',
   ),
   MANIFEST_UNREADABLE: kind(topics, false, 'Run the version of Potoroo that wrote it, or a newer one.'),
-  RESET_UNFINISHED: kind(topics, false, 'Run `potoroo reset` again: it goes on where it was.'),
+  RESET_UNFINISHED: kind(topics, false, 'Run it again, and it goes on where it was: npx potoroo reset <application>'),
   CHANGELOG_UNFIT: kind(
     topics,
     false,
     'The changelog must be compacted only, have as many partitions as its sources, and be of this application alone.',
   ),
-  WORKERS_RUNNING: kind(failure, false, 'Stop all workers of the application, and try again.'),
+  WORKERS_RUNNING: kind(
+    failure,
+    false,
+    'Stop all workers of the application, and try again. Who is there: npx potoroo status <application>',
+  ),
   TOPIC_CHANGED: kind(topics, false, 'Start again: the worker then works with the topic as it is now.'),
   // positions
   TOPIC_REPLACED: kind(
@@ -129,9 +141,13 @@ export const errorKinds = {
   REPARTITION_LOST: kind(
     positions,
     false,
-    "Start again from the sources with `potoroo reset`; or go on without what was in it, by setting the group's offsets in the new topic.",
+    "Start again from the sources: npx potoroo reset <application>. Or go on without what was in it, by setting the group's offsets in the new topic.",
   ),
-  CHANGELOG_LOST: kind(positions, false, 'Restore the changelog, or delete the group and start again.'),
+  CHANGELOG_LOST: kind(
+    positions,
+    false,
+    'Restore the changelog; or give the state objects up, and start again from the sources: npx potoroo reset <application>',
+  ),
   // state directory
   STATE_DIRECTORY_LOCKED: kind(state, false, 'Stop the other process, or give this worker another --state-dir.'),
   STORE_DAMAGED: kind(state, true, 'The store is set aside and rebuilt from the changelog.'),

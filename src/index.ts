@@ -1,6 +1,15 @@
 /** Potoroo's public API: nothing else may be imported from the package. */
 export { application, type Application } from './api/application.js'
-export { from, merge, type Context, type Keyed, type Pipeline, type Stream } from './api/stream.js'
+export {
+  from,
+  merge,
+  type Context,
+  type Keyed,
+  type Pipeline,
+  type Refused,
+  type Stream,
+  type Unkeyed,
+} from './api/stream.js'
 export { stateObject, type State, type StateClass, type StateObject, type StateOptions } from './api/state-object.js'
 export {
   topic,

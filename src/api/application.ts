@@ -2,7 +2,7 @@
 import type { ApplicationDefinition, ComputeNode, SourceNode, TopicDefinition } from './definition.js'
 import { keyOriginsOf, nodesOf, REPARTITION_SUFFIX, repartitionsOf, topicsOf } from './graph.js'
 import { checkName, invalid, shown } from './names.js'
-import { pipelineDefinition, type Pipeline } from './stream.js'
+import { pipelineDefinition, type Pipeline, type Refused } from './stream.js'
 
 const applicationKey: unique symbol = Symbol.for('potoroo.application')
 
@@ -15,7 +15,10 @@ export interface Application {
  * Declares an application. Its name is the Kafka consumer group's, and part of the names of its changelogs. Records with
  * the same time are taken in the order in which pipelines stand here. Throws INVALID_DEFINITION, naming the mistake.
  */
-export function application(name: string, ...pipelines: readonly [Pipeline, ...Pipeline[]]): Application {
+export function application<const T extends readonly [unknown, ...unknown[]]>(
+  name: string,
+  ...pipelines: { readonly [I in keyof T]: Ended<T[I]> }
+): Application {
   checkName('an application', name)
   const definitions = pipelines.map((pipeline, index) =>
     pipelineDefinition(pipeline, `Pipeline ${String(index + 1)} of application ${name}`),
@@ -28,6 +31,13 @@ export function application(name: string, ...pipelines: readonly [Pipeline, ...P
   checkRepartitions(definition)
   return { name, [applicationKey]: definition }
 }
+
+/** A pipeline; of anything else, what the compiler is to say. A step that was refused gives a text. */
+type Ended<P> = P extends Pipeline
+  ? P
+  : P extends string
+    ? Refused<P>
+    : Refused<'error: a pipeline ends with .sink(topic), or with a computation that gives no outputs'>
 
 /** The definition behind an application. Throws INVALID_DEFINITION for anything else, such as a module's other exports. */
 export function definitionOf(application: unknown): ApplicationDefinition {

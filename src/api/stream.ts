@@ -44,6 +44,20 @@ export interface Stream<out M> {
   sink(topic: Sink<M>): Pipeline
 }
 
+/** In place of a type, for the compiler to say: what is wrong, in words. No value has it. */
+export interface Refused<Why extends string> {
+  readonly refused: Why
+}
+
+/** Messages of a topic without keys. */
+export interface Unkeyed<out M> extends Stream<M> {
+  filter<N extends M>(keep: (message: M) => message is N): Unkeyed<N>
+  filter(keep: (message: M) => boolean): Unkeyed<M>
+  map<N>(step: (message: M) => N): Synchronous<N, Unkeyed<N>>
+  flatMap<N>(step: (message: M) => readonly N[]): Synchronous<N, Unkeyed<N>>
+  readonly to: Refused<'error: these messages have no key, so no state object: put keyBy() before to()'>
+}
+
 /** Messages with a key beside them. */
 export interface Keyed<out M> extends Stream<M> {
   filter<N extends M>(keep: (message: M) => message is N): Keyed<N>
@@ -74,7 +88,7 @@ type Synchronous<R, T> = [Extract<R, PromiseLike<unknown>>] extends [never]
  * Kafka are made of it. Throws INVALID_DEFINITION.
  */
 export function from<M>(origin: Origin<M, 'keyed'>, name?: string): Keyed<M>
-export function from<M>(origin: Origin<M, 'unkeyed'>, name?: string): Stream<M>
+export function from<M>(origin: Origin<M, 'unkeyed'>, name?: string): Unkeyed<M>
 export function from<M>(origin: Origin<M>, name?: string): Stream<M> {
   const topic = topicDefinition(origin, 'What from() was given')
   if (name !== undefined) checkName('a pipeline', name)
@@ -83,8 +97,12 @@ export function from<M>(origin: Origin<M>, name?: string): Stream<M> {
 }
 
 /** The messages of several streams, in one. Their keys have to mean the same. Throws INVALID_DEFINITION. */
-export function merge<const T extends readonly [Keyed<unknown>, ...Keyed<unknown>[]]>(
-  ...streams: T
+export function merge<const T extends readonly [unknown, ...unknown[]]>(
+  ...streams: {
+    readonly [I in keyof T]: T[I] extends Keyed<unknown>
+      ? T[I]
+      : Refused<'error: only streams with a key are merged: put keyBy() before merge()'>
+  }
 ): Keyed<T[number] extends Keyed<infer M> ? M : never> {
   const flows = streams.map((stream: unknown, i): Flow => {
     const flow = flowOf(stream)

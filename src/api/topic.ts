@@ -83,11 +83,11 @@ export function topic<In extends object, Out extends object>(
 ): Topic<Out, In>
 export function topic<In extends object, Out extends object>(
   name: string,
-  options: UnkeyedTopicOptions<In, Out> & { readonly key?: never },
+  options: UnkeyedTopicOptions<In, Out> & { readonly key?: 'error: a key is a function that gives a string' },
 ): UnkeyedTopic<Out, In>
 export function topic<In extends object, Out extends object>(
   name: string,
-  options: UnkeyedTopicOptions<In, Out> & Partial<Pick<TopicOptions<In, Out>, 'key'>>,
+  options: UnkeyedTopicOptions<In, Out> & { readonly key?: unknown },
 ): Origin<Out> {
   checkTopicName('a topic', name)
   const {
@@ -118,7 +118,7 @@ export function topic<In extends object, Out extends object>(
     start,
     decode: (bytes, from, to) => decodeMessage(name, validator, shapes, bytes, from, to),
     encode: (message) => encodeMessage(name, message),
-    key: key && keyDefinition(name, key as (message: unknown) => unknown),
+    key: key === undefined ? undefined : keyDefinition(name, key as (message: unknown) => unknown),
   }
   return { name, [topicKey]: definition }
 }

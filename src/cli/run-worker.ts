@@ -8,6 +8,7 @@ import { loadApplication } from './application.js'
 import { connectionOf } from './connection.js'
 import type { CliContext } from './context.js'
 import type { Collecting } from './http/collecting.js'
+import { withCopyableCures } from './invocation.js'
 import type { ConnectionFlags } from './options.js'
 import { prettyLogger } from './pretty-logger.js'
 import { supervisorGone, tellMistake, tellStarted } from './supervised-process.js'
@@ -51,7 +52,11 @@ export async function runWorker(path: string, flags: RunFlags, context: CliConte
 
 async function run(path: string, flags: RunFlags, context: CliContext, stop: AbortSignal): Promise<void> {
   const signal = flags.supervised === true ? AbortSignal.any([stop, supervisorGone()]) : stop
-  const logger = workerLogger(flags, context)
+  const logger = withCopyableCures(workerLogger(flags, context), {
+    ...flags,
+    application: path,
+    brokers: flags.brokers,
+  })
   // Before the application is loaded: that may take long, and it may have instruments of its own.
   const served = flags.httpPort === undefined ? undefined : await serveHealth(flags.httpPort, flags.httpHost, logger)
   try {

@@ -8,6 +8,7 @@
 import type { Positions } from '../core/commit/commit-record.js'
 import type { HandOff } from '../core/group/worker-status.js'
 import type { DeadLetter } from '../core/processing/outbox.js'
+import type { StoredNaN } from '../core/state/nan-fields.js'
 import type { ErrorCode } from '../errors.js'
 
 export interface Observer {
@@ -177,6 +178,8 @@ export type TaskEvent = { readonly task: string } &
         readonly error: string
       }
     | ({ readonly kind: 'dead-letter' } & DeadLetter)
+    /** A number in a state object is NaN from now on, and did not begin so. Once for each field and task. */
+    | ({ readonly kind: 'nan-stored' } & StoredNaN)
     /** The broker deletes outputs at once, for they are older than their topic keeps them. Once for each sink. */
     | {
         readonly kind: 'outputs-short-lived'

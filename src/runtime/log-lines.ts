@@ -104,6 +104,12 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
       cut ? 'too large for the dead letters: only its beginning went there' : 'a record went to the dead letters',
     fields: ({ kind: _kind, cut: _cut, ...fields }) => fields,
   },
+  'nan-stored': {
+    level: 'warn',
+    message:
+      'a state object is stored with NaN where a number was meant: is the field missing in older ones (undefined + 1)? ' +
+      'upgrades of stateObject() give it to them',
+  },
   'outputs-short-lived': {
     level: 'warn',
     message: ({ likeSeconds }) =>
@@ -154,9 +160,18 @@ export function lineOf<K extends Kind>(event: EventOf<K>): LogLine | undefined {
 
 const withoutKind = ({ kind: _kind, ...fields }: RuntimeEvent): object => fields
 
-export const logObserver = (logger: Logger): Observer => ({
-  observe: (event) => {
-    const line = lineOf(event)
-    if (line !== undefined) logger[line.level](line.fields, line.message)
-  },
-})
+export function logObserver(logger: Logger): Observer {
+  /** Fields of state objects are those of all tasks. */
+  const nanFields = new Set<string>()
+  return {
+    observe: (event) => {
+      if (event.kind === 'nan-stored') {
+        const field = `${event.state}.${event.field}`
+        if (nanFields.has(field)) return
+        nanFields.add(field)
+      }
+      const line = lineOf(event)
+      if (line !== undefined) logger[line.level](line.fields, line.message)
+    },
+  }
+}

@@ -5,7 +5,17 @@ import { jsonLogger } from '../../output.js'
 import { defaults } from '../../runtime/options.js'
 import { moduleFile } from '../application.js'
 import type { CliContext } from '../context.js'
-import { connectionHelp, MAX_PORT, port, size, wholeNumber, withConnection, withTopicPrefix } from '../options.js'
+import {
+  connectionHelp,
+  MAX_PORT,
+  path as pathOption,
+  port,
+  size,
+  wholeNumber,
+  withConnection,
+  withTopicPrefix,
+  workerName,
+} from '../options.js'
 import type { RunFlags } from '../run-worker.js'
 import { workerArguments, workerProcesses } from '../supervised-process.js'
 import { Supervisor } from '../supervisor.js'
@@ -29,10 +39,12 @@ export function registerRun(program: Command, context: CliContext): void {
     .option(
       '--name <name>',
       'of the worker (default: <host>-<n>, the first whose state directory is free); of several: <name>-1, <name>-2, ...',
+      workerName,
     )
     .option(
       '--state-dir <dir>',
       'where its state stores lie (default: ~/.local/state/potoroo/<application>/<name>); of several: <dir>/1, <dir>/2, ...',
+      pathOption,
     )
     .option(
       '--commit-interval <ms>',
@@ -181,7 +193,8 @@ function portsFrom(flag: string, first: number | undefined, workers: number): (w
   if (last > MAX_PORT)
     throw new PotorooError(
       'INVALID_CONFIGURATION',
-      `${flag} ${String(first)}: ${String(workers)} workers would take the ports up to ${String(last)}, and there are ${String(MAX_PORT)}`,
+      `${flag} ${String(first)} with --workers ${String(workers)} needs ports up to ${String(last)}: it has to be ` +
+        `${String(MAX_PORT - workers + 1)} or less`,
     )
   return (worker) => String(first + worker - 1)
 }

@@ -19,6 +19,7 @@ import { PotorooError } from '../../errors.js'
 import { byteString, type ByteString } from '../records/byte-string.js'
 import { Changes, GatheredChanges } from './changes.js'
 import { sameBytes } from '../records/copy-bytes.js'
+import { NaNWatch, type StoredNaN } from './nan-fields.js'
 import { pack, packer, unpackRange } from './packing.js'
 import type { RecordWriter } from '../records/records.js'
 import { KeyPrefix, MAX_AHEAD, NOWHERE, StateMemory } from './state-memory.js'
@@ -115,6 +116,7 @@ export class StateTable {
   #turn = 0
   /** The one that was touched last. */
   #last: Live | undefined
+  readonly #nans = new NaNWatch()
   /** Values of records in memory as they were, without keys. */
   readonly #noted = new GatheredChanges()
   /** Collected, not committed. */
@@ -183,6 +185,11 @@ export class StateTable {
     this.#last = live
     if (live.object === undefined || live.object === FORGOTTEN) live.object = this.#revive(live, place)
     return live.object
+  }
+
+  /** Fields that were packed with NaN since this was asked last, each once. */
+  takeNaNs(): readonly StoredNaN[] {
+    return this.#nans.take()
   }
 
   /** The message under way is done with the state object that it touched last: it does not exist any more. */
@@ -386,6 +393,7 @@ export class StateTable {
     const before = memory.valueBytes(place)
     if (object === FORGOTTEN) return before < 0 ? UNCHANGED : GONE
     const length = packer.pack(definition, object)
+    if (packer.hasNaN) this.#nans.found(definition, object, key)
     const { bytes } = packer
     const start = memory.keyEnd(place)
     // One that is new and that no message has changed yet is what the next message would begin with anyway.

@@ -14,7 +14,7 @@ import type { Clock } from '../../ports/clock.js'
 import type { Fetched, Fetcher, FetchInput, Log } from '../../ports/log.js'
 import type { Observer } from '../../ports/observer.js'
 import type { StateStores } from '../../ports/store.js'
-import { inputReplaced, repartitionLost } from '../cures.js'
+import { inputDeleted, inputReplaced, repartitionLost } from '../cures.js'
 import type { TaskPlan } from '../task-plan.js'
 
 export interface SourcesEnvironment {
@@ -126,7 +126,9 @@ export class Sources {
   #readFailure({ topic, index, end }: Input, error: Error): Error {
     const { plan, env } = this
     if (isPotorooError(error, 'TOPIC_REPLACED')) return inputReplaced(plan, topic, error.message, env)
-    if (plan.sources[index]?.isRepartition !== true || !isPotorooError(error, 'OFFSET_OUT_OF_RANGE')) return error
+    if (!isPotorooError(error, 'OFFSET_OUT_OF_RANGE')) return error
+    if (plan.sources[index]?.isRepartition !== true)
+      return inputDeleted({ group: plan.group, topic, partition: plan.partition }, error.message, env)
     // An owner purges what it has committed, so this one's position is an old one, unless a later activation has it, too.
     if (this.#purgedAt.get(topic) === end) {
       const { group, processor } = plan

@@ -41,7 +41,7 @@ const text = (stream: PassThrough): string => {
   return Buffer.isBuffer(read) ? read.toString() : ''
 }
 
-const commands = ['broker', 'topics', 'topology', 'reset', 'run', 'status', 'produce', 'tail']
+const commands = ['broker', 'topics', 'topology', 'reset', 'roll-back', 'run', 'status', 'produce', 'tail']
 
 describe('help', () => {
   test('names every command, and exits with 0', async () => {
@@ -85,6 +85,7 @@ describe('the program', () => {
         'topics',
         'topology',
         'reset',
+        'roll-back',
         'run',
         'status',
         'produce',
@@ -113,8 +114,8 @@ describe('wrong use exits with 2, and says what was wrong', () => {
     [['topics', 'a.js', '--replication-factor', '0'], 'from 1 to 32767'],
     [['run', 'a.js', '--log-level', 'loud'], 'Allowed choices are trace, debug, info, warn, error, fatal, silent'],
     [['run', 'a.js', '--http-port', 'x'], 'from 0 to 65535'],
-    [['run', 'test/fixtures/ledger.mjs', '--workers', '3', '--http-port', '65534'], 'the ports up to 65536'],
-    [['run', 'test/fixtures/ledger.mjs', '--workers', '3', '--peer-port', '65534'], 'the ports up to 65536'],
+    [['run', 'test/fixtures/ledger.mjs', '--workers', '3', '--http-port', '65534'], 'needs ports up to 65536'],
+    [['run', 'test/fixtures/ledger.mjs', '--workers', '3', '--peer-port', '65534'], 'needs ports up to 65536'],
     [['run', 'a.js', '--on-error', 'retry'], 'Allowed choices are dead-letter, stop'],
     [['run', 'a.js', '--workers', '2', '--log-level', ''], 'Allowed choices are'],
     [['broker', '--heap', 'lots'], 'a size as Java takes it: 512m, 1g'],

@@ -63,7 +63,7 @@ function committer(plan: TaskPlan = planOf()) {
       const { messages } = processor
       processor.messages = 0
       const changelog = { topic: 'changelog', partition: 0, chunks: [chunk] }
-      return { records: plan.changelog ? [changelog] : [], changes: [], deadLetters: [], messages }
+      return { records: plan.changelog ? [changelog] : [], changes: [], deadLetters: [], nans: [], messages }
     },
     committed: () => told.push('processor'),
   }
@@ -90,6 +90,7 @@ function committer(plan: TaskPlan = planOf()) {
         foreign: { positions: { other: 3 }, topicIds: { other: 'id-other' } },
         positions: [5],
         committed: [5],
+        before: undefined,
       },
       signal: new AbortController().signal,
       inputs: [input],
