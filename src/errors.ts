@@ -37,16 +37,28 @@ export const errorKinds = {
   // definition of an application
   INVALID_DEFINITION: kind(usage, false, 'Correct the definition of the application.'),
   INVALID_CONFIGURATION: kind(usage, false, 'Correct the option or the environment variable that the message names.'),
+  DEPENDENCY_MISSING: kind(usage, false, 'Install the package that the message names.'),
   // one record
   NOT_JSON: kind(failure, false, 'The producer has to write JSON.'),
   NUMBER_NOT_EXACT: kind(
     failure,
     false,
-    'The producer has to write whole numbers that JavaScript alters (beyond 2^53) as strings.',
+    "The producer has to write whole numbers that JavaScript alters (beyond 2^53) as strings; or declare how they are read: bigIntegers of a topic in JSON, longs of a registry's codec.",
+  ),
+  NOT_DECODABLE: kind(failure, false, "The producer has to write what the topic's codec reads: see docs/formats.md."),
+  SCHEMA_UNKNOWN: kind(
+    failure,
+    false,
+    'Register the schema; or see whether the producer writes with another registry than this application reads with.',
   ),
   SCHEMA_MISMATCH: kind(failure, false, "The producer has to write what the topic's schema says."),
   KEY_MISSING: kind(failure, false, 'The producer has to set the record key.'),
   KEY_MISMATCH: kind(failure, false, 'The producer has to set the record key to the key that the topic declares.'),
+  KEY_NOT_TEXT: kind(
+    failure,
+    false,
+    "The producer has to write keys in UTF-8; or declare the topic with keyFormat: 'hex', and let its key give hex text.",
+  ),
   KEY_TOO_LONG: kind(failure, false, 'Keys of state objects are at most 1,800 bytes of UTF-8.'),
   WRONG_PARTITION: kind(failure, false, "The producer has to use the topic's partitioner."),
   COMPUTATION_FAILED: kind(stoppedByOnError, false, 'Correct the computation or the message.'),
@@ -59,7 +71,11 @@ export const errorKinds = {
   STATE_NOT_PACKABLE: kind(stoppedByOnError, false, 'Keep to values that can be stored, or bring pack and unpack.'),
   RECORD_TOO_LARGE: kind(failure, false, 'Make the record smaller, or raise max.message.bytes of the topic.'),
   RECORD_REFUSED: kind(failure, false, 'The broker refused the record (its timestamp, say): see the message.'),
-  VALUE_NULL: kind(failure, false, 'The producer has to write a value: sources do not take tombstones.'),
+  VALUE_NULL: kind(
+    failure,
+    false,
+    "The producer has to write a value; or declare the topic with tombstones: 'message'.",
+  ),
   // broker
   BROKER_UNREACHABLE: kind(
     broker,
@@ -88,6 +104,14 @@ export const errorKinds = {
   ),
   FENCED: kind(failure, true, 'Another worker took the task over: nothing to do.'),
   TRANSACTION_FAILED: kind(failure, true, 'The task starts again from its last commit.'),
+  // codecs
+  CODEC_NOT_READY: kind(
+    failure,
+    true,
+    'Nothing, if what the codec needs comes back: it is tried again. Else see the message.',
+  ),
+  REGISTRY_UNREACHABLE: kind(broker, true, 'Nothing, if it comes back: it is waited for. Else correct its url.'),
+  REGISTRY_REFUSED: kind(broker, false, "The message has the registry's answer: correct url, credentials or schema."),
   // local broker
   TOOL_MISSING: kind(broker, false, 'Install it, or name a running broker with KAFKA_BROKERS.'),
   JARS_NOT_FETCHED: kind(

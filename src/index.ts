@@ -10,14 +10,20 @@ export {
   type Stream,
   type Unkeyed,
 } from './api/stream.js'
+export { bytesCodec, messagePackCodec, stringCodec, type Codec } from './api/codec.js'
 export { stateObject, type State, type StateClass, type StateObject, type StateOptions } from './api/state-object.js'
 export {
   topic,
+  type CheckedTopicOptions,
+  type CodecTopicOptions,
   type Message,
   type Origin,
   type Sink,
   type Topic,
   type TopicOptions,
+  type TopicSettings,
+  type UnkeyedCheckedTopicOptions,
+  type UnkeyedCodecTopicOptions,
   type UnkeyedTopic,
   type UnkeyedTopicOptions,
 } from './api/topic.js'

@@ -27,6 +27,7 @@ export function application<const T extends readonly [unknown, ...unknown[]]>(
   const definition: ApplicationDefinition = { name, pipelines: definitions }
   checkTopics(definition)
   checkStates(definition)
+  checkKeyFormats(definition)
   checkSourceNames(definition)
   checkRepartitions(definition)
   return { name, [applicationKey]: definition }
@@ -96,6 +97,26 @@ function checkStates(application: ApplicationDefinition): void {
             'alike, or one of them needs keyBy() before to().',
         )
     }
+  }
+}
+
+/** A hex key and a text of the same characters are other bytes: by them, one state object would lie on two partitions. */
+function checkKeyFormats(application: ApplicationDefinition): void {
+  const hex = new Map<string, string>()
+  const text = new Map<string, string>()
+  for (const node of computationsOf(application))
+    for (const origin of keyOriginsOf(node)) {
+      const isHex = origin.kind === 'source' && origin.topic.hexKeys === true
+      const what = origin.kind === 'source' ? `topic ${origin.topic.name}` : 'a keyBy()'
+      ;(isHex ? hex : text).set(node.state.name, what)
+    }
+  for (const [state, topic] of hex) {
+    const other = text.get(state)
+    if (other !== undefined)
+      throw invalid(
+        `State object ${state} gets keys from ${topic}, which has keyFormat: 'hex', and from ${other}, which gives texts: they ` +
+          `would not meet. Put keyBy() behind ${topic}, too.`,
+      )
   }
 }
 

@@ -5,6 +5,8 @@
  * order, and no more than a chunk is in memory.
  */
 import type { TopicDefinition } from '../api/definition.js'
+import { readJson } from '../api/json/codec.js'
+import { PlainReader } from '../api/json/json-reader.js'
 import { shown } from '../api/names.js'
 import { partitionOf } from '../core/plan/partitioner.js'
 import type { RecordHeader } from '../core/records/records.js'
@@ -19,7 +21,7 @@ export interface KeyedRecord {
   readonly line: number
   readonly partition: number
   readonly key: Buffer | null
-  /** The line as it was, byte for byte. */
+  /** The line as it was, byte for byte; of a topic with a codec, what that makes of it. */
   readonly value: Buffer
   /** Undefined: when it is sent. */
   readonly timestampMs?: number
@@ -134,22 +136,28 @@ function recordOf(line: Line, target: ProduceTarget, maxRecordBytes: number): Ke
   if (bytes === undefined) throw tooLarge(topic, maxRecordBytes)
   const { partitioner } = definition
   if (partitioner === undefined) throw unknownPartitioner(definition)
-  const message = definition.decode(bytes, 0, bytes.length)
+  const value = definition.codec === undefined ? bytes : encodedLine(definition, bytes)
+  const message = definition.decode(value, 0, value.length)
   const beside = {
     line: line.number,
-    value: bytes,
+    value,
     ...(timestampField === undefined ? {} : { timestampMs: timestampIn(bytes, timestampField) }),
     ...(headers === undefined ? {} : { headers }),
   }
   if (definition.key === undefined) {
-    if (bytes.length > maxRecordBytes) throw tooLarge(topic, maxRecordBytes)
+    if (value.length > maxRecordBytes) throw tooLarge(topic, maxRecordBytes)
     return { ...beside, partition: line.number % topic.partitions, key: null }
   }
-  const key = Buffer.from(definition.key.of(message))
+  const key = Buffer.from(definition.key.of(message), definition.hexKeys === true ? 'hex' : 'utf8')
   if (key.length > MAX_KEY_BYTES)
     throw new PotorooError('KEY_TOO_LONG', `the key has ${String(key.length)} bytes of UTF-8`)
-  if (bytes.length + key.length > maxRecordBytes) throw tooLarge(topic, maxRecordBytes)
+  if (value.length + key.length > maxRecordBytes) throw tooLarge(topic, maxRecordBytes)
   return { ...beside, partition: partitionOf(partitioner, key, topic.partitions), key }
+}
+
+/** A line has JSON, whatever its topic has. */
+function encodedLine(definition: TopicDefinition, line: Buffer): Buffer {
+  return Buffer.from(definition.encode(readJson(definition.name, new PlainReader(), line, 0, line.length)))
 }
 
 /** Of the line itself: what the schema makes of it may lack the field, or have it as something else. */

@@ -47,6 +47,15 @@ export type WorkerEvent =
   /** A task that this worker's application does not have. */
   | { readonly kind: 'unknown-task'; readonly task: string }
   | { readonly kind: 'peer-gone'; readonly memberId: string; readonly address: string }
+  /** At its start: what a topic is read or written with can't begin yet. Said at first, and now and then while that goes on. */
+  | {
+      readonly kind: 'codec-waits'
+      readonly topic: string
+      readonly use: 'read' | 'write'
+      readonly code: ErrorCode
+      readonly error: string
+      readonly waitedMs: number
+    }
   /** The member of this worker's earlier life could not be made to leave. */
   | { readonly kind: 'former-member-stays'; readonly former: string; readonly error: string }
 
@@ -232,7 +241,27 @@ export type TaskEvent = { readonly task: string } &
         readonly partition: number
         readonly waitedMs: number
       }
-    /** The store has what was committed. */
+    /**
+   * What decoding fetched records needs could not be got, such as a schema: the input waits, and it is tried again. Said at
+   * first, and now and then while that goes on.
+   */
+  | {
+      readonly kind: 'source-holds'
+      readonly topic: string
+      readonly partition: number
+      /** Of the first record that waits. */
+      readonly position: number
+      readonly code: ErrorCode
+      readonly error: string
+      readonly waitedMs: number
+    }
+  | {
+      readonly kind: 'source-goes-on'
+      readonly topic: string
+      readonly partition: number
+      readonly waitedMs: number
+    }
+  /** The store has what was committed. */
     | { readonly kind: 'store-written'; readonly changes: number; readonly tookMs: number }
     | { readonly kind: 'store-not-written'; readonly error: string }
     | { readonly kind: 'store-not-closed'; readonly error: string }

@@ -31,7 +31,9 @@ const node = (source: string) => run(process.execPath, ['--input-type=module', '
 
 test('an import gives the public API, and nothing else', async () => {
   const { stdout } = await node(`console.log(Object.keys(await import('potoroo')).sort().join())`)
-  expect(stdout.trim()).toBe('PotorooError,application,from,isPotorooError,merge,startWorker,stateObject,topic')
+  expect(stdout.trim()).toBe(
+    'PotorooError,application,bytesCodec,from,isPotorooError,merge,messagePackCodec,startWorker,stateObject,stringCodec,topic',
+  )
   await expect(node(`await import('potoroo/dist/core/records.js')`)).rejects.toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED')
 })
 
@@ -125,6 +127,19 @@ test('potoroo/testing runs an application, with nothing beside it', async () => 
   expect(stdout.trim()).toBe('2')
 })
 
+test('codecs of a schema registry need packages that are not installed, and say which', async () => {
+  const { stdout } = await node(`
+    import { schemaRegistry } from 'potoroo/schema-registry'
+    const registry = schemaRegistry({ url: 'memory:' })
+    for (const codec of [registry.avro(), registry.protobuf(), registry.json()])
+      console.log(await codec.open('orders', 'read').then(() => 'ready', (error) => error.code + ': ' + error.message))`)
+  expect(stdout.trim().split('\n')).toEqual([
+    'DEPENDENCY_MISSING: Avro needs the package avsc, which is not installed: npm install avsc',
+    'DEPENDENCY_MISSING: Protobuf needs the package protobufjs, which is not installed: npm install protobufjs',
+    'ready',
+  ])
+})
+
 test('types compile, those of its declarations among them', { timeout: 120_000 }, async () => {
   const compilerOptions = { module: 'NodeNext', target: 'ES2023', strict: true, noEmit: true, types: ['node'] }
   writeFiles(app, {
@@ -133,7 +148,9 @@ test('types compile, those of its declarations among them', { timeout: 120_000 }
       import * as z from 'zod'
       import { application, from, startWorker, stateObject, topic, type RunningWorker } from 'potoroo'
       import marketSpread from 'potoroo/market-spread'
+      import { schemaRegistry } from 'potoroo/schema-registry'
       import { TestDriver } from 'potoroo/testing'
+      export const orders = topic('orders', { codec: schemaRegistry({ url: 'memory:' }).avro<{ id: string }>(), key: ({ id }) => id })
       const clicks = topic('clicks', { schema: z.object({ page: z.string() }), key: (click) => click.page })
       const count = stateObject('count', () => ({ clicks: 0 }))
       const pages = application('pages', from(clicks).to(count, (state, click) => {

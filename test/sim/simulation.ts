@@ -34,6 +34,7 @@ import { ChangelogView, recordsOf, type SeenRecord } from './views.js'
 import { Chronicle, Warnings, type Line } from './warnings.js'
 import { marketApplication } from './applications/market-application.js'
 import { routingApplication } from './applications/routing-application.js'
+import { SchemaTrouble } from './schema-trouble.js'
 import { SlowMessages } from './slow-messages.js'
 import { Upgrades } from './upgrades.js'
 import { drawClimate, Weather } from './weather.js'
@@ -151,6 +152,7 @@ class World {
   readonly #refusals: Refusals
   readonly #slow: SlowMessages
   readonly #upgrades: Upgrades
+  readonly #schemas: SchemaTrouble
   #counts: (readonly [SubTopology, number])[] | undefined
   readonly #purgeWatch: PurgeWatch
   readonly #purge: ReturnType<typeof drawPurge> | undefined
@@ -233,6 +235,8 @@ class World {
     this.#chronicle.mayFindNewer = (process, code) => this.#upgrades.mayFind(process, code)
     this.#chronicle.mayBeOutdated = (process) => this.#upgrades.mayBeOutdated(process)
     if (this.#upgrades.isOn) this.#places = placesOf(this.#upgrades.newest)
+    this.#schemas = new SchemaTrouble(seed, isPlain && !this.#upgrades.isOn, TROUBLE_MS)
+    this.#chronicle.schemasAreFetched = this.#schemas.isOn
     this.#runtime = {
       ...defaults,
       ...this.#slow.options,
@@ -684,7 +688,7 @@ class World {
     const ports = { log, stores, peers, clock: process.clock, random: this.#random.fork(), logger, watchdog }
     process.setWallClockOff(this.#refusals.clockOffMs(slot.lives))
     const options = { ...this.#runtime, ...this.#refusals.onError(this.#weather.calm), name: slot.name }
-    const worker = new Worker(equipped.definition, options, ports)
+    const worker = new Worker(this.#schemas.equip(process, equipped.definition), options, ports)
     slot.process = process
     slot.worker = worker
     this.#say(() => `${process.name} starts`)
@@ -770,6 +774,7 @@ class World {
     this.#say(() => 'from here on all is well')
     this.#weather.calm = true
     this.#slow.calm()
+    this.#schemas.calm()
     this.#deployments?.finish(this.#hands)
     for (const slot of this.#slots) if (slot.process && this.#upgrades.isOld(slot.process.name)) this.#stop(slot)
   }

@@ -96,6 +96,7 @@ async function runProduce(name: string, file: string | undefined, flags: Produce
   const definition = flags.application === undefined ? bundledTopic(application, name) : topicOf(application, name)
   if (definition.partitioner === undefined) throw unknownPartitioner(definition)
   await loadPartitioners([definition.partitioner])
+  await definition.codec?.open('write')
   const input = await openInput(file, context)
   await withLog(context, flags, async (log) => {
     const topic = await describeTopic(log, `${flags.topicPrefix}${name}`)

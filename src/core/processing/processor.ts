@@ -10,16 +10,17 @@
  *    so can take back a single one.
  * 4. Outputs carry the timestamp of the record that caused them: the same input gives the same bytes.
  */
-import type { ComputationContext, StateDefinition } from '../../api/definition.js'
-import { isKey, shownKey } from '../../api/names.js'
-import { likeness, visible } from '../../api/visible.js'
+import type { ComputationContext, StateDefinition, TopicDefinition } from '../../api/definition.js'
+import { isHex, shown } from '../../api/names.js'
+import { visible } from '../../api/visible.js'
 import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../../errors.js'
 import { COMMIT_KEY, encodeCommitRecord, type CommitRecord } from '../commit/commit-record.js'
-import { isUtf8Of, utf8Text, type ByteString } from '../records/byte-string.js'
+import type { ByteString } from '../records/byte-string.js'
 import type { Changes } from '../state/changes.js'
 import type { Input } from './input.js'
 import { fits, Outbox, type DeadLetter, type Destination, type OutgoingRecords } from './outbox.js'
 import { partitionOf, TextPartitioner } from '../plan/partitioner.js'
+import { recordKey } from './record-key.js'
 import { RecordWriter, type RecordCursor } from '../records/records.js'
 import type { StoredNaN } from '../state/nan-fields.js'
 import { MAX_AHEAD, NOWHERE, StateTable, type Unstored } from '../state/state-table.js'
@@ -117,8 +118,10 @@ export class Processor {
     if (this.#states.isLarge) this.#prefetch(source.states, input)
     let message: unknown
     try {
-      if (cursor.valueStart < 0) throw new PotorooError('VALUE_NULL', 'the value is null')
-      message = source.topic.decode(cursor.buffer, cursor.valueStart, cursor.valueEnd)
+      message =
+        cursor.valueStart < 0
+          ? nullOf(source.topic)
+          : source.topic.decode(cursor.buffer, cursor.valueStart, cursor.valueEnd)
     } catch (error) {
       if (!(error instanceof PotorooError) || error.code === 'INVALID_DEFINITION') throw error
       this.#toDeadLetters(input, error, nowMs)
@@ -221,7 +224,8 @@ export class Processor {
     const outputs: Parameters<Emit>[] = []
     try {
       this.#run(operators, message, (to, partition, key, value) => {
-        if (!fits(to, key === null ? 0 : Buffer.byteLength(key), Buffer.byteLength(value))) throw tooLarge(to)
+        if (!fits(to, key === null ? 0 : Buffer.byteLength(key), value === null ? 0 : Buffer.byteLength(value)))
+          throw tooLarge(to)
         outputs.push([to, partition, key, value])
       })
       this.#states.settle()
@@ -265,8 +269,14 @@ export class Processor {
 
   #compute({ state: definition, compute, next }: OperatorOf<'compute'>, message: unknown, emit: Emit): void {
     const record = this.#record
-    const { buffer, keyStart, keyEnd } = record.cursor
+    let { buffer, keyStart, keyEnd } = record.cursor
     if (keyStart < 0) throw new PotorooError('KEY_MISSING', 'the record has no key')
+    // What is kept is kept under the key that the application has.
+    if (record.source.topic.hexKeys === true) {
+      buffer = Buffer.from(record.key())
+      keyStart = 0
+      keyEnd = buffer.length
+    }
     let place = this.#states.find(definition, buffer, keyStart, keyEnd)
     const key = record.key()
     if (place === NOWHERE) {
@@ -297,13 +307,46 @@ export class Processor {
       record.hasEffects = true
       return
     }
-    const key = keyOf(message)
-    // What keeps its key is on the task's own partition, where the topics are alike.
-    const same =
-      record.isKey(key) && to.partitions === plan.partitions && partitioner === record.source.topic.partitioner
-    const partition = same ? plan.partition : this.#partitioner.partitionOf(partitioner, key, to.partitions)
-    emit(to, partition, key, topic.encode(message))
+    const isNull = message === null && topic.key !== undefined
+    const key = isNull ? this.#keyOfNull(topic) : keyOf(message)
+    const value = isNull ? null : topic.encode(message)
+    if (topic.hexKeys === true) {
+      const bytes = Buffer.from(key, 'hex')
+      emit(to, partitionOf(partitioner, bytes, to.partitions), bytes, value)
+    } else {
+      // What keeps its key is on the task's own partition, where the topics are alike.
+      const { topic: source } = record.source
+      const same =
+        record.isKey(key) &&
+        to.partitions === plan.partitions &&
+        partitioner === source.partitioner &&
+        source.hexKeys !== true
+      const partition = same ? plan.partition : this.#partitioner.partitionOf(partitioner, key, to.partitions)
+      emit(to, partition, key, value)
+    }
     record.hasEffects = true
+  }
+
+  /** The key that a null is written under: that of the record which caused it, for in null there is nothing to read. */
+  #keyOfNull({ name, nullIsMessage, hexKeys }: TopicDefinition): string {
+    if (nullIsMessage !== true)
+      throw new PotorooError(
+        'OUTPUT_INVALID',
+        `An output can't be written to topic ${name}: it is null, which only a topic with tombstones: 'message' takes.`,
+      )
+    const { topic: source, isRepartition } = this.#record.source
+    if (source.key === undefined && !isRepartition)
+      throw new PotorooError(
+        'OUTPUT_INVALID',
+        `A null can't be written to topic ${name}: its stream comes from topic ${source.name}, which has no key.`,
+      )
+    const key = this.#record.key()
+    if (hexKeys === true && !isHex(key))
+      throw new PotorooError(
+        'OUTPUT_INVALID',
+        `A null can't be written to topic ${name}: its key is ${shown(key)}, not hex text.`,
+      )
+    return key
   }
 
   /** Throws bad input where the record's key is not its message's, or the record is not where it belongs. */
@@ -313,10 +356,12 @@ export class Processor {
     if (record.wasChecked || (topic.key === undefined && !isRepartition)) return
     record.key()
     const { buffer, keyStart, keyEnd } = record.cursor
-    if (keyEnd - keyStart > MAX_KEY_BYTES)
+    // as the application has it
+    const keyBytes = topic.hexKeys === true ? 2 * (keyEnd - keyStart) : keyEnd - keyStart
+    if (keyBytes > MAX_KEY_BYTES)
       throw new PotorooError(
         'KEY_TOO_LONG',
-        `the key has ${String(keyEnd - keyStart)} bytes, more than ${String(MAX_KEY_BYTES)}`,
+        `the key has ${String(keyBytes)} bytes, more than ${String(MAX_KEY_BYTES)}`,
       )
     record.wasChecked = true
     const { partitioner } = topic
@@ -351,28 +396,35 @@ export class Processor {
   }
 }
 
-type Emit = (to: Destination, partition: number, key: string | null, value: Uint8Array | string) => void
+type Emit = (
+  to: Destination,
+  partition: number,
+  key: Uint8Array | string | null,
+  value: Uint8Array | string | null,
+) => void
 type OperatorOf<K extends Operator['kind']> = Extract<Operator, { readonly kind: K }>
 
 /** Bad input, found before the pipeline has changed anything: dead letters, whatever onError says. */
-const badInput: ReadonlySet<ErrorCode> = new Set(['KEY_MISSING', 'KEY_MISMATCH', 'KEY_TOO_LONG', 'WRONG_PARTITION'])
+const badInput: ReadonlySet<ErrorCode> = new Set([
+  'KEY_MISSING',
+  'KEY_NOT_TEXT',
+  'KEY_MISMATCH',
+  'KEY_TOO_LONG',
+  'WRONG_PARTITION',
+])
 const isBadInput = (error: unknown): error is PotorooError => isPotorooError(error) && badInput.has(error.code)
 
-const keyMismatch = (key: string, { buffer, keyStart, keyEnd }: RecordCursor): PotorooError =>
-  new PotorooError(
-    'KEY_MISMATCH',
-    `the record key is '${visible(buffer.toString('utf8', keyStart, Math.min(keyEnd, keyStart + 100)))}', ` +
-      `but the message's is '${visible(key.slice(0, 100))}'${likeness(buffer, keyStart, keyEnd)}`,
-  )
+/** The message in a null value. Throws VALUE_NULL where there is none. */
+function nullOf({ nullIsMessage }: TopicDefinition): null {
+  if (nullIsMessage === true) return null
+  throw new PotorooError('VALUE_NULL', 'the value is null')
+}
 
 const tooLarge = (to: Destination): PotorooError =>
   new PotorooError(
     'RECORD_TOO_LARGE',
     `an output is larger than ${to.topic} takes (max.message.bytes ${String(to.maxMessageBytes)})`,
   )
-
-const isKeyOf = ({ buffer, keyStart, keyEnd }: RecordCursor, key: string): boolean =>
-  isUtf8Of(key, buffer, keyStart, keyEnd)
 
 const tooNarrowForCommits = ({ topic, maxMessageBytes }: Destination): PotorooError =>
   new PotorooError(
@@ -409,26 +461,14 @@ class CurrentRecord {
     this.hasEffects = this.wasChecked = false
   }
 
-  /** Throws KEY_MISSING, or KEY_MISMATCH where the message's key is not the record's. */
+  /** Throws KEY_MISSING, KEY_NOT_TEXT, or KEY_MISMATCH where the message's key is not the record's. */
   key(): string {
-    return (this.#key ??= this.#readKey())
+    return (this.#key ??= recordKey(this.source.topic, this.cursor, this.#message))
   }
 
   /** Whether the record's key is known to be this one. */
   isKey(key: string): boolean {
     return this.#key === key
-  }
-
-  #readKey(): string {
-    const { cursor } = this
-    const { topic } = this.source
-    if (cursor.keyStart < 0) throw new PotorooError('KEY_MISSING', 'the record has no key')
-    if (topic.key === undefined) return utf8Text(cursor.buffer, cursor.keyStart, cursor.keyEnd)
-    const key = topic.key.raw(this.#message)
-    if (!isKey(key))
-      throw new PotorooError('KEY_MISMATCH', `The key that topic ${topic.name} gives is ${shownKey(key)}.`)
-    if (!isKeyOf(cursor, key)) throw keyMismatch(key, cursor)
-    return key
   }
 }
 

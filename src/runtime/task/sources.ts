@@ -5,6 +5,7 @@
  * 1. Only the topic that is meant is read, not another one of its name.
  * 2. An input takes as much as its share of the memory, and goes on when what was taken is committed.
  * 3. After `end` nothing comes any more of what was asked for before.
+ * 4. Records come to the merge when they can be decoded: until then their input has not got them (preparation.ts).
  */
 import { OpenTransactionWatch } from '../../core/processing/open-transaction-watch.js'
 import { Input } from '../../core/processing/input.js'
@@ -16,6 +17,7 @@ import type { Observer } from '../../ports/observer.js'
 import type { StateStores } from '../../ports/store.js'
 import { inputDeleted, inputReplaced, repartitionLost } from '../cures.js'
 import type { TaskPlan } from '../task-plan.js'
+import { Preparation } from './preparation.js'
 
 export interface SourcesEnvironment {
   readonly log: Pick<Log, 'bootstrapServers'>
@@ -36,6 +38,8 @@ export class Sources {
   #inputs: readonly Input[] = []
   #fetched: readonly FetchInput[] = []
   #merge = new Merge([], 0)
+  /** Of inputs whose records may need something before they are decoded. */
+  #preparations: Preparation[] = []
   /** By repartition: a position that it did not have when it was read from there. */
   readonly #purgedAt = new Map<string, number>()
   /** When records came last, on the monotonic clock. */
@@ -84,6 +88,7 @@ export class Sources {
     })
     this.#inputs = inputs
     this.#merge = merge
+    this.#preparations = []
     this.#fetched = inputs.map((input, i) => this.#fetchInput(input, plan.sources[i]?.id, merge, failed))
   }
 
@@ -94,23 +99,31 @@ export class Sources {
   end(): void {
     for (const input of this.#fetched) this.env.fetcher.remove(input)
     this.#fetched = []
+    for (const preparation of this.#preparations.splice(0)) preparation.end()
   }
 
   #fetchInput(input: Input, topicId: string | undefined, merge: Merge, failed: (error: unknown) => void): FetchInput {
     const { env, plan } = this
     const watch = new OpenTransactionWatch()
+    const accept = (fetched: Fetched): void => {
+      if (!input.accept(fetched)) return
+      if (fetched.batches.length > 0) this.#arrivedMs = env.clock.monotonic()
+      this.ready()
+    }
+    const preparation = this.#preparation(input, accept, failed)
     return {
       topic: input.topic,
       topicId,
       partition: plan.partition,
-      wanted: () => (input.pinnedBytes < env.inputBytes() ? input.end : undefined),
+      wanted: () => {
+        if (preparation?.isHolding === true) return undefined
+        return input.pinnedBytes < env.inputBytes() ? input.end : undefined
+      },
       hurried: () => merge.awaits(input),
       deliver: (fetched) => {
         try {
-          if (input.accept(fetched)) {
-            if (fetched.batches.length > 0) this.#arrivedMs = env.clock.monotonic()
-            this.ready()
-          }
+          if (preparation === undefined) accept(fetched)
+          else preparation.take(fetched)
           this.#sayOpenTransaction(watch, fetched)
         } catch (error) {
           failed(error)
@@ -120,6 +133,38 @@ export class Sources {
         failed(this.#readFailure(input, error))
       },
     }
+  }
+
+  /** Undefined where records can be decoded as they come. */
+  #preparation(
+    input: Input,
+    accept: (fetched: Fetched) => void,
+    failed: (error: unknown) => void,
+  ): Preparation | undefined {
+    const { env, plan } = this
+    const prepare = plan.processor.subTopology.sources[input.index]?.topic.codec?.prepare
+    if (prepare === undefined) return undefined
+    const preparation = new Preparation(
+      prepare,
+      {
+        task: plan.id,
+        topic: input.topic,
+        partition: plan.partition,
+        expected: () => input.end,
+        pass: (fetched) => {
+          try {
+            accept(fetched)
+          } catch (error) {
+            failed(error)
+          }
+          env.fetcher.wake()
+        },
+        failed,
+      },
+      env,
+    )
+    this.#preparations.push(preparation)
+    return preparation
   }
 
   /** What it means that an input can't be read. */

@@ -3,6 +3,7 @@
  * finds them all. Texts that are not in the sources any more make the test fail: plant anew where the code went.
  */
 import { changesFaults } from './changes.js'
+import { formatsFaults } from './formats.js'
 import { leadersFaults } from './leaders.js'
 import { livenessFaults } from './liveness.js'
 import { protocolFaults } from './protocol.js'
@@ -29,4 +30,5 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...wireFaults,
   ...routingFaults,
   ...changesFaults,
+  ...formatsFaults,
 ]

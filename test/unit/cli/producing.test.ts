@@ -13,6 +13,7 @@ import {
 } from '../../../src/cli/producing.js'
 import { loadPartitioners, partitionOf } from '../../../src/core/plan/partitioner.js'
 import { PotorooError } from '../../../src/errors.js'
+import { messagePackCodec } from '../../../src/index.js'
 import { acknowledging } from '../../support/acknowledging.js'
 
 beforeAll(() => loadPartitioners(['murmur2', 'xxh64']))
@@ -85,6 +86,16 @@ describe('produceLines', () => {
     const keys = Array.from({ length: 20 }, (_, i) => thing(`key ${String(i)}`))
     const { records } = await produce(keys, { partitioner: 'xxh64' })
     for (const { key, partition } of records) expect(partition).toBe(partitionOf('xxh64', key ?? Buffer.alloc(0), 4))
+  })
+
+  test('writes what a codec makes of the JSON in a line, under keys of any bytes', async () => {
+    const codec = messagePackCodec<{ key: string }>()
+    const coded = topicDefinition(topic('things', { codec, key: (m) => m.key, keyFormat: 'hex' }), 'it')
+    const { records, refused } = await produce(['{"key":"00ff"}', '{"key":"nix"}', 'nix'], coded)
+    expect(records.map(({ key, value }) => [key, codec.decode(value, 'things')])).toEqual([
+      [Buffer.of(0, 255), { key: '00ff' }],
+    ])
+    expect(refused.map(({ error }) => error.code)).toEqual(['OUTPUT_INVALID', 'NOT_JSON'])
   })
 
   test('leaves out lines that do not fit, by number and reason, and goes on', async () => {
