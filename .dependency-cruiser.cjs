@@ -90,7 +90,9 @@ module.exports = {
         path: '^(src|topics)/',
         pathNot: [compositionRoots, '^src/(kafka|lmdb|memory|metrics|peers|broker|schema-registry)/'],
       },
-      to: { path: '^src/(kafka|lmdb|memory|metrics|peers|broker|cli|testing|schema-registry)/|^src/start-worker\\.ts$' },
+      to: {
+        path: '^src/(kafka|lmdb|memory|metrics|peers|broker|cli|testing|schema-registry)/|^src/start-worker\\.ts$',
+      },
     },
     {
       name: 'kafkajs-in-kafka-only',

@@ -242,26 +242,26 @@ export type TaskEvent = { readonly task: string } &
         readonly waitedMs: number
       }
     /**
-   * What decoding fetched records needs could not be got, such as a schema: the input waits, and it is tried again. Said at
-   * first, and now and then while that goes on.
-   */
-  | {
-      readonly kind: 'source-holds'
-      readonly topic: string
-      readonly partition: number
-      /** Of the first record that waits. */
-      readonly position: number
-      readonly code: ErrorCode
-      readonly error: string
-      readonly waitedMs: number
-    }
-  | {
-      readonly kind: 'source-goes-on'
-      readonly topic: string
-      readonly partition: number
-      readonly waitedMs: number
-    }
-  /** The store has what was committed. */
+     * What decoding fetched records needs could not be got, such as a schema: the input waits, and it is tried again. Said at
+     * first, and now and then while that goes on.
+     */
+    | {
+        readonly kind: 'source-holds'
+        readonly topic: string
+        readonly partition: number
+        /** Of the first record that waits. */
+        readonly position: number
+        readonly code: ErrorCode
+        readonly error: string
+        readonly waitedMs: number
+      }
+    | {
+        readonly kind: 'source-goes-on'
+        readonly topic: string
+        readonly partition: number
+        readonly waitedMs: number
+      }
+    /** The store has what was committed. */
     | { readonly kind: 'store-written'; readonly changes: number; readonly tookMs: number }
     | { readonly kind: 'store-not-written'; readonly error: string }
     | { readonly kind: 'store-not-closed'; readonly error: string }
