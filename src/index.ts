@@ -7,6 +7,7 @@ export {
   type Keyed,
   type Pipeline,
   type Refused,
+  type SinkOptions,
   type Stream,
   type Unkeyed,
 } from './api/stream.js'

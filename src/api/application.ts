@@ -69,6 +69,7 @@ function checkTopics(application: ApplicationDefinition): void {
 
 const isOwnTopic = (application: string, topic: string): boolean =>
   topic === `${application}-dead-letters` ||
+  topic === `${application}-dead-letters-done` ||
   topic === `${application}-manifest` ||
   (topic.startsWith(`${application}-`) && (topic.endsWith('-changelog') || topic.endsWith(REPARTITION_SUFFIX)))
 

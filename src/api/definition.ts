@@ -118,9 +118,21 @@ export interface ComputeNode {
   readonly compute: Compute
 }
 
+/**
+ * Which headers an output gets of the record that caused it: none; the trace context; that and all of these names; all but
+ * those that say why something was a dead letter; or every one, as through a repartition.
+ */
+export type PassedHeaders = 'none' | 'trace' | ReadonlySet<string> | 'all' | 'every'
+
+export interface SinkNode {
+  readonly kind: 'sink'
+  readonly upstream: StreamNode
+  readonly topic: TopicDefinition
+  readonly headers: PassedHeaders
+}
+
 /** Where a stream ends: in a sink, or in a computation whose outputs, if any, nobody wants. */
-export type PipelineDefinition =
-  ComputeNode | { readonly kind: 'sink'; readonly upstream: StreamNode; readonly topic: TopicDefinition }
+export type PipelineDefinition = ComputeNode | SinkNode
 
 export interface ApplicationDefinition {
   readonly name: string

@@ -150,7 +150,9 @@ export function topic<In extends object, Out extends object, const T extends Tom
 ): Topic<OrNull<Out, T>, OrNull<In, T>>
 export function topic<In extends object, Out extends object, const T extends Tombstones = undefined>(
   name: string,
-  options: UnkeyedTopicOptions<In, Out> & { readonly key?: 'error: a key is a function that gives a string' } & Deciding<T>,
+  options: UnkeyedTopicOptions<In, Out> & {
+    readonly key?: 'error: a key is a function that gives a string'
+  } & Deciding<T>,
 ): UnkeyedTopic<OrNull<Out, T>, OrNull<In, T>>
 export function topic<
   In,
@@ -160,7 +162,9 @@ export function topic<
 >(name: string, options: CheckedTopicOptions<In, Out> & Deciding<T, P>): KeyedTopic<In, Out, T, P>
 export function topic<In, Out, const T extends Tombstones = undefined>(
   name: string,
-  options: UnkeyedCheckedTopicOptions<In, Out> & { readonly key?: 'error: a key is a function that gives a string' } & Deciding<T>,
+  options: UnkeyedCheckedTopicOptions<In, Out> & {
+    readonly key?: 'error: a key is a function that gives a string'
+  } & Deciding<T>,
 ): UnkeyedTopic<OrNull<Out, T>, OrNull<In, T>>
 // Not in one with those above: where a schema says what comes out, it is not the codec that does.
 /* eslint-disable @typescript-eslint/unified-signatures */
@@ -172,7 +176,9 @@ export function topic<
 >(name: string, options: CodecTopicOptions<In, Out> & Deciding<T, P>): KeyedTopic<In, Out, T, P>
 export function topic<In, Out, const T extends Tombstones = undefined>(
   name: string,
-  options: UnkeyedCodecTopicOptions<In, Out> & { readonly key?: 'error: a key is a function that gives a string' } & Deciding<T>,
+  options: UnkeyedCodecTopicOptions<In, Out> & {
+    readonly key?: 'error: a key is a function that gives a string'
+  } & Deciding<T>,
 ): UnkeyedTopic<OrNull<Out, T>, OrNull<In, T>>
 /* eslint-enable @typescript-eslint/unified-signatures */
 export function topic(name: string, options: AnyTopicOptions): Origin<unknown> {

@@ -23,6 +23,7 @@ export interface RunFlags extends ConnectionFlags {
   readonly backlogCommitInterval: number
   readonly topicPrefix: string
   readonly onError: 'dead-letter' | 'stop'
+  readonly deadLetterState: boolean
   readonly replicationFactor?: number
   readonly storeInterval: number
   readonly backlogStoreInterval: number
@@ -109,6 +110,7 @@ async function runApplication(
     commitIntervalMs: flags.commitInterval,
     backlogCommitIntervalMs: flags.backlogCommitInterval,
     onError: flags.onError,
+    deadLetterState: flags.deadLetterState,
     replicationFactor: flags.replicationFactor,
     storeIntervalMs: flags.storeInterval,
     backlogStoreIntervalMs: flags.backlogStoreInterval,

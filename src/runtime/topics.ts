@@ -35,7 +35,7 @@ export async function planTasks(
 type PlanEnvironment = Pick<ObservedPorts, 'log' | 'observer' | 'clock'> & {
   readonly stores: Pick<Ports['stores'], 'directory'>
 }
-type PlanOptions = Pick<RuntimeOptions, 'topicPrefix' | 'replicationFactor' | 'onError'>
+type PlanOptions = Pick<RuntimeOptions, 'topicPrefix' | 'replicationFactor' | 'onError' | 'deadLetterState'>
 
 /** Undefined where the manifest is not the one any more that this began with: names and plans may be others now. */
 async function planOnce(
@@ -124,6 +124,7 @@ async function planOnce(
           deadLetters,
           changelog: changelog && destination(changelog.name),
           onError: options.onError,
+          deadLetterState: options.deadLetterState,
         },
       })
     }

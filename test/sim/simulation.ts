@@ -24,6 +24,7 @@ import { checkStore } from './disk-check.js'
 import { LeaderTrouble } from './leader-trouble.js'
 import { planMachines } from './machine-trouble.js'
 import { simulateOperator, withOperator } from './operator.js'
+import { simulateReplays } from './replays.js'
 import { placesOf, stateOf, type Places, type SubTopologyPlace } from './places.js'
 import { PurgeWatch } from './purge-watch.js'
 import { Refusals } from './refusals.js'
@@ -83,7 +84,12 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   const outcome = withSecond(await new World(seed, options).run(), await simulateRouting(seed, options))
   // Their brokers are those in memory: beside worlds of bytes it would be nothing new.
   if (options.wire === true) return outcome
-  return withOperator(withOperator(outcome, await simulateOperator(seed, options)), await simulateReset(seed, options))
+  const others = [
+    await simulateOperator(seed, options),
+    await simulateReset(seed, options),
+    await simulateReplays(seed, options),
+  ]
+  return others.reduce(withOperator, outcome)
 }
 
 /**

@@ -63,6 +63,10 @@ export function registerRun(program: Command, context: CliContext): void {
         .choices(['dead-letter', 'stop'])
         .default(defaults.onError),
     )
+    .option(
+      '--no-dead-letter-state',
+      'keep state objects out of dead letters: those of failed computations carry what their message met, up to 64 KiB',
+    )
     .option('--replication-factor <n>', "of topics that it creates (default: the broker's)", wholeNumber(1, 100))
     .option(
       '--memory <size>',

@@ -18,12 +18,13 @@ import { COMMIT_KEY, encodeCommitRecord, type CommitRecord } from '../commit/com
 import type { ByteString } from '../records/byte-string.js'
 import type { Changes } from '../state/changes.js'
 import type { Input } from './input.js'
-import { fits, Outbox, type DeadLetter, type Destination, type OutgoingRecords } from './outbox.js'
+import { fits, headersBytes, Outbox, type DeadLetter, type Destination, type OutgoingRecords } from './outbox.js'
+import { passedHeaders } from './passed-headers.js'
 import { partitionOf, TextPartitioner } from '../plan/partitioner.js'
 import { recordKey } from './record-key.js'
-import { RecordWriter, type RecordCursor } from '../records/records.js'
+import { RecordWriter, type RecordCursor, type RecordHeader } from '../records/records.js'
 import type { StoredNaN } from '../state/nan-fields.js'
-import { MAX_AHEAD, NOWHERE, StateTable, type Unstored } from '../state/state-table.js'
+import { MAX_AHEAD, NOWHERE, StateTable, type MetState, type Unstored } from '../state/state-table.js'
 import { MAX_KEY_BYTES } from '../state/store-key.js'
 import { upgradesIn, type Operator, type SourceInput, type SubTopology } from '../plan/topology.js'
 
@@ -38,6 +39,8 @@ export interface ProcessorPlan {
   /** Undefined for a sub-topology without state. */
   readonly changelog: Destination | undefined
   readonly onError: 'dead-letter' | 'stop'
+  /** Whether dead letters of failed computations carry the state objects that the message met; default true. */
+  readonly deadLetterState?: boolean
   /** What state objects may take in memory, about, now. */
   readonly maxStateBytes: () => number
   /** Reads a state object's bytes from the store. */
@@ -78,8 +81,8 @@ export class Processor {
   readonly #record = new CurrentRecord()
   readonly #partitioner = new TextPartitioner()
   /** Normal mode's, one for all messages. */
-  readonly #addOutput: Emit = (to, partition, key, value) => {
-    if (!this.#outbox.add(to, partition, this.#context.timestampMs, key, value)) throw tooLarge(to)
+  readonly #addOutput: Emit = (to, partition, key, value, headers) => {
+    if (!this.#outbox.add(to, partition, this.#context.timestampMs, key, value, headers)) throw tooLarge(to)
   }
   /** Of records that come next. */
   readonly #keys = new Int32Array(2 * MAX_AHEAD)
@@ -136,7 +139,7 @@ export class Processor {
   /** Sends the record under the cursor to the dead letters without doing it: it makes commits fail. */
   condemn(input: Input, error: PotorooError, nowMs: () => number): void {
     this.messages++
-    this.#failed(input, error, nowMs)
+    this.#failed(input, error, nowMs, this.#wouldMeet(input))
   }
 
   /** Everything of this interval; what comes after belongs to the next. Throws Retake in normal mode. */
@@ -223,21 +226,23 @@ export class Processor {
   #carefully(operators: readonly Operator[], input: Input, message: unknown, nowMs: () => number): void {
     const outputs: Parameters<Emit>[] = []
     try {
-      this.#run(operators, message, (to, partition, key, value) => {
-        if (!fits(to, key === null ? 0 : Buffer.byteLength(key), value === null ? 0 : Buffer.byteLength(value)))
-          throw tooLarge(to)
-        outputs.push([to, partition, key, value])
+      this.#run(operators, message, (to, partition, key, value, headers = []) => {
+        const keyBytes = key === null ? 0 : Buffer.byteLength(key)
+        const valueBytes = value === null ? 0 : Buffer.byteLength(value)
+        if (!fits(to, keyBytes, valueBytes, headersBytes(headers))) throw tooLarge(to)
+        outputs.push([to, partition, key, value, headers])
       })
       this.#states.settle()
     } catch (error) {
+      const met = this.plan.deadLetterState === false ? [] : this.#states.met()
       this.#states.undo()
       if (isPotorooError(error) && notOfTheMessage.has(error.code)) throw error
       if (isBadInput(error)) this.#toDeadLetters(input, error, nowMs)
-      else this.#failed(input, error, nowMs)
+      else this.#failed(input, error, nowMs, met)
       return
     }
-    for (const [to, partition, key, value] of outputs)
-      this.#outbox.add(to, partition, this.#context.timestampMs, key, value)
+    for (const [to, partition, key, value, headers] of outputs)
+      this.#outbox.add(to, partition, this.#context.timestampMs, key, value, headers)
   }
 
   /** Depth first: what one operator gives has gone all its way before the next one's turn. */
@@ -294,7 +299,7 @@ export class Processor {
     else this.#run(next, result, emit)
   }
 
-  #emit({ topic, key: keyOf }: OperatorOf<'sink'>, message: unknown, emit: Emit): void {
+  #emit({ topic, key: keyOf, headers: passed }: OperatorOf<'sink'>, message: unknown, emit: Emit): void {
     const { plan } = this
     const record = this.#record
     if (!record.hasEffects) this.#checkPlace()
@@ -303,16 +308,18 @@ export class Processor {
     const { partitioner } = topic
     if (partitioner === undefined) throw new RangeError(`sink ${topic.name} has no partitioner`)
     if (keyOf === undefined) {
-      emit(to, plan.partition % to.partitions, null, topic.encode(message))
+      const headers = passedHeaders(record.cursor, passed)
+      emit(to, plan.partition % to.partitions, null, topic.encode(message), headers)
       record.hasEffects = true
       return
     }
     const isNull = message === null && topic.key !== undefined
     const key = isNull ? this.#keyOfNull(topic) : keyOf(message)
     const value = isNull ? null : topic.encode(message)
+    const headers = passedHeaders(record.cursor, passed)
     if (topic.hexKeys === true) {
       const bytes = Buffer.from(key, 'hex')
-      emit(to, partitionOf(partitioner, bytes, to.partitions), bytes, value)
+      emit(to, partitionOf(partitioner, bytes, to.partitions), bytes, value, headers)
     } else {
       // What keeps its key is on the task's own partition, where the topics are alike.
       const { topic: source } = record.source
@@ -322,7 +329,7 @@ export class Processor {
         partitioner === source.partitioner &&
         source.hexKeys !== true
       const partition = same ? plan.partition : this.#partitioner.partitionOf(partitioner, key, to.partitions)
-      emit(to, partition, key, value)
+      emit(to, partition, key, value, headers)
     }
     record.hasEffects = true
   }
@@ -378,7 +385,7 @@ export class Processor {
   }
 
   /** A failure of the application's: to the dead letters, or a stop, as it was chosen. */
-  #failed(input: Input, error: unknown, nowMs: () => number): void {
+  #failed(input: Input, error: unknown, nowMs: () => number, met: readonly MetState[]): void {
     const known =
       error instanceof PotorooError ? error : new PotorooError('COMPUTATION_FAILED', messageOf(error), { cause: error })
     if (this.plan.onError === 'stop')
@@ -388,11 +395,20 @@ export class Processor {
         { cause: known.cause ?? known },
       )
     this.#failures++
-    this.#toDeadLetters(input, known, nowMs)
+    this.#toDeadLetters(input, known, nowMs, met)
   }
 
-  #toDeadLetters(input: Input, error: PotorooError, nowMs: () => number): void {
-    this.#outbox.addDeadLetter(this.plan.deadLetters, input.topic, this.plan.partition, input.cursor, error, nowMs())
+  #toDeadLetters(input: Input, error: PotorooError, nowMs: () => number, met?: readonly MetState[]): void {
+    const { deadLetters, partition } = this.plan
+    this.#outbox.addDeadLetter(deadLetters, input.topic, partition, input.cursor, error, nowMs(), met)
+  }
+
+  /** The state objects of the record's key that its computations work on. */
+  #wouldMeet({ index, cursor }: Input): readonly MetState[] {
+    const { buffer, keyStart, keyEnd } = cursor
+    if (this.plan.deadLetterState === false || keyStart < 0 || keyEnd - keyStart > MAX_KEY_BYTES) return []
+    const states = this.plan.subTopology.sources[index]?.states ?? []
+    return states.flatMap((state) => this.#states.wouldMeet(state, buffer, keyStart, keyEnd) ?? [])
   }
 }
 
@@ -401,6 +417,7 @@ type Emit = (
   partition: number,
   key: Uint8Array | string | null,
   value: Uint8Array | string | null,
+  headers?: readonly RecordHeader[],
 ) => void
 type OperatorOf<K extends Operator['kind']> = Extract<Operator, { readonly kind: K }>
 

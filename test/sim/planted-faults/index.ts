@@ -8,6 +8,7 @@ import { leadersFaults } from './leaders.js'
 import { livenessFaults } from './liveness.js'
 import { protocolFaults } from './protocol.js'
 import { refusalsFaults } from './refusals.js'
+import { replaysFaults } from './replays.js'
 import { routingFaults } from './routing.js'
 import { snapshotsFaults } from './snapshots.js'
 import { topicsFaults } from './topics.js'
@@ -31,4 +32,5 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...routingFaults,
   ...changesFaults,
   ...formatsFaults,
+  ...replaysFaults,
 ]
