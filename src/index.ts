@@ -3,14 +3,18 @@ export { application, type Application } from './api/application.js'
 export {
   from,
   merge,
+  table,
   type Context,
   type Keyed,
   type Pipeline,
   type Refused,
   type SinkOptions,
   type Stream,
+  type ToOptions,
   type Unkeyed,
 } from './api/stream.js'
+export { broadcast, type Broadcast, type BroadcastOptions } from './api/broadcast.js'
+export type { Table } from './api/table.js'
 export { bytesCodec, messagePackCodec, stringCodec, type Codec } from './api/codec.js'
 export { stateObject, type State, type StateClass, type StateObject, type StateOptions } from './api/state-object.js'
 export {

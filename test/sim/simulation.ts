@@ -34,6 +34,7 @@ import { chunksOf, haunt } from './upstream.js'
 import { ChangelogView, recordsOf, type SeenRecord } from './views.js'
 import { Chronicle, Warnings, type Line } from './warnings.js'
 import { marketApplication } from './applications/market-application.js'
+import { joinsApplication } from './applications/joins-application.js'
 import { routingApplication } from './applications/routing-application.js'
 import { SchemaTrouble } from './schema-trouble.js'
 import { SlowMessages } from './slow-messages.js'
@@ -43,7 +44,7 @@ import { blips, cutOff, flutter, pause } from './worker-trouble.js'
 import { withoutDeletes } from './without-deletes.js'
 import type { Hands, Slot } from './hands.js'
 import type { ApplicationDefinition } from '../../src/api/definition.js'
-import type { Feed, FeedEvent } from './applications/simulated-application.js'
+import type { Feed, FeedEvent, SimulatedApplication } from './applications/simulated-application.js'
 import { WireCluster } from './wire/cluster.js'
 import { drawWireClimate, WireWeather } from './wire/climate.js'
 import type { PartitionLog } from '../../src/memory/partition.js'
@@ -81,7 +82,8 @@ export interface SimulateOptions {
 }
 
 export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Outcome> {
-  const outcome = withSecond(await new World(seed, options).run(), await simulateRouting(seed, options))
+  const routed = withSecond(await new World(seed, options).run(), await simulateRouting(seed, options), 'routing')
+  const outcome = withSecond(routed, await simulateJoins(seed, options), 'joins')
   // Their brokers are those in memory: beside worlds of bytes it would be nothing new.
   if (options.wire === true) return outcome
   const others = [
@@ -102,12 +104,19 @@ async function simulateRouting(seed: number, options: SimulateOptions): Promise<
   return new World(seed ^ 0x1a36e2eb, options, routing).run()
 }
 
+/** So have tables, joins and broadcasts. */
+async function simulateJoins(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
+  const random = new SeededRandom(seed ^ 0x3d8a91c7)
+  if (!random.chance(1 / 3)) return undefined
+  return new World(seed ^ 0x6b43a9b5, options, undefined, joinsApplication(random)).run()
+}
+
 /** Both worlds of a seed in one. */
-const withSecond = (first: Outcome, second: Outcome | undefined): Outcome =>
+const withSecond = (first: Outcome, second: Outcome | undefined, what: string): Outcome =>
   second === undefined
     ? first
     : {
-        ...withOperator(first, { ...second, problems: second.problems.map((one) => `routing: ${one}`) }),
+        ...withOperator(first, { ...second, problems: second.problems.map((one) => `${what}: ${one}`) }),
         fingerprint: (Math.imul(first.fingerprint, 31) + second.fingerprint) | 0,
       }
 
@@ -174,10 +183,12 @@ class World {
     private readonly options: SimulateOptions,
     /** Of worlds with an application of several stages. */
     private readonly routing?: SeededRandom,
+    /** Instead of one of those that are drawn. */
+    given?: SimulatedApplication,
   ) {
     const random = (this.#random = new SeededRandom(seed))
     const broad = (this.#broad = new SeededRandom(seed ^ 0x2545f491))
-    const breadth = (this.#breadth = drawBreadth(broad, routing && routingApplication(routing)))
+    const breadth = (this.#breadth = drawBreadth(broad, given ?? (routing && routingApplication(routing))))
     this.#places = placesOf(breadth.application.definition, breadth.application.later?.compatible)
     this.#purge = routing && drawPurge(routing)
     this.#deployments = routing && new Deployments(routing.fork(), new SeededRandom(seed ^ 0x3c6ef372))
@@ -534,9 +545,11 @@ class World {
     if (this.#biggerSteps) planBiggerSteps(this.#hands, this.#handOffs, TROUBLE_MS * 0.9)
     if (this.#breadth.machines)
       planMachines(this.#hands, this.#broad, { withinMs: TROUBLE_MS, setsClocks: !this.#shortRetention })
-    const { changelogs, sources, sinks, repartitions } = this.#places
+    const { changelogs, sources, sinks, repartitions, broadcasts } = this.#places
     const fewest = Math.min(...sources.map((name) => this.#partitionsOfSource(name)))
-    if (!this.#strict) haunt(this.#hands, random, fewest, sources, TROUBLE_MS)
+    // What follows an open transaction, nobody can read: nor can a lookup find it.
+    const haunted = sources.filter((name) => !broadcasts.includes(name))
+    if (!this.#strict) haunt(this.#hands, random, fewest, haunted, TROUBLE_MS)
     this.#deployments?.plan(this.#hands, {
       withinMs: TROUBLE_MS * 0.9,
       isKnown: () => this.#isKnown(),
@@ -546,7 +559,9 @@ class World {
       },
       rollBackTo: (version) => this.#rollBackTo(version),
     })
-    const mayBeStale = (topic: string): boolean => !this.#strict || !sources.includes(topic)
+    // Nor can anybody know what a successor acknowledges while a leader that was replaced goes on answering.
+    const mayBeStale = (topic: string): boolean =>
+      !sources.includes(topic) || (!this.#strict && !broadcasts.includes(topic))
     const all = [...changelogs, ...sources, ...sinks, this.#places.names.deadLetters, ...repartitions]
     this.#leaderTrouble.plan(this.#cluster, this.#scheduler, all, mayBeStale, TROUBLE_MS, {
       disturb: (own) => {

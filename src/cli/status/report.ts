@@ -6,7 +6,7 @@
  * Invariant: what a worker says itself goes before what the group's metadata says of it.
  */
 import type { TaskState } from '../../core/commit/task-life.js'
-import type { HandOff, WorkerStatus } from '../../core/group/worker-status.js'
+import type { BroadcastStatus, HandOff, WorkerStatus } from '../../core/group/worker-status.js'
 import type { GroupMember } from '../../kafka/group-view.js'
 import type { InputLag } from '../lag.js'
 
@@ -47,6 +47,8 @@ export interface WorkerReport {
   readonly active: readonly { readonly task: string; readonly state: TaskState | null }[]
   /** With their lag in changelog records. */
   readonly standby: readonly { readonly task: string; readonly lag: number | null }[]
+  /** Its own copies; empty where it did not answer. */
+  readonly broadcasts: readonly BroadcastStatus[]
 }
 
 export interface TaskReport {
@@ -145,6 +147,7 @@ function workerOf({ memberId, info, assignment }: GroupMember, answer: Answer | 
       generation: status.generation,
       active: status.active,
       standby: status.standby.map(({ task, lag = null }) => ({ task, lag })),
+      broadcasts: status.broadcasts ?? [],
     }
   return {
     ...identity,
@@ -153,6 +156,7 @@ function workerOf({ memberId, info, assignment }: GroupMember, answer: Answer | 
     generation: null,
     active: (assignment?.active ?? []).map((task) => ({ task, state: null })),
     standby: (assignment?.standby ?? []).map(({ task }) => ({ task, lag: lagAtJoin(info?.standby ?? {}, task) })),
+    broadcasts: [],
   }
 }
 
