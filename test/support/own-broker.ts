@@ -1,6 +1,7 @@
 /** A broker that a test file has for itself, to be stopped, killed and started again on its data and its port. */
 import { afterAll } from 'vitest'
 import { startBroker, type LocalBroker } from '../../src/broker/local-broker.js'
+import { kafkaVersion } from './kafka-version.js'
 import { silentLogger } from './silent-logger.js'
 import { temporaryFolder } from './temporary.js'
 
@@ -31,7 +32,14 @@ export class OwnBroker {
   async start(): Promise<void> {
     const port = Number(this.#running?.brokers.split(':')[1] ?? 0)
     const { features } = this
-    this.#running = await startBroker({ dataDir: this.#dataDir, port, logger: silentLogger, heap: '512m', features })
+    this.#running = await startBroker({
+      version: kafkaVersion,
+      dataDir: this.#dataDir,
+      port,
+      logger: silentLogger,
+      heap: '512m',
+      features,
+    })
   }
 
   /** Resolves when the process has ended. */
