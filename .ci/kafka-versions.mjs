@@ -9,14 +9,12 @@ import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-/** The last of each minor release, of those that docs/deployment.md says are tested. */
-const releases = ['3.7.2', '3.9.1', '4.0.1', '4.1.1', '4.2.0']
+/** The last of some minor releases: docs/deployment.md has what came of them. */
+const releases = ['3.7.2', '3.9.2', '4.0.2', '4.2.0', '4.3.1']
 const files = [
   'bigger-steps',
   'chaos',
-  'cli-reset',
   'conformance',
-  'examples',
   'faults/broker',
   'faults/state',
   'faults/upstream',
@@ -26,15 +24,13 @@ const files = [
   'idempotent-producer',
   'log',
   'market-spread',
-  'produce-leader-moves',
-  'refusals',
-  'rolling',
   'routing',
-  'throttling',
   'transaction-version',
   'transactions',
   'upgrades',
 ].map((name) => `test/kafka/${name}.test.ts`)
+/** What is about something that Kafka 3 does not have: epochs of transactions. */
+const isFor = (release, file) => !(release.startsWith('3.') && file.endsWith('transaction-version.test.ts'))
 
 const folder = mkdtempSync(join(tmpdir(), 'potoroo-kafka-versions-'))
 const chosen = process.argv.length > 2 ? process.argv.slice(2) : releases
@@ -89,7 +85,10 @@ const cell = (result) =>
 const rows = [
   ['file', ...chosen],
   ['-', ...chosen.map(() => '-')],
-  ...files.map((file) => [file, ...chosen.map((release) => cell(found.get(release)?.get(file)))]),
+  ...files.map((file) => [
+    file,
+    ...chosen.map((release) => (isFor(release, file) ? cell(found.get(release)?.get(file)) : '-')),
+  ]),
   [
     'all',
     ...chosen.map((release) => [...(found.get(release)?.values() ?? [])].reduce((sum, { passed }) => sum + passed, 0)),
@@ -98,7 +97,7 @@ const rows = [
 for (const row of rows) process.stdout.write(`| ${row.join(' | ')} |\n`)
 let wrong = 0
 for (const release of chosen)
-  for (const file of files) {
+  for (const file of files.filter((each) => isFor(release, each))) {
     const result = found.get(release)?.get(file)
     for (const name of result?.failed ?? [`${file} did not run`]) {
       wrong += 1
