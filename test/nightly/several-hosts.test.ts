@@ -19,6 +19,8 @@ const ACCOUNTS = 120_000
 const TRANSFERS = 60_000
 const PER_ROUND = 20
 const ROUND_MS = 20
+/** Of each topic; so many tasks there are. */
+const PARTITIONS = 4
 const PEER_PORT = 9465
 /** A worker's, as it is by default: then the group goes on without it. */
 const SESSION_TIMEOUT_MS = 6_000
@@ -82,9 +84,9 @@ const sharedBy = (...names: readonly string[]) =>
     async () => {
       const report = await status()
       const all = report.tasks.every(({ worker, state }) => state === 'running' && names.includes(worker ?? ''))
-      return all && report.tasks.length === 4 && names.every((name) => tasksOf(report, name) > 0) && report
+      return all && report.tasks.length === PARTITIONS && names.every((name) => tasksOf(report, name) > 0) && report
     },
-    60_000,
+    120_000,
   )
 
 /** Resolves when each transfer that was sent until now is settled: once, or it fails. */
@@ -110,7 +112,7 @@ beforeAll(async () => {
     listeners,
     'advertised.listeners': `PLAINTEXT://${brokers}`,
     'controller.quorum.voters': '1@127.0.0.1:9093',
-    'num.partitions': '2',
+    'num.partitions': String(PARTITIONS),
   }
   const set = Object.entries(settings).flatMap(([name, value]) => ['--set', `${name}=${value}`])
   const broker = startCli(['broker', '--data-dir', `${directory}/kafka`, '--heap', '512m', ...set], on('kafka'))
