@@ -49,7 +49,7 @@ for (const release of chosen) {
       '--reporter=default',
       '--reporter=json',
       `--outputFile.json=${output}`,
-      ...files,
+      ...files.filter((file) => isFor(release, file)),
     ],
     {
       cwd: root,
