@@ -20,7 +20,7 @@ beforeAll(() => {
   const committed = execFileSync('git', ['ls-files'], { cwd: ROOT, encoding: 'utf8' }).trim().split('\n')
   const files = committed.filter(ignore.default().add(readDocument('.dockerignore')).createFilter())
   images.build('potoroo', readDocument('Dockerfile'), { folder: ROOT, files })
-}, 600_000)
+}, 1_800_000)
 
 const linesOfProcess = (pid: number, field: string): string[] =>
   readFileSync(`/proc/${String(pid)}/status`, 'utf8')
