@@ -31,25 +31,34 @@ export interface CommitRecord {
    * plan must not go on from here: what it does not know would miss what it processes.
    */
   readonly plan?: number | undefined
+  /**
+   * How many upgrades the state objects of that plan have, all together, in the version that wrote any of them; absent where it
+   * has none. A worker with fewer must not go on from here: it would find what it can't read.
+   */
+  readonly upgrades?: number | undefined
   /** The worker that committed, and when by its clock, ms since the epoch: for the pause of a hand-off. */
   readonly by: string
   readonly atMs: number
 }
 
-export const encodeCommitRecord = ({ identity, positions, group, topicIds, plan, by, atMs }: CommitRecord): string =>
-  JSON.stringify({ v: 1, identity, positions, group, topicIds, plan: plan === 0 ? undefined : plan, by, atMs })
+export const encodeCommitRecord = (record: CommitRecord): string => {
+  const { identity, positions, group, topicIds, by, atMs } = record
+  const [plan, upgrades] = [record.plan, record.upgrades].map((count) => (count === 0 ? undefined : count))
+  return JSON.stringify({ v: 1, identity, positions, group, topicIds, plan, upgrades, by, atMs })
+}
 
 export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
   try {
     const parsed: unknown = JSON.parse(value.toString())
     if (isCommitRecord(parsed)) {
-      const { identity, positions, group, topicIds, plan: number, by, atMs } = parsed
+      const { identity, positions, group, topicIds, plan: number, upgrades, by, atMs } = parsed
       return {
         identity,
         positions: plain(positions),
         ...(group && { group: plain(group) }),
         ...(topicIds && { topicIds: plain(topicIds) }),
         ...(number === undefined ? {} : { plan: number }),
+        ...(upgrades === undefined ? {} : { upgrades }),
         by,
         atMs,
       }
@@ -68,7 +77,7 @@ const plain = <T extends object>(byTopic: T): T => Object.assign(Object.create(n
 
 function isCommitRecord(value: unknown): value is CommitRecord {
   if (typeof value !== 'object' || value === null) return false
-  const { v, identity, positions, group, topicIds, plan: number, by, atMs } = value as Record<string, unknown>
+  const { v, identity, positions, group, topicIds, plan: number, upgrades, by, atMs } = value as Record<string, unknown>
   return (
     v === 1 &&
     typeof identity === 'string' &&
@@ -77,9 +86,13 @@ function isCommitRecord(value: unknown): value is CommitRecord {
     arePositions(positions) &&
     (group === undefined || arePositions(group)) &&
     (topicIds === undefined || areIds(topicIds)) &&
-    (number === undefined || (Number.isSafeInteger(number) && (number as number) >= 0))
+    isCount(number) &&
+    isCount(upgrades)
   )
 }
+
+const isCount = (value: unknown): boolean =>
+  value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0)
 
 const isRecord = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -23,7 +23,7 @@ import { partitionOf, TextPartitioner } from '../plan/partitioner.js'
 import { RecordWriter, type RecordCursor } from '../records/records.js'
 import { MAX_AHEAD, NOWHERE, StateTable, type Unstored } from '../state/state-table.js'
 import { MAX_KEY_BYTES } from '../state/store-key.js'
-import type { Operator, SourceInput, SubTopology } from '../plan/topology.js'
+import { upgradesIn, type Operator, type SourceInput, type SubTopology } from '../plan/topology.js'
 
 export interface ProcessorPlan {
   readonly subTopology: SubTopology
@@ -79,6 +79,8 @@ export class Processor {
   }
   /** Of records that come next. */
   readonly #keys = new Int32Array(2 * MAX_AHEAD)
+  /** For the commit record. */
+  readonly #upgrades: number
   #failures = 0
   #calm = 0
 
@@ -92,6 +94,7 @@ export class Processor {
       (keyBytes, valueBytes) => changelog === undefined || fits(changelog, keyBytes, valueBytes),
       secret,
     )
+    this.#upgrades = upgradesIn(subTopology)
   }
 
   /** Bytes of outputs in the current interval. */
@@ -146,7 +149,8 @@ export class Processor {
     if (changelog !== undefined) {
       // The commit record is the last: the store's position is its position.
       // Without it, the store's position would be that of another record.
-      if (!writer.append(nowMs, COMMIT_KEY, encodeCommitRecord(commit))) throw tooNarrowForCommits(changelog)
+      const written = changes.length === 0 ? commit : { ...commit, upgrades: this.#upgrades }
+      if (!writer.append(nowMs, COMMIT_KEY, encodeCommitRecord(written))) throw tooNarrowForCommits(changelog)
       const { topic, topicId } = changelog
       records.unshift({ topic, topicId, partition, chunks: writer.take() })
     }
