@@ -52,7 +52,7 @@ export interface Container {
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 /** What an engine passes on to a build, and how npm finds its registry here. */
 const isForBuilds = (name: string): boolean =>
-  /^(https?_proxy|no_proxy|npm_config_.*|ssl_cert_file|node_extra_ca_certs)$/i.test(name)
+  /^(https?_proxy|no_proxy|npm_config_(registry|cafile)|ssl_cert_file|node_extra_ca_certs)$/i.test(name)
 /** Whatever is mounted goes with them. */
 const NAMESPACES = ['--mount', '--pid', '--fork', '--kill-child']
 
@@ -181,9 +181,12 @@ export class Images {
       `exec chroot ${root} env -i -C ${image.workingDirectory} "$@"`,
     ]
     const variables = assignments({ PATH, HOME: '/root', ...passedOn, ...image.environment })
-    execFileSync('unshare', unshared(script, [...variables, '/bin/sh', '-c', command]), {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    try {
+      execFileSync('unshare', unshared(script, [...variables, '/bin/sh', '-c', command]), { stdio: 'pipe' })
+    } catch (cause) {
+      if (!(cause instanceof Error && 'stdout' in cause && 'stderr' in cause)) throw cause
+      throw new Error(`RUN ${command}: ${String(cause.stdout)}${String(cause.stderr)}`, { cause })
+    }
     return layer
   }
 
