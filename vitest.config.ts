@@ -44,6 +44,8 @@ export default defineConfig({
           ...onBroker,
           // Most of them wait for a timeout, a session or a broker: meanwhile another file goes on, on the same broker.
           maxWorkers: 2,
+          // Some take 40 s on an idle machine.
+          testTimeout: 180_000,
           sequence: { groupOrder: 1 },
         },
       },
