@@ -1,14 +1,30 @@
 /** Potoroo's public API: nothing else may be imported from the package. */
 export { application, type Application } from './api/application.js'
-export { from, merge, type Context, type Keyed, type Pipeline, type Stream } from './api/stream.js'
+export {
+  from,
+  merge,
+  type Context,
+  type Keyed,
+  type Pipeline,
+  type Refused,
+  type SinkOptions,
+  type Stream,
+  type Unkeyed,
+} from './api/stream.js'
+export { bytesCodec, messagePackCodec, stringCodec, type Codec } from './api/codec.js'
 export { stateObject, type State, type StateClass, type StateObject, type StateOptions } from './api/state-object.js'
 export {
   topic,
+  type CheckedTopicOptions,
+  type CodecTopicOptions,
   type Message,
   type Origin,
   type Sink,
   type Topic,
   type TopicOptions,
+  type TopicSettings,
+  type UnkeyedCheckedTopicOptions,
+  type UnkeyedCodecTopicOptions,
   type UnkeyedTopic,
   type UnkeyedTopicOptions,
 } from './api/topic.js'

@@ -114,6 +114,7 @@ const optionsSchema = fields({
   memoryBytes: wholeNumber(2 * 1024 * 1024),
   bufferBytes: wholeNumber(1024 * 1024),
   onError: oneOf('dead-letter', 'stop'),
+  deadLetterState: v.boolean(mustBe('true or false')),
   replicationFactor: v.optional(wholeNumber(1, 100)),
   sessionTimeoutMs: wholeNumber(1000, 1_800_000),
   heartbeatIntervalMs: wholeNumber(10, 60_000),

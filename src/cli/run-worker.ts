@@ -6,6 +6,7 @@ import { startWorker, type WorkerOptions } from '../start-worker.js'
 import { loadApplication } from './application.js'
 import { connectionOf } from './connection.js'
 import type { CliContext } from './context.js'
+import { withCopyableCures } from './invocation.js'
 import type { ConnectionFlags } from './options.js'
 import { prettyLogger } from './pretty-logger.js'
 import { supervisorGone, tellMistake, tellStarted } from './supervised-process.js'
@@ -20,6 +21,7 @@ export interface RunFlags extends ConnectionFlags {
   readonly backlogCommitInterval: number
   readonly topicPrefix: string
   readonly onError: 'dead-letter' | 'stop'
+  readonly deadLetterState: boolean
   readonly replicationFactor?: number
   readonly storeInterval: number
   readonly backlogStoreInterval: number
@@ -56,6 +58,7 @@ async function run(path: string, flags: RunFlags, context: CliContext, stop: Abo
     commitIntervalMs: flags.commitInterval,
     backlogCommitIntervalMs: flags.backlogCommitInterval,
     onError: flags.onError,
+    deadLetterState: flags.deadLetterState,
     replicationFactor: flags.replicationFactor,
     storeIntervalMs: flags.storeInterval,
     backlogStoreIntervalMs: flags.backlogStoreInterval,
@@ -68,7 +71,7 @@ async function run(path: string, flags: RunFlags, context: CliContext, stop: Abo
       advertise: flags.peerAdvertise,
       token: context.env.POTOROO_PEER_TOKEN,
     },
-    logger: workerLogger(flags, context),
+    logger: withCopyableCures(workerLogger(flags, context), { ...flags, application: path, brokers: flags.brokers }),
     signal,
     ...(flags.name === undefined ? {} : { name: flags.name }),
     ...(flags.stateDir === undefined ? {} : { stateDir: flags.stateDir }),

@@ -8,6 +8,7 @@
 import type { Positions } from '../core/commit/commit-record.js'
 import type { HandOff } from '../core/group/worker-status.js'
 import type { DeadLetter } from '../core/processing/outbox.js'
+import type { StoredNaN } from '../core/state/nan-fields.js'
 import type { ErrorCode } from '../errors.js'
 
 export interface Observer {
@@ -46,6 +47,15 @@ export type WorkerEvent =
   /** A task that this worker's application does not have. */
   | { readonly kind: 'unknown-task'; readonly task: string }
   | { readonly kind: 'peer-gone'; readonly memberId: string; readonly address: string }
+  /** At its start: what a topic is read or written with can't begin yet. Said at first, and now and then while that goes on. */
+  | {
+      readonly kind: 'codec-waits'
+      readonly topic: string
+      readonly use: 'read' | 'write'
+      readonly code: ErrorCode
+      readonly error: string
+      readonly waitedMs: number
+    }
   /** The member of this worker's earlier life could not be made to leave. */
   | { readonly kind: 'former-member-stays'; readonly former: string; readonly error: string }
 
@@ -92,6 +102,8 @@ export type TaskEvent = { readonly task: string } & (
       readonly error: string
     }
   | ({ readonly kind: 'dead-letter' } & DeadLetter)
+  /** A number in a state object is NaN from now on, and did not begin so. Once for each field and task. */
+  | ({ readonly kind: 'nan-stored' } & StoredNaN)
   /** The broker deletes outputs at once, for they are older than their topic keeps them. Once for each sink. */
   | {
       readonly kind: 'outputs-short-lived'
@@ -140,6 +152,26 @@ export type TaskEvent = { readonly task: string } & (
     }
   | {
       readonly kind: 'transaction-ended'
+      readonly topic: string
+      readonly partition: number
+      readonly waitedMs: number
+    }
+  /**
+   * What decoding fetched records needs could not be got, such as a schema: the input waits, and it is tried again. Said at
+   * first, and now and then while that goes on.
+   */
+  | {
+      readonly kind: 'source-holds'
+      readonly topic: string
+      readonly partition: number
+      /** Of the first record that waits. */
+      readonly position: number
+      readonly code: ErrorCode
+      readonly error: string
+      readonly waitedMs: number
+    }
+  | {
+      readonly kind: 'source-goes-on'
       readonly topic: string
       readonly partition: number
       readonly waitedMs: number

@@ -37,6 +37,7 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
     'the leader gave this worker a task that it does not know: the leader is of a version of Potoroo that does not ask for that',
   ),
   'peer-gone': say('info', 'a worker is gone: its address refuses connections'),
+  'codec-waits': say('warn', 'the codec of a topic is not ready: the worker waits for it before it starts'),
   'former-member-stays': say('debug', 'the earlier member could not be made to leave'),
 
   'task-active': say('info', 'task is active'),
@@ -52,6 +53,12 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
     message: ({ cut }) =>
       cut ? 'too large for the dead letters: only its beginning went there' : 'a record went to the dead letters',
     fields: ({ kind: _kind, cut: _cut, ...fields }) => fields,
+  },
+  'nan-stored': {
+    level: 'warn',
+    message:
+      'a state object is stored with NaN where a number was meant: is the field missing in older ones (undefined + 1)? ' +
+      'upgrades of stateObject() give it to them',
   },
   'outputs-short-lived': {
     level: 'warn',
@@ -76,6 +83,11 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
     'a transaction of a producer is open: what follows it on this partition of the source waits for its end',
   ),
   'transaction-ended': say('info', 'the transaction has ended: the source goes on'),
+  'source-holds': say(
+    'warn',
+    "what decoding a source's records needs is not to be had: they wait here, and other partitions go on",
+  ),
+  'source-goes-on': say('info', "what a source's records need is there: it goes on"),
   'store-written': undefined,
   'store-not-written': say('warn', 'could not write to the store'),
   'store-not-closed': say('warn', 'could not close the store'),
@@ -99,9 +111,18 @@ export function lineOf<K extends Kind>(event: EventOf<K>): LogLine | undefined {
 
 const withoutKind = ({ kind: _kind, ...fields }: RuntimeEvent): object => fields
 
-export const logObserver = (logger: Logger): Observer => ({
-  observe: (event) => {
-    const line = lineOf(event)
-    if (line !== undefined) logger[line.level](line.fields, line.message)
-  },
-})
+export function logObserver(logger: Logger): Observer {
+  /** Fields of state objects are those of all tasks. */
+  const nanFields = new Set<string>()
+  return {
+    observe: (event) => {
+      if (event.kind === 'nan-stored') {
+        const field = `${event.state}.${event.field}`
+        if (nanFields.has(field)) return
+        nanFields.add(field)
+      }
+      const line = lineOf(event)
+      if (line !== undefined) logger[line.level](line.fields, line.message)
+    },
+  }
+}

@@ -33,7 +33,7 @@ export async function planTasks(
 }
 
 type PlanEnvironment = Pick<Ports, 'log' | 'logger' | 'clock'> & { readonly stores: Pick<Ports['stores'], 'directory'> }
-type PlanOptions = Pick<RuntimeOptions, 'topicPrefix' | 'replicationFactor' | 'onError'>
+type PlanOptions = Pick<RuntimeOptions, 'topicPrefix' | 'replicationFactor' | 'onError' | 'deadLetterState'>
 
 /** Undefined where the manifest is not the one any more that this began with: names and plans may be others now. */
 async function planOnce(
@@ -121,6 +121,7 @@ async function planOnce(
           deadLetters,
           changelog: changelog && destination(changelog.name),
           onError: options.onError,
+          deadLetterState: options.deadLetterState,
         },
       })
     }

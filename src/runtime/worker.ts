@@ -15,6 +15,7 @@ import { unfailing } from '../ports/logger.js'
 import { allOf } from '../ports/observer.js'
 import type { Peer } from '../ports/peers.js'
 import { unwatched, type Watchdog } from '../ports/watchdog.js'
+import { openCodecs } from './codecs.js'
 import { logObserver } from './log-lines.js'
 import { GroupMembership } from './membership.js'
 import { Pump } from './pump.js'
@@ -204,6 +205,9 @@ export class Worker {
     const { log, stores, observer } = ports
     const topology = topologyOf(application)
     await log.connect()
+    if (this.#isClosing()) return
+    // Before anything is made in Kafka: a package may be missing, or a schema.
+    await openCodecs(application, ports, this.#startAbort.signal)
     if (this.#isClosing()) return
     this.#plans = await planTasks(topology, ports, options, this.#startAbort.signal)
     if (this.#isClosing()) return

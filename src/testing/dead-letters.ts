@@ -1,5 +1,5 @@
 /** Dead letters as a test reads them. */
-import { deadLetterHeaders } from '../core/processing/outbox.js'
+import { deadLetterHeaders, isOfDeadLetter } from '../core/processing/dead-letter.js'
 import type { ErrorCode } from '../errors.js'
 import type { RawRecord } from './topic-reader.js'
 
@@ -22,8 +22,6 @@ export interface DeadLetter {
   readonly headers: Readonly<Record<string, string>>
 }
 
-const own = new Set<string>(Object.values(deadLetterHeaders))
-
 export function deadLetterOf({ key, value, headers }: RawRecord): DeadLetter {
   const text = (name: string): string => headers.get(name)?.toString() ?? ''
   return {
@@ -36,7 +34,7 @@ export function deadLetterOf({ key, value, headers }: RawRecord): DeadLetter {
     key: key?.toString(),
     value: value?.toString(),
     bytes: value,
-    headers: textHeaders(headers, (name) => !own.has(name)),
+    headers: textHeaders(headers, (name) => !isOfDeadLetter(name)),
   }
 }
 

@@ -71,12 +71,13 @@ test('a worker runs as a user without rights, writes to its volume alone, and st
   await bench.close()
 })
 
-test('a signal in its first moment ends it: none is lost', async () => {
+test('a signal while Node itself starts ends it: none is lost', async () => {
   for (let i = 0; i < 5; i++) {
     const container = await images.run('potoroo', {
       args: ['run', APPLICATION],
       environment: { KAFKA_BROKERS: inject('brokers') },
     })
+    await until('Node is there', () => descendants(container.pid).length > 0)
     process.kill(container.pid, 'SIGTERM')
     const { code } = await container.exited
     // Node had not begun yet, or the worker had.

@@ -100,6 +100,11 @@ export class MemoryWorkers {
     life.process.kill()
   }
 
+  /** Within what the world does already. */
+  stopSoon(name: string): Promise<void> {
+    return this.#lives.get(name)?.worker.stop() ?? Promise.resolve()
+  }
+
   kill(name: string): void {
     this.#lives.get(name)?.process.kill()
   }

@@ -1,11 +1,21 @@
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
-import type { PotorooError } from '../../errors.js'
+import { PotorooError } from '../../errors.js'
 import { jsonLogger } from '../../output.js'
 import { defaults } from '../../runtime/options.js'
 import { moduleFile } from '../application.js'
 import type { CliContext } from '../context.js'
-import { connectionHelp, port, size, wholeNumber, withConnection, withTopicPrefix } from '../options.js'
+import {
+  connectionHelp,
+  MAX_PORT,
+  path as pathOption,
+  port,
+  size,
+  wholeNumber,
+  withConnection,
+  withTopicPrefix,
+  workerName,
+} from '../options.js'
 import type { RunFlags } from '../run-worker.js'
 import { workerArguments, workerProcesses } from '../supervised-process.js'
 import { Supervisor } from '../supervisor.js'
@@ -29,10 +39,12 @@ export function registerRun(program: Command, context: CliContext): void {
     .option(
       '--name <name>',
       'of the worker (default: <host>-<n>, the first whose state directory is free); of several: <name>-1, <name>-2, ...',
+      workerName,
     )
     .option(
       '--state-dir <dir>',
       'where its state stores lie (default: ~/.local/state/potoroo/<application>/<name>); of several: <dir>/1, <dir>/2, ...',
+      pathOption,
     )
     .option(
       '--commit-interval <ms>',
@@ -50,6 +62,10 @@ export function registerRun(program: Command, context: CliContext): void {
       new Option('--on-error <what>', 'when a computation throws')
         .choices(['dead-letter', 'stop'])
         .default(defaults.onError),
+    )
+    .option(
+      '--no-dead-letter-state',
+      'keep state objects out of dead letters: those of failed computations carry what their message met, up to 64 KiB',
     )
     .option('--replication-factor <n>', "of topics that it creates (default: the broker's)", wholeNumber(1, 100))
     .option(
@@ -135,6 +151,13 @@ async function runWorkers(
 ): Promise<void> {
   moduleFile(path)
   const { name, stateDir, peerPort } = flags
+  const lastPort = peerPort + flags.workers - 1
+  if (peerPort !== 0 && lastPort > MAX_PORT)
+    throw new PotorooError(
+      'INVALID_CONFIGURATION',
+      `--peer-port ${String(peerPort)} with --workers ${String(flags.workers)} needs ports up to ${String(lastPort)}: ` +
+        `it has to be ${String(MAX_PORT - flags.workers + 1)} or less`,
+    )
   const argumentsOf = (worker: number): string[] =>
     workerArguments(command, [path], {
       name: name === undefined ? undefined : `${name}-${String(worker)}`,

@@ -1,6 +1,16 @@
 /** What the messages of one commit interval put out: records per destination and partition, dead letters among them. */
 import { PotorooError, type ErrorCode } from '../../errors.js'
 import { RecordWriter, type RecordChunk, type RecordCursor, type RecordHeader } from '../records/records.js'
+import type { MetState } from '../state/state-table.js'
+import {
+  aboutForStreams,
+  aboutHeaders,
+  fullSizeHeader,
+  stateHeaders,
+  wordsOf,
+  type RecordOrigin,
+} from './dead-letter.js'
+import { traceHeaders } from './passed-headers.js'
 
 /** A topic that records go to, as it is in Kafka. */
 export interface Destination {
@@ -35,20 +45,16 @@ export interface DeadLetter {
 export const CUT_BYTES = 64 * 1024
 /** Room for lengths, deltas and batch header beside key and value. */
 const OVERHEAD_BYTES = 128
+const MAX_VARINT_BYTES = 5
+/** What is said beside where a dead letter is from, and its code, is left out where a record is cut to less. */
+const MIN_SPACIOUS_BYTES = 1024
 
-export const deadLetterHeaders = {
-  topic: 'potoroo-source-topic',
-  partition: 'potoroo-source-partition',
-  offset: 'potoroo-source-offset',
-  timestamp: 'potoroo-source-timestamp',
-  code: 'potoroo-error-code',
-  message: 'potoroo-error-message',
-  /** Only where the value was cut: its full size in bytes. */
-  fullSize: 'potoroo-full-size',
-} as const
+export const fits = (destination: Destination, keyBytes: number, valueBytes: number, headerBytes = 0): boolean =>
+  keyBytes + valueBytes + headerBytes + OVERHEAD_BYTES <= destination.maxMessageBytes
 
-export const fits = (destination: Destination, keyBytes: number, valueBytes: number): boolean =>
-  keyBytes + valueBytes + OVERHEAD_BYTES <= destination.maxMessageBytes
+/** About, and no less than they take in a record. */
+export const headersBytes = (headers: readonly RecordHeader[]): number =>
+  headers.reduce((sum, { key, value }) => sum + Buffer.byteLength(key) + (value?.length ?? 0) + 2 * MAX_VARINT_BYTES, 0)
 
 export class Outbox {
   readonly #writers = new Map<Destination, (RecordWriter | undefined)[]>()
@@ -74,7 +80,8 @@ export class Outbox {
 
   /**
    * The record under the cursor, with its bytes as they are, or as much of them as the dead letters take. Throws
-   * INVALID_CONFIGURATION when they take none at all: nothing is dropped without a trace.
+   * INVALID_CONFIGURATION when they take none at all: nothing is dropped without a trace. `met`: where the application failed,
+   * the state objects that the message met.
    */
   addDeadLetter(
     to: Destination,
@@ -83,28 +90,33 @@ export class Outbox {
     cursor: RecordCursor,
     error: PotorooError,
     nowMs: number,
+    met?: readonly MetState[],
   ): void {
-    const { buffer, keyStart, keyEnd, valueStart, valueEnd, offset } = cursor
+    const { buffer, keyStart, keyEnd, valueStart, valueEnd, offset, timestampMs } = cursor
     const key = keyStart < 0 ? null : buffer.subarray(keyStart, keyEnd)
     const value = valueStart < 0 ? null : buffer.subarray(valueStart, valueEnd)
-    const message = error.message.slice(0, 1000)
-    const about = (words: string): RecordHeader[] => [
-      header(deadLetterHeaders.topic, topic),
-      header(deadLetterHeaders.partition, String(partition)),
-      header(deadLetterHeaders.offset, String(offset)),
-      header(deadLetterHeaders.timestamp, String(cursor.timestampMs)),
-      header(deadLetterHeaders.code, error.code),
-      header(deadLetterHeaders.message, words),
-    ]
+    const words = wordsOf(error, met !== undefined)
+    const origin: RecordOrigin = { topic, partition, offset, timestampMs }
+    const own = cursor.headers()
     const at = partition % to.partitions
-    const cut = !this.add(to, at, nowMs, key, value, [...cursor.headers(), ...about(message)])
-    const fullSize = header(deadLetterHeaders.fullSize, String(value?.length ?? 0))
-    for (let begin = Math.min(CUT_BYTES, to.maxMessageBytes >> 2), fitted = !cut; !fitted; begin >>= 1) {
+    const least = [...own, ...aboutHeaders(origin, words)]
+    const whole = [...least, ...aboutForStreams(origin, words)]
+    // What is said of a record goes before the record does.
+    const choices = [[...whole, ...stateHeaders(met ?? [])], [...whole, ...stateHeaders(met ?? [], 0)], least]
+    let fitted = choices.some((headers) => this.add(to, at, nowMs, key, value, headers))
+    const cut = !fitted
+    for (let begin = Math.min(CUT_BYTES, to.maxMessageBytes >> 2); !fitted; begin >>= 1) {
       const [keyCut, valueCut] = [key?.subarray(0, begin) ?? null, value?.subarray(0, begin) ?? null]
-      fitted = this.add(to, at, nowMs, keyCut, valueCut, [...about(message.slice(0, begin)), fullSize])
+      const isSpacious = begin >= MIN_SPACIOUS_BYTES
+      fitted = this.add(to, at, nowMs, keyCut, valueCut, [
+        ...(isSpacious ? traceHeaders(own) : []),
+        ...aboutHeaders(origin, { ...words, message: words.message.slice(0, begin) }),
+        fullSizeHeader(value?.length ?? 0),
+        ...(isSpacious ? aboutForStreams(origin, words) : []),
+      ])
       if (!fitted && begin === 0) throw tooNarrow(to)
     }
-    this.deadLetters.push({ code: error.code, message, topic, partition, offset, cut })
+    this.deadLetters.push({ code: error.code, message: words.message, topic, partition, offset, cut })
   }
 
   /** Everything, and empties itself. */
@@ -136,5 +148,3 @@ const tooNarrow = (to: Destination): PotorooError =>
     'INVALID_CONFIGURATION',
     `topic ${to.topic} takes records of ${String(to.maxMessageBytes)} bytes only, not even a dead letter without its contents: raise its max.message.bytes`,
   )
-
-const header = (key: string, value: string): RecordHeader => ({ key, value: Buffer.from(value) })

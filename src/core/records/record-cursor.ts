@@ -138,6 +138,11 @@ export class RecordCursor {
     return true
   }
 
+  /** Whether the record has headers: a look at their number. */
+  get hasHeaders(): boolean {
+    return this.#headerCount > 0
+  }
+
   /** The record's headers in their order. Values are views of the batch's memory. */
   headers(): RecordHeader[] {
     const headers: RecordHeader[] = []

@@ -41,7 +41,18 @@ const text = (stream: PassThrough): string => {
   return Buffer.isBuffer(read) ? read.toString() : ''
 }
 
-const commands = ['broker', 'topics', 'topology', 'reset', 'roll-back', 'run', 'status', 'produce', 'tail']
+const commands = [
+  'broker',
+  'topics',
+  'topology',
+  'reset',
+  'roll-back',
+  'run',
+  'status',
+  'produce',
+  'tail',
+  'dead-letters',
+]
 
 describe('help', () => {
   test('names every command, and exits with 0', async () => {
@@ -89,6 +100,7 @@ describe('the program', () => {
         'run',
         'status',
         'produce',
+        'dead-letters',
         'tail',
         'demo',
       ])

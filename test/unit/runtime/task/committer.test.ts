@@ -62,7 +62,7 @@ function committer(plan: TaskPlan = planOf()) {
       const { messages } = processor
       processor.messages = 0
       const changelog = { topic: 'changelog', partition: 0, chunks: [chunk] }
-      return { records: plan.changelog ? [changelog] : [], changes: [], deadLetters: [], messages }
+      return { records: plan.changelog ? [changelog] : [], changes: [], deadLetters: [], nans: [], messages }
     },
     committed: () => told.push('processor'),
   }
