@@ -12,6 +12,7 @@ COPY wasm/ wasm/
 COPY src/ src/
 COPY topics/ topics/
 COPY examples/ examples/
+COPY create-potoroo/ create-potoroo/
 RUN npm run build
 
 # What it needs at run time. Native modules bring their binaries: nothing is compiled, so no script has to run.
