@@ -15,12 +15,10 @@ import { until } from '../support/until.js'
 
 const APPLICATION = 'dist/examples/ledger/application.js'
 /** So many that a standby is far behind at first, and asks its owner for a copy of the store. */
-const ACCOUNTS = 100_000
+const ACCOUNTS = 240_000
 const TRANSFERS = 60_000
 const PER_ROUND = 20
 const ROUND_MS = 80
-/** Of each topic; so many tasks there are. */
-const PARTITIONS = 4
 const PEER_PORT = 9465
 /** However busy the machine is. */
 const PATIENCE_MS = 240_000
@@ -120,7 +118,6 @@ beforeAll(async () => {
     listeners,
     'advertised.listeners': `PLAINTEXT://${brokers}`,
     'controller.quorum.voters': '1@127.0.0.1:9093',
-    'num.partitions': String(PARTITIONS),
   }
   const set = Object.entries(settings).flatMap(([name, value]) => ['--set', `${name}=${value}`])
   const broker = startCli(['broker', '--data-dir', `${directory}/kafka`, '--heap', '512m', ...set], on('kafka'))

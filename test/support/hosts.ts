@@ -53,10 +53,10 @@ export class Hosts {
 
   /** Drops whatever comes from there and goes there. Both sides see silence: no connection is refused or reset. */
   cutOff(name: string): void {
-    this.#in('switch', 'link', 'set', portOf(name), 'type', 'bridge_slave', 'state', BRIDGE_PORT_DISABLED)
+    this.#in('switch', 'link', 'set', portOf(name), 'nomaster')
   }
   connect(name: string): void {
-    this.#in('switch', 'link', 'set', portOf(name), 'type', 'bridge_slave', 'state', BRIDGE_PORT_FORWARDING)
+    this.#in('switch', 'link', 'set', portOf(name), 'master', 'bridge')
   }
 
   /** Drops what these say to each other; they reach all others, and are reached. */
@@ -80,9 +80,6 @@ export class Hosts {
     ip('-netns', this.#namespace(name), ...args)
   }
 }
-
-const BRIDGE_PORT_DISABLED = '0'
-const BRIDGE_PORT_FORWARDING = '3'
 
 /** Of the switch. Names of interfaces have 15 characters at most. */
 const portOf = (name: string): string => `to-${name}`
