@@ -72,6 +72,7 @@ module.exports = {
     layer('lmdb', 'api', 'core', 'ports'),
     layer('memory', 'api', 'core', 'ports'),
     layer('peers', 'api', 'core', 'ports'),
+    layer('metrics', 'core', 'ports'),
     layer('broker', 'ports'),
     layer('schema-registry', 'api', 'core'),
     only(
@@ -87,9 +88,11 @@ module.exports = {
       comment: 'who needs an adapter gets it through a port',
       from: {
         path: '^(src|topics)/',
-        pathNot: [compositionRoots, '^src/(kafka|lmdb|memory|peers|broker|schema-registry)/'],
+        pathNot: [compositionRoots, '^src/(kafka|lmdb|memory|metrics|peers|broker|schema-registry)/'],
       },
-      to: { path: '^src/(kafka|lmdb|memory|peers|broker|cli|testing|schema-registry)/|^src/start-worker\\.ts$' },
+      to: {
+        path: '^src/(kafka|lmdb|memory|metrics|peers|broker|cli|testing|schema-registry)/|^src/start-worker\\.ts$',
+      },
     },
     {
       name: 'kafkajs-in-kafka-only',
@@ -102,6 +105,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^(src|topics)/', pathNot: '^src/lmdb/' },
       to: { path: 'node_modules/lmdb/' },
+    },
+    {
+      name: 'opentelemetry-sdk-in-cli-only',
+      severity: 'error',
+      comment: 'in the library it is the user who chooses an SDK; the API costs nothing without one',
+      from: { path: '^(src|topics)/', pathNot: '^src/cli/http/' },
+      to: { path: 'node_modules/@opentelemetry/', pathNot: 'node_modules/@opentelemetry/api/' },
     },
     {
       name: 'zod-in-topics-only',

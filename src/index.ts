@@ -29,5 +29,6 @@ export {
   type UnkeyedTopicOptions,
 } from './api/topic.js'
 export { PotorooError, isPotorooError, type ErrorCode } from './errors.js'
+export type { NotReady, Readiness } from './ports/figures.js'
 export type { Logger } from './ports/logger.js'
 export { startWorker, type RunningWorker, type WorkerOptions } from './start-worker.js'

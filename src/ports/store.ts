@@ -29,6 +29,8 @@ export interface StateStore {
   write(changes: readonly Changes[], meta: StoreMeta | undefined): Promise<void>
   /** Number of stored objects. */
   size(): number
+  /** What they take on disk. */
+  bytes(): number
   /** Waits for writes under way. */
   close(): Promise<void>
 }

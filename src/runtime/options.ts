@@ -136,8 +136,8 @@ export interface Ports {
   readonly watchdog?: Watchdog | undefined
 }
 
-/** The same within the worker, where what happens is told to one observer, and never in vain. */
-export interface ObservedPorts extends Ports {
+/** The same within the worker, where what happens is told to one observer, the log among those behind it. */
+export interface ObservedPorts extends Omit<Ports, 'logger' | 'observers'> {
   readonly observer: Observer
 }
 

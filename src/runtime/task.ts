@@ -33,6 +33,7 @@ import { LongerChangelog } from '../core/commit/landing.js'
 import { TaskLife, type TaskState } from '../core/commit/task-life.js'
 import type { HandOff } from '../core/group/worker-status.js'
 import { Processor, Retake } from '../core/processing/processor.js'
+import type { RunningFigures, TaskFigures } from '../ports/figures.js'
 import type { Fetcher, PartitionPosition } from '../ports/log.js'
 import { activate, type Activation } from './activation.js'
 import { atMost, sleep, type ObservedPorts, type RuntimeOptions } from './options.js'
@@ -100,6 +101,7 @@ export class Task {
   #running: Running | undefined
   #abort = new AbortController()
   #stopping = false
+  #isOutdated = false
   /** The activation under way, or the last one. Never rejects. */
   #activating: Promise<void> = Promise.resolve()
   /** A producer is let go. Never rejects. */
@@ -130,6 +132,11 @@ export class Task {
     return this.#life.state
   }
 
+  /** Whether it stands still, for a newer version of the application has processed. */
+  get isOutdated(): boolean {
+    return this.#isOutdated
+  }
+
   /** Whether it has more to read than it can do at once; not while it waits for a source that gives nothing. */
   get isBacklogged(): boolean {
     return this.#running !== undefined && this.#runner.isBacklogged
@@ -139,6 +146,22 @@ export class Task {
   get isSlow(): boolean {
     if (!this.#isolation.isSlow || this.#running === undefined) return false
     return this.#committer.canCommit && this.#sources.hasHead
+  }
+
+  /** What it is and has, now. */
+  figures(): TaskFigures {
+    const { id: task, state } = this
+    const { partition, processor: plan } = this.plan
+    const figures = { task, subTopology: plan.subTopology.name, state, isOutdated: this.#isOutdated }
+    if (this.#running === undefined) return { ...figures, running: undefined }
+    const { processor } = this.#running
+    const { store } = this.holder
+    const running: RunningFigures = {
+      inputs: this.#sources.inputs.flatMap(({ topic, lag }) => (Number.isNaN(lag) ? [] : [{ topic, partition, lag }])),
+      state: { ...processor.inMemory, unstoredBytes: processor.unstoredBytes },
+      store: store && { objects: store.size(), bytes: store.bytes() },
+    }
+    return { ...figures, running }
   }
 
   /** Becomes active, in the background. */
@@ -228,6 +251,7 @@ export class Task {
   // ---- becoming active ----
 
   #activateSoon(): void {
+    this.#isOutdated = false
     this.#activating = this.#activate()
   }
 
@@ -327,6 +351,7 @@ export class Task {
         return
       case 'rest': {
         const { code, cure, message } = remedy.error
+        this.#isOutdated = true
         this.env.observer.observe({ kind: 'task-outdated', task: this.id, code, cure, error: message })
         return
       }

@@ -9,7 +9,7 @@ import { partitionOf } from '../../src/core/plan/partitioner.js'
 import { createKafkaLog } from '../../src/kafka/log.js'
 import { headerOf, schemaIdOf } from '../../src/schema-registry/wire-format.js'
 import { systemClock } from '../../src/system.js'
-import { deadLetterHeaders } from '../../src/core/processing/outbox.js'
+import { deadLetterHeaders } from '../../src/core/processing/dead-letter.js'
 import { ExampleBench } from './example-bench.js'
 import { readCommitted } from './read-committed.js'
 import { silentLogger } from './silent-logger.js'
@@ -157,7 +157,7 @@ async function volumesOf(bench: ExampleBench, registry: RegistryUnderTest, count
   const ranges = partitions.map(({ partition }) => ({ partition, position: 0, end: ends[partition] }))
   const tail = new Tail(fetcher, topic, ranges, {
     ready: () => true,
-    take: (value) => {
+    take: ({ value }) => {
       values.push(Buffer.from(value ?? ''))
       return true
     },

@@ -105,6 +105,12 @@ export function registerRun(program: Command, context: CliContext): void {
       0,
     )
     .option('--peer-advertise <host>', 'the host under which the others reach this worker (default: --peer-host)')
+    .option(
+      '--http-port <port>',
+      'serve /metrics, /livez and /readyz there: 0 takes a free port; several workers take this one and those after it (default: off)',
+      port,
+    )
+    .option('--http-host <host>', 'where to listen for that; who reaches it needs no password', '127.0.0.1')
     .addOption(
       new Option('--log-level <level>', 'the least that is logged')
         .choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
@@ -150,19 +156,15 @@ async function runWorkers(
   stop: AbortSignal,
 ): Promise<void> {
   moduleFile(path)
-  const { name, stateDir, peerPort } = flags
-  const lastPort = peerPort + flags.workers - 1
-  if (peerPort !== 0 && lastPort > MAX_PORT)
-    throw new PotorooError(
-      'INVALID_CONFIGURATION',
-      `--peer-port ${String(peerPort)} with --workers ${String(flags.workers)} needs ports up to ${String(lastPort)}: ` +
-        `it has to be ${String(MAX_PORT - flags.workers + 1)} or less`,
-    )
+  const { name, stateDir, workers } = flags
+  const peerPort = portsFrom('--peer-port', flags.peerPort, workers)
+  const httpPort = portsFrom('--http-port', flags.httpPort, workers)
   const argumentsOf = (worker: number): string[] =>
     workerArguments(command, [path], {
       name: name === undefined ? undefined : `${name}-${String(worker)}`,
       stateDir: stateDir === undefined ? undefined : join(stateDir, String(worker)),
-      peerPort: peerPort === 0 ? undefined : String(peerPort + worker - 1),
+      peerPort: peerPort(worker),
+      httpPort: httpPort(worker),
       memory: String(flags.memory ?? memoryShare(flags.workers)),
     })
   const names = Array.from({ length: flags.workers }, (_, i) => `${name ?? 'worker'}-${String(i + 1)}`)
@@ -185,6 +187,20 @@ async function runWorkers(
   // What every worker stumbles over is said once, here.
   if (mistake !== undefined) throw mistake
   context.exitCode(code)
+}
+
+/** Of each worker, as its own command line has it. Throws INVALID_CONFIGURATION where the last one would have none. */
+function portsFrom(flag: string, first: number | undefined, workers: number): (worker: number) => string | undefined {
+  if (first === undefined) return () => undefined
+  if (first === 0) return () => '0'
+  const last = first + workers - 1
+  if (last > MAX_PORT)
+    throw new PotorooError(
+      'INVALID_CONFIGURATION',
+      `${flag} ${String(first)} with --workers ${String(workers)} needs ports up to ${String(last)}: it has to be ` +
+        `${String(MAX_PORT - workers + 1)} or less`,
+    )
+  return (worker) => String(first + worker - 1)
 }
 
 /** Through the stream that the workers' lines go through, so that lines stay whole. */

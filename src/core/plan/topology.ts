@@ -266,3 +266,5 @@ export type Names = ReturnType<typeof namesOf>
 
 /** A task's id: sub-topology and partition. */
 export const taskId = (subTopology: string, partition: number): string => `${subTopology}_${String(partition)}`
+/** The sub-topology in a task's id. */
+export const subTopologyInId = (task: string): string => task.slice(0, task.lastIndexOf('_'))

@@ -180,6 +180,11 @@ export class Processor {
     return this.#states.isCommitting
   }
 
+  /** Keys of state objects in memory, about, and what they take. */
+  get inMemory(): { readonly objects: number; readonly bytes: number } {
+    return { objects: this.#states.recordsInMemory, bytes: this.#states.bytesInMemory }
+  }
+
   /** What is committed and not stored, in bytes. */
   get unstoredBytes(): number {
     return this.#states.unstoredBytes

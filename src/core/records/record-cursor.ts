@@ -34,6 +34,11 @@ export class RecordCursor {
   /** Behind the number that `#varint` or `#varlong` read last. */
   #behind = 0
 
+  /** How many of the batch's records come behind this one. */
+  get left(): number {
+    return this.#left
+  }
+
   open(batch: RecordBatch): void {
     this.buffer = batch.bytes
     this.offset = batch.baseOffset - 1

@@ -271,6 +271,15 @@ export class StateTable {
     return parts
   }
 
+  /** Keys in memory, about. */
+  get recordsInMemory(): number {
+    return this.#memory.records
+  }
+
+  get bytesInMemory(): number {
+    return this.#memory.bytes
+  }
+
   /** What is committed and not stored, in bytes of memory. */
   get unstoredBytes(): number {
     return this.#unstoredBytes
