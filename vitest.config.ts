@@ -7,8 +7,6 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 /** On a broker that the set-up provides, and on what it built. */
 const onBroker = {
   globalSetup: here('./test/support/global-setup.ts'),
-  // One broker and two cores: files that run beside each other would only wait for each other.
-  fileParallelism: false,
   hookTimeout: 120_000,
 }
 
@@ -45,6 +43,10 @@ export default defineConfig({
           name: 'kafka',
           include: ['test/kafka/**/*.test.ts'],
           ...onBroker,
+          // Most of them wait for a timeout, a session or a broker: meanwhile another file goes on, on the same broker.
+          maxWorkers: 2,
+          // Some take 40 s on an idle machine.
+          testTimeout: 180_000,
           sequence: { groupOrder: 1 },
         },
       },
@@ -55,6 +57,8 @@ export default defineConfig({
           name: 'nightly',
           include: ['test/nightly/**/*.test.ts'],
           ...onBroker,
+          // Some start several brokers, some measure: one at a time.
+          fileParallelism: false,
           testTimeout: 600_000,
           sequence: { groupOrder: 2 },
         },

@@ -11,6 +11,7 @@ import { messageOf, PotorooError } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
 import { type Environment, runTool } from './java.js'
 
+/** Kafka's release that a local broker is of, unless another one is asked for. */
 export const KAFKA_VERSION = '4.2.0'
 const SCALA_VERSION = '2.13'
 /** The log4j that Kafka 4.2 comes with; its binding to slf4j is not among the dependencies of kafka_2.13. */
@@ -18,6 +19,8 @@ const LOG4J_VERSION = '2.25.3'
 const DEPENDENCY_PLUGIN_VERSION = '3.8.1'
 
 export interface JarsOptions {
+  /** Kafka's release, `4.2.0`. Default: KAFKA_VERSION. */
+  readonly version?: string | undefined
   readonly env: Environment
   readonly logger: Logger
 }
@@ -40,7 +43,18 @@ function homeDirectory(): string {
   throw new PotorooError('INVALID_CONFIGURATION', message, { cause })
 }
 
-export const pom = (): string => `<project xmlns="http://maven.apache.org/POM/4.0.0">
+/** Kafka 3 calls log4j 1 itself, too: over the bridge all goes into one log. */
+const log4jArtifacts = (version: string): readonly string[] =>
+  version.startsWith('3.') ? ['log4j-slf4j-impl', 'log4j-1.2-api'] : ['log4j-slf4j-impl']
+
+const log4jDependency = (artifact: string): string => `    <dependency>
+      <groupId>org.apache.logging.log4j</groupId>
+      <artifactId>${artifact}</artifactId>
+      <version>${LOG4J_VERSION}</version>
+    </dependency>
+`
+
+export const pom = (version: string): string => `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>potoroo</groupId>
   <artifactId>local-broker</artifactId>
@@ -50,14 +64,9 @@ export const pom = (): string => `<project xmlns="http://maven.apache.org/POM/4.
     <dependency>
       <groupId>org.apache.kafka</groupId>
       <artifactId>kafka_${SCALA_VERSION}</artifactId>
-      <version>${KAFKA_VERSION}</version>
+      <version>${version}</version>
     </dependency>
-    <dependency>
-      <groupId>org.apache.logging.log4j</groupId>
-      <artifactId>log4j-slf4j-impl</artifactId>
-      <version>${LOG4J_VERSION}</version>
-    </dependency>
-  </dependencies>
+${log4jArtifacts(version).map(log4jDependency).join('')}  </dependencies>
   <build>
     <plugins>
       <plugin>
@@ -71,16 +80,18 @@ export const pom = (): string => `<project xmlns="http://maven.apache.org/POM/4.
 `
 
 /** Resolves with the folder that holds Kafka's jars. Rejects with TOOL_MISSING (no mvn) or JARS_NOT_FETCHED. */
-export async function brokerJars({ env, logger }: JarsOptions): Promise<string> {
+export async function brokerJars({ version = KAFKA_VERSION, env, logger }: JarsOptions): Promise<string> {
+  if (!/^\d+\.\d+\.\d+$/.test(version))
+    throw new PotorooError('INVALID_CONFIGURATION', `${version} is no release of Kafka: give one like ${KAFKA_VERSION}`)
   const cache = cacheDirectory(env)
-  const folder = join(cache, `kafka-${KAFKA_VERSION}`)
-  if (await isComplete(folder)) return folder
-  logger.info({ folder }, `fetching Kafka ${KAFKA_VERSION} with mvn (43 MB, once)`)
+  const folder = join(cache, `kafka-${version}`)
+  if (await isComplete(folder, version)) return folder
+  logger.info({ folder }, `fetching Kafka ${version} with mvn (43 MB, once)`)
   await mkdir(cache, { recursive: true })
-  const work = await mkdtemp(join(cache, `kafka-${KAFKA_VERSION}.partial-`))
+  const work = await mkdtemp(join(cache, `kafka-${version}.partial-`))
   try {
-    await fetchInto(work, env)
-    await putInPlace(join(work, 'libs'), folder)
+    await fetchInto(work, version, env)
+    await putInPlace(join(work, 'libs'), folder, version)
   } finally {
     await rm(work, { recursive: true, force: true })
   }
@@ -88,16 +99,16 @@ export async function brokerJars({ env, logger }: JarsOptions): Promise<string> 
 }
 
 /** A folder without the broker's own jar was emptied by somebody: it is fetched again. */
-const isComplete = (folder: string): Promise<boolean> =>
-  access(join(folder, `kafka_${SCALA_VERSION}-${KAFKA_VERSION}.jar`)).then(
+const isComplete = (folder: string, version: string): Promise<boolean> =>
+  access(join(folder, `kafka_${SCALA_VERSION}-${version}.jar`)).then(
     () => true,
     () => false,
   )
 
-async function fetchInto(work: string, env: Environment): Promise<void> {
+async function fetchInto(work: string, version: string, env: Environment): Promise<void> {
   const pomFile = join(work, 'pom.xml')
   const libs = join(work, 'libs')
-  await writeFile(pomFile, pom())
+  await writeFile(pomFile, pom(version))
   const goal = ['dependency:copy-dependencies', `-DoutputDirectory=${libs}`, '-DincludeScope=runtime']
   let result
   try {
@@ -109,10 +120,10 @@ async function fetchInto(work: string, env: Environment): Promise<void> {
       { cause },
     )
   }
-  if (result.status !== 0 || !(await isComplete(libs)))
+  if (result.status !== 0 || !(await isComplete(libs, version)))
     throw new PotorooError(
       'JARS_NOT_FETCHED',
-      `mvn did not fetch Kafka ${KAFKA_VERSION} (exit code ${String(result.status)}): ${firstErrors(result.output)}`,
+      `mvn did not fetch Kafka ${version} (exit code ${String(result.status)}): ${firstErrors(result.output)}`,
     )
 }
 
@@ -123,15 +134,15 @@ const firstErrors = (output: string): string => {
   return (errors.length > 0 ? errors : lines).slice(0, 3).join(' ').slice(0, 600)
 }
 
-async function putInPlace(libs: string, folder: string): Promise<void> {
+async function putInPlace(libs: string, folder: string, version: string): Promise<void> {
   try {
     await rename(libs, folder)
   } catch (cause) {
-    if (await isComplete(folder)) return
+    if (await isComplete(folder, version)) return
     // What lies there is no complete folder: make room, and try once more.
     await rm(folder, { recursive: true, force: true })
     await rename(libs, folder).catch(async (again: unknown) => {
-      if (await isComplete(folder)) return
+      if (await isComplete(folder, version)) return
       throw new PotorooError('JARS_NOT_FETCHED', `Kafka's jars can't be put into ${folder}: ${messageOf(again)}`, {
         cause,
       })

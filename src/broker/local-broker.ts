@@ -26,6 +26,8 @@ export interface BrokerOptions {
   /** Default: a new folder for temporary files, which `stop` removes. */
   readonly dataDir?: string | undefined
   readonly logger: Logger
+  /** Kafka's release. Default: KAFKA_VERSION. A data directory takes the one that made it, or a newer one. */
+  readonly version?: string | undefined
   /** Java's heap, as after -Xms and -Xmx. Default 1g. Less than 512m leaves the log cleaner no room for its buffer. */
   readonly heap?: string | undefined
   /** Broker settings put over `brokerProperties`. */
@@ -62,9 +64,9 @@ const PROBE_TIMEOUT_MS = 1_000
 /** Rejects with TOOL_MISSING, JARS_NOT_FETCHED or BROKER_NOT_STARTED (the message ends with the end of Kafka's log). */
 export async function startBroker(options: BrokerOptions): Promise<LocalBroker> {
   const env = options.env ?? process.env
-  const { logger } = options
+  const { logger, version } = options
   const java = await findJava(env)
-  const jars = await brokerJars({ env, logger })
+  const jars = await brokerJars({ version, env, logger })
   const temporary = options.dataDir === undefined
   const dataDir = temporary ? await mkdtemp(join(tmpdir(), 'potoroo-broker-')) : absolute(options.dataDir)
   if (/[,\r\n]/.test(dataDir))

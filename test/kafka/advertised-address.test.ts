@@ -7,6 +7,7 @@ import { startBroker, type LocalBroker } from '../../src/broker/local-broker.js'
 import { systemClock } from '../../src/system.js'
 import { testBrokers, uniqueName } from '../support/broker.js'
 import { runCli, startCli } from '../support/cli.js'
+import { kafkaVersion } from '../support/kafka-version.js'
 import { APPLICATION } from '../support/market-spread.js'
 import { newTopic, openLog } from '../support/open-logs.js'
 import { api, startProxy } from '../support/proxy.js'
@@ -38,7 +39,7 @@ describe.each([
   beforeAll(async () => {
     advertised = await address()
     const properties = { 'advertised.listeners': `PLAINTEXT://${advertised}` }
-    broker = await startBroker({ logger: silentLogger, heap: '512m', properties })
+    broker = await startBroker({ version: kafkaVersion, logger: silentLogger, heap: '512m', properties })
   })
   afterAll(() => broker.stop('SIGKILL'))
 

@@ -1,5 +1,6 @@
 /** The same cases as `test/unit/memory/conformance.test.ts`, on a real broker. */
 import { testLog } from '../support/kafka-log.js'
+import { knowsTransactionVersion } from '../support/kafka-version.js'
 import { uniqueName } from '../support/broker.js'
 import { withAdmin } from '../support/topics.js'
 import { until } from '../support/until.js'
@@ -32,7 +33,7 @@ const worlds: Worlds = {
           await admin.deleteTopics({ topics: [topic] })
           await until('the topic is gone', async () => !(await admin.listTopics()).includes(topic))
         }),
-      writesByIds: true,
+      writesByIds: knowsTransactionVersion,
       close: async () => {
         await Promise.all(logs.map((log) => log.close()))
       },

@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest'
-import type { GroupClient, Joined } from '../../src/ports/log.js'
+import { beforeAll, expect, test } from 'vitest'
+import { GroupError, type GroupClient, type Joined } from '../../src/ports/log.js'
 import { uniqueName } from '../support/broker.js'
 import { openLog, openProxied } from '../support/open-logs.js'
 import { api } from '../support/proxy.js'
@@ -12,6 +12,17 @@ const request = {
   protocol: 'test',
   // A subscription to nothing, version 0: brokers read it, and one that is no such thing can cost them all their memory.
   metadata: Buffer.alloc(10),
+}
+
+/** The first group of a broker waits until the broker has made its topic for groups. */
+beforeAll(async () => {
+  const { log } = await openLog()
+  const group = log.group(uniqueName('group'))
+  const joined = await until('the broker has a coordinator', () => joinAlone(group).catch(unlessUnavailable))
+  await group.leave(joined.memberId)
+})
+function unlessUnavailable(error: unknown): undefined {
+  if (!(error instanceof GroupError && error.kind === 'unavailable')) throw error
 }
 
 async function joinAlone(group: GroupClient): Promise<Joined> {

@@ -14,6 +14,7 @@ import { brokerProperties, propertiesText } from '../../src/broker/properties.js
 import { exitCodes } from '../../src/errors.js'
 import { expectAllRejections } from '../support/all-rejections.js'
 import { runCli } from '../support/cli.js'
+import { kafkaVersion } from '../support/kafka-version.js'
 import { APPLICATION, events, MarketSpreadBench, temporaryDirectory } from '../support/market-spread.js'
 import { silentLogger } from '../support/silent-logger.js'
 
@@ -57,12 +58,12 @@ beforeAll(async () => {
   }
   const dataDir = join(directory, 'kafka')
   await formatWithScramUser({ port, controllerPort: controller, logDir: join(dataDir, 'log'), properties })
-  broker = await startBroker({ port, dataDir, logger: silentLogger, heap: '512m', properties })
+  broker = await startBroker({ version: kafkaVersion, port, dataDir, logger: silentLogger, heap: '512m', properties })
 })
 
 /** SCRAM's users are records of the cluster's metadata: bob is there from its beginning. */
 async function formatWithScramUser(settings: Parameters<typeof brokerProperties>[0]): Promise<void> {
-  const jars = await brokerJars({ env: process.env, logger: silentLogger })
+  const jars = await brokerJars({ version: kafkaVersion, env: process.env, logger: silentLogger })
   const file = join(temporaryDirectory(), 'server.properties')
   writeFileSync(file, propertiesText(brokerProperties(settings)))
   const users = mechanisms.flatMap((name) => [

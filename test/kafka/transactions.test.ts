@@ -5,6 +5,7 @@ import type { KafkaOptions } from '../../src/kafka/options.js'
 import type { TransactionalProducer } from '../../src/ports/log.js'
 import { uniqueName } from '../support/broker.js'
 import { newTopic, openLog, openProxied, readAll } from '../support/open-logs.js'
+import { transactionVersions } from '../support/kafka-version.js'
 import { OwnBroker } from '../support/own-broker.js'
 import { api, type ProxiedRequest } from '../support/proxy.js'
 import { chunksOf, recordsFrom } from '../support/records.js'
@@ -28,7 +29,7 @@ const bodyOf = ({ bytes }: ProxiedRequest): string => bytes.subarray(10 + bytes.
 const older = new OwnBroker({ 'transaction.version': 1 })
 beforeAll(() => older.start())
 
-describe.each([1, 2] as const)('version %i', (version) => {
+describe.each(transactionVersions)('version %i', (version) => {
   const where = (): Partial<KafkaOptions> => (version === 1 ? { brokers: [older.brokers] } : {})
   const open = (options: Partial<KafkaOptions> = {}) => openLog({ ...where(), ...options })
   const proxied = (options: Partial<KafkaOptions> = {}) => openProxied({ ...where(), ...options })

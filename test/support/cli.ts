@@ -34,6 +34,8 @@ afterAll(async () => {
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** A command that runs it as its own: `ip netns exec …`. */
+  readonly through?: readonly string[]
 }
 
 /** KAFKA_BROKERS is the test broker's unless env says otherwise. */
@@ -41,7 +43,8 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Cli
   const buildErrors = inject('buildErrors')
   if (buildErrors !== '') throw new Error(`the command line was not built:\n${buildErrors}`)
   const env = { ...process.env, NO_COLOR: '1', KAFKA_BROKERS: inject('brokers'), ...options.env }
-  const child = spawn(process.execPath, [CLI_MAIN, ...args], {
+  const [command = '', ...rest] = [...(options.through ?? []), process.execPath, CLI_MAIN, ...args]
+  const child = spawn(command, rest, {
     env,
     cwd: options.cwd ?? ROOT,
     stdio: ['pipe', 'pipe', 'pipe'],

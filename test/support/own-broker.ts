@@ -1,6 +1,7 @@
 /** A broker that a test file has for itself, to be stopped, killed and started again on its data and its port. */
 import { afterAll } from 'vitest'
 import { startBroker, type LocalBroker } from '../../src/broker/local-broker.js'
+import { kafkaVersion, knowsTransactionVersion } from './kafka-version.js'
 import { silentLogger } from './silent-logger.js'
 import { temporaryFolder } from './temporary.js'
 
@@ -8,7 +9,7 @@ export class OwnBroker {
   readonly #dataDir = temporaryFolder()
   #running: LocalBroker | undefined
 
-  /** `features`: levels of the cluster's features. */
+  /** `features`: levels of the cluster's features; Kafka 3 has none that tests set, and is as if all of them were at 1. */
   constructor(private readonly features: Readonly<Record<string, number>> = {}) {
     afterAll(async () => {
       if (this.#running === undefined) return
@@ -30,8 +31,15 @@ export class OwnBroker {
 
   async start(): Promise<void> {
     const port = Number(this.#running?.brokers.split(':')[1] ?? 0)
-    const { features } = this
-    this.#running = await startBroker({ dataDir: this.#dataDir, port, logger: silentLogger, heap: '512m', features })
+    const features = knowsTransactionVersion ? this.features : {}
+    this.#running = await startBroker({
+      version: kafkaVersion,
+      dataDir: this.#dataDir,
+      port,
+      logger: silentLogger,
+      heap: '512m',
+      features,
+    })
   }
 
   /** Resolves when the process has ended. */

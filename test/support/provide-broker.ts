@@ -1,11 +1,11 @@
-/** The broker for tests: KAFKA_BROKERS, else a container where a Docker engine answers, else the local broker. */
+/** The broker for tests: KAFKA_BROKERS, else one of KAFKA_VERSION's release: a container where a Docker engine answers, else the local broker. */
 import { GenericContainer, getContainerRuntimeClient, Wait } from 'testcontainers'
 import { freePorts } from '../../src/broker/free-ports.js'
-import { KAFKA_VERSION } from '../../src/broker/jars.js'
 import { startBroker } from '../../src/broker/local-broker.js'
 import { sharedProperties } from '../../src/broker/properties.js'
 import { PotorooError } from '../../src/errors.js'
 import type { Logger } from '../../src/ports/logger.js'
+import { kafkaVersion } from './kafka-version.js'
 
 export interface ProvidedBroker {
   readonly brokers: string
@@ -30,7 +30,7 @@ export async function provideBroker(env: NodeJS.ProcessEnv): Promise<ProvidedBro
   const engine = await getContainerRuntimeClient().catch(() => undefined)
   if (engine !== undefined) return startContainer(engine.info.containerRuntime.host)
   try {
-    const broker = await startBroker({ logger, env })
+    const broker = await startBroker({ version: kafkaVersion, logger, env })
     return { brokers: broker.brokers, stop: () => broker.stop() }
   } catch (cause) {
     if (!(cause instanceof PotorooError)) throw cause
@@ -60,7 +60,7 @@ async function startContainer(host: string): Promise<ProvidedBroker> {
   const environment = Object.fromEntries(
     Object.entries(settings).map(([key, value]) => [`KAFKA_${key.toUpperCase().replaceAll('.', '_')}`, value]),
   )
-  const container = await new GenericContainer(`apache/kafka:${KAFKA_VERSION}`)
+  const container = await new GenericContainer(`apache/kafka:${kafkaVersion}`)
     .withEnvironment(environment)
     .withExposedPorts({ container: port, host: port })
     .withWaitStrategy(Wait.forLogMessage('Kafka Server started'))

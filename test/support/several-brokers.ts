@@ -5,6 +5,7 @@
 import { afterAll } from 'vitest'
 import { freePorts } from '../../src/broker/free-ports.js'
 import { type LocalBroker, newClusterId, startBroker } from '../../src/broker/local-broker.js'
+import { kafkaVersion } from './kafka-version.js'
 import { silentLogger } from './silent-logger.js'
 import { temporaryFolder } from './temporary.js'
 
@@ -68,6 +69,7 @@ export class SeveralBrokers {
     const replicas = String(this.count)
     const voters = this.#nodes.map((other) => `${String(other.id)}@127.0.0.1:${String(other.controllerPort)}`)
     node.running = await startBroker({
+      version: kafkaVersion,
       port,
       dataDir,
       logger: silentLogger,

@@ -70,8 +70,12 @@ async function survives(bench: MarketSpreadBench, fault: () => Promise<void>): P
     expect(complaints.filter((line) => line['task'] === task).length, task).toBeLessThanOrEqual(2)
   // What worked until now needs no advice on how to connect.
   expect(worker.log(GONE).filter(({ reason }) => String(reason).includes('TLS'))).toEqual([])
-  expect(worker.log(BACK)).toHaveLength(worker.log(GONE).length)
-  expect(worker.log(GROUP_BACK)).toHaveLength(worker.log(UNREACHABLE).length)
+  await until(
+    'it says that all is well again',
+    () =>
+      worker.log(BACK).length === worker.log(GONE).length &&
+      worker.log(GROUP_BACK).length === worker.log(UNREACHABLE).length,
+  )
   worker.kill('SIGTERM')
   expect(await worker.exited).toEqual({ code: 0, signal: null })
   expect(worker.stderr).toEqual([])

@@ -57,6 +57,19 @@ describe('brokerJars', () => {
     expect(readdirSync(cache)).toEqual([`kafka-${KAFKA_VERSION}`])
   })
 
+  test('keeps other releases beside it', async () => {
+    mvnThat(`mkdir -p "$libs" && echo jar >"$libs/${JAR}" && echo jar >"$libs/kafka_2.13-3.9.1.jar"`)
+    await brokerJars({ env, logger })
+    expect(await brokerJars({ version: '3.9.1', env, logger })).toBe(join(cache, 'kafka-3.9.1'))
+    expect(readdirSync(cache)).toEqual(['kafka-3.9.1', `kafka-${KAFKA_VERSION}`])
+  })
+
+  test('takes only what is a release', async () => {
+    await expect(brokerJars({ version: '../4.2', env, logger })).rejects.toMatchObject({
+      code: 'INVALID_CONFIGURATION',
+    })
+  })
+
   test('takes the place of a folder that somebody emptied', async () => {
     mvnThat(fills)
     const folder = join(cache, `kafka-${KAFKA_VERSION}`)
@@ -94,8 +107,8 @@ test('the cache is the user’s own', () => {
   expect(cacheDirectory({ XDG_CACHE_HOME: '', HOME: '/h' })).toBe('/h/.cache/potoroo')
 })
 
-test('the pom names exact versions only', () => {
-  expect([...pom().matchAll(/<version>(.*)<\/version>/g)].every(([, version]) => /^[\d.]+$/.test(version ?? ''))).toBe(
-    true,
-  )
+test.each([KAFKA_VERSION, '3.7.2'])('the pom of %s names exact versions only', (version) => {
+  const versions = [...pom(version).matchAll(/<version>(.*)<\/version>/g)].map(([, found]) => found)
+  expect(versions).toContain(version)
+  for (const found of versions) expect(found).toMatch(/^[\d.]+$/)
 })
