@@ -148,12 +148,6 @@ export function topic<In extends object, Out extends object, const T extends Tom
   name: string,
   options: TopicOptions<In, Out> & { readonly partitioner?: PartitionerName } & Deciding<T>,
 ): Topic<OrNull<Out, T>, OrNull<In, T>>
-export function topic<In extends object, Out extends object, const T extends Tombstones = undefined>(
-  name: string,
-  options: UnkeyedTopicOptions<In, Out> & {
-    readonly key?: 'error: a key is a function that gives a string'
-  } & Deciding<T>,
-): UnkeyedTopic<OrNull<Out, T>, OrNull<In, T>>
 export function topic<
   In,
   Out,
@@ -181,6 +175,13 @@ export function topic<In, Out, const T extends Tombstones = undefined>(
   } & Deciding<T>,
 ): UnkeyedTopic<OrNull<Out, T>, OrNull<In, T>>
 /* eslint-enable @typescript-eslint/unified-signatures */
+// The last: what is wrong with a declaration is said of it.
+export function topic<In extends object, Out extends object, const T extends Tombstones = undefined>(
+  name: string,
+  options: UnkeyedTopicOptions<In, Out> & {
+    readonly key?: 'error: a key is a function that gives a string'
+  } & Deciding<T>,
+): UnkeyedTopic<OrNull<Out, T>, OrNull<In, T>>
 export function topic(name: string, options: AnyTopicOptions): Origin<unknown> {
   checkTopicName('a topic', name)
   const {

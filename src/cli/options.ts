@@ -64,6 +64,17 @@ export function path(text: string): string {
   throw new InvalidArgumentError('It has to be a path.')
 }
 
+/** An empty one would be all of this machine's addresses. */
+export function listenHost(text: string): string {
+  if (text.trim() !== '') return text
+  throw new InvalidArgumentError('It has to be a host or an address to listen on: 127.0.0.1, 0.0.0.0.')
+}
+
+export function topicName(text: string): string {
+  if (/^[a-zA-Z0-9._-]{1,249}$/.test(text)) return text
+  throw new InvalidArgumentError("It has to be a topic's name: 1 to 249 letters, digits, '.', '_' or '-'.")
+}
+
 /** Becomes part of paths, and of names in Kafka. */
 export function workerName(text: string): string {
   if (/^[a-zA-Z0-9._-]{1,100}$/.test(text)) return text

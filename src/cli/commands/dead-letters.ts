@@ -31,7 +31,14 @@ import {
 } from '../dead-letters/text.js'
 import { readerOf, type Tried, tryLetter } from '../dead-letters/try.js'
 import { stackOf } from '../failure.js'
-import { connectionHelp, type ConnectionFlags, wholeNumber, withConnection, withTopicPrefix } from '../options.js'
+import {
+  connectionHelp,
+  type ConnectionFlags,
+  topicName,
+  wholeNumber,
+  withConnection,
+  withTopicPrefix,
+} from '../options.js'
 import { printable, printableBytes } from '../printable.js'
 
 interface DeadLettersFlags extends ConnectionFlags, ChoiceFlags {
@@ -77,7 +84,7 @@ export function registerDeadLetters(program: Command, context: CliContext): void
     .argument('<action>', 'list, show, replay, drop or try')
     .argument('[letters...]', 'which ones: <partition>:<offset>, as list shows them')
     .option('--code <code>', 'with this error code; several times for several', letterCode)
-    .option('--topic <topic>', 'that came from this topic')
+    .option('--topic <topic>', 'that came from this topic', topicName)
     .option('--partition <n>', 'that came from this partition of it', wholeNumber(0))
     .option('--since <time>', 'that were written since: 2026-01-31T12:00:00Z, or 30m, 2h, 3d ago', time(now))
     .option('--until <time>', 'that were written before', time(now))

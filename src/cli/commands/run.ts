@@ -7,6 +7,7 @@ import { moduleFile } from '../application.js'
 import type { CliContext } from '../context.js'
 import {
   connectionHelp,
+  listenHost,
   MAX_PORT,
   path as pathOption,
   port,
@@ -110,7 +111,7 @@ export function registerRun(program: Command, context: CliContext): void {
       'serve /metrics, /livez and /readyz there: 0 takes a free port; several workers take this one and those after it (default: off)',
       port,
     )
-    .option('--http-host <host>', 'where to listen for that; who reaches it needs no password', '127.0.0.1')
+    .option('--http-host <host>', 'where to listen for that; who reaches it needs no password', listenHost, '127.0.0.1')
     .addOption(
       new Option('--log-level <level>', 'the least that is logged')
         .choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])

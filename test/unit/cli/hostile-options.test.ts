@@ -14,6 +14,7 @@ const operands: Readonly<Record<string, readonly string[]>> = {
   topics: ['nowhere.js'],
   topology: ['nowhere.js'],
   reset: ['nowhere.js'],
+  'roll-back': ['nowhere.js'],
   run: ['nowhere.js'],
   status: ['nowhere.js'],
   produce: ['orders', '/dev/null'],

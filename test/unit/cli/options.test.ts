@@ -35,6 +35,17 @@ const table: Readonly<Record<string, Refused>> = {
   'broker --data-dir': path,
   'broker --heap': refuses('a size as Java takes it: 512m, 1g', '', 'lots', '0', '1.5g', '-1'),
   'broker --set': named,
+  'dead-letters --code': refuses('It has to be an error code', '', 'NONE_SUCH'),
+  'dead-letters --topic': refuses("It has to be a topic's name", '', 'a b', 'x'.repeat(250)),
+  'dead-letters --partition': wholeNumbers(', 0 or more'),
+  'dead-letters --since': refuses('It has to be a time with its zone', '', 'now', '2026-01-31T12:00', '3w', '-1h'),
+  'dead-letters --until': refuses('It has to be a time with its zone', '', 'now', '2026-01-31T12:00', '3w', '-1h'),
+  // Any text may be a key.
+  'dead-letters --key': refuses(''),
+  'dead-letters --timestamps': refuses('Allowed choices are original, now', '', 'both'),
+  'dead-letters --replication-factor': replicationFactor(32_767),
+  'dead-letters --brokers': brokers,
+  'dead-letters --topic-prefix': topicPrefix,
   'demo --seconds': wholeNumbers(' from 1 to 3600', '0', '3601'),
   'demo --workers': wholeNumbers(' from 1 to 16', '0', '17'),
   'demo --rate': wholeNumbers(' from 1 to 100000', '0', '100001'),
@@ -66,6 +77,8 @@ const table: Readonly<Record<string, Refused>> = {
   'run --peer-host': refuses('the host to listen on is empty', ''),
   'run --peer-port': port,
   'run --peer-advertise': refuses('is no host that peers can connect to', '', 'a b', 'a:b'),
+  'run --http-port': port,
+  'run --http-host': refuses('It has to be a host or an address to listen on', '', ' '),
   'run --log-level': refuses('Allowed choices are trace, debug, info, warn, error, fatal, silent', '', 'verbose'),
   'run --brokers': brokers,
   'run --topic-prefix': topicPrefix,
@@ -121,10 +134,11 @@ async function run(args: readonly string[]): Promise<{ readonly code: number; re
 }
 
 const program = await createProgram([], { stdout: new PassThrough(), stderr: new PassThrough() } as never, '1.2.3')
+const operands: Readonly<Record<string, string>> = { application: module, action: 'list' }
 const operandsOf = (command: (typeof program.commands)[number]): string[] =>
   command.registeredArguments
     .filter(({ required }) => required)
-    .map((argument) => (argument.name() === 'application' ? module : 'orders'))
+    .map((argument) => operands[argument.name()] ?? 'orders')
 const options = program.commands.flatMap((command) =>
   command.options.map((option) => ({ command, option, name: `${command.name()} ${String(option.long)}` })),
 )
