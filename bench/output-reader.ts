@@ -70,7 +70,7 @@ export async function readAll(cluster: Cluster, topic: string, take: (value: unk
 const tailOf = (fetcher: Fetcher, topic: string, ranges: readonly TailRange[], take: (value: unknown) => void): Tail =>
   new Tail(fetcher, topic, ranges, {
     ready: () => true,
-    take: (value) => {
+    take: ({ value }) => {
       take(JSON.parse(String(value)))
       return true
     },
