@@ -1,7 +1,16 @@
 /** Potoroo's public API: nothing else may be imported from the package. */
 export { application, type Application } from './api/application.js'
+export { days, hours, minutes, seconds } from './api/durations.js'
 export { from, merge, type Context, type Keyed, type Pipeline, type Stream } from './api/stream.js'
-export { stateObject, type State, type StateClass, type StateObject, type StateOptions } from './api/state-object.js'
+export {
+  stateObject,
+  type Expired,
+  type State,
+  type StateClass,
+  type StateObject,
+  type StateOptions,
+} from './api/state-object.js'
+export { timer, type Due, type Timer, type TimerOptions } from './api/timer.js'
 export {
   topic,
   type Message,

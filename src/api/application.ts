@@ -3,6 +3,7 @@ import type { ApplicationDefinition, ComputeNode, SourceNode, TopicDefinition } 
 import { keyOriginsOf, nodesOf, REPARTITION_SUFFIX, repartitionsOf, topicsOf } from './graph.js'
 import { checkName, invalid, shown } from './names.js'
 import { pipelineDefinition, type Pipeline } from './stream.js'
+import { checkTime } from './time-checks.js'
 
 const applicationKey: unique symbol = Symbol.for('potoroo.application')
 
@@ -26,6 +27,7 @@ export function application(name: string, ...pipelines: readonly [Pipeline, ...P
   checkStates(definition)
   checkSourceNames(definition)
   checkRepartitions(definition)
+  checkTime(definition)
   return { name, [applicationKey]: definition }
 }
 

@@ -6,6 +6,7 @@ import type {
   PipelineDefinition,
   SourceNode,
   StreamNode,
+  TimedNode,
   TopicDefinition,
 } from './definition.js'
 
@@ -14,6 +15,7 @@ type Node = StreamNode | PipelineDefinition
 export function upstreamsOf(node: Node): readonly StreamNode[] {
   switch (node.kind) {
     case 'source':
+    case 'timed':
       return []
     case 'merge':
       return node.upstreams
@@ -34,11 +36,11 @@ export function nodesOf({ pipelines }: ApplicationDefinition): readonly Node[] {
   return [...seen]
 }
 
-/** Where the key of a node's messages comes from: sources and keyBy(), several behind merge(). */
-export function keyOriginsOf(node: Node): readonly (SourceNode | KeyByNode)[] {
-  const found = new Set<SourceNode | KeyByNode>()
+/** Where the key of a node's messages comes from: sources, keyBy() and what time brings, several behind merge(). */
+export function keyOriginsOf(node: Node): readonly (SourceNode | TimedNode | KeyByNode)[] {
+  const found = new Set<SourceNode | TimedNode | KeyByNode>()
   const visit = (at: Node): void => {
-    if (at.kind === 'source' || at.kind === 'keyBy') found.add(at)
+    if (at.kind === 'source' || at.kind === 'timed' || at.kind === 'keyBy') found.add(at)
     else for (const upstream of upstreamsOf(at)) visit(upstream)
   }
   visit(node)
@@ -80,7 +82,7 @@ export function repartitionsOf(application: ApplicationDefinition): readonly Rep
 }
 
 function nearestName(node: StreamNode): string {
-  if (node.kind === 'source') return node.name
+  if (node.kind === 'source' || node.kind === 'timed') return node.name
   if (node.kind === 'compute') return node.state.name
   const [first] = upstreamsOf(node)
   if (first === undefined) throw new RangeError('merge() has at least one stream')

@@ -8,6 +8,7 @@
  *   task/store-writer.ts  C3
  *   task/isolation.ts     messages that make commits fail, or take too long
  *   task/failures.ts      what is done about a failure
+ *   task/timekeeper.ts    how time goes on while nothing comes
  *
  * They live as long as the task. `begin` gives each what an activation works on, `end` takes it away again.
  *
@@ -31,8 +32,10 @@ import { messageOf, type PotorooError } from '../errors.js'
 import type { CommitPhase } from '../core/commit/commit-phase.js'
 import { LongerChangelog } from '../core/commit/landing.js'
 import { TaskLife, type TaskState } from '../core/commit/task-life.js'
-import type { HandOff } from '../core/group/worker-status.js'
-import { Processor, Retake } from '../core/processing/processor.js'
+import type { HandOff, TimeStatus } from '../core/group/worker-status.js'
+import { Processor, Retake, type ProcessorTime } from '../core/processing/processor.js'
+import { Watermark } from '../core/processing/watermark.js'
+import { hasDues, usesTime } from '../core/plan/topology.js'
 import type { Fetcher, PartitionPosition } from '../ports/log.js'
 import { activate, type Activation } from './activation.js'
 import { atMost, sleep, type ObservedPorts, type RuntimeOptions } from './options.js'
@@ -43,6 +46,7 @@ import { Isolation } from './task/isolation.js'
 import { Runner } from './task/runner.js'
 import { Sources } from './task/sources.js'
 import { StoreWriter } from './task/store-writer.js'
+import { Timekeeper } from './task/timekeeper.js'
 import type { TaskPlan } from './task-plan.js'
 import type { StoreHolder } from './task-store.js'
 
@@ -97,6 +101,7 @@ export class Task {
   readonly #store: StoreWriter
   readonly #committer: Committer
   readonly #runner: Runner
+  readonly #time: Timekeeper
   #running: Running | undefined
   #abort = new AbortController()
   #stopping = false
@@ -120,14 +125,22 @@ export class Task {
     this.#life = new TaskLife(plan.id)
     this.#failures = new Failures(plan.id)
     this.#isolation = new Isolation(plan, env)
-    this.#sources = new Sources(plan, env, ready)
+    this.#time = new Timekeeper(env, ready)
+    this.#sources = new Sources(plan, env, this.#time, ready)
     this.#store = new StoreWriter(plan.id, holder, env, ready)
     this.#committer = new Committer(plan, env, this.#store, this.#isolation, ready)
-    this.#runner = new Runner(plan.id, env, this.#sources, this.#isolation, this.#committer, ready)
+    this.#runner = new Runner(plan.id, env, this.#sources, this.#isolation, this.#committer, this.#time, ready)
   }
 
   get state(): TaskState {
     return this.#life.state
+  }
+
+  /** Undefined where nothing uses time, and while the task is not running. */
+  get time(): TimeStatus | undefined {
+    const time = this.#running?.processor.time
+    if (time === undefined || !usesTime(this.plan.processor.subTopology)) return undefined
+    return { timeMs: Number.isFinite(time.timeMs) ? time.timeMs : undefined, heldBy: time.heldBy }
   }
 
   /** Whether it has more to read than it can do at once; not while it waits for a source that gives nothing. */
@@ -179,7 +192,10 @@ export class Task {
   cutOff(): void {
     const running = this.#running
     if (running === undefined) return
-    this.#fail(running.number, this.#isolation.cutOff(this.#sources.inputs, running.processor.messages))
+    this.#fail(
+      running.number,
+      this.#isolation.cutOff(this.#sources.inputs, running.processor.messages, timesOf(running)),
+    )
   }
 
   /** Everything that was processed when this was called is committed when it resolves, or the task has failed meanwhile. Never rejects. */
@@ -268,9 +284,11 @@ export class Task {
       load: (storeKey) => store?.get(storeKey),
       storeWasEmpty: (store?.size() ?? 0) === 0,
       secret: activation.identity ?? '',
+      time: this.#timeOf(activation),
     })
     this.#sources.begin(activation.positions, failed)
     const { inputs } = this.#sources
+    this.#time.begin(processor, inputs)
     this.#store.begin({ processor, ownedAtMs, hasBacklog: () => this.#runner.hasBacklog, failed })
     this.#committer.begin(
       {
@@ -292,7 +310,7 @@ export class Task {
           this.#isolation.committed(messages)
         },
         failed: ({ messages }, error) => {
-          const verdict = this.#isolation.failed(messages, inputs, error)
+          const verdict = this.#isolation.failed(messages, inputs, error, timesOf({ processor }))
           if (verdict.narrowed) this.#failures.narrowed()
           failed(verdict.error)
         },
@@ -304,6 +322,23 @@ export class Task {
     this.#life.become('running')
     this.#sources.start()
     env.ready(this)
+  }
+
+  /** Undefined where nothing falls due. */
+  #timeOf(activation: Activation): ProcessorTime | undefined {
+    const { subTopology } = this.plan.processor
+    if (!hasDues(subTopology)) return undefined
+    // Timers by the wall clock need no bounds: and what lies behind a repartition has none.
+    const isTimed = usesTime(subTopology)
+    const topics = this.plan.sources.map(({ topic }, i) => {
+      const { latenessMs = 0, ticks = false } = subTopology.sources[i]?.topic ?? {}
+      return isTimed ? { topic, latenessMs, ticks } : { topic, latenessMs: Infinity, ticks: false }
+    })
+    const store = this.holder.store
+    return {
+      watermark: new Watermark(topics, activation.time),
+      load: (clock, after, most) => store?.dues(clock, after, most) ?? [],
+    }
   }
 
   // ---- failure ----
@@ -361,6 +396,7 @@ export class Task {
     this.#running = undefined
     this.#committer.end()
     this.#runner.end()
+    this.#time.end()
     this.#store.end()
     if (running === undefined) return
     this.#sources.end()
@@ -398,3 +434,7 @@ export class Task {
     this.env.handedOver(handOff)
   }
 }
+
+/** Up to where something due may have been done. */
+const timesOf = ({ processor: { time } }: Pick<Running, 'processor'>): readonly number[] =>
+  time === undefined ? [] : [time.timeMs, time.wallMs]

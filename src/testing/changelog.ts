@@ -1,6 +1,7 @@
 /** A sub-topology's changelog, as a driver follows it: what is committed of its state objects. */
 import { decodeCommitRecord, isCommitKey, type CommitRecord } from '../core/commit/commit-record.js'
 import { byteString, bytesOf, type ByteString } from '../core/records/byte-string.js'
+import { CLOCKS, nextDueOf, timesOf } from '../core/state/due-index.js'
 import { storeKeyOf } from '../core/state/store-key.js'
 import type { PartitionLog } from '../memory/partition.js'
 import { PartitionReader } from './partition-reader.js'
@@ -34,6 +35,15 @@ export class Changelog {
     return [...this.#values].flatMap(([storeKey, packed]) =>
       storeKey.startsWith(prefix) ? [[bytesOf(storeKey.slice(prefix.length)).toString(), packed]] : [],
     )
+  }
+
+  /** Whether something of a state object is due at that time or before. */
+  hasDue(atMs: number): boolean {
+    this.#update()
+    return [...this.#values.values()].some((packed) => {
+      const times = timesOf(bytesOf(packed), 0, packed.length)
+      return CLOCKS.some((clock) => (nextDueOf(times, clock)?.dueMs ?? Infinity) <= atMs)
+    })
   }
 
   /** The last commit record of a partition. */

@@ -31,6 +31,7 @@ import { ChangelogView, recordsOf, type SeenRecord } from './views.js'
 import { Chronicle, Warnings, type Line } from './warnings.js'
 import { marketApplication } from './applications/market-application.js'
 import { routingApplication } from './applications/routing-application.js'
+import { timedApplication } from './applications/timed-application.js'
 import { SlowMessages } from './slow-messages.js'
 import { Upgrades } from './upgrades.js'
 import { drawClimate, Weather } from './weather.js'
@@ -38,7 +39,7 @@ import { blips, cutOff, flutter, pause } from './worker-trouble.js'
 import { withoutDeletes } from './without-deletes.js'
 import type { Hands, Slot } from './hands.js'
 import type { ApplicationDefinition } from '../../src/api/definition.js'
-import type { Feed, FeedEvent } from './applications/simulated-application.js'
+import type { Feed, FeedEvent, SimulatedApplication } from './applications/simulated-application.js'
 import { WireCluster } from './wire/cluster.js'
 import { drawWireClimate, WireWeather } from './wire/climate.js'
 import type { PartitionLog } from '../../src/memory/partition.js'
@@ -76,7 +77,11 @@ export interface SimulateOptions {
 }
 
 export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Outcome> {
-  const outcome = withSecond(await new World(seed, options).run(), await simulateRouting(seed, options))
+  const outcome = withSecond(
+    'timed',
+    withSecond('routing', await new World(seed, options).run(), await simulateRouting(seed, options)),
+    await simulateTimed(seed, options),
+  )
   // Its brokers are those in memory: beside worlds of bytes it would be nothing new.
   return options.wire === true ? outcome : withOperator(outcome, await simulateOperator(seed, options))
 }
@@ -91,12 +96,24 @@ async function simulateRouting(seed: number, options: SimulateOptions): Promise<
   return new World(seed ^ 0x1a36e2eb, options, routing).run()
 }
 
+/** What uses time has worlds of its own, too, in every third seed. */
+async function simulateTimed(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
+  const random = new SeededRandom(seed ^ 0x3c6ef372)
+  if (!random.chance(1 / 3)) return undefined
+  return new World(
+    seed ^ 0x510e527f,
+    options,
+    undefined,
+    timedApplication(random.pick(['clock', 'clock', 'never'])),
+  ).run()
+}
+
 /** Both worlds of a seed in one. */
-const withSecond = (first: Outcome, second: Outcome | undefined): Outcome =>
+const withSecond = (which: string, first: Outcome, second: Outcome | undefined): Outcome =>
   second === undefined
     ? first
     : {
-        ...withOperator(first, { ...second, problems: second.problems.map((one) => `routing: ${one}`) }),
+        ...withOperator(first, { ...second, problems: second.problems.map((one) => `${which}: ${one}`) }),
         fingerprint: (Math.imul(first.fingerprint, 31) + second.fingerprint) | 0,
       }
 
@@ -161,10 +178,12 @@ class World {
     private readonly options: SimulateOptions,
     /** Of worlds with an application of several stages. */
     private readonly routing?: SeededRandom,
+    /** Uses time: then clocks are right, and leaders know who they are, for time goes by them. */
+    private readonly timed?: SimulatedApplication,
   ) {
     const random = (this.#random = new SeededRandom(seed))
     const broad = (this.#broad = new SeededRandom(seed ^ 0x2545f491))
-    const breadth = (this.#breadth = drawBreadth(broad, routing && routingApplication(routing)))
+    const breadth = (this.#breadth = drawBreadth(broad, timed ?? (routing && routingApplication(routing))))
     this.#places = placesOf(breadth.application.definition, breadth.application.later?.compatible)
     this.#purge = routing && drawPurge(routing)
     this.#deployments = routing && new Deployments(routing.fork())
@@ -246,6 +265,7 @@ class World {
       random: random.fork(),
       events: random.pick([20 + random.below(280), 20 + random.below(280), 900]),
       keys: random.pick([1 + random.below(8), 40]),
+      partitions: this.#partitions,
       fromMs: random.pick([0, -TROUBLE_MS / 2, -TROUBLE_MS * 3]),
       toMs: random.pick([TROUBLE_MS, TROUBLE_MS * 0.7]),
       forgetShare: this.#strict ? (this.#shortRetention ? 0.3 : 0.07) : 0,
@@ -309,6 +329,7 @@ class World {
       await this.#scheduler.advance(TROUBLE_MS)
       this.#calm()
       await this.#rest()
+      await this.#untilDue()
       await this.#touchAll()
       await this.#stopEarly()
       await this.#stopAll()
@@ -485,7 +506,8 @@ class World {
         this.#cluster.deleteOffsets(this.#places.names.group)
       },
       () => {
-        if (!this.#shortRetention) this.#anySlot().process?.setWallClockOff(random.between(-100_000, 100_000))
+        if (!this.#shortRetention && this.timed === undefined)
+          this.#anySlot().process?.setWallClockOff(random.between(-100_000, 100_000))
       },
       () => {
         const slot = this.#anySlot()
@@ -514,7 +536,10 @@ class World {
       })
     if (this.#biggerSteps) planBiggerSteps(this.#hands, this.#handOffs, TROUBLE_MS * 0.9)
     if (this.#breadth.machines)
-      planMachines(this.#hands, this.#broad, { withinMs: TROUBLE_MS, setsClocks: !this.#shortRetention })
+      planMachines(this.#hands, this.#broad, {
+        withinMs: TROUBLE_MS,
+        setsClocks: !this.#shortRetention && this.timed === undefined,
+      })
     const { changelogs, sources, sinks, repartitions } = this.#places
     const fewest = Math.min(...sources.map((name) => this.#partitionsOfSource(name)))
     if (!this.#strict) haunt(this.#hands, random, fewest, sources, TROUBLE_MS)
@@ -526,7 +551,8 @@ class World {
         for (const slot of this.#strangers) this.#startLater(slot, 0)
       },
     })
-    const mayBeStale = (topic: string): boolean => !this.#strict || !sources.includes(topic)
+    const mayBeStale = (topic: string): boolean =>
+      (!this.#strict && this.timed === undefined) || !sources.includes(topic)
     const all = [...changelogs, ...sources, ...sinks, this.#places.names.deadLetters, ...repartitions]
     this.#leaderTrouble.plan(this.#cluster, this.#scheduler, all, mayBeStale, TROUBLE_MS, {
       disturb: (own) => {
@@ -797,6 +823,14 @@ class World {
     if (!this.#biggerSteps) return
     const problem = await groupAtRest(this.#hands, this.#places.names.group, this.#tasks().length, REST_WITHIN_MS)
     if (problem !== undefined) this.#problems.push(problem)
+  }
+
+  /** What is due after all that was fed is done, too. */
+  async #untilDue(): Promise<void> {
+    const { restMs } = this.#breadth.application
+    if (restMs === undefined || this.#problems.length > 0) return
+    await this.#scheduler.advance(restMs)
+    await this.#rest()
   }
 
   /** Repartitions end up empty, unless somebody may not delete. */

@@ -34,16 +34,47 @@ export interface CommitRecord {
   /** The worker that committed, and when by its clock, ms since the epoch: for the pause of a hand-off. */
   readonly by: string
   readonly atMs: number
+  /** The task's time, with the bounds that it came of; absent where nothing uses time. */
+  readonly time?: CommittedTime | undefined
 }
 
-export const encodeCommitRecord = ({ identity, positions, group, topicIds, plan, by, atMs }: CommitRecord): string =>
-  JSON.stringify({ v: 1, identity, positions, group, topicIds, plan: plan === 0 ? undefined : plan, by, atMs })
+/** Of a task, as of a commit; ms since the epoch. What is absent has no time yet. See core/processing/watermark.ts. */
+export interface CommittedTime {
+  readonly timeMs?: number | undefined
+  /** By topic: up to where its partition has everything but what is late. */
+  readonly bounds: Readonly<Record<string, number>>
+  /** Up to where timers by the wall clock have fired. */
+  readonly wallMs?: number | undefined
+}
+
+/** Version 2 has a time; version 1 is written where there is none, so that what uses no time can go back to an older Potoroo. */
+export const encodeCommitRecord = ({
+  identity,
+  positions,
+  group,
+  topicIds,
+  plan,
+  by,
+  atMs,
+  time,
+}: CommitRecord): string =>
+  JSON.stringify({
+    v: time === undefined ? 1 : 2,
+    identity,
+    positions,
+    group,
+    topicIds,
+    plan: plan === 0 ? undefined : plan,
+    by,
+    atMs,
+    time,
+  })
 
 export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
   try {
     const parsed: unknown = JSON.parse(value.toString())
     if (isCommitRecord(parsed)) {
-      const { identity, positions, group, topicIds, plan: number, by, atMs } = parsed
+      const { identity, positions, group, topicIds, plan: number, by, atMs, time } = parsed
       return {
         identity,
         positions: plain(positions),
@@ -52,6 +83,7 @@ export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
         ...(number === undefined ? {} : { plan: number }),
         by,
         atMs,
+        ...(time && { time: { ...time, bounds: plain(time.bounds) } }),
       }
     }
   } catch {
@@ -68,9 +100,9 @@ const plain = <T extends object>(byTopic: T): T => Object.assign(Object.create(n
 
 function isCommitRecord(value: unknown): value is CommitRecord {
   if (typeof value !== 'object' || value === null) return false
-  const { v, identity, positions, group, topicIds, plan: number, by, atMs } = value as Record<string, unknown>
+  const { v, identity, positions, group, topicIds, plan: number, by, atMs, time } = value as Record<string, unknown>
   return (
-    v === 1 &&
+    (v === 2 ? isTime(time) : v === 1 && time === undefined) &&
     typeof identity === 'string' &&
     typeof by === 'string' &&
     typeof atMs === 'number' &&
@@ -79,6 +111,13 @@ function isCommitRecord(value: unknown): value is CommitRecord {
     (topicIds === undefined || areIds(topicIds)) &&
     (number === undefined || (Number.isSafeInteger(number) && (number as number) >= 0))
   )
+}
+
+function isTime(value: unknown): value is CommittedTime {
+  if (!isRecord(value)) return false
+  const { timeMs, bounds, wallMs } = value as Record<string, unknown>
+  const isMs = (ms: unknown): boolean => ms === undefined || Number.isFinite(ms)
+  return isMs(timeMs) && isMs(wallMs) && isRecord(bounds) && Object.values(bounds).every((ms) => Number.isFinite(ms))
 }
 
 const isRecord = (value: unknown): value is object =>

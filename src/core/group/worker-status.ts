@@ -17,6 +17,15 @@ export interface WorkerStatus {
 export interface ActiveStatus {
   readonly task: string
   readonly state: TaskState
+  /** Absent where nothing uses time, and while the task is not running. */
+  readonly time?: TimeStatus | undefined
+}
+/** A task's time, as of now. */
+export interface TimeStatus {
+  /** ms since the epoch; absent while there is none. */
+  readonly timeMs?: number | undefined
+  /** The topic that it waits for: its bound is the least. */
+  readonly heldBy?: string | undefined
 }
 export interface StandbyStatus {
   readonly task: string
@@ -61,7 +70,11 @@ export function decodeWorkerStatus(text: string): WorkerStatus | undefined {
 }
 
 const isActive = (value: unknown): value is ActiveStatus =>
-  isRecord(value) && isText(value.task) && isTaskState(value.state)
+  isRecord(value) && isText(value.task) && isTaskState(value.state) && (value.time === undefined || isTime(value.time))
+const isTime = (value: unknown): value is TimeStatus =>
+  isRecord(value) &&
+  (value.timeMs === undefined || isNumber(value.timeMs)) &&
+  (value.heldBy === undefined || isText(value.heldBy))
 const isStandby = (value: unknown): value is StandbyStatus =>
   isRecord(value) && isText(value.task) && (value.lag === undefined || isNumber(value.lag))
 const isHandOff = (value: unknown): value is HandOff =>

@@ -12,6 +12,7 @@ import type {
   PartitionerName,
   StateDefinition,
   StreamNode,
+  TimedDefinition,
   TopicDefinition,
 } from '../../api/definition.js'
 import { nodesOf, REPARTITION_SUFFIX, repartitionsOf } from '../../api/graph.js'
@@ -39,6 +40,8 @@ export interface SubTopology {
   /** In the order of declaration, which decides between records of the same timestamp. */
   readonly sources: readonly SourceInput[]
   readonly states: readonly StateDefinition[]
+  /** What time brings to it. */
+  readonly timed: readonly TimedInput[]
   /** Topics that it writes to, repartitions among them. */
   readonly sinks: readonly TopicDefinition[]
   /** How many sub-topologies a message may have been through before it comes here; loops count once. */
@@ -53,6 +56,12 @@ export interface SourceInput {
   /** The state objects among the operators. */
   readonly states: readonly StateDefinition[]
 }
+/** A timer, or what becomes of state objects whose time is over. */
+export interface TimedInput {
+  readonly origin: TimedDefinition
+  /** What its messages run through, in the order of declaration. */
+  readonly operators: readonly Operator[]
+}
 export interface Topology {
   readonly application: string
   readonly subTopologies: readonly SubTopology[]
@@ -60,9 +69,11 @@ export interface Topology {
 
 type Growing<T> = T extends { readonly next: readonly Operator[] } ? Omit<T, 'next'> & { readonly next: Operator[] } : T
 
-/** A source or a repartition, with the operators below it up to the next cut. */
+/** A source, a repartition, or what time brings, with the operators below it up to the next cut. */
 interface Segment {
-  readonly topic: TopicDefinition
+  /** Undefined for what time brings. */
+  readonly topic: TopicDefinition | undefined
+  readonly timed?: TimedDefinition
   readonly isRepartition: boolean
   /** Of the source's pipeline. */
   readonly name: string
@@ -78,7 +89,7 @@ export function topologyOf(application: ApplicationDefinition): Topology {
   const groups = grouped(segments)
   const likeNeighbours = (name: string): Partitioning => {
     const group = groups.find((one) => one.some((segment) => segment.isRepartition && segment.name === name)) ?? []
-    const known = group.flatMap(({ isRepartition, topic }) => (isRepartition ? [] : (topic.partitioner ?? [])))
+    const known = group.flatMap(({ isRepartition, topic }) => (isRepartition ? [] : (topic?.partitioner ?? [])))
     const counts = group.flatMap(({ states }) => [...states].flatMap(({ partitions }) => partitions ?? []))
     return { partitions: counts[0] ?? 0, partitioner: known[0] ?? 'murmur2' }
   }
@@ -148,10 +159,13 @@ function subTopologyOf(segments: readonly Segment[], declared: readonly StateDef
   const states = declared.filter((state) => segments.some((segment) => segment.states.has(state)))
   const name = states[0]?.name ?? segments[0]?.name
   if (name === undefined) throw new RangeError('a sub-topology has at least one source')
-  const sources = segments.map(({ topic, isRepartition, operators, states: own }) => {
-    return { topic, isRepartition, operators, states: [...own] }
-  })
-  return { name, sources, states, sinks: [...new Set(segments.flatMap(({ sinks }) => [...sinks]))] }
+  const sources = segments.flatMap(({ topic, isRepartition, operators, states: own }) =>
+    topic === undefined ? [] : [{ topic, isRepartition, operators, states: [...own] }],
+  )
+  const timed = segments.flatMap(({ timed: origin, operators }) =>
+    origin === undefined ? [] : [{ origin, operators }],
+  )
+  return { name, sources, states, timed, sinks: [...new Set(segments.flatMap(({ sinks }) => [...sinks]))] }
 }
 
 interface Partitioning {
@@ -178,6 +192,7 @@ function cut(
     }),
   )
   const sources = new Map<TopicDefinition, Segment>()
+  const timed = new Map<TimedDefinition, Segment>()
   const segments: Segment[] = []
   const places = new Map<StreamNode, readonly Place[]>()
 
@@ -207,13 +222,19 @@ function cut(
         sources.set(node.topic, segment)
         return begin(segment)
       }
+      case 'timed': {
+        const { origin, name } = node
+        const segment = timed.get(origin) ?? timedSegment(origin, name)
+        timed.set(origin, segment)
+        return begin(segment)
+      }
       case 'merge':
         return node.upstreams.flatMap(placesOf)
       case 'keyBy': {
         const before = placesOf(node.upstream)
         const segment = repartitions.get(node)
         // With nothing but sinks behind it: they have keys of their own.
-        if (segment === undefined) return before
+        if (segment?.topic === undefined) return before
         put({ kind: 'sink', topic: segment.topic, key: repartitionKey(node.key) }, before)
         return begin(segment)
       }
@@ -236,6 +257,19 @@ function cut(
 const newSegment = (topic: TopicDefinition, isRepartition: boolean, name: string): Segment => {
   return { topic, isRepartition, name, operators: [], states: new Set(), sinks: new Set() }
 }
+
+const timedSegment = (timed: TimedDefinition, name: string): Segment => {
+  const states = new Set([timed.state])
+  return { topic: undefined, timed, isRepartition: false, name, operators: [], states, sinks: new Set() }
+}
+
+/** Whether its tasks have a time: what needs one is a timer that goes by it, or a time to live. */
+export const usesTime = ({ timed, states }: Pick<SubTopology, 'timed' | 'states'>): boolean =>
+  timed.some(({ origin }) => origin.kind === 'timer' && origin.clock === 'time') ||
+  states.some(({ ttlMs }) => ttlMs !== undefined)
+
+/** Whether something may fall due in it, by whichever clock. */
+export const hasDues = (sub: Pick<SubTopology, 'timed' | 'states'>): boolean => sub.timed.length > 0 || usesTime(sub)
 
 /** The names that a task's parts have in Kafka. `prefix` is put in front of every one (`--topic-prefix`). */
 export const namesOf = (prefix: string, application: string) => ({

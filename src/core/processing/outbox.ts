@@ -29,6 +29,18 @@ export interface DeadLetter {
   readonly offset: number
   /** True when it was too large for the dead letters, so that only its beginning went there. */
   readonly cut: boolean
+  /** What was due, where it came of no record: then the topic is '' and the offset -1. */
+  readonly due?: LetterOfDue
+}
+
+/** A timer, or the end of a state object. */
+export interface LetterOfDue {
+  readonly stateObject: string
+  readonly key: string
+  /** Undefined: its time to live has ended. */
+  readonly timer?: string
+  readonly id?: string
+  readonly dueMs: number
 }
 
 /** What a dead letter keeps of a record that is too large for the dead letters. */
@@ -45,6 +57,11 @@ export const deadLetterHeaders = {
   message: 'potoroo-error-message',
   /** Only where the value was cut: its full size in bytes. */
   fullSize: 'potoroo-full-size',
+  /** Only of what was due, in the place of topic and offset: state object, timer and its id, and when it was due, ms. */
+  stateObject: 'potoroo-state-object',
+  timer: 'potoroo-timer',
+  timerId: 'potoroo-timer-id',
+  due: 'potoroo-due',
 } as const
 
 export const fits = (destination: Destination, keyBytes: number, valueBytes: number): boolean =>
@@ -105,6 +122,41 @@ export class Outbox {
       if (!fitted && begin === 0) throw tooNarrow(to)
     }
     this.deadLetters.push({ code: error.code, message, topic, partition, offset, cut })
+  }
+
+  /**
+   * What was due and can't be done, under its key. `value`: of a state object that has ended, what is stored of it; as much of it
+   * as the dead letters take. Throws as `addDeadLetter`.
+   */
+  addDueLetter(
+    to: Destination,
+    partition: number,
+    due: LetterOfDue,
+    value: Uint8Array | null,
+    error: PotorooError,
+    nowMs: number,
+  ): void {
+    const message = error.message.slice(0, 1000)
+    const { stateObject, key, timer, id, dueMs } = due
+    const about = (words: string): RecordHeader[] => [
+      header(deadLetterHeaders.partition, String(partition)),
+      header(deadLetterHeaders.timestamp, String(dueMs)),
+      header(deadLetterHeaders.code, error.code),
+      header(deadLetterHeaders.message, words),
+      header(deadLetterHeaders.stateObject, stateObject),
+      ...(timer === undefined ? [] : [header(deadLetterHeaders.timer, timer)]),
+      ...(id === undefined ? [] : [header(deadLetterHeaders.timerId, id)]),
+      header(deadLetterHeaders.due, String(dueMs)),
+    ]
+    const at = partition % to.partitions
+    const cut = !this.add(to, at, nowMs, key, value, about(message))
+    const fullSize = header(deadLetterHeaders.fullSize, String(value?.length ?? 0))
+    for (let begin = Math.min(CUT_BYTES, to.maxMessageBytes >> 2), fitted = !cut; !fitted; begin >>= 1) {
+      const valueCut = value?.subarray(0, begin) ?? null
+      fitted = this.add(to, at, nowMs, key.slice(0, begin), valueCut, [...about(message.slice(0, begin)), fullSize])
+      if (!fitted && begin === 0) throw tooNarrow(to)
+    }
+    this.deadLetters.push({ code: error.code, message, topic: '', partition, offset: -1, cut, due })
   }
 
   /** Everything, and empties itself. */

@@ -47,9 +47,14 @@ export interface CommitterEnvironment {
 
 /** An activation, as its commits see it. */
 export interface CommitWork {
-  readonly activation: Pick<Activation, 'producer' | 'identity' | 'notes' | 'foreign' | 'positions' | 'committed'>
+  readonly activation: Pick<
+    Activation,
+    'producer' | 'identity' | 'notes' | 'foreign' | 'positions' | 'committed' | 'time'
+  >
   readonly inputs: readonly Input[]
-  readonly processor: Pick<Processor, 'messages' | 'collect' | 'committed'>
+  readonly processor: Pick<Processor, 'messages' | 'collect' | 'committed'> & {
+    readonly time?: Processor['time']
+  }
   /** Aborted when the activation has ended. */
   readonly signal: AbortSignal
   /** Whether what comes of it may still change anything. */
@@ -225,6 +230,8 @@ export class Committer {
       plan: this.plan.version.number,
       by: this.env.options.name,
       atMs: this.env.clock.now(),
+      // What uses no time keeps what another version of the application has.
+      time: processor.time?.committed() ?? activation.time,
     }
     let collected: Collected
     this.isolation.isPacking = true

@@ -16,6 +16,7 @@ import type { Observer } from '../../ports/observer.js'
 import type { StateStores } from '../../ports/store.js'
 import { inputReplaced, repartitionLost } from '../cures.js'
 import type { TaskPlan } from '../task-plan.js'
+import type { Timekeeper } from './timekeeper.js'
 
 export interface SourcesEnvironment {
   readonly log: Pick<Log, 'bootstrapServers'>
@@ -44,6 +45,7 @@ export class Sources {
   constructor(
     private readonly plan: TaskPlan,
     private readonly env: SourcesEnvironment,
+    private readonly time: Timekeeper,
     /** Something has come. */
     private readonly ready: () => void,
   ) {}
@@ -97,17 +99,21 @@ export class Sources {
   }
 
   #fetchInput(input: Input, topicId: string | undefined, merge: Merge, failed: (error: unknown) => void): FetchInput {
-    const { env, plan } = this
+    const { env, plan, time } = this
     const watch = new OpenTransactionWatch()
     return {
       topic: input.topic,
       topicId,
       partition: plan.partition,
-      wanted: () => (input.pinnedBytes < env.inputBytes() ? input.end : undefined),
-      hurried: () => merge.awaits(input),
+      wanted: () => {
+        if (input.pinnedBytes >= env.inputBytes()) return undefined
+        time.asks(input.index)
+        return input.end
+      },
+      hurried: () => merge.awaits(input) || time.awaits(input.index),
       deliver: (fetched) => {
         try {
-          if (input.accept(fetched)) {
+          if (input.accept(fetched, time.answered(input.index))) {
             if (fetched.batches.length > 0) this.#arrivedMs = env.clock.monotonic()
             this.ready()
           }

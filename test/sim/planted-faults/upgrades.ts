@@ -38,8 +38,8 @@ export const upgradesFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: stateTable,
-        find: 'const length = packer.pack(definition, object)',
-        replace: 'const length = packer.pack(before < 0 ? { ...definition, upgrades: [] } : definition, object)',
+        find: 'const length = packer.pack(definition, object, times)',
+        replace: 'const length = packer.pack(before < 0 ? { ...definition, upgrades: [] } : definition, object, times)',
       },
     ],
   },

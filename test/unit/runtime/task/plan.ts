@@ -21,6 +21,7 @@ export function planOf(over: Partial<TaskPlan> = {}): TaskPlan {
         name: 'sub',
         sources: [],
         states: [],
+        timed: [],
         sinks: [],
         depth: 0,
       },
