@@ -140,7 +140,9 @@ export class Task {
   get time(): TimeStatus | undefined {
     const time = this.#running?.processor.time
     if (time === undefined || !usesTime(this.plan.processor.subTopology)) return undefined
-    return { timeMs: Number.isFinite(time.timeMs) ? time.timeMs : undefined, heldBy: time.heldBy }
+    const { inputs } = this.#sources
+    const timeMs = time.reached(inputs, undefined)
+    return { timeMs: Number.isFinite(timeMs) ? timeMs : undefined, heldBy: time.heldBy(inputs) }
   }
 
   /** Whether it has more to read than it can do at once; not while it waits for a source that gives nothing. */

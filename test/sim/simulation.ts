@@ -97,7 +97,7 @@ async function simulateRouting(seed: number, options: SimulateOptions): Promise<
 }
 
 /** What uses time has worlds of its own, too, in every third seed. */
-async function simulateTimed(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
+export async function simulateTimed(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
   const random = new SeededRandom(seed ^ 0x3c6ef372)
   if (!random.chance(1 / 3)) return undefined
   return new World(

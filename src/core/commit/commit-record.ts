@@ -43,6 +43,8 @@ export interface CommittedTime {
   readonly timeMs?: number | undefined
   /** By topic: up to where its partition has everything but what is late. */
   readonly bounds: Readonly<Record<string, number>>
+  /** By topic: how far its newest record lay behind the clock when it was written, at least, where that is more than it may. */
+  readonly behind?: Readonly<Record<string, number>> | undefined
   /** Up to where timers by the wall clock have fired. */
   readonly wallMs?: number | undefined
 }
@@ -83,7 +85,9 @@ export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
         ...(number === undefined ? {} : { plan: number }),
         by,
         atMs,
-        ...(time && { time: { ...time, bounds: plain(time.bounds) } }),
+        ...(time && {
+          time: { ...time, bounds: plain(time.bounds), ...(time.behind && { behind: plain(time.behind) }) },
+        }),
       }
     }
   } catch {
@@ -115,9 +119,10 @@ function isCommitRecord(value: unknown): value is CommitRecord {
 
 function isTime(value: unknown): value is CommittedTime {
   if (!isRecord(value)) return false
-  const { timeMs, bounds, wallMs } = value as Record<string, unknown>
+  const { timeMs, bounds, behind = {}, wallMs } = value as Record<string, unknown>
   const isMs = (ms: unknown): boolean => ms === undefined || Number.isFinite(ms)
-  return isMs(timeMs) && isMs(wallMs) && isRecord(bounds) && Object.values(bounds).every((ms) => Number.isFinite(ms))
+  const areMs = (of: unknown): boolean => isRecord(of) && Object.values(of).every((ms) => Number.isFinite(ms))
+  return isMs(timeMs) && isMs(wallMs) && areMs(bounds) && areMs(behind)
 }
 
 const isRecord = (value: unknown): value is object =>

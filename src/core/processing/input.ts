@@ -24,6 +24,8 @@ interface Buffered {
   readonly batch: RecordBatch
   readonly answer: Answer
   readonly arrived: number
+  /** `provenMs` when it came. */
+  readonly provenMs: number
   readonly bytes: number
 }
 
@@ -33,6 +35,8 @@ export class Input {
   hasHead = false
   /** Tick at which the head's fetch was answered. */
   headArrived = 0
+  /** `provenMs` when it was: the head was written later than that. */
+  headProvenMs = -Infinity
   /**
    * By the wall clock, when an answer was asked for that has shown that nothing was left in the log, and nothing was on its way
    * into it; -Infinity before there was one.
@@ -98,7 +102,8 @@ export class Input {
     if (!isExpected) return false
     const each = batches.length === 0 ? 0 : fetched.bytes / batches.length
     const answer = { release, left: batches.length }
-    for (const batch of batches) this.#queue.push({ batch, answer, arrived: fetched.arrived, bytes: each })
+    const { provenMs } = this
+    for (const batch of batches) this.#queue.push({ batch, answer, arrived: fetched.arrived, provenMs, bytes: each })
     const floor = this.#end
     this.#end = fetched.nextPosition
     this.#pinnedBytes += each * batches.length
@@ -184,6 +189,7 @@ export class Input {
         if (this.cursor.offset < floor) continue
         this.hasHead = true
         this.headArrived = next.arrived
+        this.headProvenMs = next.provenMs
         return
       }
     }

@@ -145,7 +145,7 @@ export class Processor {
     }
     const ended = next && this.#endedBefore(next)
     if (ended !== undefined) return ended
-    time.reach(inputs, next?.index)
+    if (next !== undefined) time.reach(inputs, next.index)
     return undefined
   }
 

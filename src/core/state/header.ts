@@ -81,19 +81,21 @@ export function encodeHeader({
     (time.length > 0 ? TIMERS : 0) |
     (wall.length > 0 ? WALL_TIMERS : 0)
   if (flags === 0) return new Uint8Array()
-  const bytes = [HEADER, flags]
-  if (version > 0) varint(bytes, version)
-  if (endsMs > 0) varint(bytes, endsMs)
+  const writer = new Writer()
+  writer.byte(HEADER)
+  writer.byte(flags)
+  if (version > 0) writer.varint(version)
+  if (endsMs > 0) writer.varint(endsMs)
   for (const timers of [time, wall]) {
     if (timers.length === 0) continue
-    varint(bytes, timers.length)
+    writer.varint(timers.length)
     for (const { dueMs, name, id } of timers) {
-      varint(bytes, dueMs)
-      text(bytes, name)
-      text(bytes, id)
+      writer.varint(dueMs)
+      writer.text(name)
+      writer.text(id)
     }
   }
-  return Uint8Array.from(bytes)
+  return writer.written
 }
 
 /** Whether the packed state object in bytes[start, end) has times. */
@@ -123,17 +125,43 @@ export function readHeader(bytes: Uint8Array, start: number, end: number): ReadH
 
 const damaged: ReadHeader = { kind: 'damaged' }
 
-/** Without bit operations, which end at 32 bits. */
-function varint(bytes: number[], value: number): void {
-  let left = value
-  for (; left > 0x7f; left = Math.floor(left / 0x80)) bytes.push((left % 0x80) + 0x80)
-  bytes.push(left)
-}
+/** The longest varint. */
+const MAX_VARINT_BYTES = 8
 
-function text(bytes: number[], value: string): void {
-  const encoded = Buffer.from(value)
-  varint(bytes, encoded.length)
-  for (const byte of encoded) bytes.push(byte)
+class Writer {
+  #bytes = Buffer.allocUnsafe(64)
+  #at = 0
+
+  get written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#at)
+  }
+
+  byte(value: number): void {
+    this.#makeRoom(1)
+    this.#bytes[this.#at++] = value
+  }
+
+  /** Without bit operations, which end at 32 bits. */
+  varint(value: number): void {
+    this.#makeRoom(MAX_VARINT_BYTES)
+    let left = value
+    for (; left > 0x7f; left = Math.floor(left / 0x80)) this.#bytes[this.#at++] = (left % 0x80) + 0x80
+    this.#bytes[this.#at++] = left
+  }
+
+  text(value: string): void {
+    const length = Buffer.byteLength(value)
+    this.varint(length)
+    this.#makeRoom(length)
+    this.#at += this.#bytes.write(value, this.#at)
+  }
+
+  #makeRoom(bytes: number): void {
+    if (this.#at + bytes <= this.#bytes.length) return
+    const grown = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#at + bytes))
+    this.#bytes.copy(grown, 0, 0, this.#at)
+    this.#bytes = grown
+  }
 }
 
 class Reader {

@@ -234,8 +234,9 @@ export class StateTable {
         `timer ${name} is set, and the key has ${String(MAX_TIMERS)} already: no more are possible, set one anew or clear some`,
       )
     const entry = { dueMs: atMs, name, id }
-    left[clock].splice(placeIn(left[clock], entry), 0, entry)
-    this.#setTimes(live, { endsMs: before.endsMs, ...left })
+    const timers = [...left[clock]]
+    timers.splice(placeIn(timers, entry), 0, entry)
+    this.#setTimes(live, { endsMs: before.endsMs, ...left, [clock]: timers })
   }
 
   /** Clears a timer of the state object that was touched last, where it is set. */
@@ -663,8 +664,11 @@ function endAfter({ ttlMs }: StateDefinition, timestampMs: number): number {
 
 const isSame = (a: TimerEntry, b: TimerEntry): boolean => a.dueMs === b.dueMs && a.name === b.name && a.id === b.id
 
-const without = (timers: readonly TimerEntry[], name: string, id: string): TimerEntry[] =>
-  timers.filter((timer) => timer.name !== name || timer.id !== id)
+/** The same list where it is not there. What fires is the first, of many perhaps. */
+function without(timers: readonly TimerEntry[], name: string, id: string): readonly TimerEntry[] {
+  const at = timers.findIndex((timer) => timer.id === id && timer.name === name)
+  return at < 0 ? timers : at === 0 ? timers.slice(1) : [...timers.slice(0, at), ...timers.slice(at + 1)]
+}
 
 /** Where it belongs among those that are in order. */
 function placeIn(timers: readonly TimerEntry[], entry: TimerEntry): number {

@@ -113,7 +113,7 @@ export class Sources {
       hurried: () => merge.awaits(input) || time.awaits(input.index),
       deliver: (fetched) => {
         try {
-          if (input.accept(fetched, time.answered(input.index))) {
+          if (input.accept(fetched, time.answered(input.index, fetched.mayLag))) {
             if (fetched.batches.length > 0) this.#arrivedMs = env.clock.monotonic()
             this.ready()
           }

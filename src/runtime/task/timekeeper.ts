@@ -67,11 +67,14 @@ export class Timekeeper {
     asked.lastMs = this.nowMs()
   }
 
-  /** An answer has come: when it was asked for, at the earliest. */
-  answered(index: number): number {
+  /**
+   * An answer has come: when it was asked for, at the earliest. `mayLag`: it proves nothing, for its leader was elected a moment
+   * ago; who waits for one that does has the leader asked (core/processing/election-proof.ts).
+   */
+  answered(index: number, mayLag = false): number {
     const asked = this.#current?.asked[index]
     if (asked === undefined) return -Infinity
-    asked.answeredMs = Math.max(asked.answeredMs, asked.formerMs)
+    if (!mayLag) asked.answeredMs = Math.max(asked.answeredMs, asked.formerMs)
     return asked.formerMs
   }
 

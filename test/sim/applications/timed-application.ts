@@ -75,10 +75,11 @@ const declare = (idle: Idle) => {
       if (start !== undefined && context.timestampMs < start.atMs + start.waitMs) context.clear(ends, stops)
     }),
     from(ends)
-      .to(round, (state, { id, dueMs, key }) => {
+      .to(round, (state, { id, dueMs, key }, context) => {
         const start = state.starts[id]
         Reflect.deleteProperty(state.starts, id)
-        if (start === undefined) return { key, id, dueMs, sum: NaN }
+        // Time is what was due: nothing has moved it further, and nothing later was done.
+        if (start === undefined || context.timeMs !== dueMs) return { key, id, dueMs, sum: NaN }
         if (start.kind === 'bad') throw new Error(`the end of ${id} throws`)
         const within = state.feeds.filter(([atMs]) => atMs >= start.atMs && atMs < dueMs)
         return { key, id, dueMs, sum: within.reduce((sum, [, value]) => sum + value, 0) }

@@ -8,6 +8,7 @@ import { protocolFaults } from './protocol.js'
 import { refusalsFaults } from './refusals.js'
 import { routingFaults } from './routing.js'
 import { snapshotsFaults } from './snapshots.js'
+import { timeFaults } from './time.js'
 import { topicsFaults } from './topics.js'
 import { upgradesFaults } from './upgrades.js'
 import { wireFaults } from './wire.js'
@@ -27,4 +28,5 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...worldsFaults,
   ...wireFaults,
   ...routingFaults,
+  ...timeFaults,
 ]

@@ -235,9 +235,13 @@ const of = {
   id: fc.constantFrom('', '1', '2'),
   clock: fc.constantFrom<DueClock>('time', 'wall'),
 }
-const act = <K extends string, T>(kind: K, weight: number, fields: { readonly [F in keyof T]: fc.Arbitrary<T[F]> }) => ({
+const act = <K extends string, T>(
+  kind: K,
+  weight: number,
+  fields: { readonly [F in keyof T]: fc.Arbitrary<T[F]> },
+) => ({
   weight,
-  arbitrary: fc.record({ kind: fc.constant(kind), ...fields }),
+  arbitrary: fc.record(fields).map((values) => ({ kind, ...(values as T) })),
 })
 const acts = fc.array(
   fc.oneof(
