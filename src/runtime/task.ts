@@ -153,7 +153,8 @@ export class Task {
   /** Whether messages of it may take long: then they are done one by one, when nothing else is under way. */
   get isSlow(): boolean {
     if (!this.#isolation.isSlow || this.#running === undefined) return false
-    return this.#committer.canCommit && this.#sources.hasHead
+    const { inputs, hasHead } = this.#sources
+    return this.#committer.canCommit && (hasHead || this.#running.processor.mayBeDue(inputs, this.#time.nowMs))
   }
 
   /** Becomes active, in the background. */

@@ -154,6 +154,15 @@ export class Processor {
     return this.#dues?.least(clock)?.dueMs
   }
 
+  /** Whether something may be due now, before the next record. */
+  mayBeDue(inputs: readonly Input[], nowMs: () => number): boolean {
+    const { time } = this
+    if (time === undefined) return false
+    if ((this.nextDueMs('time') ?? Infinity) <= time.reached(inputs, undefined)) return true
+    const wallMs = this.nextDueMs('wall')
+    return wallMs !== undefined && wallMs <= time.wallReached(inputs, nowMs())
+  }
+
   /** Up to where all is done that was due, by each clock; none where nothing falls due. */
   get doneMs(): readonly number[] {
     const { time } = this

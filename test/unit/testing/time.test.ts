@@ -392,7 +392,9 @@ it('without anything that uses time there is none to read', async () => {
   const state = stateObject('state', () => ({ n: 0 }))
   const plain = application(
     'plain',
-    from(ins).to(state, (_, __, { timeMs }) => void timeMs),
+    from(ins).to(state, (object, _, { timeMs }) => {
+      object.n = timeMs
+    }),
   )
   const driver = await TestDriver.start(plain)
   onTestFinished(() => driver.close())
