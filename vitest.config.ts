@@ -1,7 +1,16 @@
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+
+/** On a broker that the set-up provides, and on what it built. */
+const onBroker = {
+  globalSetup: here('./test/support/global-setup.ts'),
+  // One broker and two cores: files that run beside each other would only wait for each other.
+  fileParallelism: false,
+  hookTimeout: 120_000,
+}
 
 /** Tests run on the sources; only what starts the command line runs what was built (the global set-up builds it). */
 export default defineConfig({
@@ -24,6 +33,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts', 'test/sim/**/*.test.ts'],
+          // All cores: vitest leaves one of them idle by default, which is half of two.
+          maxWorkers: availableParallelism(),
           sequence: { groupOrder: 0 },
         },
       },
@@ -32,11 +43,19 @@ export default defineConfig({
         test: {
           name: 'kafka',
           include: ['test/kafka/**/*.test.ts'],
-          globalSetup: here('./test/support/global-setup.ts'),
-          // One broker and two cores: files that run beside each other would only wait for each other.
-          fileParallelism: false,
-          hookTimeout: 120_000,
+          ...onBroker,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          // What takes too long for every change: .ci/nightly.
+          name: 'nightly',
+          include: ['test/nightly/**/*.test.ts'],
+          ...onBroker,
+          testTimeout: 600_000,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

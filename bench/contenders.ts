@@ -1,9 +1,9 @@
 /** The two that are measured: how a worker of each is started, and which names it uses in Kafka. */
 import { fileURLToPath } from 'node:url'
 import { bundledApplication, loadApplication } from '#potoroo/cli/application.js'
-import { topicNames } from '#potoroo/cli/topic-plan.js'
 import type { ApplicationDefinition } from '#potoroo/api/definition.js'
 import { REPARTITION_SUFFIX, repartitionsOf } from '#potoroo/api/graph.js'
+import { topicNames } from '#potoroo/core/plan/topic-plan.js'
 import { namesOf, topologyOf } from '#potoroo/core/plan/topology.js'
 import type { BuiltPeer } from './peer.js'
 
@@ -98,9 +98,10 @@ function potorooWith(brokers: string, definition: ApplicationDefinition, flags: 
       }
     },
     names: ({ topicPrefix }) => {
-      const { group, topic } = namesOf(topicPrefix, definition.name)
+      const names = namesOf(topicPrefix, definition.name)
+      const { group, topic } = names
       const [marketData, orders, rejections] = ['market-data', 'orders', 'rejections'].map(topic)
-      const others = topicNames(topologyOf(definition), topicPrefix).filter(
+      const others = topicNames(topologyOf(definition), names).filter(
         (name) => name !== marketData && name !== orders && name !== rejections,
       )
       return { group, rejections: topic('rejections'), others }

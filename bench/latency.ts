@@ -5,8 +5,9 @@ import { barChart } from './charts/bars.js'
 import type { Cluster } from './cluster.js'
 import { barsOf, comparison } from './comparison.js'
 import type { Contender } from './contenders.js'
+import { peakMemory, underLoad } from './figures.js'
 import { everySymbol } from './input.js'
-import { type Chart, type Findings, mebibytes, type Table, wholeNumber } from './report.js'
+import { type Chart, type Findings, type Table, wholeNumber } from './report.js'
 import type { Settings } from './settings.js'
 import { quantile } from './statistics.js'
 import { CHECKED, SteadyLoad } from './steady-load.js'
@@ -100,13 +101,12 @@ async function runRound(
   }
 }
 
-const milliseconds = (ms: number): string => ms.toFixed(1)
 const figures = {
-  p50: { name: 'p50, ms', of: (round: Round) => round.p50Ms, text: milliseconds, better: 'less' },
-  p99: { name: 'p99, ms', of: (round: Round) => round.p99Ms, text: milliseconds, better: 'less' },
+  p50: underLoad.p50,
+  p99: underLoad.p99,
   longest: { name: 'longest, ms', of: (round: Round) => round.maxMs, text: wholeNumber, better: 'less' },
-  cpu: { name: 'CPU, % of a core', of: (round: Round) => round.cpuPercent, text: wholeNumber, better: 'less' },
-  memory: { name: 'peak MiB', of: (round: Round) => round.peakBytes, text: mebibytes, better: 'less' },
+  cpu: underLoad.cpu,
+  memory: peakMemory,
 } as const
 
 const tableOf = (results: readonly Rounds<Round>[]): Table =>

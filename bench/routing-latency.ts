@@ -6,9 +6,10 @@ import { alternate, type BenchContext, type Rounds } from './benchmark.js'
 import type { Panel } from './charts/bars.js'
 import { barsOf, comparison } from './comparison.js'
 import type { Application, Contender } from './contenders.js'
+import { peakMemory, underLoad } from './figures.js'
 import { OutputReader } from './output-reader.js'
 import { PacedLoad } from './paced-load.js'
-import { mebibytes, type Table, wholeNumber } from './report.js'
+import { type Table, wholeNumber } from './report.js'
 import { describeVariant, type Run, type Variant, withVariant } from './routing-variants.js'
 import type { Settings } from './settings.js'
 import { type Counted, keyNames, type Message, messages, outputs, STAGES_VARIABLE } from './staged-application.js'
@@ -238,10 +239,9 @@ class Counts {
   }
 }
 
-const milliseconds = (ms: number): string => ms.toFixed(1)
 const figures = {
-  p50: { name: 'p50, ms', of: (round: Round) => round.p50Ms, text: milliseconds, better: 'less' },
-  p99: { name: 'p99, ms', of: (round: Round) => round.p99Ms, text: milliseconds, better: 'less' },
-  cpu: { name: 'CPU, % of a core', of: (round: Round) => round.cpuPercent, text: wholeNumber, better: 'less' },
-  memory: { name: 'peak MiB', of: (round: Round) => round.peakBytes, text: mebibytes, better: 'less' },
+  p50: underLoad.p50,
+  p99: underLoad.p99,
+  cpu: underLoad.cpu,
+  memory: peakMemory,
 } as const

@@ -7,6 +7,7 @@ import type { Panel } from './charts/bars.js'
 import { barsOf, comparison } from './comparison.js'
 import type { Application, Contender } from './contenders.js'
 import { DiskWatch } from './disk-watch.js'
+import { cpuFor, peakMemory, RunningRate } from './figures.js'
 import { CountCheck, Lines, WORDS_COME, WORDS_PER_LINE } from './lines.js'
 import { readAll } from './output-reader.js'
 import { pump } from './paced-load.js'
@@ -122,24 +123,22 @@ async function runRound(
   wrong: (check: CountCheck) => number,
 ): Promise<Round> {
   const worker = await start()
-  let first: { readonly atMs: number; readonly done: number } | undefined
-  let done = 0
-  await caughtUp(TIMEOUT_MS, (progress) => {
-    done = progress.done
-    if (done > 0) first ??= { atMs: performance.now(), done }
+  const rate = new RunningRate()
+  await caughtUp(TIMEOUT_MS, ({ done }) => {
+    rate.see(done)
   })
   const endMs = performance.now()
+  const words = lines * WORDS_PER_LINE
+  const runningWordsPerSecond = rate.perSecond(words, worker.startedMs)
   const { cpuSeconds } = worker.usage()
   await worker.end('SIGTERM')
   const check = await checked(cluster, sink)
-  const words = lines * WORDS_PER_LINE
   const wallMs = endMs - worker.startedMs
-  const running = first === undefined || first.done === done ? { atMs: worker.startedMs, done: 0 } : first
   return {
     wallMs,
     linesPerSecond: lines / (wallMs / 1000),
     wordsPerSecond: words / (wallMs / 1000),
-    runningWordsPerSecond: (words * (1 - running.done / done)) / ((endMs - running.atMs) / 1000),
+    runningWordsPerSecond,
     cpuMicrosPerWord: (cpuSeconds * 1e6) / words,
     peakBytes: worker.peakBytes,
     outputs: check.outputs,
@@ -164,13 +163,8 @@ const figures = {
     text: wholeNumber,
     better: 'more',
   },
-  cpu: {
-    name: 'µs CPU per word',
-    of: (round: Round) => round.cpuMicrosPerWord,
-    text: (micros: number) => micros.toFixed(2),
-    better: 'less',
-  },
-  memory: { name: 'peak MiB', of: (round: Round) => round.peakBytes, text: mebibytes, better: 'less' },
+  cpu: cpuFor('word', (round: Round) => round.cpuMicrosPerWord),
+  memory: peakMemory,
 } as const
 
 const panel = (

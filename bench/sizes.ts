@@ -3,12 +3,13 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadApplication } from '#potoroo/cli/application.js'
-import { topicNames } from '#potoroo/cli/topic-plan.js'
 import { partitionOf } from '#potoroo/core/plan/partitioner.js'
+import { topicNames } from '#potoroo/core/plan/topic-plan.js'
 import { namesOf, topologyOf } from '#potoroo/core/plan/topology.js'
 import type { OutgoingRecord } from '#potoroo/kafka/idempotent-producer.js'
 import type { BenchContext } from './benchmark.js'
 import type { Cluster } from './cluster.js'
+import { RunningRate } from './figures.js'
 import { symbolName } from './input.js'
 import { readAll } from './output-reader.js'
 import { type Findings, mebibytes, wholeNumber } from './report.js'
@@ -98,7 +99,8 @@ async function runOne(
 ): Promise<Measured> {
   const prefix = `${namePrefix}sizes-${messageBytes}-${stateBytes}-`
   const { definition } = await loadApplication(APPLICATION)
-  const { group, topic } = namesOf(prefix, definition.name)
+  const names = namesOf(prefix, definition.name)
+  const { group, topic } = names
   const [source, sink, home] = [topic(messages.name), topic(totals.name), join(directory, prefix)]
   await cluster.createTopics([source, sink], partitions)
   try {
@@ -107,26 +109,25 @@ async function runOne(
     const env = { [STATE_BYTES_VARIABLE]: String(stateBytes) }
     const args = [...command, '--brokers', cluster.options.brokers.join()]
     const worker = await WorkerProcess.start('w1', { command: process.execPath, args, env }, `${home}.log`)
-    let first: { readonly atMs: number; readonly done: number } | undefined
+    const rate = new RunningRate()
     try {
       await cluster.watch(group, [source], async (look) => {
         const caughtUp = async (): Promise<boolean> => {
           worker.assertAlive()
           const { done, left } = await look()
-          if (done > 0) first ??= { atMs: performance.now(), done }
+          rate.see(done)
           return left === 0
         }
         await until(`${group} has worked off its source`, caughtUp, { timeoutMs: TIMEOUT_MS, everyMs: LOOK_MS })
       })
-      const endMs = performance.now()
+      const recordsPerSecond = rate.perSecond(records, worker.startedMs)
       const { cpuSeconds } = worker.usage()
       await worker.end('SIGTERM')
-      const running = first === undefined || first.done === records ? { atMs: worker.startedMs, done: 0 } : first
       return {
         messageBytes,
         stateBytes,
         records,
-        recordsPerSecond: (records - running.done) / ((endMs - running.atMs) / 1000),
+        recordsPerSecond,
         cpuMicrosPerRecord: (cpuSeconds * 1e6) / records,
         peakBytes: worker.peakBytes,
         wrong: await wrongTotals(cluster, sink, keys * Math.floor(rounds / MESSAGES_PER_TOTAL)),
@@ -135,7 +136,7 @@ async function runOne(
       await worker.end('SIGKILL')
     }
   } finally {
-    await cluster.remove(topicNames(topologyOf(definition), prefix), [group])
+    await cluster.remove(topicNames(topologyOf(definition), names), [group])
     await rm(home, { recursive: true, force: true })
   }
 }

@@ -8,6 +8,7 @@ import { barChart, type Panel } from './charts/bars.js'
 import type { Cluster } from './cluster.js'
 import { barsOf, comparison } from './comparison.js'
 import type { Contender } from './contenders.js'
+import { cpuFor, peakMemory, RunningRate } from './figures.js'
 import { backlog } from './input.js'
 import { type Chart, type Findings, mebibytes, type Table, wholeNumber } from './report.js'
 import type { Settings } from './settings.js'
@@ -90,22 +91,22 @@ async function runRound(
   expected: readonly Rejection[],
 ): Promise<Round> {
   const worker = await arena.start('w1')
-  let first: { readonly atMs: number; readonly done: number } | undefined
+  const rate = new RunningRate()
   await arena.caughtUp(TIMEOUT_MS, ({ done }) => {
-    if (done > 0) first ??= { atMs: performance.now(), done }
+    rate.see(done)
   })
   const endMs = performance.now()
+  const runningRecordsPerSecond = rate.perSecond(records, worker.startedMs)
   const { cpuSeconds } = worker.usage()
   await worker.end('SIGTERM')
   const came = new Rejections(cluster.log, await partitionsOf(cluster.log, [arena.names.rejections]))
   await came.readToEnd()
   const { right, lost, repeated } = compare(expected, came.seen)
   const wallMs = endMs - worker.startedMs
-  const running = first === undefined || first.done === records ? { atMs: worker.startedMs, done: 0 } : first
   return {
     wallMs,
     recordsPerSecond: records / (wallMs / 1000),
-    runningRecordsPerSecond: (records - running.done) / ((endMs - running.atMs) / 1000),
+    runningRecordsPerSecond,
     cpuMicrosPerRecord: (cpuSeconds * 1e6) / records,
     peakBytes: worker.peakBytes,
     right,
@@ -127,13 +128,8 @@ const figures = {
     text: wholeNumber,
     better: 'more',
   },
-  cpu: {
-    name: 'µs CPU per record',
-    of: (round: Round) => round.cpuMicrosPerRecord,
-    text: (micros: number) => micros.toFixed(2),
-    better: 'less',
-  },
-  memory: { name: 'peak MiB', of: (round: Round) => round.peakBytes, text: mebibytes, better: 'less' },
+  cpu: cpuFor('record', (round: Round) => round.cpuMicrosPerRecord),
+  memory: peakMemory,
 } as const
 
 const tableOf = ({ symbols, results }: Scenario): Table =>

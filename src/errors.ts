@@ -108,7 +108,7 @@ export const errorKinds = {
   TOPOLOGY_OUTDATED: kind(
     topics,
     false,
-    'Run the newer version of the application; or one that has what it has, and more.',
+    'Run the newer version of the application; or one that has what it has, and more. To go back to the older one for good: `potoroo roll-back <application>`, then restart its workers.',
   ),
   MANIFEST_UNREADABLE: kind(topics, false, 'Run the version of Potoroo that wrote it, or a newer one.'),
   RESET_UNFINISHED: kind(topics, false, 'Run `potoroo reset` again: it goes on where it was.'),

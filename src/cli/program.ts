@@ -7,6 +7,7 @@ const commands = new Map<string, () => Promise<(program: Command, context: CliCo
   ['topics', async () => (await import('./commands/topics.js')).registerTopics],
   ['topology', async () => (await import('./commands/topology.js')).registerTopology],
   ['reset', async () => (await import('./commands/reset.js')).registerReset],
+  ['roll-back', async () => (await import('./commands/roll-back.js')).registerRollBack],
   ['run', async () => (await import('./commands/run.js')).registerRun],
   ['status', async () => (await import('./commands/status.js')).registerStatus],
   ['produce', async () => (await import('./commands/produce.js')).registerProduce],
@@ -37,6 +38,7 @@ Examples:
   potoroo topics dist/market-spread/application.js       create what the application needs
   potoroo topology dist/market-spread/application.js     what it consists of; --against a cluster, what would change
   potoroo reset dist/market-spread/application.js        start again from its sources; --dry-run shows what that does
+  potoroo roll-back dist/market-spread/application.js    go back to this version of it for good
   potoroo run dist/market-spread/application.js          one worker; start as many as you like
   potoroo status dist/market-spread/application.js       who does what, and how far behind
   potoroo produce orders orders.ndjson                   feed it

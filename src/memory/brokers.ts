@@ -14,7 +14,7 @@ import { checkRecords, type RecordPolicy } from './record-checks.js'
 import { SeededRandom } from './random.js'
 import { TransactionCoordinator } from './transactions.js'
 import type { Faults } from './faults.js'
-import type { GroupDescription, Reply } from './groups.js'
+import type { AssignedMember, GroupDescription, Reply } from './groups.js'
 import type { Leadership, Move, ServedLog } from './leaders.js'
 import type { Scheduler } from './scheduler.js'
 import type { EndedTransaction, Participant, ProducerIdentity } from './transactions.js'
@@ -40,6 +40,8 @@ export interface BrokersOptions {
   readonly onTransactionEnded?: (ended: EndedTransaction) => void
   /** Called when a client has deleted what is below that position. */
   readonly onRecordsDeleted?: (of: TopicPartition, before: number) => void
+  /** Called when the leader of a group has assigned its tasks. */
+  readonly onAssigned?: (members: readonly AssignedMember[]) => void
   /** Which version of transactions all brokers take: 1 (the default), or 2, which Kafka 4 has. */
   readonly transactionVersion?: TransactionVersion
   /** The last epoch of a producer id; default 32,766, as Kafka has it. */
@@ -225,6 +227,7 @@ export class Brokers {
           scheduler: this.scheduler,
           random: this.#random,
           initialRebalanceDelayMs: this.options.initialRebalanceDelayMs ?? 0,
+          onAssigned: this.options.onAssigned,
         }),
     )
   }

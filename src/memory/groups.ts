@@ -71,6 +71,14 @@ export interface GroupOptions {
   readonly random: Random
   /** `group.initial.rebalance.delay.ms` */
   readonly initialRebalanceDelayMs: number
+  /** Called with what the members of a generation have said, and what its leader gives them. */
+  readonly onAssigned?: ((members: readonly AssignedMember[]) => void) | undefined
+}
+
+export interface AssignedMember {
+  readonly memberId: string
+  readonly metadata: Uint8Array
+  readonly assignment: Uint8Array
 }
 
 export class Group {
@@ -289,6 +297,7 @@ export class Group {
   #becomeStable(assignments: ReadonlyMap<string, Uint8Array>): void {
     this.#state = 'stable'
     for (const member of this.#members.values()) member.assignment = assignments.get(member.memberId) ?? NOTHING
+    this.options.onAssigned?.([...this.#members.values()])
     this.#remembered = {
       generation: this.#generation,
       leaderId: this.#leaderId,

@@ -127,12 +127,16 @@ export async function activate(
 
 /** State objects that this version does not know would miss what it processes. */
 function requireCurrentPlan({ id, version, processor }: TaskPlan, commit: CommitRecord | undefined): void {
-  const newest = commit?.plan ?? 0
-  if (newest <= version.number) return
+  const [plan, upgrades] = [commit?.plan ?? 0, commit?.upgrades ?? 0]
+  const isUpgraded = plan === version.number && upgrades > version.upgrades
+  if (plan <= version.number && !isUpgraded) return
+  const what = (count: number): string =>
+    isUpgraded ? `state objects with ${String(count)} upgrades` : `plan ${String(count)}`
+  const [theirs, own] = isUpgraded ? [upgrades, version.upgrades] : [plan, version.number]
   throw new PotorooError(
     'TOPOLOGY_OUTDATED',
-    `task ${id}: ${commit?.by ?? 'another worker'} has processed with a newer version of the application: plan ${String(newest)} of ` +
-      `sub-topology ${processor.subTopology.name}, where this worker has plan ${String(version.number)}`,
+    `task ${id}: ${commit?.by ?? 'another worker'} has processed with a newer version of the application: ${what(theirs)} of ` +
+      `sub-topology ${processor.subTopology.name}, where this worker has ${what(own)}`,
   )
 }
 

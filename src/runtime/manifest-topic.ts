@@ -11,8 +11,6 @@ import { sleep } from './options.js'
 import { NO_TIME } from './record-time.js'
 import type { Clock } from '../ports/clock.js'
 
-export const manifestConfig = { 'cleanup.policy': 'compact' } as const
-
 const AGAIN_MS = 50
 
 /** What is committed there; undefined where nothing is. The topic has to exist. Throws MANIFEST_UNREADABLE, or the signal's reason. */

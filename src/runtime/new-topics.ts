@@ -2,7 +2,7 @@
 import { isPotorooError, PotorooError } from '../errors.js'
 import { abortable } from './abortable.js'
 import { sleep, type Ports } from './options.js'
-import type { TopicInfo } from '../ports/log.js'
+import type { Log, TopicInfo } from '../ports/log.js'
 
 /** For so long a topic may be unknown to a broker after it was made: brokers learn of it one after the other. */
 const APPEARS_WITHIN_MS = 3_000
@@ -11,7 +11,7 @@ const APPEARS_PAUSE_MS = 100
 /** Those that are there, or appear within 3 s. Rejects with the signal's reason when it is aborted. */
 export async function describeNew(
   names: readonly string[],
-  { log, clock }: Pick<Ports, 'log' | 'clock'>,
+  { log, clock }: { readonly log: Pick<Log, 'describeTopics'> } & Pick<Ports, 'clock'>,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, TopicInfo>> {
   const beganMs = clock.monotonic()

@@ -5,18 +5,18 @@ import { encodeOffsetNote } from '../core/commit/offset-note.js'
 import { decodeSubscription } from '../core/group/group-metadata.js'
 import { reconcile, withTopicIds } from '../core/plan/manifest.js'
 import { partitionCounts } from '../core/plan/partition-counts.js'
-import { markedForReset, ownTopics, resetSteps, type ResetStep, type ResetTask } from '../core/plan/reset.js'
-import type { namesOf, SubTopology, Topology } from '../core/plan/topology.js'
+import { markedForReset, resetSteps, topicsOf, type ResetStep, type ResetTask } from '../core/plan/reset.js'
+import { differingSources, missingTopics, ownTopics } from '../core/plan/topic-plan.js'
+import type { Names, SubTopology, Topology } from '../core/plan/topology.js'
 import { RecordWriter } from '../core/records/records.js'
 import { isPotorooError, PotorooError } from '../errors.js'
 import type { Log, TopicInfo, TopicPartition } from '../ports/log.js'
 import { abortable } from './abortable.js'
-import { changeManifest, manifestConfig } from './manifest-topic.js'
+import { changeManifest } from './manifest-topic.js'
 import { sleep, type Ports } from './options.js'
 import { NO_TIME } from './record-time.js'
-import { requireCopartitioned, requireDeclared, topologyInKafka } from './topics.js'
+import { topologyInKafka } from './topology-in-kafka.js'
 
-type Names = ReturnType<typeof namesOf>
 type Environment = Pick<Ports, 'log' | 'clock' | 'random'>
 
 /** Where the sources are read from: ms since the epoch is a time. */
@@ -65,7 +65,8 @@ export async function planReset(declared: Topology, names: Names, env: Environme
     ),
   )
   const known = await topologyInKafka(declared, log, names)
-  requireDeclared(declared, names, known.found)
+  const missing = missingTopics(declared, names, known.found)
+  if (missing !== undefined) throw missing
   // As if the repartitions that are there were not: they are made anew.
   const counts = (topology: Topology): ReadonlyMap<SubTopology, number> =>
     partitionCounts(topology.subTopologies, (topic) =>
@@ -73,30 +74,27 @@ export async function planReset(declared: Topology, names: Names, env: Environme
     )
   const { topology, manifest: fresh } = reconcile(undefined, declared, counts(declared))
   const topicCounts = counts(topology)
-  for (const [sub, partitions] of topicCounts)
-    requireCopartitioned(
-      { ...sub, sources: sub.sources.filter((one) => !one.isRepartition) },
-      partitions,
-      names,
-      known.found,
-    )
+  const [differing] = declared.subTopologies.flatMap((sub) =>
+    differingSources({ ...sub, sources: sub.sources.filter((one) => !one.isRepartition) }, names, known.found),
+  )
+  if (differing !== undefined) throw differing
   const before = known.stored ?? known.reconciled.manifest
   const input = { topology, counts: topicCounts, fresh, names }
-  if (known.stored?.resetting !== true) await requireOurs(ownTopics(fresh, names), ownTopics(before, names), log)
+  if (known.stored?.resetting !== true) await requireOurs(topicsOf(fresh, names), topicsOf(before, names), log)
 
   const steps = resetSteps({ ...input, manifest: markedForReset(before, fresh) })
-  const topicsOf = (kind: 'delete topics' | 'create topics'): readonly string[] =>
+  const topicsIn = (kind: 'delete topics' | 'create topics'): readonly string[] =>
     steps.flatMap((step) =>
       step.kind === kind ? step.topics.map((topic) => (typeof topic === 'string' ? topic : topic.name)) : [],
     )
-  const there = await log.describeTopics([...topicsOf('delete topics'), names.manifest])
+  const there = await log.describeTopics([...topicsIn('delete topics'), names.manifest])
   const inKafka = (topics: readonly { readonly name: string }[]): string[] => [
     ...new Set(topics.map(({ name }) => names.topic(name))),
   ]
   return {
     isResumed: known.stored?.resetting === true,
-    deletes: topicsOf('delete topics').filter((name) => there.has(name)),
-    creates: topicsOf('create topics').filter((name) => name !== names.deadLetters || !known.found.has(name)),
+    deletes: topicsIn('delete topics').filter((name) => there.has(name)),
+    creates: topicsIn('create topics').filter((name) => name !== names.deadLetters || !known.found.has(name)),
     transactionalIds: steps.flatMap((step) => (step.kind === 'fence' ? step.transactionalIds : [])),
     sources: inKafka(
       declared.subTopologies
@@ -110,7 +108,11 @@ export async function planReset(declared: Topology, names: Names, env: Environme
     run: async (target, { replicationFactor, signal = new AbortController().signal, said = () => undefined }) => {
       said('mark')
       if (!there.has(names.manifest))
-        await log.createTopics([{ name: names.manifest, partitions: 1, replicationFactor, config: manifestConfig }])
+        await log.createTopics(
+          ownTopics(topicCounts, names).flatMap(({ role, ...topic }) =>
+            role === 'manifest' ? [{ ...topic, replicationFactor }] : [],
+          ),
+        )
       const marked = await changeManifest({ ...env, signal }, names.manifest, names.group, (now) =>
         markedForReset(now ?? before, fresh),
       )
@@ -162,7 +164,7 @@ async function carryOut(step: ResetStep, carried: Carried): Promise<void> {
       return each(step.tasks, (task) => begin(task, found, carried))
     }
     case 'finish': {
-      const found = await describeAnew(ownTopics(step.manifest, names), former, carried)
+      const found = await describeAnew(topicsOf(step.manifest, names), former, carried)
       const manifest = withTopicIds(step.manifest, (topic) => found.get(names.topic(topic))?.id)
       await changeManifest({ ...env, signal }, names.manifest, names.group, () => manifest)
     }

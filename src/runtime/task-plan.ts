@@ -35,7 +35,8 @@ export const knownIn = (plans: Iterable<TaskPlan>): readonly KnownSubTopology[] 
   ...new Map(
     [...plans].map(({ version, processor }) => {
       const { name } = processor.subTopology
-      return [name, { name, partitions: processor.partitions, plan: version.number, hash: version.hash }]
+      const { number: plan, hash, upgrades } = version
+      return [name, { name, partitions: processor.partitions, plan, hash, upgrades }]
     }),
   ).values(),
 ]

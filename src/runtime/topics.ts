@@ -1,29 +1,18 @@
 /** The topics that an application needs, as they are in Kafka: checked, and the runtime's own ones created. */
 import type { Destination } from '../core/processing/outbox.js'
-import {
-  manifestBefore,
-  reconcile,
-  versionsBeyond,
-  withTopicIds,
-  withVersions,
-  type Change,
-  type Manifest,
-  type Reconciled,
-} from '../core/plan/manifest.js'
-import { partitionCounts } from '../core/plan/partition-counts.js'
-import { namesOf, taskId, type SubTopology, type Topology } from '../core/plan/topology.js'
+import { versionsBeyond, withTopicIds, withVersions, type Change, type Manifest } from '../core/plan/manifest.js'
+import { countsIn, planTopics, refusal, unfinishedReset, unfitChangelog } from '../core/plan/topic-plan.js'
+import { namesOf, taskId, type Topology } from '../core/plan/topology.js'
 import { PotorooError } from '../errors.js'
-import type { Log, NewTopic, TopicInfo } from '../ports/log.js'
+import type { TopicInfo } from '../ports/log.js'
 import type { TaskPlan } from './task-plan.js'
 import { changelogLost, inputReplaced } from './cures.js'
-import { changeManifest, manifestConfig, readManifest } from './manifest-topic.js'
+import { changeManifest } from './manifest-topic.js'
 import { describeNew } from './new-topics.js'
 import type { Ports, RuntimeOptions } from './options.js'
-import { requireRepartitions } from './repartitions.js'
+import { refusals } from './refusals.js'
+import { topologyInKafka } from './topology-in-kafka.js'
 import { VersionsInUse } from './versions-in-use.js'
-
-/** A changelog: compacted only, for a deleted segment would be lost state. */
-export const changelogConfig = { 'cleanup.policy': 'compact' } as const
 
 /**
  * All tasks of the application, by id. Creates changelogs, repartitions, dead letters and the manifest. Throws TOPIC_MISSING,
@@ -56,38 +45,15 @@ async function planOnce(
   const { log, logger, clock } = env
   const names = namesOf(options.topicPrefix, declared.application)
   const known = await topologyInKafka(declared, log, names, signal)
-  const { found, stored, before, countsOf } = known
-  requireDeclared(declared, names, found)
-  requireNoReset(stored, declared)
-  // Before the manifest is compared: one that is missing may have been made with another number of partitions.
-  await requireRepartitions(before, countsOf(known.reconciled.topology), names, found, env, signal)
-  const reconciled = accepted(known.reconciled)
+  const { found, stored, reconciled } = known
+  const refused = refusal(await refusals(declared, known, names, env, signal))
+  if (refused !== undefined) throw refused
   const { topology } = reconciled
-  const counts = countsOf(topology)
-  for (const [sub, partitions] of counts) requireCopartitioned(sub, partitions, names, found)
-  const missing: NewTopic[] = []
+  const counts = countsIn(topology, names, found)
   const { replicationFactor } = options
-  if (!found.has(names.manifest))
-    missing.push({ name: names.manifest, partitions: 1, replicationFactor, config: manifestConfig })
-  if (!found.has(names.deadLetters))
-    missing.push({ name: names.deadLetters, partitions: Math.max(...counts.values()), replicationFactor })
-  for (const [sub, partitions] of counts) {
-    const name = names.changelog(sub.name)
-    // Before anything is made or written down: what is refused is to harm nobody who runs.
-    if (sub.states.length > 0 && found.has(name)) requireChangelog(name, partitions, found)
-    if (sub.states.length > 0 && !found.has(name)) {
-      const entry = before?.subTopologies.find((one) => one.name === sub.name)
-      if (entry === undefined) await requireUnread(sub, name, names, partitions, env, signal)
-      else if (entry.states.length > 0 && !(await appears(name, env, signal)))
-        throw missingChangelog(sub, name, names, `the manifest ${names.manifest} has it`, env)
-      missing.push({ name, partitions, replicationFactor, config: changelogConfig })
-    }
-    for (const { topic } of sub.sources.filter((source) => source.isRepartition)) {
-      const repartition = names.topic(topic.name)
-      if (found.has(repartition)) continue
-      missing.push({ name: repartition, partitions, replicationFactor, config: topic.config })
-    }
-  }
+  const missing = planTopics(topology, names, found).flatMap(({ create }) =>
+    create === undefined ? [] : [{ ...create, replicationFactor }],
+  )
   if (missing.length > 0) {
     logger.info({ topics: missing.map(({ name, partitions }) => ({ name, partitions })) }, 'creating topics')
     await log.createTopics(missing)
@@ -103,7 +69,8 @@ async function planOnce(
       logger.info({ generation: manifest.generation, changes: news.map(textOf) }, 'the topology has changed')
     const isAsRead = (there: Manifest | undefined): boolean => there?.generation === stored?.generation
     const written = await changeManifest({ log, clock, signal }, names.manifest, names.group, (there) => {
-      requireNoReset(there, declared)
+      const begun = unfinishedReset(there, declared)
+      if (begun !== undefined) throw begun
       return there === undefined || isAsRead(there) ? manifest : there
     })
     if (written !== manifest) return undefined
@@ -118,7 +85,7 @@ async function planOnce(
   const plans = new Map<string, TaskPlan>()
   for (const [sub, partitions] of counts) {
     const changelog =
-      sub.states.length === 0 ? undefined : requireChangelog(names.changelog(sub.name), partitions, found)
+      sub.states.length === 0 ? undefined : fittingChangelog(names.changelog(sub.name), partitions, found)
     const sinks = new Map(sub.sinks.map(({ name }) => [name, destination(names.topic(name))]))
     const versions =
       versionsBeyond(manifest, sub).length === 0
@@ -135,7 +102,7 @@ async function planOnce(
         partition,
         transactionalId: names.transactionalId(sub.name, partition),
         group: names.group,
-        version: reconciled.plans.get(sub.name) ?? { number: 0, hash: '' },
+        version: reconciled.plans.get(sub.name) ?? { number: 0, hash: '', upgrades: 0 },
         sources: sub.sources.map(({ topic, isRepartition }) => {
           const name = names.topic(topic.name)
           return { topic: name, id: found.get(name)?.id, start: topic.start, isRepartition }
@@ -159,38 +126,6 @@ async function planOnce(
     }
   }
   return plans
-}
-
-export type ReadingLog = Pick<Log, 'describeTopics' | 'listOffsets' | 'fetcher'>
-
-/** An application's topology beside what Kafka has of it. */
-export interface TopologyInKafka {
-  readonly reconciled: Reconciled
-  /** The manifest that is there, and what it is taken to be where there is none. */
-  readonly stored: Manifest | undefined
-  readonly before: Manifest | undefined
-  /** The topics that exist, by their names in Kafka. */
-  readonly found: Map<string, TopicInfo>
-  readonly countsOf: (topology: Topology) => ReadonlyMap<SubTopology, number>
-}
-
-/** Reads, and changes nothing. Throws MANIFEST_UNREADABLE. */
-export async function topologyInKafka(
-  declared: Topology,
-  log: ReadingLog,
-  names: Names,
-  signal: AbortSignal = new AbortController().signal,
-): Promise<TopologyInKafka> {
-  const found = new Map(await log.describeTopics(allTopics(declared, names)))
-  const countsOf = ({ subTopologies }: Topology): ReadonlyMap<SubTopology, number> =>
-    partitionCounts(subTopologies, ({ name }) => found.get(names.topic(name))?.partitions)
-  const stored = found.has(names.manifest) ? await readManifest(log, names.manifest, signal) : undefined
-  const before = stored ?? manifestBefore(declared, changelogsOf(declared, names, found), countsOf(declared))
-  const reconciled = reconcile(before, declared, countsOf(declared))
-  // What has another name than it would have today may have its topics under it.
-  const renamed = allTopics(reconciled.topology, names).filter((name) => !found.has(name))
-  for (const [name, info] of await log.describeTopics(renamed)) found.set(name, info)
-  return { reconciled, stored, before, found, countsOf }
 }
 
 /** A topic that tasks were planned for. */
@@ -251,53 +186,8 @@ function plannedTopics(
   return planned
 }
 
-export type Names = ReturnType<typeof namesOf>
-
-const allTopics = (topology: Topology, names: Names): string[] => [
-  ...new Set([
-    names.deadLetters,
-    names.manifest,
-    ...topology.subTopologies.flatMap((sub) => [
-      ...[...sub.sources.map(({ topic }) => topic.name), ...sub.sinks.map(({ name }) => name)].map(names.topic),
-      ...(sub.states.length === 0 ? [] : [sub, ...sub.states].map(({ name }) => names.changelog(name))),
-    ]),
-  ]),
-]
-
-export function requireDeclared(topology: Topology, names: Names, found: ReadonlyMap<string, TopicInfo>): void {
-  const sources = topology.subTopologies.flatMap((sub) => sub.sources)
-  const own = new Set(sources.filter(({ isRepartition }) => isRepartition).map(({ topic }) => topic))
-  const declared = [...sources.map(({ topic }) => topic), ...topology.subTopologies.flatMap(({ sinks }) => sinks)]
-  const missing = [...new Set(declared.filter((topic) => !own.has(topic)).map(({ name }) => names.topic(name)))].filter(
-    (name) => !found.has(name),
-  )
-  if (missing.length > 0) throw new PotorooError('TOPIC_MISSING', `no such topic: ${missing.join(', ')}`)
-}
-
-function requireNoReset(manifest: Manifest | undefined, { application }: Topology): void {
-  if (manifest?.resetting === true)
-    throw new PotorooError('RESET_UNFINISHED', `a reset of ${application} was begun and has not ended`)
-}
-
-/** Throws what makes it none to run. */
-function accepted(reconciled: Reconciled): Reconciled {
-  const [first, ...others] = reconciled.problems
-  if (first === undefined) return reconciled
-  throw others.length === 0
-    ? first
-    : new PotorooError('TOPOLOGY_INCOMPATIBLE', reconciled.problems.map(({ message }) => message).join(' '))
-}
-
 const textOf = ({ kind, what, name, version }: Change): string =>
   `${what} ${name}${version === undefined ? '' : ` v${String(version)}`} ${kind}`
-
-/** State objects that a changelog is named after. */
-const changelogsOf = (topology: Topology, names: Names, found: ReadonlyMap<string, TopicInfo>): ReadonlySet<string> =>
-  new Set(
-    topology.subTopologies.flatMap(({ states }) =>
-      states.flatMap(({ name }) => (found.has(names.changelog(name)) ? [name] : [])),
-    ),
-  )
 
 function requireTopic(name: string, found: ReadonlyMap<string, TopicInfo>): TopicInfo {
   const info = found.get(name)
@@ -305,73 +195,10 @@ function requireTopic(name: string, found: ReadonlyMap<string, TopicInfo>): Topi
   return info
 }
 
-export function requireCopartitioned(
-  sub: SubTopology,
-  partitions: number,
-  names: Names,
-  found: ReadonlyMap<string, TopicInfo>,
-): void {
-  const topics = sub.sources.flatMap(({ topic }) => found.get(names.topic(topic.name)) ?? [])
-  if (topics.every((topic) => topic.partitions === partitions)) return
-  const list = topics.map((topic) => `${topic.name} has ${String(topic.partitions)}`).join(', ')
-  throw new PotorooError(
-    'PARTITION_COUNTS_DIFFER',
-    `the sources of sub-topology ${sub.name} are co-partitioned, but ${list}`,
-  )
-}
-
-/** Whether what was missing is there after all: of workers that start at the same time, another one has made it since. */
-const appears = async (name: string, env: Pick<Ports, 'log' | 'clock'>, signal: AbortSignal): Promise<boolean> =>
-  (await describeNew([name], env, signal)).has(name)
-
-function requireChangelog(name: string, partitions: number, found: ReadonlyMap<string, TopicInfo>): TopicInfo {
+/** Also one that another worker has made meanwhile. */
+function fittingChangelog(name: string, partitions: number, found: ReadonlyMap<string, TopicInfo>): TopicInfo {
   const info = requireTopic(name, found)
-  if (info.cleanupPolicy.join() !== 'compact')
-    throw new PotorooError(
-      'CHANGELOG_UNFIT',
-      `${name} has cleanup.policy ${info.cleanupPolicy.join(',')}: deleted segments would be lost state; set it to compact`,
-    )
-  if (info.partitions !== partitions)
-    throw new PotorooError(
-      'CHANGELOG_UNFIT',
-      `${name} has ${String(info.partitions)} partitions, but its sources have ${String(partitions)}: a partition count can't be changed ` +
-        'under state objects; go back to the former count, or start again with a new application name',
-    )
+  const [unfit] = unfitChangelog(info, partitions)
+  if (unfit !== undefined) throw unfit
   return info
-}
-
-/** A changelog that is missing while the group has positions was lost: to go on would be to go on without the state. */
-async function requireUnread(
-  sub: SubTopology,
-  changelog: string,
-  names: Names,
-  partitions: number,
-  env: CureEnvironment & Pick<Ports, 'clock'>,
-  signal: AbortSignal,
-): Promise<void> {
-  const sources = sub.sources.flatMap(({ topic }) =>
-    Array.from({ length: partitions }, (_, partition) => ({ topic: names.topic(topic.name), partition })),
-  )
-  const positions = await env.log.committedPositions(names.group, sources)
-  if (positions.some((position) => position !== undefined) && !(await appears(changelog, env, signal)))
-    throw missingChangelog(sub, changelog, names, `the group ${names.group} has read its sources`, env)
-}
-
-type CureEnvironment = Pick<Ports, 'log'> & { readonly stores: Pick<Ports['stores'], 'directory'> }
-
-function missingChangelog(
-  { sources }: SubTopology,
-  changelog: string,
-  names: Names,
-  proof: string,
-  env: CureEnvironment,
-): PotorooError {
-  const topics = sources.flatMap(({ topic, isRepartition }) =>
-    isRepartition ? [] : [{ topic: names.topic(topic.name) }],
-  )
-  return changelogLost(
-    { group: names.group, changelog, isMissing: true, sources: topics },
-    `${changelog} does not exist, but ${proof}: the state objects are gone`,
-    env,
-  )
 }

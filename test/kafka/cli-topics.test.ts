@@ -26,10 +26,11 @@ describe('potoroo topics', () => {
       rejections: ['sink', 'created', '8', '8', 'delete', 'delete'],
       'market-spread-symbol-changelog': ['changelog', 'created', '8', '8', 'compact', 'compact'],
       'market-spread-dead-letters': ['dead letters', 'created', '8', '8', 'delete', 'delete'],
+      'market-spread-manifest': ['manifest', 'created', '1', '1', 'compact', 'compact'],
     })
     const second = await runCli(['topics', APPLICATION, '--topic-prefix', prefix])
     expect(second.code).toBe(0)
-    expect(Object.values(rowsOf(second.stdout, prefix)).map(([, state]) => state)).toEqual(Array(5).fill('exists'))
+    expect(Object.values(rowsOf(second.stdout, prefix)).map(([, state]) => state)).toEqual(Array(6).fill('exists'))
   })
 
   test('creates nothing with --dry-run', async () => {

@@ -14,6 +14,8 @@ const cache = join(root, 'node_modules', '.cache', 'potoroo-simulation')
 const CHECKOUT = 'checkout'
 /** What names no checkout may be of one that is about to, or of another version that is at work. */
 const FORSAKEN_MS = 86_400_000
+/** By file and text: one after the other, faults are planted into files of which all others stay what they are. */
+const transpiledBefore = new Map()
 const folders = ['src/api', 'src/core', 'src/kafka', 'src/memory', 'src/ports', 'src/runtime', 'test/sim']
 const files = ['src/errors.ts']
 
@@ -47,6 +49,23 @@ function checkoutOf(folder) {
   }
 }
 
+/**
+ * @param {string} source
+ * @param {string} text
+ */
+function transpiled(source, text) {
+  const key = `${source}\n${text}`
+  let output = transpiledBefore.get(key)
+  if (output === undefined) {
+    output = ts.transpileModule(text, {
+      compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true },
+      fileName: source,
+    }).outputText
+    transpiledBefore.set(key, output)
+  }
+  return output
+}
+
 /** @type {import('./compile.d.mts').compileSimulation} */
 export function compileSimulation(name, plants = []) {
   const out = join(folderFor(root), name)
@@ -67,13 +86,9 @@ export function compileSimulation(name, plants = []) {
       text = parts.join(plant.replace)
       unused.delete(plant)
     }
-    const { outputText } = ts.transpileModule(text, {
-      compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true },
-      fileName: source,
-    })
     const target = join(out, source.replace(/\.ts$/, '.js'))
     mkdirSync(dirname(target), { recursive: true })
-    writeFileSync(target, outputText)
+    writeFileSync(target, transpiled(source, text))
   }
   for (const { file } of unused) throw new Error(`${file} is not part of the simulation`)
   writeFileSync(join(out, 'package.json'), '{ "type": "module" }\n')

@@ -2,6 +2,9 @@
  * Rolling deployments: workers are restarted one by one with the next version of the application, and perhaps with the one
  * before again for a while, half way or whole, while everything else goes wrong. Meanwhile somebody may start a version that can't go on
  * where the application is: it has to be refused before it does anything.
+ *
+ * In some of these worlds an operator rolls back (core/plan/roll-back.ts): the first version becomes the newest, and may stay
+ * it; or the later one does once more. Then sources and state objects of the later one are nobody's for a while.
  */
 import type { SeededRandom } from '../../src/memory/random.js'
 import type { Hands, Slot } from './hands.js'
@@ -12,6 +15,8 @@ export interface DeploymentPlan {
   readonly isKnown: () => boolean
   /** Somebody starts the version that can't go on. */
   readonly startIncompatible: () => void
+  /** Makes that version the newest. Rejects where brokers are out of reach. */
+  readonly rollBackTo: (version: Slot['version']) => Promise<void>
 }
 
 const ASK_AGAIN_MS = 100
@@ -23,20 +28,33 @@ export class Deployments {
   version: Slot['version'] = 'first'
   #goes = 0
   #wasLater = false
+  /** Whether an operator goes back. */
+  readonly rollsBack: boolean
+  /** The last roll-back is not done yet, or some workers have not heard of it. */
+  isUnderWay = false
+  #rollBackTo: DeploymentPlan['rollBackTo'] = () => Promise.resolve()
 
-  constructor(private readonly random: SeededRandom) {
+  /** `rollBacks`: of these alone, so that worlds without are what they were before there were any. */
+  constructor(
+    private readonly random: SeededRandom,
+    private readonly rollBacks: SeededRandom,
+  ) {
     this.isOn = random.chance(0.6)
+    this.rollsBack = this.isOn && rollBacks.chance(0.5)
   }
 
-  plan(hands: Hands, { withinMs, isKnown, startIncompatible }: DeploymentPlan): void {
+  plan(hands: Hands, { withinMs, isKnown, startIncompatible, rollBackTo }: DeploymentPlan): void {
     if (!this.isOn) return
+    this.#rollBackTo = rollBackTo
     const { random } = this
     const rollouts = 1 + random.below(3)
     const times = Array.from({ length: rollouts }, () => random.between(0, withinMs)).sort((a, b) => a - b)
     for (const [i, atMs] of times.entries()) {
       const everyMs = random.pick([50, 300, 1_000, 2_000])
       this.#when(hands, isKnown, atMs, withinMs, () => {
-        this.#rollOut(hands, i % 2 === 0 ? 'later' : 'first', everyMs)
+        const version = i % 2 === 0 ? 'later' : 'first'
+        if (i > 0 && this.rollsBack && this.rollBacks.chance(0.7)) this.#rollBack(hands, version, withinMs)
+        this.#rollOut(hands, version, everyMs)
       })
     }
     if (random.chance(0.5)) this.#when(hands, isKnown, random.between(0, withinMs), withinMs, startIncompatible)
@@ -44,7 +62,46 @@ export class Deployments {
 
   /** All workers have the same version in the end: the later one where it was ever there, for what it has begun waits for it. */
   finish(hands: Hands): void {
-    if (this.isOn) this.#rollOut(hands, this.#wasLater ? 'later' : 'first', 100)
+    if (!this.isOn) return
+    if (this.rollsBack) this.#settle(hands)
+    else this.#rollOut(hands, this.#wasLater ? 'later' : 'first', 100)
+  }
+
+  /** One of the two is to stay, and is made the newest once nobody runs who has not begun as that: they would be the newest in turn. */
+  #settle(hands: Hands): void {
+    const last = this.#wasLater && this.rollBacks.chance(0.5) ? 'later' : 'first'
+    this.#goes++
+    this.version = last
+    this.isUnderWay = true
+    hands.say(() => `the ${last} version is to stay`)
+    const before = hands.slots.flatMap(({ process }) => process ?? [])
+    for (const slot of hands.slots) {
+      slot.version = last
+      if (slot.process !== undefined) hands.stop(slot)
+    }
+    this.#when(
+      hands,
+      () => before.every(({ alive }) => !alive),
+      0,
+      Infinity,
+      () => {
+        this.#rollBack(hands, last, Infinity, () => {
+          // They know the places of their plans since they started.
+          for (const slot of hands.slots) if (slot.process !== undefined) hands.stop(slot)
+          this.isUnderWay = false
+        })
+      },
+    )
+  }
+
+  /** As often as it takes. */
+  #rollBack(hands: Hands, version: Slot['version'], untilMs: number, done: () => void = () => undefined): void {
+    hands.say(() => `an operator makes the ${version} version the newest`)
+    this.#rollBackTo(version).then(done, () => {
+      hands.scheduler.after(undefined, 300, () => {
+        if (hands.scheduler.elapsedMs < untilMs) this.#rollBack(hands, version, untilMs, done)
+      })
+    })
   }
 
   #when(hands: Hands, isTrue: () => boolean, atMs: number, withinMs: number, act: () => void): void {

@@ -1,4 +1,7 @@
-/** What the simulation is good for: every fault that is planted is found. docs/simulation.md lists them. */
+/**
+ * What the simulation is good for: every fault that is planted is found. docs/simulation.md lists them, with a seed that finds
+ * each; where code has moved and that one does not any more, all seeds are looked through. `.ci/nightly` does that for all.
+ */
 import { expect, test } from 'vitest'
 import { readDocument } from '../support/documents.js'
 import { compileSimulation } from './compile.mjs'
@@ -7,6 +10,15 @@ import { plantedFaults } from './planted-faults/index.js'
 import { simulate } from './simulation.js'
 
 const table = readTable(readDocument('docs/simulation.md'))
+
+/** Of worlds without a fault, by seed: many faults are found by the same few. */
+const unplanted = new Map<string, Promise<readonly string[]>>()
+function problemsWithout(seed: number, wire: boolean): Promise<readonly string[]> {
+  const world = `${String(seed)} ${String(wire)}`
+  const problems = unplanted.get(world) ?? simulate(seed, { wire }).then((outcome) => outcome.problems)
+  unplanted.set(world, problems)
+  return problems
+}
 
 test('docs/simulation.md lists the faults that are planted', () => {
   expect(
@@ -26,5 +38,5 @@ for (const fault of plantedFaults)
       console.log(`seed ${String(seed)} finds it now: npm run sim -- --planted writes docs/simulation.md anew`)
     }
     // What was found there is the fault, and nothing else.
-    expect((await simulate(seed, { wire: fault.wire ?? false })).problems).toEqual([])
+    expect(await problemsWithout(seed, fault.wire ?? false)).toEqual([])
   })

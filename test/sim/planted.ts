@@ -68,6 +68,9 @@ const consequences: readonly (readonly [RegExp, string])[] = [
   [/^money: /, 'money is made, or lost'],
   [/: numbers /, 'a state object has forgotten something, or has it twice'],
   [/^an incompatible version /, 'an incompatible version was not refused'],
+  [/^assigned: /, 'a task goes to a worker with an older version of it'],
+  [/ went on with a task that a newer version had written in/, "a worker goes on with what it can't read"],
+  [/^the reset does not end/, 'a reset does not end'],
   [/^checked, /, 'an output has seen another state than it should'],
 ]
 

@@ -14,7 +14,9 @@ import { SeededRandom } from '../../src/memory/random.js'
 import { Scheduler, type SimulatedProcess } from '../../src/memory/scheduler.js'
 import { MemoryDisk } from '../../src/memory/stores.js'
 import { defaults, type RuntimeOptions } from '../../src/runtime/options.js'
+import { planRollBack } from '../../src/runtime/roll-back.js'
 import { Worker } from '../../src/runtime/worker.js'
+import { checkAssigned } from './assignment-watch.js'
 import { drawHandOff, groupAtRest, MOST_WORKERS, planBiggerSteps } from './bigger-steps.js'
 import { drawBreadth, type Breadth } from './breadth.js'
 import { Deployments } from './deployments.js'
@@ -25,6 +27,7 @@ import { simulateOperator, withOperator } from './operator.js'
 import { placesOf, stateOf, type Places, type SubTopologyPlace } from './places.js'
 import { PurgeWatch } from './purge-watch.js'
 import { Refusals } from './refusals.js'
+import { simulateReset } from './reset-world.js'
 import { oddTimestamps, plainTimestamps } from './timestamps.js'
 import { chunksOf, haunt } from './upstream.js'
 import { ChangelogView, recordsOf, type SeenRecord } from './views.js'
@@ -82,8 +85,9 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
     withSecond('routing', await new World(seed, options).run(), await simulateRouting(seed, options)),
     await simulateTimed(seed, options),
   )
-  // Its brokers are those in memory: beside worlds of bytes it would be nothing new.
-  return options.wire === true ? outcome : withOperator(outcome, await simulateOperator(seed, options))
+  // Their brokers are those in memory: beside worlds of bytes it would be nothing new.
+  if (options.wire === true) return outcome
+  return withOperator(withOperator(outcome, await simulateOperator(seed, options)), await simulateReset(seed, options))
 }
 
 /**
@@ -170,6 +174,7 @@ class World {
   readonly #deployments: Deployments | undefined
   /** Workers of a version that can't go on where the application is. */
   readonly #strangers: Slot[] = []
+  #operators = 0
   /** Processes that may not delete records, and have tried. */
   readonly #deletingRefused = new Set<string>()
 
@@ -186,7 +191,7 @@ class World {
     const breadth = (this.#breadth = drawBreadth(broad, timed ?? (routing && routingApplication(routing))))
     this.#places = placesOf(breadth.application.definition, breadth.application.later?.compatible)
     this.#purge = routing && drawPurge(routing)
-    this.#deployments = routing && new Deployments(routing.fork())
+    this.#deployments = routing && new Deployments(routing.fork(), new SeededRandom(seed ^ 0x3c6ef372))
     this.#purgeWatch = new PurgeWatch(this.#places, () => this.#cluster)
     this.#leaderTrouble = new LeaderTrouble(seed, options.wire === true)
     const climate = drawClimate(random)
@@ -222,6 +227,9 @@ class World {
         this.#say(() => `${of.topic}-${String(of.partition)} is purged up to ${String(before)}`)
         this.#problems.push(...this.#purgeWatch.deleted(of, before))
       },
+      onAssigned: (members) => {
+        this.#problems.push(...checkAssigned(members))
+      },
     }
     this.#cluster = options.wire === true ? this.#wired(cluster) : new MemoryCluster(cluster)
     this.#partitions = random.pick([1, 2, 3, 6])
@@ -242,6 +250,7 @@ class World {
     const isPlain = isPlainMarket && !this.#slow.isOn && !this.#refusals.isThere
     this.#upgrades = new Upgrades(seed, isPlain, TROUBLE_MS)
     this.#chronicle.mayFindNewer = (process, code) => this.#upgrades.mayFind(process, code)
+    this.#chronicle.mayBeOutdated = (process) => this.#upgrades.mayBeOutdated(process)
     if (this.#upgrades.isOn) this.#places = placesOf(this.#upgrades.newest)
     this.#runtime = {
       ...defaults,
@@ -550,6 +559,7 @@ class World {
         this.#strangers.push(this.#newSlot('x0', 'incompatible'))
         for (const slot of this.#strangers) this.#startLater(slot, 0)
       },
+      rollBackTo: (version) => this.#rollBackTo(version),
     })
     const mayBeStale = (topic: string): boolean =>
       (!this.#strict && this.timed === undefined) || !sources.includes(topic)
@@ -630,7 +640,22 @@ class World {
     return slot
   }
 
-  #definitionOf({ version }: Slot): ApplicationDefinition {
+  async #rollBackTo(version: Slot['version']): Promise<void> {
+    const process = this.#scheduler.process(`operator.${String(++this.#operators)}`)
+    const log = this.#cluster.log({ process, clientId: 'operator', requestTimeoutMs: 5_000, connectTimeoutMs: 5_000 })
+    try {
+      await log.connect()
+      const topology = topologyOf(this.#definitionOf({ version }))
+      const { outdated, run } = await planRollBack(topology, this.#places.names, { log, clock: process.clock })
+      await run(new AbortController().signal)
+      this.#say(() => `made the newest: ${outdated.map(({ name }) => name).join() || 'nothing, it is already'}`)
+    } finally {
+      await log.close()
+      process.kill()
+    }
+  }
+
+  #definitionOf({ version }: Pick<Slot, 'version'>): ApplicationDefinition {
     const { definition, later } = this.#breadth.application
     if (version === 'first' || later === undefined) return definition
     return version === 'later' ? later.compatible : later.incompatible
@@ -679,7 +704,8 @@ class World {
       : this.#definitionOf(slot)
     const { group } = this.#places.names
     const equipped = this.#slow.equip(process, this.#cluster, group, this.#runtime, definition)
-    if (this.#deployments?.isOn === true && slot.version === 'first') this.#chronicle.isOfOldVersion(process.name)
+    const { isOn: isDeployed = false, rollsBack = false } = this.#deployments ?? {}
+    if (isDeployed && (slot.version === 'first' || rollsBack)) this.#chronicle.isOfOldVersion(process.name)
     const { watchdog } = equipped
     const ports = { log, stores, peers, clock: process.clock, random: this.#random.fork(), logger, watchdog }
     process.setWallClockOff(this.#refusals.clockOffMs(slot.lives))
@@ -858,6 +884,7 @@ class World {
       ({ process, version }) => process !== undefined && version !== this.#slots[0]?.version,
     )
     if (other !== undefined) return `${other.name} runs another version`
+    if (this.#deployments?.isUnderWay === true) return 'an operator rolls back'
     if (this.#strangers.some(({ wanted }) => wanted)) return 'an incompatible version is not refused yet'
     if (changelogs.some((name) => this.#cluster.describeTopic(name) === undefined)) return 'there is no changelog yet'
     for (const topic of [...sources, ...sinks, names.deadLetters, ...changelogs, ...repartitions]) {

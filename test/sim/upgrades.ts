@@ -89,12 +89,17 @@ export class Upgrades {
     return code === 'STATE_NEWER' && this.isOld(process)
   }
 
-  /** The problem with what has ended a process. */
+  /** Whether its tasks may stand still: one that could have known better is to be refused when it starts. */
+  mayBeOutdated(process: string): boolean {
+    return this.isOld(process) && !this.#late.has(process)
+  }
+
+  /** The problem with what has ended a process: what it does not know it is to find out before it touches any of it. */
   ended(process: string, error: unknown): string[] {
-    if (!isPotorooError(error, 'STATE_NEWER') || !this.#late.has(process)) return []
-    return / of key /.test(error.message)
+    if (!isPotorooError(error, 'STATE_NEWER') || !/ of key /.test(error.message)) return []
+    return this.#late.has(process)
       ? [`${process} knows less than was stored, and was not refused at its start`]
-      : []
+      : [`${process} went on with a task that a newer version had written in`]
   }
 
   /** A message for each key that has a state object, which changes nothing. */

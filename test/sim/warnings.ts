@@ -44,6 +44,8 @@ export class Chronicle {
   epochsWereUsed = false
   /** Whether a process may find state objects of a version that it does not know (upgrades.ts). */
   mayFindNewer: (process: string, code: unknown) => boolean = () => false
+  /** Whether tasks of it may stand still, for a newer version has written in them (upgrades.ts). */
+  mayBeOutdated: (process: string) => boolean = () => false
 
   sent({ process, api, subject }: RequestInfo, wrong: boolean): void {
     if (api === 'initProducerId') this.activated(process, subject)
@@ -116,7 +118,7 @@ export class Chronicle {
     return this.#stopped.has(process)
   }
   explainsOutdated({ process }: Line): boolean {
-    return this.#old.has(process)
+    return this.#old.has(process) || this.mayBeOutdated(process)
   }
   explainsDamage({ slot, fields }: Line): boolean {
     return this.#damaged.has(`${slot} ${text(fields.task)}`)

@@ -28,10 +28,13 @@ const someTask = (counts: readonly number[]) =>
     return tasksOf(...counts.map((_, i) => (i === sub ? size : 0))).at(-1) ?? ''
   })
 
-/** What versions of an application know: the plan of each sub-topology, or not the sub-topology. */
+/**
+ * What versions of an application know: which version of each sub-topology, the oldest being 0, or not the sub-topology. Every
+ * other one has the plan of the one before, and an upgrade more.
+ */
 export type Versions = readonly (readonly (number | undefined)[])[]
 const anyVersions: fc.Arbitrary<Versions> = fc.array(
-  fc.array(fc.option(fc.nat(2), { nil: undefined, freq: 8 }), { minLength: 5, maxLength: 5 }),
+  fc.array(fc.option(fc.nat(3), { nil: undefined, freq: 8 }), { minLength: 5, maxLength: 5 }),
   { minLength: 3, maxLength: 3 },
 )
 export const knowledgeOf = (
@@ -39,11 +42,17 @@ export const knowledgeOf = (
   version: number,
   counts: readonly number[],
 ): readonly KnownSubTopology[] | undefined =>
-  versions[version]?.flatMap((plan, sub) =>
-    plan === undefined
-      ? []
-      : [{ name: `${'xyzuv'.charAt(sub)}_sub`, partitions: counts[sub] ?? 0, plan, hash: `of plan ${String(plan)}` }],
-  )
+  versions[version]?.flatMap((which, sub) => {
+    if (which === undefined) return []
+    const [plan, upgrades] = [Math.floor(which / 2), which % 2]
+    const known = {
+      name: `${'xyzuv'.charAt(sub)}_sub`,
+      partitions: counts[sub] ?? 0,
+      plan,
+      hash: `of plan ${String(plan)}`,
+    }
+    return [upgrades === 0 ? known : { ...known, upgrades }]
+  })
 
 const groupsOf = (anyVersion: fc.Arbitrary<number>, most: number) =>
   fc.tuple(anyCounts, anyVersions).chain(([counts, versions]) =>
@@ -73,9 +82,12 @@ export const anyGroup = groupsOf(fc.constant(Infinity), 12)
 export const anyMixedGroup = groupsOf(fc.constantFrom(0, 0, 1, 1, 2, Infinity), 12)
 
 export const subOf = (task: string): string => task.slice(0, task.lastIndexOf('_'))
-/** The plan of a task's sub-topology that a member has (rule 14). */
-export const planAt = ({ knows }: Member, task: string): number | undefined =>
-  knows === undefined ? 0 : knows.find(({ name }) => name === subOf(task))?.plan
+/** Which version of a task's sub-topology a member has (rule 14), the oldest being 0. */
+export const planAt = ({ knows }: Member, task: string): number | undefined => {
+  if (knows === undefined) return 0
+  const known = knows.find(({ name }) => name === subOf(task))
+  return known && 2 * known.plan + (known.upgrades ?? 0)
+}
 /** Those who have the newest. */
 export function knowersOf(members: readonly Member[], task: string): readonly Member[] {
   const newest = Math.max(...members.flatMap((one) => planAt(one, task) ?? []))

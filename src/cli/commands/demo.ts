@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { startBroker, type LocalBroker } from '../../broker/local-broker.js'
+import { planTopics, topicNames } from '../../core/plan/topic-plan.js'
 import { namesOf, topologyOf } from '../../core/plan/topology.js'
 import { exitCodes } from '../../errors.js'
 import { viewGroup } from '../../kafka/group-view.js'
@@ -16,7 +17,6 @@ import { Feed } from '../demo/feed.js'
 import { holdings, lagOf, partitionsOf, Rejections } from '../demo/observe.js'
 import { WorkerProcess } from '../demo/worker-process.js'
 import { connectionHelp, type ConnectionFlags, wholeNumber, withConnection } from '../options.js'
-import { planTopics, topicNames } from '../topic-plan.js'
 
 interface DemoFlags extends ConnectionFlags {
   readonly seconds: number
@@ -80,10 +80,9 @@ async function demonstrate(
   const kafka = kafkaOptions(context, flags)
   const topicPrefix = `demo-${randomBytes(3).toString('hex')}-`
   const names = namesOf(topicPrefix, definition.name)
-  const wanted = topicNames(topologyOf(definition), topicPrefix)
-  await log.createTopics(
-    planTopics(topologyOf(definition), topicPrefix, new Map(), undefined).rows.flatMap(({ create }) => create ?? []),
-  )
+  const topology = topologyOf(definition)
+  const wanted = topicNames(topology, names)
+  await log.createTopics(planTopics(topology, names, new Map()).flatMap(({ create }) => create ?? []))
   const sources = await partitionsOf(log, [names.topic('market-data'), names.topic('orders')])
   const rejections = new Rejections(log, await partitionsOf(log, [names.topic('rejections')]))
   const feed = new Feed(kafka, await log.describeTopics(wanted), {

@@ -1,10 +1,9 @@
-import { createInterface } from 'node:readline/promises'
 import { type Command, InvalidArgumentError } from 'commander'
 import { namesOf, topologyOf } from '../../core/plan/topology.js'
-import { PotorooError } from '../../errors.js'
 import { planReset, type ResetPlan, type ResetTarget } from '../../runtime/reset.js'
 import { systemClock, systemRandom } from '../../system.js'
 import { loadApplication } from '../application.js'
+import { confirmed } from '../confirmation.js'
 import { withLog } from '../connection.js'
 import type { CliContext } from '../context.js'
 import { connectionHelp, type ConnectionFlags, wholeNumber, withConnection, withTopicPrefix } from '../options.js'
@@ -78,19 +77,4 @@ async function runReset(path: string, flags: ResetFlags, context: CliContext): P
     await plan.run(to, { replicationFactor, said, signal: context.stopRequested() })
     stdout.write(printable(`${definition.name} begins again when its workers are started.\n`))
   })
-}
-
-/** Rejects with INVALID_CONFIGURATION unless the name is the next line of standard input. */
-async function confirmed(name: string, { stdin, stderr }: CliContext): Promise<void> {
-  stderr.write(printable(`Type ${name} to go on: `))
-  const lines = createInterface({ input: stdin })
-  try {
-    for await (const line of lines) {
-      if (line.trim() === name) return
-      break
-    }
-  } finally {
-    lines.close()
-  }
-  throw new PotorooError('INVALID_CONFIGURATION', `nothing was changed: the name was not typed; --yes does not ask`)
 }

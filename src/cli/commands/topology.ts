@@ -1,7 +1,11 @@
 import type { Command } from 'commander'
 import { partitionCounts } from '../../core/plan/partition-counts.js'
+import { outdatedIn, outdatedProblems } from '../../core/plan/roll-back.js'
+import { countsIn, isOwn, planTopics } from '../../core/plan/topic-plan.js'
 import { namesOf, topologyOf } from '../../core/plan/topology.js'
-import { topologyInKafka } from '../../runtime/topics.js'
+import { refusals } from '../../runtime/refusals.js'
+import { topologyInKafka } from '../../runtime/topology-in-kafka.js'
+import { systemClock } from '../../system.js'
 import { loadApplication } from '../application.js'
 import { withLog } from '../connection.js'
 import type { CliContext } from '../context.js'
@@ -37,7 +41,8 @@ export function registerTopology(program: Command, context: CliContext): void {
       'after',
       `${connectionHelp}
 
-Exit code 3: with --against, a worker of this version would refuse to start. For a pipeline that deploys.
+Exit code 3: with --against, a worker of this version would refuse to start, or some of its tasks would stand still. For a pipeline
+that deploys.
 
 Examples:
   potoroo topology dist/application.js
@@ -60,21 +65,30 @@ async function runTopology(path: string, flags: TopologyFlags, context: CliConte
   const brokers = flags.against === true ? flags.brokers : flags.against
   await withLog(context, { ...flags, ...(brokers === undefined ? {} : { brokers }) }, async (log) => {
     const names = namesOf(flags.topicPrefix, definition.name)
-    const { reconciled, countsOf } = await topologyInKafka(topology, log, names)
-    const { changes, problems } = reconciled
+    const known = await topologyInKafka(topology, log, names)
+    const { reconciled, found } = known
+    const { changes, manifest } = reconciled
+    const env = { log, clock: systemClock, stores: { directory: '<state directory>' } }
+    const refused = await refusals(topology, known, names, env, context.stopRequested())
+    const problems = refused.length > 0 ? refused : outdatedProblems(definition.name, outdatedIn(reconciled))
+    const created = planTopics(reconciled.topology, names, found).filter((topic) => isOwn(topic) && topic.create)
     if (flags.json === true) {
-      const now = topologyJson(reconciled.topology, countsOf(reconciled.topology))
-      const refused = problems.map(({ message }) => message)
-      context.stdout.write(
-        `${JSON.stringify({ ...now, generation: reconciled.manifest.generation, changes, refused })}\n`,
-      )
+      const now = topologyJson(reconciled.topology, countsIn(reconciled.topology, names, found))
+      const against = {
+        generation: manifest.generation,
+        changes,
+        topics: created.flatMap(({ create }) => create ?? []),
+        refused: problems.map(({ message }) => message),
+      }
+      context.stdout.write(`${JSON.stringify({ ...now, ...against })}\n`)
     } else {
       const rows = changes.map(({ kind, what, name, version }) => [
         kind,
         what,
         version === undefined ? name : `${name} v${String(version)}`,
       ])
-      context.stdout.write(table(['', '', 'name'], rows))
+      const topics = created.map(({ name, role }) => ['created', `topic (${role})`, name])
+      context.stdout.write(table(['', '', 'name'], [...rows, ...topics]))
     }
     const [first, ...others] = problems
     for (const problem of others) context.stderr.write(`${failureLine(problem)}\n`)

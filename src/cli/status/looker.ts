@@ -1,6 +1,6 @@
 /** Looks at a running application from outside: reads Kafka, asks workers, and changes nothing. */
 import type { ApplicationDefinition } from '../../api/definition.js'
-import { topologyInKafka, type ReadingLog } from '../../runtime/topics.js'
+import { topologyInKafka, type ReadingLog } from '../../runtime/topology-in-kafka.js'
 import { namesOf, taskId, topologyOf } from '../../core/plan/topology.js'
 import { messageOf } from '../../errors.js'
 import type { GroupDescription, GroupMember, GroupView } from '../../kafka/group-view.js'

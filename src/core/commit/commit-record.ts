@@ -31,6 +31,11 @@ export interface CommitRecord {
    * plan must not go on from here: what it does not know would miss what it processes.
    */
   readonly plan?: number | undefined
+  /**
+   * How many upgrades the state objects of that plan have, all together, in the version that wrote any of them; absent where it
+   * has none. A worker with fewer must not go on from here: it would find what it can't read.
+   */
+  readonly upgrades?: number | undefined
   /** The worker that committed, and when by its clock, ms since the epoch: for the pause of a hand-off. */
   readonly by: string
   readonly atMs: number
@@ -50,39 +55,25 @@ export interface CommittedTime {
 }
 
 /** Version 2 has a time; version 1 is written where there is none, so that what uses no time can go back to an older Potoroo. */
-export const encodeCommitRecord = ({
-  identity,
-  positions,
-  group,
-  topicIds,
-  plan,
-  by,
-  atMs,
-  time,
-}: CommitRecord): string =>
-  JSON.stringify({
-    v: time === undefined ? 1 : 2,
-    identity,
-    positions,
-    group,
-    topicIds,
-    plan: plan === 0 ? undefined : plan,
-    by,
-    atMs,
-    time,
-  })
+export const encodeCommitRecord = (record: CommitRecord): string => {
+  const { identity, positions, group, topicIds, by, atMs, time } = record
+  const [plan, upgrades] = [record.plan, record.upgrades].map((count) => (count === 0 ? undefined : count))
+  const v = time === undefined ? 1 : 2
+  return JSON.stringify({ v, identity, positions, group, topicIds, plan, upgrades, by, atMs, time })
+}
 
 export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
   try {
     const parsed: unknown = JSON.parse(value.toString())
     if (isCommitRecord(parsed)) {
-      const { identity, positions, group, topicIds, plan: number, by, atMs, time } = parsed
+      const { identity, positions, group, topicIds, plan: number, upgrades, by, atMs, time } = parsed
       return {
         identity,
         positions: plain(positions),
         ...(group && { group: plain(group) }),
         ...(topicIds && { topicIds: plain(topicIds) }),
         ...(number === undefined ? {} : { plan: number }),
+        ...(upgrades === undefined ? {} : { upgrades }),
         by,
         atMs,
         ...(time && {
@@ -104,7 +95,8 @@ const plain = <T extends object>(byTopic: T): T => Object.assign(Object.create(n
 
 function isCommitRecord(value: unknown): value is CommitRecord {
   if (typeof value !== 'object' || value === null) return false
-  const { v, identity, positions, group, topicIds, plan: number, by, atMs, time } = value as Record<string, unknown>
+  const fields = value as Record<string, unknown>
+  const { v, identity, positions, group, topicIds, plan: number, upgrades, by, atMs, time } = fields
   return (
     (v === 2 ? isTime(time) : v === 1 && time === undefined) &&
     typeof identity === 'string' &&
@@ -113,7 +105,8 @@ function isCommitRecord(value: unknown): value is CommitRecord {
     arePositions(positions) &&
     (group === undefined || arePositions(group)) &&
     (topicIds === undefined || areIds(topicIds)) &&
-    (number === undefined || (Number.isSafeInteger(number) && (number as number) >= 0))
+    isCount(number) &&
+    isCount(upgrades)
   )
 }
 
@@ -124,6 +117,9 @@ function isTime(value: unknown): value is CommittedTime {
   const areMs = (of: unknown): boolean => isRecord(of) && Object.values(of).every((ms) => Number.isFinite(ms))
   return isMs(timeMs) && isMs(wallMs) && areMs(bounds) && areMs(behind)
 }
+
+const isCount = (value: unknown): boolean =>
+  value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0)
 
 const isRecord = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

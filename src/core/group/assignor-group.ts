@@ -8,6 +8,8 @@ export interface KnownSubTopology {
   readonly plan: number
   /** Of what decides what belongs to whom (core/plan/plan-hash.ts). */
   readonly hash: string
+  /** Of its state objects, all together; absent: none. With the same plan, more are newer. */
+  readonly upgrades?: number
 }
 
 export interface Member {
@@ -109,12 +111,15 @@ export function groupOf(members: readonly Member[], taskIds: readonly string[], 
 }
 
 /** The plan of a sub-topology that a member has; undefined where it does not know it. */
-function planOf({ knows }: Member, subTopology: string): Pick<KnownSubTopology, 'plan' | 'hash'> | undefined {
+function planOf(
+  { knows }: Member,
+  subTopology: string,
+): Pick<KnownSubTopology, 'plan' | 'hash' | 'upgrades'> | undefined {
   return knows === undefined ? NOT_SAID : knows.find(({ name }) => name === subTopology)
 }
 const NOT_SAID = { plan: 0, hash: '' } as const
 
-/** Rule 14: those who have the newest plan of it that any member has, be that one leaving. */
+/** Rule 14: those who have the newest version of it that any member has, be that one leaving. */
 function whoKnows(
   subTopology: string,
   listed: readonly { readonly member: Member; readonly worker: Worker }[],
@@ -124,7 +129,9 @@ function whoKnows(
     return known === undefined ? [] : [{ ...known, worker }]
   })
   const newest = Math.max(...plans.map(({ plan }) => plan))
-  const having = plans.filter(({ plan }) => plan === newest)
+  const inPlan = plans.filter(({ plan }) => plan === newest)
+  const most = Math.max(...inPlan.map(({ upgrades = 0 }) => upgrades))
+  const having = inPlan.filter(({ upgrades = 0 }) => upgrades === most)
   // Two shapes under one number: only where the manifest was deleted in between. One of them has to be chosen.
   const [hash = ''] = having.map((one) => one.hash).sort((a, b) => compare(b, a))
   return new Set(having.filter((one) => one.hash === hash || one.hash === '').map(({ worker }) => worker))

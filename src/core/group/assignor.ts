@@ -24,10 +24,11 @@
  *     these to who has the fewest of all. So a group that starts is balanced at once.
  * 13. Only standbys that are awaited have to tell the group when they become warm: warm-ups, and those for which another one
  *     goes on until then. Where nothing is awaited, a rebalance has nothing to move, and no standby too few or too many.
- * 14. A task goes only to a worker that knows its sub-topology, in the newest plan that any member has, be that one leaving.
- *     Who owns it in an older plan keeps it until one of these is warm, and then never gets it back while one of them is
- *     there. Where all of these leave, rule 9 holds for it. A worker that does not say what it knows is taken to know
- *     everything, each sub-topology in its oldest plan.
+ * 14. A task goes only to a worker that knows its sub-topology, in the newest version that any member has, be that one
+ *     leaving: the newest plan, and of these the most upgrades of state objects. Who owns it in an older version keeps it
+ *     until one of these is warm, and then never gets it back while one of them is there. Where all of these leave, rule 9
+ *     holds for it. A worker that does not say what it knows is taken to know everything, each sub-topology in its oldest
+ *     plan, without upgrades.
  */
 import { ableOf, compare, groupOf, type Member, type OwnedTask, type Worker } from './assignor-group.js'
 import { permanentStandbysOf } from './assignor-standbys.js'

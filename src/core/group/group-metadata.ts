@@ -104,7 +104,10 @@ export function decodeAssignment(assignment: Uint8Array): TaskAssignment | undef
 const textOf = (info: WorkerInfo): string => {
   const lags = Object.entries(info.standby).map(([task, lag]) => [task, Number.isFinite(lag) ? lag : -1] as const)
   // Every member says it, and all of it has to fit into one record of the group.
-  const knows = info.knows?.map(({ name, partitions, plan, hash }) => [name, partitions, plan, hash])
+  const knows = info.knows?.map(({ name, partitions, plan, hash, upgrades = 0 }) => [
+    ...[name, partitions, plan, hash],
+    ...(upgrades > 0 ? [upgrades] : []),
+  ])
   return JSON.stringify({ ...info, standby: Object.fromEntries(lags), knows })
 }
 
@@ -113,7 +116,9 @@ function workerInfo(value: unknown): WorkerInfo | undefined {
   const { worker, address, active, standby, leaving, knows } = value
   if (!isText(worker) || !isTexts(active) || !isLags(standby) || typeof leaving !== 'boolean') return undefined
   if (knows !== undefined && !isList(knows, isKnown)) return undefined
-  const known = knows?.map(([name, partitions, plan, hash]) => ({ name, partitions, plan, hash }))
+  const known = knows?.map(([name, partitions, plan, hash, upgrades]) => {
+    return { name, partitions, plan, hash, ...(upgrades === undefined ? {} : { upgrades }) }
+  })
   const info = { v: 1, worker, active, standby, leaving, ...(known && { knows: known }) } as const
   if (address === undefined) return info
   return isText(address) ? { ...info, address } : undefined
@@ -130,11 +135,13 @@ function taskAssignment(value: unknown): TaskAssignment | undefined {
 
 const isLags = (value: unknown): value is Record<string, number> =>
   isRecord(value) && Object.values(value).every((lag) => typeof lag === 'number')
-type Known = readonly [name: string, partitions: number, plan: number, hash: string]
+/** Versions of Potoroo that know no upgrades pass over what is behind the hash. */
+type Known = readonly [name: string, partitions: number, plan: number, hash: string, upgrades?: number]
 const isKnown = (value: unknown): value is Known => {
   if (!Array.isArray(value)) return false
-  const [name, partitions, plan, hash] = value as readonly unknown[]
-  return isText(name) && isText(hash) && isCount(plan) && isCount(partitions) && partitions <= MOST_PARTITIONS
+  const [name, partitions, plan, hash, upgrades = 0] = value as readonly unknown[]
+  if (!isText(name) || !isText(hash) || !isCount(plan) || !isCount(upgrades)) return false
+  return isCount(partitions) && partitions <= MOST_PARTITIONS
 }
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
 const isStandby = (value: unknown): value is StandbyTask =>

@@ -6,6 +6,8 @@
  * the sink never becomes less by that, and of paths the shortest are taken first, in the order in which edges were added:
  * so what is connected first is served first.
  */
+import { pushPath } from './augmenting-path.js'
+
 export class FlowNode {
   readonly edges: FlowEdge[] = []
   /** Distance from the source in the present phase. */
@@ -44,7 +46,10 @@ export class Network {
   }
 
   maximise(): void {
-    while (this.#measure()) while (this.#push());
+    while (this.#measure()) {
+      const phase = this.#phase
+      while (pushPath<FlowNode, FlowEdge>(this.source, this.sink, ({ to }) => to.phase === phase));
+    }
   }
 
   /** Levels of the nodes that the source reaches; false when the sink is none of them. */
@@ -55,39 +60,6 @@ export class Network {
       for (const { room, to } of node.edges)
         if (room > 0 && to.phase !== phase) reached.push(visit(to, node.level + 1, phase))
     return this.sink.phase === phase
-  }
-
-  /** Sends what one more path takes; false when there is none in this phase. */
-  #push(): boolean {
-    const path: FlowEdge[] = []
-    let node = this.source
-    while (node !== this.sink) {
-      const edge = this.#onward(node)
-      if (edge !== undefined) {
-        path.push(edge)
-        node = edge.to
-        continue
-      }
-      node.level = -1
-      const last = path.pop()
-      if (last === undefined) return false
-      node = last.reverse.to
-    }
-    const amount = path.reduce((least, { room }) => Math.min(least, room), Infinity)
-    for (const edge of path) {
-      edge.room -= amount
-      edge.reverse.room += amount
-    }
-    return true
-  }
-
-  #onward(node: FlowNode): FlowEdge | undefined {
-    for (; node.next < node.edges.length; node.next++) {
-      const edge = node.edges[node.next]
-      if (edge !== undefined && edge.room > 0 && edge.to.phase === this.#phase && edge.to.level === node.level + 1)
-        return edge
-    }
-    return undefined
   }
 }
 

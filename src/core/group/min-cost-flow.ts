@@ -6,6 +6,8 @@
  * take. Of equals, edges that were added first are taken first. Costs are whole numbers from 0 up, and all paths together
  * cost less than 2^53. Source: Ahuja, Magnanti, Orlin, Network Flows, 9.8.
  */
+import { pushPath } from './augmenting-path.js'
+
 export class CostNode {
   readonly edges: CostEdge[] = []
   /** What the cheapest path from the source costs, kept from phase to phase, so that no edge with room looks cheaper than 0. */
@@ -54,7 +56,8 @@ export class CostNetwork {
 
   /** Once all edges are there. */
   maximise(): void {
-    while (this.#price()) while (this.#measure()) while (this.#push());
+    while (this.#price())
+      while (this.#measure()) while (pushPath<CostNode, CostEdge>(this.source, this.sink, costsNothing));
   }
 
   /** Dijkstra's algorithm over reduced costs; false where the sink is not reached. */
@@ -93,38 +96,9 @@ export class CostNetwork {
         }
     return this.sink.level >= 0
   }
-
-  #push(): boolean {
-    const path: CostEdge[] = []
-    let node = this.source
-    while (node !== this.sink) {
-      const edge = onward(node)
-      if (edge !== undefined) {
-        path.push(edge)
-        node = edge.to
-        continue
-      }
-      node.level = -1
-      const last = path.pop()
-      if (last === undefined) return false
-      node = last.from
-    }
-    const amount = path.reduce((least, { room }) => Math.min(least, room), Infinity)
-    for (const edge of path) {
-      edge.room -= amount
-      edge.reverse.room += amount
-    }
-    return true
-  }
 }
 
-function onward(node: CostNode): CostEdge | undefined {
-  for (; node.next < node.edges.length; node.next++) {
-    const edge = node.edges[node.next]
-    if (edge !== undefined && edge.room > 0 && edge.to.level === node.level + 1 && edge.reducedCost === 0) return edge
-  }
-  return undefined
-}
+const costsNothing = ({ reducedCost }: CostEdge): boolean => reducedCost === 0
 
 interface Entry {
   readonly key: number

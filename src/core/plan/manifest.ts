@@ -8,7 +8,8 @@
  * 2. What the manifest has stays in it, also where the application has it no more: during a rolling deployment both are right.
  * 3. A change is compatible with all changelogs, or refused: no state object begins empty that had a value.
  * 4. A sub-topology's plans stay listed in the order in which they came, so that each worker knows which of two is the newer,
- *    also one that is started again with the older one.
+ *    also one that is started again with the older one. An operator's word makes an older one the newest: then it is listed
+ *    once more (roll-back.ts), and its last place counts.
  * 5. No changelog has a state object of a version above the manifest's: `withVersions` comes before the first commit that may.
  *    So an application that knows less is refused (STATE_NEWER), and one that only started leaves no trace.
  */
@@ -16,7 +17,7 @@ import type { PartitionerName } from '../../api/definition.js'
 import { PotorooError } from '../../errors.js'
 import { isList, isRecord, isText, isTexts, parseOr } from '../json-shape.js'
 import { planHash } from './plan-hash.js'
-import type { SubTopology, Topology } from './topology.js'
+import { upgradesIn, type SubTopology, type Topology } from './topology.js'
 
 export interface Manifest {
   readonly v: 1
@@ -76,6 +77,12 @@ export interface PlanOfSubTopology {
   /** Its place in the manifest's list. */
   readonly number: number
   readonly hash: string
+  /**
+   * How many upgrades its state objects have, all together. Of two versions with one plan, the one with more is the newer: upgrades are
+   * added, and never taken away. They are no part of the plan, which the manifest lists when a worker starts: a version
+   * that has stored nothing leaves no trace (invariant 5).
+   */
+  readonly upgrades: number
 }
 
 /**
@@ -135,7 +142,7 @@ export function reconcile(manifest: Manifest | undefined, topology: Topology, co
       const isNew = entry === undefined || manifest?.generation === 0
       const earlier = isNew ? [hash] : (entry.plans ?? [planHash(entry, writes)])
       const listed = earlier.includes(hash) ? earlier : [...earlier, hash]
-      plans.set(name, { number: listed.lastIndexOf(hash), hash })
+      plans.set(name, { number: listed.lastIndexOf(hash), hash, upgrades: upgradesIn(sub) })
       const isListed = isNew || entry.plans !== undefined || listed.length > 1
       return { ...grown(entry, sub, name, partitions), ...(isListed ? { plans: listed } : {}) }
     }),

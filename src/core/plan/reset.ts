@@ -13,16 +13,14 @@
  *    one, under a store that is filled, would have been lost.)
  */
 import type { Manifest, ManifestEntry, ManifestSource } from './manifest.js'
-import { repartitionConfig } from './repartition.js'
-import type { namesOf, SubTopology, Topology } from './topology.js'
-
-type Names = ReturnType<typeof namesOf>
+import { ownTopics, type Counts, type CreatedTopic } from './topic-plan.js'
+import type { Names, Topology } from './topology.js'
 
 export interface ResetInput {
   /** What is to be there, with the names that its sub-topologies begin with. */
   readonly topology: Topology
   /** Tasks of each sub-topology. */
-  readonly counts: ReadonlyMap<SubTopology, number>
+  readonly counts: Counts
   /** What is there. */
   readonly manifest: Manifest
   /** What is to be there: that of the topology, as if nothing had been before. */
@@ -30,11 +28,6 @@ export interface ResetInput {
   readonly names: Names
 }
 
-export interface ResetTopic {
-  readonly name: string
-  readonly partitions: number
-  readonly config: Readonly<Record<string, string>>
-}
 /** A task that begins anew. */
 export interface ResetTask {
   readonly transactionalId: string
@@ -51,7 +44,7 @@ export type ResetStep =
   | { readonly kind: 'fence'; readonly transactionalIds: readonly string[] }
   | { readonly kind: 'delete group'; readonly group: string }
   | { readonly kind: 'delete topics'; readonly topics: readonly string[] }
-  | { readonly kind: 'create topics'; readonly topics: readonly ResetTopic[] }
+  | { readonly kind: 'create topics'; readonly topics: readonly CreatedTopic[] }
   | { readonly kind: 'begin'; readonly tasks: readonly ResetTask[] }
   | { readonly kind: 'finish'; readonly manifest: Manifest }
 
@@ -80,7 +73,7 @@ function united(entry: ManifestEntry, other: ManifestEntry): ManifestEntry {
 }
 
 /** Changelogs and repartitions of a manifest, by their names in Kafka. */
-export const ownTopics = ({ subTopologies }: Manifest, names: Names): readonly string[] => [
+export const topicsOf = ({ subTopologies }: Manifest, names: Names): readonly string[] => [
   ...new Set(
     subTopologies.flatMap(({ name, states, sources }) => [
       ...(states.length === 0 ? [] : [names.changelog(name)]),
@@ -98,8 +91,8 @@ export function resetSteps({ topology, counts, manifest, fresh, names }: ResetIn
   return [
     { kind: 'fence', transactionalIds },
     { kind: 'delete group', group: names.group },
-    { kind: 'delete topics', topics: ownTopics(manifest, names) },
-    { kind: 'create topics', topics: topicsOf(topology, counts, names) },
+    { kind: 'delete topics', topics: topicsOf(manifest, names) },
+    { kind: 'create topics', topics: madeAnew(counts, names) },
     { kind: 'begin', tasks: tasksOf(topology, counts, names) },
     {
       kind: 'finish',
@@ -108,21 +101,11 @@ export function resetSteps({ topology, counts, manifest, fresh, names }: ResetIn
   ]
 }
 
-function topicsOf({ subTopologies }: Topology, counts: ResetInput['counts'], names: Names): ResetTopic[] {
-  const own = subTopologies.flatMap((sub): ResetTopic[] => {
-    const partitions = counts.get(sub) ?? 0
-    const repartitions = sub.sources.filter(({ isRepartition }) => isRepartition)
-    return [
-      ...(sub.states.length === 0
-        ? []
-        : [{ name: names.changelog(sub.name), partitions, config: { 'cleanup.policy': 'compact' } }]),
-      ...repartitions.map(({ topic }) => ({ name: names.topic(topic.name), partitions, config: repartitionConfig })),
-    ]
-  })
-  return [...own, { name: names.deadLetters, partitions: Math.max(1, ...counts.values()), config: {} }]
-}
+/** Dead letters stay where they are, and are made where there are none. The manifest is there, and marked. */
+const madeAnew = (counts: Counts, names: Names): CreatedTopic[] =>
+  ownTopics(counts, names).flatMap(({ role, ...topic }) => (role === 'manifest' ? [] : [topic]))
 
-const tasksOf = ({ subTopologies }: Topology, counts: ResetInput['counts'], names: Names): ResetTask[] =>
+const tasksOf = ({ subTopologies }: Topology, counts: Counts, names: Names): ResetTask[] =>
   subTopologies.flatMap((sub) =>
     Array.from({ length: counts.get(sub) ?? 0 }, (_, partition) => ({
       transactionalId: names.transactionalId(sub.name, partition),

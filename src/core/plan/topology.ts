@@ -271,6 +271,10 @@ export const usesTime = ({ timed, states }: Pick<SubTopology, 'timed' | 'states'
 /** Whether something may fall due in it, by whichever clock. */
 export const hasDues = (sub: Pick<SubTopology, 'timed' | 'states'>): boolean => sub.timed.length > 0 || usesTime(sub)
 
+/** How many upgrades its state objects have, all together. */
+export const upgradesIn = ({ states }: Pick<SubTopology, 'states'>): number =>
+  states.reduce((sum, { upgrades }) => sum + upgrades.length, 0)
+
 /** The names that a task's parts have in Kafka. `prefix` is put in front of every one (`--topic-prefix`). */
 export const namesOf = (prefix: string, application: string) => ({
   group: `${prefix}${application}`,
@@ -281,6 +285,8 @@ export const namesOf = (prefix: string, application: string) => ({
   transactionalId: (subTopology: string, partition: number): string =>
     `${prefix}${application}-${subTopology}-${String(partition)}`,
 })
+
+export type Names = ReturnType<typeof namesOf>
 
 /** A task's id: sub-topology and partition. */
 export const taskId = (subTopology: string, partition: number): string => `${subTopology}_${String(partition)}`

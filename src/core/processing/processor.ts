@@ -27,7 +27,14 @@ import { partitionOf, TextPartitioner } from '../plan/partitioner.js'
 import { RecordCursor, RecordWriter } from '../records/records.js'
 import { MAX_AHEAD, NOWHERE, StateTable, type DueObject, type Unstored } from '../state/state-table.js'
 import { MAX_KEY_BYTES, storeKeyOf } from '../state/store-key.js'
-import { usesTime, type Operator, type SourceInput, type SubTopology, type TimedInput } from '../plan/topology.js'
+import {
+  upgradesIn,
+  usesTime,
+  type Operator,
+  type SourceInput,
+  type SubTopology,
+  type TimedInput,
+} from '../plan/topology.js'
 import type { Watermark } from './watermark.js'
 
 export interface ProcessorPlan {
@@ -98,6 +105,8 @@ export class Processor {
   }
   /** Of records that come next. */
   readonly #keys = new Int32Array(2 * MAX_AHEAD)
+  /** For the commit record. */
+  readonly #upgrades: number
   #failures = 0
   #calm = 0
   /** Of its own, for what is due: its key, and no more. */
@@ -118,6 +127,7 @@ export class Processor {
       secret,
       (this.#dues = plan.time && new DueIndex(plan.time.load)),
     )
+    this.#upgrades = upgradesIn(subTopology)
     const { sources } = subTopology
     this.#ending = sources.map(({ states }) => states.filter(({ ttlMs }) => ttlMs !== undefined))
     const like = sources.find(({ topic }) => topic.partitioner !== undefined) ?? sources[0]
@@ -348,7 +358,8 @@ export class Processor {
     if (changelog !== undefined) {
       // The commit record is the last: the store's position is its position.
       // Without it, the store's position would be that of another record.
-      if (!writer.append(nowMs, COMMIT_KEY, encodeCommitRecord(commit))) throw tooNarrowForCommits(changelog)
+      const written = changes.length === 0 ? commit : { ...commit, upgrades: this.#upgrades }
+      if (!writer.append(nowMs, COMMIT_KEY, encodeCommitRecord(written))) throw tooNarrowForCommits(changelog)
       const { topic, topicId } = changelog
       records.unshift({ topic, topicId, partition, chunks: writer.take() })
     }

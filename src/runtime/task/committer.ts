@@ -49,7 +49,7 @@ export interface CommitterEnvironment {
 export interface CommitWork {
   readonly activation: Pick<
     Activation,
-    'producer' | 'identity' | 'notes' | 'foreign' | 'positions' | 'committed' | 'time'
+    'producer' | 'identity' | 'notes' | 'foreign' | 'positions' | 'committed' | 'time' | 'before'
   >
   readonly inputs: readonly Input[]
   readonly processor: Pick<Processor, 'messages' | 'collect' | 'committed'> & {
@@ -85,6 +85,8 @@ interface Current {
   endedMs: number
   /** What the group was given last, and when; undefined until the first commit. */
   group: GroupOffsets | undefined
+  /** Of the version that has written state objects of the task, as the commit record says. */
+  upgrades: number
 }
 
 interface GroupOffsets {
@@ -138,10 +140,12 @@ export class Committer {
 
   /** `changelogEnd`: as it was replayed. */
   begin(work: CommitWork, changelogEnd: number): void {
-    const { committed } = work.activation
+    const { committed, before } = work.activation
     this.#changelogEnd = changelogEnd
     const never = { lastCommitMs: -Infinity, endedMs: -Infinity }
-    this.#current = { work, committed, isBacklogged: false, group: undefined, ...never }
+    // Those of an older plan are of other state objects.
+    const upgrades = (before?.plan ?? 0) === this.plan.version.number ? (before?.upgrades ?? 0) : 0
+    this.#current = { work, committed, isBacklogged: false, group: undefined, upgrades, ...never }
     // The owner before may have ended before it has purged what it committed last, and nothing may come any more.
     this.#sayAcknowledged((_, i) => work.activation.positions[i])
   }
@@ -228,6 +232,7 @@ export class Committer {
       group: groupWith(foreign, keepsOffsets ? group.positions : undefined),
       topicIds: this.#idsWith(foreign.topicIds),
       plan: this.plan.version.number,
+      upgrades: current.upgrades,
       by: this.env.options.name,
       atMs: this.env.clock.now(),
       // What uses no time keeps what another version of the application has.
@@ -246,6 +251,7 @@ export class Committer {
     for (const input of inputs) input.mark()
     current.committed = positions
     current.lastCommitMs = nowMs
+    if (collected.changes.length > 0) current.upgrades = this.plan.version.upgrades
     current.group = keepsOffsets ? { ...group, messages } : { positions: byTopic, atMs: nowMs, messages: 0 }
     this.#cancelTimer()
     this.#underWay = this.#transact(current, record, collected, !keepsOffsets).finally(() => {

@@ -2,6 +2,7 @@
  * Faults to plant, each a breach of one numbered step or invariant: what the simulation is good for shows in that it
  * finds them all. Texts that are not in the sources any more make the test fail: plant anew where the code went.
  */
+import { changesFaults } from './changes.js'
 import { leadersFaults } from './leaders.js'
 import { livenessFaults } from './liveness.js'
 import { protocolFaults } from './protocol.js'
@@ -29,4 +30,5 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...wireFaults,
   ...routingFaults,
   ...timeFaults,
+  ...changesFaults,
 ]

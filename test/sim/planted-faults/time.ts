@@ -104,17 +104,17 @@ export const timeFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'due: a timer stays in the header when it fires',
+    what: 'timer: one that is cleared stays set',
     plants: [
       {
-        file: stateTable,
-        find: '    this.clearTimer(what.name, what.id)\n    return object',
-        replace: '    return object',
+        file: processor,
+        find: '    if (isKey(id)) this.states.clearTimer(name, id)\n',
+        replace: '    void [name, id]\n',
       },
     ],
   },
   {
-    what: 'due: by the wall clock, time forgotten at activation',
+    what: 'timer by the wall clock: no patience, and no time of its own',
     plants: [
       {
         file: watermark,
@@ -195,16 +195,6 @@ export const timeFaults: readonly PlantedFault[] = [
         file: stateTable,
         find: ' || this.#pack(live) === UNCHANGED) return\n    this.#setTimes',
         replace: ') return\n    this.#setTimes',
-      },
-    ],
-  },
-  {
-    what: 'dead letters: a timer that throws stays',
-    plants: [
-      {
-        file: processor,
-        find: '      this.#takeDue(firing, key)\n      if (this.careful)',
-        replace: '      if (this.careful)',
       },
     ],
   },

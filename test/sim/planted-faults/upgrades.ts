@@ -54,8 +54,15 @@ export const upgradesFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'what is newer than the application knows is read as if it were not',
-    plants: [{ file: packing, find: 'if (version > known)\n', replace: 'if (version > known + 100)\n' }],
+    what: 'what is newer than the application knows is read as if it were not, where no commit record says so before',
+    plants: [
+      { file: packing, find: 'if (version > known)\n', replace: 'if (version > known + 100)\n' },
+      {
+        file: 'src/core/processing/processor.ts',
+        find: 'changes.length === 0 ? commit : { ...commit, upgrades: this.#upgrades }',
+        replace: 'changes.length >= 0 ? commit : { ...commit, upgrades: this.#upgrades }',
+      },
+    ],
   },
   {
     what: 'the manifest does not hear of the versions that are in use',

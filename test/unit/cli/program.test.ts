@@ -41,7 +41,7 @@ const text = (stream: PassThrough): string => {
   return Buffer.isBuffer(read) ? read.toString() : ''
 }
 
-const commands = ['broker', 'topics', 'topology', 'reset', 'run', 'status', 'produce', 'tail']
+const commands = ['broker', 'topics', 'topology', 'reset', 'roll-back', 'run', 'status', 'produce', 'tail']
 
 describe('help', () => {
   test('names every command, and exits with 0', async () => {
@@ -85,6 +85,7 @@ describe('the program', () => {
         'topics',
         'topology',
         'reset',
+        'roll-back',
         'run',
         'status',
         'produce',

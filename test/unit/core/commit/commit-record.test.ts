@@ -34,6 +34,12 @@ describe('a commit record', () => {
     for (const plan of [-1, 0.5, '1', null]) refuses(JSON.stringify({ v: 1, ...record, plan }))
   })
 
+  it('says upgrades only where there are any', () => {
+    expect(encodeCommitRecord({ ...record, upgrades: 0 })).toBe(encodeCommitRecord(record))
+    expect(decode(encodeCommitRecord({ ...record, upgrades: 2 }))).toEqual({ ...record, upgrades: 2 })
+    for (const upgrades of [-1, 0.5, '1', null]) refuses(JSON.stringify({ v: 1, ...record, upgrades }))
+  })
+
   it('comes back as it went, whatever its topics are called', () => {
     const position = fc.nat({ max: Number.MAX_SAFE_INTEGER })
     fc.assert(

@@ -288,6 +288,21 @@ describe('assign, case by case', () => {
       expect(counts(assign(members.slice(0, 1), tasks))).toEqual({ a: 'xxxxyyyy' })
     })
 
+    it('takes more upgrades of state objects for the newer version of the same plan, and a newer plan before these', () => {
+      const upgraded = [{ ...plan('x_sub', 0), upgrades: 2 }]
+      const own = tasksOf(4)
+      const members = [
+        member('a', { active: own, knows: older }),
+        member('b', { standby: Object.fromEntries(own.map((task) => [task, 0])), knows: upgraded }),
+        member('c', { knows: [{ ...plan('x_sub', 0), upgrades: 1 }] }),
+      ]
+      expect(counts(assign(members, own))).toEqual({ a: '', b: 'xxxx', c: '' })
+      const last = member('d', { knows: [plan('x_sub', 1)] })
+      const first = assign([...members, last], own)
+      expect(counts(first)).toEqual({ a: 'xxxx', b: '', c: '', d: '' })
+      expect(first.get('d')?.warmUp).toEqual(own)
+    })
+
     it('does not believe one that owns what it does not know', () => {
       const members = [member('a', { active: tasks, knows: older }), member('c', { knows: newer })]
       expect(counts(assign(members, tasks))).toEqual({ a: 'xxxxyyyy', c: 'zzzz' })

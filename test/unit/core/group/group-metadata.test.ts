@@ -41,8 +41,14 @@ const infos: fc.Arbitrary<WorkerInfo> = fc.record(
     leaving: fc.boolean(),
     knows: fc.array(
       fc.record(
-        { name: fc.string(), partitions: fc.nat(100_000), plan: fc.nat(), hash: fc.string() },
-        { noNullPrototype: true },
+        {
+          name: fc.string(),
+          partitions: fc.nat(100_000),
+          plan: fc.nat(),
+          hash: fc.string(),
+          upgrades: fc.integer({ min: 1, max: 100 }),
+        },
+        { noNullPrototype: true, requiredKeys: ['name', 'partitions', 'plan', 'hash'] },
       ),
     ),
   },
@@ -117,6 +123,7 @@ describe('group metadata', () => {
     ['what it knows as no list', { knows: 's' }],
     ['a sub-topology without its plan', { knows: [['s', 8]] }],
     ['more partitions than there can be', { knows: [['s', 1e9, 0, 'h']] }],
+    ['upgrades that are none', { knows: [['s', 1, 0, 'h', -1]] }],
   ])('does not know a subscription with %s', (_, part) => {
     expect(decodeSubscription(around({ ...info, ...part }))).toBeUndefined()
   })

@@ -183,6 +183,12 @@ describe('versions of state objects (invariant 5)', () => {
     expect(change(after, versioned(2)).manifest).toBe(after)
   })
 
+  it('are no part of the plan, so that one which only started leaves no trace; more of them are newer', () => {
+    const before = change(undefined, versioned(0))
+    const plans = [0, 1, 2].map((version) => change(before.manifest, versioned(version)).plans.get('s'))
+    expect(plans).toEqual([0, 1, 2].map((upgrades) => ({ ...before.plans.get('s'), upgrades })))
+  })
+
   it('leave a manifest without them as it always was', () => {
     expect(encodeManifest(used(0))).not.toContain('version')
   })

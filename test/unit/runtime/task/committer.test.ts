@@ -89,6 +89,7 @@ function committer(plan: TaskPlan = planOf()) {
         foreign: { positions: { other: 3 }, topicIds: { other: 'id-other' } },
         positions: [5],
         committed: [5],
+        before: undefined,
       },
       signal: new AbortController().signal,
       inputs: [input],

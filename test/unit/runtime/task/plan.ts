@@ -12,7 +12,7 @@ export function planOf(over: Partial<TaskPlan> = {}): TaskPlan {
     id: 'sub_0',
     partition: 0,
     transactionalId: 'app-sub-0',
-    version: { number: 0, hash: '' },
+    version: { number: 0, hash: '', upgrades: 0 },
     group: 'app',
     sources: [{ topic: 'in', id: 'id-in', start: 'earliest', isRepartition: false }],
     changelog: { topic: 'changelog', deleteRetentionMs: 86_400_000 },
