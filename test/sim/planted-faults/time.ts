@@ -114,16 +114,6 @@ export const timeFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'timer by the wall clock: no patience, and no time of its own',
-    plants: [
-      {
-        file: watermark,
-        find: 'return Math.max(this.#wallMs, drainedMs, nowMs - WALL_PATIENCE_MS)',
-        replace: 'return drainedMs',
-      },
-    ],
-  },
-  {
     what: 'index: entries are not written',
     plants: [
       {
