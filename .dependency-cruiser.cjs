@@ -36,7 +36,10 @@ module.exports = {
       name: 'no-orphans',
       severity: 'error',
       comment: 'a file that nobody imports and that starts nothing is dead',
-      from: { orphan: true, pathNot: ['^src/index\\.ts$', '^src/cli/main\\.ts$', '\\.d\\.ts$'] },
+      from: {
+        orphan: true,
+        pathNot: ['^src/index\\.ts$', '^src/cli/main\\.ts$', '^src/schema-registry/index\\.ts$', '\\.d\\.ts$'],
+      },
       to: {},
     },
     { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
@@ -69,7 +72,9 @@ module.exports = {
     layer('lmdb', 'api', 'core', 'ports'),
     layer('memory', 'api', 'core', 'ports'),
     layer('peers', 'api', 'core', 'ports'),
+    layer('metrics', 'core', 'ports'),
     layer('broker', 'ports'),
+    layer('schema-registry', 'api', 'core'),
     only(
       'market-spread-is-an-application',
       '^src/market-spread/',
@@ -81,8 +86,13 @@ module.exports = {
       name: 'only-roots-put-together',
       severity: 'error',
       comment: 'who needs an adapter gets it through a port',
-      from: { path: '^(src|topics)/', pathNot: [compositionRoots, '^src/(kafka|lmdb|memory|peers|broker)/'] },
-      to: { path: '^src/(kafka|lmdb|memory|peers|broker|cli|testing)/|^src/start-worker\\.ts$' },
+      from: {
+        path: '^(src|topics)/',
+        pathNot: [compositionRoots, '^src/(kafka|lmdb|memory|metrics|peers|broker|schema-registry)/'],
+      },
+      to: {
+        path: '^src/(kafka|lmdb|memory|metrics|peers|broker|cli|testing|schema-registry)/|^src/start-worker\\.ts$',
+      },
     },
     {
       name: 'kafkajs-in-kafka-only',
@@ -97,6 +107,13 @@ module.exports = {
       to: { path: 'node_modules/lmdb/' },
     },
     {
+      name: 'opentelemetry-sdk-in-cli-only',
+      severity: 'error',
+      comment: 'in the library it is the user who chooses an SDK; the API costs nothing without one',
+      from: { path: '^(src|topics)/', pathNot: '^src/cli/http/' },
+      to: { path: 'node_modules/@opentelemetry/', pathNot: 'node_modules/@opentelemetry/api/' },
+    },
+    {
       name: 'zod-in-topics-only',
       severity: 'error',
       comment: 'who validates messages with something else must not wait until it is loaded',
@@ -104,11 +121,22 @@ module.exports = {
       to: { path: 'node_modules/zod/' },
     },
     {
+      name: 'optional-packages-in-schema-registry-only',
+      severity: 'error',
+      comment: 'users who need them install them',
+      from: { path: '^(src|topics)/', pathNot: '^src/schema-registry/' },
+      to: { path: 'node_modules/(avsc|protobufjs)/' },
+    },
+    {
       name: 'nothing-of-development',
       severity: 'error',
       comment: 'what runs at users must be a dependency of the package',
       from: { path: '^(src|topics)/' },
-      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
+      to: {
+        pathNot: 'node_modules/(avsc|protobufjs)/',
+        dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
+        dependencyTypesNot: ['type-only'],
+      },
     },
   ],
   options: {

@@ -28,7 +28,15 @@ const forbiddenSyntax = [
 const only = (folder, name) => ({ name, message: `${name} is imported only in src/${folder}` })
 
 export default defineConfig(
-  globalIgnores(['dist/', 'bench/dist/', 'coverage/', 'node_modules/', 'wasm/*.ts', '**/*.generated.ts']),
+  globalIgnores([
+    'dist/',
+    'bench/dist/',
+    'create-potoroo/dist/',
+    'coverage/',
+    'node_modules/',
+    'wasm/*.ts',
+    '**/*.generated.ts',
+  ]),
   tseslint.configs.strictTypeChecked,
   {
     languageOptions: {
@@ -91,6 +99,18 @@ export default defineConfig(
     // Tests print their seeds.
     files: ['src/cli/**/*.ts', 'bench/**/*.ts', 'test/**/*.ts'],
     rules: { 'no-console': 'off' },
+  },
+  {
+    // There, `potoroo` is this checkout.
+    files: ['create-potoroo/template/**/*.ts'],
+    languageOptions: { parserOptions: { projectService: false, project: ['test/tsconfig.json'] } },
+    rules: {
+      // node:test runs what it was given, awaited or not.
+      '@typescript-eslint/no-floating-promises': [
+        'error',
+        { allowForKnownSafeCalls: [{ from: 'package', package: 'node:test', name: ['test', 'default'] }] },
+      ],
+    },
   },
   {
     files: ['**/*.js', '**/*.cjs', '**/*.mjs'],

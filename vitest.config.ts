@@ -18,6 +18,7 @@ export default defineConfig({
     alias: [
       { find: /^potoroo$/, replacement: here('./src/index.ts') },
       { find: /^potoroo\/testing$/, replacement: here('./src/testing/index.ts') },
+      { find: /^potoroo\/schema-registry$/, replacement: here('./src/schema-registry/index.ts') },
       { find: /^potoroo\/market-spread$/, replacement: here('./src/market-spread/application.ts') },
       { find: /^#potoroo\/(.*)\.js$/, replacement: here('./src/$1.ts') },
       { find: /^#topics\/(.*)\.js$/, replacement: here('./topics/$1.ts') },

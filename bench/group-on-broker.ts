@@ -15,7 +15,7 @@ const COORDINATOR_MS = 30_000
 /** Lengths take a few bytes more as they grow. */
 const VARINTS = 8
 const ignore = (): void => undefined
-const logger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
+const observer = { observe: ignore }
 
 /**
  * The largest record of a group that the broker writes, found by halving; `atMost` where it takes that. What it is told
@@ -100,7 +100,7 @@ export async function realRebalance(log: Log, id: string, members: number, patie
       log.group(id),
       plan,
       options,
-      { clock: systemClock, logger },
+      { clock: systemClock, observer },
       {
         info: () => info,
         beforeRejoin: () => Promise.resolve(),

@@ -13,7 +13,6 @@ import { namesOf, taskId } from '#potoroo/core/plan/topology.js'
 import { SeededRandom } from '#potoroo/memory/random.js'
 import type { Clock } from '#potoroo/ports/clock.js'
 import type { GroupClient } from '#potoroo/ports/log.js'
-import type { Logger } from '#potoroo/ports/logger.js'
 import { GroupMembership, type MembershipPlan } from '#potoroo/runtime/membership.js'
 import { defaults } from '#potoroo/runtime/options.js'
 import { groupRecordBytes } from './group-record.js'
@@ -181,7 +180,7 @@ export class SimulatedGroup {
         client,
         this.#plan,
         options,
-        { clock: stopped, logger },
+        { clock: stopped, observer },
         {
           info: () => first.info,
           beforeRejoin: () => Promise.resolve(),
@@ -221,4 +220,4 @@ const stopped: Clock = {
   soon: (call) => void setImmediate(call),
 }
 const ignore = (): void => undefined
-const logger: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
+const observer = { observe: ignore }

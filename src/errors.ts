@@ -37,16 +37,28 @@ export const errorKinds = {
   // definition of an application
   INVALID_DEFINITION: kind(usage, false, 'Correct the definition of the application.'),
   INVALID_CONFIGURATION: kind(usage, false, 'Correct the option or the environment variable that the message names.'),
+  DEPENDENCY_MISSING: kind(usage, false, 'Install the package that the message names.'),
   // one record
   NOT_JSON: kind(failure, false, 'The producer has to write JSON.'),
   NUMBER_NOT_EXACT: kind(
     failure,
     false,
-    'The producer has to write whole numbers that JavaScript alters (beyond 2^53) as strings.',
+    "The producer has to write whole numbers that JavaScript alters (beyond 2^53) as strings; or declare how they are read: bigIntegers of a topic in JSON, longs of a registry's codec.",
+  ),
+  NOT_DECODABLE: kind(failure, false, "The producer has to write what the topic's codec reads: see docs/formats.md."),
+  SCHEMA_UNKNOWN: kind(
+    failure,
+    false,
+    'Register the schema; or see whether the producer writes with another registry than this application reads with.',
   ),
   SCHEMA_MISMATCH: kind(failure, false, "The producer has to write what the topic's schema says."),
   KEY_MISSING: kind(failure, false, 'The producer has to set the record key.'),
   KEY_MISMATCH: kind(failure, false, 'The producer has to set the record key to the key that the topic declares.'),
+  KEY_NOT_TEXT: kind(
+    failure,
+    false,
+    "The producer has to write keys in UTF-8; or declare the topic with keyFormat: 'hex', and let its key give hex text.",
+  ),
   KEY_TOO_LONG: kind(failure, false, 'Keys of state objects are at most 1,800 bytes of UTF-8.'),
   WRONG_PARTITION: kind(failure, false, "The producer has to use the topic's partitioner."),
   COMPUTATION_FAILED: kind(stoppedByOnError, false, 'Correct the computation or the message.'),
@@ -59,9 +71,17 @@ export const errorKinds = {
   STATE_NOT_PACKABLE: kind(stoppedByOnError, false, 'Keep to values that can be stored, or bring pack and unpack.'),
   RECORD_TOO_LARGE: kind(failure, false, 'Make the record smaller, or raise max.message.bytes of the topic.'),
   RECORD_REFUSED: kind(failure, false, 'The broker refused the record (its timestamp, say): see the message.'),
-  VALUE_NULL: kind(failure, false, 'The producer has to write a value: sources do not take tombstones.'),
+  VALUE_NULL: kind(
+    failure,
+    false,
+    "The producer has to write a value; or declare the topic with tombstones: 'message'.",
+  ),
   // broker
-  BROKER_UNREACHABLE: kind(broker, true, 'Start the broker, or correct --brokers or KAFKA_BROKERS.'),
+  BROKER_UNREACHABLE: kind(
+    broker,
+    true,
+    'Start the broker (npx potoroo broker runs one for development), or correct --brokers or KAFKA_BROKERS.',
+  ),
   ADVERTISED_ADDRESS_UNREACHABLE: kind(
     broker,
     true,
@@ -84,6 +104,14 @@ export const errorKinds = {
   ),
   FENCED: kind(failure, true, 'Another worker took the task over: nothing to do.'),
   TRANSACTION_FAILED: kind(failure, true, 'The task starts again from its last commit.'),
+  // codecs
+  CODEC_NOT_READY: kind(
+    failure,
+    true,
+    'Nothing, if what the codec needs comes back: it is tried again. Else see the message.',
+  ),
+  REGISTRY_UNREACHABLE: kind(broker, true, 'Nothing, if it comes back: it is waited for. Else correct its url.'),
+  REGISTRY_REFUSED: kind(broker, false, "The message has the registry's answer: correct url, credentials or schema."),
   // local broker
   TOOL_MISSING: kind(broker, false, 'Install it, or name a running broker with KAFKA_BROKERS.'),
   JARS_NOT_FETCHED: kind(
@@ -93,7 +121,7 @@ export const errorKinds = {
   ),
   BROKER_NOT_STARTED: kind(broker, false, 'See what its log says; another port or data directory may help.'),
   // topics
-  TOPIC_MISSING: kind(topics, false, 'Create it, for example with `potoroo topics`.'),
+  TOPIC_MISSING: kind(topics, false, 'Create what is missing: npx potoroo topics <application>'),
   PARTITION_COUNTS_DIFFER: kind(
     topics,
     false,
@@ -104,20 +132,28 @@ export const errorKinds = {
     false,
     'Without state: start again. With state: make new topics with that many partitions, use a new application name, and copy.',
   ),
-  TOPOLOGY_INCOMPATIBLE: kind(topics, false, 'The message names both sides and the ways out.'),
+  TOPOLOGY_INCOMPATIBLE: kind(
+    topics,
+    false,
+    'Give what is new another name; or start again from the sources, with npx potoroo reset <application> or under another application name.',
+  ),
   TOPOLOGY_OUTDATED: kind(
     topics,
     false,
-    'Run the newer version of the application; or one that has what it has, and more. To go back to the older one for good: `potoroo roll-back <application>`, then restart its workers.',
+    'Run the newer version of the application; or one that has what it has, and more. To go back to the older one for good: npx potoroo roll-back <application>, then restart its workers.',
   ),
   MANIFEST_UNREADABLE: kind(topics, false, 'Run the version of Potoroo that wrote it, or a newer one.'),
-  RESET_UNFINISHED: kind(topics, false, 'Run `potoroo reset` again: it goes on where it was.'),
+  RESET_UNFINISHED: kind(topics, false, 'Run it again, and it goes on where it was: npx potoroo reset <application>'),
   CHANGELOG_UNFIT: kind(
     topics,
     false,
     'The changelog must be compacted only, have as many partitions as its sources, and be of this application alone.',
   ),
-  WORKERS_RUNNING: kind(failure, false, 'Stop all workers of the application, and try again.'),
+  WORKERS_RUNNING: kind(
+    failure,
+    false,
+    'Stop all workers of the application, and try again. Who is there: npx potoroo status <application>',
+  ),
   TOPIC_CHANGED: kind(topics, false, 'Start again: the worker then works with the topic as it is now.'),
   // positions
   TOPIC_REPLACED: kind(
@@ -129,9 +165,13 @@ export const errorKinds = {
   REPARTITION_LOST: kind(
     positions,
     false,
-    "Start again from the sources with `potoroo reset`; or go on without what was in it, by setting the group's offsets in the new topic.",
+    "Start again from the sources: npx potoroo reset <application>. Or go on without what was in it, by setting the group's offsets in the new topic.",
   ),
-  CHANGELOG_LOST: kind(positions, false, 'Restore the changelog, or delete the group and start again.'),
+  CHANGELOG_LOST: kind(
+    positions,
+    false,
+    'Restore the changelog; or give the state objects up, and start again from the sources: npx potoroo reset <application>',
+  ),
   // state directory
   STATE_DIRECTORY_LOCKED: kind(state, false, 'Stop the other process, or give this worker another --state-dir.'),
   STORE_DAMAGED: kind(state, true, 'The store is set aside and rebuilt from the changelog.'),

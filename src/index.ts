@@ -1,7 +1,18 @@
 /** Potoroo's public API: nothing else may be imported from the package. */
 export { application, type Application } from './api/application.js'
 export { days, hours, minutes, seconds } from './api/durations.js'
-export { from, merge, type Context, type Keyed, type Pipeline, type Stream } from './api/stream.js'
+export {
+  from,
+  merge,
+  type Context,
+  type Keyed,
+  type Pipeline,
+  type Refused,
+  type SinkOptions,
+  type Stream,
+  type Unkeyed,
+} from './api/stream.js'
+export { bytesCodec, messagePackCodec, stringCodec, type Codec } from './api/codec.js'
 export {
   stateObject,
   type Expired,
@@ -13,14 +24,20 @@ export {
 export { timer, type Due, type Timer, type TimerOptions } from './api/timer.js'
 export {
   topic,
+  type CheckedTopicOptions,
+  type CodecTopicOptions,
   type Message,
   type Origin,
   type Sink,
   type Topic,
   type TopicOptions,
+  type TopicSettings,
+  type UnkeyedCheckedTopicOptions,
+  type UnkeyedCodecTopicOptions,
   type UnkeyedTopic,
   type UnkeyedTopicOptions,
 } from './api/topic.js'
 export { PotorooError, isPotorooError, type ErrorCode } from './errors.js'
+export type { NotReady, Readiness } from './ports/figures.js'
 export type { Logger } from './ports/logger.js'
 export { startWorker, type RunningWorker, type WorkerOptions } from './start-worker.js'

@@ -4,6 +4,7 @@
  */
 import { homedir, hostname } from 'node:os'
 import { isAbsolute, join } from 'node:path'
+import type { Meter } from '@opentelemetry/api'
 import * as v from 'valibot'
 import { definitionOf, type Application } from './api/application.js'
 import { topicsOf } from './api/graph.js'
@@ -16,7 +17,10 @@ import { checkedTls, type BrokerConnection } from './kafka/options.js'
 import { jsonLogger } from './output.js'
 import { openStateStores } from './lmdb/stores.js'
 import { createPeers, type PeersOptions } from './peers/peers.js'
+import { globalMeter } from './metrics/meter.js'
+import { WorkerMetrics } from './metrics/worker-metrics.js'
 import { namesOf } from './core/plan/topology.js'
+import type { Readiness, WorkerFigures } from './ports/figures.js'
 import { unfailing, type Logger } from './ports/logger.js'
 import type { StateStores } from './ports/store.js'
 import { defaults, MIN_INPUT_BYTES, type RuntimeOptions } from './runtime/options.js'
@@ -54,6 +58,8 @@ export interface RunningWorker {
   readonly stateDir: string
   /** Ids of the tasks that this worker is processing now. */
   readonly active: readonly string[]
+  /** Whether it is in its group, and all tasks that it has are running: for a probe. */
+  readonly readiness: Readiness
   /** Resolves when the worker was stopped; rejects with a PotorooError when something else ended it. */
   readonly ended: Promise<void>
   /** Commits, leaves the group, closes. Never rejects. */
@@ -114,6 +120,7 @@ const optionsSchema = fields({
   memoryBytes: wholeNumber(2 * 1024 * 1024),
   bufferBytes: wholeNumber(1024 * 1024),
   onError: oneOf('dead-letter', 'stop'),
+  deadLetterState: v.boolean(mustBe('true or false')),
   replicationFactor: v.optional(wholeNumber(1, 100)),
   sessionTimeoutMs: wholeNumber(1000, 1_800_000),
   heartbeatIntervalMs: wholeNumber(10, 60_000),
@@ -129,7 +136,17 @@ const optionsSchema = fields({
  * PotorooError: INVALID_CONFIGURATION, BROKER_UNREACHABLE, AUTHENTICATION_FAILED, TOPIC_MISSING,
  * PARTITION_COUNTS_DIFFER, CHANGELOG_UNFIT, CHANGELOG_LOST, STATE_DIRECTORY_LOCKED, STORE_FAILED.
  */
-export async function startWorker(application: Application, options: WorkerOptions): Promise<RunningWorker> {
+export function startWorker(application: Application, options: WorkerOptions): Promise<RunningWorker> {
+  const meter = globalMeter()
+  return startMeasuredWorker(application, options, meter === undefined ? [] : [meter])
+}
+
+/** The same, and it counts for these meters. */
+export async function startMeasuredWorker(
+  application: Application,
+  options: WorkerOptions,
+  meters: readonly Meter[],
+): Promise<RunningWorker> {
   const definition = definitionOf(application)
   const runtime = checkOptions(options)
   const logger = unfailing(options.logger ?? jsonLogger(process.stdout))
@@ -144,10 +161,17 @@ export async function startWorker(application: Application, options: WorkerOptio
     maxComputationMs === 0
       ? undefined
       : startWatchdog({ connection, group, maxComputationMs, sessionTimeoutMs }, logger)
-  const worker = new Worker(
+  const measured = {
+    application: `${runtime.topicPrefix}${definition.name}`,
+    worker: name,
+    isReady: (): boolean => worker.readiness.ready,
+    figures: (): WorkerFigures => worker.figures(),
+  }
+  const observers = meters.map((meter) => new WorkerMetrics(meter, measured))
+  const worker: Worker = new Worker(
     definition,
     { ...runtime, name },
-    { log, stores, peers, clock: systemClock, random: systemRandom, logger, watchdog },
+    { log, stores, peers, clock: systemClock, random: systemRandom, logger, observers, watchdog },
   )
   const { signal } = options
   const stop = (): void => {
@@ -157,6 +181,7 @@ export async function startWorker(application: Application, options: WorkerOptio
   signal?.addEventListener('abort', stop)
   const settled = (): void => {
     signal?.removeEventListener('abort', stop)
+    for (const observer of observers) observer.close()
   }
   worker.ended.then(settled, settled)
   await worker.start()
@@ -165,6 +190,9 @@ export async function startWorker(application: Application, options: WorkerOptio
     stateDir,
     get active() {
       return worker.active
+    },
+    get readiness() {
+      return worker.readiness
     },
     ended: worker.ended,
     stop: () => worker.stop(),

@@ -2,7 +2,7 @@
 import type { ApplicationDefinition, ComputeNode, SourceNode, TopicDefinition } from './definition.js'
 import { keyOriginsOf, nodesOf, REPARTITION_SUFFIX, repartitionsOf, topicsOf } from './graph.js'
 import { checkName, invalid, shown } from './names.js'
-import { pipelineDefinition, type Pipeline } from './stream.js'
+import { pipelineDefinition, type Pipeline, type Refused } from './stream.js'
 import { checkTime } from './time-checks.js'
 
 const applicationKey: unique symbol = Symbol.for('potoroo.application')
@@ -16,7 +16,10 @@ export interface Application {
  * Declares an application. Its name is the Kafka consumer group's, and part of the names of its changelogs. Records with
  * the same time are taken in the order in which pipelines stand here. Throws INVALID_DEFINITION, naming the mistake.
  */
-export function application(name: string, ...pipelines: readonly [Pipeline, ...Pipeline[]]): Application {
+export function application<const T extends readonly [unknown, ...unknown[]]>(
+  name: string,
+  ...pipelines: { readonly [I in keyof T]: Ended<T[I]> }
+): Application {
   checkName('an application', name)
   const definitions = pipelines.map((pipeline, index) =>
     pipelineDefinition(pipeline, `Pipeline ${String(index + 1)} of application ${name}`),
@@ -25,11 +28,19 @@ export function application(name: string, ...pipelines: readonly [Pipeline, ...P
   const definition: ApplicationDefinition = { name, pipelines: definitions }
   checkTopics(definition)
   checkStates(definition)
+  checkKeyFormats(definition)
   checkSourceNames(definition)
   checkRepartitions(definition)
   checkTime(definition)
   return { name, [applicationKey]: definition }
 }
+
+/** A pipeline; of anything else, what the compiler is to say. A step that was refused gives a text. */
+type Ended<P> = P extends Pipeline
+  ? P
+  : P extends string
+    ? Refused<P>
+    : Refused<'error: a pipeline ends with .sink(topic), or with a computation that gives no outputs'>
 
 /** The definition behind an application. Throws INVALID_DEFINITION for anything else, such as a module's other exports. */
 export function definitionOf(application: unknown): ApplicationDefinition {
@@ -60,6 +71,7 @@ function checkTopics(application: ApplicationDefinition): void {
 
 const isOwnTopic = (application: string, topic: string): boolean =>
   topic === `${application}-dead-letters` ||
+  topic === `${application}-dead-letters-done` ||
   topic === `${application}-manifest` ||
   (topic.startsWith(`${application}-`) && (topic.endsWith('-changelog') || topic.endsWith(REPARTITION_SUFFIX)))
 
@@ -88,6 +100,26 @@ function checkStates(application: ApplicationDefinition): void {
             'alike, or one of them needs keyBy() before to().',
         )
     }
+  }
+}
+
+/** A hex key and a text of the same characters are other bytes: by them, one state object would lie on two partitions. */
+function checkKeyFormats(application: ApplicationDefinition): void {
+  const hex = new Map<string, string>()
+  const text = new Map<string, string>()
+  for (const node of computationsOf(application))
+    for (const origin of keyOriginsOf(node)) {
+      const isHex = origin.kind === 'source' && origin.topic.hexKeys === true
+      const what = origin.kind === 'source' ? `topic ${origin.topic.name}` : 'a keyBy()'
+      ;(isHex ? hex : text).set(node.state.name, what)
+    }
+  for (const [state, topic] of hex) {
+    const other = text.get(state)
+    if (other !== undefined)
+      throw invalid(
+        `State object ${state} gets keys from ${topic}, which has keyFormat: 'hex', and from ${other}, which gives texts: they ` +
+          `would not meet. Put keyBy() behind ${topic}, too.`,
+      )
   }
 }
 

@@ -20,15 +20,33 @@ export interface TopicDefinition {
   /** Whether the clock moves time where the topic is proven to have nothing left. */
   readonly ticks: boolean
   /**
-   * The message in bytes[start, end), validated. Throws NOT_JSON, NUMBER_NOT_EXACT or SCHEMA_MISMATCH, which condemn the record,
-   * or INVALID_DEFINITION when the schema turns out to be asynchronous, which must stop the worker; never anything else.
+   * The message in bytes[start, end), validated. Throws NOT_JSON, NUMBER_NOT_EXACT, NOT_DECODABLE, SCHEMA_UNKNOWN or SCHEMA_MISMATCH,
+   * which condemn the record, or INVALID_DEFINITION when the schema turns out to be asynchronous, which must stop the worker; never anything else.
    */
   decode(bytes: Buffer, start: number, end: number): unknown
   /** Throws OUTPUT_INVALID, for what can't be written. */
   encode(message: unknown): string | Uint8Array
   /** Undefined for a topic that was declared without a key: its records need none, and get none. */
   readonly key: KeyDefinition | undefined
+  /** Whether a null value is a message, null, under the record's key; else it is no value. */
+  readonly nullIsMessage?: boolean
+  /** Whether a record's key may be any bytes, and the topic's keys are their hex text; else it is UTF-8. */
+  readonly hexKeys?: boolean
+  /** Undefined for JSON. */
+  readonly codec?: CodecSteps | undefined
 }
+
+/** What of a codec is asynchronous, and so done before its records come to `decode` and `encode`. */
+export interface CodecSteps {
+  /** Resolves when messages can be read, or written. May be called again, also after it rejected. */
+  open(use: CodecUse): Promise<void>
+  /**
+   * What decoding the value in bytes[start, end) needs and is not there yet; undefined: nothing. The bytes are looked at
+   * before it returns. Rejects with a PotorooError; where that is retriable, `prepare` is to be called again later.
+   */
+  readonly prepare: ((bytes: Buffer, start: number, end: number) => Promise<void> | undefined) | undefined
+}
+export type CodecUse = 'read' | 'write'
 
 export interface KeyDefinition {
   /** What the user's function gives: whatever that is. */
@@ -138,9 +156,21 @@ export interface ComputeNode {
   readonly compute: Compute
 }
 
+/**
+ * Which headers an output gets of the record that caused it: none; the trace context; that and all of these names; all but
+ * those that say why something was a dead letter; or every one, as through a repartition.
+ */
+export type PassedHeaders = 'none' | 'trace' | ReadonlySet<string> | 'all' | 'every'
+
+export interface SinkNode {
+  readonly kind: 'sink'
+  readonly upstream: StreamNode
+  readonly topic: TopicDefinition
+  readonly headers: PassedHeaders
+}
+
 /** Where a stream ends: in a sink, or in a computation whose outputs, if any, nobody wants. */
-export type PipelineDefinition =
-  ComputeNode | { readonly kind: 'sink'; readonly upstream: StreamNode; readonly topic: TopicDefinition }
+export type PipelineDefinition = ComputeNode | SinkNode
 
 export interface ApplicationDefinition {
   readonly name: string

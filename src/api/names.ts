@@ -54,6 +54,9 @@ export function shown(value: unknown): string {
  */
 export const isKey = (value: unknown): value is string => typeof value === 'string' && value.isWellFormed()
 
+/** Whether it is the text of some bytes, as Buffer.toString('hex') writes them. */
+export const isHex = (text: string): boolean => /^(?:[0-9a-f]{2})*$/.test(text)
+
 /** What is wrong with what is no key. */
 export const shownKey = (value: unknown): string =>
   `${shown(value)}, ${typeof value === 'string' ? "with a lone surrogate, which UTF-8 can't hold" : 'not a string'}`

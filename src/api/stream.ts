@@ -6,7 +6,7 @@
  * The key lies beside the message. A topic's records bring it, steps and computations keep it, keyBy() alone changes it.
  */
 import { PotorooError } from '../errors.js'
-import type { Compute, ComputationContext, PipelineDefinition, StreamNode } from './definition.js'
+import type { Compute, ComputationContext, PassedHeaders, PipelineDefinition, StreamNode } from './definition.js'
 import { checkFunction, checkName, invalid, isKey, isPromise, shown, shownKey } from './names.js'
 import { stateDefinition, type AnyStateObject, type StateObject } from './state-object.js'
 import type { Timer } from './timer.js'
@@ -45,7 +45,31 @@ export interface Stream<out M> {
    */
   keyBy(key: (message: M) => string, options?: { readonly name?: string }): Keyed<M>
   /** Writes each message to the topic, under the key that the topic declares. */
-  sink(topic: Sink<M>): Pipeline
+  sink(topic: Sink<M>, options?: SinkOptions): Pipeline
+}
+
+export interface SinkOptions {
+  /**
+   * Which headers of the record that caused an output go on with it: those of these names, or `'all'`. Default: only
+   * `traceparent` and `tracestate` (W3C Trace Context), which go on in any case but with `'none'`. A header that is there several
+   * times goes on as often. `'all'` leaves out `potoroo-…` and `__streams.errors.…`, which say why a record was a dead letter: where
+   * dead letters are the source, name those that you want. Headers come through keyBy() as they were.
+   */
+  readonly headers?: readonly string[] | 'all' | 'none'
+}
+
+/** In place of a type, for the compiler to say: what is wrong, in words. No value has it. */
+export interface Refused<Why extends string> {
+  readonly refused: Why
+}
+
+/** Messages of a topic without keys. */
+export interface Unkeyed<out M> extends Stream<M> {
+  filter<N extends M>(keep: (message: M) => message is N): Unkeyed<N>
+  filter(keep: (message: M) => boolean): Unkeyed<M>
+  map<N>(step: (message: M) => N): Synchronous<N, Unkeyed<N>>
+  flatMap<N>(step: (message: M) => readonly N[]): Synchronous<N, Unkeyed<N>>
+  readonly to: Refused<'error: these messages have no key, so no state object: put keyBy() before to()'>
 }
 
 /** Messages with a key beside them. */
@@ -78,7 +102,7 @@ type Synchronous<R, T> = [Extract<R, PromiseLike<unknown>>] extends [never]
  * after the topic unless `name` says otherwise; names of what Potoroo keeps in Kafka are made of it. Throws INVALID_DEFINITION.
  */
 export function from<M>(origin: Origin<M, 'keyed'>, name?: string): Keyed<M>
-export function from<M>(origin: Origin<M, 'unkeyed'>, name?: string): Stream<M>
+export function from<M>(origin: Origin<M, 'unkeyed'>, name?: string): Unkeyed<M>
 export function from<M>(origin: Origin<M>, name?: string): Stream<M> {
   const timed = originDefinition(origin)
   if (timed !== undefined && 'kind' in timed)
@@ -90,8 +114,12 @@ export function from<M>(origin: Origin<M>, name?: string): Stream<M> {
 }
 
 /** The messages of several streams, in one. Their keys have to mean the same. Throws INVALID_DEFINITION. */
-export function merge<const T extends readonly [Keyed<unknown>, ...Keyed<unknown>[]]>(
-  ...streams: T
+export function merge<const T extends readonly [unknown, ...unknown[]]>(
+  ...streams: {
+    readonly [I in keyof T]: T[I] extends Keyed<unknown>
+      ? T[I]
+      : Refused<'error: only streams with a key are merged: put keyBy() before merge()'>
+  }
 ): Keyed<T[number] extends Keyed<infer M> ? M : never> {
   const flows = streams.map((stream: unknown, i): Flow => {
     const flow = flowOf(stream)
@@ -159,7 +187,7 @@ class Flow {
     return new Flow({ kind: 'compute', upstream: this[streamKey], state: definition, compute: checked }, true)
   }
 
-  sink(topic: Sink<never>): Pipeline {
+  sink(topic: Sink<never>, options: SinkOptions = {}): Pipeline {
     const { name } = this
     const sink = topicDefinition(topic, `The sink of pipeline ${name}`)
     if (sink.partitioner === undefined)
@@ -167,8 +195,26 @@ class Flow {
         `The sink of pipeline ${name}, topic ${sink.name}, has no known partitioner, so that it can't be said where ` +
           "outputs belong: declare it with 'murmur2' or 'xxh64'.",
       )
-    return { [pipelineKey]: { kind: 'sink', upstream: this[streamKey], topic: sink } }
+    const headers = passedHeaders(name, options)
+    return { [pipelineKey]: { kind: 'sink', upstream: this[streamKey], topic: sink, headers } }
   }
+}
+
+function passedHeaders(pipeline: string, options: unknown): PassedHeaders {
+  if (typeof options !== 'object' || options === null)
+    throw invalid(`The sink of pipeline ${pipeline} has options: ${shown(options)}. They have to be an object.`)
+  const { headers }: { readonly headers?: unknown } = options
+  if (headers === undefined) return 'trace'
+  if (headers === 'all' || headers === 'none') return headers
+  if (Array.isArray(headers)) {
+    const names: readonly unknown[] = headers
+    const wrong = names.find((name) => typeof name !== 'string')
+    if (wrong === undefined) return new Set(names as readonly string[])
+    throw invalid(`The sink of pipeline ${pipeline} passes header ${shown(wrong)} on: a header's name is a string.`)
+  }
+  throw invalid(
+    `The sink of pipeline ${pipeline} has headers: ${shown(headers)}. It has to be a list of names, 'all' or 'none'.`,
+  )
 }
 
 function nameOf(node: StreamNode): string {

@@ -1,10 +1,11 @@
 /** Topics: where messages come from and go to. A topic owns schema and key, so that no pipeline repeats them. */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { PotorooError } from '../errors.js'
-import { decodeMessage, encodeMessage, type Validator } from './json/codec.js'
+import { codecFormat, type Codec, type Format } from './codec.js'
+import { decodeMessage, encodeMessage, type BigIntegers, type Validator } from './json/codec.js'
 import { JsonShapes } from './json/json-shape.js'
 import type { KeyDefinition, PartitionerName, TimedDefinition, TopicDefinition } from './definition.js'
-import { checkFunction, checkTopicName, invalid, isKey, shown, shownKey } from './names.js'
+import { checkFunction, checkTopicName, invalid, isHex, isKey, shown, shownKey } from './names.js'
 import { isZodSchema, zodValidator } from './zod-schema.js'
 
 /** Registered, so that an application and a command line that have a copy of Potoroo each understand one another. */
@@ -41,13 +42,8 @@ export interface UnkeyedTopic<out Out, in In = Out> extends Origin<Out, 'unkeyed
 /** The type of the messages that are read from a topic. */
 export type Message<T extends Origin<unknown>> = T extends Origin<infer M> ? M : never
 
-export interface UnkeyedTopicOptions<In extends object, Out extends object> {
-  /**
-   * What a message is: any schema of a library that implements Standard Schema (Zod, Valibot, ArkType, …), synchronous: one
-   * that answers with a promise stops the worker with INVALID_DEFINITION. One that throws condemns its message alone. (Zod's
-   * before version 4 answer with a promise when they throw.)
-   */
-  readonly schema: StandardSchemaV1<In, Out>
+/** What a topic may say, whatever its messages are as bytes. */
+export interface TopicSettings {
   /**
    * How many partitions the topic gets when Potoroo creates it; default 8. It bounds how many workers can share the
    * work, and is hard to change later: keys would move to other partitions. A topic that exists is taken as it is.
@@ -73,6 +69,35 @@ export interface UnkeyedTopicOptions<In extends object, Out extends object> {
    * next record, and a replay is the same also where producers write later than they say.
    */
   readonly idle?: 'clock' | 'never'
+  /**
+   * `message`: a record with a null value is the message null, whose key is the record's: what compacted topics say of a key
+   * that was deleted. The schema is not asked about it. Written, null is a record with a null value, under the key that its
+   * stream has: the topic's own `key` has nothing to read there. Default: such a record is a dead letter (VALUE_NULL).
+   */
+  readonly tombstones?: 'message' | undefined
+  /**
+   * `hex`: record keys may be any bytes, such as the numbers of Kafka's LongSerializer. Everywhere in the application a key is
+   * their hex text, two digits of 0-9 and a-f for each byte, which `key` has to give, too. Default `utf8`: a key is a text;
+   * other bytes are a dead letter (KEY_NOT_TEXT).
+   */
+  readonly keyFormat?: 'utf8' | 'hex'
+}
+
+export interface UnkeyedTopicOptions<In extends object, Out extends object> extends TopicSettings {
+  /**
+   * What a message is: any schema of a library that implements Standard Schema (Zod, Valibot, ArkType, …), synchronous: one
+   * that answers with a promise stops the worker with INVALID_DEFINITION. One that throws condemns its message alone. (Zod's
+   * before version 4 answer with a promise when they throw.)
+   */
+  readonly schema: StandardSchemaV1<In, Out>
+  /** The messages are JSON where there is none. */
+  readonly codec?: undefined
+  /**
+   * What becomes of whole numbers in the JSON that JavaScript can't hold (beyond 2^53, mostly). `refuse` (default): the record
+   * is a dead letter, NUMBER_NOT_EXACT with the field's path. `text`: they are strings of their digits. `bigint`: they are BigInts,
+   * while others are numbers (z.coerce.bigint() takes both), and outputs may have BigInts, which are written as numbers.
+   */
+  readonly bigIntegers?: BigIntegers
 }
 
 export interface TopicOptions<In extends object, Out extends object> extends UnkeyedTopicOptions<In, Out> {
@@ -83,30 +108,98 @@ export interface TopicOptions<In extends object, Out extends object> extends Unk
   readonly key: (message: In | Out) => string
 }
 
+/** Of a topic whose values are not JSON. Its messages may be of any type. */
+export interface UnkeyedCodecTopicOptions<In, Out> extends TopicSettings {
+  /** How values are read and written: `messagePackCodec()`, or one of `potoroo/schema-registry`. */
+  readonly codec: Codec<Out, In>
+  readonly schema?: undefined
+  readonly bigIntegers?: undefined
+}
+export interface CodecTopicOptions<In, Out> extends UnkeyedCodecTopicOptions<In, Out> {
+  /** The key of a message, as in `TopicOptions`. */
+  readonly key: (message: In | Out) => string
+}
+/** The same, with a schema that is asked about each message which the codec has read. */
+export interface UnkeyedCheckedTopicOptions<In, Out> extends TopicSettings {
+  readonly codec: Codec<unknown, In>
+  readonly schema: StandardSchemaV1<In, Out>
+  readonly bigIntegers?: undefined
+}
+export interface CheckedTopicOptions<In, Out> extends UnkeyedCheckedTopicOptions<In, Out> {
+  readonly key: (message: In | Out) => string
+}
+
+/** A message, or null where a topic says that null is one. */
+type OrNull<M, T> = [T] extends ['message'] ? M | null : M
+type KeyedTopic<In, Out, T, P> = P extends 'none'
+  ? Origin<OrNull<Out, T>, 'keyed'>
+  : Topic<OrNull<Out, T>, OrNull<In, T>>
+/** Of what decides the type beside the messages. */
+interface Deciding<T, P = PartitionerName | 'none'> {
+  readonly tombstones?: T
+  readonly partitioner?: P
+}
+type Tombstones = 'message' | undefined
+/** As callers without types may have it. */
+interface AnyTopicOptions extends TopicSettings {
+  readonly schema?: unknown
+  readonly codec?: unknown
+  readonly key?: unknown
+  readonly bigIntegers?: BigIntegers | undefined
+}
+
 export const DEFAULT_PARTITIONS = 8
 const PARTITIONERS: readonly unknown[] = ['murmur2', 'xxh64', 'none']
 const STARTS: readonly unknown[] = ['earliest', 'latest']
 const DEFAULT_LATENESS_MS = 1000
 /** A century: more is a mistake. */
 const MAX_DURATION_MS = 100 * 365 * 86_400_000
+const KEY_FORMATS: readonly unknown[] = ['utf8', 'hex']
+const BIG_INTEGERS: readonly unknown[] = ['refuse', 'text', 'bigint']
 
 /** Declares a topic. Throws INVALID_DEFINITION. */
-export function topic<In extends object, Out extends object>(
+export function topic<In extends object, Out extends object, const T extends Tombstones = undefined>(
   name: string,
-  options: TopicOptions<In, Out> & { readonly partitioner: 'none' },
-): Origin<Out, 'keyed'>
-export function topic<In extends object, Out extends object>(
+  options: TopicOptions<In, Out> & { readonly partitioner: 'none' } & Deciding<T>,
+): Origin<OrNull<Out, T>, 'keyed'>
+export function topic<In extends object, Out extends object, const T extends Tombstones = undefined>(
   name: string,
-  options: TopicOptions<In, Out> & { readonly partitioner?: PartitionerName },
-): Topic<Out, In>
-export function topic<In extends object, Out extends object>(
+  options: TopicOptions<In, Out> & { readonly partitioner?: PartitionerName } & Deciding<T>,
+): Topic<OrNull<Out, T>, OrNull<In, T>>
+export function topic<In extends object, Out extends object, const T extends Tombstones = undefined>(
   name: string,
-  options: UnkeyedTopicOptions<In, Out> & { readonly key?: never },
-): UnkeyedTopic<Out, In>
-export function topic<In extends object, Out extends object>(
+  options: UnkeyedTopicOptions<In, Out> & {
+    readonly key?: 'error: a key is a function that gives a string'
+  } & Deciding<T>,
+): UnkeyedTopic<OrNull<Out, T>, OrNull<In, T>>
+export function topic<
+  In,
+  Out,
+  const T extends Tombstones = undefined,
+  const P extends PartitionerName | 'none' = 'murmur2',
+>(name: string, options: CheckedTopicOptions<In, Out> & Deciding<T, P>): KeyedTopic<In, Out, T, P>
+export function topic<In, Out, const T extends Tombstones = undefined>(
   name: string,
-  options: UnkeyedTopicOptions<In, Out> & Partial<Pick<TopicOptions<In, Out>, 'key'>>,
-): Origin<Out> {
+  options: UnkeyedCheckedTopicOptions<In, Out> & {
+    readonly key?: 'error: a key is a function that gives a string'
+  } & Deciding<T>,
+): UnkeyedTopic<OrNull<Out, T>, OrNull<In, T>>
+// Not in one with those above: where a schema says what comes out, it is not the codec that does.
+/* eslint-disable @typescript-eslint/unified-signatures */
+export function topic<
+  In,
+  Out,
+  const T extends Tombstones = undefined,
+  const P extends PartitionerName | 'none' = 'murmur2',
+>(name: string, options: CodecTopicOptions<In, Out> & Deciding<T, P>): KeyedTopic<In, Out, T, P>
+export function topic<In, Out, const T extends Tombstones = undefined>(
+  name: string,
+  options: UnkeyedCodecTopicOptions<In, Out> & {
+    readonly key?: 'error: a key is a function that gives a string'
+  } & Deciding<T>,
+): UnkeyedTopic<OrNull<Out, T>, OrNull<In, T>>
+/* eslint-enable @typescript-eslint/unified-signatures */
+export function topic(name: string, options: AnyTopicOptions): Origin<unknown> {
   checkTopicName('a topic', name)
   const {
     schema,
@@ -117,8 +210,15 @@ export function topic<In extends object, Out extends object>(
     config = {},
     latenessMs = DEFAULT_LATENESS_MS,
     idle = 'clock',
+    codec,
+    tombstones,
+    keyFormat = 'utf8',
+    bigIntegers = 'refuse',
   } = options
-  const validator = validatorOf(name, schema)
+  const format =
+    codec === undefined
+      ? jsonFormat(name, validatorOf(name, schema), bigIntegers)
+      : codecFormat(name, codec, schema === undefined ? undefined : validatorOf(name, schema))
   if ('key' in options) checkFunction(`The key of topic ${name}`, key)
   if (!Number.isInteger(partitions) || partitions < 1)
     throw invalid(`Topic ${name} has partitions: ${shown(partitions)}. It has to be a whole number, 1 or more.`)
@@ -132,8 +232,19 @@ export function topic<In extends object, Out extends object>(
     throw invalid(`Topic ${name} has idle: ${shown(idle)}. It has to be 'clock' or 'never'.`)
   for (const [entry, value] of Object.entries<unknown>(config))
     if (typeof value !== 'string') throw invalid(`Topic ${name} has ${entry}: ${shown(value)}. It has to be a string.`)
+  if (tombstones !== undefined && (tombstones as unknown) !== 'message')
+    throw invalid(`Topic ${name} has tombstones: ${shown(tombstones)}. It has to be 'message', or absent.`)
+  if (tombstones !== undefined && key === undefined)
+    throw invalid(`Topic ${name} has tombstones, but no key: a null value says something of a key alone.`)
+  if (!KEY_FORMATS.includes(keyFormat))
+    throw invalid(`Topic ${name} has keyFormat: ${shown(keyFormat)}. It has to be 'utf8' or 'hex'.`)
+  if (keyFormat === 'hex' && key === undefined) throw invalid(`Topic ${name} has keyFormat: 'hex', but no key.`)
+  if (!BIG_INTEGERS.includes(bigIntegers))
+    throw invalid(`Topic ${name} has bigIntegers: ${shown(bigIntegers)}. It has to be 'refuse', 'text' or 'bigint'.`)
+  if (codec !== undefined && 'bigIntegers' in options && options.bigIntegers !== undefined)
+    throw invalid(`Topic ${name} has bigIntegers, which is of JSON, beside a codec: say it to the codec.`)
 
-  const shapes = new JsonShapes()
+  const hexKeys = keyFormat === 'hex'
   const definition: TopicDefinition = {
     name,
     partitions,
@@ -142,9 +253,10 @@ export function topic<In extends object, Out extends object>(
     start,
     latenessMs,
     ticks: idle === 'clock',
-    decode: (bytes, from, to) => decodeMessage(name, validator, shapes, bytes, from, to),
-    encode: (message) => encodeMessage(name, message),
-    key: key && keyDefinition(name, key as (message: unknown) => unknown),
+    ...format,
+    key: key === undefined ? undefined : keyDefinition(name, key as (message: unknown) => unknown, hexKeys),
+    nullIsMessage: tombstones !== undefined,
+    hexKeys,
   }
   return { name, [originKey]: definition }
 }
@@ -153,12 +265,25 @@ export function topic<In extends object, Out extends object>(
 export const isDurationMs = (value: unknown): value is number =>
   Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= MAX_DURATION_MS
 
-const keyDefinition = (topic: string, key: (message: unknown) => unknown): KeyDefinition => ({
+function jsonFormat(name: string, validator: Validator, bigIntegers: BigIntegers): Format {
+  const shapes = new JsonShapes()
+  return {
+    decode: (bytes, from, to) => decodeMessage(name, validator, shapes, bytes, from, to, bigIntegers),
+    encode: (message) => encodeMessage(name, message, bigIntegers),
+  }
+}
+
+const keyDefinition = (topic: string, key: (message: unknown) => unknown, hexKeys: boolean): KeyDefinition => ({
   raw: key,
   of: (message) => {
     const value = key(message)
-    if (isKey(value)) return value
-    throw new PotorooError('OUTPUT_INVALID', `The key that topic ${topic} gives is ${shownKey(value)}.`)
+    if (!isKey(value))
+      throw new PotorooError('OUTPUT_INVALID', `The key that topic ${topic} gives is ${shownKey(value)}.`)
+    if (!hexKeys || isHex(value)) return value
+    throw new PotorooError(
+      'OUTPUT_INVALID',
+      `The key that topic ${topic} gives is ${shown(value)}, not hex text: two digits of 0-9 and a-f for each byte.`,
+    )
   },
 })
 

@@ -12,12 +12,18 @@ export const visible = (text: string): string =>
 
 const MAGIC_BYTES = 5
 
+const confluentCures = {
+  value:
+    "the topic needs a codec of potoroo/schema-registry, as in topic('orders', { codec: registry.avro(), … }): see docs/formats.md",
+  key: "the producer has to write plain text keys, or the topic needs keyFormat: 'hex'",
+} as const
+
 /** What bytes[start, end) begin like, if not like JSON in UTF-8: to be put behind a message that says what was wrong. */
-export function likeness(bytes: Buffer, start: number, end: number): string {
+export function likeness(bytes: Buffer, start: number, end: number, part: keyof typeof confluentCures): string {
   const [first, second, third] = bytes.subarray(start, end)
   if (first === 0 && end - start >= MAGIC_BYTES) {
     const id = String(bytes.readUInt32BE(start + 1))
-    return ` (it looks like Confluent's wire format: magic byte 0, schema id ${id}; the producer has to write plain JSON and plain text keys)`
+    return ` (it looks like Confluent's wire format: magic byte 0, schema id ${id}; ${confluentCures[part]})`
   }
   if (first === 0xef && second === 0xbb && third === 0xbf) return ' (it begins with a byte order mark, U+FEFF)'
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return ' (it looks like UTF-16)'

@@ -6,6 +6,7 @@ import { type Application, definitionOf } from '../api/application.js'
 import type { ApplicationDefinition, TopicDefinition } from '../api/definition.js'
 import { topicsOf } from '../api/graph.js'
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
+import { howToCompile, isTypeScript, whatWasMeant } from './typescript.js'
 
 /** Market Spread, as it lies beside the built command line. */
 export const bundledApplication = (): string =>
@@ -21,13 +22,17 @@ export interface LoadedApplication {
 /** The module's file, of which nothing is loaded. Throws INVALID_CONFIGURATION where there is none. */
 export function moduleFile(path: string): string {
   const file = resolve(path)
-  if (!existsSync(file))
-    throw new PotorooError('INVALID_CONFIGURATION', `there is no module ${file} to load an application from`)
+  if (!existsSync(file)) {
+    const cure = whatWasMeant(file)
+    throw new PotorooError(
+      'INVALID_CONFIGURATION',
+      `there is no module ${file} to load an application from`,
+      cure === undefined ? {} : { cure },
+    )
+  }
   // A pipe or a device would be waited for.
   if (!statSync(file).isFile())
     throw new PotorooError('INVALID_CONFIGURATION', `${file} is no file: name the module that exports the application`)
-  if (/\.[cm]?tsx?$/.test(file))
-    throw new PotorooError('INVALID_CONFIGURATION', `${file} is TypeScript: name the JavaScript that it is compiled to`)
   return file
 }
 
@@ -38,11 +43,64 @@ export async function loadApplication(path: string): Promise<LoadedApplication> 
   try {
     module = await import(pathToFileURL(file).href)
   } catch (cause) {
-    if (isPotorooError(cause)) throw cause
-    throw new PotorooError('INVALID_DEFINITION', `${file} does not load: ${messageOf(cause)}`, { cause })
+    throw isPotorooError(cause) ? cause : notLoaded(file, cause)
   }
   const application = applicationIn(module, file)
   return { path: file, application, definition: definitionOf(application) }
+}
+
+function notLoaded(file: string, cause: unknown): PotorooError {
+  const { code, cure } = whyNot(file, cause)
+  return new PotorooError(code, `${file} does not load: ${messageOf(cause)}`, {
+    cause,
+    ...(cure === undefined ? {} : { cure }),
+  })
+}
+
+const orHowToCompile = (file: string): string => howToCompile(file).replace(/^./, (first) => first.toLowerCase())
+
+/** What of it can be told from the error that Node gives. */
+function whyNot(
+  file: string,
+  cause: unknown,
+): { readonly code: 'INVALID_CONFIGURATION' | 'INVALID_DEFINITION'; readonly cure?: string } {
+  const text = messageOf(cause)
+  const errorCode = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  // Without a loader, Node takes TypeScript from 22.18 on; and of that, only what is gone when types are taken out.
+  if (isTypeScript(file)) {
+    const refused = [
+      'ERR_UNKNOWN_FILE_EXTENSION',
+      'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX',
+      'ERR_INVALID_TYPESCRIPT_SYNTAX',
+      'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING',
+    ]
+    const importsJavaScript = errorCode === 'ERR_MODULE_NOT_FOUND' && /\.[cm]?js['"]/.test(text)
+    const importsType = cause instanceof SyntaxError && text.includes('does not provide an export named')
+    if (refused.includes(errorCode)) return { code: 'INVALID_CONFIGURATION', cure: howToCompile(file) }
+    if (importsJavaScript)
+      return {
+        code: 'INVALID_CONFIGURATION',
+        cure: `Where Node runs TypeScript itself, an import names the file that is there ('./topics.ts'). Or ${orHowToCompile(file)}`,
+      }
+    if (importsType)
+      return {
+        code: 'INVALID_CONFIGURATION',
+        cure: `If that is a type, Node wants 'import type', or 'type' before its name. Or ${orHowToCompile(file)}`,
+      }
+  }
+  if (/Cannot use import statement outside a module|Unexpected token 'export'/.test(text))
+    return {
+      code: 'INVALID_DEFINITION',
+      cure: 'It is an ES module, and its package.json says CommonJS. In its folder: npm pkg set type=module',
+    }
+  if (/(exports|require|module) is not defined in ES module scope/.test(text))
+    return {
+      code: 'INVALID_DEFINITION',
+      cure:
+        'It is CommonJS, and its package.json says "type": "module". With "module": "NodeNext" in tsconfig.json, ' +
+        'TypeScript writes what package.json says.',
+    }
+  return { code: 'INVALID_DEFINITION' }
 }
 
 /**

@@ -1,10 +1,12 @@
 /** The command line in this process: what it has of the world, and how it ends. */
+import type { Command } from 'commander'
 import { readFileSync } from 'node:fs'
 import { PotorooError } from '../errors.js'
 import { flushed, LogOutput } from '../output.js'
 import { type CliContext, textLogger } from './context.js'
 import { drained, endProcess } from './ending.js'
 import { reportFailure } from './failure.js'
+import { invocationOf } from './invocation.js'
 import { createProgram } from './program.js'
 import type { StopSignals } from './signals.js'
 
@@ -42,10 +44,12 @@ export async function commandLine(args: readonly string[], signals: StopSignals,
       exitCode = code
     },
   }
+  let program: Command | undefined
   try {
-    await (await createProgram(args, context, versionOf())).parseAsync(args, { from: 'user' })
+    program = await createProgram(args, context, versionOf())
+    await program.parseAsync(args, { from: 'user' })
   } catch (error) {
-    exitCode = reportFailure(error, stderr, debug)
+    exitCode = reportFailure(error, stderr, debug, program && invocationOf(program))
   }
   // A command's output waits for its reader while that takes any of it; a worker's log, and what is to stop, do not.
   if (isRun || signals.received) await flushed([stdout, stderr], LAST_WORDS_MS)

@@ -2,20 +2,28 @@
 import { CommanderError } from 'commander'
 import type { Writable } from 'node:stream'
 import { exitCodes, isPotorooError, messageOf, PotorooError } from '../errors.js'
+import { copyable, type Invocation } from './invocation.js'
 import { printable } from './printable.js'
 
+const withoutApplication: Invocation = { application: undefined, brokers: undefined, topicPrefix: '' }
+
 /** Writes the line, with the stack below it when debug. Returns the exit code. */
-export function reportFailure(error: unknown, stderr: Writable, debug: boolean): number {
+export function reportFailure(
+  error: unknown,
+  stderr: Writable,
+  debug: boolean,
+  invocation: Invocation = withoutApplication,
+): number {
   // Commander has printed its message (or the help) itself by now.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
   const failure = failureOf(error)
-  stderr.write(`${failureLine(failure)}\n`)
+  stderr.write(`${failureLine(failure, invocation)}\n`)
   if (debug) stderr.write(`${stackOf(error)}\n`)
   return failure.exitCode
 }
 
-export const failureLine = (failure: PotorooError): string =>
-  printable(`error ${failure.code}: ${sentence(failure.message)} ${failure.cure}`)
+export const failureLine = (failure: PotorooError, invocation: Invocation = withoutApplication): string =>
+  printable(`error ${failure.code}: ${sentence(failure.message)} ${copyable(failure.cure, invocation)}`)
 
 /** What the operating system refuses is no defect, wherever that was not expected. */
 function failureOf(error: unknown): PotorooError {

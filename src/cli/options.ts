@@ -1,5 +1,6 @@
 /** Options that several commands share, and how their values are read. */
 import { type Command, InvalidArgumentError } from 'commander'
+import type { RecordHeader } from '../core/records/records.js'
 
 export interface ConnectionFlags {
   readonly brokers?: string
@@ -29,7 +30,8 @@ export const wholeNumber =
     )
   }
 
-export const port = wholeNumber(0, 65_535)
+export const MAX_PORT = 65_535
+export const port = wholeNumber(0, MAX_PORT)
 
 const unitBytes = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 } as const
 
@@ -50,8 +52,22 @@ export function javaSize(text: string): string {
 }
 
 export function topicPrefix(text: string): string {
-  if (/^[a-zA-Z0-9._-]*$/.test(text)) return text
-  throw new InvalidArgumentError('Kafka takes letters, digits, ., _ and - in names.')
+  if (/^[a-zA-Z0-9._-]{0,100}$/.test(text)) return text
+  throw new InvalidArgumentError(
+    "It has to be letters, digits, '.', '_' or '-', 100 at most: Kafka takes no others in names.",
+  )
+}
+
+/** An empty one is mostly a variable of the shell that has nothing in it, and would be the current directory. */
+export function path(text: string): string {
+  if (text.trim() !== '') return text
+  throw new InvalidArgumentError('It has to be a path.')
+}
+
+/** Becomes part of paths, and of names in Kafka. */
+export function workerName(text: string): string {
+  if (/^[a-zA-Z0-9._-]{1,100}$/.test(text)) return text
+  throw new InvalidArgumentError("It has to be 1 to 100 letters, digits, '.', '_' or '-'.")
 }
 
 /** `name=value`, collected over several uses of the option. */
@@ -59,4 +75,18 @@ export function setting(text: string, before: Readonly<Record<string, string>> =
   const at = text.indexOf('=')
   if (at < 1) throw new InvalidArgumentError('It has to be name=value.')
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
+}
+
+/** `name=value` of a record's header, collected over several uses of the option; the same name may come again. */
+export function recordHeader(text: string, before: readonly RecordHeader[] = []): readonly RecordHeader[] {
+  const at = text.indexOf('=')
+  if (at < 1) throw new InvalidArgumentError('It has to be name=value.')
+  return [...before, { key: text.slice(0, at), value: Buffer.from(text.slice(at + 1)) }]
+}
+
+/** `field`, or `field.field` for one in another. */
+export function fieldPath(text: string): readonly string[] {
+  const names = text.split('.')
+  if (names.every((name) => name.trim() !== '')) return names
+  throw new InvalidArgumentError('It has to be the name of a field, or names with dots between them: order.placedAt.')
 }

@@ -5,7 +5,11 @@
  * order, and no more than a chunk is in memory.
  */
 import type { TopicDefinition } from '../api/definition.js'
+import { readJson } from '../api/json/codec.js'
+import { PlainReader } from '../api/json/json-reader.js'
+import { shown } from '../api/names.js'
 import { partitionOf } from '../core/plan/partitioner.js'
+import type { RecordHeader } from '../core/records/records.js'
 import { MAX_KEY_BYTES } from '../core/state/store-key.js'
 import { isPotorooError, PotorooError } from '../errors.js'
 import type { Delivery } from '../kafka/idempotent-producer.js'
@@ -17,8 +21,11 @@ export interface KeyedRecord {
   readonly line: number
   readonly partition: number
   readonly key: Buffer | null
-  /** The line as it was, byte for byte. */
+  /** The line as it was, byte for byte; of a topic with a codec, what that makes of it. */
   readonly value: Buffer
+  /** Undefined: when it is sent. */
+  readonly timestampMs?: number
+  readonly headers?: readonly RecordHeader[]
 }
 export interface RefusedLine {
   readonly number: number
@@ -27,6 +34,10 @@ export interface RefusedLine {
 export interface ProduceTarget {
   readonly definition: TopicDefinition
   readonly topic: TopicInfo
+  /** Where the time of a line stands in it: names of fields, one in the other. Undefined: it is when it is sent. */
+  readonly timestampField?: readonly string[] | undefined
+  /** Of every record. */
+  readonly headers?: readonly RecordHeader[] | undefined
   /** Resolves with what became of them, partition by partition. */
   send(records: readonly KeyedRecord[]): Promise<readonly Delivery<KeyedRecord>[]>
   refused(line: RefusedLine): void
@@ -54,10 +65,17 @@ export const totalOf = (acknowledged: Produced['acknowledged']): number =>
 
 /** Of a batch with one record: its header, and the record's lengths and deltas at their longest. */
 const BATCH_OVERHEAD_BYTES = 61 + 36
+/** Of a header: its two lengths at their longest. */
+const HEADER_OVERHEAD_BYTES = 10
 
 /** `partitionOf` of the definition's partitioner must be loaded. Rejects with defects only: all else is its failure. */
 export async function produceLines(input: AsyncIterable<Buffer>, target: ProduceTarget): Promise<Produced> {
-  const maxRecordBytes = target.topic.maxMessageBytes - BATCH_OVERHEAD_BYTES
+  const { headers = [], topic } = target
+  const headerBytes = headers.reduce(
+    (sum, { key, value }) => sum + Buffer.byteLength(key) + (value?.length ?? 0) + HEADER_OVERHEAD_BYTES,
+    0,
+  )
+  const maxRecordBytes = topic.maxMessageBytes - BATCH_OVERHEAD_BYTES - headerBytes
   const acknowledged = new Map<number, number>()
   let refused = 0
   let lastLine = 0
@@ -112,22 +130,52 @@ export function rangesOf(ascending: readonly number[]): string {
     .join(', ')
 }
 
-function recordOf(line: Line, { definition, topic }: ProduceTarget, maxRecordBytes: number): KeyedRecord {
+function recordOf(line: Line, target: ProduceTarget, maxRecordBytes: number): KeyedRecord {
+  const { definition, topic, timestampField, headers } = target
   const { bytes } = line
   if (bytes === undefined) throw tooLarge(topic, maxRecordBytes)
   const { partitioner } = definition
   if (partitioner === undefined) throw unknownPartitioner(definition)
-  const message = definition.decode(bytes, 0, bytes.length)
-  if (definition.key === undefined) {
-    if (bytes.length > maxRecordBytes) throw tooLarge(topic, maxRecordBytes)
-    return { line: line.number, partition: line.number % topic.partitions, key: null, value: bytes }
+  const value = definition.codec === undefined ? bytes : encodedLine(definition, bytes)
+  const message = definition.decode(value, 0, value.length)
+  const beside = {
+    line: line.number,
+    value,
+    ...(timestampField === undefined ? {} : { timestampMs: timestampIn(bytes, timestampField) }),
+    ...(headers === undefined ? {} : { headers }),
   }
-  const key = Buffer.from(definition.key.of(message))
+  if (definition.key === undefined) {
+    if (value.length > maxRecordBytes) throw tooLarge(topic, maxRecordBytes)
+    return { ...beside, partition: line.number % topic.partitions, key: null }
+  }
+  const key = Buffer.from(definition.key.of(message), definition.hexKeys === true ? 'hex' : 'utf8')
   if (key.length > MAX_KEY_BYTES)
     throw new PotorooError('KEY_TOO_LONG', `the key has ${String(key.length)} bytes of UTF-8`)
-  if (bytes.length + key.length > maxRecordBytes) throw tooLarge(topic, maxRecordBytes)
-  return { line: line.number, partition: partitionOf(partitioner, key, topic.partitions), key, value: bytes }
+  if (value.length + key.length > maxRecordBytes) throw tooLarge(topic, maxRecordBytes)
+  return { ...beside, partition: partitionOf(partitioner, key, topic.partitions), key }
 }
+
+/** A line has JSON, whatever its topic has. */
+function encodedLine(definition: TopicDefinition, line: Buffer): Buffer {
+  return Buffer.from(definition.encode(readJson(definition.name, new PlainReader(), line, 0, line.length)))
+}
+
+/** Of the line itself: what the schema makes of it may lack the field, or have it as something else. */
+function timestampIn(line: Buffer, field: readonly string[]): number {
+  let found: unknown = JSON.parse(line.toString())
+  for (const name of field)
+    found =
+      typeof found === 'object' && found !== null && Object.hasOwn(found, name) ? Reflect.get(found, name) : undefined
+  const ms = typeof found === 'string' && ISO_TIME.test(found) ? Date.parse(found) : found
+  if (typeof ms === 'number' && Number.isSafeInteger(ms) && ms >= 0) return ms
+  throw new PotorooError(
+    'SCHEMA_MISMATCH',
+    `${field.join('.')} is ${shown(found)}: as a timestamp it has to be whole milliseconds since 1970, or text as 2026-01-31T12:00:00Z`,
+  )
+}
+
+/** With its zone: a time without one would be another on each machine. */
+const ISO_TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d))?$/
 
 const tooLarge = (topic: TopicInfo, maxRecordBytes: number): PotorooError =>
   new PotorooError('RECORD_TOO_LARGE', `topic ${topic.name} takes records of up to ${String(maxRecordBytes)} bytes`)

@@ -11,6 +11,7 @@ const commands = new Map<string, () => Promise<(program: Command, context: CliCo
   ['run', async () => (await import('./commands/run.js')).registerRun],
   ['status', async () => (await import('./commands/status.js')).registerStatus],
   ['produce', async () => (await import('./commands/produce.js')).registerProduce],
+  ['dead-letters', async () => (await import('./commands/dead-letters.js')).registerDeadLetters],
   ['tail', async () => (await import('./commands/tail.js')).registerTail],
   ['demo', async () => (await import('./commands/demo.js')).registerDemo],
 ])
@@ -43,6 +44,7 @@ Examples:
   potoroo status dist/market-spread/application.js       who does what, and how far behind
   potoroo produce orders orders.ndjson                   feed it
   potoroo tail rejections --from-beginning --until-end   see what came out
+  potoroo dead-letters market-spread list                what failed; show, try, replay, drop
 
 Exit codes:
   0 done   1 failed   2 wrong usage, configuration or definition   3 topics missing or unfit

@@ -1,11 +1,14 @@
 /** What `potoroo run` does in a worker's own process; src/cli/commands/run.ts says which flags there are. */
 import { exitCodes, isPotorooError } from '../errors.js'
 import { jsonLogger } from '../output.js'
+import type { Readiness } from '../ports/figures.js'
 import type { Logger } from '../ports/logger.js'
-import { startWorker, type WorkerOptions } from '../start-worker.js'
+import { startMeasuredWorker, startWorker, type RunningWorker, type WorkerOptions } from '../start-worker.js'
 import { loadApplication } from './application.js'
 import { connectionOf } from './connection.js'
 import type { CliContext } from './context.js'
+import type { Collecting } from './http/collecting.js'
+import { withCopyableCures } from './invocation.js'
 import type { ConnectionFlags } from './options.js'
 import { prettyLogger } from './pretty-logger.js'
 import { supervisorGone, tellMistake, tellStarted } from './supervised-process.js'
@@ -20,6 +23,7 @@ export interface RunFlags extends ConnectionFlags {
   readonly backlogCommitInterval: number
   readonly topicPrefix: string
   readonly onError: 'dead-letter' | 'stop'
+  readonly deadLetterState: boolean
   readonly replicationFactor?: number
   readonly storeInterval: number
   readonly backlogStoreInterval: number
@@ -30,6 +34,9 @@ export interface RunFlags extends ConnectionFlags {
   readonly peerHost: string
   readonly peerPort: number
   readonly peerAdvertise?: string
+  /** Undefined: nothing is served. */
+  readonly httpPort?: number
+  readonly httpHost: string
 }
 
 /** Rejects with what is wrong, unless the supervisor was told. `stop`: to stop, at any time from the start on. */
@@ -45,8 +52,55 @@ export async function runWorker(path: string, flags: RunFlags, context: CliConte
 }
 
 async function run(path: string, flags: RunFlags, context: CliContext, stop: AbortSignal): Promise<void> {
+  const signal = flags.supervised === true ? AbortSignal.any([stop, supervisorGone()]) : stop
+  const logger = withCopyableCures(workerLogger(flags, context), {
+    ...flags,
+    application: path,
+    brokers: flags.brokers,
+  })
+  // Before the application is loaded: that may take long, and it may have instruments of its own.
+  const served = flags.httpPort === undefined ? undefined : await serveHealth(flags.httpPort, flags.httpHost, logger)
+  try {
+    await runApplication(path, flags, context, signal, logger, served)
+  } finally {
+    await served?.close()
+  }
+}
+
+interface Served {
+  readonly meters: Collecting['meters']
+  close(): Promise<void>
+  /** Asked for its readiness, once it is there. */
+  worker: RunningWorker | undefined
+}
+
+/** Who does not want it does not wait for the SDK to be loaded. */
+async function serveHealth(port: number, host: string, logger: Logger): Promise<Served> {
+  const [{ startCollecting }, { HealthServer }] = await Promise.all([
+    import('./http/collecting.js'),
+    import('./http/health-server.js'),
+  ])
+  const collecting = startCollecting()
+  const readiness = (): Readiness => served.worker?.readiness ?? { ready: false, reason: 'starting', tasks: [] }
+  const server = new HealthServer({ host, port }, { metrics: (format) => collecting.text(format), readiness })
+  const close = (): Promise<void> => {
+    collecting.stop()
+    return server.close()
+  }
+  const served: Served = { meters: collecting.meters, close, worker: undefined }
+  logger.info({ url: await server.listen() }, 'metrics and health are served')
+  return served
+}
+
+async function runApplication(
+  path: string,
+  flags: RunFlags,
+  context: CliContext,
+  signal: AbortSignal,
+  logger: Logger,
+  served: Served | undefined,
+): Promise<void> {
   const supervised = flags.supervised === true
-  const signal = supervised ? AbortSignal.any([stop, supervisorGone()]) : stop
   // What a module does while it is loaded may take long.
   const loaded = await Promise.race([loadApplication(path), aborted(signal)])
   if (loaded === undefined) return
@@ -56,6 +110,7 @@ async function run(path: string, flags: RunFlags, context: CliContext, stop: Abo
     commitIntervalMs: flags.commitInterval,
     backlogCommitIntervalMs: flags.backlogCommitInterval,
     onError: flags.onError,
+    deadLetterState: flags.deadLetterState,
     replicationFactor: flags.replicationFactor,
     storeIntervalMs: flags.storeInterval,
     backlogStoreIntervalMs: flags.backlogStoreInterval,
@@ -68,12 +123,16 @@ async function run(path: string, flags: RunFlags, context: CliContext, stop: Abo
       advertise: flags.peerAdvertise,
       token: context.env.POTOROO_PEER_TOKEN,
     },
-    logger: workerLogger(flags, context),
+    logger,
     signal,
     ...(flags.name === undefined ? {} : { name: flags.name }),
     ...(flags.stateDir === undefined ? {} : { stateDir: flags.stateDir }),
   }
-  const worker = await startWorker(loaded.application, options)
+  const { application } = loaded
+  const worker =
+    served === undefined
+      ? await startWorker(application, options)
+      : (served.worker = await startMeasuredWorker(application, options, served.meters))
   if (supervised && !signal.aborted) tellStarted(worker.name)
   await worker.ended
 }

@@ -1,6 +1,6 @@
 /**
  * SIGINT and SIGTERM, from the first moment on: process 1 of a container gets no signal that it has no handler for, and
- * one that came too early would be lost for good. So this file is loaded before all others, and loads none.
+ * one that came too early would be lost for good. So this file is loaded before nearly all others, and loads none.
  */
 type Signal = 'SIGINT' | 'SIGTERM'
 
@@ -40,6 +40,11 @@ export class StopSignals {
   }
 
   readonly #listener = (signal: Signal): void => {
+    this.receive(signal)
+  }
+
+  /** As if the process got it. */
+  receive(signal: Signal): void {
     const isFirst = !this.#received && this.#claims.length === 0
     this.#received = true
     const open = this.#claims.filter((claim) => !claim.signal.aborted)

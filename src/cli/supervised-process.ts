@@ -191,20 +191,21 @@ const startedName = (told: unknown): string | undefined =>
 /** In a worker: tells the supervisor what is wrong. Resolves with whether that was possible. */
 export const tellMistake = (mistake: PotorooError): Promise<boolean> =>
   new Promise((resolve) => {
-    const { code, message } = mistake
+    const { code, message, cure } = mistake
     if (process.send === undefined) resolve(false)
     else
-      process.send({ mistake: { code, message, stack: stackOf(mistake) } }, undefined, undefined, (error) => {
+      process.send({ mistake: { code, message, cure, stack: stackOf(mistake) } }, undefined, undefined, (error) => {
         resolve(error === null)
       })
   })
 
 function mistakeIn(told: unknown): PotorooError | undefined {
   if (!isObject(told) || !isObject(told['mistake'])) return undefined
-  const { code, message, stack } = told['mistake']
-  if (!isErrorCode(code) || typeof message !== 'string' || typeof stack !== 'string') return undefined
+  const { code, message, cure, stack } = told['mistake']
+  if (!isErrorCode(code)) return undefined
+  if (typeof message !== 'string' || typeof cure !== 'string' || typeof stack !== 'string') return undefined
   // Shown with --debug: what went on in the worker is what counts.
-  return Object.assign(new PotorooError(code, message), { stack })
+  return Object.assign(new PotorooError(code, message, { cure }), { stack })
 }
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>

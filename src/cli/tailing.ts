@@ -1,5 +1,5 @@
 /**
- * A topic's values in the order of each partition, read-committed, on the fetcher that workers read with.
+ * A topic's records in the order of each partition, read-committed, on the fetcher that workers read with.
  *
  * 1. A record is passed on once: only a fetch from the position that is expected counts.
  * 2. With an end, nothing at or behind it is passed on, and a partition is done when it has been read up to there, be it
@@ -7,7 +7,7 @@
  * 3. While the taker is busy nothing more is fetched than what is under way.
  */
 import { type Fetched } from '../core/records/fetched.js'
-import { RecordCursor } from '../core/records/records.js'
+import { RecordCursor, type RecordHeader } from '../core/records/records.js'
 import type { FetchInput, Fetcher } from '../ports/log.js'
 
 export interface TailRange {
@@ -18,9 +18,21 @@ export interface TailRange {
   readonly end: number | undefined
 }
 
+/** Bytes are views, good until the taker returns. */
+export interface TailRecord {
+  readonly partition: number
+  readonly offset: number
+  /** Ms since the epoch. */
+  readonly timestampMs: number
+  /** Undefined is null. */
+  readonly key: Buffer | undefined
+  readonly value: Buffer | undefined
+  headers(): readonly RecordHeader[]
+}
+
 export interface TailTaker {
-  /** undefined is a null value. False: enough. */
-  take(value: Buffer | undefined): boolean
+  /** False: enough. */
+  take(record: TailRecord): boolean
   /** False while it is busy; then `Tail.wake` when it no longer is. */
   ready(): boolean
 }
@@ -52,8 +64,8 @@ export class Tail {
       (range) =>
         new TailInput(topic, range, {
           ready: () => !enough && taker.ready(),
-          take: (value) => {
-            if (!enough) enough = !taker.take(value)
+          take: (record) => {
+            if (!enough) enough = !taker.take(record)
             return !enough
           },
           changed: () => {
@@ -87,7 +99,7 @@ export class Tail {
 
 interface TailOwner {
   ready(): boolean
-  take(value: Buffer | undefined): boolean
+  take(record: TailRecord): boolean
   changed(): void
   failed(error: Error): void
 }
@@ -136,8 +148,15 @@ class TailInput implements FetchInput {
       while (cursor.next()) {
         if (cursor.offset < this.#position) continue
         if (this.#end !== undefined && cursor.offset >= this.#end) break
-        const { valueStart, valueEnd, buffer } = cursor
-        const more = this.owner.take(valueStart < 0 ? undefined : buffer.subarray(valueStart, valueEnd))
+        const { offset, timestampMs, keyStart, keyEnd, valueStart, valueEnd, buffer } = cursor
+        const more = this.owner.take({
+          partition: this.partition,
+          offset,
+          timestampMs,
+          key: keyStart < 0 ? undefined : buffer.subarray(keyStart, keyEnd),
+          value: valueStart < 0 ? undefined : buffer.subarray(valueStart, valueEnd),
+          headers: () => cursor.headers(),
+        })
         if (!more) {
           this.owner.changed()
           return

@@ -212,6 +212,10 @@ export class LmdbStore implements StateStore {
     return entriesOf(this.#objects)
   }
 
+  bytes(): number {
+    return statSync(this.#file, { throwIfNoEntry: false })?.size ?? 0
+  }
+
   async write(changes: readonly Changes[], meta: StoreMeta | undefined, dues?: DueChanges): Promise<void> {
     this.#refuseClosed()
     // an error half way through a batch would commit the first half

@@ -282,6 +282,12 @@ class MemoryStateStore implements StateStore {
     return this.contents.values.size
   }
 
+  bytes(): number {
+    let bytes = 0
+    for (const [key, value] of this.contents.values) bytes += key.length + value.length
+    return bytes
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     await this.#last

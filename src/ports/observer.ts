@@ -8,6 +8,7 @@
 import type { Positions } from '../core/commit/commit-record.js'
 import type { HandOff } from '../core/group/worker-status.js'
 import type { DeadLetter } from '../core/processing/outbox.js'
+import type { StoredNaN } from '../core/state/nan-fields.js'
 import type { ErrorCode } from '../errors.js'
 
 export interface Observer {
@@ -15,7 +16,7 @@ export interface Observer {
   observe(event: RuntimeEvent): void
 }
 
-export type RuntimeEvent = WorkerEvent | TaskEvent | StandbyEvent
+export type RuntimeEvent = WorkerEvent | MembershipEvent | TopicsEvent | TaskEvent | StandbyEvent | ChangelogEvent
 
 export type WorkerEvent =
   | { readonly kind: 'worker-started'; readonly worker: string; readonly group: string; readonly tasks: number }
@@ -46,113 +47,236 @@ export type WorkerEvent =
   /** A task that this worker's application does not have. */
   | { readonly kind: 'unknown-task'; readonly task: string }
   | { readonly kind: 'peer-gone'; readonly memberId: string; readonly address: string }
+  /** At its start: what a topic is read or written with can't begin yet. Said at first, and now and then while that goes on. */
+  | {
+      readonly kind: 'codec-waits'
+      readonly topic: string
+      readonly use: 'read' | 'write'
+      readonly code: ErrorCode
+      readonly error: string
+      readonly waitedMs: number
+    }
   /** The member of this worker's earlier life could not be made to leave. */
   | { readonly kind: 'former-member-stays'; readonly former: string; readonly error: string }
 
-export type TaskEvent = { readonly task: string } & (
+export type MembershipEvent =
+  /** The group begins a new generation: this worker joins again. */
+  | { readonly kind: 'group-rebalances'; readonly memberId: string; readonly why: string }
+  /** The group does not know this member any more, for it was silent for too long: it joins as a new one. */
+  | { readonly kind: 'member-forgotten'; readonly memberId: string }
+  /** It is tried again, and this is said once until the group answers. */
+  | { readonly kind: 'group-unreachable'; readonly error: string }
+  | { readonly kind: 'group-answers' }
+  | { readonly kind: 'group-not-left'; readonly error: string }
+  /** A member that is certainly dead could not be made to leave. */
+  | { readonly kind: 'dead-member-stays'; readonly memberId: string; readonly error: string }
+
+export type TopicsEvent =
+  /** Another worker has changed the manifest at the same time. */
+  | { readonly kind: 'manifest-overtaken' }
   | {
-      readonly kind: 'task-active'
-      /** Changelog records. */
-      readonly replayed: number
-      /** Undefined without a changelog. */
-      readonly replayedFrom: number | undefined
-      /** The store was set aside. */
-      readonly rebuilt: boolean
-      readonly tookMs: number
-      /** Of the sources, by topic. */
-      readonly positions: Positions
+      readonly kind: 'creating-topics'
+      readonly topics: readonly { readonly name: string; readonly partitions: number }[]
     }
-  | { readonly kind: 'task-closed' }
-  /** A newer version of the application has processed: here it stands still, until a worker of that version has it. */
-  | { readonly kind: 'task-outdated'; readonly code: ErrorCode; readonly cure: string; readonly error: string }
-  /** The first message here is done, after it was another worker's task. */
-  | ({ readonly kind: 'handed-over' } & HandOff)
-  /** Another activation of the task began, here or elsewhere. */
-  | { readonly kind: 'fenced' }
-  /** It becomes active again, after a pause. */
-  | { readonly kind: 'task-again'; readonly code: ErrorCode; readonly error: string; readonly retryInMs: number }
-  /** Kafka has acknowledged a commit. */
+  | { readonly kind: 'topology-changed'; readonly generation: number; readonly changes: readonly string[] }
+  | { readonly kind: 'topics-unchecked'; readonly error: string }
+  /** What was processed of a repartition was deleted from it, up to the position. `records`: how many this worker knows of. */
   | {
-      readonly kind: 'committed'
-      /** Of the transaction. */
-      readonly tookMs: number
-      readonly messages: number
-      /** Records for sinks and repartitions. */
-      readonly outputs: number
-      readonly deadLetters: number
-      /** Of all that was written, changelog included. */
-      readonly bytes: number
-    }
-  /** Whether Kafka has it is unknown. `code`: undefined for a defect. */
-  | {
-      readonly kind: 'commit-failed'
-      readonly tookMs: number
-      readonly messages: number
-      readonly code: ErrorCode | undefined
-      readonly error: string
-    }
-  | ({ readonly kind: 'dead-letter' } & DeadLetter)
-  /** The broker deletes outputs at once, for they are older than their topic keeps them. Once for each sink. */
-  | {
-      readonly kind: 'outputs-short-lived'
-      readonly topic: string
-      readonly partition: number
-      readonly timestampMs: number
-      readonly retentionMs: number
-      /** The timestamp looks like seconds that were taken for milliseconds. */
-      readonly likeSeconds: boolean
-    }
-  /** A computation threw: what was done since the last commit is taken back, and done again message by message. */
-  | { readonly kind: 'retaken'; readonly reason: string }
-  /** A computation held up the event loop. The place is undefined where it was one of several. */
-  | {
-      readonly kind: 'slow-message'
-      readonly topic: string | undefined
-      readonly partition: number
-      readonly offset: number | undefined
-      readonly tookMs: number
-    }
-  /** This message alone makes commits fail, or its computation was ended: it goes to the dead letters, or stops the worker. */
-  | {
-      readonly kind: 'culprit-found'
-      readonly topic: string
-      readonly partition: number
-      readonly offset: number
-      /** What it was instead, where it was no message but something that was due. */
-      readonly due?: string
-      readonly code: ErrorCode
-    }
-  /** A source that may have older records was waited for in vain. */
-  | {
-      readonly kind: 'source-waived'
+      readonly kind: 'purged'
       readonly topic: string
       readonly partition: number
       readonly position: number
-      readonly waitedMs: number
-    }
-  /** A source can't be read further while a transaction of its producer is open. */
-  | {
-      readonly kind: 'transaction-open'
-      readonly topic: string
-      readonly partition: number
-      readonly waitedMs: number
-      readonly position: number
-      /** So many follow it. */
       readonly records: number
     }
+  | { readonly kind: 'purge-failed'; readonly topics: readonly string[]; readonly error: string }
+  /** This user may not: nothing is purged until the worker is started anew. */
+  | { readonly kind: 'purge-forbidden'; readonly topics: readonly string[]; readonly error: string }
+  /** Records that were given this worker's time were refused for it. */
   | {
-      readonly kind: 'transaction-ended'
+      readonly kind: 'time-refused'
       readonly topic: string
       readonly partition: number
-      readonly waitedMs: number
+      /** This worker's, as people read it. */
+      readonly clock: string
+      /** The broker's words. */
+      readonly broker: string
     }
-  /** The store has what was committed. */
-  | { readonly kind: 'store-written'; readonly changes: number; readonly tookMs: number }
-  | { readonly kind: 'store-not-written'; readonly error: string }
-  | { readonly kind: 'store-not-closed'; readonly error: string }
-  /** It can't be believed, and is rebuilt from the changelog. `snapshotBytes`: of the copy that it came from. */
-  | { readonly kind: 'store-set-aside'; readonly why: string; readonly snapshotBytes: number | undefined }
-)
+
+/** Of whoever reads a changelog: a task that becomes active, or a standby. */
+export type ChangelogEvent = { readonly topic: string; readonly partition: number } &
+  /** It is said to end below where it ended: a leader that was replaced may have answered. It is asked again. */
+  (
+    | { readonly kind: 'changelog-end-doubted'; readonly end: number; readonly wasAt: number }
+    /** It does end there. */
+    | { readonly kind: 'changelog-shorter'; readonly end: number; readonly wasAt: number }
+    /** The end is not reached yet, after a while. */
+    | { readonly kind: 'restoring-slowly'; readonly position: number; readonly end: number }
+  )
+
+export type TaskEvent = { readonly task: string } &
+  /** Changelog records that are left to be replayed; after each answer of the changelog's. */
+  (
+    | { readonly kind: 'restore-progress'; readonly left: number }
+    /** The group has no position of a source that has messages: it begins as its topic declares. */
+    | {
+        readonly kind: 'source-begins'
+        readonly topic: string
+        readonly partition: number
+        readonly group: string
+        readonly start: string
+        readonly position: number | undefined
+        readonly earliest: number
+        readonly end: number
+        /** The task was active before: what was done already may be done again, or skipped. */
+        readonly wasActive: boolean
+      }
+    /** What the group and the changelog say of a source's position differs. */
+    | {
+        readonly kind: 'position-corrected'
+        readonly topic: string
+        readonly partition: number
+        readonly warning: string
+      }
+    | {
+        readonly kind: 'task-active'
+        /** Changelog records. */
+        readonly replayed: number
+        /** Undefined without a changelog. */
+        readonly replayedFrom: number | undefined
+        /** The store was set aside. */
+        readonly rebuilt: boolean
+        readonly tookMs: number
+        /** Of the sources, by topic. */
+        readonly positions: Positions
+      }
+    | { readonly kind: 'task-closed' }
+    /** A newer version of the application has processed: here it stands still, until a worker of that version has it. */
+    | { readonly kind: 'task-outdated'; readonly code: ErrorCode; readonly cure: string; readonly error: string }
+    /** The first message here is done, after it was another worker's task. */
+    | ({ readonly kind: 'handed-over' } & HandOff)
+    /** Another activation of the task began, here or elsewhere. */
+    | { readonly kind: 'fenced' }
+    /** It becomes active again, after a pause. */
+    | { readonly kind: 'task-again'; readonly code: ErrorCode; readonly error: string; readonly retryInMs: number }
+    /** Kafka has acknowledged a commit. */
+    | {
+        readonly kind: 'committed'
+        /** Of the transaction. */
+        readonly tookMs: number
+        readonly messages: number
+        /** Records for sinks and repartitions. */
+        readonly outputs: number
+        readonly deadLetters: number
+        /** Of all that was written, changelog included. */
+        readonly bytes: number
+        /** What the computing of the messages took, that of messages which were taken back and done again included. */
+        readonly computedMs: number
+        /** When Kafka's acknowledgement was here. */
+        readonly atMs: number
+        /** Where the messages came from: sources that gave none are not there. */
+        readonly from: readonly CommittedFrom[]
+        /** Records by the topic that they went to, the changelog's not among them. */
+        readonly to: readonly { readonly topic: string; readonly records: number }[]
+      }
+    /** Whether Kafka has it is unknown. `code`: undefined for a defect. */
+    | {
+        readonly kind: 'commit-failed'
+        readonly tookMs: number
+        readonly messages: number
+        readonly code: ErrorCode | undefined
+        readonly error: string
+      }
+    | ({ readonly kind: 'dead-letter' } & DeadLetter)
+    /** A number in a state object is NaN from now on, and did not begin so. Once for each field and task. */
+    | ({ readonly kind: 'nan-stored' } & StoredNaN)
+    /** The broker deletes outputs at once, for they are older than their topic keeps them. Once for each sink. */
+    | {
+        readonly kind: 'outputs-short-lived'
+        readonly topic: string
+        readonly partition: number
+        readonly timestampMs: number
+        readonly retentionMs: number
+        /** The timestamp looks like seconds that were taken for milliseconds. */
+        readonly likeSeconds: boolean
+      }
+    /** A computation threw: what was done since the last commit is taken back, and done again message by message. */
+    | { readonly kind: 'retaken'; readonly reason: string }
+    /** A computation held up the event loop. The place is undefined where it was one of several. */
+    | {
+        readonly kind: 'slow-message'
+        readonly topic: string | undefined
+        readonly partition: number
+        readonly offset: number | undefined
+        readonly tookMs: number
+      }
+    /** This message alone makes commits fail, or its computation was ended: it goes to the dead letters, or stops the worker. */
+    | {
+        readonly kind: 'culprit-found'
+        readonly topic: string
+        readonly partition: number
+        readonly offset: number
+        /** What it was instead, where it was no message but something that was due. */
+        readonly due?: string
+        readonly code: ErrorCode
+      }
+    /** A source that may have older records was waited for in vain. */
+    | {
+        readonly kind: 'source-waived'
+        readonly topic: string
+        readonly partition: number
+        readonly position: number
+        readonly waitedMs: number
+      }
+    /** A source can't be read further while a transaction of its producer is open. */
+    | {
+        readonly kind: 'transaction-open'
+        readonly topic: string
+        readonly partition: number
+        readonly waitedMs: number
+        readonly position: number
+        /** So many follow it. */
+        readonly records: number
+      }
+    | {
+        readonly kind: 'transaction-ended'
+        readonly topic: string
+        readonly partition: number
+        readonly waitedMs: number
+      }
+    /**
+     * What decoding fetched records needs could not be got, such as a schema: the input waits, and it is tried again. Said at
+     * first, and now and then while that goes on.
+     */
+    | {
+        readonly kind: 'source-holds'
+        readonly topic: string
+        readonly partition: number
+        /** Of the first record that waits. */
+        readonly position: number
+        readonly code: ErrorCode
+        readonly error: string
+        readonly waitedMs: number
+      }
+    | {
+        readonly kind: 'source-goes-on'
+        readonly topic: string
+        readonly partition: number
+        readonly waitedMs: number
+      }
+    /** The store has what was committed. */
+    | { readonly kind: 'store-written'; readonly changes: number; readonly tookMs: number }
+    | { readonly kind: 'store-not-written'; readonly error: string }
+    | { readonly kind: 'store-not-closed'; readonly error: string }
+    /** It can't be believed, and is rebuilt from the changelog. `snapshotBytes`: of the copy that it came from. */
+    | { readonly kind: 'store-set-aside'; readonly why: string; readonly snapshotBytes: number | undefined }
+  )
+
+export interface CommittedFrom {
+  readonly topic: string
+  readonly messages: number
+  /** Of the first of them, which is the oldest where producers' clocks don't jump; below zero where it has none. */
+  readonly firstTimestampMs: number
+}
 
 export type StandbyEvent = { readonly task: string } & (
   | {

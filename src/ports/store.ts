@@ -38,6 +38,8 @@ export interface StateStore {
   readonly hasDues: boolean
   /** Number of stored objects. */
   size(): number
+  /** What they take on disk. */
+  bytes(): number
   /** Waits for writes under way. */
   close(): Promise<void>
 }

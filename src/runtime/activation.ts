@@ -184,7 +184,10 @@ async function restoreFrom(
       end,
     }
     try {
-      return { ...(await restoreUpTo(range, store, env.fetcher, env, signal)), from, end, rebuilt }
+      const progress = (left: number): void => {
+        env.observer.observe({ kind: 'restore-progress', task: plan.id, left })
+      }
+      return { ...(await restoreUpTo(range, store, env.fetcher, env, signal, progress)), from, end, rebuilt }
     } catch (error) {
       if (!(error instanceof ForeignChangelog) && lacksCommit(error))
         await requireUnmoved(plan, changelog, end, env, error, signal)

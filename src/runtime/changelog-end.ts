@@ -4,13 +4,13 @@
  */
 import type { TopicPartition } from '../ports/log.js'
 import { abortable } from './abortable.js'
-import { sleep, type Ports } from './options.js'
+import { sleep, type ObservedPorts } from './options.js'
 
 /** Longer than a leader that is cut off takes to find that it is none any more, where clients are told of the next one. */
 const PATIENCE_MS = 5_000
 const PAUSE_MS = 100
 
-type Environment = Pick<Ports, 'log' | 'clock' | 'logger'>
+type Environment = Pick<ObservedPorts, 'log' | 'clock' | 'observer'>
 
 /**
  * `atLeast`: what the end was, as far as is known; the log may hold less for good, where a leader was elected that lacked
@@ -19,27 +19,19 @@ type Environment = Pick<Ports, 'log' | 'clock' | 'logger'>
 export async function changelogEnd(
   of: TopicPartition,
   atLeast: number,
-  { log, clock, logger }: Environment,
+  { log, clock, observer }: Environment,
   signal: AbortSignal,
 ): Promise<number> {
   const untilMs = clock.monotonic() + PATIENCE_MS
   for (let isFirst = true; ; isFirst = false) {
     const [end = 0] = await abortable(signal, log.listOffsets([of], 'end', { anew: !isFirst }))
     if (end >= atLeast) return end
-    const fields = { topic: of.topic, partition: of.partition, end, wasAt: atLeast }
+    const said = { topic: of.topic, partition: of.partition, end, wasAt: atLeast }
     if (clock.monotonic() >= untilMs) {
-      logger.warn(
-        fields,
-        'the changelog has lost records: it ends below where it ended. Either it was made anew, or a leader was elected that ' +
-          'lacked records (unclean.leader.election.enable, or disks that were lost)',
-      )
+      observer.observe({ kind: 'changelog-shorter', ...said })
       return end
     }
-    if (isFirst)
-      logger.info(
-        fields,
-        'the changelog is said to end below where it ended: a leader that was replaced may have answered',
-      )
+    if (isFirst) observer.observe({ kind: 'changelog-end-doubted', ...said })
     await abortable(signal, sleep(clock, PAUSE_MS))
   }
 }

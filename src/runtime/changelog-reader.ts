@@ -23,7 +23,7 @@ import { PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
 import type { Fetched, Fetcher, FetchInput } from '../ports/log.js'
 import type { StateStore } from '../ports/store.js'
-import type { Ports } from './options.js'
+import type { ObservedPorts } from './options.js'
 
 export interface ChangelogPlan {
   readonly topic: string
@@ -80,6 +80,8 @@ export interface ChangelogEvents {
   failed(error: Error): void
   /** After each answer: records that are still behind. */
   lag?(records: number): void
+  /** The same of a restore: records up to its end. */
+  left?: ((records: number) => void) | undefined
 }
 
 const SLICE_BYTES = 4 * 1024 * 1024
@@ -129,7 +131,7 @@ export class ChangelogReader implements FetchInput {
     plan: ChangelogPlan,
     store: StateStore,
     private readonly fetcher: Fetcher,
-    private readonly ports: Pick<Ports, 'clock' | 'logger'>,
+    private readonly ports: Pick<ObservedPorts, 'clock' | 'observer'>,
     private readonly events: ChangelogEvents,
   ) {
     this.topic = plan.topic
@@ -151,16 +153,15 @@ export class ChangelogReader implements FetchInput {
   }
 
   start(): void {
-    if (this.#end !== undefined && this.#position >= this.#end) {
+    const end = this.#end
+    if (end !== undefined && this.#position >= end) {
       this.#finish()
       return
     }
-    if (this.#end !== undefined)
+    if (end !== undefined)
       this.#complaint = this.ports.clock.after(COMPLAIN_MS, () => {
-        this.ports.logger.info(
-          { topic: this.topic, partition: this.partition, position: this.#position, end: this.#end },
-          'restoring: still reading the changelog, or waiting for a transaction on it to end',
-        )
+        const { topic, partition } = this
+        this.ports.observer.observe({ kind: 'restoring-slowly', topic, partition, position: this.#position, end })
       })
     this.fetcher.add(this)
   }
@@ -205,6 +206,7 @@ export class ChangelogReader implements FetchInput {
       this.#wasWhole = true
     }
     this.events.lag?.(Math.max(0, fetched.highWatermark - this.#position))
+    if (this.#end !== undefined) this.events.left?.(this.#end - this.#position)
     if (this.#end !== undefined && this.#position >= this.#end) this.#finish()
     else if (this.#slice.sizeInBytes > SLICE_BYTES || this.#end === undefined) void this.#writeSlice()
   }
@@ -345,17 +347,25 @@ export class ChangelogReader implements FetchInput {
 const toError = (error: unknown): Error =>
   error instanceof Error ? error : new PotorooError('INTERNAL', 'reading a changelog failed', { cause: error })
 
-/** A restore: resolves when the store has everything up to `end`. Rejects with the signal's reason when it is aborted. */
+/**
+ * A restore: resolves when the store has everything up to `end`. Rejects with the signal's reason when it is aborted.
+ * `progress` is told after each answer how many records are left.
+ */
 export function restoreUpTo(
   plan: ChangelogPlan & { readonly end: number },
   store: StateStore,
   fetcher: Fetcher,
-  ports: Pick<Ports, 'clock' | 'logger'>,
+  ports: Pick<ObservedPorts, 'clock' | 'observer'>,
   signal: AbortSignal,
+  progress?: (left: number) => void,
 ): Promise<Replayed> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted()
-    const reader = new ChangelogReader(plan, store, fetcher, ports, { done: resolve, failed: reject })
+    const reader = new ChangelogReader(plan, store, fetcher, ports, {
+      done: resolve,
+      failed: reject,
+      left: progress,
+    })
     signal.addEventListener('abort', () => {
       void reader.stop().then(() => {
         reject(toError(signal.reason))

@@ -10,7 +10,7 @@ import { RecordCursor } from '../core/records/records.js'
 import type { Fetched, Fetcher, FetchInput, TopicPartition } from '../ports/log.js'
 import { abortable } from './abortable.js'
 import { otherEnd } from './changelog-end.js'
-import type { Ports } from './options.js'
+import type { ObservedPorts } from './options.js'
 
 const FIRST_LOOK_RECORDS = 1000
 const FARTHER = 16
@@ -38,7 +38,7 @@ export async function identityNearEnd(
 /** Rejects with the signal's reason, or with what the log throws. */
 export async function hasCommitRecord(
   changelog: ProbedChangelog,
-  env: Pick<Ports, 'log' | 'clock' | 'logger'> & { readonly fetcher: Fetcher },
+  env: Pick<ObservedPorts, 'log' | 'clock' | 'observer'> & { readonly fetcher: Fetcher },
   signal: AbortSignal,
 ): Promise<boolean> {
   let { end } = changelog

@@ -1,4 +1,7 @@
-/** What an operator does about topics that were lost or made anew: commands to copy, with the names that they take here. */
+/**
+ * What an operator does about topics that were lost or made anew: commands to copy, with the names that they take here. In
+ * place of `<application>` the command line puts its module, and where the cluster is (src/cli/invocation.ts).
+ */
 import { repartitionConfig } from '../core/plan/repartition.js'
 import { PotorooError } from '../errors.js'
 import type { Ports } from './options.js'
@@ -23,15 +26,16 @@ export function changelogLost(
   { log, stores }: Environment,
 ): PotorooError {
   const server = `--bootstrap-server ${log.bootstrapServers}`
-  const groups = `kafka-consumer-groups ${server} --group ${quoted(group)}`
   const topics = sources.map(({ topic }) => `--topic ${quoted(topic)}`).join(' ')
   const remove = isMissing ? '' : `kafka-topics ${server} --delete --topic ${quoted(changelog)}; `
   return new PotorooError('CHANGELOG_LOST', message, {
     cure:
-      `Stop all workers, and restore ${changelog} from a backup. Or give the state objects up: ${remove}` +
-      `rm -r ${quoted(stores.directory)} (and the state directory of each other worker). Then, to read the sources from their ` +
-      `beginning: ${groups} --delete; or, to go on where the group is: ${groups} ${topics} --reset-offsets --to-current --execute. ` +
-      'At last potoroo topics <application>, which creates the changelog.',
+      `Stop all workers, and restore ${changelog} from a backup. Or give the state objects up. To start again from the ` +
+      "sources, also where the brokers' data were deleted on purpose: npx potoroo reset <application> (what is in state " +
+      `directories, here ${stores.directory}, is set aside then). Or, to go on where the group is, with empty state objects: ${remove}` +
+      `rm -r ${quoted(stores.directory)} (and the state directory of each other worker), ` +
+      `kafka-consumer-groups ${server} --group ${quoted(group)} ${topics} --reset-offsets --to-current --execute, ` +
+      'and npx potoroo topics <application>, which creates the changelog.',
   })
 }
 
@@ -78,9 +82,30 @@ export function topicReplaced(
     cure:
       'Its messages are other ones than before. Stop all workers, and set where to go on in it, from its beginning, say: ' +
       `kafka-consumer-groups --bootstrap-server ${log.bootstrapServers} --group ${quoted(group)} --topic ${quoted(topic)} ` +
-      '--reset-offsets --to-earliest --execute. State objects stay as they are.',
+      '--reset-offsets --to-earliest --execute. State objects stay as they are. Or, to begin with new ones, too: ' +
+      'npx potoroo reset <application>',
   })
 }
+
+interface LostInput {
+  readonly group: string
+  readonly topic: string
+  readonly partition: number
+}
+
+/** Messages of a source were deleted before they were read. */
+export const inputDeleted = (
+  { group, topic, partition }: LostInput,
+  message: string,
+  { log }: Pick<Environment, 'log'>,
+): PotorooError =>
+  new PotorooError('OFFSET_OUT_OF_RANGE', message, {
+    cure:
+      'What lies between was not processed, and is gone. To go on without it, stop all workers, and: ' +
+      `kafka-consumer-groups --bootstrap-server ${log.bootstrapServers} --group ${quoted(group)} ` +
+      `--topic ${quoted(`${topic}:${String(partition)}`)} --reset-offsets --to-earliest --execute. Or, to begin again with what ` +
+      'there is and new state objects: npx potoroo reset <application>',
+  })
 
 interface LostRepartition {
   readonly group: string
@@ -103,7 +128,7 @@ export function repartitionLost(
   const create = `kafka-topics ${server} --create --topic ${topic} --partitions ${String(partitions)} ${config.join(' ')}; `
   return new PotorooError('REPARTITION_LOST', `${message}: messages on their way through it are gone`, {
     cure:
-      'Stop all workers. To start again from the sources: potoroo reset <application>. Or, to go on without what was in it, ' +
+      'Stop all workers. To start again from the sources: npx potoroo reset <application>. Or, to go on without what was in it, ' +
       `with the state objects as they are: ${isMissing ? create : ''}kafka-consumer-groups ${server} --group ${quoted(group)} ` +
       `--topic ${topic} --reset-offsets --to-earliest --execute`,
   })

@@ -12,10 +12,10 @@ import { PotorooError } from '../errors.js'
 import type { CommittedOffset } from '../ports/log.js'
 import { abortable } from './abortable.js'
 import { changelogLost, repartitionLost, topicReplaced } from './cures.js'
-import type { Ports } from './options.js'
+import type { ObservedPorts, Ports } from './options.js'
 import type { TaskPlan } from './task-plan.js'
 
-type Environment = Pick<Ports, 'log' | 'logger'> & { readonly stores: Pick<Ports['stores'], 'directory'> }
+type Environment = Pick<ObservedPorts, 'log' | 'observer'> & { readonly stores: Pick<Ports['stores'], 'directory'> }
 
 export interface InputPositions {
   /** In the order of the sources. */
@@ -82,7 +82,7 @@ export const offsetNotes = ({ sources }: TaskPlan, changelog: string | undefined
  */
 export async function sayBeginnings(
   plan: TaskPlan,
-  { log, logger }: Pick<Ports, 'log' | 'logger'>,
+  { log, observer }: Pick<ObservedPorts, 'log' | 'observer'>,
   isFirstActivation: boolean,
   group: readonly (CommittedOffset | undefined)[],
   positions: readonly number[],
@@ -94,15 +94,9 @@ export async function sayBeginnings(
     const [earliest = 0] = await abortable(signal, log.listOffsets([where], 'earliest'))
     const [end = 0] = await abortable(signal, log.listOffsets([where], 'end'))
     if (earliest === end) continue
-    const fields = { task: plan.id, ...where, group: plan.group, start, position: positions[i], earliest, end }
-    if (isFirstActivation)
-      logger.info(fields, 'the group has no position of this source: it begins as its topic declares')
-    else
-      logger.warn(
-        fields,
-        'the group has no position of this source, though the task was active before: it begins as its topic declares, and what ' +
-          'was done already may be done again, or skipped',
-      )
+    const { id: task, group: groupId } = plan
+    const found = { task, ...where, group: groupId, start, position: positions[i], earliest, end }
+    observer.observe({ kind: 'source-begins', ...found, wasActive: !isFirstActivation })
   }
 }
 
@@ -129,13 +123,14 @@ function knownPosition(
 async function positionOf(
   plan: TaskPlan,
   { source: { topic, isRepartition }, known, choice }: Chosen,
-  { log, logger, stores }: Environment,
+  { log, observer, stores }: Environment,
   signal: AbortSignal,
 ): Promise<number> {
   const where = { topic, partition: plan.partition }
   if (choice === 'replaced' && isRepartition) throw ofAnother(plan, topic, known, { log })
   if (choice === 'replaced') throw await abortable(signal, replaced(plan, topic, known, log))
-  if (choice.warning !== undefined) logger.warn({ task: plan.id, ...where }, choice.warning)
+  if (choice.warning !== undefined)
+    observer.observe({ kind: 'position-corrected', task: plan.id, ...where, warning: choice.warning })
   if (typeof choice.position === 'number') return choice.position
   const which = choice.position === 'earliest' ? 'earliest' : 'end'
   const [found = 0] = await abortable(signal, log.listOffsets([where], which))

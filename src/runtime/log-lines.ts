@@ -12,7 +12,7 @@ type Kind = RuntimeEvent['kind']
 type EventOf<K extends Kind> = RuntimeEvent & { readonly kind: K }
 /** Fields of the line are those of the event, unless it says others. */
 interface Saying<K extends Kind> {
-  readonly level: keyof Logger
+  readonly level: keyof Logger | ((event: EventOf<K>) => keyof Logger)
   readonly message: string | ((event: EventOf<K>) => string)
   readonly fields?: (event: EventOf<K>) => object
 }
@@ -37,8 +37,60 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
     'the leader gave this worker a task that it does not know: the leader is of a version of Potoroo that does not ask for that',
   ),
   'peer-gone': say('info', 'a worker is gone: its address refuses connections'),
+  'codec-waits': say('warn', 'the codec of a topic is not ready: the worker waits for it before it starts'),
   'former-member-stays': say('debug', 'the earlier member could not be made to leave'),
 
+  'group-rebalances': {
+    ...say('debug', 'the group rebalances'),
+    fields: ({ memberId, why }) => ({ memberId, kind: why }),
+  },
+  'member-forgotten': say('info', 'the group has forgotten this worker: joining as a new member'),
+  'group-unreachable': say('warn', 'the group cannot be reached: trying again'),
+  'group-answers': say('info', 'the group answers again'),
+  'group-not-left': say('warn', 'could not leave the group: its members wait for the session timeout'),
+  'dead-member-stays': say('debug', 'a dead member could not be made to leave'),
+
+  'manifest-overtaken': say('info', 'another worker has changed the manifest at the same time: planning again'),
+  'creating-topics': say('info', 'creating topics'),
+  'topology-changed': say('info', 'the topology has changed'),
+  'topics-unchecked': say('debug', 'the topics could not be checked'),
+  purged: undefined,
+  'purge-failed': say('debug', 'repartition topics could not be purged'),
+  'purge-forbidden': say(
+    'warn',
+    'repartition topics are not purged, and grow: give this user the operation Delete on them, and restart the worker',
+  ),
+  'time-refused': say(
+    'warn',
+    "the broker refuses this worker's time: put the clock right. Until then changelogs and dead letters get records without a time",
+  ),
+
+  'changelog-end-doubted': say(
+    'info',
+    'the changelog is said to end below where it ended: a leader that was replaced may have answered',
+  ),
+  'changelog-shorter': say(
+    'warn',
+    'the changelog has lost records: it ends below where it ended. Either it was made anew, or a leader was elected that ' +
+      'lacked records (unclean.leader.election.enable, or disks that were lost)',
+  ),
+  'restoring-slowly': say('info', 'restoring: still reading the changelog, or waiting for a transaction on it to end'),
+
+  'restore-progress': undefined,
+  'source-begins': {
+    level: ({ wasActive }) => (wasActive ? 'warn' : 'info'),
+    message: ({ wasActive }) =>
+      wasActive
+        ? 'the group has no position of this source, though the task was active before: it begins as its topic declares, and what ' +
+          'was done already may be done again, or skipped'
+        : 'the group has no position of this source: it begins as its topic declares',
+    fields: ({ kind: _kind, wasActive: _wasActive, ...fields }) => fields,
+  },
+  'position-corrected': {
+    level: 'warn',
+    message: ({ warning }) => warning,
+    fields: ({ task, topic, partition }) => ({ task, topic, partition }),
+  },
   'task-active': say('info', 'task is active'),
   'task-closed': undefined,
   'task-outdated': say('warn', 'the task stands still here'),
@@ -52,6 +104,12 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
     message: ({ cut }) =>
       cut ? 'too large for the dead letters: only its beginning went there' : 'a record went to the dead letters',
     fields: ({ kind: _kind, cut: _cut, ...fields }) => fields,
+  },
+  'nan-stored': {
+    level: 'warn',
+    message:
+      'a state object is stored with NaN where a number was meant: is the field missing in older ones (undefined + 1)? ' +
+      'upgrades of stateObject() give it to them',
   },
   'outputs-short-lived': {
     level: 'warn',
@@ -76,6 +134,11 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
     'a transaction of a producer is open: what follows it on this partition of the source waits for its end',
   ),
   'transaction-ended': say('info', 'the transaction has ended: the source goes on'),
+  'source-holds': say(
+    'warn',
+    "what decoding a source's records needs is not to be had: they wait here, and other partitions go on",
+  ),
+  'source-goes-on': say('info', "what a source's records need is there: it goes on"),
   'store-written': undefined,
   'store-not-written': say('warn', 'could not write to the store'),
   'store-not-closed': say('warn', 'could not close the store'),
@@ -94,14 +157,27 @@ export function lineOf<K extends Kind>(event: EventOf<K>): LogLine | undefined {
   const saying: Saying<K> | undefined = sayings[event.kind]
   if (saying === undefined) return undefined
   const { level, message, fields = withoutKind } = saying
-  return { level, fields: fields(event), message: typeof message === 'string' ? message : message(event) }
+  return {
+    level: typeof level === 'string' ? level : level(event),
+    fields: fields(event),
+    message: typeof message === 'string' ? message : message(event),
+  }
 }
 
 const withoutKind = ({ kind: _kind, ...fields }: RuntimeEvent): object => fields
 
-export const logObserver = (logger: Logger): Observer => ({
-  observe: (event) => {
-    const line = lineOf(event)
-    if (line !== undefined) logger[line.level](line.fields, line.message)
-  },
-})
+export function logObserver(logger: Logger): Observer {
+  /** Fields of state objects are those of all tasks. */
+  const nanFields = new Set<string>()
+  return {
+    observe: (event) => {
+      if (event.kind === 'nan-stored') {
+        const field = `${event.state}.${event.field}`
+        if (nanFields.has(field)) return
+        nanFields.add(field)
+      }
+      const line = lineOf(event)
+      if (line !== undefined) logger[line.level](line.fields, line.message)
+    },
+  }
+}

@@ -25,7 +25,7 @@ import { assignmentsOf } from '../core/group/leading.js'
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import { GroupError, type GroupClient, type Joined } from '../ports/log.js'
 import type { Watchdog } from '../ports/watchdog.js'
-import { atMost, sleep, type Ports, type RuntimeOptions } from './options.js'
+import { atMost, sleep, type ObservedPorts, type RuntimeOptions } from './options.js'
 
 /** The assignor's name in the group: workers with another one can't join. */
 const PROTOCOL = 'potoroo'
@@ -67,6 +67,7 @@ export class GroupMembership {
   #loop: Promise<void> = Promise.resolve()
   #wakeHeartbeat: (() => void) | undefined
   #complained = false
+  #isMember = false
   #unexpected = 0
   #rejoinWanted = false
   readonly #named: Promise<void>
@@ -76,7 +77,7 @@ export class GroupMembership {
     private readonly client: GroupClient,
     private readonly plan: MembershipPlan,
     private readonly options: RuntimeOptions,
-    private readonly ports: Pick<Ports, 'clock' | 'logger'>,
+    private readonly ports: Pick<ObservedPorts, 'clock' | 'observer'>,
     private readonly events: MembershipEvents,
     /** Keeps the membership while this event loop is held up. */
     private readonly watchdog?: Pick<Watchdog, 'attend'>,
@@ -89,6 +90,14 @@ export class GroupMembership {
   }
   get generation(): number {
     return this.#generation
+  }
+  /** Whether the group has given it an assignment, and knows it still, as far as is known here. */
+  get isMember(): boolean {
+    return this.#isMember && !this.#stopped
+  }
+  /** Whether the group gave no answer to what it was asked last. */
+  get isUnreachable(): boolean {
+    return this.#complained
   }
   /** Whether it gave the group its assignment, when that was made last. */
   get isLeader(): boolean {
@@ -118,7 +127,7 @@ export class GroupMembership {
     try {
       await this.client.leave(memberId)
     } catch (error) {
-      this.ports.logger.debug({ memberId, error: messageOf(error) }, 'a dead member could not be made to leave')
+      this.ports.observer.observe({ kind: 'dead-member-stays', memberId, error: messageOf(error) })
       // The group waits for the dead one then, but only as long as for any member that does not join again.
       this.rejoin()
       return
@@ -132,12 +141,12 @@ export class GroupMembership {
     this.#stopped = true
     this.watchdog?.attend(undefined)
     this.#wakeHeartbeat?.()
-    const { clock, logger } = this.ports
+    const { clock, observer } = this.ports
     // The coordinator may have given it an id that is on its way here (invariant 5).
     if (this.#memberId === '') await atMost(clock, NAMED_MS, Promise.race([this.#named, this.#loop]))
     if (this.#memberId !== '')
       await this.client.leave(this.#memberId).catch((error: unknown) => {
-        logger.warn({ error: messageOf(error) }, 'could not leave the group: its members wait for the session timeout')
+        observer.observe({ kind: 'group-not-left', error: messageOf(error) })
       })
     await this.client.close()
     await this.#loop
@@ -185,6 +194,7 @@ export class GroupMembership {
       throw new GroupError('inconsistent-protocol', 'the assignment is in no format that this version knows')
     this.#recovered()
     this.#attended()
+    this.#isMember = true
     this.events.assigned(assignment, joined.generation)
     this.#confirm(sent)
   }
@@ -247,7 +257,7 @@ export class GroupMembership {
   /** What fails here is either a reason to join again, or to wait and try again, or the end. */
   async #handle(error: unknown): Promise<void> {
     if (this.#stopped) return
-    const { logger } = this.ports
+    const { observer } = this.ports
     if (!(error instanceof GroupError)) {
       this.#end(isPotorooError(error) ? error : new PotorooError('INTERNAL', messageOf(error), { cause: error }))
       return
@@ -256,11 +266,12 @@ export class GroupMembership {
     switch (kind) {
       case 'rebalance-in-progress':
       case 'illegal-generation':
-        logger.debug({ memberId: this.#memberId, kind }, 'the group rebalances')
+        observer.observe({ kind: 'group-rebalances', memberId: this.#memberId, why: kind })
         return
       case 'unknown-member':
-        logger.info({ memberId: this.#memberId }, 'the group has forgotten this worker: joining as a new member')
+        observer.observe({ kind: 'member-forgotten', memberId: this.#memberId })
         this.#memberId = ''
+        this.#isMember = false
         return
       case 'unexpected':
         if (++this.#unexpected >= MOST_UNEXPECTED) {
@@ -286,8 +297,8 @@ export class GroupMembership {
   }
 
   async #pause(error: GroupError): Promise<void> {
-    const { logger, clock } = this.ports
-    if (!this.#complained) logger.warn({ error: messageOf(error) }, 'the group cannot be reached: trying again')
+    const { observer, clock } = this.ports
+    if (!this.#complained) observer.observe({ kind: 'group-unreachable', error: messageOf(error) })
     this.#complained = true
     await sleep(clock, RETRY_MS)
   }
@@ -311,7 +322,7 @@ export class GroupMembership {
   }
 
   #recovered(): void {
-    if (this.#complained) this.ports.logger.info({}, 'the group answers again')
+    if (this.#complained) this.ports.observer.observe({ kind: 'group-answers' })
     this.#complained = false
     this.#unexpected = 0
   }

@@ -55,6 +55,11 @@ export interface RuntimeOptions {
   readonly bufferBytes: number
   /** What happens to a message whose computation throws; default 'dead-letter'. */
   readonly onError: 'dead-letter' | 'stop'
+  /**
+   * Whether the dead letter of a failed computation carries the state objects that its message met, as they were before it: up
+   * to 64 KiB, packed, in headers. Default true; false where who reads the dead letters must not see them.
+   */
+  readonly deadLetterState: boolean
   /** Of topics that the runtime creates; default: the broker's. */
   readonly replicationFactor: number | undefined
   /** After which silence the group gives this worker's tasks away, ms (Kafka's session.timeout.ms); default 6,000, the least that brokers allow. */
@@ -105,6 +110,7 @@ export const defaults = {
   memoryBytes: 256 * 1024 * 1024,
   bufferBytes: 192 * 1024 * 1024,
   onError: 'dead-letter',
+  deadLetterState: true,
   replicationFactor: undefined,
   sessionTimeoutMs: 6000,
   heartbeatIntervalMs: 300,
@@ -130,8 +136,8 @@ export interface Ports {
   readonly watchdog?: Watchdog | undefined
 }
 
-/** The same within the worker, where what happens is told to one observer, and never in vain. */
-export interface ObservedPorts extends Ports {
+/** The same within the worker, where what happens is told to one observer, the log among those behind it. */
+export interface ObservedPorts extends Omit<Ports, 'logger' | 'observers'> {
   readonly observer: Observer
 }
 

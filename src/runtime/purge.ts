@@ -12,11 +12,13 @@
 import { isPotorooError, messageOf } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
 import type { PartitionPosition } from '../ports/log.js'
-import { defaults, type Ports, type PurgePace } from './options.js'
+import { defaults, type ObservedPorts, type PurgePace } from './options.js'
 
 interface Gathered {
   /** Of the last acknowledged commit. */
   at: PartitionPosition
+  /** The first position that was acknowledged here: below it, another worker may have purged. */
+  readonly from: number
   /** Up to here it is purged; what was purged before this worker had the partition is not known. */
   purged: number
   /** When something was gathered that is not purged; undefined: nothing is. */
@@ -29,15 +31,18 @@ export class Purge {
   #stopped = false
 
   constructor(
-    private readonly ports: Pick<Ports, 'log' | 'clock' | 'logger'>,
+    private readonly ports: Pick<ObservedPorts, 'log' | 'clock' | 'observer'>,
     private readonly pace: PurgePace = defaults.purge,
   ) {}
 
-  /** A commit with this position was acknowledged. */
+  /** A commit with this position was acknowledged, or a task begins at it. */
   acknowledged(at: PartitionPosition): void {
     const name = `${at.topic}-${String(at.partition)}`
     let gathered = this.#partitions.get(name)
-    if (gathered === undefined) this.#partitions.set(name, (gathered = { at, purged: 0, sinceMs: undefined }))
+    if (gathered === undefined)
+      this.#partitions.set(name, (gathered = { at, from: at.position, purged: 0, sinceMs: undefined }))
+    // A task that begins there has read nothing yet.
+    if (at.position === 0) return
     if (at.position > gathered.at.position) gathered.at = at
     if (gathered.at.position > gathered.purged) gathered.sinceMs ??= this.ports.clock.monotonic()
     if (!this.#stopped) this.#timer ??= this.ports.clock.after(this.pace.lookMs, () => void this.#look())
@@ -61,10 +66,13 @@ export class Purge {
   }
 
   async #purge(due: readonly { readonly gathered: Gathered; readonly at: PartitionPosition }[]): Promise<void> {
-    const { log, clock, logger } = this.ports
+    const { log, clock, observer } = this.ports
     try {
       await log.deleteRecords(due.map(({ at }) => at))
       for (const { gathered, at } of due) {
+        const { topic, partition, position } = at
+        const records = position - Math.max(gathered.purged, gathered.from)
+        observer.observe({ kind: 'purged', topic, partition, position, records })
         gathered.purged = at.position
         gathered.sinceMs = gathered.at.position > at.position ? clock.monotonic() : undefined
       }
@@ -72,14 +80,11 @@ export class Purge {
       const topics = [...new Set(due.map(({ at }) => at.topic))]
       if (isPotorooError(error, 'NOT_AUTHORIZED')) {
         this.#stopped = true
-        logger.warn(
-          { topics, error: error.message },
-          'repartition topics are not purged, and grow: give this user the operation Delete on them, and restart the worker',
-        )
+        observer.observe({ kind: 'purge-forbidden', topics, error: error.message })
         return
       }
       // The next turn tries again; brokers that don't answer are said by those who need them.
-      logger.debug({ topics, error: messageOf(error) }, 'repartition topics could not be purged')
+      observer.observe({ kind: 'purge-failed', topics, error: messageOf(error) })
     }
   }
 

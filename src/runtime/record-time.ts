@@ -7,7 +7,7 @@
  */
 import type { Clock } from '../ports/clock.js'
 import type { RecordsRefused } from '../ports/log.js'
-import type { Logger } from '../ports/logger.js'
+import type { Observer } from '../ports/observer.js'
 
 /** Kafka's NO_TIMESTAMP: brokers look at no bounds for it. */
 export const NO_TIME = -1
@@ -18,7 +18,7 @@ export class RecordTime {
   /** By how much the wall clock was ahead of the monotonic one when its time was refused; undefined while it is taken. */
   #refusedAtMs: number | undefined
 
-  constructor(private readonly ports: { readonly clock: Clock; readonly logger: Logger }) {}
+  constructor(private readonly ports: { readonly clock: Clock; readonly observer: Observer }) {}
 
   now(): number {
     return this.#isRefused ? NO_TIME : this.ports.clock.now()
@@ -27,12 +27,10 @@ export class RecordTime {
   /** Records that were given the time were refused for it: those to come have none. */
   refused(by: RecordsRefused): void {
     if (this.#isRefused) return
-    const { clock, logger } = this.ports
+    const { clock, observer } = this.ports
     this.#refusedAtMs = clock.now() - clock.monotonic()
-    logger.warn(
-      { topic: by.topic, partition: by.partition, clock: new Date(clock.now()).toISOString(), broker: by.message },
-      "the broker refuses this worker's time: put the clock right. Until then changelogs and dead letters get records without a time",
-    )
+    const { topic, partition, message: broker } = by
+    observer.observe({ kind: 'time-refused', topic, partition, clock: new Date(clock.now()).toISOString(), broker })
   }
 
   get #isRefused(): boolean {

@@ -13,7 +13,7 @@ export interface RollBackPlan {
   /** What the newer version has and this one has not. */
   readonly leftBehind: readonly Change[]
   /** Writes the manifest. What others have made of it meanwhile is looked at anew. Rejects as `planRollBack`. */
-  run(signal: AbortSignal): Promise<void>
+  readonly run: (signal: AbortSignal) => Promise<void>
 }
 
 /**

@@ -34,7 +34,7 @@ export interface PreparedStore {
 }
 
 type Changelog = NonNullable<TaskPlan['changelog']>
-type Environment = Pick<ObservedPorts, 'log' | 'stores' | 'clock' | 'logger' | 'observer'> & {
+type Environment = Pick<ObservedPorts, 'log' | 'stores' | 'clock' | 'observer'> & {
   readonly fetcher: Fetcher
 }
 

@@ -36,6 +36,7 @@ import type { HandOff, TimeStatus } from '../core/group/worker-status.js'
 import { Processor, Retake, type ProcessorTime } from '../core/processing/processor.js'
 import { Watermark } from '../core/processing/watermark.js'
 import { hasDues, usesTime } from '../core/plan/topology.js'
+import type { RunningFigures, TaskFigures } from '../ports/figures.js'
 import type { Fetcher, PartitionPosition } from '../ports/log.js'
 import { activate, type Activation } from './activation.js'
 import { atMost, sleep, type ObservedPorts, type RuntimeOptions } from './options.js'
@@ -105,6 +106,7 @@ export class Task {
   #running: Running | undefined
   #abort = new AbortController()
   #stopping = false
+  #isOutdated = false
   /** The activation under way, or the last one. Never rejects. */
   #activating: Promise<void> = Promise.resolve()
   /** A producer is let go. Never rejects. */
@@ -145,6 +147,11 @@ export class Task {
     return { timeMs: Number.isFinite(timeMs) ? timeMs : undefined, heldBy: time.heldBy(inputs) }
   }
 
+  /** Whether it stands still, for a newer version of the application has processed. */
+  get isOutdated(): boolean {
+    return this.#isOutdated
+  }
+
   /** Whether it has more to read than it can do at once; not while it waits for a source that gives nothing. */
   get isBacklogged(): boolean {
     return this.#running !== undefined && this.#runner.isBacklogged
@@ -155,6 +162,22 @@ export class Task {
     if (!this.#isolation.isSlow || this.#running === undefined) return false
     const { inputs, hasHead } = this.#sources
     return this.#committer.canCommit && (hasHead || this.#running.processor.mayBeDue(inputs, this.#time.nowMs))
+  }
+
+  /** What it is and has, now. */
+  figures(): TaskFigures {
+    const { id: task, state } = this
+    const { partition, processor: plan } = this.plan
+    const figures = { task, subTopology: plan.subTopology.name, state, isOutdated: this.#isOutdated }
+    if (this.#running === undefined) return { ...figures, running: undefined }
+    const { processor } = this.#running
+    const { store } = this.holder
+    const running: RunningFigures = {
+      inputs: this.#sources.inputs.flatMap(({ topic, lag }) => (Number.isNaN(lag) ? [] : [{ topic, partition, lag }])),
+      state: { ...processor.inMemory, unstoredBytes: processor.unstoredBytes },
+      store: store && { objects: store.size(), bytes: store.bytes() },
+    }
+    return { ...figures, running }
   }
 
   /** Becomes active, in the background. */
@@ -247,6 +270,7 @@ export class Task {
   // ---- becoming active ----
 
   #activateSoon(): void {
+    this.#isOutdated = false
     this.#activating = this.#activate()
   }
 
@@ -365,6 +389,7 @@ export class Task {
         return
       case 'rest': {
         const { code, cure, message } = remedy.error
+        this.#isOutdated = true
         this.env.observer.observe({ kind: 'task-outdated', task: this.id, code, cure, error: message })
         return
       }

@@ -17,7 +17,7 @@
 import { isPotorooError, messageOf, type ErrorCode, type PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
 import type { TaskPlan } from './task-plan.js'
-import type { Ports } from './options.js'
+import type { ObservedPorts } from './options.js'
 import { checkTopics } from './topics.js'
 
 /** With the others' turn, which comes as soon: until partitions are noticed, records of keys that moved go to the dead letters. */
@@ -45,7 +45,7 @@ export class TopicsWatch {
 
   constructor(
     private readonly plans: ReadonlyMap<string, TaskPlan>,
-    private readonly ports: Pick<Ports, 'log' | 'stores' | 'clock' | 'logger'>,
+    private readonly ports: Pick<ObservedPorts, 'log' | 'stores' | 'clock' | 'observer'>,
     private readonly group: { readonly isLeader: boolean },
     /** Called once at most. */
     private readonly changed: (error: PotorooError) => void,
@@ -72,7 +72,7 @@ export class TopicsWatch {
   }
 
   async #ask(): Promise<void> {
-    const { clock, logger } = this.ports
+    const { clock, observer } = this.ports
     const agoMs = clock.monotonic() - this.#askedMs
     if (this.group.isLeader || agoMs >= (this.#isDue ? AFTER_ASSIGNMENT_MS : OTHERS_MS)) {
       this.#askedMs = clock.monotonic()
@@ -90,7 +90,7 @@ export class TopicsWatch {
         }
         this.#isDue = true
         // Brokers that don't answer are noticed, and said, by those who need them.
-        logger.debug({ error: messageOf(error) }, 'the topics could not be checked')
+        observer.observe({ kind: 'topics-unchecked', error: messageOf(error) })
       }
     }
     if (!this.#isStopped()) this.#later()

@@ -9,7 +9,7 @@ import type { TaskPlan } from './task-plan.js'
 import { changelogLost, inputReplaced } from './cures.js'
 import { changeManifest } from './manifest-topic.js'
 import { describeNew } from './new-topics.js'
-import type { Ports, RuntimeOptions } from './options.js'
+import type { ObservedPorts, RuntimeOptions, Ports } from './options.js'
 import { refusals } from './refusals.js'
 import { topologyInKafka } from './topology-in-kafka.js'
 import { VersionsInUse } from './versions-in-use.js'
@@ -28,12 +28,14 @@ export async function planTasks(
   for (;;) {
     const plans = await planOnce(declared, env, options, signal)
     if (plans !== undefined) return plans
-    env.logger.info({}, 'another worker has changed the manifest at the same time: planning again')
+    env.observer.observe({ kind: 'manifest-overtaken' })
   }
 }
 
-type PlanEnvironment = Pick<Ports, 'log' | 'logger' | 'clock'> & { readonly stores: Pick<Ports['stores'], 'directory'> }
-type PlanOptions = Pick<RuntimeOptions, 'topicPrefix' | 'replicationFactor' | 'onError'>
+type PlanEnvironment = Pick<ObservedPorts, 'log' | 'observer' | 'clock'> & {
+  readonly stores: Pick<Ports['stores'], 'directory'>
+}
+type PlanOptions = Pick<RuntimeOptions, 'topicPrefix' | 'replicationFactor' | 'onError' | 'deadLetterState'>
 
 /** Undefined where the manifest is not the one any more that this began with: names and plans may be others now. */
 async function planOnce(
@@ -42,7 +44,7 @@ async function planOnce(
   options: PlanOptions,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, TaskPlan> | undefined> {
-  const { log, logger, clock } = env
+  const { log, observer, clock } = env
   const names = namesOf(options.topicPrefix, declared.application)
   const known = await topologyInKafka(declared, log, names, signal)
   const { found, stored, reconciled } = known
@@ -55,7 +57,8 @@ async function planOnce(
     create === undefined ? [] : [{ ...create, replicationFactor }],
   )
   if (missing.length > 0) {
-    logger.info({ topics: missing.map(({ name, partitions }) => ({ name, partitions })) }, 'creating topics')
+    const topics = missing.map(({ name, partitions }) => ({ name, partitions }))
+    observer.observe({ kind: 'creating-topics', topics })
     await log.createTopics(missing)
     const made = missing.map(({ name }) => name)
     for (const [name, info] of await describeNew(made, env, signal)) found.set(name, info)
@@ -66,7 +69,7 @@ async function planOnce(
   if (manifest !== stored) {
     const news = reconciled.changes.filter(({ kind }) => kind !== 'kept')
     if (news.length > 0)
-      logger.info({ generation: manifest.generation, changes: news.map(textOf) }, 'the topology has changed')
+      observer.observe({ kind: 'topology-changed', generation: manifest.generation, changes: news.map(textOf) })
     const isAsRead = (there: Manifest | undefined): boolean => there?.generation === stored?.generation
     const written = await changeManifest({ log, clock, signal }, names.manifest, names.group, (there) => {
       const begun = unfinishedReset(there, declared)
@@ -121,6 +124,7 @@ async function planOnce(
           deadLetters,
           changelog: changelog && destination(changelog.name),
           onError: options.onError,
+          deadLetterState: options.deadLetterState,
         },
       })
     }

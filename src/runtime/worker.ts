@@ -8,6 +8,7 @@ import { topologyOf, namesOf } from '../core/plan/topology.js'
 import type { HandOff, WorkerStatus } from '../core/group/worker-status.js'
 import { messageOf, PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
+import type { NotReady, Readiness, WorkerFigures } from '../ports/figures.js'
 import type { Fetcher } from '../ports/log.js'
 import { knownIn, type TaskPlan } from './task-plan.js'
 import type { TaskAssignment } from '../core/group/group-metadata.js'
@@ -15,6 +16,7 @@ import { unfailing } from '../ports/logger.js'
 import { allOf } from '../ports/observer.js'
 import type { Peer } from '../ports/peers.js'
 import { unwatched, type Watchdog } from '../ports/watchdog.js'
+import { openCodecs } from './codecs.js'
 import { logObserver } from './log-lines.js'
 import { GroupMembership } from './membership.js'
 import { Pump } from './pump.js'
@@ -85,12 +87,11 @@ export class Worker {
   constructor(
     private readonly application: ApplicationDefinition,
     private readonly options: RuntimeOptions,
-    ports: Ports,
+    { logger, observers = [], ...ports }: Ports,
   ) {
-    const logger = unfailing(ports.logger)
-    this.ports = { ...ports, logger, observer: allOf([logObserver(logger), ...(ports.observers ?? [])]) }
+    this.ports = { ...ports, observer: allOf([logObserver(unfailing(logger)), ...observers]) }
     this.#watchdog = ports.watchdog ?? unwatched(ports.clock)
-    this.#purge = new Purge(ports, options.purge)
+    this.#purge = new Purge(this.ports, options.purge)
     this.#pump = new Pump(this.#tasks, ports.clock, this.#watchdog, options.maxComputationMs, () => {
       return this.#membership?.confirmed() ?? Promise.resolve()
     })
@@ -104,6 +105,33 @@ export class Worker {
   /** Task ids that are processing now. */
   get active(): readonly string[] {
     return [...this.#tasks.values()].filter(({ state }) => state === 'running').map(({ id }) => id)
+  }
+
+  /** Whether it is in its group, and all tasks that it has are running. */
+  get readiness(): Readiness {
+    const membership = this.#membership
+    const no = (reason: NotReady, tasks: readonly string[] = []): Readiness => ({ ready: false, reason, tasks })
+    if (this.#stopping !== undefined || this.#isClosing()) return no('stopping')
+    if (membership === undefined) return no('starting')
+    if (membership.isUnreachable) return no('group unreachable')
+    if (!membership.isMember) return no('joining')
+    const waiting = [...this.#tasks.values()].filter(({ state }) => state !== 'running')
+    if (waiting.length === 0) return { ready: true }
+    const ids = waiting.map(({ id }) => id)
+    return no(waiting.every(({ isOutdated }) => isOutdated) ? 'outdated' : 'restoring', ids)
+  }
+
+  figures(): WorkerFigures {
+    const plans = [...this.#plans.values()]
+    return {
+      subTopologies: [...new Set(plans.map(({ processor }) => processor.subTopology.name))],
+      tasks: [...this.#tasks.values()].map((task) => task.figures()),
+      standbys: [...this.#standbys.values()].map(({ id: task, lag, plan }) => ({
+        task,
+        subTopology: plan.processor.subTopology.name,
+        lag: Number.isFinite(lag) ? lag : undefined,
+      })),
+    }
   }
 
   /**
@@ -204,6 +232,9 @@ export class Worker {
     const { log, stores, observer } = ports
     const topology = topologyOf(application)
     await log.connect()
+    if (this.#isClosing()) return
+    // Before anything is made in Kafka: a package may be missing, or a schema.
+    await openCodecs(application, ports, this.#startAbort.signal)
     if (this.#isClosing()) return
     this.#plans = await planTasks(topology, ports, options, this.#startAbort.signal)
     if (this.#isClosing()) return

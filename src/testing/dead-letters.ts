@@ -1,5 +1,5 @@
 /** Dead letters as a test reads them. */
-import { deadLetterHeaders } from '../core/processing/outbox.js'
+import { deadLetterHeaders, isOfDeadLetter } from '../core/processing/dead-letter.js'
 import type { ErrorCode } from '../errors.js'
 import type { RawRecord } from './topic-reader.js'
 
@@ -33,8 +33,6 @@ export interface DueLetter {
   readonly dueMs: number
 }
 
-const own = new Set<string>(Object.values(deadLetterHeaders))
-
 export function deadLetterOf({ key, value, headers }: RawRecord): DeadLetter {
   const text = (name: string): string => headers.get(name)?.toString() ?? ''
   const stateObject = headers.get(deadLetterHeaders.stateObject)
@@ -54,7 +52,7 @@ export function deadLetterOf({ key, value, headers }: RawRecord): DeadLetter {
     key: key?.toString(),
     value: value?.toString(),
     bytes: value,
-    headers: textHeaders(headers, (name) => !own.has(name)),
+    headers: textHeaders(headers, (name) => !isOfDeadLetter(name)),
   }
 }
 

@@ -10,12 +10,14 @@ export interface PipeOptions {
   /** The records' timestamp, whole ms since the epoch; default: the time at which each is piped. */
   readonly timestampMs?: number
   readonly headers?: Readonly<Record<string, string | Uint8Array>>
+  /** Of null messages, which have none themselves: of a topic with tombstones. As the application has it. */
+  readonly key?: string
   /** Where the records go, whatever their keys; default: where the topic's partitioner puts them. */
   readonly partition?: number
 }
 
 /** A record as any producer might write it, right or wrong. */
-export interface RawMessage extends PipeOptions {
+export interface RawMessage extends Omit<PipeOptions, 'key'> {
   readonly key?: string | Uint8Array | null
   readonly value: string | Uint8Array | null
 }
@@ -26,12 +28,13 @@ export interface FeedRecord {
   readonly options: PipeOptions
 }
 
-/** A message as its topic has it. Throws what makes it none: SCHEMA_MISMATCH, OUTPUT_INVALID, KEY_TOO_LONG. */
+/** A message as its topic has it. Throws what makes it none: SCHEMA_MISMATCH, OUTPUT_INVALID, KEY_TOO_LONG, INVALID_TEST. */
 export function recordOf(topic: TopicDefinition, message: unknown, options: PipeOptions): FeedRecord {
+  if (message === null && topic.nullIsMessage === true) return { key: keyOfNull(topic, options), value: null, options }
   const value = Buffer.from(topic.encode(message))
   if (topic.key === undefined) return { key: null, value, options }
   // The key is that of the message as a reader has it: a schema may convert.
-  const key = Buffer.from(topic.key.of(topic.decode(value, 0, value.length)))
+  const key = keyBytes(topic, topic.key.of(topic.decode(value, 0, value.length)))
   if (key.length > MAX_KEY_BYTES)
     throw new PotorooError(
       'KEY_TOO_LONG',
@@ -39,6 +42,18 @@ export function recordOf(topic: TopicDefinition, message: unknown, options: Pipe
     )
   return { key, value, options }
 }
+
+function keyOfNull(topic: TopicDefinition, { key }: PipeOptions): Buffer {
+  if (key !== undefined) return keyBytes(topic, key)
+  throw new PotorooError(
+    'INVALID_TEST',
+    `null was piped into topic ${topic.name} without a key: say { key: '…' } behind it.`,
+  )
+}
+
+/** A key as the application has it, as bytes. */
+export const keyBytes = (topic: Pick<TopicDefinition, 'hexKeys'>, key: string): Buffer =>
+  Buffer.from(key, topic.hexKeys === true ? 'hex' : 'utf8')
 
 export function rawRecordOf({ key, value, ...options }: RawMessage): FeedRecord {
   const bytes = (of: string | Uint8Array | null): Uint8Array | null => (typeof of === 'string' ? Buffer.from(of) : of)

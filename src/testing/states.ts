@@ -50,7 +50,10 @@ export class States {
       throw new PotorooError('KEY_TOO_LONG', `the key has ${String(keyBytes.length)} bytes`)
     const value = state === undefined ? null : bytesOf(pack(definition, state))
     const partitioner = sub.sources.find(({ topic }) => topic.partitioner !== undefined)?.topic.partitioner
-    const partition = partitionOf(partitioner ?? 'murmur2', keyBytes, options.partitions)
+    // where its records are, whose keys may be other bytes
+    const hexKeys = sub.sources.some(({ topic }) => topic.hexKeys === true)
+    const recordKey = hexKeys ? Buffer.from(key, 'hex') : keyBytes
+    const partition = partitionOf(partitioner ?? 'murmur2', recordKey, options.partitions)
     const identity = await this.#fence(names.transactionalId(sub.name, partition))
 
     const changelog = this.#changelog(sub)

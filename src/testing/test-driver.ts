@@ -3,13 +3,14 @@
  * waits for real time, and the same calls give the same run.
  */
 import { definitionOf, type Application } from '../api/application.js'
-import type { TopicDefinition } from '../api/definition.js'
+import type { ApplicationDefinition, TopicDefinition } from '../api/definition.js'
 import { topicsOf } from '../api/graph.js'
 import { stateDefinition, type AnyStateObject, type State } from '../api/state-object.js'
 import { topicDefinition, type Message, type Origin, type Sink } from '../api/topic.js'
 import { loadPartitioners } from '../core/plan/partitioner.js'
 import { PotorooError } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
+import { codecUses } from '../runtime/codecs.js'
 import { deadLetterOf, textHeaders, type DeadLetter } from './dead-letters.js'
 import { feed, rawRecordOf, recordOf, type PipeOptions, type RawMessage } from './feed.js'
 import { States } from './states.js'
@@ -79,6 +80,8 @@ export class TestDriver {
     requireWhole('seed', seed, -(2 ** 31), 2 ** 32)
     if (startMs !== undefined) requireWhole('startMs', startMs, 0, Number.MAX_SAFE_INTEGER)
     await loadPartitioners(topicsOf(definition).map(({ partitioner }) => partitioner))
+    // In real time: within the driver's world it passes only where something happens.
+    await openInRealTime(definition)
     const world = new World(definition, { partitions, startMs, seed, onError, logger })
     const driver = new TestDriver(world)
     await world.start(Array.from({ length: workers }, () => world.addSlot()))
@@ -99,7 +102,7 @@ export class TestDriver {
    * Writes messages to a source, as a producer does: checked by its schema, under its key, on the key's partition. Each
    * takes a millisecond, unless it is given a timestamp, so that messages are processed in the order in which they were
    * piped. Throws SCHEMA_MISMATCH, OUTPUT_INVALID, KEY_TOO_LONG or RECORD_TOO_LARGE for what is no message of the topic;
-   * nothing of the call was written then.
+   * nothing of the call was written then. A null, of a topic with tombstones, takes its key from the options.
    */
   pipe<T extends Origin<unknown>>(
     topic: T,
@@ -109,6 +112,7 @@ export class TestDriver {
     return this.#do(async () => {
       const source = this.#source(topic)
       const list: readonly unknown[] = Array.isArray(messages) ? messages : [messages]
+      await source.codec?.open('write')
       await feed(
         this.world,
         source,
@@ -121,7 +125,11 @@ export class TestDriver {
   pipeRaw(topic: Origin<unknown>, records: RawMessage | readonly RawMessage[]): Promise<void> {
     return this.#do(async () => {
       const list: readonly RawMessage[] = isList(records) ? records : [records]
-      await feed(this.world, this.#source(topic), list.map(rawRecordOf))
+      const source = this.#source(topic)
+      const feeding = list.map(rawRecordOf)
+      for (const { value } of feeding)
+        if (value !== null) await source.codec?.prepare?.(Buffer.from(value), 0, value.length)?.catch(() => undefined)
+      await feed(this.world, source, feeding)
     })
   }
 
@@ -300,11 +308,18 @@ export class TestDriver {
 }
 
 function outputOf<M>(topic: TopicDefinition, record: RawRecord): OutputRecord<M> {
-  const { key, value, headers, timestampMs, partition, offset } = record
+  const { value, headers, timestampMs, partition, offset } = record
+  const key = record.key?.toString(topic.hexKeys === true ? 'hex' : 'utf8')
+  if (value === undefined && topic.nullIsMessage === true)
+    return { key, message: null as M, timestampMs, partition, offset, headers: textHeaders(headers) }
   if (value === undefined)
     throw new PotorooError('VALUE_NULL', `The record of topic ${topic.name} at offset ${String(offset)} has no value.`)
   const message = topic.decode(value, 0, value.length) as M
-  return { key: key?.toString(), message, timestampMs, partition, offset, headers: textHeaders(headers) }
+  return { key, message, timestampMs, partition, offset, headers: textHeaders(headers) }
+}
+
+async function openInRealTime(application: ApplicationDefinition): Promise<void> {
+  for (const [{ codec }, use] of codecUses(application)) await codec?.open(use)
 }
 
 function requireWhole(name: string, value: number, least: number, most: number): void {

@@ -1,6 +1,6 @@
 /** Bad input and failing computations on a real broker: dead letters, or a stop, and nothing lost. */
 import { describe, expect, it } from 'vitest'
-import { deadLetterHeaders } from '../../src/core/processing/outbox.js'
+import { deadLetterHeaders } from '../../src/core/processing/dead-letter.js'
 import { partitionOf } from '../../src/core/plan/partitioner.js'
 import { exitCodes } from '../../src/errors.js'
 import { LedgerBench } from '../support/ledger.js'

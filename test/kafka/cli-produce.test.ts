@@ -48,15 +48,40 @@ describe('potoroo produce', () => {
     expect(bidsOf(read, 'S7')).toEqual(bidsOf(lines, 'S7'))
   })
 
+  test('gives times and headers, which tail shows beside key and value', async () => {
+    const { prefix, name } = await quotesTopic(1)
+    const flags = ['--topic-prefix', prefix, '--timestamp-field', 'time', '--header', 'source=a b', '--header', 'x=']
+    expect(await runCli(['produce', 'market-data', ...flags], { input: quote('A', 1) })).toMatchObject({ code: 0 })
+    const { stdout } = await runCli(['tail', name, '--from-beginning', '--until-end', '--format', 'json'])
+    expect(stdout.map((line) => JSON.parse(line) as unknown)).toEqual([
+      {
+        partition: 0,
+        offset: 0,
+        timestampMs: Date.UTC(2026, 0, 1),
+        time: '2026-01-01T00:00:00.000Z',
+        key: 'A',
+        headers: [
+          { name: 'source', value: 'a b' },
+          { name: 'x', value: '' },
+        ],
+        value: JSON.parse(quote('A', 1)) as unknown,
+      },
+    ])
+    const text = await runCli(['tail', name, '--from-beginning', '--until-end', '--format', 'text'])
+    expect(text.stdout).toEqual([`0:0\t2026-01-01T00:00:00.000Z\tA\tsource=a b x=\t${quote('A', 1)}`])
+  })
+
   test('reports bad lines by number, writes the others, and exits with 1', async () => {
     const { prefix, name } = await quotesTopic(2)
     const input = [quote('A', 1), 'nix', '', quote('B', 1), '{"symbol":"C","bid":"1"}', quote('D', 1)].join('\n')
     const { code, stdout, stderr } = await runCli(['produce', 'market-data', '--topic-prefix', prefix], { input })
     expect(code).toBe(1)
     expect(stdout).toEqual([`3 records produced to ${name}, 2 lines refused`])
-    expect(stderr).toHaveLength(2)
-    expect(stderr[0]).toMatch(/^line 2: NOT_JSON: /)
-    expect(stderr[1]).toMatch(/^line 5: SCHEMA_MISMATCH: .*bid/)
+    expect(stderr).toEqual([
+      expect.stringMatching(/^line 2: NOT_JSON: /),
+      expect.stringMatching(/^line 5: SCHEMA_MISMATCH: .*bid/),
+      'lines were held against topic market-data of the bundled Market Spread; --application names another',
+    ])
     expect(total(await countsOf(name))).toBe(3)
   })
 
@@ -78,7 +103,6 @@ describe('potoroo produce', () => {
       input: [...lines, large].join('\n'),
     })
     expect(code).toBe(1)
-    expect(stderr).toHaveLength(1)
     expect(stderr[0]).toMatch(/^line 201: (RECORD_TOO_LARGE|KEY_TOO_LONG)/)
     expect(await countsOf(name)).toEqual({ 0: 200 })
   })
@@ -115,6 +139,10 @@ describe('potoroo produce', () => {
     expect(missing.stderr[0]).toMatch(/^error TOPIC_MISSING: .*orders/)
     const undeclared = await runCli(['produce', 'nix'])
     expect(undeclared.code).toBe(2)
-    expect(undeclared.stderr[0]).toContain('it declares market-data, orders, rejections')
+    expect(undeclared.stderr).toEqual([
+      'error INVALID_CONFIGURATION: no application was named that declares topic nix. Name its module: npx potoroo produce nix ' +
+        '--application dist/application.js. (Without that, it takes the topics of the bundled Market Spread: ' +
+        'market-data, orders, rejections.)',
+    ])
   })
 })

@@ -3,9 +3,12 @@ import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { beforeAll, expect, test } from 'vitest'
+import { beforeAll, describe, expect, inject, test } from 'vitest'
 import { compile, linkPackages, readDocument, ROOT, writeFiles } from '../support/documents.js'
+import { npmEnvironment, startNpm } from '../support/npm.js'
 import { temporaryFolder } from '../support/temporary.js'
+import { createTopics } from '../support/topics.js'
+import { uniqueName } from '../support/broker.js'
 
 const folder = temporaryFolder()
 const app = join(folder, 'app')
@@ -13,8 +16,7 @@ const installed = (...path: string[]): string => join(app, 'node_modules', 'poto
 const run = promisify(execFile)
 const { version } = JSON.parse(readDocument('package.json')) as { version: string }
 
-/** Without what `npm test` tells the processes that it starts: this is another package. */
-const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_(package|lifecycle)_/.test(name)))
+const env = npmEnvironment
 
 beforeAll(async () => {
   await run('npm', ['pack', '--pack-destination', folder], { cwd: ROOT, env })
@@ -22,14 +24,91 @@ beforeAll(async () => {
   writeFiles(app, { 'package.json': JSON.stringify({ name: 'app', private: true, type: 'module' }) })
   const flags = ['--prefer-offline', '--no-audit', '--no-fund']
   await run('npm', ['install', join(folder, `potoroo-${version}.tgz`), ...flags], { cwd: app, env })
+  linkPackages(app, ['@types/node'])
 })
 
 const node = (source: string) => run(process.execPath, ['--input-type=module', '--eval', source], { cwd: app, env })
 
 test('an import gives the public API, and nothing else', async () => {
   const { stdout } = await node(`console.log(Object.keys(await import('potoroo')).sort().join())`)
-  expect(stdout.trim()).toBe('PotorooError,application,from,isPotorooError,merge,startWorker,stateObject,topic')
+  expect(stdout.trim()).toBe(
+    'PotorooError,application,bytesCodec,from,isPotorooError,merge,messagePackCodec,startWorker,stateObject,stringCodec,topic',
+  )
   await expect(node(`await import('potoroo/dist/core/records.js')`)).rejects.toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED')
+})
+
+test('require gives the same where Node can: nothing in the package awaits while it is loaded', async () => {
+  for (const name of ['potoroo', 'potoroo/testing', 'potoroo/market-spread']) {
+    const source = `console.log(Object.keys(require('${name}')).filter((key) => key !== '__esModule').sort().join())`
+    const required = await run(process.execPath, ['--eval', source], { cwd: app, env })
+    const { stdout } = await node(`console.log(Object.keys(await import('${name}')).sort().join())`)
+    expect(required.stdout).toBe(stdout)
+  }
+})
+
+/** What `npm init` writes today, and TypeScript as its own documentation sets it up. */
+describe('a CommonJS project', () => {
+  const project = join(app, 'commonjs')
+  const potoroo = (...args: string[]) => run(join(app, 'node_modules', '.bin', 'potoroo'), args, { cwd: project, env })
+  const source = (end: string): string => `
+    import * as z from 'zod'
+    import { application, from, stateObject, topic, type Message, type State } from 'potoroo'
+    const clicks = topic('clicks', { schema: z.object({ page: z.string() }), key: (click) => click.page })
+    const count = stateObject('count', () => ({ clicks: 0 }))
+    function step(state: State<typeof count>, click: Message<typeof clicks>): void {
+      state.clicks += click.page.length
+    }
+    ${end}`
+  const made = "application('pages', from(clicks).to(count, step))"
+
+  test(
+    'compiles, and the command line takes its application, however it is exported',
+    { timeout: 120_000 },
+    async () => {
+      mkdirSync(project)
+      const compilerOptions = {
+        module: 'NodeNext',
+        target: 'ES2023',
+        strict: true,
+        types: ['node'],
+        rootDir: 'src',
+        outDir: 'dist',
+      }
+      writeFiles(project, {
+        'package.json': JSON.stringify({ name: 'commonjs', private: true, type: 'commonjs' }),
+        'tsconfig.json': JSON.stringify({ compilerOptions, include: ['src'] }),
+        'src/default.ts': source(`export default ${made}`),
+        'src/named.ts': source(`export const pages = ${made}`),
+        'src/several.ts': source(`export const pages = ${made}; export const topics = [clicks]; export default pages`),
+      })
+      expect(await compile(project)).toBe('')
+      expect(readFileSync(join(project, 'dist', 'default.js'), 'utf8')).toContain('require("potoroo")')
+      for (const name of ['default', 'named', 'several'])
+        expect((await potoroo('topology', `dist/${name}.js`, '--json')).stdout).toContain('"application":"pages"')
+    },
+  )
+
+  test('that is ES modules under CommonJS, or the reverse, is told so', async () => {
+    writeFiles(project, {
+      'esm.js': `import { application } from 'potoroo'\nexport default application`,
+      'module/package.json': '{ "type": "module" }',
+      'module/cjs.js': `const { application } = require('potoroo')\nmodule.exports = application`,
+    })
+    await expect(potoroo('topology', 'esm.js')).rejects.toThrow('npm pkg set type=module')
+    await expect(potoroo('topology', 'module/cjs.js')).rejects.toThrow('It is CommonJS, and its package.json says')
+  })
+})
+
+test('SIGTERM to npx ends what it has started', async () => {
+  const topic = uniqueName('npx')
+  await createTopics([{ name: topic, partitions: 1 }])
+  const tail = startNpm(['exec', '--', 'potoroo', 'tail', topic, '--debug'], {
+    cwd: app,
+    env: { KAFKA_BROKERS: inject('brokers') },
+  })
+  await tail.line(/tailing/)
+  tail.kill('SIGTERM')
+  await tail.allEnded()
 })
 
 test('potoroo/testing runs an application, with nothing beside it', async () => {
@@ -48,8 +127,20 @@ test('potoroo/testing runs an application, with nothing beside it', async () => 
   expect(stdout.trim()).toBe('2')
 })
 
+test('codecs of a schema registry need packages that are not installed, and say which', async () => {
+  const { stdout } = await node(`
+    import { schemaRegistry } from 'potoroo/schema-registry'
+    const registry = schemaRegistry({ url: 'memory:' })
+    for (const codec of [registry.avro(), registry.protobuf(), registry.json()])
+      console.log(await codec.open('orders', 'read').then(() => 'ready', (error) => error.code + ': ' + error.message))`)
+  expect(stdout.trim().split('\n')).toEqual([
+    'DEPENDENCY_MISSING: Avro needs the package avsc, which is not installed: npm install avsc',
+    'DEPENDENCY_MISSING: Protobuf needs the package protobufjs, which is not installed: npm install protobufjs',
+    'ready',
+  ])
+})
+
 test('types compile, those of its declarations among them', { timeout: 120_000 }, async () => {
-  linkPackages(app, ['@types/node'])
   const compilerOptions = { module: 'NodeNext', target: 'ES2023', strict: true, noEmit: true, types: ['node'] }
   writeFiles(app, {
     'tsconfig.json': JSON.stringify({ compilerOptions, files: ['use.ts'] }),
@@ -57,7 +148,9 @@ test('types compile, those of its declarations among them', { timeout: 120_000 }
       import * as z from 'zod'
       import { application, from, startWorker, stateObject, topic, type RunningWorker } from 'potoroo'
       import marketSpread from 'potoroo/market-spread'
+      import { schemaRegistry } from 'potoroo/schema-registry'
       import { TestDriver } from 'potoroo/testing'
+      export const orders = topic('orders', { codec: schemaRegistry({ url: 'memory:' }).avro<{ id: string }>(), key: ({ id }) => id })
       const clicks = topic('clicks', { schema: z.object({ page: z.string() }), key: (click) => click.page })
       const count = stateObject('count', () => ({ clicks: 0 }))
       const pages = application('pages', from(clicks).to(count, (state, click) => {
@@ -87,7 +180,7 @@ test('the bundled application is where the command line looks for it, with its t
   const potoroo = join(app, 'node_modules', '.bin', 'potoroo')
   // A topic that the application does not declare: it was loaded, and nothing was connected.
   await expect(run(potoroo, ['produce', 'nix', 'orders.ndjson'], { cwd: app, env })).rejects.toThrow(
-    'application market-spread declares no topic nix; it declares market-data, orders, rejections',
+    'it takes the topics of the bundled Market Spread: market-data, orders, rejections',
   )
 })
 

@@ -1,6 +1,6 @@
 /** Records that a real broker refuses: what is wrong with one must not hold up the others, nor its task for ever. */
 import { expect, it } from 'vitest'
-import { deadLetterHeaders } from '../../src/core/processing/outbox.js'
+import { deadLetterHeaders } from '../../src/core/processing/dead-letter.js'
 import { exitCodes } from '../../src/errors.js'
 import { alterTopic } from '../support/alter-topic.js'
 import { LedgerBench } from '../support/ledger.js'

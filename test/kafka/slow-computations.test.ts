@@ -1,7 +1,7 @@
 /** Computations that hold the event loop up, on a real broker: some for longer than a session, some for ever. */
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { deadLetterHeaders } from '../../src/core/processing/outbox.js'
+import { deadLetterHeaders } from '../../src/core/processing/dead-letter.js'
 import { exitCodes } from '../../src/errors.js'
 import { uniqueName } from '../support/broker.js'
 import { startCli, type CliProcess } from '../support/cli.js'
@@ -86,6 +86,8 @@ describe('a computation that does not end', { timeout: 120_000 }, () => {
     const [letter] = await readCommitted(`${bench.prefix}slow-dead-letters`, 1)
     expect(letter?.headers[deadLetterHeaders.code]).toBe('COMPUTATION_TOO_LONG')
     expect(letter?.headers[deadLetterHeaders.offset]).toBe('1')
+    // With what the message met: { count: 1 }, packed.
+    expect(letter?.headers['potoroo-state.counted']).toMatch(/count\u0001$/)
     await stopped(worker)
   })
 

@@ -75,7 +75,7 @@ const consequences: readonly (readonly [RegExp, string])[] = [
 ]
 
 function consequenceOf(said: string): string {
-  const problem = said.replace(/^(?:operator|routing|timed): /, '')
+  const problem = said.replace(/^(?:operator|routing|timed|replays): /, '')
   for (const [pattern, consequence] of consequences) {
     const match = pattern.exec(problem)
     if (match !== null) return consequence.replace('$1', match[1] ?? '')

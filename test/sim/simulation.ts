@@ -24,6 +24,7 @@ import { checkStore } from './disk-check.js'
 import { LeaderTrouble } from './leader-trouble.js'
 import { planMachines } from './machine-trouble.js'
 import { simulateOperator, withOperator } from './operator.js'
+import { simulateReplays } from './replays.js'
 import { placesOf, stateOf, type Places, type SubTopologyPlace } from './places.js'
 import { PurgeWatch } from './purge-watch.js'
 import { Refusals } from './refusals.js'
@@ -35,6 +36,7 @@ import { Chronicle, Warnings, type Line } from './warnings.js'
 import { marketApplication } from './applications/market-application.js'
 import { routingApplication } from './applications/routing-application.js'
 import { timedApplication } from './applications/timed-application.js'
+import { SchemaTrouble } from './schema-trouble.js'
 import { SlowMessages } from './slow-messages.js'
 import { Upgrades } from './upgrades.js'
 import { drawClimate, Weather } from './weather.js'
@@ -87,7 +89,12 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   )
   // Their brokers are those in memory: beside worlds of bytes it would be nothing new.
   if (options.wire === true) return outcome
-  return withOperator(withOperator(outcome, await simulateOperator(seed, options)), await simulateReset(seed, options))
+  const others = [
+    await simulateOperator(seed, options),
+    await simulateReset(seed, options),
+    await simulateReplays(seed, options),
+  ]
+  return others.reduce(withOperator, outcome)
 }
 
 /**
@@ -168,6 +175,7 @@ class World {
   readonly #refusals: Refusals
   readonly #slow: SlowMessages
   readonly #upgrades: Upgrades
+  readonly #schemas: SchemaTrouble
   #counts: (readonly [SubTopology, number])[] | undefined
   readonly #purgeWatch: PurgeWatch
   readonly #purge: ReturnType<typeof drawPurge> | undefined
@@ -252,6 +260,8 @@ class World {
     this.#chronicle.mayFindNewer = (process, code) => this.#upgrades.mayFind(process, code)
     this.#chronicle.mayBeOutdated = (process) => this.#upgrades.mayBeOutdated(process)
     if (this.#upgrades.isOn) this.#places = placesOf(this.#upgrades.newest)
+    this.#schemas = new SchemaTrouble(seed, isPlain && !this.#upgrades.isOn, TROUBLE_MS)
+    this.#chronicle.schemasAreFetched = this.#schemas.isOn
     this.#runtime = {
       ...defaults,
       ...this.#slow.options,
@@ -710,7 +720,7 @@ class World {
     const ports = { log, stores, peers, clock: process.clock, random: this.#random.fork(), logger, watchdog }
     process.setWallClockOff(this.#refusals.clockOffMs(slot.lives))
     const options = { ...this.#runtime, ...this.#refusals.onError(this.#weather.calm), name: slot.name }
-    const worker = new Worker(equipped.definition, options, ports)
+    const worker = new Worker(this.#schemas.equip(process, equipped.definition), options, ports)
     slot.process = process
     slot.worker = worker
     this.#say(() => `${process.name} starts`)
@@ -796,6 +806,7 @@ class World {
     this.#say(() => 'from here on all is well')
     this.#weather.calm = true
     this.#slow.calm()
+    this.#schemas.calm()
     this.#deployments?.finish(this.#hands)
     for (const slot of this.#slots) if (slot.process && this.#upgrades.isOld(slot.process.name)) this.#stop(slot)
   }

@@ -34,6 +34,8 @@ export class Chronicle {
   leadersMoved = false
   /** Some messages are computed for seconds, or for ever (slow-messages.ts). */
   messagesAreSlow = false
+  /** Records need schemas that a worker has to fetch. */
+  schemasAreFetched = false
   /** Brokers do not take everything (refusals.ts). */
   recordsAreRefused = false
   clocksWereSet = false
@@ -278,6 +280,10 @@ const rules: readonly Rule[] = [
     byRequests,
   ],
   [/^the group cannot be reached/, byRequests],
+  [
+    /^what decoding a source's records needs is not to be had|^the codec of a topic is not ready/,
+    (_, { chronicle }) => chronicle.schemasAreFetched,
+  ],
   [/^the task stands still here$/, (line, { chronicle }) => chronicle.explainsOutdated(line)],
   [/^the event loop was held up/, (_, { chronicle }) => chronicle.messagesAreSlow],
   [/^the broker refuses this worker's time/, (_, { chronicle }) => chronicle.recordsAreRefused],

@@ -1,4 +1,5 @@
 /** Workers of the real runtime on brokers and disks in memory, under virtual time. Disks outlive the workers on them. */
+import type { Meter } from '@opentelemetry/api'
 import { definitionOf, type Application } from '../../src/api/application.js'
 import { partitionOf } from '../../src/core/plan/partitioner.js'
 import { RecordWriter } from '../../src/core/records/records.js'
@@ -10,6 +11,9 @@ import { MemoryPeerNetwork } from '../../src/memory/peers.js'
 import { SeededRandom } from '../../src/memory/random.js'
 import { Scheduler, type SimulatedProcess } from '../../src/memory/scheduler.js'
 import { MemoryDisk } from '../../src/memory/stores.js'
+import type { Readiness, WorkerFigures } from '../../src/ports/figures.js'
+import { WorkerMetrics } from '../../src/metrics/worker-metrics.js'
+import type { Observer, RuntimeEvent } from '../../src/ports/observer.js'
 import { defaults, type RuntimeOptions } from '../../src/runtime/options.js'
 import { Worker } from '../../src/runtime/worker.js'
 import { recordsOf, type SeenRecord } from '../sim/views.js'
@@ -25,6 +29,8 @@ export interface MemoryWorkersOptions {
   readonly withoutTopicIds?: boolean
   /** What brokers refuse. */
   readonly policy?: MemoryClusterOptions['policy']
+  /** Where workers count; default: nowhere. */
+  readonly meter?: Meter
 }
 
 export interface LoggedLine extends Readonly<Record<string, unknown>> {
@@ -36,6 +42,7 @@ export interface LoggedLine extends Readonly<Record<string, unknown>> {
 interface Life {
   readonly process: SimulatedProcess
   readonly worker: Worker
+  readonly observers: readonly Observer[]
 }
 
 /** Longer than whatever a group or a worker does by itself. */
@@ -79,7 +86,15 @@ export class MemoryWorkers {
       (fields: object, msg: string): void => {
         this.lines.push({ ...fields, worker: name, level, msg })
       }
-    const worker = new Worker(
+    const { meter } = this.options
+    const measured = {
+      application: this.names.group,
+      worker: name,
+      isReady: (): boolean => worker.readiness.ready,
+      figures: (): WorkerFigures => worker.figures(),
+    }
+    const observers = meter === undefined ? [] : [new WorkerMetrics(meter, measured)]
+    const worker: Worker = new Worker(
       definitionOf(application),
       { ...defaults, ...runtime, name },
       {
@@ -89,9 +104,10 @@ export class MemoryWorkers {
         clock: process.clock,
         random: new SeededRandom(this.#lives.size + 1),
         logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
+        observers,
       },
     )
-    this.#lives.set(name, { process, worker })
+    this.#lives.set(name, { process, worker, observers })
     worker.ended.catch((error: unknown) => this.ends.set(name, error))
     await scheduler.run(worker.start().catch((error: unknown) => this.ends.set(name, error)))
   }
@@ -103,6 +119,11 @@ export class MemoryWorkers {
     life.process.kill()
   }
 
+  /** Within what the world does already. */
+  stopSoon(name: string): Promise<void> {
+    return this.#lives.get(name)?.worker.stop() ?? Promise.resolve()
+  }
+
   kill(name: string): void {
     this.#lives.get(name)?.process.kill()
   }
@@ -111,6 +132,15 @@ export class MemoryWorkers {
     const life = this.#lives.get(name)
     if (life === undefined) throw new RangeError(`there is no worker ${name}`)
     return life.process
+  }
+
+  /** Its metrics, that something has happened which has not. */
+  tell(name: string, event: RuntimeEvent): void {
+    for (const observer of this.#lives.get(name)?.observers ?? []) observer.observe(event)
+  }
+
+  readiness(name: string): Readiness | undefined {
+    return this.#lives.get(name)?.worker.readiness
   }
 
   active(name: string): readonly string[] {

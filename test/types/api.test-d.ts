@@ -49,6 +49,14 @@ const unknownPartitioner = topic('foreign', {
   partitioner: 'none',
 })
 const total = stateObject('total', () => ({ quantity: 0 }))
+const passing = from(orders).map(({ symbol, id }) => ({ symbol, text: id }))
+passing.sink(alerts, { headers: ['request-id'] })
+passing.sink(alerts, { headers: 'all' })
+passing.sink(alerts, { headers: 'none' })
+// @ts-expect-error there is no such choice
+passing.sink(alerts, { headers: 'some' })
+// @ts-expect-error names are strings
+passing.sink(alerts, { headers: [7] })
 class Position {
   quantity = 0
   constructor(readonly symbol: string) {}

@@ -2,7 +2,7 @@
  * Messages as JSON text in UTF-8.
  *
  * 1. Nothing is altered silently. Refused are invalid UTF-8, which would be read as U+FFFD; whole numbers that JavaScript
- *    can't hold (json-numbers.ts); and in outputs what JSON.stringify makes null or {} of: NaN, Infinity, functions,
+ *    can't hold (json-numbers.ts), unless the topic says as what to read them (big-integers.ts); and in outputs what JSON.stringify makes null or {} of: NaN, Infinity, functions,
  *    undefined elements of arrays, Maps, Sets.
  * 2. An error's message stays short, however large the record is: it goes into a header of the dead letter.
  * 3. Whatever decoding a record throws, it is thrown for that record: `decodeMessage` throws nothing but what it says.
@@ -10,6 +10,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { isUtf8 } from 'node:buffer'
 import { isPotorooError, messageOf, PotorooError } from '../../errors.js'
+import { parseBigIntegers, stringifyBigIntegers } from './big-integers.js'
 import { alteredNumber } from './json-numbers.js'
 import type { JsonReader } from './json-reader.js'
 import { classNameOf, invalid, isPromise, shortened, shown } from '../names.js'
@@ -20,6 +21,9 @@ const MAX_ISSUE_LENGTH = 160
 
 /** What of a Standard Schema is asked. */
 export type Validator = Pick<StandardSchemaV1['~standard'], 'validate'>
+
+/** What becomes of whole numbers that JavaScript alters. `refuse`: they condemn the message. */
+export type BigIntegers = 'refuse' | 'text' | 'bigint'
 
 /**
  * The message in bytes[start, end). Throws NOT_JSON, NUMBER_NOT_EXACT or SCHEMA_MISMATCH, or INVALID_DEFINITION if the schema
@@ -32,11 +36,16 @@ export function decodeMessage(
   bytes: Buffer,
   start: number,
   end: number,
+  bigIntegers: BigIntegers = 'refuse',
 ): unknown {
-  const json = jsonOf(topic, reader, bytes, start, end)
+  return validated(topic, schema, readJson(topic, reader, bytes, start, end, bigIntegers))
+}
+
+/** What the schema makes of a value. Throws SCHEMA_MISMATCH, or INVALID_DEFINITION if it is asynchronous. */
+export function validated(topic: string, schema: Validator, value: unknown): unknown {
   let reason: string
   try {
-    const result = schema.validate(json)
+    const result = schema.validate(value)
     if (result instanceof Promise || isPromise(result)) {
       result.then(undefined, () => undefined)
       throw invalid(
@@ -58,22 +67,41 @@ interface Utf8Slice {
   utf8Slice(start: number, end: number): string
 }
 
-function jsonOf(topic: string, reader: JsonReader, bytes: Buffer, start: number, end: number): unknown {
+/** The JSON in bytes[start, end). Throws NOT_JSON or NUMBER_NOT_EXACT. */
+export function readJson(
+  topic: string,
+  reader: JsonReader,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  bigIntegers: BigIntegers = 'refuse',
+): unknown {
   try {
-    return reader.read(bytes, start, end) ?? parse(topic, reader, bytes, start, end)
+    return reader.read(bytes, start, end) ?? parse(topic, reader, bytes, start, end, bigIntegers)
   } catch (error) {
     if (isPotorooError(error)) throw error
-    const reason = end === start ? 'the value is empty' : `${told(error)}${likeness(bytes, start, end)}`
+    const reason = end === start ? 'the value is empty' : `${told(error)}${likeness(bytes, start, end, 'value')}`
     throw notJson(topic, `is not JSON: ${reason}`, error)
   }
 }
 
-function parse(topic: string, reader: JsonReader, bytes: Buffer, start: number, end: number): unknown {
+function parse(
+  topic: string,
+  reader: JsonReader,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  bigIntegers: BigIntegers,
+): unknown {
   const text = (bytes as Buffer & Utf8Slice).utf8Slice(start, end)
   if (text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end)))
-    throw notJson(topic, `is not UTF-8${likeness(bytes, start, end)}.`)
+    throw notJson(topic, `is not UTF-8${likeness(bytes, start, end, 'value')}.`)
   const json: unknown = JSON.parse(text)
   const altered = alteredNumber(bytes, start, end)
+  if (altered !== undefined && bigIntegers !== 'refuse') {
+    const exact = parseBigIntegers(text, bigIntegers)
+    if (exact !== undefined) return exact
+  }
   if (altered !== undefined)
     throw new PotorooError(
       'NUMBER_NOT_EXACT',
@@ -104,29 +132,30 @@ function described(issues: readonly StandardSchemaV1.Issue[]): string {
   return first.join('; ') + (more > 0 ? `; and ${String(more)} more` : '')
 }
 
-/** Throws OUTPUT_INVALID for what JSON can't hold. */
-export function encodeMessage(topic: string, message: unknown): string {
+/** Throws OUTPUT_INVALID for what JSON can't hold: BigInts among it, unless bigIntegers says that they are messages'. */
+export function encodeMessage(topic: string, message: unknown, bigIntegers: BigIntegers = 'refuse'): string {
   if (typeof message !== 'object' || message === null || Array.isArray(message))
     throw unwritable(topic, `a message is an object, this is ${shown(message)}`)
   if (isPromise(message)) throw unwritable(topic, 'it is a promise: computations and steps are synchronous')
   let text: unknown
   try {
-    text = JSON.stringify(message) // not a string where toJSON gives undefined
+    // not a string where toJSON gives undefined
+    text = bigIntegers === 'bigint' ? stringifyBigIntegers(message) : JSON.stringify(message)
     // What JSON.stringify makes null or {} of is lost to whoever reads the topic, so these cost a second look.
-    if (typeof text === 'string' && (text.includes('null') || text.includes('{}'))) refuseLost(message)
+    if (typeof text === 'string' && (text.includes('null') || text.includes('{}'))) refuseLost(message, bigIntegers)
   } catch (error) {
     if (isPotorooError(error)) throw error
-    throw unwritable(topic, visible(shortened(reasonOf(message, error), MAX_ISSUE_LENGTH)), error)
+    throw unwritable(topic, visible(shortened(reasonOf(message, error, bigIntegers), MAX_ISSUE_LENGTH)), error)
   }
   if (typeof text !== 'string' || !text.startsWith('{')) throw unwritable(topic, 'its toJSON gives no object')
   return text
 }
 
 /** Names the field, where it can be found: JSON.stringify itself does not. */
-function reasonOf(message: unknown, error: unknown): string {
+function reasonOf(message: unknown, error: unknown, bigIntegers: BigIntegers): string {
   if (error instanceof Lost) return error.message
   try {
-    refuseLost(message)
+    refuseLost(message, bigIntegers)
   } catch (found) {
     if (found instanceof Lost) return found.message
   }
@@ -140,9 +169,11 @@ class Lost extends Error {}
 const EMPTY_IN_JSON = [Map, Set, WeakMap, WeakSet, Promise, RegExp, Error, ArrayBuffer, SharedArrayBuffer] as const
 
 /** Throws a `Lost`. Most messages that are looked at have nothing that is: where a field stands is found out afterwards. */
-function refuseLost(message: unknown): void {
+function refuseLost(message: unknown, bigIntegers: BigIntegers): void {
+  const mayBeBig = bigIntegers === 'bigint'
   let isLost = false
   JSON.stringify(message, function (this: unknown, _: string, value: unknown): unknown {
+    if (mayBeBig && typeof value === 'bigint') return 0
     if (typeof value !== 'string' && !(typeof value === 'number' && Number.isFinite(value)))
       isLost ||= lossOf(value, Array.isArray(this)) !== undefined
     // at a BigInt it would end without a path
@@ -151,6 +182,7 @@ function refuseLost(message: unknown): void {
   if (!(isLost as boolean)) return
   const paths = new Map<unknown, string>()
   JSON.stringify(message, function (this: unknown, field: string, value: unknown): unknown {
+    if (mayBeBig && typeof value === 'bigint') return 0
     const above = paths.get(this) ?? ''
     const path = Array.isArray(this) ? `${above}[${field}]` : above === '' ? field : `${above}.${field}`
     const what = lossOf(value, Array.isArray(this))

@@ -3,7 +3,7 @@ import { KAFKA_VERSION } from '../../broker/jars.js'
 import { type BrokerOptions, startBroker } from '../../broker/local-broker.js'
 import { PotorooError } from '../../errors.js'
 import type { CliContext } from '../context.js'
-import { javaSize, port, setting } from '../options.js'
+import { javaSize, path, port, setting } from '../options.js'
 
 interface BrokerFlags {
   readonly port: number
@@ -21,7 +21,7 @@ export function registerBroker(program: Command, context: CliContext): void {
         'made by accident. Needs Java 17 or newer and, the first time, Maven. Ctrl-C stops it; its data stays.',
     )
     .option('--port <n>', 'where to listen; 0 takes a free port', port, 9092)
-    .option('--data-dir <dir>', 'where its data lies', '.potoroo/broker')
+    .option('--data-dir <dir>', 'where its data lies', path, '.potoroo/broker')
     .option('--heap <size>', "Java's heap: 512m, 1g", javaSize, '1g')
     .option('--set <name=value>', 'a broker setting, may be given several times', setting)
     .addHelpText(

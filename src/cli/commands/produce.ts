@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
 import { createReadStream, fstatSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import type { TopicDefinition } from '../../api/definition.js'
+import type { ApplicationDefinition, TopicDefinition } from '../../api/definition.js'
+import { topicsOf } from '../../api/graph.js'
+import type { RecordHeader } from '../../core/records/records.js'
 import { loadPartitioners } from '../../core/plan/partitioner.js'
 import { exitCodes, messageOf, PotorooError } from '../../errors.js'
 import { IdempotentProducer } from '../../kafka/idempotent-producer.js'
@@ -9,7 +11,15 @@ import type { TopicInfo } from '../../ports/log.js'
 import { bundledApplication, loadApplication, topicOf } from '../application.js'
 import { describeTopic, kafkaOptions, withLog } from '../connection.js'
 import type { CliContext } from '../context.js'
-import { connectionHelp, type ConnectionFlags, withConnection, withTopicPrefix } from '../options.js'
+import {
+  connectionHelp,
+  type ConnectionFlags,
+  fieldPath,
+  path as pathOption,
+  recordHeader,
+  withConnection,
+  withTopicPrefix,
+} from '../options.js'
 import {
   type Produced,
   type ProduceFailure,
@@ -19,9 +29,12 @@ import {
   unknownPartitioner,
 } from '../producing.js'
 import { progressOn } from '../progress.js'
+import { shellQuoted } from '../shell-quoted.js'
 
 interface ProduceFlags extends ConnectionFlags {
   readonly application?: string
+  readonly timestampField?: readonly string[]
+  readonly header?: readonly RecordHeader[]
   readonly topicPrefix: string
 }
 
@@ -36,18 +49,41 @@ export function registerProduce(program: Command, context: CliContext): void {
     )
     .argument('<topic>', 'a topic that the application declares')
     .argument('[file]', 'NDJSON (default, and for -: standard input)')
-    .option('--application <module>', 'the application that declares the topic (default: the bundled Market Spread)')
+    .option(
+      '--application <module>',
+      'the application that declares the topic (default: the bundled Market Spread)',
+      pathOption,
+    )
+    .option(
+      '--timestamp-field <field>',
+      "the field that has a record's time, in ms since 1970 or as 2026-01-31T12:00:00Z; order.placedAt for one in another " +
+        '(default: when it is sent)',
+      fieldPath,
+    )
+    .option('--header <name=value>', 'a header of every record, may be given several times', recordHeader)
   withTopicPrefix(withConnection(command))
     .addHelpText(
       'after',
       `${connectionHelp}
 
 Examples:
-  potoroo produce orders orders.ndjson
-  generate-quotes | potoroo produce market-data
-  potoroo produce events events.ndjson --application dist/application.js`,
+  potoroo produce bookings bookings.ndjson --application dist/application.js
+  potoroo produce bookings bookings.ndjson --application dist/application.js --timestamp-field at --header source=import
+  generate-quotes | potoroo produce market-data`,
     )
     .action((topic: string, file: string | undefined, flags: ProduceFlags) => runProduce(topic, file, flags, context))
+}
+
+/** Who names no application and no topic of Market Spread's has forgotten the first. */
+function bundledTopic(application: ApplicationDefinition, name: string): TopicDefinition {
+  const topics = topicsOf(application)
+  const found = topics.find((topic) => topic.name === name)
+  if (found !== undefined) return found
+  throw new PotorooError('INVALID_CONFIGURATION', `no application was named that declares topic ${name}`, {
+    cure:
+      `Name its module: npx potoroo produce ${shellQuoted(name)} --application dist/application.js. (Without that, ` +
+      `it takes the topics of the bundled Market Spread: ${topics.map((topic) => topic.name).join(', ')}.)`,
+  })
 }
 
 interface Input {
@@ -57,9 +93,10 @@ interface Input {
 
 async function runProduce(name: string, file: string | undefined, flags: ProduceFlags, context: CliContext) {
   const { definition: application } = await loadApplication(flags.application ?? bundledApplication())
-  const definition = topicOf(application, name)
+  const definition = flags.application === undefined ? bundledTopic(application, name) : topicOf(application, name)
   if (definition.partitioner === undefined) throw unknownPartitioner(definition)
   await loadPartitioners([definition.partitioner])
+  await definition.codec?.open('write')
   const input = await openInput(file, context)
   await withLog(context, flags, async (log) => {
     const topic = await describeTopic(log, `${flags.topicPrefix}${name}`)
@@ -88,6 +125,8 @@ async function produceInto(
     produced = await produceLines(counted(), {
       definition,
       topic,
+      timestampField: flags.timestampField,
+      headers: flags.header,
       send: (records) => producer.send(topic, records),
       refused: ({ number, error }) => {
         progress.print(`line ${String(number)}: ${error.code}: ${error.message}`)
@@ -108,7 +147,12 @@ async function produceInto(
     throw failure.error
   }
   context.stdout.write(`${done}\n`)
-  if (refused > 0) context.exitCode(exitCodes.failure)
+  if (refused === 0) return
+  context.exitCode(exitCodes.failure)
+  if (flags.application === undefined)
+    context.stderr.write(
+      `lines were held against topic ${definition.name} of the bundled Market Spread; --application names another\n`,
+    )
 }
 
 const byPartition = (acknowledged: Produced['acknowledged']): string => {

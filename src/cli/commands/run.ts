@@ -1,11 +1,21 @@
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
-import type { PotorooError } from '../../errors.js'
+import { PotorooError } from '../../errors.js'
 import { jsonLogger } from '../../output.js'
 import { defaults } from '../../runtime/options.js'
 import { moduleFile } from '../application.js'
 import type { CliContext } from '../context.js'
-import { connectionHelp, port, size, wholeNumber, withConnection, withTopicPrefix } from '../options.js'
+import {
+  connectionHelp,
+  MAX_PORT,
+  path as pathOption,
+  port,
+  size,
+  wholeNumber,
+  withConnection,
+  withTopicPrefix,
+  workerName,
+} from '../options.js'
 import type { RunFlags } from '../run-worker.js'
 import { workerArguments, workerProcesses } from '../supervised-process.js'
 import { Supervisor } from '../supervisor.js'
@@ -29,10 +39,12 @@ export function registerRun(program: Command, context: CliContext): void {
     .option(
       '--name <name>',
       'of the worker (default: <host>-<n>, the first whose state directory is free); of several: <name>-1, <name>-2, ...',
+      workerName,
     )
     .option(
       '--state-dir <dir>',
       'where its state stores lie (default: ~/.local/state/potoroo/<application>/<name>); of several: <dir>/1, <dir>/2, ...',
+      pathOption,
     )
     .option(
       '--commit-interval <ms>',
@@ -50,6 +62,10 @@ export function registerRun(program: Command, context: CliContext): void {
       new Option('--on-error <what>', 'when a computation throws')
         .choices(['dead-letter', 'stop'])
         .default(defaults.onError),
+    )
+    .option(
+      '--no-dead-letter-state',
+      'keep state objects out of dead letters: those of failed computations carry what their message met, up to 64 KiB',
     )
     .option('--replication-factor <n>', "of topics that it creates (default: the broker's)", wholeNumber(1, 100))
     .option(
@@ -89,6 +105,12 @@ export function registerRun(program: Command, context: CliContext): void {
       0,
     )
     .option('--peer-advertise <host>', 'the host under which the others reach this worker (default: --peer-host)')
+    .option(
+      '--http-port <port>',
+      'serve /metrics, /livez and /readyz there: 0 takes a free port; several workers take this one and those after it (default: off)',
+      port,
+    )
+    .option('--http-host <host>', 'where to listen for that; who reaches it needs no password', '127.0.0.1')
     .addOption(
       new Option('--log-level <level>', 'the least that is logged')
         .choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
@@ -134,12 +156,15 @@ async function runWorkers(
   stop: AbortSignal,
 ): Promise<void> {
   moduleFile(path)
-  const { name, stateDir, peerPort } = flags
+  const { name, stateDir, workers } = flags
+  const peerPort = portsFrom('--peer-port', flags.peerPort, workers)
+  const httpPort = portsFrom('--http-port', flags.httpPort, workers)
   const argumentsOf = (worker: number): string[] =>
     workerArguments(command, [path], {
       name: name === undefined ? undefined : `${name}-${String(worker)}`,
       stateDir: stateDir === undefined ? undefined : join(stateDir, String(worker)),
-      peerPort: peerPort === 0 ? undefined : String(peerPort + worker - 1),
+      peerPort: peerPort(worker),
+      httpPort: httpPort(worker),
       memory: String(flags.memory ?? memoryShare(flags.workers)),
     })
   const names = Array.from({ length: flags.workers }, (_, i) => `${name ?? 'worker'}-${String(i + 1)}`)
@@ -162,6 +187,20 @@ async function runWorkers(
   // What every worker stumbles over is said once, here.
   if (mistake !== undefined) throw mistake
   context.exitCode(code)
+}
+
+/** Of each worker, as its own command line has it. Throws INVALID_CONFIGURATION where the last one would have none. */
+function portsFrom(flag: string, first: number | undefined, workers: number): (worker: number) => string | undefined {
+  if (first === undefined) return () => undefined
+  if (first === 0) return () => '0'
+  const last = first + workers - 1
+  if (last > MAX_PORT)
+    throw new PotorooError(
+      'INVALID_CONFIGURATION',
+      `${flag} ${String(first)} with --workers ${String(workers)} needs ports up to ${String(last)}: it has to be ` +
+        `${String(MAX_PORT - workers + 1)} or less`,
+    )
+  return (worker) => String(first + worker - 1)
 }
 
 /** Through the stream that the workers' lines go through, so that lines stay whole. */

@@ -1,31 +1,40 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { Writable } from 'node:stream'
 import type { Log } from '../../ports/log.js'
 import { describeTopic, withLog } from '../connection.js'
 import type { CliContext } from '../context.js'
-import { lineOf, textLineOf } from '../ndjson.js'
 import { connectionHelp, type ConnectionFlags, wholeNumber, withConnection, withTopicPrefix } from '../options.js'
+import { lineFormat, type TailFormat, tailFormats } from '../record-lines.js'
 import { Tail, type TailRange } from '../tailing.js'
 
 interface TailFlags extends ConnectionFlags {
   readonly fromBeginning?: boolean
   readonly untilEnd?: boolean
   readonly count?: number
+  readonly format: TailFormat
   readonly topicPrefix: string
 }
 
 export function registerTail(program: Command, context: CliContext): void {
   const command = program
     .command('tail')
-    .summary("print a topic's values as NDJSON")
+    .summary("print a topic's records, a line each")
     .description(
-      'Prints the values of a topic, one a line, as they come: committed ones only, each partition in its order. Leaves\n' +
+      'Prints the records of a topic, one a line, as they come: committed ones only, each partition in its order. Leaves\n' +
         'no consumer group behind.',
     )
     .argument('<topic>', 'any topic, by its name in Kafka')
     .option('--from-beginning', 'from the first record, not only what comes from now on')
     .option('--until-end', 'stop where the topic ends now; transactions that are open now are waited for')
     .option('--count <n>', 'stop after n records', wholeNumber(1))
+    .addOption(
+      new Option(
+        '--format <format>',
+        'value: as it is; text: partition and offset, time, key, headers, value; json: all of it as an object',
+      )
+        .choices(tailFormats)
+        .default('value'),
+    )
   withTopicPrefix(withConnection(command))
     .addHelpText(
       'after',
@@ -34,7 +43,11 @@ export function registerTail(program: Command, context: CliContext): void {
 Examples:
   potoroo tail rejections
   potoroo tail rejections --from-beginning --until-end > rejections.ndjson
-  potoroo tail orders --from-beginning --count 10`,
+  potoroo tail orders --from-beginning --count 10 --format text
+  potoroo tail bank-dead-letters --from-beginning --until-end --format json
+
+With --format json: {"partition", "offset", "timestampMs", "time", "key", "headers": [{"name", "value"}], "value"}. What is no text
+stands in hexadecimal digits, in "keyHex", "hex" and "valueHex"; a value that is text and no JSON is "valueText".`,
     )
     .action((topic: string, flags: TailFlags) =>
       withLog(context, flags, (log) => runTail(log, `${flags.topicPrefix}${topic}`, flags, context)),
@@ -49,14 +62,13 @@ async function runTail(log: Log, topic: string, flags: TailFlags, context: CliCo
   context.logger.debug({ topic, partitions: ranges.length }, 'tailing')
   const stop = context.stopRequested()
   const output = new Output(context.stdout)
-  // On a terminal, bytes that are no text would be taken for commands to it.
-  const lineFor = context.stdout.isTTY === true ? textLineOf : lineOf
+  const lineFor = lineFormat(flags.format, context.stdout.isTTY === true)
   const fetcher = log.fetcher()
   let left = flags.count ?? Number.POSITIVE_INFINITY
   const tail = new Tail(fetcher, topic, ranges, {
     ready: () => output.ready,
-    take: (value) => {
-      output.write(lineFor(value))
+    take: (record) => {
+      output.write(lineFor(record))
       left -= 1
       return left > 0
     },

@@ -65,7 +65,9 @@ async function runTopics(path: string, flags: TopicsFlags, context: CliContext):
       table(['topic', 'role', 'state', 'partitions', 'declared', 'cleanup.policy', 'declared'], rows),
     )
     const [first, ...others] = problems
-    for (const problem of others) context.stderr.write(`${failureLine(problem)}\n`)
+    for (const problem of others)
+      context.stderr.write(`${failureLine(problem, { application: path, brokers: flags.brokers, topicPrefix })}
+`)
     if (first !== undefined) throw first
   })
 }

@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { partitionCounts } from '../../core/plan/partition-counts.js'
 import { outdatedIn, outdatedProblems } from '../../core/plan/roll-back.js'
 import { countsIn, isOwn, planTopics } from '../../core/plan/topic-plan.js'
@@ -30,7 +30,7 @@ export function registerTopology(program: Command, context: CliContext): void {
         '--against it asks nobody.',
     )
     .argument('<application>', 'a JavaScript module whose default export is an application')
-    .option('--mermaid', 'as a Mermaid flowchart')
+    .addOption(new Option('--mermaid', 'as a Mermaid flowchart').conflicts(['json', 'against']))
     .option('--json', 'as one JSON object')
     .option(
       '--against [brokers]',
@@ -91,7 +91,8 @@ async function runTopology(path: string, flags: TopologyFlags, context: CliConte
       context.stdout.write(table(['', '', 'name'], [...rows, ...topics]))
     }
     const [first, ...others] = problems
-    for (const problem of others) context.stderr.write(`${failureLine(problem)}\n`)
+    for (const problem of others)
+      context.stderr.write(`${failureLine(problem, { ...flags, application: path, brokers })}\n`)
     if (first !== undefined) throw first
   })
 }

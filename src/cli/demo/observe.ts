@@ -67,7 +67,7 @@ export class Rejections {
     }))
     const tail = new Tail(fetcher, first.topic, ranges, {
       ready: () => true,
-      take: (value) => {
+      take: ({ value }) => {
         this.seen.push(JSON.parse(String(value)) as Rejection)
         return true
       },

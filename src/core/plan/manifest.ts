@@ -97,10 +97,7 @@ export function reconcile(manifest: Manifest | undefined, topology: Topology, co
   const problems: PotorooError[] = []
   const changes: Change[] = []
   const refuse = (text: string): void => {
-    const wayOut =
-      `Give what is new another name; or start again from the sources, with 'potoroo reset ${application}' or under another ` +
-      'application name.'
-    problems.push(new PotorooError('TOPOLOGY_INCOMPATIBLE', `${text} ${wayOut}`))
+    problems.push(new PotorooError('TOPOLOGY_INCOMPATIBLE', text))
   }
 
   const names = new Set(entries.map(({ name }) => name))

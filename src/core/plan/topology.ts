@@ -10,6 +10,7 @@ import type {
   Compute,
   KeyByNode,
   PartitionerName,
+  PassedHeaders,
   StateDefinition,
   StreamNode,
   TimedDefinition,
@@ -28,8 +29,13 @@ export type Operator =
       readonly compute: Compute
       readonly next: readonly Operator[]
     }
-  /** `key`: what the sink's records get; undefined for a topic without a key. */
-  | { readonly kind: 'sink'; readonly topic: TopicDefinition; readonly key: ((message: unknown) => string) | undefined }
+  | {
+      readonly kind: 'sink'
+      readonly topic: TopicDefinition
+      /** What its records get; undefined for a topic without a key. */
+      readonly key: ((message: unknown) => string) | undefined
+      readonly headers: PassedHeaders
+    }
 
 export interface SubTopology {
   /**
@@ -235,7 +241,7 @@ function cut(
         const segment = repartitions.get(node)
         // With nothing but sinks behind it: they have keys of their own.
         if (segment?.topic === undefined) return before
-        put({ kind: 'sink', topic: segment.topic, key: repartitionKey(node.key) }, before)
+        put({ kind: 'sink', topic: segment.topic, key: repartitionKey(node.key), headers: 'every' }, before)
         return begin(segment)
       }
       case 'filter':
@@ -250,7 +256,10 @@ function cut(
   }
   for (const pipeline of application.pipelines)
     if (pipeline.kind === 'compute') placesOf(pipeline)
-    else put({ kind: 'sink', topic: pipeline.topic, key: pipeline.topic.key?.of }, placesOf(pipeline.upstream))
+    else {
+      const { topic, headers } = pipeline
+      put({ kind: 'sink', topic, key: topic.key?.of, headers }, placesOf(pipeline.upstream))
+    }
   return { segments }
 }
 
@@ -280,6 +289,7 @@ export const namesOf = (prefix: string, application: string) => ({
   group: `${prefix}${application}`,
   topic: (name: string): string => `${prefix}${name}`,
   deadLetters: `${prefix}${application}-dead-letters`,
+  deadLetterMarks: `${prefix}${application}-dead-letters-done`,
   manifest: `${prefix}${application}-manifest`,
   changelog: (subTopology: string): string => `${prefix}${application}-${subTopology}-changelog`,
   transactionalId: (subTopology: string, partition: number): string =>
@@ -290,3 +300,5 @@ export type Names = ReturnType<typeof namesOf>
 
 /** A task's id: sub-topology and partition. */
 export const taskId = (subTopology: string, partition: number): string => `${subTopology}_${String(partition)}`
+/** The sub-topology in a task's id. */
+export const subTopologyInId = (task: string): string => task.slice(0, task.lastIndexOf('_'))

@@ -52,6 +52,11 @@ export class Input {
   #mark: number
   #pinnedBytes = 0
   #takenBytes = 0
+  /** Records of the batches behind which the cursor is, since the mark; and those of them that were not taken since. */
+  #passedRecords = 0
+  #skippedRecords = 0
+  #firstTimestampMs = NaN
+  #highWatermark = NaN
   #drainedAsked = -1
   #hasMore = false
   /** Runs ahead of the cursor, in the same batch. */
@@ -94,6 +99,21 @@ export class Input {
     return this.#takenBytes
   }
 
+  /** How many records were taken since the mark. */
+  get takenRecords(): number {
+    return this.#passedRecords + this.#recordsBeforeHead - this.#skippedRecords
+  }
+
+  /** Timestamp of the first record that was taken since the mark; where none was, of the head; NaN where there is none. */
+  get firstTimestampMs(): number {
+    return this.#firstTimestampMs
+  }
+
+  /** Records behind the mark, as far as the last answer knew, those that only Kafka sees among them; NaN before the first answer. */
+  get lag(): number {
+    return Math.max(0, this.#highWatermark - this.#mark)
+  }
+
   /** Returns whether the answer was taken (invariant 1). `askedMs`: when it was asked for, at the earliest, by the wall clock. */
   accept(fetched: Fetched, askedMs = -Infinity): boolean {
     const { batches, release } = fetched
@@ -111,7 +131,12 @@ export class Input {
     this.#drainedAsked = this.#hasMore || fetched.mayLag === true ? -1 : fetched.asked
     if (this.#drainedAsked >= 0 && fetched.lastStableOffset >= fetched.highWatermark)
       this.provenMs = Math.max(this.provenMs, askedMs)
-    if (!this.hasHead) this.#openFrom(floor)
+    this.#highWatermark = fetched.highWatermark
+    if (!this.hasHead) {
+      this.#openFrom(floor)
+      this.#skippedRecords += this.#recordsBeforeHead
+      if (Number.isNaN(this.#firstTimestampMs)) this.#firstTimestampMs = this.#headTimestampMs
+    }
     if (this.hasHead) this.waived = false
     return true
   }
@@ -146,7 +171,9 @@ export class Input {
   /** Takes the head: the cursor moves to the next record. */
   advance(): void {
     if (this.cursor.next()) return
-    this.#takenBytes += this.#queue[this.#current]?.bytes ?? 0
+    const passed = this.#queue[this.#current]
+    this.#takenBytes += passed?.bytes ?? 0
+    this.#passedRecords += passed?.batch.count ?? 0
     this.#current++
     this.#openFrom(0)
   }
@@ -169,12 +196,30 @@ export class Input {
     this.#current = 0
     if (this.#queue.length === 0) this.#pinnedBytes = 0
     this.#mark = this.position
+    this.#countFromHere()
   }
 
   /** Back to the mark. */
   rewind(): void {
     this.#current = this.#takenBytes = 0
     this.#openFrom(this.#mark)
+    this.#countFromHere()
+  }
+
+  #countFromHere(): void {
+    this.#passedRecords = 0
+    this.#skippedRecords = this.#recordsBeforeHead
+    this.#firstTimestampMs = this.#headTimestampMs
+  }
+
+  /** In the batch under the cursor. */
+  get #recordsBeforeHead(): number {
+    const batch = this.hasHead ? this.#queue[this.#current]?.batch : undefined
+    return batch === undefined ? 0 : batch.count - this.cursor.left - 1
+  }
+
+  get #headTimestampMs(): number {
+    return this.hasHead ? this.cursor.timestampMs : NaN
   }
 
   #openFrom(floor: number): void {

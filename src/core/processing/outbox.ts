@@ -1,6 +1,18 @@
 /** What the messages of one commit interval put out: records per destination and partition, dead letters among them. */
 import { PotorooError, type ErrorCode } from '../../errors.js'
 import { RecordWriter, type RecordChunk, type RecordCursor, type RecordHeader } from '../records/records.js'
+import type { MetState } from '../state/state-table.js'
+import {
+  aboutForStreams,
+  aboutHeaders,
+  dueHeaders,
+  fullSizeHeader,
+  stateHeaders,
+  wordsOf,
+  type LetterOfDue,
+  type RecordOrigin,
+} from './dead-letter.js'
+import { traceHeaders } from './passed-headers.js'
 
 /** A topic that records go to, as it is in Kafka. */
 export interface Destination {
@@ -33,39 +45,20 @@ export interface DeadLetter {
   readonly due?: LetterOfDue
 }
 
-/** A timer, or the end of a state object. */
-export interface LetterOfDue {
-  readonly stateObject: string
-  readonly key: string
-  /** Undefined: its time to live has ended. */
-  readonly timer?: string
-  readonly id?: string
-  readonly dueMs: number
-}
-
 /** What a dead letter keeps of a record that is too large for the dead letters. */
 export const CUT_BYTES = 64 * 1024
 /** Room for lengths, deltas and batch header beside key and value. */
 const OVERHEAD_BYTES = 128
+const MAX_VARINT_BYTES = 5
+/** What is said beside where a dead letter is from, and its code, is left out where a record is cut to less. */
+const MIN_SPACIOUS_BYTES = 1024
 
-export const deadLetterHeaders = {
-  topic: 'potoroo-source-topic',
-  partition: 'potoroo-source-partition',
-  offset: 'potoroo-source-offset',
-  timestamp: 'potoroo-source-timestamp',
-  code: 'potoroo-error-code',
-  message: 'potoroo-error-message',
-  /** Only where the value was cut: its full size in bytes. */
-  fullSize: 'potoroo-full-size',
-  /** Only of what was due, in the place of topic and offset: state object, timer and its id, and when it was due, ms. */
-  stateObject: 'potoroo-state-object',
-  timer: 'potoroo-timer',
-  timerId: 'potoroo-timer-id',
-  due: 'potoroo-due',
-} as const
+export const fits = (destination: Destination, keyBytes: number, valueBytes: number, headerBytes = 0): boolean =>
+  keyBytes + valueBytes + headerBytes + OVERHEAD_BYTES <= destination.maxMessageBytes
 
-export const fits = (destination: Destination, keyBytes: number, valueBytes: number): boolean =>
-  keyBytes + valueBytes + OVERHEAD_BYTES <= destination.maxMessageBytes
+/** About, and no less than they take in a record. */
+export const headersBytes = (headers: readonly RecordHeader[]): number =>
+  headers.reduce((sum, { key, value }) => sum + Buffer.byteLength(key) + (value?.length ?? 0) + 2 * MAX_VARINT_BYTES, 0)
 
 export class Outbox {
   readonly #writers = new Map<Destination, (RecordWriter | undefined)[]>()
@@ -91,7 +84,8 @@ export class Outbox {
 
   /**
    * The record under the cursor, with its bytes as they are, or as much of them as the dead letters take. Throws
-   * INVALID_CONFIGURATION when they take none at all: nothing is dropped without a trace.
+   * INVALID_CONFIGURATION when they take none at all: nothing is dropped without a trace. `met`: where the application failed,
+   * the state objects that the message met.
    */
   addDeadLetter(
     to: Destination,
@@ -100,28 +94,33 @@ export class Outbox {
     cursor: RecordCursor,
     error: PotorooError,
     nowMs: number,
+    met?: readonly MetState[],
   ): void {
-    const { buffer, keyStart, keyEnd, valueStart, valueEnd, offset } = cursor
+    const { buffer, keyStart, keyEnd, valueStart, valueEnd, offset, timestampMs } = cursor
     const key = keyStart < 0 ? null : buffer.subarray(keyStart, keyEnd)
     const value = valueStart < 0 ? null : buffer.subarray(valueStart, valueEnd)
-    const message = error.message.slice(0, 1000)
-    const about = (words: string): RecordHeader[] => [
-      header(deadLetterHeaders.topic, topic),
-      header(deadLetterHeaders.partition, String(partition)),
-      header(deadLetterHeaders.offset, String(offset)),
-      header(deadLetterHeaders.timestamp, String(cursor.timestampMs)),
-      header(deadLetterHeaders.code, error.code),
-      header(deadLetterHeaders.message, words),
-    ]
+    const words = wordsOf(error, met !== undefined)
+    const origin: RecordOrigin = { topic, partition, offset, timestampMs }
+    const own = cursor.headers()
     const at = partition % to.partitions
-    const cut = !this.add(to, at, nowMs, key, value, [...cursor.headers(), ...about(message)])
-    const fullSize = header(deadLetterHeaders.fullSize, String(value?.length ?? 0))
-    for (let begin = Math.min(CUT_BYTES, to.maxMessageBytes >> 2), fitted = !cut; !fitted; begin >>= 1) {
+    const least = [...own, ...aboutHeaders(origin, words)]
+    const whole = [...least, ...aboutForStreams(origin, words)]
+    // What is said of a record goes before the record does.
+    const choices = [[...whole, ...stateHeaders(met ?? [])], [...whole, ...stateHeaders(met ?? [], 0)], least]
+    let fitted = choices.some((headers) => this.add(to, at, nowMs, key, value, headers))
+    const cut = !fitted
+    for (let begin = Math.min(CUT_BYTES, to.maxMessageBytes >> 2); !fitted; begin >>= 1) {
       const [keyCut, valueCut] = [key?.subarray(0, begin) ?? null, value?.subarray(0, begin) ?? null]
-      fitted = this.add(to, at, nowMs, keyCut, valueCut, [...about(message.slice(0, begin)), fullSize])
+      const isSpacious = begin >= MIN_SPACIOUS_BYTES
+      fitted = this.add(to, at, nowMs, keyCut, valueCut, [
+        ...(isSpacious ? traceHeaders(own) : []),
+        ...aboutHeaders(origin, { ...words, message: words.message.slice(0, begin) }),
+        fullSizeHeader(value?.length ?? 0),
+        ...(isSpacious ? aboutForStreams(origin, words) : []),
+      ])
       if (!fitted && begin === 0) throw tooNarrow(to)
     }
-    this.deadLetters.push({ code: error.code, message, topic, partition, offset, cut })
+    this.deadLetters.push({ code: error.code, message: words.message, topic, partition, offset, cut })
   }
 
   /**
@@ -136,27 +135,21 @@ export class Outbox {
     error: PotorooError,
     nowMs: number,
   ): void {
-    const message = error.message.slice(0, 1000)
-    const { stateObject, key, timer, id, dueMs } = due
-    const about = (words: string): RecordHeader[] => [
-      header(deadLetterHeaders.partition, String(partition)),
-      header(deadLetterHeaders.timestamp, String(dueMs)),
-      header(deadLetterHeaders.code, error.code),
-      header(deadLetterHeaders.message, words),
-      header(deadLetterHeaders.stateObject, stateObject),
-      ...(timer === undefined ? [] : [header(deadLetterHeaders.timer, timer)]),
-      ...(id === undefined ? [] : [header(deadLetterHeaders.timerId, id)]),
-      header(deadLetterHeaders.due, String(dueMs)),
+    const { key, dueMs } = due
+    const words = wordsOf(error, true)
+    const about = (message: string): RecordHeader[] => [
+      ...aboutHeaders({ topic: '', partition, offset: -1, timestampMs: dueMs }, { ...words, message }),
+      ...dueHeaders(due),
     ]
     const at = partition % to.partitions
-    const cut = !this.add(to, at, nowMs, key, value, about(message))
-    const fullSize = header(deadLetterHeaders.fullSize, String(value?.length ?? 0))
+    const cut = !this.add(to, at, nowMs, key, value, about(words.message))
     for (let begin = Math.min(CUT_BYTES, to.maxMessageBytes >> 2), fitted = !cut; !fitted; begin >>= 1) {
       const valueCut = value?.subarray(0, begin) ?? null
-      fitted = this.add(to, at, nowMs, key.slice(0, begin), valueCut, [...about(message.slice(0, begin)), fullSize])
+      const headers = [...about(words.message.slice(0, begin)), fullSizeHeader(value?.length ?? 0)]
+      fitted = this.add(to, at, nowMs, key.slice(0, begin), valueCut, headers)
       if (!fitted && begin === 0) throw tooNarrow(to)
     }
-    this.deadLetters.push({ code: error.code, message, topic: '', partition, offset: -1, cut, due })
+    this.deadLetters.push({ code: error.code, message: words.message, topic: '', partition, offset: -1, cut, due })
   }
 
   /** Everything, and empties itself. */
@@ -188,5 +181,3 @@ const tooNarrow = (to: Destination): PotorooError =>
     'INVALID_CONFIGURATION',
     `topic ${to.topic} takes records of ${String(to.maxMessageBytes)} bytes only, not even a dead letter without its contents: raise its max.message.bytes`,
   )
-
-const header = (key: string, value: string): RecordHeader => ({ key, value: Buffer.from(value) })

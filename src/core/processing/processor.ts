@@ -12,20 +12,23 @@
  * 5. Before a record moves the task's time, all is done that is due by then (`dueBefore`). What was due is out of its state object's
  *    header in the transaction of its outputs: it is done once, and taken back as a record is.
  */
-import type { ComputationContext, StateDefinition, TimerDefinition } from '../../api/definition.js'
-import { isKey, shownKey } from '../../api/names.js'
+import type { ComputationContext, StateDefinition, TimerDefinition, TopicDefinition } from '../../api/definition.js'
+import { isHex, isKey, shown, shownKey } from '../../api/names.js'
 import { timerDefinition } from '../../api/timer.js'
-import { likeness, visible } from '../../api/visible.js'
+import { visible } from '../../api/visible.js'
 import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../../errors.js'
 import { COMMIT_KEY, encodeCommitRecord, type CommitRecord } from '../commit/commit-record.js'
-import { byteString, bytesOf, isUtf8Of, utf8Text, type ByteString } from '../records/byte-string.js'
+import { byteString, bytesOf, utf8Text, type ByteString } from '../records/byte-string.js'
 import type { Changes } from '../state/changes.js'
 import { DueIndex, type DueClock, type LoadDues } from '../state/due-index.js'
 import type { Input } from './input.js'
-import { fits, Outbox, type DeadLetter, type Destination, type OutgoingRecords } from './outbox.js'
+import { fits, headersBytes, Outbox, type DeadLetter, type Destination, type OutgoingRecords } from './outbox.js'
+import { passedHeaders } from './passed-headers.js'
 import { partitionOf, TextPartitioner } from '../plan/partitioner.js'
-import { RecordCursor, RecordWriter } from '../records/records.js'
-import { MAX_AHEAD, NOWHERE, StateTable, type DueObject, type Unstored } from '../state/state-table.js'
+import { recordKey } from './record-key.js'
+import { RecordCursor, RecordWriter, type RecordHeader } from '../records/records.js'
+import type { StoredNaN } from '../state/nan-fields.js'
+import { MAX_AHEAD, NOWHERE, StateTable, type DueObject, type MetState, type Unstored } from '../state/state-table.js'
 import { MAX_KEY_BYTES, storeKeyOf } from '../state/store-key.js'
 import {
   upgradesIn,
@@ -48,6 +51,8 @@ export interface ProcessorPlan {
   /** Undefined for a sub-topology without state. */
   readonly changelog: Destination | undefined
   readonly onError: 'dead-letter' | 'stop'
+  /** Whether dead letters of failed computations carry the state objects that the message met; default true. */
+  readonly deadLetterState?: boolean
   /** What state objects may take in memory, about, now. */
   readonly maxStateBytes: () => number
   /** Reads a state object's bytes from the store. */
@@ -82,6 +87,8 @@ export interface Collected {
   /** Of state objects: what `records` says of them. */
   readonly changes: readonly Changes[]
   readonly deadLetters: readonly DeadLetter[]
+  /** Fields of state objects that hold NaN from now on, as has not been told before. */
+  readonly nans: readonly StoredNaN[]
   readonly messages: number
 }
 
@@ -100,8 +107,8 @@ export class Processor {
   readonly #record = new CurrentRecord()
   readonly #partitioner = new TextPartitioner()
   /** Normal mode's, one for all messages. */
-  readonly #addOutput: Emit = (to, partition, key, value) => {
-    if (!this.#outbox.add(to, partition, this.#context.timestampMs, key, value)) throw tooLarge(to)
+  readonly #addOutput: Emit = (to, partition, key, value, headers) => {
+    if (!this.#outbox.add(to, partition, this.#context.timestampMs, key, value, headers)) throw tooLarge(to)
   }
   /** Of records that come next. */
   readonly #keys = new Int32Array(2 * MAX_AHEAD)
@@ -131,7 +138,7 @@ export class Processor {
     const { sources } = subTopology
     this.#ending = sources.map(({ states }) => states.filter(({ ttlMs }) => ttlMs !== undefined))
     const like = sources.find(({ topic }) => topic.partitioner !== undefined) ?? sources[0]
-    this.#dueSource = like && { ...like, topic: { ...like.topic, key: undefined }, isRepartition: false }
+    this.#dueSource = like && dueSourceLike(like)
     this.#context = new Context(this.#states, subTopology, plan.time?.watermark)
   }
 
@@ -186,12 +193,17 @@ export class Processor {
 
   /** A state object of the head's key whose end lies before the head. */
   #endedBefore({ index, cursor }: Input): Firing | undefined {
+    const ending = this.#ending[index] ?? []
     const { buffer, keyStart, keyEnd, timestampMs } = cursor
-    if (keyStart < 0) return undefined
-    for (const definition of this.#ending[index] ?? []) {
-      const endsMs = this.#states.endOf(definition, buffer, keyStart, keyEnd)
+    if (keyStart < 0 || ending.length === 0) return undefined
+    const isHexKey = this.plan.subTopology.sources[index]?.topic.hexKeys === true
+    const keyBytes = isHexKey
+      ? Buffer.from(buffer.toString('hex', keyStart, keyEnd))
+      : Buffer.from(buffer.subarray(keyStart, keyEnd))
+    if (keyBytes.length > MAX_KEY_BYTES) return undefined
+    for (const definition of ending) {
+      const endsMs = this.#states.endOf(definition, keyBytes, 0, keyBytes.length)
       if (endsMs === undefined || endsMs > timestampMs) continue
-      const keyBytes = Buffer.from(buffer.subarray(keyStart, keyEnd))
       const storeKey = storeKeyOf(definition.name, '') + byteString(keyBytes)
       return { definition, keyBytes, storeKey, what: { kind: 'end', dueMs: endsMs }, clock: undefined }
     }
@@ -220,8 +232,8 @@ export class Processor {
       this.#failedDue(firing, error, nowMs)
       return
     }
-    for (const [to, partition, key, value] of outputs)
-      this.#outbox.add(to, partition, this.#context.timestampMs, key, value)
+    for (const [to, partition, key, value, headers] of outputs)
+      this.#outbox.add(to, partition, this.#context.timestampMs, key, value, headers)
   }
 
   /** Sends what is due to the dead letters without doing it: it makes commits fail. */
@@ -242,6 +254,7 @@ export class Processor {
     cursor.timestampMs = dueMs
     this.#context.begin(cursor)
     this.#record.begin(this.#dueSource, cursor, undefined)
+    this.#record.wasChecked = true
   }
 
   #runDue(firing: Firing, emit: Emit): void {
@@ -299,9 +312,11 @@ export class Processor {
 
   /** Careful mode's: nothing is put out before all of it is known to be right. */
   #collecting(outputs: Parameters<Emit>[]): Emit {
-    return (to, partition, key, value) => {
-      if (!fits(to, key === null ? 0 : Buffer.byteLength(key), Buffer.byteLength(value))) throw tooLarge(to)
-      outputs.push([to, partition, key, value])
+    return (to, partition, key, value, headers = []) => {
+      const keyBytes = key === null ? 0 : Buffer.byteLength(key)
+      const valueBytes = value === null ? 0 : Buffer.byteLength(value)
+      if (!fits(to, keyBytes, valueBytes, headersBytes(headers))) throw tooLarge(to)
+      outputs.push([to, partition, key, value, headers])
     }
   }
 
@@ -322,8 +337,10 @@ export class Processor {
     if (this.#states.isLarge) this.#prefetch(source.states, input)
     let message: unknown
     try {
-      if (cursor.valueStart < 0) throw new PotorooError('VALUE_NULL', 'the value is null')
-      message = source.topic.decode(cursor.buffer, cursor.valueStart, cursor.valueEnd)
+      message =
+        cursor.valueStart < 0
+          ? nullOf(source.topic)
+          : source.topic.decode(cursor.buffer, cursor.valueStart, cursor.valueEnd)
     } catch (error) {
       if (!(error instanceof PotorooError) || error.code === 'INVALID_DEFINITION') throw error
       this.#toDeadLetters(input, error, nowMs)
@@ -338,7 +355,7 @@ export class Processor {
   /** Sends the record under the cursor to the dead letters without doing it: it makes commits fail. */
   condemn(input: Input, error: PotorooError, nowMs: () => number): void {
     this.messages++
-    this.#failed(input, error, nowMs)
+    this.#failed(input, error, nowMs, this.#wouldMeet(input))
   }
 
   /** Everything of this interval; what comes after belongs to the next. Throws Retake in normal mode. */
@@ -367,7 +384,7 @@ export class Processor {
     this.#calm = this.#failures === 0 ? this.#calm + 1 : 0
     if (this.#calm >= CALM_INTERVALS) this.careful = false
     this.#failures = this.messages = 0
-    return { records, changes, deadLetters, messages }
+    return { records, changes, deadLetters, nans: this.#states.takeNaNs(), messages }
   }
 
   /** The log has what was collected last. */
@@ -378,6 +395,11 @@ export class Processor {
   /** Whether something is collected that is not committed yet. */
   get isCommitting(): boolean {
     return this.#states.isCommitting
+  }
+
+  /** Keys of state objects in memory, about, and what they take. */
+  get inMemory(): { readonly objects: number; readonly bytes: number } {
+    return { objects: this.#states.recordsInMemory, bytes: this.#states.bytesInMemory }
   }
 
   /** What is committed and not stored, in bytes. */
@@ -425,14 +447,15 @@ export class Processor {
       this.#run(operators, message, this.#collecting(outputs))
       this.#states.settle()
     } catch (error) {
+      const met = this.plan.deadLetterState === false ? [] : this.#states.met()
       this.#states.undo()
       if (isPotorooError(error) && notOfTheMessage.has(error.code)) throw error
       if (isBadInput(error)) this.#toDeadLetters(input, error, nowMs)
-      else this.#failed(input, error, nowMs)
+      else this.#failed(input, error, nowMs, met)
       return
     }
-    for (const [to, partition, key, value] of outputs)
-      this.#outbox.add(to, partition, this.#context.timestampMs, key, value)
+    for (const [to, partition, key, value, headers] of outputs)
+      this.#outbox.add(to, partition, this.#context.timestampMs, key, value, headers)
   }
 
   /** Depth first: what one operator gives has gone all its way before the next one's turn. */
@@ -464,8 +487,14 @@ export class Processor {
 
   #compute({ state: definition, compute, next }: OperatorOf<'compute'>, message: unknown, emit: Emit): void {
     const record = this.#record
-    const { buffer, keyStart, keyEnd } = record.cursor
+    let { buffer, keyStart, keyEnd } = record.cursor
     if (keyStart < 0) throw new PotorooError('KEY_MISSING', 'the record has no key')
+    // What is kept is kept under the key that the application has.
+    if (record.source.topic.hexKeys === true) {
+      buffer = Buffer.from(record.key())
+      keyStart = 0
+      keyEnd = buffer.length
+    }
     let place = this.#states.find(definition, buffer, keyStart, keyEnd)
     const key = record.key()
     if (place === NOWHERE) {
@@ -485,7 +514,7 @@ export class Processor {
     else this.#run(next, result, emit)
   }
 
-  #emit({ topic, key: keyOf }: OperatorOf<'sink'>, message: unknown, emit: Emit): void {
+  #emit({ topic, key: keyOf, headers: passed }: OperatorOf<'sink'>, message: unknown, emit: Emit): void {
     const { plan } = this
     const record = this.#record
     if (!record.hasEffects) this.#checkPlace()
@@ -494,17 +523,52 @@ export class Processor {
     const { partitioner } = topic
     if (partitioner === undefined) throw new RangeError(`sink ${topic.name} has no partitioner`)
     if (keyOf === undefined) {
-      emit(to, plan.partition % to.partitions, null, topic.encode(message))
+      const headers = passedHeaders(record.cursor, passed)
+      emit(to, plan.partition % to.partitions, null, topic.encode(message), headers)
       record.hasEffects = true
       return
     }
-    const key = keyOf(message)
-    // What keeps its key is on the task's own partition, where the topics are alike.
-    const same =
-      record.isKey(key) && to.partitions === plan.partitions && partitioner === record.source.topic.partitioner
-    const partition = same ? plan.partition : this.#partitioner.partitionOf(partitioner, key, to.partitions)
-    emit(to, partition, key, topic.encode(message))
+    const isNull = message === null && topic.key !== undefined
+    const key = isNull ? this.#keyOfNull(topic) : keyOf(message)
+    const value = isNull ? null : topic.encode(message)
+    const headers = passedHeaders(record.cursor, passed)
+    if (topic.hexKeys === true) {
+      const bytes = Buffer.from(key, 'hex')
+      emit(to, partitionOf(partitioner, bytes, to.partitions), bytes, value, headers)
+    } else {
+      // What keeps its key is on the task's own partition, where the topics are alike.
+      const { topic: source } = record.source
+      const same =
+        record.isKey(key) &&
+        to.partitions === plan.partitions &&
+        partitioner === source.partitioner &&
+        source.hexKeys !== true
+      const partition = same ? plan.partition : this.#partitioner.partitionOf(partitioner, key, to.partitions)
+      emit(to, partition, key, value, headers)
+    }
     record.hasEffects = true
+  }
+
+  /** The key that a null is written under: that of the record which caused it, for in null there is nothing to read. */
+  #keyOfNull({ name, nullIsMessage, hexKeys }: TopicDefinition): string {
+    if (nullIsMessage !== true)
+      throw new PotorooError(
+        'OUTPUT_INVALID',
+        `An output can't be written to topic ${name}: it is null, which only a topic with tombstones: 'message' takes.`,
+      )
+    const { topic: source, isRepartition } = this.#record.source
+    if (source.key === undefined && !isRepartition)
+      throw new PotorooError(
+        'OUTPUT_INVALID',
+        `A null can't be written to topic ${name}: its stream comes from topic ${source.name}, which has no key.`,
+      )
+    const key = this.#record.key()
+    if (hexKeys === true && !isHex(key))
+      throw new PotorooError(
+        'OUTPUT_INVALID',
+        `A null can't be written to topic ${name}: its key is ${shown(key)}, not hex text.`,
+      )
+    return key
   }
 
   /** Throws bad input where the record's key is not its message's, or the record is not where it belongs. */
@@ -514,10 +578,12 @@ export class Processor {
     if (record.wasChecked || (topic.key === undefined && !isRepartition)) return
     record.key()
     const { buffer, keyStart, keyEnd } = record.cursor
-    if (keyEnd - keyStart > MAX_KEY_BYTES)
+    // as the application has it
+    const keyBytes = topic.hexKeys === true ? 2 * (keyEnd - keyStart) : keyEnd - keyStart
+    if (keyBytes > MAX_KEY_BYTES)
       throw new PotorooError(
         'KEY_TOO_LONG',
-        `the key has ${String(keyEnd - keyStart)} bytes, more than ${String(MAX_KEY_BYTES)}`,
+        `the key has ${String(keyBytes)} bytes, more than ${String(MAX_KEY_BYTES)}`,
       )
     record.wasChecked = true
     const { partitioner } = topic
@@ -534,7 +600,7 @@ export class Processor {
   }
 
   /** A failure of the application's: to the dead letters, or a stop, as it was chosen. */
-  #failed(input: Input, error: unknown, nowMs: () => number): void {
+  #failed(input: Input, error: unknown, nowMs: () => number, met: readonly MetState[]): void {
     const known =
       error instanceof PotorooError ? error : new PotorooError('COMPUTATION_FAILED', messageOf(error), { cause: error })
     if (this.plan.onError === 'stop')
@@ -544,36 +610,53 @@ export class Processor {
         { cause: known.cause ?? known },
       )
     this.#failures++
-    this.#toDeadLetters(input, known, nowMs)
+    this.#toDeadLetters(input, known, nowMs, met)
   }
 
-  #toDeadLetters(input: Input, error: PotorooError, nowMs: () => number): void {
-    this.#outbox.addDeadLetter(this.plan.deadLetters, input.topic, this.plan.partition, input.cursor, error, nowMs())
+  #toDeadLetters(input: Input, error: PotorooError, nowMs: () => number, met?: readonly MetState[]): void {
+    const { deadLetters, partition } = this.plan
+    this.#outbox.addDeadLetter(deadLetters, input.topic, partition, input.cursor, error, nowMs(), met)
+  }
+
+  /** The state objects of the record's key that its computations work on. */
+  #wouldMeet({ index, cursor }: Input): readonly MetState[] {
+    const { buffer, keyStart, keyEnd } = cursor
+    if (this.plan.deadLetterState === false || keyStart < 0 || keyEnd - keyStart > MAX_KEY_BYTES) return []
+    const states = this.plan.subTopology.sources[index]?.states ?? []
+    return states.flatMap((state) => this.#states.wouldMeet(state, buffer, keyStart, keyEnd) ?? [])
   }
 }
 
-type Emit = (to: Destination, partition: number, key: string | null, value: Uint8Array | string) => void
+type Emit = (
+  to: Destination,
+  partition: number,
+  key: Uint8Array | string | null,
+  value: Uint8Array | string | null,
+  headers?: readonly RecordHeader[],
+) => void
 type OperatorOf<K extends Operator['kind']> = Extract<Operator, { readonly kind: K }>
 
 /** Bad input, found before the pipeline has changed anything: dead letters, whatever onError says. */
-const badInput: ReadonlySet<ErrorCode> = new Set(['KEY_MISSING', 'KEY_MISMATCH', 'KEY_TOO_LONG', 'WRONG_PARTITION'])
+const badInput: ReadonlySet<ErrorCode> = new Set([
+  'KEY_MISSING',
+  'KEY_NOT_TEXT',
+  'KEY_MISMATCH',
+  'KEY_TOO_LONG',
+  'WRONG_PARTITION',
+])
 const isBadInput = (error: unknown): error is PotorooError => isPotorooError(error) && badInput.has(error.code)
 
-const keyMismatch = (key: string, { buffer, keyStart, keyEnd }: RecordCursor): PotorooError =>
-  new PotorooError(
-    'KEY_MISMATCH',
-    `the record key is '${visible(buffer.toString('utf8', keyStart, Math.min(keyEnd, keyStart + 100)))}', ` +
-      `but the message's is '${visible(key.slice(0, 100))}'${likeness(buffer, keyStart, keyEnd)}`,
-  )
+/** The message in a null value. Throws VALUE_NULL where there is none. */
+function nullOf({ nullIsMessage }: TopicDefinition): null {
+  if (nullIsMessage === true) return null
+  throw new PotorooError('VALUE_NULL', 'the value is null')
+}
 
 const tooLarge = (to: Destination): PotorooError =>
   new PotorooError(
     'RECORD_TOO_LARGE',
     `an output is larger than ${to.topic} takes (max.message.bytes ${String(to.maxMessageBytes)})`,
   )
-
-const isKeyOf = ({ buffer, keyStart, keyEnd }: RecordCursor, key: string): boolean =>
-  isUtf8Of(key, buffer, keyStart, keyEnd)
 
 const tooNarrowForCommits = ({ topic, maxMessageBytes }: Destination): PotorooError =>
   new PotorooError(
@@ -610,26 +693,14 @@ class CurrentRecord {
     this.hasEffects = this.wasChecked = false
   }
 
-  /** Throws KEY_MISSING, or KEY_MISMATCH where the message's key is not the record's. */
+  /** Throws KEY_MISSING, KEY_NOT_TEXT, or KEY_MISMATCH where the message's key is not the record's. */
   key(): string {
-    return (this.#key ??= this.#readKey())
+    return (this.#key ??= recordKey(this.source.topic, this.cursor, this.#message))
   }
 
   /** Whether the record's key is known to be this one. */
   isKey(key: string): boolean {
     return this.#key === key
-  }
-
-  #readKey(): string {
-    const { cursor } = this
-    const { topic } = this.source
-    if (cursor.keyStart < 0) throw new PotorooError('KEY_MISSING', 'the record has no key')
-    if (topic.key === undefined) return utf8Text(cursor.buffer, cursor.keyStart, cursor.keyEnd)
-    const key = topic.key.raw(this.#message)
-    if (!isKey(key))
-      throw new PotorooError('KEY_MISMATCH', `The key that topic ${topic.name} gives is ${shownKey(key)}.`)
-    if (!isKeyOf(cursor, key)) throw keyMismatch(key, cursor)
-    return key
   }
 }
 
@@ -702,6 +773,19 @@ class Context implements ComputationContext {
     return definition
   }
 }
+
+/** Where what is due comes from: as if from a source of the sub-topology, by the key of its state object. */
+const dueSourceLike = ({ topic, ...source }: SourceInput): SourceInput => ({
+  ...source,
+  // Where keys are hex text, they lie elsewhere than a text would.
+  topic: {
+    ...topic,
+    key: undefined,
+    hexKeys: false,
+    partitioner: topic.hexKeys === true ? undefined : topic.partitioner,
+  },
+  isRepartition: true,
+})
 
 /** Whether what is due is what that source gives. */
 const isOf = (origin: TimedInput['origin'], { definition, what }: Firing): boolean =>

@@ -34,6 +34,11 @@ export class RecordCursor {
   /** Behind the number that `#varint` or `#varlong` read last. */
   #behind = 0
 
+  /** How many of the batch's records come behind this one. */
+  get left(): number {
+    return this.#left
+  }
+
   open(batch: RecordBatch): void {
     this.buffer = batch.bytes
     this.offset = batch.baseOffset - 1
@@ -136,6 +141,11 @@ export class RecordCursor {
     this.valueStart = valueStart
     this.valueEnd = valueEnd
     return true
+  }
+
+  /** Whether the record has headers: a look at their number. */
+  get hasHeaders(): boolean {
+    return this.#headerCount > 0
   }
 
   /** The record's headers in their order. Values are views of the batch's memory. */

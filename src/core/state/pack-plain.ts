@@ -23,6 +23,7 @@ export class PlainWriter {
   #bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES)
   #view = new DataView(this.#bytes.buffer)
   #end = 0
+  #hasNaN = false
   /** Roots that had no accessors. */
   #known: readonly { readonly prototype: unknown; readonly keys: readonly string[] }[] = []
   /** Objects inside the root: an object that is in two places would come back as two. */
@@ -33,12 +34,18 @@ export class PlainWriter {
     return this.#bytes
   }
 
+  /** Whether what was written last has a NaN, as far as it was written. */
+  get hasNaN(): boolean {
+    return this.#hasNaN
+  }
+
   /**
    * How many bytes it takes, with `from` that are left free in front of it, at most 1,000; undefined where `root` is more than a
    * tree of plain values. Of the root, only its own fields count.
    */
   write(root: object, from = 0): number | undefined {
     this.#end = from
+    this.#hasNaN = false
     if (this.#bytes.length > MAX_KEPT_BYTES) this.#resize(INITIAL_BYTES)
     try {
       return this.#fields(root, 0) ? this.#end : undefined
@@ -164,8 +171,11 @@ export class PlainWriter {
       this.#end += 4
     } else {
       bytes[this.#end++] = 0xcb
-      // one of the many NaNs
-      this.#view.setFloat64(this.#end, Number.isNaN(value) ? NaN : value)
+      if (Number.isNaN(value)) {
+        this.#hasNaN = true
+        // one of the many NaNs
+        this.#view.setFloat64(this.#end, NaN)
+      } else this.#view.setFloat64(this.#end, value)
       this.#end += 8
     }
   }

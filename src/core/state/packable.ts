@@ -2,9 +2,17 @@
 import { classNameOf } from '../../api/names.js'
 import { isAccessor, isDense, isStorable, MAX_DEPTH } from './pack-plain.js'
 
-/** Where and why `root` can't be packed; undefined when it can. Of the root, only its own fields count. */
-export function unpackable(root: object): string | undefined {
-  return new Walk().fields(root, '', 0)
+export interface Looked {
+  /** Where and why it can't be packed; undefined when it can. */
+  readonly unpackable: string | undefined
+  /** As far as was looked. */
+  readonly hasNaN: boolean
+}
+
+/** Of the root, only its own fields count. */
+export function lookAt(root: object): Looked {
+  const walk = new Walk()
+  return { unpackable: walk.fields(root, '', 0), hasNaN: walk.hasNaN }
 }
 
 const TYPED_ARRAYS: readonly unknown[] = [
@@ -23,6 +31,7 @@ const TYPED_ARRAYS: readonly unknown[] = [
 ].map((constructor): unknown => constructor.prototype)
 
 class Walk {
+  hasNaN = false
   readonly #seen = new Set<object>()
 
   fields(object: object, path: string, depth: number): string | undefined {
@@ -47,6 +56,7 @@ class Walk {
         if (!value.isWellFormed()) return `${at(path)} is a string with a lone surrogate, which UTF-8 can't hold`
         return isStorable(value) ? undefined : `${at(path)} is a string that begins with a byte order mark`
       case 'number':
+        if (Number.isNaN(value)) this.hasNaN = true
         // MessagePack's integers have no -0; states of plain values alone are written by other means
         return Object.is(value, -0)
           ? `${at(path)} is -0 in a state with more than plain values; add 0 to it`

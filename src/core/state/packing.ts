@@ -19,7 +19,7 @@ import { isPotorooError, messageOf, PotorooError } from '../../errors.js'
 import { byteString, bytesOf, type ByteString } from '../records/byte-string.js'
 import { encodeHeader, HEADER, readHeader, type Times } from './header.js'
 import { PlainWriter } from './pack-plain.js'
-import { unpackable } from './packable.js'
+import { lookAt } from './packable.js'
 import { PlainShapes } from './plain-shapes.js'
 import { upgrade, upgradeFailed } from './upgrade.js'
 
@@ -47,10 +47,16 @@ const NO_HEADER = new Uint8Array()
 class Packer {
   readonly #plain = new PlainWriter()
   #bytes: Buffer = this.#plain.bytes
+  #hasNaN = false
 
   /** What was packed last begins here. */
   get bytes(): Buffer {
     return this.#bytes
+  }
+
+  /** Whether a number in what was packed last is NaN. */
+  get hasNaN(): boolean {
+    return this.#hasNaN
   }
 
   /** Returns how many bytes it takes. `times`: undefined where it has none. Throws STATE_NOT_PACKABLE. */
@@ -68,7 +74,8 @@ class Packer {
   packPlain(definition: StateDefinition, plain: object, header: Uint8Array): number {
     try {
       const length = this.#plain.write(plain, header.length)
-      this.#bytes = length === undefined ? packRich(definition, plain, header) : this.#plain.bytes
+      this.#hasNaN = this.#plain.hasNaN
+      this.#bytes = length === undefined ? this.#packRich(definition, plain, header) : this.#plain.bytes
       if (header.length > 0) this.#bytes.set(header)
       return length ?? this.#bytes.length
     } catch (error) {
@@ -76,6 +83,14 @@ class Packer {
       // a getter, or a proxy
       throw notPackable(definition, `reading it threw: ${messageOf(error)}`, error)
     }
+  }
+
+  /** Leaves room for the header. */
+  #packRich(definition: StateDefinition, plain: object, header: Uint8Array): Buffer {
+    const { unpackable, hasNaN } = lookAt(plain)
+    if (unpackable !== undefined) throw notPackable(definition, unpackable)
+    this.#hasNaN = hasNaN
+    return packRich(definition, plain, header)
   }
 }
 
@@ -109,10 +124,8 @@ function headerOf(definition: StateDefinition): Uint8Array {
   return header
 }
 
-/** Leaves room for the header. */
+/** What can be packed, behind room for the header. */
 function packRich(definition: StateDefinition, plain: object, header: Uint8Array): Buffer {
-  const found = unpackable(plain)
-  if (found !== undefined) throw notPackable(definition, found)
   // msgpackr would ask a class for its own ideas of packing
   const fields = Object.getPrototypeOf(plain) === Object.prototype ? plain : { ...plain }
   let packed: Buffer

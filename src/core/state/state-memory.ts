@@ -140,6 +140,8 @@ class Generation {
   #nextSegment = 0
   #nextUnit = 1
   steps = 0
+  /** Records that went to another generation. */
+  gone = 0
 
   /** Memory that is used. */
   get bytes(): number {
@@ -148,6 +150,11 @@ class Generation {
 
   get isEmpty(): boolean {
     return this.#count === 0
+  }
+
+  /** Records that are here, and whose keys need not have a state object. */
+  get records(): number {
+    return this.#count - this.gone
   }
 
   find(hash: number, prefix: KeyPrefix, key: Buffer, start: number, end: number): number {
@@ -323,6 +330,16 @@ export class StateMemory {
     return this.#steps + this.#young.steps
   }
 
+  /** Keys in memory. */
+  get records(): number {
+    return this.#young.records + this.#old.records + (this.#leaving?.records ?? 0)
+  }
+
+  /** What they take. */
+  get bytes(): number {
+    return this.#young.bytes + this.#old.bytes + (this.#leaving?.bytes ?? 0)
+  }
+
   /** Whether something was ever forgotten. */
   get hasForgotten(): boolean {
     return this.#hasForgotten
@@ -485,6 +502,7 @@ export class StateMemory {
     const to = this.#young.take(words[at + HASH] ?? 0, bytes)
     this.#copyRecord(from, place, to, bytes)
     words[at + VALUE_BYTES] = DEAD
+    from.gone++
     return to
   }
 

@@ -23,6 +23,7 @@ import { Changes, GatheredChanges } from './changes.js'
 import { CLOCKS, nextDueOf, timesOf, type DueChanges, type DueClock, type DueIndex, type NextDue } from './due-index.js'
 import { compareTimers, hasTimes, NO_TIMES, type TimerEntry, type Times } from './header.js'
 import { sameBytes } from '../records/copy-bytes.js'
+import { NaNWatch, type StoredNaN } from './nan-fields.js'
 import { pack, packer, unpackRange } from './packing.js'
 import type { RecordWriter } from '../records/records.js'
 import { KeyPrefix, MAX_AHEAD, NOWHERE, StateMemory } from './state-memory.js'
@@ -125,6 +126,13 @@ export interface Unstored {
   readonly dues?: DueChanges | undefined
 }
 
+/** A state object as it was before a message that met it. */
+export interface MetState {
+  readonly name: string
+  /** Undefined: none was stored. */
+  readonly packed: Uint8Array | undefined
+}
+
 /** Whether the changelog takes a key and a value of so many bytes. */
 type Fits = (keyBytes: number, valueBytes: number) => boolean
 
@@ -139,6 +147,7 @@ export class StateTable {
   #turn = 0
   /** The one that was touched last. */
   #last: Live | undefined
+  readonly #nans = new NaNWatch()
   /** Values of records in memory as they were, without keys. */
   readonly #noted = new GatheredChanges()
   /** Collected, not committed. */
@@ -209,6 +218,11 @@ export class StateTable {
     this.#last = live
     if (live.object === undefined || live.object === FORGOTTEN) live.object = this.#revive(live, place)
     return live.object
+  }
+
+  /** Fields that were packed with NaN since this was asked last, each once. */
+  takeNaNs(): readonly StoredNaN[] {
+    return this.#nans.take()
   }
 
   /** The message under way is done with the state object that it touched last: it does not exist any more. */
@@ -381,6 +395,32 @@ export class StateTable {
     this.#putAll()
   }
 
+  /** Careful mode, before `undo`: what the message under way has touched, in that order, as it was before. Copies. */
+  met(): readonly MetState[] {
+    const met: MetState[] = []
+    for (let age = this.#oldest; age > 0; age--) {
+      const { definition, index } = this.#slot(age)
+      if (definition !== undefined)
+        met.push({ name: definition.name, packed: this.#copyOf(this.#touched.place(index)) })
+    }
+    return met
+  }
+
+  /** What a message of the key in bytes[start, end) would meet, a copy. Undefined while another one works on it. */
+  wouldMeet(definition: StateDefinition, bytes: Buffer, start: number, end: number): MetState | undefined {
+    const found = this.find(definition, bytes, start, end)
+    const place = found === NOWHERE ? this.bring(definition, bytes, start, end) : found
+    const index = this.#memory.live(place) - 1
+    if (index >= 0 && this.#touched.live(index) !== NONE) return undefined
+    return { name: definition.name, packed: this.#copyOf(place) }
+  }
+
+  #copyOf(place: number): Uint8Array | undefined {
+    const length = this.#memory.valueBytes(place)
+    const start = this.#memory.keyEnd(place)
+    return length < 0 ? undefined : Uint8Array.from(this.#memory.bytesOf(place).subarray(start, start + length))
+  }
+
   /** Careful mode: the message under way has not touched anything. */
   undo(): void {
     for (let age = this.#oldest; age > 0; age--) this.#drop(this.#slot(age))
@@ -411,6 +451,15 @@ export class StateTable {
     this.dues?.collect()
     this.#nextInterval()
     return parts
+  }
+
+  /** Keys in memory, about. */
+  get recordsInMemory(): number {
+    return this.#memory.records
+  }
+
+  get bytesInMemory(): number {
+    return this.#memory.bytes
   }
 
   /** What is committed and not stored, in bytes of memory. */
@@ -577,6 +626,7 @@ export class StateTable {
     const before = memory.valueBytes(place)
     if (object === FORGOTTEN) return before < 0 ? UNCHANGED : GONE
     const length = packer.pack(definition, object, times)
+    if (packer.hasNaN) this.#nans.found(definition, object, key)
     const { bytes } = packer
     const start = memory.keyEnd(place)
     // One that is new and that no message has changed yet is what the next message would begin with anyway.

@@ -20,7 +20,7 @@ import type { Input } from '../../core/processing/input.js'
 import type { Collected, Processor } from '../../core/processing/processor.js'
 import type { Clock, Timer } from '../../ports/clock.js'
 import type { Fetcher, PartitionPosition, Transaction } from '../../ports/log.js'
-import type { Observer } from '../../ports/observer.js'
+import type { CommittedFrom, Observer } from '../../ports/observer.js'
 import type { Activation } from '../activation.js'
 import type { RuntimeOptions } from '../options.js'
 import type { RecordTime } from '../record-time.js'
@@ -89,6 +89,12 @@ interface Current {
   upgrades: number
 }
 
+/** What a commit says of the messages in it, beside what it writes. */
+interface Work {
+  readonly from: readonly CommittedFrom[]
+  readonly computedMs: number
+}
+
 interface GroupOffsets {
   readonly positions: Positions
   readonly atMs: number
@@ -105,6 +111,8 @@ export class Committer {
   #looksAtMs = 0
   /** Where the changelog ends, or ended when that was last known. */
   #changelogEnd = 0
+  /** Since the last commit. */
+  #computedMs = 0
   readonly #shortLived: ShortLivedOutputs
   /** Of the sources, where brokers have ids. */
   readonly #topicIds: TopicIds | undefined
@@ -133,6 +141,11 @@ export class Committer {
     this.#changelogEnd = Math.max(this.#changelogEnd, end)
   }
 
+  /** So long it took to compute messages that are to be committed. */
+  computed(ms: number): void {
+    this.#computedMs += ms
+  }
+
   /** One commit at a time, and the store not far behind. When this turns true, `ready` is called. */
   get canCommit(): boolean {
     return this.#underWay === undefined && !this.store.holdsCommits
@@ -142,6 +155,7 @@ export class Committer {
   begin(work: CommitWork, changelogEnd: number): void {
     const { committed, before } = work.activation
     this.#changelogEnd = changelogEnd
+    this.#computedMs = 0
     const never = { lastCommitMs: -Infinity, endedMs: -Infinity }
     // Those of an older plan are of other state objects.
     const upgrades = (before?.plan ?? 0) === this.plan.version.number ? (before?.upgrades ?? 0) : 0
@@ -248,13 +262,15 @@ export class Committer {
       work.notCollected(error)
       return
     }
+    const did = { from: takenFrom(inputs), computedMs: this.#computedMs }
+    this.#computedMs = 0
     for (const input of inputs) input.mark()
     current.committed = positions
     current.lastCommitMs = nowMs
     if (collected.changes.length > 0) current.upgrades = this.plan.version.upgrades
     current.group = keepsOffsets ? { ...group, messages } : { positions: byTopic, atMs: nowMs, messages: 0 }
     this.#cancelTimer()
-    this.#underWay = this.#transact(current, record, collected, !keepsOffsets).finally(() => {
+    this.#underWay = this.#transact(current, record, collected, did, !keepsOffsets).finally(() => {
       this.#underWay = undefined
       this.env.fetcher.wake()
       this.ready()
@@ -266,7 +282,13 @@ export class Committer {
   }
 
   /** C2. Never rejects. */
-  async #transact(current: Current, record: CommitRecord, collected: Collected, withOffsets: boolean): Promise<void> {
+  async #transact(
+    current: Current,
+    record: CommitRecord,
+    collected: Collected,
+    did: Work,
+    withOffsets: boolean,
+  ): Promise<void> {
     const { plan } = this
     const { work } = current
     const { activation, inputs } = work
@@ -287,11 +309,12 @@ export class Committer {
       work.failed(collected, error)
       return
     }
+    // Whoever has the task by now: Kafka has this.
+    this.#sayCommitted(collected, did, begunMs)
     if (!work.isCurrent()) return
     current.endedMs = this.env.clock.monotonic()
     if (!current.isBacklogged) this.env.phase.transacted(current.endedMs - begunMs)
     work.committed(collected)
-    this.#sayCommitted(collected, begunMs)
     const changelogEnd = ends[0]
     if (plan.changelog === undefined || changelogEnd === undefined) return
     this.#sayAcknowledged(({ topic }) => record.positions[topic])
@@ -305,8 +328,9 @@ export class Committer {
   /** So far repartitions may be purged. */
   #sayAcknowledged(positionOf: (source: TaskPlan['sources'][number], index: number) => number | undefined): void {
     for (const [i, source] of this.plan.sources.entries()) {
-      const position = source.isRepartition ? (positionOf(source, i) ?? 0) : 0
-      if (position > 0) this.env.acknowledged({ topic: source.topic, partition: this.plan.partition, position })
+      if (!source.isRepartition) continue
+      const position = positionOf(source, i) ?? 0
+      this.env.acknowledged({ topic: source.topic, partition: this.plan.partition, position })
     }
   }
 
@@ -316,22 +340,38 @@ export class Committer {
     return records.map((entry, i) => (i === 0 ? { ...entry, end: this.#changelogEnd } : entry))
   }
 
-  #sayCommitted({ records, deadLetters, messages }: Collected, begunMs: number): void {
+  #sayCommitted({ records, deadLetters, nans, messages }: Collected, did: Work, begunMs: number): void {
     const { clock, observer } = this.env
     const { changelog, id: task } = this.plan
     for (const letter of deadLetters) observer.observe({ kind: 'dead-letter', task, ...letter })
+    for (const nan of nans) observer.observe({ kind: 'nan-stored', task, ...nan })
     for (const outputs of this.#shortLived.among(records, clock.now()))
       observer.observe({ kind: 'outputs-short-lived', task, ...outputs })
     let [all, bytes] = [0, 0]
-    for (const [i, { chunks }] of records.entries())
+    const to = new Map<string, number>()
+    for (const [i, { topic, chunks }] of records.entries()) {
+      let count = 0
       for (const chunk of chunks) {
         bytes += chunk.end
-        // The changelog is the first.
-        if (changelog === undefined || i > 0) all += chunk.count
+        count += chunk.count
       }
-    const outputs = all - deadLetters.length
-    const tookMs = clock.monotonic() - begunMs
-    observer.observe({ kind: 'committed', task, tookMs, messages, outputs, deadLetters: deadLetters.length, bytes })
+      // The changelog is the first.
+      if (changelog !== undefined && i === 0) continue
+      all += count
+      to.set(topic, (to.get(topic) ?? 0) + count)
+    }
+    observer.observe({
+      kind: 'committed',
+      task,
+      tookMs: clock.monotonic() - begunMs,
+      messages,
+      outputs: all - deadLetters.length,
+      deadLetters: deadLetters.length,
+      bytes,
+      ...did,
+      atMs: clock.now(),
+      to: [...to].map(([topic, count]) => ({ topic, records: count })),
+    })
   }
 
   #sayFailed({ messages }: Collected, begunMs: number, error: unknown): void {
@@ -345,6 +385,12 @@ export class Committer {
     })
   }
 }
+
+/** To be asked before they are marked. */
+const takenFrom = (inputs: readonly Input[]): readonly CommittedFrom[] =>
+  inputs.flatMap(({ topic, takenRecords: messages, firstTimestampMs }) =>
+    messages === 0 ? [] : [{ topic, messages, firstTimestampMs }],
+  )
 
 /** Whether a commit has left the group behind. */
 const isBehind = ({ positions }: GroupOffsets, { work, committed }: Current): boolean =>

@@ -96,7 +96,9 @@ export class Runner implements Load {
     } finally {
       // The task may have failed meanwhile.
       const inputs = this.#processor === undefined ? [] : this.sources.inputs
-      this.isolation.computed(Math.round(this.env.clock.monotonic() - beganMs), inputs)
+      const tookMs = this.env.clock.monotonic() - beganMs
+      this.committer.computed(tookMs)
+      this.isolation.computed(Math.round(tookMs), inputs)
     }
     this.#hasLeft = left !== 'nothing'
     return left === 'more'

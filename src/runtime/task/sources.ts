@@ -5,6 +5,7 @@
  * 1. Only the topic that is meant is read, not another one of its name.
  * 2. An input takes as much as its share of the memory, and goes on when what was taken is committed.
  * 3. After `end` nothing comes any more of what was asked for before.
+ * 4. Records come to the merge when they can be decoded: until then their input has not got them (preparation.ts).
  */
 import { OpenTransactionWatch } from '../../core/processing/open-transaction-watch.js'
 import { Input } from '../../core/processing/input.js'
@@ -14,8 +15,9 @@ import type { Clock } from '../../ports/clock.js'
 import type { Fetched, Fetcher, FetchInput, Log } from '../../ports/log.js'
 import type { Observer } from '../../ports/observer.js'
 import type { StateStores } from '../../ports/store.js'
-import { inputReplaced, repartitionLost } from '../cures.js'
+import { inputDeleted, inputReplaced, repartitionLost } from '../cures.js'
 import type { TaskPlan } from '../task-plan.js'
+import { Preparation } from './preparation.js'
 import type { Timekeeper } from './timekeeper.js'
 
 export interface SourcesEnvironment {
@@ -37,6 +39,8 @@ export class Sources {
   #inputs: readonly Input[] = []
   #fetched: readonly FetchInput[] = []
   #merge = new Merge([], 0)
+  /** Of inputs whose records may need something before they are decoded. */
+  #preparations: Preparation[] = []
   /** By repartition: a position that it did not have when it was read from there. */
   readonly #purgedAt = new Map<string, number>()
   /** When records came last, on the monotonic clock. */
@@ -86,6 +90,7 @@ export class Sources {
     })
     this.#inputs = inputs
     this.#merge = merge
+    this.#preparations = []
     this.#fetched = inputs.map((input, i) => this.#fetchInput(input, plan.sources[i]?.id, merge, failed))
   }
 
@@ -96,27 +101,33 @@ export class Sources {
   end(): void {
     for (const input of this.#fetched) this.env.fetcher.remove(input)
     this.#fetched = []
+    for (const preparation of this.#preparations.splice(0)) preparation.end()
   }
 
   #fetchInput(input: Input, topicId: string | undefined, merge: Merge, failed: (error: unknown) => void): FetchInput {
     const { env, plan, time } = this
     const watch = new OpenTransactionWatch()
+    const accept = (fetched: Fetched): void => {
+      // Nothing is asked for while an answer waits.
+      if (!input.accept(fetched, time.answered(input.index, fetched.mayLag))) return
+      if (fetched.batches.length > 0) this.#arrivedMs = env.clock.monotonic()
+      this.ready()
+    }
+    const preparation = this.#preparation(input, accept, failed)
     return {
       topic: input.topic,
       topicId,
       partition: plan.partition,
       wanted: () => {
-        if (input.pinnedBytes >= env.inputBytes()) return undefined
+        if (preparation?.isHolding === true || input.pinnedBytes >= env.inputBytes()) return undefined
         time.asks(input.index)
         return input.end
       },
       hurried: () => merge.awaits(input) || time.awaits(input.index),
       deliver: (fetched) => {
         try {
-          if (input.accept(fetched, time.answered(input.index, fetched.mayLag))) {
-            if (fetched.batches.length > 0) this.#arrivedMs = env.clock.monotonic()
-            this.ready()
-          }
+          if (preparation === undefined) accept(fetched)
+          else preparation.take(fetched)
           this.#sayOpenTransaction(watch, fetched)
         } catch (error) {
           failed(error)
@@ -128,11 +139,45 @@ export class Sources {
     }
   }
 
+  /** Undefined where records can be decoded as they come. */
+  #preparation(
+    input: Input,
+    accept: (fetched: Fetched) => void,
+    failed: (error: unknown) => void,
+  ): Preparation | undefined {
+    const { env, plan } = this
+    const prepare = plan.processor.subTopology.sources[input.index]?.topic.codec?.prepare
+    if (prepare === undefined) return undefined
+    const preparation = new Preparation(
+      prepare,
+      {
+        task: plan.id,
+        topic: input.topic,
+        partition: plan.partition,
+        expected: () => input.end,
+        pass: (fetched) => {
+          try {
+            accept(fetched)
+          } catch (error) {
+            failed(error)
+          }
+          env.fetcher.wake()
+        },
+        failed,
+      },
+      env,
+    )
+    this.#preparations.push(preparation)
+    return preparation
+  }
+
   /** What it means that an input can't be read. */
   #readFailure({ topic, index, end }: Input, error: Error): Error {
     const { plan, env } = this
     if (isPotorooError(error, 'TOPIC_REPLACED')) return inputReplaced(plan, topic, error.message, env)
-    if (plan.sources[index]?.isRepartition !== true || !isPotorooError(error, 'OFFSET_OUT_OF_RANGE')) return error
+    if (!isPotorooError(error, 'OFFSET_OUT_OF_RANGE')) return error
+    if (plan.sources[index]?.isRepartition !== true)
+      return inputDeleted({ group: plan.group, topic, partition: plan.partition }, error.message, env)
     // An owner purges what it has committed, so this one's position is an old one, unless a later activation has it, too.
     if (this.#purgedAt.get(topic) === end) {
       const { group, processor } = plan

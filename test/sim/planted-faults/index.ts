@@ -3,10 +3,12 @@
  * finds them all. Texts that are not in the sources any more make the test fail: plant anew where the code went.
  */
 import { changesFaults } from './changes.js'
+import { formatsFaults } from './formats.js'
 import { leadersFaults } from './leaders.js'
 import { livenessFaults } from './liveness.js'
 import { protocolFaults } from './protocol.js'
 import { refusalsFaults } from './refusals.js'
+import { replaysFaults } from './replays.js'
 import { routingFaults } from './routing.js'
 import { snapshotsFaults } from './snapshots.js'
 import { timeFaults } from './time.js'
@@ -31,4 +33,6 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...routingFaults,
   ...timeFaults,
   ...changesFaults,
+  ...formatsFaults,
+  ...replaysFaults,
 ]

@@ -31,13 +31,6 @@ describe('loadApplication', () => {
       })
   })
 
-  test('asks for the compiled module', async () => {
-    await expect(loadApplication(module('app.ts', ''))).rejects.toMatchObject({
-      code: 'INVALID_CONFIGURATION',
-      message: expect.stringContaining('is TypeScript') as unknown,
-    })
-  })
-
   test('says why a module does not load', async () => {
     const path = module('app.mjs', "throw new Error('no luck')")
     await expect(loadApplication(path)).rejects.toMatchObject({

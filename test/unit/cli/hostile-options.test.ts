@@ -19,6 +19,7 @@ const operands: Readonly<Record<string, readonly string[]>> = {
   produce: ['orders', '/dev/null'],
   tail: ['orders'],
   demo: [],
+  'dead-letters': ['ledger', 'list'],
 }
 const values = ['', ' ', '-1', '0', '1e999', '9007199254740993', '0x10', 'nonsense', '../..', '💥', 'a\nb', '\u001b[2J', '--', '=', 'x'.repeat(10_000)] // prettier-ignore
 

@@ -13,6 +13,7 @@ import {
 } from '../../../src/cli/producing.js'
 import { loadPartitioners, partitionOf } from '../../../src/core/plan/partitioner.js'
 import { PotorooError } from '../../../src/errors.js'
+import { messagePackCodec } from '../../../src/index.js'
 import { acknowledging } from '../../support/acknowledging.js'
 
 beforeAll(() => loadPartitioners(['murmur2', 'xxh64']))
@@ -36,6 +37,9 @@ const definition: TopicDefinition = {
   key: { raw: (message) => (message as { key: string }).key, of: (message) => (message as { key: string }).key },
 }
 
+type Over = Partial<TopicDefinition> &
+  Pick<ProduceTarget, 'timestampField' | 'headers'> & { readonly maxMessageBytes?: number }
+
 interface Result {
   readonly records: KeyedRecord[]
   readonly refused: RefusedLine[]
@@ -44,7 +48,7 @@ interface Result {
 
 async function produce(
   lines: readonly string[],
-  { maxMessageBytes = 1_000_000, ...over }: Partial<TopicDefinition> & { maxMessageBytes?: number } = {},
+  { maxMessageBytes = 1_000_000, timestampField, headers, ...over }: Over = {},
 ): Promise<Result> {
   const records: KeyedRecord[] = []
   const refused: RefusedLine[] = []
@@ -56,6 +60,8 @@ async function produce(
   const produced = await produceLines(input(), {
     definition: { ...definition, ...over },
     topic,
+    timestampField,
+    headers,
     send: async (some) => {
       records.push(...some)
       return Promise.resolve(acknowledging(some))
@@ -84,6 +90,16 @@ describe('produceLines', () => {
     for (const { key, partition } of records) expect(partition).toBe(partitionOf('xxh64', key ?? Buffer.alloc(0), 4))
   })
 
+  test('writes what a codec makes of the JSON in a line, under keys of any bytes', async () => {
+    const codec = messagePackCodec<{ key: string }>()
+    const coded = topicDefinition(topic('things', { codec, key: (m) => m.key, keyFormat: 'hex' }), 'it')
+    const { records, refused } = await produce(['{"key":"00ff"}', '{"key":"nix"}', 'nix'], coded)
+    expect(records.map(({ key, value }) => [key, codec.decode(value, 'things')])).toEqual([
+      [Buffer.of(0, 255), { key: '00ff' }],
+    ])
+    expect(refused.map(({ error }) => error.code)).toEqual(['OUTPUT_INVALID', 'NOT_JSON'])
+  })
+
   test('leaves out lines that do not fit, by number and reason, and goes on', async () => {
     const { records, refused, counts } = await produce([thing('a'), 'nix', '', thing('b'), thing('k'.repeat(1_901))])
     expect(records.map(({ key }) => key?.toString())).toEqual(['a', 'b'])
@@ -92,6 +108,35 @@ describe('produceLines', () => {
       [5, 'KEY_TOO_LONG'],
     ])
     expect(counts).toEqual({ sent: 2, refused: 2 })
+  })
+
+  test('gives each record the time that is in its line, and leaves out lines without one', async () => {
+    const ms = Date.UTC(2026, 0, 31, 12)
+    const times = [ms, '2026-01-31T12:00:00Z', '2026-01-31T13:00:00.000+01:00', '2026-01-31']
+    const none = ['2026-01-31T12:00', 'soon', 1.5, -1, null, { at: ms }, undefined, 1e300]
+    const lines = [...times, ...none].map((at) => JSON.stringify({ key: 'a', order: { at } }))
+    const { records, refused } = await produce([...lines, '{"key":"a","order":7}'], { timestampField: ['order', 'at'] })
+    expect(records.map(({ timestampMs }) => timestampMs)).toEqual([ms, ms, ms, Date.UTC(2026, 0, 31)])
+    expect(records.map(({ value }) => value.toString())).toEqual(lines.slice(0, 4))
+    expect(refused.map(({ number, error }) => [number, error.code])).toEqual(
+      [...none, 7].map((_, i) => [times.length + i + 1, 'SCHEMA_MISMATCH']),
+    )
+    expect(refused[1]?.error.message).toContain('order.at is "soon": as a timestamp it has to be')
+    // No field of the line is meant that is one of all objects.
+    expect((await produce([thing('a')], { timestampField: ['constructor'] })).refused).toHaveLength(1)
+  })
+
+  test('without such a field leaves the time to who sends it', async () => {
+    expect((await produce([thing('a')])).records[0]?.timestampMs).toBeUndefined()
+  })
+
+  test('gives each record the headers, which count for what the topic takes', async () => {
+    const headers = [{ key: 'source', value: Buffer.from('x'.repeat(400)) }]
+    const lines = [thing('a'), JSON.stringify({ key: 'a', text: 'x'.repeat(500) })]
+    const { records, refused } = await produce(lines, { headers, maxMessageBytes: 1_000 })
+    expect(records.map((record) => record.headers)).toEqual([headers])
+    expect(refused.map(({ error }) => error.code)).toEqual(['RECORD_TOO_LARGE'])
+    expect((await produce(lines, { maxMessageBytes: 1_000 })).records).toHaveLength(2)
   })
 
   test('leaves out what the topic would not take', async () => {

@@ -41,7 +41,18 @@ const text = (stream: PassThrough): string => {
   return Buffer.isBuffer(read) ? read.toString() : ''
 }
 
-const commands = ['broker', 'topics', 'topology', 'reset', 'roll-back', 'run', 'status', 'produce', 'tail']
+const commands = [
+  'broker',
+  'topics',
+  'topology',
+  'reset',
+  'roll-back',
+  'run',
+  'status',
+  'produce',
+  'tail',
+  'dead-letters',
+]
 
 describe('help', () => {
   test('names every command, and exits with 0', async () => {
@@ -89,6 +100,7 @@ describe('the program', () => {
         'run',
         'status',
         'produce',
+        'dead-letters',
         'tail',
         'demo',
       ])
@@ -113,6 +125,9 @@ describe('wrong use exits with 2, and says what was wrong', () => {
     [['status'], "missing required argument 'application'"],
     [['topics', 'a.js', '--replication-factor', '0'], 'from 1 to 32767'],
     [['run', 'a.js', '--log-level', 'loud'], 'Allowed choices are trace, debug, info, warn, error, fatal, silent'],
+    [['run', 'a.js', '--http-port', 'x'], 'from 0 to 65535'],
+    [['run', 'test/fixtures/ledger.mjs', '--workers', '3', '--http-port', '65534'], 'needs ports up to 65536'],
+    [['run', 'test/fixtures/ledger.mjs', '--workers', '3', '--peer-port', '65534'], 'needs ports up to 65536'],
     [['run', 'a.js', '--on-error', 'retry'], 'Allowed choices are dead-letter, stop'],
     [['run', 'a.js', '--workers', '2', '--log-level', ''], 'Allowed choices are'],
     [['broker', '--heap', 'lots'], 'a size as Java takes it: 512m, 1g'],

@@ -56,7 +56,7 @@ function tailOf(ranges: readonly TailRange[], { count = Infinity, ready = (): bo
   const values: (string | undefined)[] = []
   const tail = new Tail(fetcher, 't', ranges, {
     ready,
-    take: (value) => {
+    take: ({ value }) => {
       values.push(value?.toString())
       return values.length < count
     },

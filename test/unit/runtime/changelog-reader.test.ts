@@ -11,8 +11,8 @@ import {
 } from '../../../src/runtime/changelog-reader.js'
 import { systemClock } from '../../../src/system.js'
 import { batchOf, fetchedOf, type TestRecord } from '../../support/records.js'
+import { silentObserver } from '../../support/silent-logger.js'
 
-const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 const commit = (identity = 'mine'): TestRecord => ({
   key: COMMIT_KEY,
   value: encodeCommitRecord({ identity, positions: { t: 1 }, by: 'w', atMs: 1 }),
@@ -38,6 +38,9 @@ class RecordingStore implements StateStore {
   }
   size(): number {
     return this.values.size
+  }
+  bytes(): number {
+    return 0
   }
   close(): Promise<void> {
     return Promise.resolve()
@@ -70,7 +73,7 @@ function read(
       from,
       end,
     }
-    const ports = { clock: systemClock, logger: silent }
+    const ports = { clock: systemClock, observer: silentObserver }
     new ChangelogReader(plan, store, fetcher, ports, { done: resolve, failed: reject }).start()
     input?.deliver(fetchedOf([batchOf(at, records)], { position: from, nextPosition: end }))
   })

@@ -13,7 +13,7 @@ import type { Clock } from '../../../src/ports/clock.js'
 import type { GroupClient } from '../../../src/ports/log.js'
 import { GroupMembership } from '../../../src/runtime/membership.js'
 import { defaults } from '../../../src/runtime/options.js'
-import { silentLogger } from '../../support/silent-logger.js'
+import { silentObserver } from '../../support/silent-logger.js'
 
 const tasks = ['symbol_0', 'symbol_1', 'symbol_2', 'symbol_10', 'constructor_0', '__proto___0']
 const me: WorkerInfo = { v: 1, worker: 'me', active: ['symbol_0'], standby: {}, leaving: false }
@@ -57,7 +57,7 @@ async function lead(others: readonly Uint8Array[], own: WorkerInfo = me): Promis
       client,
       { topics: ['orders'], tasks, partitionsOf },
       { ...defaults, name: 'me', standbys: 1 },
-      { clock, logger: silentLogger },
+      { clock, observer: silentObserver },
       {
         info: () => own,
         beforeRejoin: () => Promise.resolve(),

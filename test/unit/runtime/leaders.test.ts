@@ -18,7 +18,7 @@ import { Task } from '../../../src/runtime/task.js'
 import { planTasks } from '../../../src/runtime/topics.js'
 import { simulated, type Checked } from '../../sim/application.js'
 import { recordsOf } from '../../sim/views.js'
-import { silentLogger } from '../../support/silent-logger.js'
+import { silentObserver } from '../../support/silent-logger.js'
 
 const CHANGELOG = { topic: 'sim-symbol-changelog', partition: 0 }
 const GROUP = 'sim'
@@ -51,23 +51,22 @@ class Books {
     const stores = (name === TOLD ? this.#disk : new MemoryDisk()).open({ process })
     const topology = topologyOf(definitionOf(simulated))
     const plans = await this.scheduler.run(
-      planTasks(topology, { log, logger: silentLogger, clock: process.clock, stores }, defaults),
+      planTasks(topology, { log, observer: silentObserver, clock: process.clock, stores }, defaults),
     )
     const plan = plans.get('symbol_0')
     if (plan === undefined) throw new Error('no such task')
     const say = (fields: object, message: string): void => {
       this.lines.push(`${message} ${JSON.stringify(fields)}`)
     }
-    const logger = { debug: say, info: say, warn: say, error: say }
+    const observer = logObserver({ debug: say, info: say, warn: say, error: say })
     const environment = {
       log,
       stores,
       peers: new MemoryPeerNetwork(this.scheduler).peers({ process }),
       clock,
       random: new SeededRandom(1),
-      logger,
-      observer: logObserver(logger),
-      recordTime: new RecordTime({ clock, logger }),
+      observer,
+      recordTime: new RecordTime({ clock, observer }),
       fetcher: log.fetcher(),
       options: { ...defaults, name, storeIntervalMs: 10 },
       inputBytes: () => 1_000_000,

@@ -6,7 +6,7 @@ import type { FetchInput } from '../../../src/ports/log.js'
 import type { StateStore, StoreMeta } from '../../../src/ports/store.js'
 import { ChangelogReader, StoreLeftBehind } from '../../../src/runtime/changelog-reader.js'
 import { batchOf, fetchedOf } from '../../support/records.js'
-import { silentLogger } from '../../support/silent-logger.js'
+import { silentObserver } from '../../support/silent-logger.js'
 
 const RETENTION_MS = 3_600_000
 const START_MS = 1_000_000_000_000
@@ -32,6 +32,7 @@ function follow(atEndMs?: number, end?: number) {
     hasDues: false,
     dues: () => [],
     size: () => 0,
+    bytes: () => 0,
     close: () => Promise.resolve(),
   }
   let input: FetchInput | undefined
@@ -40,7 +41,7 @@ function follow(atEndMs?: number, end?: number) {
     { topic: 'c', partition: 0, subTopology: 's', from: 0, end, deleteRetentionMs: RETENTION_MS },
     store,
     { add: (added) => (input = added), remove: () => undefined, wake: () => undefined, close: () => Promise.resolve() },
-    { clock, logger: silentLogger },
+    { clock, observer: silentObserver },
     { failed: (error) => failures.push(error) },
   )
   reader.start()

@@ -62,3 +62,49 @@ test('an observer that throws or rejects keeps nobody from knowing, and ends not
   await new Promise((resolve) => setImmediate(resolve))
   expect(seen).toEqual(['first fenced', 'last fenced'])
 })
+
+test('the level may be another one, by what happened', () => {
+  const begins = {
+    kind: 'source-begins',
+    task: 'symbol_0',
+    topic: 'orders',
+    partition: 0,
+    group: 'g',
+    start: 'earliest',
+    position: 0,
+    earliest: 0,
+    end: 9,
+  } as const
+  const fields = {
+    task: 'symbol_0',
+    topic: 'orders',
+    partition: 0,
+    group: 'g',
+    start: 'earliest',
+    position: 0,
+    earliest: 0,
+    end: 9,
+  }
+  expect(lineOf({ ...begins, wasActive: false })).toEqual({
+    level: 'info',
+    fields,
+    message: 'the group has no position of this source: it begins as its topic declares',
+  })
+  expect(lineOf({ ...begins, wasActive: true })).toMatchObject({ level: 'warn', fields })
+})
+
+test('a rebalance is said with its kind, which is not that of the event', () => {
+  expect(lineOf({ kind: 'group-rebalances', memberId: 'm', why: 'rebalance-in-progress' })).toEqual({
+    level: 'debug',
+    fields: { memberId: 'm', kind: 'rebalance-in-progress' },
+    message: 'the group rebalances',
+  })
+})
+
+test('a position that is corrected is said in the words of who corrects it', () => {
+  expect(lineOf({ kind: 'position-corrected', task: 't_0', topic: 'orders', partition: 0, warning: 'why' })).toEqual({
+    level: 'warn',
+    fields: { task: 't_0', topic: 'orders', partition: 0 },
+    message: 'why',
+  })
+})

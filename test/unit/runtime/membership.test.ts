@@ -5,7 +5,7 @@ import { GroupError, type GroupClient, type Joined } from '../../../src/ports/lo
 import { encodeAssignment, type WorkerInfo } from '../../../src/core/group/group-metadata.js'
 import { GroupMembership } from '../../../src/runtime/membership.js'
 import { defaults } from '../../../src/runtime/options.js'
-import { silentLogger } from '../../support/silent-logger.js'
+import { silentObserver } from '../../support/silent-logger.js'
 import { SwiftClock } from '../../support/swift-clock.js'
 
 const joined: Joined = { memberId: 'm', generation: 1, leaderId: 'other', members: [] }
@@ -33,7 +33,7 @@ async function endOf(fails: Partial<Pick<GroupClient, 'join' | 'sync' | 'heartbe
       client,
       { topics: [], tasks: [], partitionsOf: () => [] },
       { ...defaults, name: 'w' },
-      { clock: new SwiftClock(), logger: silentLogger },
+      { clock: new SwiftClock(), observer: silentObserver },
       {
         info,
         beforeRejoin: () => Promise.resolve(),

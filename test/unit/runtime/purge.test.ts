@@ -3,6 +3,8 @@ import { expect, test } from 'vitest'
 import { PotorooError } from '../../../src/errors.js'
 import { Scheduler } from '../../../src/memory/scheduler.js'
 import type { PartitionPosition } from '../../../src/ports/log.js'
+import { allOf, type RuntimeEvent } from '../../../src/ports/observer.js'
+import { logObserver } from '../../../src/runtime/log-lines.js'
 import { defaults } from '../../../src/runtime/options.js'
 import { Purge } from '../../../src/runtime/purge.js'
 
@@ -27,12 +29,14 @@ function purging(answer: (upTo: readonly PartitionPosition[]) => Promise<void> =
     warn: (_: object, what: string): void => void said.push(`warn ${what}`),
     error: () => undefined,
   }
+  const events: RuntimeEvent[] = []
+  const observer = allOf([logObserver(logger), { observe: (event) => void events.push(event) }])
   // Of the log it needs nothing else.
-  const purge = new Purge({ log: log as never, clock: scheduler.process('w').clock, logger })
+  const purge = new Purge({ log: log as never, clock: scheduler.process('w').clock, observer })
   const at = (position: number, partition = 0): void => {
     purge.acknowledged({ topic: 'r', partition, position })
   }
-  return { scheduler, purge, at, asked, said }
+  return { scheduler, purge, at, asked, said, events }
 }
 
 test('purges up to the last position that was acknowledged, once so many records have gathered (invariants 1 and 3)', async () => {
@@ -114,4 +118,24 @@ test('once it is stopped nothing is asked any more', async () => {
   at(2 * records)
   await scheduler.advance(10 * afterMs)
   expect(asked).toEqual([])
+})
+
+test('how many records were deleted is told, as far as this worker knows: not what others may have deleted before', async () => {
+  const { scheduler, at, events } = purging()
+  // It begins at the start of one, and in the middle of the other.
+  at(0, 0)
+  at(70, 1)
+  await scheduler.advance(afterMs + lookMs)
+  at(5, 0)
+  at(75, 1)
+  await scheduler.advance(afterMs + lookMs)
+  at(8, 0)
+  await scheduler.advance(afterMs + lookMs)
+  const told = events.map((event) => event.kind === 'purged' && [event.partition, event.position, event.records])
+  expect(told).toEqual([
+    [1, 70, 0],
+    [0, 5, 5],
+    [1, 75, 5],
+    [0, 8, 3],
+  ])
 })

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { RecordsRefused } from '../../../src/ports/log.js'
+import { logObserver } from '../../../src/runtime/log-lines.js'
 import { RecordTime } from '../../../src/runtime/record-time.js'
 
 test('a worker whose time is refused gives records none, and says so once, until its clock was set', () => {
@@ -13,7 +14,7 @@ test('a worker whose time is refused gives records none, and says so once, until
     after: () => ({ cancel: ignore }),
     soon: ignore,
   }
-  const time = new RecordTime({ clock, logger })
+  const time = new RecordTime({ clock, observer: logObserver(logger) })
   expect(time.now()).toBe(10_000_000)
   const refused = new RecordsRefused('changelog', 3, 'timestamp', 'should be within')
   time.refused(refused)

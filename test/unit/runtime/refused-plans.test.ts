@@ -11,7 +11,7 @@ import { Scheduler } from '../../../src/memory/scheduler.js'
 import { defaults } from '../../../src/runtime/options.js'
 import { planTasks } from '../../../src/runtime/topics.js'
 import { recordsOf } from '../../sim/views.js'
-import { silentLogger } from '../../support/silent-logger.js'
+import { silentObserver } from '../../support/silent-logger.js'
 import { anySchema } from '../../support/schemas.js'
 
 interface Item {
@@ -43,7 +43,12 @@ test.each<[string, readonly [Pipeline, ...Pipeline[]], string]>([
   ] as const)
     cluster.createTopic({ name, partitions })
   const process = scheduler.process('w')
-  const env = { log: cluster.log({ process }), logger: silentLogger, clock: process.clock, stores: { directory: '' } }
+  const env = {
+    log: cluster.log({ process }),
+    observer: silentObserver,
+    clock: process.clock,
+    stores: { directory: '' },
+  }
   const plan = async (...of: readonly [Pipeline, ...Pipeline[]]): Promise<string> => {
     try {
       await scheduler.run(planTasks(topologyOf(definitionOf(application('app', ...of))), env, defaults))

@@ -71,7 +71,12 @@ function append(workers: MemoryWorkers, many: number): void {
 let resets = 0
 const envOf = ({ workers }: World, name = `reset-${String(++resets)}`) => {
   const process = workers.scheduler.process(name)
-  return { process, log: workers.cluster.log({ process }), clock: process.clock, random: new SeededRandom(resets) }
+  return {
+    process,
+    log: workers.cluster.log({ process }),
+    clock: process.clock,
+    random: new SeededRandom(1_000 + resets),
+  }
 }
 const topologyAs = (app: Application) => topologyOf(definitionOf(app))
 const plan = (world: World, app = plant, env = envOf(world)): Promise<ResetPlan> =>
@@ -300,6 +305,33 @@ describe('a reset', () => {
     expect(workers.endOf('w1')).toBeUndefined()
     expect(outOf(workers)).toHaveLength(2 * READINGS)
     expect(workers.cluster.describeTopic(REPARTITION)).toBeUndefined()
+  })
+
+  it('is the way out where brokers were made anew and stores were not, and the error says so', async () => {
+    const world = await done()
+    const { workers } = world
+    const { cluster, names } = workers
+    const { manifest, deadLetters, group } = names
+    for (const name of ['readings', 'sums', 'seen', CHANGELOG, REPARTITION, manifest, deadLetters])
+      cluster.deleteTopic(name)
+    cluster.deleteOffsets(group)
+    // As `potoroo topics` does.
+    for (const name of ['readings', 'sums', 'seen', deadLetters]) cluster.createTopic({ name, partitions: PARTITIONS })
+    for (const name of [CHANGELOG, REPARTITION])
+      cluster.createTopic({
+        name,
+        partitions: PARTITIONS,
+        config: name === CHANGELOG ? { 'cleanup.policy': 'compact' } : {},
+      })
+    await workers.start('w1')
+    await workers.rest()
+    expect(workers.endOf('w1')?.code).toBe('CHANGELOG_LOST')
+    expect(workers.endOf('w1')?.cure).toContain('To start again from the sources')
+    expect(workers.endOf('w1')?.cure).toContain('npx potoroo reset <application>')
+    workers.lines.splice(0)
+    await reset(world)
+    append(workers, READINGS)
+    await expectBegunAnew(world, 0)
   })
 
   it('leaves alone what is not in the manifest, whatever its name is', async () => {

@@ -13,7 +13,7 @@ import { defaults } from '../../../src/runtime/options.js'
 import { planTasks } from '../../../src/runtime/topics.js'
 import { MemoryWorkers } from '../../support/memory-workers.js'
 import { PartitionView } from '../../sim/views.js'
-import { silentLogger } from '../../support/silent-logger.js'
+import { silentObserver } from '../../support/silent-logger.js'
 import { anySchema } from '../../support/schemas.js'
 
 interface Item {
@@ -362,7 +362,7 @@ it('versions that change the manifest at the same time all plan by what it is in
       await log.connect()
       // Whoever comes first, and how far, is another matter each time.
       await new Promise<void>((resolve) => process.clock.after((Math.floor(turn / 3 ** i) % 3) * 7, resolve))
-      const env = { log, clock: process.clock, logger: silentLogger, stores: { directory: '' } }
+      const env = { log, clock: process.clock, observer: silentObserver, stores: { directory: '' } }
       return planTasks(topologyOf(definitionOf(app)), env, defaults)
     })
     const plans = await scheduler.run(Promise.all(planned))

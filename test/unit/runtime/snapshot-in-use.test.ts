@@ -29,11 +29,11 @@ async function standbyBeside(options: { readonly whileCopied: number; readonly i
   const log = cluster.log({ process })
   const lines: { readonly message: string; readonly fields: object }[] = []
   const line = (fields: object, message: string): void => void lines.push({ message, fields })
-  const logger = { debug: () => undefined, info: line, warn: line, error: line }
+  const observer = logObserver({ debug: () => undefined, info: line, warn: line, error: line })
   const plans = await scheduler.run(
     planTasks(
       topologyOf(definitionOf(simulated)),
-      { log, logger, clock: process.clock, stores: { directory: '' } },
+      { log, observer, clock: process.clock, stores: { directory: '' } },
       defaults,
     ),
   )
@@ -74,8 +74,7 @@ async function standbyBeside(options: { readonly whileCopied: number; readonly i
       peers: { ...new MemoryPeerNetwork(scheduler).peers({ process }), snapshot: copy },
       clock: process.clock,
       random: new SeededRandom(1),
-      logger,
-      observer: logObserver(logger),
+      observer,
       fetcher: log.fetcher(),
       warmLag: 5,
       warm: () => undefined,

@@ -9,13 +9,12 @@ import { SeededRandom } from '../../../src/memory/random.js'
 import { Scheduler } from '../../../src/memory/scheduler.js'
 import { MemoryDisk } from '../../../src/memory/stores.js'
 import type { FetchInput } from '../../../src/ports/log.js'
-import { logObserver } from '../../../src/runtime/log-lines.js'
 import { defaults } from '../../../src/runtime/options.js'
 import { Standby } from '../../../src/runtime/standby.js'
 import { planTasks } from '../../../src/runtime/topics.js'
 import { simulated } from '../../sim/application.js'
 import { fetchedOf } from '../../support/records.js'
-import { silentLogger } from '../../support/silent-logger.js'
+import { silentObserver } from '../../support/silent-logger.js'
 
 /** A standby that counts as warm up to 10 records behind, and is as many behind as the test says. */
 async function standby() {
@@ -27,7 +26,7 @@ async function standby() {
   const plans = await scheduler.run(
     planTasks(
       topologyOf(definitionOf(simulated)),
-      { log, logger: silentLogger, clock: process.clock, stores: { directory: '/memory' } },
+      { log, observer: silentObserver, clock: process.clock, stores: { directory: '/memory' } },
       defaults,
     ),
   )
@@ -43,8 +42,7 @@ async function standby() {
       peers: new MemoryPeerNetwork(scheduler).peers({ process }),
       clock: process.clock,
       random: new SeededRandom(1),
-      logger: silentLogger,
-      observer: logObserver(silentLogger),
+      observer: silentObserver,
       fetcher: {
         add: (input) => inputs.add(input),
         remove: (input) => inputs.delete(input),

@@ -10,7 +10,7 @@ import { MemoryCluster } from '../../../src/memory/cluster.js'
 import { Scheduler } from '../../../src/memory/scheduler.js'
 import { defaults } from '../../../src/runtime/options.js'
 import { planTasks } from '../../../src/runtime/topics.js'
-import { silentLogger } from '../../support/silent-logger.js'
+import { silentObserver } from '../../support/silent-logger.js'
 import { anySchema } from '../../support/schemas.js'
 
 interface Item {
@@ -53,7 +53,7 @@ async function planned(late: string, makes: boolean, knownAfterMs = 0) {
     }
     return asked(group, partitions)
   }
-  const env = { log, logger: silentLogger, clock, stores: { directory: '' } }
+  const env = { log, observer: silentObserver, clock, stores: { directory: '' } }
   try {
     const plans = await scheduler.run(planTasks(topologyOf(definitionOf(app)), env, defaults))
     return [...plans.keys()].join()

@@ -29,16 +29,16 @@ async function activation(
   const process = scheduler.process('w')
   const log = cluster.log({ process })
   const warnings: string[] = []
-  const logger = {
+  const observer = logObserver({
     debug: () => undefined,
     info: () => undefined,
     warn: (_: object, message: string): void => void warnings.push(message),
     error: () => undefined,
-  }
+  })
   const plans = await scheduler.run(
     planTasks(
       topologyOf(definitionOf(simulated)),
-      { log, logger, clock: process.clock, stores: { directory: '' } },
+      { log, observer, clock: process.clock, stores: { directory: '' } },
       defaults,
     ),
   )
@@ -84,10 +84,10 @@ async function activation(
   }
   const stores = new MemoryDisk().open({ process })
   const peers = new MemoryPeerNetwork(scheduler).peers({ process })
-  const env = { log: asked, stores, peers, clock: process.clock, random: new SeededRandom(1), logger }
+  const env = { log: asked, stores, peers, clock: process.clock, random: new SeededRandom(1), observer }
   const outcome = activate(
     plan,
-    { ...env, observer: logObserver(logger), fetcher: log.fetcher() },
+    { ...env, fetcher: log.fetcher() },
     new AbortController().signal,
     Promise.resolve(),
     { store: undefined },

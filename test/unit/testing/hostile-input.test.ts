@@ -174,7 +174,8 @@ class Expected {
     if (mischief !== undefined && typeof mischief !== 'string') return 'SCHEMA_MISMATCH'
     if (id !== undefined && !(typeof id === 'string' && /^\d+$/.test(id))) return 'SCHEMA_MISMATCH'
     if (key === null) return 'KEY_MISSING'
-    if (!account.isWellFormed() || !key.equals(Buffer.from(account))) return 'KEY_MISMATCH'
+    if (!account.isWellFormed()) return 'KEY_MISMATCH'
+    if (!key.equals(Buffer.from(account))) return isUtf8(key) ? 'KEY_MISMATCH' : 'KEY_NOT_TEXT'
     if (key.length > 1800) return 'KEY_TOO_LONG'
     if (partitionOf('murmur2', key, this.partitions) !== partition) return 'WRONG_PARTITION'
     return { account, add: add as number, mischief }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Input } from '../../../../src/core/processing/input.js'
+import { SeededRandom } from '../../../../src/memory/random.js'
 import { batchOf, fetchedOf } from '../../../support/records.js'
 
 const values = (input: Input, most = Infinity): string[] => {
@@ -72,6 +73,82 @@ describe('Input', () => {
     values(input)
     input.mark()
     expect(input.pinnedBytes).toBe(0)
+  })
+
+  it('knows how many records were taken since the mark, and when the first of them was made', () => {
+    const input = new Input(0, 't', 2)
+    const seen = () => [input.takenRecords, input.firstTimestampMs]
+    expect(seen()).toEqual([0, NaN])
+    // Two of the batch are below its position.
+    input.accept(fetchedOf([numbered(0, 5), numbered(5, 2)], { position: 2, nextPosition: 7 }))
+    expect(seen()).toEqual([0, 2])
+    values(input, 4)
+    expect(seen()).toEqual([4, 2])
+    input.rewind()
+    expect(seen()).toEqual([0, 2])
+    values(input, 4)
+    input.mark()
+    expect(seen()).toEqual([0, 6])
+    values(input)
+    expect(seen()).toEqual([1, 6])
+    // Dry, and then there is more: the first stays the first.
+    input.accept(fetchedOf([numbered(7, 3)], { position: 7, nextPosition: 10 }))
+    values(input, 2)
+    expect(seen()).toEqual([3, 6])
+    input.mark()
+    values(input)
+    input.mark()
+    expect(seen()).toEqual([0, NaN])
+    input.accept(fetchedOf([numbered(8, 4)], { position: 10, nextPosition: 12 }))
+    expect(seen()).toEqual([0, 10])
+    values(input)
+    expect(seen()).toEqual([2, 10])
+  })
+
+  it('counts each record once, however batches, marks and rewinds lie', () => {
+    const random = new SeededRandom(7)
+    const below = (n: number): number => Math.floor(random.next() * n)
+    for (let round = 0; round < 200; round++) {
+      let [end, taken, counted] = [0, 0, 0]
+      const input = new Input(0, 't', 0)
+      for (let step = 0; step < 30; step++) {
+        if (below(2) === 0) {
+          const batches = Array.from({ length: below(3) }, () => {
+            const batch = numbered(end, 1 + below(4))
+            // Not each offset has a record.
+            end += batch.count + below(2)
+            return batch
+          })
+          input.accept(fetchedOf(batches, { position: input.end, nextPosition: end }))
+        }
+        const now = values(input, below(5)).length
+        taken += now
+        if (below(3) === 0) {
+          counted += input.takenRecords
+          input.mark()
+        } else if (below(4) === 0) {
+          taken -= input.takenRecords
+          input.rewind()
+          expect(input.takenRecords).toBe(0)
+        }
+      }
+      expect(counted + input.takenRecords, `round ${String(round)}`).toBe(taken)
+    }
+  })
+
+  it('is as far behind as the last answer says, from the mark on', () => {
+    const input = new Input(0, 't', 0)
+    expect(input.lag).toBeNaN()
+    input.accept(fetchedOf([numbered(0, 4)], { lastStableOffset: 9 }))
+    values(input, 3)
+    expect(input.lag).toBe(9)
+    input.mark()
+    expect(input.lag).toBe(6)
+    values(input)
+    input.mark()
+    input.accept(fetchedOf([], { position: 4, nextPosition: 9 }))
+    input.mark()
+    expect(input.lag).toBe(0)
   })
 
   it('releases an answer once, when all its batches were taken and marked (invariant 6)', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { deadLetterHeaders, Outbox, type Destination } from '../../../../src/core/processing/outbox.js'
+import { deadLetterHeaders } from '../../../../src/core/processing/dead-letter.js'
+import { Outbox, type Destination } from '../../../../src/core/processing/outbox.js'
 import { RecordCursor } from '../../../../src/core/records/records.js'
 import { PotorooError } from '../../../../src/errors.js'
 import { batchOf, readChunks } from '../../../support/records.js'

@@ -10,6 +10,7 @@ import type { Transaction } from '../../../../src/ports/log.js'
 import { Committer } from '../../../../src/runtime/task/committer.js'
 import { StoreWriter } from '../../../../src/runtime/task/store-writer.js'
 import type { TaskPlan } from '../../../../src/runtime/task-plan.js'
+import { batchOf, fetchedOf } from '../../../support/records.js'
 import { planOf } from './plan.js'
 
 const LOAD = { isFull: false, isBacklogged: false }
@@ -62,7 +63,7 @@ function committer(plan: TaskPlan = planOf()) {
       const { messages } = processor
       processor.messages = 0
       const changelog = { topic: 'changelog', partition: 0, chunks: [chunk] }
-      return { records: plan.changelog ? [changelog] : [], changes: [], deadLetters: [], messages }
+      return { records: plan.changelog ? [changelog] : [], changes: [], deadLetters: [], nans: [], messages }
     },
     committed: () => told.push('processor'),
   }
@@ -109,6 +110,7 @@ function committer(plan: TaskPlan = planOf()) {
     records,
     asked,
     told,
+    input,
     acknowledged,
     do: (messages: number): void => {
       processor.messages += messages
@@ -234,7 +236,9 @@ test('what a commit of an earlier activation comes to changes nothing (invariant
     if (end === 'answer') last(harness).answer(42)
     else last(harness).refuse(new PotorooError('FENCED', 'another one'))
     await harness.scheduler.advance(0)
-    expect([harness.told, harness.events, harness.one.changelogEnd]).toEqual([['ready'], [], 40])
+    expect([harness.told, harness.one.changelogEnd]).toEqual([['ready'], 40])
+    // That Kafka has it is told all the same.
+    expect(harness.events.map(({ kind }) => kind)).toEqual(end === 'answer' ? ['committed'] : [])
   }
 })
 
@@ -272,4 +276,44 @@ test('what has ended commits nothing more', async () => {
   harness.one.commitWhenDue(FULL)
   await harness.one.flush()
   expect(harness.asked).toHaveLength(0)
+})
+
+test('an acknowledged commit is told with what was in it, whoever has the task by then', async () => {
+  const harness = committer()
+  const { one, events, moveOn, told, input } = harness
+  input.accept(fetchedOf([batchOf(5, [{ timestampMs: 70 }, { timestampMs: 90 }])], { position: 5, nextPosition: 7 }))
+  input.advance()
+  harness.do(1)
+  one.computed(1.5)
+  one.computed(2)
+  one.commit()
+  // The next commit's.
+  input.advance()
+  one.computed(8)
+  moveOn()
+  await answered(harness, 42)
+  expect(events).toMatchObject([
+    {
+      kind: 'committed',
+      task: 'sub_0',
+      messages: 1,
+      computedMs: 3.5,
+      from: [{ topic: 'in', messages: 1, firstTimestampMs: 70 }],
+      to: [],
+    },
+  ])
+  // Nothing else comes of it (invariant 3).
+  expect(told).toEqual(['ready'])
+})
+
+test('each commit has the computing since the one before it', async () => {
+  const harness = committer()
+  const { one, events } = harness
+  for (const ms of [3, 4]) {
+    harness.do(1)
+    one.computed(ms)
+    one.commit()
+    await answered(harness, 42)
+  }
+  expect(events.map((event) => event.kind === 'committed' && event.computedMs)).toEqual([3, 4])
 })

@@ -1,0 +1,138 @@
+/**
+ * What a worker's process tells over HTTP: /metrics for Prometheus, /livez and /readyz for whoever keeps it running.
+ *
+ * Invariants
+ * 1. It reads, and changes nothing: GET alone, and no body is looked at.
+ * 2. No client holds messages up, or others for long: headers have a bounded size and time, an answer has a bounded time,
+ *    connections a bounded number, and what was collected a moment ago is told again.
+ * 3. What an answer costs does not grow with what a client sends.
+ */
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { isIPv6 } from 'node:net'
+import { messageOf, PotorooError } from '../../errors.js'
+import type { Readiness } from '../../ports/figures.js'
+import { contentTypes, formatFor, type TextFormat } from './text-format.js'
+
+/** Prometheus, a probe or two, and somebody who looks. */
+const MAX_CONNECTIONS = 32
+const MAX_HEADER_BYTES = 8192
+/** For a request to be here whole. */
+const REQUEST_MS = 5_000
+/** For an answer to be taken. */
+const ANSWER_MS = 10_000
+
+export interface HealthService {
+  metrics(format: TextFormat): Promise<string>
+  readiness(): Readiness
+}
+
+export interface HealthServerOptions {
+  readonly host: string
+  /** 0: any that is free. */
+  readonly port: number
+  /** Default 5 s. */
+  readonly requestMs?: number
+  /** Default 10 s. */
+  readonly answerMs?: number
+}
+
+export class HealthServer {
+  readonly #server: Server
+  readonly #answerMs: number
+
+  constructor(
+    private readonly options: HealthServerOptions,
+    private readonly service: HealthService,
+  ) {
+    const { requestMs = REQUEST_MS, answerMs = ANSWER_MS } = options
+    this.#answerMs = answerMs
+    this.#server = createServer(
+      {
+        maxHeaderSize: MAX_HEADER_BYTES,
+        headersTimeout: requestMs,
+        requestTimeout: requestMs,
+        connectionsCheckingInterval: Math.min(1000, requestMs),
+      },
+      (request, response) => {
+        this.#answer(request, response)
+      },
+    )
+    this.#server.maxConnections = MAX_CONNECTIONS
+  }
+
+  /** Resolves with its URL. Rejects with INVALID_CONFIGURATION. */
+  async listen(): Promise<string> {
+    const { host, port } = this.options
+    const shown = isIPv6(host) ? `[${host}]` : host
+    try {
+      // exclusive: in a cluster, the primary would else listen, for all of its workers
+      this.#server.listen({ host, port, exclusive: true })
+      await once(this.#server, 'listening')
+    } catch (error) {
+      throw new PotorooError(
+        'INVALID_CONFIGURATION',
+        `Can't serve metrics and health on ${shown}:${String(port)}: ${messageOf(error)}. Give --http-port another port, or 0 for any ` +
+          'that is free, and --http-host an address of this machine.',
+        { cause: error },
+      )
+    }
+    // Nobody is served while there are no file descriptors, say; messages go on.
+    this.#server.on('error', () => undefined)
+    const bound = this.#server.address()
+    return `http://${shown}:${String(typeof bound === 'object' && bound !== null ? bound.port : port)}`
+  }
+
+  /** Never rejects. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => {
+      this.#server.close(() => {
+        resolve()
+      })
+    })
+    this.#server.closeAllConnections()
+    await closed
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    response.on('error', () => undefined)
+    // An answer that trickles away would else stay as long as its reader likes.
+    const deadline = setTimeout(() => request.socket.destroy(), this.#answerMs)
+    response.once('close', () => {
+      clearTimeout(deadline)
+    })
+    response.setHeader('connection', 'close')
+    response.setHeader('cache-control', 'no-store')
+    const [path = ''] = (request.url ?? '').split('?', 1)
+    const answer = Object.hasOwn(this.#answers, path) ? this.#answers[path] : undefined
+    if (answer === undefined) text(response, 404, 'there are /metrics, /livez and /readyz\n')
+    else if (request.method !== 'GET') text(response.setHeader('allow', 'GET'), 405, 'GET alone\n')
+    else answer(request, response)
+  }
+
+  readonly #answers: Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => void>> = {
+    '/metrics': (request, response) => {
+      const format = formatFor(request.headers.accept)
+      this.service.metrics(format).then(
+        (found) => {
+          text(response, 200, found, contentTypes[format])
+        },
+        (error: unknown) => {
+          text(response, 500, `${messageOf(error)}\n`)
+        },
+      )
+    },
+    // That it is answered at all is what is asked: the event loop turns.
+    '/livez': (_, response) => {
+      text(response, 200, 'ok\n')
+    },
+    '/readyz': (_, response) => {
+      const readiness = this.service.readiness()
+      text(response, readiness.ready ? 200 : 503, `${JSON.stringify(readiness)}\n`, 'application/json')
+    },
+  }
+}
+
+function text(response: ServerResponse, status: number, body: string, type = 'text/plain; charset=utf-8'): void {
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) }).end(body)
+}
