@@ -48,9 +48,9 @@ export const timeFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/runtime/task/sources.ts',
-        find: 'if (input.accept(fetched, time.answered(input.index, fetched.mayLag))) {',
+        find: '      if (!input.accept(fetched, time.answered(input.index, fetched.mayLag))) return\n',
         replace:
-          'input.provenMs = Math.max(input.provenMs, time.answered(input.index, fetched.mayLag))\n          if (input.accept(fetched)) {',
+          '      input.provenMs = Math.max(input.provenMs, time.answered(input.index, fetched.mayLag))\n      if (!input.accept(fetched)) return\n',
       },
     ],
   },
