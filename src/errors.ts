@@ -74,7 +74,7 @@ export const errorKinds = {
   VALUE_NULL: kind(
     failure,
     false,
-    "The producer has to write a value; or declare the topic with tombstones: 'message'.",
+    "The producer has to write a value; or declare the topic with tombstones: 'message'. Tables take records without one, right behind their topic.",
   ),
   // broker
   BROKER_UNREACHABLE: kind(
@@ -155,6 +155,11 @@ export const errorKinds = {
     'Stop all workers of the application, and try again. Who is there: npx potoroo status <application>',
   ),
   TOPIC_CHANGED: kind(topics, false, 'Start again: the worker then works with the topic as it is now.'),
+  BROADCAST_TOO_LARGE: kind(
+    topics,
+    false,
+    'Make it a table, whose keys are spread over the workers: keyBy() to its key, then join(). Or raise maxBytes of the broadcast, and give workers that much memory more.',
+  ),
   // positions
   TOPIC_REPLACED: kind(
     positions,

@@ -4,14 +4,18 @@ export { days, hours, minutes, seconds } from './api/durations.js'
 export {
   from,
   merge,
+  table,
   type Context,
   type Keyed,
   type Pipeline,
   type Refused,
   type SinkOptions,
   type Stream,
+  type ToOptions,
   type Unkeyed,
 } from './api/stream.js'
+export { broadcast, type Broadcast, type BroadcastOptions } from './api/broadcast.js'
+export type { Table } from './api/table.js'
 export { bytesCodec, messagePackCodec, stringCodec, type Codec } from './api/codec.js'
 export {
   stateObject,

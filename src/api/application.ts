@@ -1,6 +1,21 @@
 /** Applications: named pipelines that share state objects. */
-import type { ApplicationDefinition, ComputeNode, SourceNode, TopicDefinition } from './definition.js'
-import { keyOriginsOf, nodesOf, REPARTITION_SUFFIX, repartitionsOf, topicsOf } from './graph.js'
+import type {
+  ApplicationDefinition,
+  BroadcastDefinition,
+  SourceNode,
+  StateDefinition,
+  TopicDefinition,
+} from './definition.js'
+import {
+  broadcastsOf,
+  keyOriginsOf,
+  nodesOf,
+  REPARTITION_SUFFIX,
+  repartitionsOf,
+  statefulNodesOf,
+  statesOf,
+  topicsOf,
+} from './graph.js'
 import { checkName, invalid, shown } from './names.js'
 import { pipelineDefinition, type Pipeline, type Refused } from './stream.js'
 import { checkTime } from './time-checks.js'
@@ -28,6 +43,8 @@ export function application<const T extends readonly [unknown, ...unknown[]]>(
   const definition: ApplicationDefinition = { name, pipelines: definitions }
   checkTopics(definition)
   checkStates(definition)
+  checkReads(definition)
+  checkBroadcasts(definition)
   checkKeyFormats(definition)
   checkSourceNames(definition)
   checkRepartitions(definition)
@@ -51,8 +68,6 @@ export function definitionOf(application: unknown): ApplicationDefinition {
 
 const sourcesOf = (application: ApplicationDefinition): SourceNode[] =>
   nodesOf(application).filter((node) => node.kind === 'source')
-const computationsOf = (application: ApplicationDefinition): ComputeNode[] =>
-  nodesOf(application).filter((node) => node.kind === 'compute')
 
 function checkTopics(application: ApplicationDefinition): void {
   const { name } = application
@@ -76,17 +91,17 @@ const isOwnTopic = (application: string, topic: string): boolean =>
   (topic.startsWith(`${application}-`) && (topic.endsWith('-changelog') || topic.endsWith(REPARTITION_SUFFIX)))
 
 function checkStates(application: ApplicationDefinition): void {
-  const seen = new Map<string, ComputeNode>()
+  const seen = new Map<string, StateDefinition>()
   /** By state object: a source of its key, of a known partitioner. */
   const partitioned = new Map<string, SourceNode>()
-  for (const node of computationsOf(application)) {
-    const { state } = node
+  const uses = statefulNodesOf(application).flatMap((node) => statesOf(node).map((state) => ({ node, state })))
+  for (const { node, state } of uses) {
     const other = seen.get(state.name)
-    if (other !== undefined && other.state !== state)
+    if (other !== undefined && other !== state)
       throw invalid(
-        `Application ${application.name} has two state objects named ${state.name}: define it once, and use that in both.`,
+        `Application ${application.name} has two state objects${(other.table ?? state.table) ? ' or tables' : ''} named ${state.name}: define it once, and use that in both.`,
       )
-    seen.set(state.name, node)
+    seen.set(state.name, state)
     for (const origin of keyOriginsOf(node)) {
       if (origin.kind !== 'source' || origin.topic.partitioner === undefined) continue
       const before = partitioned.get(state.name) ?? origin
@@ -95,11 +110,34 @@ function checkStates(application: ApplicationDefinition): void {
       const [one, two] = [before.topic, origin.topic]
       if (one.partitioner !== two.partitioner)
         throw invalid(
-          `Pipelines ${before.name} and ${origin.name} share state object ${state.name}, but topic ${one.name} is ` +
+          `Pipelines ${before.name} and ${origin.name} share ${state.table === undefined ? 'state object' : 'table'} ${state.name}, but topic ${one.name} is ` +
             `partitioned by ${String(one.partitioner)} and topic ${two.name} by ${String(two.partitioner)}: they have to be partitioned ` +
-            'alike, or one of them needs keyBy() before to().',
+            `alike, or one of them needs keyBy() before ${state.table === undefined ? 'to()' : 'join() or table()'}.`,
         )
     }
+  }
+}
+
+/** What nobody writes is never there: the wrong one was taken. */
+function checkReads(application: ApplicationDefinition): void {
+  const nodes = statefulNodesOf(application)
+  const written = new Set(nodes.flatMap((node) => (node.kind === 'join' ? [] : [node.state])))
+  for (const { name } of nodes.flatMap(statesOf).filter((state) => !written.has(state)))
+    throw invalid(
+      `Application ${application.name} reads state object ${name}, but no computation of it writes it: give one of them ` +
+        'that state object, or read another.',
+    )
+}
+
+function checkBroadcasts(application: ApplicationDefinition): void {
+  const seen = new Map<string, BroadcastDefinition>()
+  for (const broadcast of nodesOf(application).flatMap(broadcastsOf)) {
+    const other = seen.get(broadcast.name) ?? broadcast
+    if (other !== broadcast)
+      throw invalid(
+        `Application ${application.name} has two broadcasts named ${broadcast.name}: define it once, and use that in both.`,
+      )
+    seen.set(broadcast.name, broadcast)
   }
 }
 
@@ -107,7 +145,7 @@ function checkStates(application: ApplicationDefinition): void {
 function checkKeyFormats(application: ApplicationDefinition): void {
   const hex = new Map<string, string>()
   const text = new Map<string, string>()
-  for (const node of computationsOf(application))
+  for (const node of statefulNodesOf(application))
     for (const origin of keyOriginsOf(node)) {
       const isHex = origin.kind === 'source' && origin.topic.hexKeys === true
       const what = origin.kind === 'source' ? `topic ${origin.topic.name}` : 'a keyBy()'
@@ -126,7 +164,8 @@ function checkKeyFormats(application: ApplicationDefinition): void {
 /** What has no state object is named after its source, and transactional ids are named after that. */
 function checkSourceNames(application: ApplicationDefinition): void {
   const { name } = application
-  const states = new Set(computationsOf(application).map(({ state }) => state.name))
+  const stateful = statefulNodesOf(application)
+  const states = new Set(stateful.flatMap(statesOf).map((state) => state.name))
   const seen = new Map<string, SourceNode>()
   for (const source of sourcesOf(application)) {
     const other = seen.get(source.name)
@@ -136,7 +175,7 @@ function checkSourceNames(application: ApplicationDefinition): void {
           "give one of them another name, as in from(topic, 'name').",
       )
     seen.set(source.name, source)
-    const isStateless = !computationsOf(application).some((node) =>
+    const isStateless = !stateful.some((node) =>
       keyOriginsOf(node).some((origin) => origin.kind === 'source' && origin.topic === source.topic),
     )
     if (isStateless && states.has(source.name))

@@ -71,7 +71,16 @@ export interface StateDefinition {
   /** upgrades[n] makes of what version n stored what version n + 1 stores: there are as many as the version. */
   readonly upgrades: readonly Upgrade[]
   /** How long one lives that nothing changes, ms; undefined: for ever. */
-  readonly ttlMs: number | undefined
+  readonly ttlMs?: number | undefined
+  /** Of a table: what writes it. Undefined for a state object, which computations write. */
+  readonly table?: TableNode | undefined
+}
+
+export interface BroadcastDefinition {
+  readonly name: string
+  readonly topic: TopicDefinition
+  /** How many bytes it may take in memory. */
+  readonly maxBytes: number
 }
 
 /** Takes plain data, and may give anything: whoever runs it checks that. */
@@ -96,6 +105,10 @@ export interface ComputationContext {
   set(timer: { readonly name: string }, atMs: number, id?: string): void
   /** Clears it, where it is set. */
   clear(timer: { readonly name: string }, id?: string): void
+  /** Takes a StateObject or a Table. */
+  read(state: object): object | undefined
+  /** Takes a Broadcast. */
+  lookup(broadcast: object, key: string): object | undefined
 }
 
 /**
@@ -117,6 +130,8 @@ export type StreamNode =
   | KeyByNode
   | { readonly kind: 'merge'; readonly upstreams: readonly StreamNode[] }
   | ComputeNode
+  | JoinNode
+  | LookupNode
 
 export interface SourceNode {
   readonly kind: 'source'
@@ -154,6 +169,34 @@ export interface ComputeNode {
   readonly upstream: StreamNode
   readonly state: StateDefinition
   readonly compute: Compute
+  /** What the computation reads beside its state object: tables among it are part of the application for that. */
+  readonly reads: readonly StateDefinition[]
+  /** And what it looks up. */
+  readonly broadcasts: readonly BroadcastDefinition[]
+}
+export interface JoinNode {
+  readonly kind: 'join'
+  readonly upstream: StreamNode
+  /** Of a table or a state object: what is read. */
+  readonly state: StateDefinition
+  /** Gives what a computation may give. */
+  readonly step: (message: unknown, entry: object | undefined) => unknown
+}
+/** A join with a broadcast, which needs no state object, for the key is any. */
+export interface LookupNode {
+  readonly kind: 'lookup'
+  readonly upstream: StreamNode
+  readonly broadcast: BroadcastDefinition
+  /** Throws OUTPUT_INVALID when the key is no string, or one that UTF-8 can't hold. */
+  readonly key: (message: unknown) => string
+  /** Gives what a computation may give. */
+  readonly step: (message: unknown, entry: object | undefined) => unknown
+}
+/** Where a stream goes into a table. Not a pipeline: a table is part of an application that reads it. */
+export interface TableNode {
+  readonly kind: 'table'
+  readonly upstream: StreamNode
+  readonly state: StateDefinition
 }
 
 /**

@@ -11,8 +11,8 @@ import type { StateDefinition, Upgrade } from './definition.js'
 import { checkFunction, checkName, invalid, shown } from './names.js'
 import { isDurationMs, originKey, type Origin } from './topic.js'
 
-const stateKey: unique symbol = Symbol.for('potoroo.state-object')
-declare const state: unique symbol
+export const stateKey: unique symbol = Symbol.for('potoroo.state-object')
+export declare const state: unique symbol
 
 export interface AnyStateObject {
   readonly name: string
@@ -32,8 +32,9 @@ export interface Expired<S> {
   readonly state: S
 }
 
-/** The type of a state object. */
-export type State<T extends AnyStateObject> = T extends StateObject<infer S> ? S : never
+/** The type of a state object, or of a table's entries. */
+export type State<T extends AnyStateObject> =
+  T extends StateObject<infer S> ? S : T extends { readonly [state]?: { readonly entry: () => infer V } } ? V : never
 
 /** A class of state objects. `pack` of its instances and its own `unpack` come together or not at all. */
 export interface StateClass<S extends object> {

@@ -6,9 +6,20 @@
  * The key lies beside the message. A topic's records bring it, steps and computations keep it, keyBy() alone changes it.
  */
 import { PotorooError } from '../errors.js'
-import type { Compute, ComputationContext, PassedHeaders, PipelineDefinition, StreamNode } from './definition.js'
+import { broadcastDefinition, broadcastIn, type AnyBroadcast, type Broadcast } from './broadcast.js'
+import type {
+  BroadcastDefinition,
+  Compute,
+  ComputationContext,
+  JoinNode,
+  PassedHeaders,
+  PipelineDefinition,
+  StateDefinition,
+  StreamNode,
+} from './definition.js'
 import { checkFunction, checkName, invalid, isKey, isPromise, shown, shownKey } from './names.js'
 import { stateDefinition, type AnyStateObject, type StateObject } from './state-object.js'
+import { tableOf, type Table } from './table.js'
 import type { Timer } from './timer.js'
 import { originDefinition, topicDefinition, type Origin, type Sink } from './topic.js'
 
@@ -20,6 +31,29 @@ const streamKey: unique symbol = Symbol.for('potoroo.stream')
 export interface Context extends ComputationContext {
   set(timer: Timer, atMs: number, id?: string): void
   clear(timer: Timer, id?: string): void
+  /**
+   * The state object or the table's entry of the same key, as it is now, what this message has done so far included;
+   * undefined where there is none, or where it is as it would begin. It is a copy: changing it changes nothing. Only of what
+   * is kept together with the computation's own state object: what the application joins there, or computes there, or what
+   * `reads` of to() names. Else INVALID_DEFINITION, which stops the worker.
+   */
+  read<S extends object>(state: StateObject<S>): Readonly<S> | undefined
+  read<V extends object>(table: Table<V>): Readonly<V> | undefined
+  /**
+   * What a broadcast has of any key; undefined where it has nothing. It is a copy. Only of broadcasts that the application joins in the same
+   * place, or that `reads` of to() names: else INVALID_DEFINITION, which stops the worker.
+   */
+  lookup<V extends object>(broadcast: Broadcast<V>, key: string): Readonly<V> | undefined
+}
+
+/** What to() may be told. */
+export interface ToOptions {
+  /**
+   * Tables and state objects that the computation reads with `context.read()`: they are then kept where its own state object
+   * is, so that their topics have to have as many partitions; and broadcasts that it looks things up in with
+   * `context.lookup()`. What is joined or computed there anyway need not be named.
+   */
+  readonly reads?: readonly (AnyStateObject | AnyBroadcast)[]
 }
 
 /** A stream that has come to its end: what application() takes. */
@@ -88,7 +122,26 @@ export interface Keyed<out M> extends Stream<M> {
   to<S extends object, R>(
     state: StateObject<S>,
     compute: (state: S, message: M, context: Context) => R,
+    options?: ToOptions,
   ): Synchronous<R, [Emitted<R>] extends [never] ? Pipeline : Keyed<Emitted<R>>>
+  /**
+   * Calls `step` with each message and the entry of its key in a table, or the state object of its key; undefined where
+   * there is none. Nothing goes on where it gives nothing, which makes an inner join; an array goes on as its elements. The entry is a copy,
+   * as of the message's place in the order of all that the task reads: what came to the table with a timestamp up to the message's is in
+   * it, also when both were written at the same time and the table's topic is slow to give it (docs/joins.md).
+   *
+   * The sources of both have to have the same number of partitions: else keyBy() one of them.
+   */
+  join<V extends object, R>(
+    table: Table<V> | StateObject<V>,
+    step: (message: M, entry: Readonly<V> | undefined) => R,
+  ): Synchronous<R, Keyed<Emitted<R>>>
+  /** With what a broadcast has of the key that `key` gives: any key, whatever that of the stream is, which stays what it was. */
+  join<V extends object, R>(
+    broadcast: Broadcast<V>,
+    key: (message: M) => string,
+    step: (message: M, entry: Readonly<V> | undefined) => R,
+  ): Synchronous<R, Keyed<Emitted<R>>>
 }
 
 type Nothing = ReturnType<() => void> | undefined | null
@@ -111,6 +164,20 @@ export function from<M>(origin: Origin<M>, name?: string): Stream<M> {
   if (name !== undefined) checkName('a pipeline', name)
   const flow = new Flow({ kind: 'source', topic, name: name ?? topic.name }, topic.key !== undefined)
   return flow as unknown as Stream<M>
+}
+
+/**
+ * A table: the last message of each key of a stream. null deletes the entry: a message that a step makes null, and, where the
+ * stream is a topic's, a record without a value (a tombstone). What is no object literal, or can't be stored, goes to
+ * the dead letters. A table is part of an application that joins it, or that has a computation which `reads` it. Its entries are
+ * stored as state objects are, in a changelog, under its name. Throws INVALID_DEFINITION.
+ */
+export function table<V extends object>(name: string, stream: Keyed<V | null>): Table<V> {
+  const flow = flowOf(stream)
+  if (flow === undefined) throw invalid(`Table ${shown(name)} was given ${shown(stream)}: it has to be a stream.`)
+  if (!flow.isKeyed)
+    throw invalid(`Table ${shown(name)} is of stream ${flow.name}, which has no key: put keyBy() before table().`)
+  return tableOf<V>(name, flow[streamKey])
 }
 
 /** The messages of several streams, in one. Their keys have to mean the same. Throws INVALID_DEFINITION. */
@@ -174,17 +241,43 @@ class Flow {
     checkFunction(`keyBy() of pipeline ${this.name}`, key)
     const { name } = options
     if (name !== undefined) checkName('a repartition', name)
-    return new Flow({ kind: 'keyBy', upstream: this[streamKey], key: checkedKey(this.name, key), name }, true)
+    const keyOf = checkedKey(`The key that keyBy() of pipeline ${this.name} gives`, key)
+    return new Flow({ kind: 'keyBy', upstream: this[streamKey], key: keyOf, name }, true)
   }
 
-  to(state: AnyStateObject, compute: Compute): Flow {
+  to(state: AnyStateObject, compute: Compute, { reads = [] }: ToOptions = {}): Flow {
     const { name } = this
     const definition = stateDefinition(state, `What to() of pipeline ${name} was given`)
+    if (definition.table !== undefined)
+      throw invalid(
+        `What to() of pipeline ${name} was given is table ${definition.name}, which its stream alone writes: join() it, or read it in the ` +
+          'computation of a state object.',
+      )
     checkFunction(`The computation of pipeline ${name}`, compute)
+    const others = readsOf(`What the computation of pipeline ${name} reads`, reads)
     if (!this.isKeyed)
       throw invalid(`Pipeline ${name} has a computation, but its messages have no key: put keyBy() before to().`)
     const checked = synchronous(name, compute)
-    return new Flow({ kind: 'compute', upstream: this[streamKey], state: definition, compute: checked }, true)
+    const upstream = this[streamKey]
+    return new Flow({ kind: 'compute', upstream, state: definition, compute: checked, ...others }, true)
+  }
+
+  /** A table or state object, and a step; or a broadcast, a key, and a step. */
+  join(target: unknown, ...functions: readonly unknown[]): Flow {
+    const { name } = this
+    const upstream = this[streamKey]
+    if (!this.isKeyed)
+      throw invalid(`Pipeline ${name} has a join, but its messages have no key: put keyBy() before join().`)
+    const broadcast = broadcastIn(target)
+    if (broadcast === undefined) {
+      const state = stateDefinition(target, `What join() of pipeline ${name} was given`)
+      return new Flow({ kind: 'join', upstream, state, step: joinStep(name, functions[0]) }, true)
+    }
+    const [key, step] = functions
+    const what = `The key of join() with broadcast ${broadcast.name} of pipeline ${name}`
+    checkFunction(what, key)
+    const keyOf = checkedKey(what, key as (message: unknown) => unknown)
+    return new Flow({ kind: 'lookup', upstream, broadcast, key: keyOf, step: joinStep(name, step) }, true)
   }
 
   sink(topic: Sink<never>, options: SinkOptions = {}): Pipeline {
@@ -197,6 +290,27 @@ class Flow {
       )
     const headers = passedHeaders(name, options)
     return { [pipelineKey]: { kind: 'sink', upstream: this[streamKey], topic: sink, headers } }
+  }
+}
+
+function joinStep(pipeline: string, step: unknown): JoinNode['step'] {
+  const what = `The step of join() of pipeline ${pipeline}`
+  checkFunction(what, step)
+  const given = step as JoinNode['step']
+  return (message, entry) => {
+    const output = given(message, entry)
+    if (isPromise(output)) refusePromise(what, output)
+    return output
+  }
+}
+
+function readsOf(what: string, reads: unknown) {
+  if (!Array.isArray(reads)) throw invalid(`${what} is ${shown(reads)}: it has to be an array.`)
+  const all = reads as readonly unknown[]
+  const isBroadcast = (one: unknown): boolean => broadcastIn(one) !== undefined
+  return {
+    reads: all.filter((one) => !isBroadcast(one)).map((one): StateDefinition => stateDefinition(one, what)),
+    broadcasts: all.filter(isBroadcast).map((one): BroadcastDefinition => broadcastDefinition(one, what)),
   }
 }
 
@@ -227,28 +341,25 @@ const flowOf = (value: unknown): Flow | undefined =>
   typeof value === 'object' && value !== null && streamKey in value ? (value as Flow) : undefined
 
 const checkedKey =
-  (pipeline: string, key: (message: unknown) => unknown) =>
+  (what: string, key: (message: unknown) => unknown) =>
   (message: unknown): string => {
     const value = key(message)
     if (isKey(value)) return value
-    throw new PotorooError(
-      'OUTPUT_INVALID',
-      `The key that keyBy() of pipeline ${pipeline} gives is ${shownKey(value)}.`,
-    )
+    throw new PotorooError('OUTPUT_INVALID', `${what} is ${shownKey(value)}.`)
   }
 
 /** Types refuse asynchronous computations, but what has no types, or `any`, comes here. A promise would be lost silently. */
 function synchronous(pipeline: string, compute: Compute): Compute {
   return (state, message, context) => {
     const output = compute(state, message, context)
-    if (isPromise(output)) refusePromise(pipeline, output)
+    if (isPromise(output)) refusePromise(`The computation of pipeline ${pipeline}`, output)
     return output
   }
 }
 
-function refusePromise(pipeline: string, promise: PromiseLike<unknown>): never {
+function refusePromise(what: string, promise: PromiseLike<unknown>): never {
   promise.then(undefined, () => undefined) // its failure would end the process
-  throw invalid(`The computation of pipeline ${pipeline} gave a promise. Computations are synchronous.`)
+  throw invalid(`${what} gave a promise. Computations are synchronous.`)
 }
 
 /** The definition behind a pipeline. Throws INVALID_DEFINITION for anything else, naming `where` it was found. */

@@ -47,6 +47,41 @@ export type WorkerEvent =
   /** A task that this worker's application does not have. */
   | { readonly kind: 'unknown-task'; readonly task: string }
   | { readonly kind: 'peer-gone'; readonly memberId: string; readonly address: string }
+  /** The worker's copy of a broadcast was read to its end: its tasks may come. */
+  | {
+      readonly kind: 'broadcast-loaded'
+      readonly broadcast: string
+      readonly topic: string
+      readonly entries: number
+      readonly bytes: number
+      readonly tookMs: number
+    }
+  /** A record that no entry of the broadcast could be made of: its key keeps what it had. */
+  | {
+      readonly kind: 'broadcast-record-refused'
+      readonly broadcast: string
+      readonly topic: string
+      readonly partition: number
+      readonly offset: number
+      readonly code: ErrorCode
+      readonly error: string
+    }
+  /** Messages wait for a broadcast whose broker does not say that there is nothing new. */
+  | {
+      readonly kind: 'broadcast-awaited'
+      readonly broadcast: string
+      readonly topic: string
+      readonly waitedMs: number
+    }
+  /** They go on. */
+  | {
+      readonly kind: 'broadcast-caught-up'
+      readonly broadcast: string
+      readonly topic: string
+      readonly waitedMs: number
+    }
+  /** Its log begins behind where the worker was: it is read anew, from its beginning. */
+  | { readonly kind: 'broadcast-again'; readonly broadcast: string; readonly topic: string; readonly error: string }
   /** At its start: what a topic is read or written with can't begin yet. Said at first, and now and then while that goes on. */
   | {
       readonly kind: 'codec-waits'
@@ -78,6 +113,8 @@ export type TopicsEvent =
       readonly kind: 'creating-topics'
       readonly topics: readonly { readonly name: string; readonly partitions: number }[]
     }
+  /** A table is new, and its topic was read before: it has what comes from now on. */
+  | { readonly kind: 'table-late'; readonly table: string; readonly topic: string }
   | { readonly kind: 'topology-changed'; readonly generation: number; readonly changes: readonly string[] }
   | { readonly kind: 'topics-unchecked'; readonly error: string }
   /** What was processed of a repartition was deleted from it, up to the position. `records`: how many this worker knows of. */

@@ -40,6 +40,21 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
   'codec-waits': say('warn', 'the codec of a topic is not ready: the worker waits for it before it starts'),
   'former-member-stays': say('debug', 'the earlier member could not be made to leave'),
 
+  'broadcast-loaded': say('info', 'broadcast was read to its end'),
+  'broadcast-record-refused': say(
+    'warn',
+    'a record of a broadcast can not be taken: its key keeps what it had, on every worker',
+  ),
+  'broadcast-awaited': say(
+    'warn',
+    'messages wait for a broadcast: its brokers have not said for a while that there is nothing new',
+  ),
+  'broadcast-caught-up': say('info', 'the broadcast has caught up: messages go on'),
+  'broadcast-again': say(
+    'warn',
+    'records of a broadcast were deleted before they were read: it is read from its beginning',
+  ),
+
   'group-rebalances': {
     ...say('debug', 'the group rebalances'),
     fields: ({ memberId, why }) => ({ memberId, kind: why }),
@@ -53,6 +68,10 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
   'manifest-overtaken': say('info', 'another worker has changed the manifest at the same time: planning again'),
   'creating-topics': say('info', 'creating topics'),
   'topology-changed': say('info', 'the topology has changed'),
+  'table-late': say(
+    'warn',
+    'a table is new, and its topic was read before: it has what comes from now on, and nothing of what was there',
+  ),
   'topics-unchecked': say('debug', 'the topics could not be checked'),
   purged: undefined,
   'purge-failed': say('debug', 'repartition topics could not be purged'),

@@ -2,6 +2,7 @@
 import type { KnownSubTopology } from '../core/group/assignor.js'
 import type { PlanOfSubTopology } from '../core/plan/manifest.js'
 import type { ProcessorPlan } from '../core/processing/processor.js'
+import type { BroadcastPlan } from './broadcasts.js'
 import type { VersionsInUse } from './versions-in-use.js'
 
 export interface TaskSource {
@@ -27,7 +28,9 @@ export interface TaskPlan {
     { readonly topic: string; readonly id?: string | undefined; readonly deleteRetentionMs: number } | undefined
   /** Of its state objects, where some are newer than the manifest knows; it is to be told before they are committed. */
   readonly versions?: VersionsInUse | undefined
-  readonly processor: Omit<ProcessorPlan, 'load' | 'storeWasEmpty' | 'maxStateBytes' | 'secret'>
+  /** Of its sub-topology; the worker reads them. */
+  readonly broadcasts: readonly BroadcastPlan[]
+  readonly processor: Omit<ProcessorPlan, 'load' | 'storeWasEmpty' | 'maxStateBytes' | 'secret' | 'lookUp'>
 }
 
 /** What a worker with these plans tells the group that it knows. */

@@ -39,6 +39,7 @@ import { hasDues, usesTime } from '../core/plan/topology.js'
 import type { RunningFigures, TaskFigures } from '../ports/figures.js'
 import type { Fetcher, PartitionPosition } from '../ports/log.js'
 import { activate, type Activation } from './activation.js'
+import type { Broadcasts } from './broadcasts.js'
 import { atMost, sleep, type ObservedPorts, type RuntimeOptions } from './options.js'
 import type { RecordTime } from './record-time.js'
 import { Committer } from './task/committer.js'
@@ -58,6 +59,8 @@ export interface TaskEnvironment extends ObservedPorts {
   readonly recordTime: RecordTime
   /** Bytes of fetched records that each input may keep in memory, now. */
   inputBytes(): number
+  /** Undefined where the application has none. */
+  readonly broadcasts?: Broadcasts | undefined
   /** What the state objects of each task may take in memory, now. */
   stateBytes(): number
   /** Bytes of changes that each task may let wait for its store, now: more would take long to replay. */
@@ -312,6 +315,7 @@ export class Task {
       storeWasEmpty: (store?.size() ?? 0) === 0,
       secret: activation.identity ?? '',
       time: this.#timeOf(activation),
+      lookUp: env.broadcasts && ((broadcast, key) => env.broadcasts?.lookup(broadcast, key)),
     })
     this.#sources.begin(activation.positions, failed)
     const { inputs } = this.#sources

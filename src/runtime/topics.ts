@@ -1,10 +1,13 @@
 /** The topics that an application needs, as they are in Kafka: checked, and the runtime's own ones created. */
+import type { BroadcastDefinition } from '../api/definition.js'
 import type { Destination } from '../core/processing/outbox.js'
+import { lateTables } from '../core/plan/late-tables.js'
 import { versionsBeyond, withTopicIds, withVersions, type Change, type Manifest } from '../core/plan/manifest.js'
 import { countsIn, planTopics, refusal, unfinishedReset, unfitChangelog } from '../core/plan/topic-plan.js'
 import { namesOf, taskId, type Topology } from '../core/plan/topology.js'
 import { PotorooError } from '../errors.js'
 import type { TopicInfo } from '../ports/log.js'
+import type { BroadcastPlan } from './broadcasts.js'
 import type { TaskPlan } from './task-plan.js'
 import { changelogLost, inputReplaced } from './cures.js'
 import { changeManifest } from './manifest-topic.js'
@@ -77,6 +80,8 @@ async function planOnce(
       return there === undefined || isAsRead(there) ? manifest : there
     })
     if (written !== manifest) return undefined
+    for (const { table, topic } of lateTables(topology, stored))
+      observer.observe({ kind: 'table-late', table, topic: names.topic(topic) })
   }
 
   const destination = (name: string): Destination => {
@@ -85,6 +90,14 @@ async function planOnce(
     return { topic: name, topicId, partitions, maxMessageBytes, retentionMs }
   }
   const deadLetters = destination(names.deadLetters)
+  const broadcasts = new Map(
+    topology.subTopologies.flatMap((sub) =>
+      sub.broadcasts.map((definition): [BroadcastDefinition, BroadcastPlan] => {
+        const { name: topic, id, partitions } = requireTopic(names.topic(definition.topic.name), found)
+        return [definition, { definition, topic, id, partitions }]
+      }),
+    ),
+  )
   const plans = new Map<string, TaskPlan>()
   for (const [sub, partitions] of counts) {
     const changelog =
@@ -116,6 +129,7 @@ async function planOnce(
           deleteRetentionMs: changelog.deleteRetentionMs,
         },
         versions,
+        broadcasts: sub.broadcasts.flatMap((definition) => broadcasts.get(definition) ?? []),
         processor: {
           subTopology: sub,
           partition,
@@ -173,6 +187,8 @@ function plannedTopics(
   for (const { processor } of all)
     for (const { topic, topicId } of [...processor.sinks.values(), processor.deadLetters])
       planned.set(topic, { id: topicId, replaced: (message) => new PotorooError('TOPIC_CHANGED', message) })
+  for (const { topic, id, partitions } of all.flatMap((plan) => plan.broadcasts))
+    planned.set(topic, { id, partitions, replaced: (message) => new PotorooError('TOPIC_CHANGED', message) })
   for (const { group, changelog, sources } of all)
     if (changelog !== undefined) {
       const { topic, id } = changelog

@@ -18,6 +18,7 @@ import type { Peer } from '../ports/peers.js'
 import { unwatched, type Watchdog } from '../ports/watchdog.js'
 import { openCodecs } from './codecs.js'
 import { logObserver } from './log-lines.js'
+import { Broadcasts } from './broadcasts.js'
 import { GroupMembership } from './membership.js'
 import { Pump } from './pump.js'
 import { Purge } from './purge.js'
@@ -65,6 +66,7 @@ export class Worker {
   readonly #phase = new CommitPhase()
   #plans: ReadonlyMap<string, TaskPlan> = new Map()
   #fetcher: Fetcher | undefined
+  #broadcasts: Broadcasts | undefined
   #membership: GroupMembership | undefined
   #environment: TaskEnvironment | undefined
   #stopping: Promise<void> | undefined
@@ -239,10 +241,13 @@ export class Worker {
     this.#plans = await planTasks(topology, ports, options, this.#startAbort.signal)
     if (this.#isClosing()) return
     const fetcher = (this.#fetcher = log.fetcher())
+    await this.#loadBroadcasts()
+    if (this.#isClosing()) return
     this.#environment = {
       ...ports,
       fetcher,
       options,
+      broadcasts: this.#broadcasts,
       recordTime: new RecordTime(ports),
       inputBytes: () => this.#inputBytes,
       stateBytes: () => this.#stateBytes,
@@ -327,6 +332,18 @@ export class Worker {
     observer.observe({ kind: 'worker-started', worker: options.name, group: names.group, tasks: this.#plans.size })
   }
 
+  /** Before the group gives this worker anything: what would wait for them goes on where it is. */
+  async #loadBroadcasts(): Promise<void> {
+    const plans = [...new Set([...this.#plans.values()].flatMap(({ broadcasts }) => broadcasts))]
+    if (plans.length === 0) return
+    const env = { ...this.ports, fetcher: this.ports.log.fetcher() }
+    this.#broadcasts = new Broadcasts(plans, env, (error) => {
+      this.ports.observer.observe({ kind: 'worker-stops', code: error.code, error: error.message })
+      void this.#close(error)
+    })
+    await this.#broadcasts.load(this.#startAbort.signal)
+  }
+
   /** Whether the task is active here and its store worth copying: one without a position says less than the changelog. */
   #hasState(id: string): boolean {
     const task = this.#tasks.get(id)
@@ -345,6 +362,7 @@ export class Worker {
       generation: this.#membership?.generation ?? -1,
       active: [...this.#tasks].map(([task, { state, time }]) => ({ task, state, ...(time && { time }) })),
       standby: [...this.#standbys].map(([task, { lag }]) => (Number.isFinite(lag) ? { task, lag } : { task })),
+      ...(this.#broadcasts && { broadcasts: this.#broadcasts.status }),
       handOffs: this.#handOffs,
     }
   }
@@ -503,6 +521,7 @@ export class Worker {
       () => Promise.all([...this.#standbys.values()].map((standby) => standby.close())),
       () => this.#watchdog.close(),
       () => peers.close(),
+      () => this.#broadcasts?.close(),
       () => this.#fetcher?.close(),
       () => log.close(),
       () => stores.close(),

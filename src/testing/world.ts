@@ -70,8 +70,10 @@ export class World {
 
   /** The topics that the application reads and does not write only for itself. */
   get sources(): readonly TopicDefinition[] {
-    const sources = this.topology.subTopologies.flatMap((sub) => sub.sources.filter((one) => !one.isRepartition))
-    return sources.map(({ topic }) => topic)
+    const { subTopologies } = this.topology
+    const sources = subTopologies.flatMap((sub) => sub.sources.filter((one) => !one.isRepartition))
+    const broadcasts = subTopologies.flatMap((sub) => sub.broadcasts)
+    return [...new Set([...sources, ...broadcasts].map(({ topic }) => topic))]
   }
 
   /** How many there are. */

@@ -95,6 +95,50 @@ it('site totals adds up by site what meters count by device', async () => {
   await end(workers)
 })
 
+it('enrichment gives orders what their customers and rates are, also those that were deleted', async () => {
+  const bench = new ExampleBench('enrichment')
+  await bench.createTopics()
+  const [CUSTOMERS, ROUNDS, ORDERS] = [40, 4, 400]
+  const currencies = ['USD', 'GBP', 'CHF']
+  const customer = (n: number): string => `c${String(n % CUSTOMERS)}`
+  const tierIn = (round: number): string => (round % 2 === 0 ? 'gold' : 'basic')
+  const due: object[] = []
+  const round = (r: number) => async () => {
+    // Of the last customer nobody has told, and in each round another one is deleted.
+    await bench.send(
+      'customers',
+      Array.from({ length: CUSTOMERS - 1 }, (_, n) => ({ id: customer(n), name: 'x', tier: tierIn(r) })),
+      ({ id }: { id: string }) => id,
+    )
+    await bench.remove('customers', [customer(r)])
+    await bench.send(
+      'rates',
+      currencies.map((currency, i) => ({ currency, eur: r + i })),
+      ({ currency }: { currency: string }) => currency,
+    )
+    const orders = Array.from({ length: ORDERS }, (_, n) => {
+      return {
+        id: `o${String(r)}-${String(n)}`,
+        customer: customer(n),
+        currency: currencies[n % 4] ?? 'EUR',
+        amount: n,
+      }
+    })
+    for (const [n, { id, customer: of, currency, amount }] of orders.entries())
+      if (n % CUSTOMERS !== r && n % CUSTOMERS !== CUSTOMERS - 1)
+        due.push({ id, customer: of, tier: tierIn(r), eur: amount * (currency === 'EUR' ? 1 : r + (n % 4)) })
+    await bench.send('orders', orders, ({ id }: { id: string }) => id)
+    // What comes next is of the next round.
+    await bench.read('enriched', due.length)
+  }
+  const workers = await work(
+    bench,
+    Array.from({ length: ROUNDS }, (_, r) => round(r)),
+  )
+  expect(sorted(await bench.read('enriched', due.length))).toEqual(sorted(due))
+  await end(workers)
+})
+
 it.each([false, true])('the ledger neither makes nor loses money (accounts run dry: %s)', async (contended) => {
   const bench = new ExampleBench('ledger')
   await bench.createTopics()

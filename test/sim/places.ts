@@ -21,8 +21,10 @@ export interface SubTopologyPlace {
 export interface Places {
   readonly names: ReturnType<typeof namesOf>
   readonly subTopologies: readonly SubTopologyPlace[]
-  /** Topics that others write to, in the order of declaration. */
+  /** Topics that others write to, in the order of declaration; those of broadcasts last. */
   readonly sources: readonly string[]
+  /** Those of them that broadcasts are of. */
+  readonly broadcasts: readonly string[]
   readonly repartitions: readonly string[]
   readonly sinks: readonly string[]
   /** Of the first version. */
@@ -59,11 +61,13 @@ export function placesOf(definition: ApplicationDefinition, later: ApplicationDe
   const named = (isRepartition: boolean): string[] => [
     ...new Set(sources.filter((one) => one.isRepartition === isRepartition).map(nameOf)),
   ]
+  const broadcasts = [...first, ...second].flatMap((sub) => sub.broadcasts.map(({ topic }) => topic.name))
   const ends = [...definition.pipelines, ...later.pipelines]
   return {
     names,
     subTopologies,
-    sources: named(false),
+    sources: [...new Set([...named(false), ...broadcasts])],
+    broadcasts,
     repartitions: named(true),
     sinks: [...new Set(ends.flatMap((end) => (end.kind === 'sink' ? [end.topic.name] : [])))],
     changelogs: known.flatMap(({ changelog }) => changelog ?? []),

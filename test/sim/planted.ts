@@ -71,11 +71,14 @@ const consequences: readonly (readonly [RegExp, string])[] = [
   [/^assigned: /, 'a task goes to a worker with an older version of it'],
   [/ went on with a task that a newer version had written in/, "a worker goes on with what it can't read"],
   [/^the reset does not end/, 'a reset does not end'],
+  [/^lookup of /, 'a lookup finds what was replaced before its message was written'],
+  [/^joined: a read says otherwise/, 'a read and a join within one message do not agree'],
+  [/^(?:customers|accounts): /, 'a state object is wrong'],
   [/^checked, /, 'an output has seen another state than it should'],
 ]
 
 function consequenceOf(said: string): string {
-  const problem = said.replace(/^(?:operator|routing|timed|replays): /, '')
+  const problem = said.replace(/^(?:operator|routing|timed|joins|replays): /, '')
   for (const [pattern, consequence] of consequences) {
     const match = pattern.exec(problem)
     if (match !== null) return consequence.replace('$1', match[1] ?? '')

@@ -34,6 +34,7 @@ import { chunksOf, haunt } from './upstream.js'
 import { ChangelogView, recordsOf, type SeenRecord } from './views.js'
 import { Chronicle, Warnings, type Line } from './warnings.js'
 import { marketApplication } from './applications/market-application.js'
+import { joinsApplication } from './applications/joins-application.js'
 import { routingApplication } from './applications/routing-application.js'
 import { timedApplication } from './applications/timed-application.js'
 import { SchemaTrouble } from './schema-trouble.js'
@@ -82,11 +83,9 @@ export interface SimulateOptions {
 }
 
 export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Outcome> {
-  const outcome = withSecond(
-    'timed',
-    withSecond('routing', await new World(seed, options).run(), await simulateRouting(seed, options)),
-    await simulateTimed(seed, options),
-  )
+  const routed = withSecond(await new World(seed, options).run(), await simulateRouting(seed, options), 'routing')
+  const joined = withSecond(routed, await simulateJoins(seed, options), 'joins')
+  const outcome = withSecond(joined, await simulateTimed(seed, options), 'timed')
   // Their brokers are those in memory: beside worlds of bytes it would be nothing new.
   if (options.wire === true) return outcome
   const others = [
@@ -116,15 +115,23 @@ export async function simulateTimed(seed: number, options: SimulateOptions): Pro
     options,
     undefined,
     timedApplication(random.pick(['clock', 'clock', 'never'])),
+    true,
   ).run()
 }
 
+/** So have tables, joins and broadcasts. */
+async function simulateJoins(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
+  const random = new SeededRandom(seed ^ 0x3d8a91c7)
+  if (!random.chance(1 / 3)) return undefined
+  return new World(seed ^ 0x6b43a9b5, options, undefined, joinsApplication(random)).run()
+}
+
 /** Both worlds of a seed in one. */
-const withSecond = (which: string, first: Outcome, second: Outcome | undefined): Outcome =>
+const withSecond = (first: Outcome, second: Outcome | undefined, what: string): Outcome =>
   second === undefined
     ? first
     : {
-        ...withOperator(first, { ...second, problems: second.problems.map((one) => `${which}: ${one}`) }),
+        ...withOperator(first, { ...second, problems: second.problems.map((one) => `${what}: ${one}`) }),
         fingerprint: (Math.imul(first.fingerprint, 31) + second.fingerprint) | 0,
       }
 
@@ -191,12 +198,14 @@ class World {
     private readonly options: SimulateOptions,
     /** Of worlds with an application of several stages. */
     private readonly routing?: SeededRandom,
-    /** Uses time: then clocks are right, and leaders know who they are, for time goes by them. */
-    private readonly timed?: SimulatedApplication,
+    /** Instead of one of those that are drawn. */
+    given?: SimulatedApplication,
+    /** It uses time: then clocks are right, and leaders know who they are, for time goes by them. */
+    private readonly isTimed = false,
   ) {
     const random = (this.#random = new SeededRandom(seed))
     const broad = (this.#broad = new SeededRandom(seed ^ 0x2545f491))
-    const breadth = (this.#breadth = drawBreadth(broad, timed ?? (routing && routingApplication(routing))))
+    const breadth = (this.#breadth = drawBreadth(broad, given ?? (routing && routingApplication(routing))))
     this.#places = placesOf(breadth.application.definition, breadth.application.later?.compatible)
     this.#purge = routing && drawPurge(routing)
     this.#deployments = routing && new Deployments(routing.fork(), new SeededRandom(seed ^ 0x3c6ef372))
@@ -525,7 +534,7 @@ class World {
         this.#cluster.deleteOffsets(this.#places.names.group)
       },
       () => {
-        if (!this.#shortRetention && this.timed === undefined)
+        if (!this.#shortRetention && !this.isTimed)
           this.#anySlot().process?.setWallClockOff(random.between(-100_000, 100_000))
       },
       () => {
@@ -557,11 +566,13 @@ class World {
     if (this.#breadth.machines)
       planMachines(this.#hands, this.#broad, {
         withinMs: TROUBLE_MS,
-        setsClocks: !this.#shortRetention && this.timed === undefined,
+        setsClocks: !this.#shortRetention && !this.isTimed,
       })
-    const { changelogs, sources, sinks, repartitions } = this.#places
+    const { changelogs, sources, sinks, repartitions, broadcasts } = this.#places
     const fewest = Math.min(...sources.map((name) => this.#partitionsOfSource(name)))
-    if (!this.#strict) haunt(this.#hands, random, fewest, sources, TROUBLE_MS)
+    // What follows an open transaction, nobody can read: nor can a lookup find it.
+    const haunted = sources.filter((name) => !broadcasts.includes(name))
+    if (!this.#strict) haunt(this.#hands, random, fewest, haunted, TROUBLE_MS)
     this.#deployments?.plan(this.#hands, {
       withinMs: TROUBLE_MS * 0.9,
       isKnown: () => this.#isKnown(),
@@ -571,8 +582,9 @@ class World {
       },
       rollBackTo: (version) => this.#rollBackTo(version),
     })
+    // Nor can anybody know what a successor acknowledges while a leader that was replaced goes on answering.
     const mayBeStale = (topic: string): boolean =>
-      (!this.#strict && this.timed === undefined) || !sources.includes(topic)
+      !sources.includes(topic) || (!this.#strict && !this.isTimed && !broadcasts.includes(topic))
     const all = [...changelogs, ...sources, ...sinks, this.#places.names.deadLetters, ...repartitions]
     this.#leaderTrouble.plan(this.#cluster, this.#scheduler, all, mayBeStale, TROUBLE_MS, {
       disturb: (own) => {

@@ -6,8 +6,8 @@ import type { FeedEvent } from './applications/simulated-application.js'
 
 export function chunksOf(events: readonly FeedEvent[], startMs: number): RecordChunk[] {
   const writer = new RecordWriter(1_000_000)
-  for (const { key, hasKey = true, text, atMs, timestampMs = startMs + atMs } of events)
-    writer.append(timestampMs, hasKey ? key : null, text)
+  for (const { key, hasKey = true, hasValue = true, text, atMs, timestampMs = startMs + atMs } of events)
+    writer.append(timestampMs, hasKey ? key : null, hasValue ? text : null)
   return writer.take()
 }
 

@@ -249,6 +249,8 @@ const rules: readonly Rule[] = [
       (chronicle.recordsAreRefused && isRefusal(fields)) ||
       (chronicle.messagesAreSlow && isTooLong(fields)),
   ],
+  [/^a record of a broadcast can not be taken/, ({ fields }) => fields.code === 'NOT_JSON'],
+  [/^messages wait for a broadcast/, byRequests],
   [/^a source gave no answer in time/, (_, { strict }) => !strict],
   [/^a transaction of a producer is open/, (line, { chronicle }) => chronicle.explainsOpenTransaction(line)],
   [

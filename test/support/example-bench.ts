@@ -88,6 +88,24 @@ export class ExampleBench {
 
   /** In their order, a message's partition by its key; without keys in turn. Waits as long as a broker may be away. */
   async send(topic: string, messages: readonly object[], keyOf?: (message: never) => string): Promise<void> {
+    await this.#produce(
+      topic,
+      messages.map((message) => ({ key: keyOf?.(message as never), value: JSON.stringify(message) })),
+    )
+  }
+
+  /** Records without values. */
+  async remove(topic: string, keys: readonly string[]): Promise<void> {
+    await this.#produce(
+      topic,
+      keys.map((key) => ({ key, value: null })),
+    )
+  }
+
+  async #produce(
+    topic: string,
+    pairs: readonly { readonly key: string | undefined; readonly value: string | null }[],
+  ): Promise<void> {
     const options = { brokers: this.#brokers, clientId: 'test-feed', logger: silentLogger, clock: systemClock }
     const log = createKafkaLog(options)
     await log.connect()
@@ -96,10 +114,10 @@ export class ExampleBench {
     if (info === undefined) throw new Error(`there is no topic ${name}`)
     const producer = await IdempotentProducer.open({ ...options, deliveryTimeoutMs: 120_000 })
     try {
-      const records = messages.map((message, i) => {
-        const key = keyOf === undefined ? null : Buffer.from(keyOf(message as never))
+      const records = pairs.map(({ key: text, value }, i) => {
+        const key = text === undefined ? null : Buffer.from(text)
         const partition = key === null ? i % info.partitions : partitionOf('murmur2', key, info.partitions)
-        return { partition, key, value: JSON.stringify(message) }
+        return { partition, key, value }
       })
       await producer.sendAll(info, records)
     } finally {

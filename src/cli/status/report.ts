@@ -6,7 +6,7 @@
  * Invariant: what a worker says itself goes before what the group's metadata says of it.
  */
 import type { TaskState } from '../../core/commit/task-life.js'
-import type { HandOff, TimeStatus, WorkerStatus } from '../../core/group/worker-status.js'
+import type { BroadcastStatus, HandOff, TimeStatus, WorkerStatus } from '../../core/group/worker-status.js'
 import type { GroupMember } from '../../kafka/group-view.js'
 import type { InputLag } from '../lag.js'
 
@@ -51,6 +51,8 @@ export interface WorkerReport {
   }[]
   /** With their lag in changelog records. */
   readonly standby: readonly { readonly task: string; readonly lag: number | null }[]
+  /** Its own copies; empty where it did not answer. */
+  readonly broadcasts: readonly BroadcastStatus[]
 }
 
 export interface TaskReport {
@@ -151,6 +153,7 @@ function workerOf({ memberId, info, assignment }: GroupMember, answer: Answer | 
       generation: status.generation,
       active: status.active,
       standby: status.standby.map(({ task, lag = null }) => ({ task, lag })),
+      broadcasts: status.broadcasts ?? [],
     }
   return {
     ...identity,
@@ -159,6 +162,7 @@ function workerOf({ memberId, info, assignment }: GroupMember, answer: Answer | 
     generation: null,
     active: (assignment?.active ?? []).map((task) => ({ task, state: null })),
     standby: (assignment?.standby ?? []).map(({ task }) => ({ task, lag: lagAtJoin(info?.standby ?? {}, task) })),
+    broadcasts: [],
   }
 }
 

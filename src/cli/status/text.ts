@@ -63,6 +63,14 @@ export function textOf(report: StatusReport): string {
         ]),
       ),
     )
+  const copies = workers.flatMap(({ worker, broadcasts }) => broadcasts.map((one) => ({ worker, ...one })))
+  if (copies.length > 0)
+    parts.push(
+      table(
+        ['broadcast', 'topic', 'worker', 'keys', 'bytes'],
+        copies.map(({ broadcast, topic, worker, entries, bytes }) => [broadcast, topic, worker, entries, bytes]),
+      ),
+    )
   if (handOffs.length > 0)
     parts.push(
       'last hand-offs\n' +

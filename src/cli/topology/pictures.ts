@@ -9,22 +9,17 @@ export function topologyText({ subTopologies }: Topology, counts: Counts): strin
   const rows = subTopologies.flatMap((sub) => {
     const keeps = sub.states.map(versioned).join(', ') || '-'
     const writes = sub.sinks.map(({ name }) => name).join(', ') || '-'
-    return sub.sources.map((source, i) => {
+    const reads = [...sub.sources.map(shown), ...sub.broadcasts.map(({ topic }) => `${topic.name} (broadcast)`)]
+    return reads.map((read, i) => {
       const first = i === 0
-      return [
-        first ? sub.name : '',
-        first ? (counts.get(sub) ?? 0) : '',
-        shown(source),
-        first ? keeps : '',
-        first ? writes : '',
-      ]
+      return [first ? sub.name : '', first ? (counts.get(sub) ?? 0) : '', read, first ? keeps : '', first ? writes : '']
     })
   })
   return table(['sub-topology', 'tasks', 'reads', 'keeps', 'writes'], rows)
 }
 
-const versioned = ({ name, upgrades }: StateDefinition): string =>
-  upgrades.length === 0 ? name : `${name} v${String(upgrades.length)}`
+const versioned = ({ name, upgrades, table: isTable }: StateDefinition): string =>
+  isTable !== undefined ? `${name} (table)` : upgrades.length === 0 ? name : `${name} v${String(upgrades.length)}`
 
 const shown = ({ topic, isRepartition }: SourceInput): string =>
   isRepartition ? `${topic.name} (repartition)` : topic.key === undefined ? `${topic.name} (no key)` : topic.name
@@ -43,22 +38,32 @@ export function topologyMermaid({ subTopologies }: Topology): string {
   for (const [i, sub] of subTopologies.entries()) {
     lines.push(`  subgraph s${String(i + 1)} ["${escaped(sub.name)}"]`)
     const states = new Map<string, string>()
+    const stateNode = (state: StateDefinition): string => {
+      const known = states.get(state.name)
+      if (known !== undefined) return known
+      const id = `n${String(++nodes)}`
+      states.set(state.name, id)
+      lines.push(`    ${id}[("${escaped(versioned(state))}")]`)
+      return id
+    }
     const draw = (from: string, operators: readonly Operator[]): void => {
       for (const operator of operators) {
         if (operator.kind === 'sink') {
           edges.push(`  ${from} --> ${topicNode(operator.topic.name)}`)
           continue
         }
-        const known = operator.kind === 'compute' ? states.get(operator.state.name) : undefined
-        const id = known ?? `n${String(++nodes)}`
-        if (known === undefined)
-          lines.push(
-            operator.kind === 'compute'
-              ? `    ${id}[("${escaped(versioned(operator.state))}")]`
-              : `    ${id}(["${operator.kind}"])`,
-          )
-        if (operator.kind === 'compute') states.set(operator.state.name, id)
+        if (operator.kind === 'compute' || operator.kind === 'table') {
+          const id = stateNode(operator.state)
+          edges.push(`  ${from} --> ${id}`)
+          if (operator.kind === 'compute') draw(id, operator.next)
+          continue
+        }
+        const id = `n${String(++nodes)}`
+        lines.push(`    ${id}(["${operator.kind}"])`)
         edges.push(`  ${from} --> ${id}`)
+        // What it reads, and does not come from.
+        if (operator.kind === 'join') edges.push(`  ${stateNode(operator.state)} -.-> ${id}`)
+        if (operator.kind === 'lookup') edges.push(`  ${topicNode(operator.broadcast.topic.name)} -.-> ${id}`)
         draw(id, operator.next)
       }
     }
@@ -77,7 +82,10 @@ export interface TopologyJson {
     readonly name: string
     readonly tasks: number
     readonly sources: readonly { readonly topic: string; readonly repartition: boolean; readonly keyed: boolean }[]
+    /** Tables among them. */
     readonly states: readonly string[]
+    readonly tables: readonly string[]
+    readonly broadcasts: readonly { readonly name: string; readonly topic: string }[]
     /** By state object: how many upgrades it has. */
     readonly versions: Readonly<Record<string, number>>
     readonly sinks: readonly string[]
@@ -93,6 +101,8 @@ export const topologyJson = ({ application, subTopologies }: Topology, counts: C
       return { topic: topic.name, repartition: isRepartition, keyed: isRepartition || topic.key !== undefined }
     }),
     states: sub.states.map(({ name }) => name),
+    tables: sub.states.flatMap(({ name, table: isTable }) => (isTable === undefined ? [] : [name])),
+    broadcasts: sub.broadcasts.map(({ name, topic }) => ({ name, topic: topic.name })),
     versions: Object.fromEntries(sub.states.map(({ name, upgrades }) => [name, upgrades.length])),
     sinks: sub.sinks.map(({ name }) => name),
   })),

@@ -11,6 +11,8 @@ export interface WorkerStatus {
   readonly generation: number
   readonly active: readonly ActiveStatus[]
   readonly standby: readonly StandbyStatus[]
+  /** Absent where it has none, and from earlier versions. */
+  readonly broadcasts?: readonly BroadcastStatus[]
   /** Tasks that came to this worker, the latest last; a bounded number. They are forgotten when the worker ends. */
   readonly handOffs: readonly HandOff[]
 }
@@ -26,6 +28,15 @@ export interface TimeStatus {
   readonly timeMs?: number | undefined
   /** The topic that it waits for: its bound is the least. */
   readonly heldBy?: string | undefined
+}
+/** The worker's own copy of a broadcast. */
+export interface BroadcastStatus {
+  readonly broadcast: string
+  readonly topic: string
+  /** Keys. */
+  readonly entries: number
+  /** What it takes in memory, of what `maxBytes` counts. */
+  readonly bytes: number
 }
 export interface StandbyStatus {
   readonly task: string
@@ -62,10 +73,12 @@ export function decodeWorkerStatus(text: string): WorkerStatus | undefined {
   return parseOr(() => {
     const value: unknown = JSON.parse(text)
     if (!isRecord(value) || value.v !== 1) return undefined
-    const { worker, memberId, generation, active, standby, handOffs } = value
+    const { worker, memberId, generation, active, standby, broadcasts, handOffs } = value
     if (!isText(worker) || !isText(memberId) || !isNumber(generation)) return undefined
     if (!isList(active, isActive) || !isList(standby, isStandby) || !isList(handOffs, isHandOff)) return undefined
-    return { v: 1, worker, memberId, generation, active, standby, handOffs }
+    if (broadcasts !== undefined && !isList(broadcasts, isBroadcastStatus)) return undefined
+    const own = { v: 1, worker, memberId, generation, active, standby, handOffs } as const
+    return broadcasts === undefined ? own : { ...own, broadcasts }
   })
 }
 
@@ -75,6 +88,8 @@ const isTime = (value: unknown): value is TimeStatus =>
   isRecord(value) &&
   (value.timeMs === undefined || isNumber(value.timeMs)) &&
   (value.heldBy === undefined || isText(value.heldBy))
+const isBroadcastStatus = (value: unknown): value is BroadcastStatus =>
+  isRecord(value) && isText(value.broadcast) && isText(value.topic) && isNumber(value.entries) && isNumber(value.bytes)
 const isStandby = (value: unknown): value is StandbyStatus =>
   isRecord(value) && isText(value.task) && (value.lag === undefined || isNumber(value.lag))
 const isHandOff = (value: unknown): value is HandOff =>

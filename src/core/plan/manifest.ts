@@ -228,7 +228,9 @@ function differences(sub: SubTopology, entry: ManifestEntry, partitions: number)
     const hadTopics = entry.sources.some(({ isRepartition }) => !isRepartition)
     const hasTopics = sub.sources.some(({ isRepartition }) => !isRepartition)
     const sides = (had: boolean): string => (had ? 'topics' : 'repartitions')
-    if (hadTopics !== hasTopics)
+    // What is added beside one that stays has its keys: a table of a topic, say.
+    const stays = sub.sources.some(({ topic }) => entry.sources.some((source) => source.topic === topic.name))
+    if (hadTopics !== hasTopics && !stays)
       found.push(
         `is fed by ${sides(hadTopics)} (${entry.sources.map(({ topic }) => topic).join(', ')}), and would be by ${sides(hasTopics)} ` +
           `now (${sub.sources.map(({ topic }) => topic.name).join(', ')}): its state objects have other keys then`,

@@ -30,7 +30,7 @@ export interface CreatedTopic {
   readonly config: Readonly<Record<string, string>>
 }
 
-export type TopicRole = 'source' | 'sink' | OwnRole
+export type TopicRole = 'source' | 'broadcast' | 'sink' | OwnRole
 /** Of those that are the application's alone. */
 type OwnRole = 'repartition' | 'changelog' | 'dead letters' | 'manifest'
 
@@ -49,7 +49,10 @@ const changelogConfig = { 'cleanup.policy': 'compact' } as const
 const manifestConfig = { 'cleanup.policy': 'compact' } as const
 const DEFAULT_CLEANUP = 'delete'
 
-export const isOwn = ({ role }: Pick<PlannedTopic, 'role'>): boolean => role !== 'source' && role !== 'sink'
+/** What others write to or read from is theirs. */
+const theirs: ReadonlySet<TopicRole> = new Set(['source', 'broadcast', 'sink'])
+
+export const isOwn = ({ role }: Pick<PlannedTopic, 'role'>): boolean => !theirs.has(role)
 
 /** Everything that it would have in Kafka; of each state object also the changelog that would be named after it. */
 export const topicNames = ({ subTopologies }: Topology, names: Names): readonly string[] => [
@@ -57,7 +60,8 @@ export const topicNames = ({ subTopologies }: Topology, names: Names): readonly 
     names.deadLetters,
     names.manifest,
     ...subTopologies.flatMap((sub) => [
-      ...[...sub.sources.map(({ topic }) => topic.name), ...sub.sinks.map(({ name }) => name)].map(names.topic),
+      ...[...sub.sources, ...sub.broadcasts].map(({ topic }) => names.topic(topic.name)),
+      ...sub.sinks.map(({ name }) => names.topic(name)),
       ...(sub.states.length === 0 ? [] : [sub, ...sub.states].map(({ name }) => names.changelog(name))),
     ]),
   ]),
@@ -111,6 +115,8 @@ export function planTopics<T extends ExistingTopic>(
     for (const { topic, isRepartition } of sources)
       if (!isRepartition)
         add('source', { name: names.topic(topic.name), partitions, config: topic.config }, topic.partitions)
+  for (const { topic } of subTopologies.flatMap(({ broadcasts }) => broadcasts))
+    add('broadcast', { name: names.topic(topic.name), partitions: topic.partitions, config: topic.config })
   for (const { name, partitions, config } of subTopologies
     .flatMap(({ sinks }) => sinks)
     .filter((one) => !repartitions.has(one)))

@@ -1,22 +1,36 @@
 /**
- * Topology: the graph of an application cut into what can run on one worker. A keyBy() with a computation behind it sends
- * messages to other workers, so the graph is cut there, and a repartition topic stands in the cut. Each source topic and
- * each repartition then has a tree of operators below it, which a message runs through, depth first, in the order of
- * declaration. Those that share a state object form a sub-topology. Its sources are co-partitioned, and one partition
- * number of all of them is a task.
+ * Topology: the graph of an application cut into what can run on one worker. A keyBy() with a computation, a table or a join
+ * behind it sends messages to other workers, so the graph is cut there, and a repartition topic stands in the cut. Each source
+ * topic and each repartition then has a tree of operators below it, which a message runs through, depth first, in the order
+ * of declaration. Those that share a state object or a table, written or read, form a sub-topology. Its sources are
+ * co-partitioned, and one partition number of all of them is a task.
+ *
+ * Invariants
+ * 1. What goes into a table comes before what reads it, at the same timestamp: of a sub-topology's sources, those come first
+ *    that lead to a table; below one source, its operator comes before those of its readers.
  */
 import type {
   ApplicationDefinition,
+  BroadcastDefinition,
   Compute,
+  JoinNode,
   KeyByNode,
   PartitionerName,
   PassedHeaders,
   StateDefinition,
   StreamNode,
   TimedDefinition,
+  TableNode,
   TopicDefinition,
 } from '../../api/definition.js'
-import { nodesOf, REPARTITION_SUFFIX, repartitionsOf } from '../../api/graph.js'
+import {
+  broadcastsOf,
+  REPARTITION_SUFFIX,
+  repartitionsOf,
+  statefulNodesOf,
+  statesOf,
+  type StatefulNode,
+} from '../../api/graph.js'
 import { repartitionKey, repartitionTopic } from './repartition.js'
 
 export type Operator =
@@ -30,6 +44,21 @@ export type Operator =
       readonly next: readonly Operator[]
     }
   | {
+      readonly kind: 'join'
+      readonly state: StateDefinition
+      readonly step: JoinNode['step']
+      readonly next: readonly Operator[]
+    }
+  | {
+      readonly kind: 'lookup'
+      readonly broadcast: BroadcastDefinition
+      readonly key: (message: unknown) => string
+      readonly step: JoinNode['step']
+      readonly next: readonly Operator[]
+    }
+  /** Keeps the message as the table's entry; nothing comes behind it. */
+  | { readonly kind: 'table'; readonly state: StateDefinition }
+  | {
       readonly kind: 'sink'
       readonly topic: TopicDefinition
       /** What its records get; undefined for a topic without a key. */
@@ -39,15 +68,18 @@ export type Operator =
 
 export interface SubTopology {
   /**
-   * Name of its first state object, or of its first source where it has no state. Not a number: a number would change
+   * Name of its first state object, else of its first table, or of its first source where it has no state. Not a number: a number would change
    * when a pipeline is added in front, and with it the names of changelog and transactional ids.
    */
   readonly name: string
-  /** In the order of declaration, which decides between records of the same timestamp. */
+  /** In the order of declaration, but those of tables first: it decides between records of the same timestamp. */
   readonly sources: readonly SourceInput[]
+  /** State objects and tables, also those that are only read. */
   readonly states: readonly StateDefinition[]
   /** What time brings to it. */
   readonly timed: readonly TimedInput[]
+  /** What its messages look things up in. */
+  readonly broadcasts: readonly BroadcastDefinition[]
   /** Topics that it writes to, repartitions among them. */
   readonly sinks: readonly TopicDefinition[]
   /** How many sub-topologies a message may have been through before it comes here; loops count once. */
@@ -59,7 +91,7 @@ export interface SourceInput {
   readonly isRepartition: boolean
   /** What its messages run through, in the order of declaration. */
   readonly operators: readonly Operator[]
-  /** The state objects among the operators. */
+  /** State objects and tables of its operators. */
   readonly states: readonly StateDefinition[]
 }
 /** A timer, or what becomes of state objects whose time is over. */
@@ -85,7 +117,9 @@ interface Segment {
   readonly name: string
   readonly operators: Operator[]
   readonly states: Set<StateDefinition>
+  readonly broadcasts: Set<BroadcastDefinition>
   readonly sinks: Set<TopicDefinition>
+  leadsToTable: boolean
 }
 
 /** Pure. Sub-topologies in the order of declaration. */
@@ -100,7 +134,7 @@ export function topologyOf(application: ApplicationDefinition): Topology {
     return { partitions: counts[0] ?? 0, partitioner: known[0] ?? 'murmur2' }
   }
   const done = cut(application, likeNeighbours)
-  const declared = nodesOf(application).flatMap((node) => (node.kind === 'compute' ? [node.state] : []))
+  const declared = statefulNodesOf(application).flatMap(statesOf)
   return {
     application: application.name,
     subTopologies: withDepths(grouped(done.segments).map((group) => subTopologyOf(group, [...new Set(declared)]))),
@@ -163,15 +197,19 @@ function withDepths(subs: readonly Shallow[]): SubTopology[] {
 
 function subTopologyOf(segments: readonly Segment[], declared: readonly StateDefinition[]): Shallow {
   const states = declared.filter((state) => segments.some((segment) => segment.states.has(state)))
-  const name = states[0]?.name ?? segments[0]?.name
+  const name = (states.find(({ table }) => table === undefined) ?? states[0] ?? segments[0])?.name
   if (name === undefined) throw new RangeError('a sub-topology has at least one source')
-  const sources = segments.flatMap(({ topic, isRepartition, operators, states: own }) =>
+  // Invariant 1
+  const ordered = [...segments].sort((a, b) => Number(b.leadsToTable) - Number(a.leadsToTable))
+  const sources = ordered.flatMap(({ topic, isRepartition, operators, states: own }) =>
     topic === undefined ? [] : [{ topic, isRepartition, operators, states: [...own] }],
   )
   const timed = segments.flatMap(({ timed: origin, operators }) =>
     origin === undefined ? [] : [{ origin, operators }],
   )
-  return { name, sources, states, timed, sinks: [...new Set(segments.flatMap(({ sinks }) => [...sinks]))] }
+  const broadcasts = [...new Set(segments.flatMap((segment) => [...segment.broadcasts]))]
+  const sinks = [...new Set(segments.flatMap((segment) => [...segment.sinks]))]
+  return { name, sources, states, timed, broadcasts, sinks }
 }
 
 interface Partitioning {
@@ -200,28 +238,40 @@ function cut(
   const sources = new Map<TopicDefinition, Segment>()
   const timed = new Map<TimedDefinition, Segment>()
   const segments: Segment[] = []
-  const places = new Map<StreamNode, readonly Place[]>()
+  const places = new Map<StreamNode | TableNode, readonly Place[]>()
 
   const put = (operator: Growing<Operator>, to: readonly Place[]): readonly Place[] => {
     const reached = [...new Set(to.flatMap((place) => place.segments))]
     for (const { operators } of to) operators.push(operator)
-    for (const segment of reached)
+    for (const segment of reached) {
       if (operator.kind === 'sink') segment.sinks.add(operator.topic)
-      else if (operator.kind === 'compute') segment.states.add(operator.state)
-    return operator.kind === 'sink' ? [] : [{ segments: reached, operators: operator.next }]
+      if (operator.kind === 'table') segment.leadsToTable = true
+    }
+    return 'next' in operator ? [{ segments: reached, operators: operator.next }] : []
+  }
+  /** The node's operator works with these state objects; what goes into the tables among them is put in place before it. */
+  const putStateful = (node: StatefulNode, operator: Growing<Operator>): readonly Place[] => {
+    const states = statesOf(node)
+    for (const { table } of states) if (table !== undefined && table !== node) placesOf(table)
+    const to = placesOf(node.upstream)
+    for (const segment of to.flatMap(({ segments: all }) => all)) {
+      for (const state of states) segment.states.add(state)
+      for (const broadcast of broadcastsOf(node)) segment.broadcasts.add(broadcast)
+    }
+    return put(operator, to)
   }
   const begin = (segment: Segment): readonly Place[] => {
     if (!segments.includes(segment)) segments.push(segment)
     return [{ segments: [segment], operators: segment.operators }]
   }
-  const placesOf = (node: StreamNode): readonly Place[] => {
+  const placesOf = (node: StreamNode | TableNode): readonly Place[] => {
     const known = places.get(node)
     if (known !== undefined) return known
     const made = make(node)
     places.set(node, made)
     return made
   }
-  const make = (node: StreamNode): readonly Place[] => {
+  const make = (node: StreamNode | TableNode): readonly Place[] => {
     switch (node.kind) {
       case 'source': {
         const segment = sources.get(node.topic) ?? newSegment(node.topic, false, node.name)
@@ -251,7 +301,17 @@ function cut(
       case 'flatMap':
         return put({ kind: 'flatMap', flatMap: node.flatMap, next: [] }, placesOf(node.upstream))
       case 'compute':
-        return put({ kind: 'compute', state: node.state, compute: node.compute, next: [] }, placesOf(node.upstream))
+        return putStateful(node, { kind: 'compute', state: node.state, compute: node.compute, next: [] })
+      case 'join':
+        return putStateful(node, { kind: 'join', state: node.state, step: node.step, next: [] })
+      case 'lookup': {
+        const { broadcast, key, step } = node
+        const to = placesOf(node.upstream)
+        for (const segment of to.flatMap(({ segments: all }) => all)) segment.broadcasts.add(broadcast)
+        return put({ kind: 'lookup', broadcast, key, step, next: [] }, to)
+      }
+      case 'table':
+        return putStateful(node, { kind: 'table', state: node.state })
     }
   }
   for (const pipeline of application.pipelines)
@@ -264,13 +324,21 @@ function cut(
 }
 
 const newSegment = (topic: TopicDefinition, isRepartition: boolean, name: string): Segment => {
-  return { topic, isRepartition, name, operators: [], states: new Set(), sinks: new Set() }
+  const [states, broadcasts, sinks] = [new Set<never>(), new Set<never>(), new Set<never>()]
+  return { topic, isRepartition, name, operators: [], states, broadcasts, sinks, leadsToTable: false }
 }
 
-const timedSegment = (timed: TimedDefinition, name: string): Segment => {
-  const states = new Set([timed.state])
-  return { topic: undefined, timed, isRepartition: false, name, operators: [], states, sinks: new Set() }
-}
+const timedSegment = (timed: TimedDefinition, name: string): Segment => ({
+  topic: undefined,
+  timed,
+  isRepartition: false,
+  name,
+  operators: [],
+  states: new Set([timed.state]),
+  broadcasts: new Set(),
+  sinks: new Set(),
+  leadsToTable: false,
+})
 
 /** Whether its tasks have a time: what needs one is a timer that goes by it, or a time to live. */
 export const usesTime = ({ timed, states }: Pick<SubTopology, 'timed' | 'states'>): boolean =>

@@ -9,11 +9,21 @@
  *    interval is taken back (Retake), and done again in careful mode, which packs state objects after each message and
  *    so can take back a single one.
  * 4. Outputs carry the timestamp of the record that caused them, or when that was due which did: the same input gives the same bytes.
- * 5. Before a record moves the task's time, all is done that is due by then (`dueBefore`). What was due is out of its state object's
+ * 5. A record without a value deletes the entries of the tables that its topic goes into directly. Nobody else sees it; where
+ *    there is no such table, it is bad input.
+ * 6. Before a record moves the task's time, all is done that is due by then (`dueBefore`). What was due is out of its state object's
  *    header in the transaction of its outputs: it is done once, and taken back as a record is.
  */
-import type { ComputationContext, StateDefinition, TimerDefinition, TopicDefinition } from '../../api/definition.js'
+import { broadcastDefinition } from '../../api/broadcast.js'
+import type {
+  BroadcastDefinition,
+  ComputationContext,
+  StateDefinition,
+  TimerDefinition,
+  TopicDefinition,
+} from '../../api/definition.js'
 import { isHex, isKey, shown, shownKey } from '../../api/names.js'
+import { stateDefinition } from '../../api/state-object.js'
 import { timerDefinition } from '../../api/timer.js'
 import { visible } from '../../api/visible.js'
 import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../../errors.js'
@@ -61,6 +71,8 @@ export interface ProcessorPlan {
   readonly storeWasEmpty: boolean
   /** What whoever sends messages can't know: keys are hashed with it. */
   readonly secret: string
+  /** What the worker's broadcasts have; undefined where it has none. */
+  readonly lookUp?: ((broadcast: BroadcastDefinition, key: string) => object | undefined) | undefined
   /** Undefined where nothing falls due. */
   readonly time?: ProcessorTime | undefined
 }
@@ -139,7 +151,13 @@ export class Processor {
     this.#ending = sources.map(({ states }) => states.filter(({ ttlMs }) => ttlMs !== undefined))
     const like = sources.find(({ topic }) => topic.partitioner !== undefined) ?? sources[0]
     this.#dueSource = like && dueSourceLike(like)
-    this.#context = new Context(this.#states, subTopology, plan.time?.watermark)
+    this.#context = new Context(
+      this.#states,
+      subTopology,
+      plan.time?.watermark,
+      (definition) => this.#read(definition),
+      (broadcast, key) => this.#find(broadcast, key),
+    )
   }
 
   /** The task's time; undefined where nothing falls due. */
@@ -336,11 +354,16 @@ export class Processor {
     this.messages++
     if (this.#states.isLarge) this.#prefetch(source.states, input)
     let message: unknown
+    let { operators } = source
     try {
-      message =
-        cursor.valueStart < 0
-          ? nullOf(source.topic)
-          : source.topic.decode(cursor.buffer, cursor.valueStart, cursor.valueEnd)
+      if (cursor.valueStart < 0 && source.topic.nullIsMessage !== true) {
+        operators = tablesOf(operators)
+        message = null
+      } else
+        message =
+          cursor.valueStart < 0
+            ? nullOf(source.topic)
+            : source.topic.decode(cursor.buffer, cursor.valueStart, cursor.valueEnd)
     } catch (error) {
       if (!(error instanceof PotorooError) || error.code === 'INVALID_DEFINITION') throw error
       this.#toDeadLetters(input, error, nowMs)
@@ -348,8 +371,8 @@ export class Processor {
     }
     this.#context.begin(cursor)
     this.#record.begin(source, cursor, message)
-    if (this.careful) this.#carefully(source.operators, input, message, nowMs)
-    else this.#briskly(source.operators, input, message, nowMs)
+    if (this.careful) this.#carefully(operators, input, message, nowMs)
+    else this.#briskly(operators, input, message, nowMs)
   }
 
   /** Sends the record under the cursor to the dead letters without doing it: it makes commits fail. */
@@ -480,12 +503,68 @@ export class Processor {
         case 'compute':
           this.#compute(operator, message, emit)
           break
+        case 'join':
+          this.#join(operator, message, emit)
+          break
+        case 'table':
+          this.#keep(operator, message)
+          break
+        case 'lookup':
+          this.#lookUp(operator, message, emit)
+          break
         case 'sink':
           this.#emit(operator, message, emit)
       }
   }
 
   #compute({ state: definition, compute, next }: OperatorOf<'compute'>, message: unknown, emit: Emit): void {
+    const record = this.#record
+    let place = this.#placeOf(definition)
+    const key = record.key()
+    const context = this.#context
+    if (definition.ttlMs !== undefined) place = this.#states.beforeChange(definition, place, context.timestampMs)
+    const state = this.#states.touch(definition, key, place)
+    record.hasEffects = true
+    context.beginComputation(key, definition)
+    const result = compute(state, message, context)
+    if (context.forgotten) this.#states.forget()
+    // Whoever read in between has touched nothing.
+    if (definition.ttlMs !== undefined) this.#states.changed(context.timestampMs)
+    this.#goOn(next, result, emit)
+  }
+
+  #join({ state, step, next }: OperatorOf<'join'>, message: unknown, emit: Emit): void {
+    const entry = this.#read(state)
+    // What is in memory was checked before.
+    this.#record.wasChecked = true
+    this.#goOn(next, step(message, entry), emit)
+  }
+
+  #lookUp({ broadcast, key, step, next }: OperatorOf<'lookup'>, message: unknown, emit: Emit): void {
+    this.#goOn(next, step(message, this.#find(broadcast, key(message))), emit)
+  }
+
+  #keep({ state }: OperatorOf<'table'>, message: unknown): void {
+    const record = this.#record
+    if (message !== null && (typeof message !== 'object' || Object.getPrototypeOf(message) !== Object.prototype))
+      throw new PotorooError(
+        'STATE_NOT_PACKABLE',
+        `Table ${state.name} was given ${shown(message)}: it takes object literals, and null, which deletes.`,
+      )
+    const place = this.#placeOf(state)
+    this.#states.replace(state, record.key(), place, message ?? undefined)
+    record.hasEffects = true
+  }
+
+  /** With what a computation or a step gave: nothing, one output, or several. */
+  #goOn(next: readonly Operator[], result: unknown, emit: Emit): void {
+    if (result === undefined || result === null || next.length === 0) return
+    if (Array.isArray(result)) for (const output of result as unknown[]) this.#run(next, output, emit)
+    else this.#run(next, result, emit)
+  }
+
+  /** Where the state object of the record's key is in memory now. Throws bad input. */
+  #placeOf(definition: StateDefinition): number {
     const record = this.#record
     let { buffer, keyStart, keyEnd } = record.cursor
     if (keyStart < 0) throw new PotorooError('KEY_MISSING', 'the record has no key')
@@ -495,23 +574,36 @@ export class Processor {
       keyStart = 0
       keyEnd = buffer.length
     }
-    let place = this.#states.find(definition, buffer, keyStart, keyEnd)
-    const key = record.key()
-    if (place === NOWHERE) {
-      this.#checkPlace()
-      place = this.#states.bring(definition, buffer, keyStart, keyEnd)
-    }
-    const context = this.#context
-    if (definition.ttlMs !== undefined) place = this.#states.beforeChange(definition, place, context.timestampMs)
-    const state = this.#states.touch(definition, key, place)
-    record.hasEffects = true
-    context.beginComputation(key, definition)
-    const result = compute(state, message, context)
-    if (context.forgotten) this.#states.forget()
-    if (definition.ttlMs !== undefined) this.#states.changed(context.timestampMs)
-    if (result === undefined || result === null || next.length === 0) return
-    if (Array.isArray(result)) for (const output of result as unknown[]) this.#run(next, output, emit)
-    else this.#run(next, result, emit)
+    const place = this.#states.find(definition, buffer, keyStart, keyEnd)
+    record.key()
+    if (place !== NOWHERE) return place
+    this.#checkPlace()
+    return this.#states.bring(definition, buffer, keyStart, keyEnd)
+  }
+
+  /** What the record's key has of a state object or a table: a copy. */
+  #read(definition: StateDefinition): object | undefined {
+    if (!this.plan.subTopology.states.includes(definition))
+      throw new PotorooError(
+        'INVALID_DEFINITION',
+        `A computation of sub-topology ${this.plan.subTopology.name} reads ${definition.name}, which is not kept there: name it, as in ` +
+          `.to(state, compute, { reads: [${definition.name}] }).`,
+      )
+    const place = this.#placeOf(definition)
+    return this.#states.read(definition, this.#record.key(), place)
+  }
+
+  /** What a broadcast has, of any key: a copy. */
+  #find(broadcast: BroadcastDefinition, key: string): object | undefined {
+    const { lookUp, subTopology } = this.plan
+    // The worker may have it for others: but then this task's messages do not wait for it.
+    if (lookUp === undefined || !subTopology.broadcasts.includes(broadcast))
+      throw new PotorooError(
+        'INVALID_DEFINITION',
+        `A computation of sub-topology ${subTopology.name} looks something up in broadcast ${broadcast.name}, which is not read there: name ` +
+          `it, as in .to(state, compute, { reads: [${broadcast.name}] }).`,
+      )
+    return lookUp(broadcast, key)
   }
 
   #emit({ topic, key: keyOf, headers: passed }: OperatorOf<'sink'>, message: unknown, emit: Emit): void {
@@ -627,6 +719,13 @@ export class Processor {
   }
 }
 
+/** Invariant 5. Throws VALUE_NULL where there are none. */
+function tablesOf(operators: readonly Operator[]): readonly Operator[] {
+  const tables = operators.filter(({ kind }) => kind === 'table')
+  if (tables.length === 0) throw new PotorooError('VALUE_NULL', 'the value is null')
+  return tables
+}
+
 type Emit = (
   to: Destination,
   partition: number,
@@ -717,6 +816,8 @@ class Context implements ComputationContext {
     private readonly states: StateTable,
     private readonly subTopology: SubTopology,
     private readonly time: Watermark | undefined,
+    private readonly readState: (definition: StateDefinition) => object | undefined,
+    private readonly find: (broadcast: BroadcastDefinition, key: string) => object | undefined,
   ) {}
 
   get timeMs(): number {
@@ -771,6 +872,12 @@ class Context implements ComputationContext {
         `timer ${name} is set, but nothing comes of it: the application needs a pipeline from(${name})`,
       )
     return definition
+  }
+  read(state: object): object | undefined {
+    return this.readState(stateDefinition(state, 'What context.read() was given'))
+  }
+  lookup(broadcast: object, key: string): object | undefined {
+    return this.find(broadcastDefinition(broadcast, 'What context.lookup() was given'), key)
   }
 }
 

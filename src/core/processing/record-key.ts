@@ -4,7 +4,7 @@
  *
  * Invariants
  * 1. Two records have the same key if and only if their bytes are the same: no byte is read as U+FFFD.
- * 2. A key that the message has, too, is the same there; a message that is null has none.
+ * 2. A key that the message has, too, is the same there; a record without a value has none.
  */
 import { isUtf8 } from 'node:buffer'
 import type { TopicDefinition } from '../../api/definition.js'
@@ -21,7 +21,7 @@ export function recordKey(topic: TopicDefinition, cursor: RecordCursor, message:
   if (cursor.keyStart < 0) throw new PotorooError('KEY_MISSING', 'the record has no key')
   if (topic.key === undefined) return utf8Text(cursor.buffer, cursor.keyStart, cursor.keyEnd)
   if (topic.hexKeys === true) return hexKey(topic, cursor, message)
-  if (message === null && topic.nullIsMessage === true) return textKey(cursor)
+  if (cursor.valueStart < 0) return textKey(cursor)
   const key = topic.key.raw(message)
   if (!isKey(key)) throw new PotorooError('KEY_MISMATCH', `The key that topic ${topic.name} gives is ${shownKey(key)}.`)
   if (!isUtf8Of(key, cursor.buffer, cursor.keyStart, cursor.keyEnd)) throw mismatch(key, cursor)
@@ -34,9 +34,13 @@ function textKey(cursor: RecordCursor): string {
   return utf8Text(buffer, keyStart, keyEnd)
 }
 
-function hexKey(topic: TopicDefinition, { buffer, keyStart, keyEnd }: RecordCursor, message: unknown): string {
+function hexKey(
+  topic: TopicDefinition,
+  { buffer, keyStart, keyEnd, valueStart }: RecordCursor,
+  message: unknown,
+): string {
   const text = buffer.toString('hex', keyStart, keyEnd)
-  if (message === null && topic.nullIsMessage === true) return text
+  if (valueStart < 0) return text
   const key = topic.key?.raw(message)
   if (key === text) return text
   const what = isKey(key) ? `'${visible(key.slice(0, SHOWN_BYTES))}'` : shownKey(key)

@@ -14,6 +14,8 @@
  *    before it was settled (`settle`, careful mode), so that nothing else is live.
  * 4. Timers, and when its time to live ends, are in the header of a state object, so they change with it and are taken back
  *    with it. When that ends is decided after each message, so that it does not depend on when commits are (`changed`).
+ * 5. Whoever only reads gets a copy, and touches nothing: neither does what is done to it become state, nor is a state object
+ *    written for it. What is read is the same, whenever commits are: what has the bytes that it would begin with is not there.
  */
 import type { StateDefinition } from '../../api/definition.js'
 import { visible } from '../../api/visible.js'
@@ -30,6 +32,8 @@ import { KeyPrefix, MAX_AHEAD, NOWHERE, StateMemory } from './state-memory.js'
 
 /** In the place of a live object: it does not exist any more. */
 const FORGOTTEN = Object.freeze({})
+/** In the place of a live object: what it is, is packed already. */
+const PACKED = Object.freeze({})
 /** How many are live at most. So many are enough for hot ones, and few for the garbage collector. */
 const MAX_LIVE = 1024
 /** For what stands in front of records, and the commit record behind them. */
@@ -57,6 +61,8 @@ interface Live {
   index: number
   /** What it began as, where it was made just now. */
   beginning: ByteString | undefined
+  /** Of a table's entry, which nobody works on: as it is to be stored. */
+  packed: Buffer | undefined
   /** Undefined: it has none. Another object for each change. */
   times: Times | undefined
 }
@@ -147,6 +153,8 @@ export class StateTable {
   #turn = 0
   /** The one that was touched last. */
   #last: Live | undefined
+  /** What was packed last. */
+  #source: Buffer = NOTHING
   readonly #nans = new NaNWatch()
   /** Values of records in memory as they were, without keys. */
   readonly #noted = new GatheredChanges()
@@ -218,6 +226,38 @@ export class StateTable {
     this.#last = live
     if (live.object === undefined || live.object === FORGOTTEN) live.object = this.#revive(live, place)
     return live.object
+  }
+
+  /**
+   * A table's entry is this from now on; undefined deletes it. Packed at once, so that nothing that becomes of the object is
+   * stored. Throws as `touch`, and STATE_NOT_PACKABLE.
+   */
+  replace(definition: StateDefinition, key: string, place: number, entry: object | undefined): void {
+    const packed = entry && this.#packEntry(definition, key, entry)
+    const live = this.#liveOf(definition, key, place)
+    this.#last = live
+    live.object = packed === undefined ? FORGOTTEN : PACKED
+    live.packed = packed
+  }
+
+  /**
+   * What the key has, for whoever only reads it (invariant 4): what messages of this interval did to it included. Throws
+   * STATE_NOT_PACKABLE for what a message has made of it, and what an initial value or unpack of the user's throws.
+   */
+  read(definition: StateDefinition, key: string, place: number): object | undefined {
+    const beginning = this.#beginningFor(definition, key)
+    const memory = this.#memory
+    const live = this.#liveAt(place)
+    if (live?.object === FORGOTTEN) return undefined
+    let [source, from, length] = [memory.bytesOf(place), memory.keyEnd(place), memory.valueBytes(place)]
+    if (live?.object !== undefined) {
+      length = this.#packLive(definition, live.object, live.packed, live.times)
+      source = this.#source
+      from = 0
+    }
+    if (length < 0) return undefined
+    if (beginning?.length === length && beginning === byteString(source, from, from + length)) return undefined
+    return unpackRange(definition, source, from, from + length, key)
   }
 
   /** Fields that were packed with NaN since this was asked last, each once. */
@@ -531,8 +571,7 @@ export class StateTable {
       index = touched.add(place)
       this.#memory.setLive(place, index + 1)
     }
-    const number = touched.live(index)
-    const there = number === NONE ? undefined : this.#live[number]
+    const there = this.#liveAt(place)
     if (there !== undefined) return there
     const turn = this.#turn
     const live = this.#live[turn] ?? {
@@ -542,6 +581,7 @@ export class StateTable {
       index,
       beginning: undefined,
       times: undefined,
+      packed: undefined,
     }
     this.#put(live)
     live.definition = definition
@@ -551,6 +591,12 @@ export class StateTable {
     touched.setLive(index, turn)
     this.#turn = (turn + 1) % MAX_LIVE
     return live
+  }
+
+  #liveAt(place: number): Live | undefined {
+    const index = this.#memory.live(place) - 1
+    const number = index < 0 ? NONE : this.#touched.live(index)
+    return number === NONE ? undefined : this.#live[number]
   }
 
   #revive(live: Live, place: number): object {
@@ -575,6 +621,13 @@ export class StateTable {
     let beginning = this.#beginnings.get(definition)
     if (beginning === undefined) this.#beginnings.set(definition, (beginning = pack(definition, begun)))
     return beginning
+  }
+
+  /** What a key begins with, packed; undefined for a table, in which nothing is there before it came. */
+  #beginningFor(definition: StateDefinition, key: string): ByteString | undefined {
+    if (definition.table !== undefined) return undefined
+    const known = definition.beginsAlike ? this.#beginnings.get(definition) : undefined
+    return known ?? this.#beginningOf(definition, definition.initial(key))
   }
 
   #putAll(): void {
@@ -611,38 +664,54 @@ export class StateTable {
       if (length !== UNCHANGED) {
         this.#note(index, place)
         this.#touched.countPut(index)
-        const value = length < 0 ? undefined : packer.bytes
+        const value = length < 0 ? undefined : this.#source
         this.#touched.setPlace(index, this.#memory.put(place, value, 0, length))
         if (length > 0) this.#prefixOf(definition).typicalBytes = length
       }
     }
   }
 
-  /** Packs it with `packer`; returns how many bytes it takes, or GONE, or UNCHANGED: as it is in memory. */
-  #pack({ object, definition, key, index, beginning, times }: Live): number {
+  /** Packs it to `#source`; returns how many bytes it takes, or GONE, or UNCHANGED: as it is in memory. */
+  #pack({ object, definition, key, index, beginning, packed, times }: Live): number {
     if (definition === undefined || object === undefined) return UNCHANGED
     const memory = this.#memory
     const place = this.#touched.place(index)
     const before = memory.valueBytes(place)
     if (object === FORGOTTEN) return before < 0 ? UNCHANGED : GONE
-    const length = packer.pack(definition, object, times)
-    if (packer.hasNaN) this.#nans.found(definition, object, key)
-    const { bytes } = packer
+    const length = this.#packLive(definition, object, packed, times)
+    if (packed === undefined && packer.hasNaN) this.#nans.found(definition, object, key)
+    const bytes = this.#source
     const start = memory.keyEnd(place)
-    // One that is new and that no message has changed yet is what the next message would begin with anyway.
-    const same =
-      before < 0
-        ? beginning?.length === length && beginning === byteString(bytes, 0, length)
-        : sameBytes(bytes, 0, length, memory.bytesOf(place), start, start + before)
-    if (same) return UNCHANGED
+    // One that is new and that no message has changed yet is what the next message would begin with anyway; so it is where the
+    // one before it was forgotten, and no commit has come in between.
+    if (beginning?.length === length && beginning === byteString(bytes, 0, length)) return before < 0 ? UNCHANGED : GONE
+    if (before >= 0 && sameBytes(bytes, 0, length, memory.bytesOf(place), start, start + before)) return UNCHANGED
     if (!this.fits(memory.keyBytes(place), length)) throw tooLarge(definition, key, length)
+    return length
+  }
+
+  /** A copy of its own: what is packed next takes the packer's memory. */
+  #packEntry(definition: StateDefinition, key: string, entry: object): Buffer {
+    const length = packer.pack(definition, entry)
+    if (packer.hasNaN) this.#nans.found(definition, entry, key)
+    return Buffer.from(packer.bytes.subarray(0, length))
+  }
+
+  /** Returns how many bytes it takes, in `#source` from 0 on. */
+  #packLive(definition: StateDefinition, object: object, packed: Buffer | undefined, times: Times | undefined): number {
+    if (packed !== undefined) {
+      this.#source = packed
+      return packed.length
+    }
+    const length = packer.pack(definition, object, times)
+    this.#source = packer.bytes
     return length
   }
 
   #drop(live: Live): void {
     if (live.definition === undefined) return
     this.#touched.setLive(live.index, NONE)
-    live.object = live.definition = live.beginning = live.times = undefined
+    live.object = live.definition = live.beginning = live.packed = live.times = undefined
   }
 
   /** Its value in memory is about to change for the first time. */

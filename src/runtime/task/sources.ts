@@ -5,9 +5,11 @@
  * 1. Only the topic that is meant is read, not another one of its name.
  * 2. An input takes as much as its share of the memory, and goes on when what was taken is committed.
  * 3. After `end` nothing comes any more of what was asked for before.
- * 4. Records come to the merge when they can be decoded: until then their input has not got them (preparation.ts).
+ * 4. Messages that look something up in broadcasts go when these are proven for them (core/processing/gated-merge.ts).
+ * 5. Records come to the merge when they can be decoded: until then their input has not got them (preparation.ts).
  */
 import { OpenTransactionWatch } from '../../core/processing/open-transaction-watch.js'
+import { GatedMerge } from '../../core/processing/gated-merge.js'
 import { Input } from '../../core/processing/input.js'
 import { Merge } from '../../core/processing/merge.js'
 import { isPotorooError, PotorooError } from '../../errors.js'
@@ -16,6 +18,7 @@ import type { Fetched, Fetcher, FetchInput, Log } from '../../ports/log.js'
 import type { Observer } from '../../ports/observer.js'
 import type { StateStores } from '../../ports/store.js'
 import { inputDeleted, inputReplaced, repartitionLost } from '../cures.js'
+import type { Broadcasts, TaskBroadcasts } from '../broadcasts.js'
 import type { TaskPlan } from '../task-plan.js'
 import { Preparation } from './preparation.js'
 import type { Timekeeper } from './timekeeper.js'
@@ -27,6 +30,8 @@ export interface SourcesEnvironment {
   readonly observer: Observer
   readonly fetcher: Fetcher
   readonly options: { readonly maxHoldMs: number }
+  /** Of the worker; undefined where its application has none. */
+  readonly broadcasts?: Pick<Broadcasts, 'of'> | undefined
   /** Bytes of fetched records that each input may keep in memory, now. */
   inputBytes(): number
 }
@@ -39,6 +44,7 @@ export class Sources {
   #inputs: readonly Input[] = []
   #fetched: readonly FetchInput[] = []
   #merge = new Merge([], 0)
+  #broadcasts: TaskBroadcasts | undefined
   /** Of inputs whose records may need something before they are decoded. */
   #preparations: Preparation[] = []
   /** By repartition: a position that it did not have when it was read from there. */
@@ -83,11 +89,17 @@ export class Sources {
   begin(positions: readonly number[], failed: (error: unknown) => void): void {
     const { env, plan } = this
     const inputs = plan.sources.map((source, i) => new Input(i, source.topic, positions[i] ?? 0))
-    const merge = new Merge(inputs, env.options.maxHoldMs, ({ topic, position }) => {
+    const { maxHoldMs } = env.options
+    const waived = ({ topic, position }: Input): void => {
       const { id: task, partition } = plan
-      const waitedMs = env.options.maxHoldMs
-      env.observer.observe({ kind: 'source-waived', task, topic, partition, position, waitedMs })
-    })
+      env.observer.observe({ kind: 'source-waived', task, topic, partition, position, waitedMs: maxHoldMs })
+    }
+    const { broadcasts } = plan.processor.subTopology
+    this.#broadcasts = broadcasts.length === 0 ? undefined : env.broadcasts?.of(broadcasts, this.ready)
+    const merge =
+      this.#broadcasts === undefined
+        ? new Merge(inputs, maxHoldMs, waived)
+        : new GatedMerge(inputs, maxHoldMs, waived, this.#broadcasts)
     this.#inputs = inputs
     this.#merge = merge
     this.#preparations = []
@@ -101,6 +113,8 @@ export class Sources {
   end(): void {
     for (const input of this.#fetched) this.env.fetcher.remove(input)
     this.#fetched = []
+    this.#broadcasts?.close()
+    this.#broadcasts = undefined
     for (const preparation of this.#preparations.splice(0)) preparation.end()
   }
 
@@ -110,7 +124,10 @@ export class Sources {
     const accept = (fetched: Fetched): void => {
       // Nothing is asked for while an answer waits.
       if (!input.accept(fetched, time.answered(input.index, fetched.mayLag))) return
-      if (fetched.batches.length > 0) this.#arrivedMs = env.clock.monotonic()
+      if (fetched.batches.length > 0) {
+        this.#arrivedMs = env.clock.monotonic()
+        this.#broadcasts?.arrived(fetched.arrived)
+      }
       this.ready()
     }
     const preparation = this.#preparation(input, accept, failed)

@@ -41,6 +41,8 @@ export interface FeedEvent {
   readonly key: string
   /** False: by the key it lies where it does, and it has none. */
   readonly hasKey?: boolean
+  /** False: the record has none, whatever `text` says. */
+  readonly hasValue?: boolean
   /** The record's value. */
   readonly text: string
   /** When it is written, ms from the beginning; before it when negative. */

@@ -4,6 +4,7 @@
  */
 import { changesFaults } from './changes.js'
 import { formatsFaults } from './formats.js'
+import { joinsFaults } from './joins.js'
 import { leadersFaults } from './leaders.js'
 import { livenessFaults } from './liveness.js'
 import { protocolFaults } from './protocol.js'
@@ -35,4 +36,5 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...changesFaults,
   ...formatsFaults,
   ...replaysFaults,
+  ...joinsFaults,
 ]

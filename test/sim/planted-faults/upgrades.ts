@@ -18,8 +18,8 @@ export const upgradesFaults: readonly PlantedFault[] = [
       },
       {
         file: stateTable,
-        find: '      before < 0\n        ? beginning?.length',
-        replace: '      before < 0 || beginning !== undefined\n        ? beginning?.length',
+        find: 'beginning === byteString(bytes, 0, length)) return before < 0 ? UNCHANGED : GONE',
+        replace: 'beginning === byteString(bytes, 0, length)) return UNCHANGED',
       },
     ],
   },
@@ -38,8 +38,9 @@ export const upgradesFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: stateTable,
-        find: 'const length = packer.pack(definition, object, times)',
-        replace: 'const length = packer.pack(before < 0 ? { ...definition, upgrades: [] } : definition, object, times)',
+        find: 'const length = this.#packLive(definition, object, packed, times)',
+        replace:
+          'const length = this.#packLive(before < 0 ? { ...definition, upgrades: [] } : definition, object, packed, times)',
       },
     ],
   },

@@ -46,9 +46,9 @@ describe('the plain calculation', () => {
       if (operator?.kind !== 'compute') expect.unreachable(`${topic} has no computation`)
       const state = states.get(message.symbol) ?? operator.state.initial(message.symbol)
       states.set(message.symbol, state)
-      const nothing = () => undefined
-      const times = { timestampMs: 0, timeMs: 0, set: nothing, clear: nothing }
-      const context = { key: message.symbol, ...times, header: nothing, forget: nothing }
+      const nothing = (): undefined => undefined
+      const own = { header: nothing, forget: nothing, read: nothing, lookup: nothing }
+      const context = { key: message.symbol, timestampMs: 0, timeMs: 0, set: nothing, clear: nothing, ...own }
       return operator.compute(state, message, context)
     }
     const events = firstEvents(20_000, { seed: 5, symbols: 50 })

@@ -52,6 +52,15 @@ x-app-lines-total-repartition  repartition           2              30          
     expect(textOf(report([]))).not.toContain('unread')
   })
 
+  it('shows what each worker has of broadcasts, where there are any', () => {
+    const broadcasts = [{ broadcast: 'rate', topic: 'x-rates', entries: 12, bytes: 3456 }]
+    const made = report([member('w1', {}), member('w2', {})], { w1: { status: says('w1', { broadcasts }) } })
+    expect(textOf(made)).toContain(`
+broadcast  topic    worker  keys  bytes
+rate       x-rates  w1        12   3456
+`)
+  })
+
   it('says that there are no workers, and what is left to do', () => {
     expect(textOf(report([], {}, { state: 'no workers' }))).toMatch(
       /^market-spread \(group x-market-spread\): no workers, 2 tasks, lag 8\n\ntask .*\nsymbol_0 +- +- +5\n/,

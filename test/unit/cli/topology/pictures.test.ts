@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { application, definitionOf } from '../../../../src/api/application.js'
-import { from } from '../../../../src/api/stream.js'
+import { broadcast } from '../../../../src/api/broadcast.js'
+import { from, table } from '../../../../src/api/stream.js'
 import { stateObject } from '../../../../src/api/state-object.js'
 import { topic } from '../../../../src/api/topic.js'
 import { topologyJson, topologyMermaid, topologyText } from '../../../../src/cli/topology/pictures.js'
@@ -88,6 +89,8 @@ test('a topology as JSON', () => {
         tasks: 8,
         sources: [{ topic: 'lines', repartition: false, keyed: false }],
         states: [],
+        tables: [],
+        broadcasts: [],
         versions: {},
         sinks: ['word-count-lines-total-repartition'],
       },
@@ -99,9 +102,58 @@ test('a topology as JSON', () => {
           { topic: 'counts', repartition: false, keyed: true },
         ],
         states: ['total'],
+        tables: [],
+        broadcasts: [],
         versions: { total: 0 },
         sinks: ['counts'],
       },
     ],
   })
+})
+
+test('tables, joins and broadcasts', () => {
+  const known = table('known', from(counts))
+  const hints = broadcast('hints', topic('hints', { schema: anySchema<{ word: string }>(), key: ({ word }) => word }))
+  const joined = topologyOf(
+    definitionOf(
+      application(
+        'joined',
+        from(counts)
+          .join(known, (one) => one)
+          .join(
+            hints,
+            ({ word }) => word,
+            (one) => one,
+          )
+          .sink(counts),
+      ),
+    ),
+  )
+  const tasks = partitionCounts(joined.subTopologies, () => undefined)
+  const [head, ...rows] = topologyText(joined, tasks).trimEnd().split('\n')
+  expect(head).toContain('keeps')
+  expect(rows.map((row) => row.trim().split(/ {2,}/))).toEqual([
+    ['known', '4', 'counts', 'known (table)', 'counts'],
+    ['hints (broadcast)'],
+  ])
+  expect(topologyMermaid(joined).split('\n')).toEqual([
+    'flowchart LR',
+    '  t1[/"counts"/]',
+    '  t2[/"hints"/]',
+    '  subgraph s1 ["known"]',
+    '    n1[("known (table)")]',
+    '    n2(["join"])',
+    '    n3(["lookup"])',
+    '  end',
+    '  t1 --> n1',
+    '  t1 --> n2',
+    '  n1 -.-> n2',
+    '  n2 --> n3',
+    '  t2 -.-> n3',
+    '  n3 --> t1',
+    '',
+  ])
+  expect(topologyJson(joined, tasks).subTopologies).toMatchObject([
+    { states: ['known'], tables: ['known'], broadcasts: [{ name: 'hints', topic: 'hints' }] },
+  ])
 })

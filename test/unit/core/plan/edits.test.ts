@@ -103,8 +103,10 @@ class Deployed {
   readonly #made = new Map<string, number>()
   /** Partitions of the changelogs that were made. */
   readonly #changelogs = new Map<string, number>()
-  /** By state object: its changelog, with the partitions that its keys are spread over, and what its keys are. */
+  /** By state object: its changelog, with the partitions that its keys are spread over. */
   readonly #home = new Map<string, string>()
+  /** By sub-topology: what it has read: whatever is read beside one of these has the same keys. */
+  readonly #read = new Map<string, Set<string>>()
   /** By topic or repartition: whose transactional ids fence its readers. */
   readonly #fence = new Map<string, string>()
   accepted = 0
@@ -148,9 +150,14 @@ class Deployed {
       const partitions = counts.get(sub) ?? 0
       expect(partitions).toBeGreaterThan(0)
       const side = sub.sources.some(({ isRepartition }) => !isRepartition) ? 'topics' : 'repartitions'
+      const reads = sub.sources.map(({ topic: { name } }) => name)
+      const known = this.#read.get(sub.name) ?? new Set([...reads, side])
+      const isSame = [...reads, side].some((one) => known.has(one))
+      this.#read.set(sub.name, new Set([...known, ...reads, side]))
       if (sub.states.length > 0) this.#changelogs.set(sub.name, partitions)
       for (const { name } of sub.states) {
-        const home = `${sub.name}, ${String(partitions)} partitions, keys of ${side}`
+        expect(isSame || !this.#home.has(name), `the values of ${name} have other keys now`).toBe(true)
+        const home = `${sub.name}, ${String(partitions)} partitions`
         expect(this.#home.get(name) ?? home, `where the values of ${name} are`).toBe(home)
         this.#home.set(name, home)
       }

@@ -86,7 +86,7 @@ const textOf = (operators: readonly Operator[]): string =>
     .map((one) =>
       one.kind === 'sink'
         ? `> ${one.topic.name}`
-        : `${one.kind === 'compute' ? one.state.name : one.kind}(${textOf(one.next)})`,
+        : `${one.kind === 'compute' ? one.state.name : one.kind}(${'next' in one ? textOf(one.next) : ''})`,
     )
     .join(' ')
 const cutOf = (app: Application) =>

@@ -16,12 +16,14 @@ export function planOf(over: Partial<TaskPlan> = {}): TaskPlan {
     group: 'app',
     sources: [{ topic: 'in', id: 'id-in', start: 'earliest', isRepartition: false }],
     changelog: { topic: 'changelog', deleteRetentionMs: 86_400_000 },
+    broadcasts: [],
     processor: {
       subTopology: {
         name: 'sub',
         sources: [],
         states: [],
         timed: [],
+        broadcasts: [],
         sinks: [],
         depth: 0,
       },

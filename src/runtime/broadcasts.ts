@@ -1,0 +1,330 @@
+/**
+ * The broadcasts of a worker: each is read once, whatever tasks use it, from its beginning, and followed.
+ *
+ * Invariants
+ * 1. No task starts before all of them were read to their end once.
+ * 2. A task's message goes when they are proven for the tick at which it arrived (core/processing/broadcast-copy.ts). That is
+ *    asked for when the message arrives, not when its turn comes: with a backlog, the proof of what comes next is under way
+ *    while messages before it are processed.
+ * 3. One that the log has moved on from (its first records were deleted before they were read) is read again from its
+ *    beginning, and nothing goes meanwhile.
+ */
+import type { BroadcastDefinition } from '../api/definition.js'
+import type { BroadcastStatus } from '../core/group/worker-status.js'
+import { BroadcastCopy } from '../core/processing/broadcast-copy.js'
+import type { Gate } from '../core/processing/gated-merge.js'
+import { isPotorooError, messageOf, PotorooError } from '../errors.js'
+import type { Clock, Timer } from '../ports/clock.js'
+import type { Fetcher, FetchInput, Log } from '../ports/log.js'
+import type { Observer } from '../ports/observer.js'
+import { abortable } from './abortable.js'
+import { sleep } from './options.js'
+
+/** A broadcast's place in Kafka. */
+export interface BroadcastPlan {
+  readonly definition: BroadcastDefinition
+  readonly topic: string
+  /** Undefined where brokers have no ids. */
+  readonly id: string | undefined
+  readonly partitions: number
+}
+
+export interface BroadcastsEnvironment {
+  readonly log: Pick<Log, 'listOffsets'>
+  readonly clock: Clock
+  readonly observer: Observer
+  /** Of its own: a topic may be a source, too, and each answer of a fetcher goes to one reader of a partition. */
+  readonly fetcher: Fetcher
+}
+
+/** What a task needs of its broadcasts. */
+export interface TaskBroadcasts extends Gate {
+  /** Records have arrived at that tick. */
+  arrived(tick: number): void
+  close(): void
+}
+
+/** After so long it is said that messages wait. */
+const SAY_AFTER_MS = 5_000
+/** Pause before a broadcast is read anew. */
+const AGAIN_MS = 1_000
+
+export class Broadcasts {
+  readonly #copies: readonly Followed[]
+  readonly #waiting = new Set<Waiting>()
+
+  constructor(
+    plans: readonly BroadcastPlan[],
+    private readonly env: BroadcastsEnvironment,
+    /** One of them can't be read, or is too large: no message can go on. */
+    failed: (error: PotorooError) => void,
+  ) {
+    const told = {
+      proven: () => {
+        for (const waiting of [...this.#waiting]) waiting.opened()
+      },
+      begunAgain: () => {
+        for (const waiting of this.#waiting) waiting.forget()
+      },
+      failed,
+    }
+    this.#copies = plans.map((plan) => new Followed(plan, env, told))
+  }
+
+  /** Resolves when all of them were read to their end. Rejects with what they can't be read for, or the signal's reason. */
+  async load(signal: AbortSignal): Promise<void> {
+    await Promise.all(this.#copies.map((copy) => copy.load(signal)))
+  }
+
+  /** `ready`: what had to wait may go. */
+  of(definitions: readonly BroadcastDefinition[], ready: () => void): TaskBroadcasts {
+    const copies = definitions.map((definition) => this.#copyOf(definition))
+    const waiting = new Waiting(copies, ready, () => this.#waiting.delete(waiting))
+    this.#waiting.add(waiting)
+    return waiting
+  }
+
+  lookup(definition: BroadcastDefinition, key: string): object | undefined {
+    return this.#copyOf(definition).copy.get(key)
+  }
+
+  get status(): readonly BroadcastStatus[] {
+    return this.#copies.map(({ copy, plan }) => {
+      return { broadcast: copy.definition.name, topic: plan.topic, entries: copy.entries, bytes: copy.bytes }
+    })
+  }
+
+  async close(): Promise<void> {
+    for (const copy of this.#copies) copy.close()
+    this.#waiting.clear()
+    await this.env.fetcher.close()
+  }
+
+  #copyOf(definition: BroadcastDefinition): Followed {
+    const found = this.#copies.find(({ copy }) => copy.definition === definition)
+    if (found === undefined) throw new PotorooError('INTERNAL', `broadcast ${definition.name} is not read here`)
+    return found
+  }
+}
+
+/** A task. */
+class Waiting implements TaskBroadcasts {
+  /** What it is known to be proven for. */
+  #proven = -1
+  #isClosed = false
+
+  constructor(
+    private readonly copies: readonly Followed[],
+    private readonly ready: () => void,
+    private readonly gone: () => void,
+  ) {}
+
+  arrived(tick: number): void {
+    for (const copy of this.copies) copy.want(tick)
+  }
+
+  isOpenFor(arrived: number): boolean {
+    if (arrived <= this.#proven) return true
+    this.#proven = Math.min(...this.copies.map(({ copy }) => copy.provenUpTo))
+    if (arrived <= this.#proven) return true
+    this.#isClosed = true
+    for (const copy of this.copies) copy.want(arrived)
+    return false
+  }
+
+  /** One of them is read anew. */
+  forget(): void {
+    this.#proven = -1
+  }
+
+  opened(): void {
+    if (!this.#isClosed) return
+    this.#isClosed = false
+    this.ready()
+  }
+
+  close(): void {
+    this.gone()
+  }
+}
+
+interface Told {
+  /** There is another answer that proves something. */
+  proven(): void
+  /** What it was proven for, it is not any more. */
+  begunAgain(): void
+  failed(error: PotorooError): void
+}
+
+/** One broadcast. */
+class Followed {
+  readonly copy: BroadcastCopy
+  /** It is about to be read anew. */
+  #isRestarting = false
+  #inputs: readonly FetchInput[] = []
+  /** The last tick that somebody waits for; the first answers are waited for by the worker. */
+  #wanted = 0
+  #isClosed = false
+  /** While it is loaded. */
+  #loading: { readonly resolve: () => void; readonly reject: (error: PotorooError) => void } | undefined
+  #saying: Timer | undefined
+  /** Whether it was said that messages wait, and since when they do, on the monotonic clock. */
+  #waited: { readonly sinceMs: number; said: boolean } | undefined
+
+  constructor(
+    readonly plan: BroadcastPlan,
+    private readonly env: BroadcastsEnvironment,
+    private readonly told: Told,
+  ) {
+    const { definition, topic } = plan
+    this.copy = new BroadcastCopy(definition, ({ partition, offset, error: { code, message } }) => {
+      const broadcast = definition.name
+      env.observer.observe({
+        kind: 'broadcast-record-refused',
+        broadcast,
+        topic,
+        partition,
+        offset,
+        code,
+        error: message,
+      })
+    })
+  }
+
+  async load(signal: AbortSignal): Promise<void> {
+    const { clock, observer } = this.env
+    const { definition, topic } = this.plan
+    const beganMs = clock.monotonic()
+    await abortable(signal, this.#begin())
+    await abortable(
+      signal,
+      new Promise<void>((resolve, reject) => {
+        this.#loading = { resolve, reject }
+        this.#tellProven()
+      }),
+    )
+    const { entries, bytes } = this.copy
+    const tookMs = Math.round(clock.monotonic() - beganMs)
+    observer.observe({ kind: 'broadcast-loaded', broadcast: definition.name, topic, entries, bytes, tookMs })
+  }
+
+  want(tick: number): void {
+    if (tick <= this.#wanted || this.#isClosed) return
+    this.#wanted = tick
+    if (this.copy.provenUpTo >= tick) return
+    this.#waited ??= { sinceMs: this.env.clock.monotonic(), said: false }
+    this.#saying ??= this.env.clock.after(SAY_AFTER_MS, () => {
+      this.#sayWaiting()
+    })
+    this.env.fetcher.wake()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#saying?.cancel()
+    for (const input of this.#inputs) this.env.fetcher.remove(input)
+    this.#inputs = []
+  }
+
+  async #begin(): Promise<void> {
+    const { topic, partitions } = this.plan
+    const all = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
+    const positions = await this.env.log.listOffsets(all, 'earliest', { anew: true })
+    if (this.#isClosed) return
+    this.copy.begin(positions)
+    this.#inputs = all.map(({ partition }) => this.#inputOf(partition))
+    for (const input of this.#inputs) this.env.fetcher.add(input)
+  }
+
+  #inputOf(partition: number): FetchInput {
+    const { copy } = this
+    return {
+      topic: this.plan.topic,
+      topicId: this.plan.id,
+      partition,
+      wanted: () => copy.position(partition),
+      hurried: () => !copy.isProvenFor(partition, this.#wanted),
+      deliver: (fetched) => {
+        try {
+          copy.accept(fetched)
+        } catch (error) {
+          this.#fail(error)
+          return
+        }
+        this.#tellProven()
+      },
+      failed: (error) => {
+        if (isPotorooError(error, 'OFFSET_OUT_OF_RANGE')) void this.#again(error)
+        // It has no position that somebody would have to decide on.
+        else if (isPotorooError(error, 'TOPIC_REPLACED')) this.#fail(new PotorooError('TOPIC_CHANGED', error.message))
+        else this.#fail(error)
+      },
+    }
+  }
+
+  #tellProven(): void {
+    const { provenUpTo } = this.copy
+    if (provenUpTo < 0) return
+    this.#loading?.resolve()
+    this.#loading = undefined
+    if (provenUpTo >= this.#wanted) {
+      this.#saying?.cancel()
+      this.#saying = undefined
+      if (this.#waited?.said === true) this.#sayWaited(this.#waited.sinceMs)
+      this.#waited = undefined
+    }
+    this.told.proven()
+  }
+
+  /** Invariant 3 */
+  async #again(error: PotorooError): Promise<void> {
+    if (this.#isRestarting) return
+    this.#isRestarting = true
+    this.told.begunAgain()
+    const { clock, observer, fetcher } = this.env
+    observer.observe({ kind: 'broadcast-again', ...this.#where(), error: error.message })
+    for (const input of this.#inputs) fetcher.remove(input)
+    this.#inputs = []
+    this.copy.begin([])
+    for (;;) {
+      if (this.#isClosed) return
+      try {
+        await this.#begin()
+        this.#isRestarting = false
+        return
+      } catch (failure) {
+        if (!isPotorooError(failure) || !failure.retriable) {
+          this.#fail(failure)
+          return
+        }
+        await sleep(clock, AGAIN_MS)
+      }
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isClosed) return
+    this.close()
+    const what = `reading broadcast ${this.plan.definition.name}: ${messageOf(error)}`
+    const known = isPotorooError(error) ? error : new PotorooError('INTERNAL', what, { cause: error })
+    // A worker that starts hears of it where it waits.
+    if (this.#loading === undefined) this.told.failed(known)
+    else this.#loading.reject(known)
+  }
+
+  #sayWaiting(): void {
+    if (this.#waited === undefined) return
+    this.#waited.said = true
+    const waitedMs = Math.round(this.env.clock.monotonic() - this.#waited.sinceMs)
+    this.env.observer.observe({ kind: 'broadcast-awaited', ...this.#where(), waitedMs })
+  }
+
+  #sayWaited(sinceMs: number): void {
+    const waitedMs = Math.round(this.env.clock.monotonic() - sinceMs)
+    this.env.observer.observe({ kind: 'broadcast-caught-up', ...this.#where(), waitedMs })
+  }
+
+  #where() {
+    return { broadcast: this.plan.definition.name, topic: this.plan.topic }
+  }
+}
