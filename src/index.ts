@@ -1,5 +1,6 @@
 /** Potoroo's public API: nothing else may be imported from the package. */
 export { application, type Application } from './api/application.js'
+export { days, hours, minutes, seconds } from './api/durations.js'
 export {
   from,
   merge,
@@ -16,7 +17,15 @@ export {
 export { broadcast, type Broadcast, type BroadcastOptions } from './api/broadcast.js'
 export type { Table } from './api/table.js'
 export { bytesCodec, messagePackCodec, stringCodec, type Codec } from './api/codec.js'
-export { stateObject, type State, type StateClass, type StateObject, type StateOptions } from './api/state-object.js'
+export {
+  stateObject,
+  type Expired,
+  type State,
+  type StateClass,
+  type StateObject,
+  type StateOptions,
+} from './api/state-object.js'
+export { timer, type Due, type Timer, type TimerOptions } from './api/timer.js'
 export {
   topic,
   type CheckedTopicOptions,

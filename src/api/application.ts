@@ -18,6 +18,7 @@ import {
 } from './graph.js'
 import { checkName, invalid, shown } from './names.js'
 import { pipelineDefinition, type Pipeline, type Refused } from './stream.js'
+import { checkTime } from './time-checks.js'
 
 const applicationKey: unique symbol = Symbol.for('potoroo.application')
 
@@ -47,6 +48,7 @@ export function application<const T extends readonly [unknown, ...unknown[]]>(
   checkKeyFormats(definition)
   checkSourceNames(definition)
   checkRepartitions(definition)
+  checkTime(definition)
   return { name, [applicationKey]: definition }
 }
 

@@ -15,6 +15,10 @@ export interface TopicDefinition {
   readonly config: Readonly<Record<string, string>>
   /** Where a group without positions starts to read. */
   readonly start: 'earliest' | 'latest'
+  /** How much later than its timestamp a record may be written, at most, ms. */
+  readonly latenessMs: number
+  /** Whether the clock moves time where the topic is proven to have nothing left. */
+  readonly ticks: boolean
   /**
    * The message in bytes[start, end), validated. Throws NOT_JSON, NUMBER_NOT_EXACT, NOT_DECODABLE, SCHEMA_UNKNOWN or SCHEMA_MISMATCH,
    * which condemn the record, or INVALID_DEFINITION when the schema turns out to be asynchronous, which must stop the worker; never anything else.
@@ -66,6 +70,8 @@ export interface StateDefinition {
   fromPlain(plain: unknown, key: string): object
   /** upgrades[n] makes of what version n stored what version n + 1 stores: there are as many as the version. */
   readonly upgrades: readonly Upgrade[]
+  /** How long one lives that nothing changes, ms; undefined: for ever. */
+  readonly ttlMs?: number | undefined
   /** Of a table: what writes it. Undefined for a state object, which computations write. */
   readonly table?: TableNode | undefined
 }
@@ -82,10 +88,23 @@ export type Upgrade = (stored: object) => unknown
 
 export interface ComputationContext {
   readonly key: string
-  /** The record's timestamp, ms since the epoch. */
+  /** The record's timestamp, ms since the epoch; of what a timer gives, when it was due. */
   readonly timestampMs: number
+  /**
+   * The task's time, ms since the epoch: nothing older comes any more but what is late; -Infinity while there is none.
+   * Throws INVALID_DEFINITION where nothing uses time: no timer and no state object with `ttlMs` is in the sub-topology.
+   */
+  readonly timeMs: number
   header(name: string): Uint8Array | undefined
+  /** The state object does not exist any more when the computation returns, nor do its timers. */
   forget(): void
+  /**
+   * Sets the timer of this key with this id, or sets it anew. `atMs`: ms since the epoch; what lies before the message's
+   * timestamp is due at that. Throws where it is no timer of the state object at hand, and with more than 10,000 of a key.
+   */
+  set(timer: { readonly name: string }, atMs: number, id?: string): void
+  /** Clears it, where it is set. */
+  clear(timer: { readonly name: string }, id?: string): void
   /** Takes a StateObject or a Table. */
   read(state: object): object | undefined
   /** Takes a Broadcast. */
@@ -104,6 +123,7 @@ export type Compute = (state: object, message: unknown, context: ComputationCont
  */
 export type StreamNode =
   | SourceNode
+  | TimedNode
   | { readonly kind: 'filter'; readonly upstream: StreamNode; readonly keep: (message: unknown) => boolean }
   | { readonly kind: 'map'; readonly upstream: StreamNode; readonly map: (message: unknown) => unknown }
   | { readonly kind: 'flatMap'; readonly upstream: StreamNode; readonly flatMap: (message: unknown) => unknown }
@@ -117,6 +137,24 @@ export interface SourceNode {
   readonly kind: 'source'
   readonly topic: TopicDefinition
   /** The topic's, unless from() was given another. */
+  readonly name: string
+}
+/** What time brings, of the keys of one state object. */
+export type TimedDefinition = TimerDefinition | ExpiredDefinition
+export interface TimerDefinition {
+  readonly kind: 'timer'
+  readonly name: string
+  readonly state: StateDefinition
+  readonly clock: 'time' | 'wall'
+}
+/** State objects whose time to live is over. */
+export interface ExpiredDefinition {
+  readonly kind: 'expired'
+  readonly state: StateDefinition
+}
+export interface TimedNode {
+  readonly kind: 'timed'
+  readonly origin: TimedDefinition
   readonly name: string
 }
 export interface KeyByNode {

@@ -9,6 +9,7 @@ import type {
   SourceNode,
   StateDefinition,
   StreamNode,
+  TimedNode,
   TableNode,
   TopicDefinition,
 } from './definition.js'
@@ -24,6 +25,7 @@ const isStateful = (node: Node): node is StatefulNode =>
 export function upstreamsOf(node: Node): readonly StreamNode[] {
   switch (node.kind) {
     case 'source':
+    case 'timed':
       return []
     case 'merge':
       return node.upstreams
@@ -57,11 +59,11 @@ export function nodesOf({ pipelines }: ApplicationDefinition): readonly Node[] {
   return [...seen]
 }
 
-/** Where the key of a node's messages comes from: sources and keyBy(), several behind merge(). */
-export function keyOriginsOf(node: Node): readonly (SourceNode | KeyByNode)[] {
-  const found = new Set<SourceNode | KeyByNode>()
+/** Where the key of a node's messages comes from: sources, keyBy() and what time brings, several behind merge(). */
+export function keyOriginsOf(node: Node): readonly (SourceNode | TimedNode | KeyByNode)[] {
+  const found = new Set<SourceNode | TimedNode | KeyByNode>()
   const visit = (at: Node): void => {
-    if (at.kind === 'source' || at.kind === 'keyBy') found.add(at)
+    if (at.kind === 'source' || at.kind === 'timed' || at.kind === 'keyBy') found.add(at)
     else for (const upstream of upstreamsOf(at)) visit(upstream)
   }
   visit(node)
@@ -112,7 +114,7 @@ export function repartitionsOf(application: ApplicationDefinition): readonly Rep
 }
 
 function nearestName(node: StreamNode): string {
-  if (node.kind === 'source') return node.name
+  if (node.kind === 'source' || node.kind === 'timed') return node.name
   if (node.kind === 'compute') return node.state.name
   const [first] = upstreamsOf(node)
   if (first === undefined) throw new RangeError('merge() has at least one stream')

@@ -9,6 +9,7 @@
 import { PotorooError } from '../errors.js'
 import type { StateDefinition, Upgrade } from './definition.js'
 import { checkFunction, checkName, invalid, shown } from './names.js'
+import { isDurationMs, originKey, type Origin } from './topic.js'
 
 export const stateKey: unique symbol = Symbol.for('potoroo.state-object')
 export declare const state: unique symbol
@@ -18,8 +19,17 @@ export interface AnyStateObject {
   readonly [stateKey]: StateDefinition
 }
 export interface StateObject<in out S extends object> extends AnyStateObject {
+  /** Those that `ttlMs` has ended, each once, as they were. */
+  readonly expired: Origin<Expired<S>, 'keyed'>
   /** Exists for the type checker alone. */
   readonly [state]?: (state: S) => S
+}
+
+/** What `from(state.expired)` gives. */
+export interface Expired<S> {
+  readonly key: string
+  /** As it was. */
+  readonly state: S
 }
 
 /** The type of a state object, or of a table's entries. */
@@ -56,6 +66,13 @@ export type StateOptions<S extends object> = (Packing<S> | { readonly pack?: nev
    * Default: none, version 0.
    */
   readonly upgrades?: readonly ((stored: never) => object & NoPromise)[]
+  /**
+   * How long a state object lives that nothing changes, ms, 64 or more; default: for ever. It counts from the timestamp of the
+   * last message that changed it, or of the last timer that fired, and is lengthened by a 64th at the most. A message from behind
+   * its end finds none; else it ends when the task's time has passed that, and not while a timer of it is set. Each that
+   * has ended is given by `from(state.expired)`, once.
+   */
+  readonly ttlMs?: number
 }
 
 /**
@@ -69,14 +86,19 @@ export function stateObject<S extends object>(
   options?: StateOptions<S>,
 ): StateObject<S> {
   checkName('a state object', name)
-  const { packing, partitions, upgrades } = checkOptions(name, options)
+  const { packing, partitions, upgrades, ttlMs } = checkOptions(name, options)
   const shape = isClass(initial)
     ? ofClass(name, initial as StateClass<S>, packing)
     : ofFactory(name, initial as (key: string) => S, packing)
-  return { name, [stateKey]: { ...shape, partitions, upgrades } }
+  const definition: StateDefinition = { ...shape, partitions, upgrades, ttlMs }
+  const expired = { name: `${name}-expired`, [originKey]: { kind: 'expired', state: definition } as const }
+  return { name, expired, [stateKey]: definition }
 }
 
-type Shape = Omit<StateDefinition, 'partitions' | 'upgrades'>
+/** What a time to live is rounded by: a part of itself. */
+const LEAST_TTL_MS = 64
+
+type Shape = Omit<StateDefinition, 'partitions' | 'upgrades' | 'ttlMs'>
 interface NoPromise {
   readonly then?: never
 }
@@ -207,23 +229,25 @@ const BUILT_IN = [
   Boolean,
 ] as const
 
-interface CheckedOptions<S extends object> extends Pick<StateDefinition, 'partitions' | 'upgrades'> {
+interface CheckedOptions<S extends object> extends Pick<StateDefinition, 'partitions' | 'upgrades' | 'ttlMs'> {
   readonly packing: Packing<S> | undefined
 }
 
 function checkOptions<S extends object>(name: string, options: StateOptions<S> = {}): CheckedOptions<S> {
   if (typeof options !== 'object' || (options as unknown) === null)
     throw invalid(`The options of state object ${name} are ${shown(options)}: they have to be an object.`)
-  const { pack, unpack, partitions, upgrades: steps = [] }: GivenOptions<S> = options
+  const { pack, unpack, partitions, upgrades: steps = [], ttlMs }: GivenOptions<S> = options
   if (partitions !== undefined && (!Number.isInteger(partitions) || partitions < 1))
     throw invalid(`State object ${name} has partitions: ${shown(partitions)}. It has to be a whole number, 1 or more.`)
+  if (ttlMs !== undefined && (!isDurationMs(ttlMs) || ttlMs < LEAST_TTL_MS))
+    throw invalid(`State object ${name} has ttlMs: ${shown(ttlMs)}. It has to be whole milliseconds, 64 or more.`)
   if (!Array.isArray(steps))
     throw invalid(`State object ${name} has upgrades: ${shown(steps)}. It has to be an array of functions.`)
   // Not by forEach(), which passes over holes.
   for (const [version, step] of [...(steps as readonly unknown[])].entries())
     checkFunction(`upgrades[${String(version)}] of state object ${name}`, step)
   // A copy: how many there are is the version, and nobody is to change that later.
-  const own = { partitions, upgrades: [...(steps as readonly Upgrade[])] }
+  const own = { partitions, upgrades: [...(steps as readonly Upgrade[])], ttlMs }
   if (pack === undefined && unpack === undefined) return { ...own, packing: undefined }
   if (pack === undefined || unpack === undefined)
     throw invalid(`State object ${name} has one of pack and unpack: it has to have both or neither.`)
@@ -232,7 +256,7 @@ function checkOptions<S extends object>(name: string, options: StateOptions<S> =
   return { ...own, packing: { pack, unpack } }
 }
 
-type GivenOptions<S extends object> = Partial<Packing<S>> & Pick<StateOptions<S>, 'partitions' | 'upgrades'>
+type GivenOptions<S extends object> = Partial<Packing<S>> & Pick<StateOptions<S>, 'partitions' | 'upgrades' | 'ttlMs'>
 
 function isPlain(value: unknown): value is object {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype

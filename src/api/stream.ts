@@ -20,7 +20,8 @@ import type {
 import { checkFunction, checkName, invalid, isKey, isPromise, shown, shownKey } from './names.js'
 import { stateDefinition, type AnyStateObject, type StateObject } from './state-object.js'
 import { tableOf, type Table } from './table.js'
-import { topicDefinition, type Origin, type Sink } from './topic.js'
+import type { Timer } from './timer.js'
+import { originDefinition, topicDefinition, type Origin, type Sink } from './topic.js'
 
 const pipelineKey: unique symbol = Symbol.for('potoroo.pipeline')
 /** Registered, so that a stream made with another copy of Potoroo is a stream, too. */
@@ -28,6 +29,8 @@ const streamKey: unique symbol = Symbol.for('potoroo.stream')
 
 /** What a computation gets beside state and message. */
 export interface Context extends ComputationContext {
+  set(timer: Timer, atMs: number, id?: string): void
+  clear(timer: Timer, id?: string): void
   /**
    * The state object or the table's entry of the same key, as it is now, what this message has done so far included;
    * undefined where there is none, or where it is as it would begin. It is a copy: changing it changes nothing. Only of what
@@ -148,12 +151,15 @@ type Synchronous<R, T> = [Extract<R, PromiseLike<unknown>>] extends [never]
   : 'error: computations and steps are synchronous, this one gives a promise'
 
 /**
- * A stream of a topic's messages. It is named after the topic unless `name` says otherwise; names of what Potoroo keeps in
- * Kafka are made of it. Throws INVALID_DEFINITION.
+ * A stream of a topic's messages, or of what time brings: timers that are due, state objects whose time is over. It is named
+ * after the topic unless `name` says otherwise; names of what Potoroo keeps in Kafka are made of it. Throws INVALID_DEFINITION.
  */
 export function from<M>(origin: Origin<M, 'keyed'>, name?: string): Keyed<M>
 export function from<M>(origin: Origin<M, 'unkeyed'>, name?: string): Unkeyed<M>
 export function from<M>(origin: Origin<M>, name?: string): Stream<M> {
+  const timed = originDefinition(origin)
+  if (timed !== undefined && 'kind' in timed)
+    return new Flow({ kind: 'timed', origin: timed, name: origin.name }, true) as unknown as Stream<M>
   const topic = topicDefinition(origin, 'What from() was given')
   if (name !== undefined) checkName('a pipeline', name)
   const flow = new Flow({ kind: 'source', topic, name: name ?? topic.name }, topic.key !== undefined)
@@ -326,7 +332,7 @@ function passedHeaders(pipeline: string, options: unknown): PassedHeaders {
 }
 
 function nameOf(node: StreamNode): string {
-  if (node.kind === 'source') return node.name
+  if (node.kind === 'source' || node.kind === 'timed') return node.name
   const upstream = node.kind === 'merge' ? node.upstreams[0] : node.upstream
   return upstream === undefined ? 'of nothing' : nameOf(upstream)
 }

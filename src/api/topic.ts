@@ -4,26 +4,26 @@ import { PotorooError } from '../errors.js'
 import { codecFormat, type Codec, type Format } from './codec.js'
 import { decodeMessage, encodeMessage, type BigIntegers, type Validator } from './json/codec.js'
 import { JsonShapes } from './json/json-shape.js'
-import type { KeyDefinition, PartitionerName, TopicDefinition } from './definition.js'
+import type { KeyDefinition, PartitionerName, TimedDefinition, TopicDefinition } from './definition.js'
 import { checkFunction, checkTopicName, invalid, isHex, isKey, shown, shownKey } from './names.js'
 import { isZodSchema, zodValidator } from './zod-schema.js'
 
 /** Registered, so that an application and a command line that have a copy of Potoroo each understand one another. */
-const topicKey: unique symbol = Symbol.for('potoroo.topic')
+export const originKey: unique symbol = Symbol.for('potoroo.topic')
 declare const read: unique symbol
 declare const written: unique symbol
 
-/** Where messages of type M come from. With `'keyed'`, each record brings a key; with `'unkeyed'`, keyBy() has to give one. */
+/** Where messages of type M come from: a topic, a timer, or state objects whose time is over. With `'keyed'`, each record brings a key; with `'unkeyed'`, keyBy() has to give one. */
 export interface Origin<out M, K extends 'keyed' | 'unkeyed' = 'keyed' | 'unkeyed'> {
   readonly name: string
-  readonly [topicKey]: TopicDefinition
+  readonly [originKey]: TopicDefinition | TimedDefinition
   /** Exists for the type checker alone. */
   readonly [read]?: { readonly message: () => M; readonly key: K }
 }
 /** A topic that messages of type M can be written to. */
 export interface Sink<in M> {
   readonly name: string
-  readonly [topicKey]: TopicDefinition
+  readonly [originKey]: TopicDefinition
   /** Exists for the type checker alone; not optional, or else every source would pass for a sink. */
   readonly [written]: (message: M) => void
 }
@@ -31,9 +31,13 @@ export interface Sink<in M> {
  * A topic: source and sink. `Out` is what its schema gives, `In` what its schema takes: they differ where the schema
  * fills in defaults or converts.
  */
-export interface Topic<out Out, in In = Out> extends Origin<Out, 'keyed'>, Sink<In> {}
+export interface Topic<out Out, in In = Out> extends Origin<Out, 'keyed'>, Sink<In> {
+  readonly [originKey]: TopicDefinition
+}
 /** A topic that was declared without a key: lines of a log, for example. */
-export interface UnkeyedTopic<out Out, in In = Out> extends Origin<Out, 'unkeyed'>, Sink<In> {}
+export interface UnkeyedTopic<out Out, in In = Out> extends Origin<Out, 'unkeyed'>, Sink<In> {
+  readonly [originKey]: TopicDefinition
+}
 
 /** The type of the messages that are read from a topic. */
 export type Message<T extends Origin<unknown>> = T extends Origin<infer M> ? M : never
@@ -54,6 +58,17 @@ export interface TopicSettings {
   readonly start?: 'earliest' | 'latest'
   /** Kafka's topic configuration for its creation, `cleanup.policy` for example. */
   readonly config?: Readonly<Record<string, string>>
+  /**
+   * How much later than its timestamp a record may be written, at most, ms; default 1,000. Timers and times to live wait for
+   * so long. A record that is later than that behind others of its partition is late.
+   */
+  readonly latenessMs?: number
+  /**
+   * What moves time while nothing comes. `clock` (default): the worker's clock, `latenessMs` and a second behind, but only
+   * where the broker has shown that nothing is left and no transaction is open. `never`: nothing; timers then wait for the
+   * next record, and a replay is the same also where producers write later than they say.
+   */
+  readonly idle?: 'clock' | 'never'
   /**
    * `message`: a record with a null value is the message null, whose key is the record's: what compacted topics say of a key
    * that was deleted. The schema is not asked about it. Written, null is a record with a null value, under the key that its
@@ -136,6 +151,9 @@ interface AnyTopicOptions extends TopicSettings {
 export const DEFAULT_PARTITIONS = 8
 const PARTITIONERS: readonly unknown[] = ['murmur2', 'xxh64', 'none']
 const STARTS: readonly unknown[] = ['earliest', 'latest']
+const DEFAULT_LATENESS_MS = 1000
+/** A century: more is a mistake. */
+const MAX_DURATION_MS = 100 * 365 * 86_400_000
 const KEY_FORMATS: readonly unknown[] = ['utf8', 'hex']
 const BIG_INTEGERS: readonly unknown[] = ['refuse', 'text', 'bigint']
 
@@ -191,6 +209,8 @@ export function topic(name: string, options: AnyTopicOptions): Origin<unknown> {
     partitioner = 'murmur2',
     start = 'earliest',
     config = {},
+    latenessMs = DEFAULT_LATENESS_MS,
+    idle = 'clock',
     codec,
     tombstones,
     keyFormat = 'utf8',
@@ -207,6 +227,10 @@ export function topic(name: string, options: AnyTopicOptions): Origin<unknown> {
     throw invalid(`Topic ${name} has partitioner: ${shown(partitioner)}. It has to be 'murmur2', 'xxh64' or 'none'.`)
   if (!STARTS.includes(start))
     throw invalid(`Topic ${name} has start: ${shown(start)}. It has to be 'earliest' or 'latest'.`)
+  if (!isDurationMs(latenessMs))
+    throw invalid(`Topic ${name} has latenessMs: ${shown(latenessMs)}. It has to be whole milliseconds, 0 or more.`)
+  if ((idle as unknown) !== 'clock' && (idle as unknown) !== 'never')
+    throw invalid(`Topic ${name} has idle: ${shown(idle)}. It has to be 'clock' or 'never'.`)
   for (const [entry, value] of Object.entries<unknown>(config))
     if (typeof value !== 'string') throw invalid(`Topic ${name} has ${entry}: ${shown(value)}. It has to be a string.`)
   if (tombstones !== undefined && (tombstones as unknown) !== 'message')
@@ -228,13 +252,19 @@ export function topic(name: string, options: AnyTopicOptions): Origin<unknown> {
     partitioner: partitioner === 'none' ? undefined : partitioner,
     config: { ...config },
     start,
+    latenessMs,
+    ticks: idle === 'clock',
     ...format,
     key: key === undefined ? undefined : keyDefinition(name, key as (message: unknown) => unknown, hexKeys),
     nullIsMessage: tombstones !== undefined,
     hexKeys,
   }
-  return { name, [topicKey]: definition }
+  return { name, [originKey]: definition }
 }
+
+/** Whole milliseconds, a century at most. */
+export const isDurationMs = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= MAX_DURATION_MS
 
 function jsonFormat(name: string, validator: Validator, bigIntegers: BigIntegers): Format {
   const shapes = new JsonShapes()
@@ -275,6 +305,13 @@ function validatorOf(name: string, schema: unknown): Validator {
 
 /** The definition behind a topic. Throws INVALID_DEFINITION for anything else, naming `where` it was found. */
 export function topicDefinition(value: unknown, where: string): TopicDefinition {
-  if (typeof value === 'object' && value !== null && topicKey in value) return value[topicKey] as TopicDefinition
+  const found = originDefinition(value)
+  if (found !== undefined && !('kind' in found)) return found
   throw invalid(`${where} is ${shown(value)}: it has to be a topic, made with topic().`)
 }
+
+/** The definition behind what from() takes; undefined for anything else. */
+export const originDefinition = (value: unknown): TopicDefinition | TimedDefinition | undefined =>
+  typeof value === 'object' && value !== null && originKey in value
+    ? (value[originKey] as TopicDefinition | TimedDefinition)
+    : undefined

@@ -1,11 +1,14 @@
 /**
- * One task's store: an LMDB environment with two databases, `objects` (key to bytes) and `meta` (one entry).
+ * One task's store: an LMDB environment with the databases `objects` (key to bytes) and `meta` (one entry), and `dues`, the index of what
+ * falls due, where something does.
  *
  * 1. A write is one LMDB transaction, or several where it is large; the meta goes with the last one. So a store may have
  *    objects that are newer than its position, which the replay from there gives it again, but never older ones.
  * 2. One transaction at a time. Writes that wait meanwhile go into the next one, together, in their order.
  * 3. After a write has failed, every later one fails, until the store is opened anew: it would put the position past
  *    changes that are missing.
+ * 4. Entries of the index are put with the first of a write's transactions, and removed with the last: a record that has something
+ *    due has an entry at or before it, wherever a write ends.
  */
 import { statfsSync, statSync, truncateSync } from 'node:fs'
 import { open as openFile } from 'node:fs/promises'
@@ -14,10 +17,12 @@ import { open as openLmdb, type Database, type RootDatabase } from 'lmdb'
 import { PotorooError } from '../errors.js'
 import { byteString, type ByteString } from '../core/records/byte-string.js'
 import type { Changes } from '../core/state/changes.js'
+import type { DueChanges, DueClock, DueEntry } from '../core/state/due-index.js'
 import type { Logger } from '../ports/logger.js'
 import type { StateStore, StoreMeta } from '../ports/store.js'
 import { checkDataFile } from './data-file.js'
 import { ChangesToWrite, storeKeys, type StoreKey } from './changes.js'
+import { Dues, DUES } from './dues.js'
 import { damaged, failed, lmdbFailure } from './failures.js'
 import { FILE_MODE } from './files.js'
 import { decodeMeta, encodeMeta } from './meta.js'
@@ -57,10 +62,13 @@ export interface StoreOptions {
   /** Free bytes on the disk of a directory. */
   readonly freeBytes?: (directory: string) => number
   readonly onClosed?: () => void
+  /** Whether it is to have an index of what falls due. */
+  readonly dues?: boolean
 }
 
 interface Write {
   readonly changes: readonly Changes[]
+  readonly dues: DueChanges | undefined
   readonly meta: StoreMeta | undefined
   readonly resolve: () => void
   readonly reject: (error: PotorooError) => void
@@ -82,7 +90,7 @@ export async function openStore(options: StoreOptions): Promise<LmdbStore> {
       keyEncoding: 'binary',
       path: directory,
       noSubdir: false,
-      maxDbs: 2,
+      maxDbs: 3,
       mapSize: INITIAL_MAP_BYTES,
       remapChunks: false,
       ...untypedOptions,
@@ -91,10 +99,12 @@ export async function openStore(options: StoreOptions): Promise<LmdbStore> {
       // the power mark makes this safe; without a boot id, lmdb's own way has to
       ...(bootId === undefined ? {} : { noSync: true }),
     })
-    refuseForeign(root, directory)
+    const names = databasesOf(root, directory)
     const objects = root.openDB<Uint8Array, StoreKey>(OBJECTS, byteStrings)
     const meta = root.openDB<Uint8Array, StoreKey>(META, byteStrings)
-    return new LmdbStore(options, root, objects, meta, readMeta(objects, meta, directory))
+    const store = new LmdbStore(options, root, objects, meta, readMeta(objects, meta, directory))
+    if (options.dues === true || names.has(DUES)) await store.indexDues()
+    return store
   } catch (error) {
     await root?.close()
     throw lmdbFailure(`Opening the store ${directory}`, directory, error)
@@ -104,13 +114,16 @@ export async function openStore(options: StoreOptions): Promise<LmdbStore> {
 export const dataFileOf = (directory: string): string => join(directory, 'data.mdb')
 
 /** The databases of an environment are the keys of its unnamed one. */
-function refuseForeign(root: RootDatabase<Uint8Array, Uint8Array>, directory: string): void {
-  for (const key of root.getKeys({ limit: 3 })) {
+function databasesOf(root: RootDatabase<Uint8Array, Uint8Array>, directory: string): ReadonlySet<string> {
+  const names = new Set<string>()
+  for (const key of root.getKeys({ limit: 4 })) {
     // lmdb stores the final zero of the name, too
     const name = Buffer.from(key).toString().replace(/\0$/, '')
-    if (name !== OBJECTS && name !== META)
+    if (name !== OBJECTS && name !== META && name !== DUES)
       throw damaged(directory, `it belongs to another application (it has a database or key ${JSON.stringify(name)})`)
+    names.add(name)
   }
+  return names
 }
 
 function readMeta(
@@ -136,6 +149,7 @@ export class LmdbStore implements StateStore {
   readonly #objects: Database<Uint8Array, StoreKey>
   readonly #metaDatabase: Database<Uint8Array, StoreKey>
   #meta: StoreMeta | undefined
+  #dues: Dues | undefined
   #waiting: Write[] = []
   #writing: Promise<void> | undefined
   #failure: PotorooError | undefined
@@ -175,6 +189,24 @@ export class LmdbStore implements StateStore {
     }
   }
 
+  get hasDues(): boolean {
+    return this.#dues !== undefined
+  }
+
+  dues(clock: DueClock, after: DueEntry | undefined, most: number): readonly DueEntry[] {
+    this.#refuseClosed()
+    try {
+      return this.#dues?.read(clock, after, most) ?? []
+    } catch (error) {
+      throw lmdbFailure(`Reading from the store ${this.#options.directory}`, this.#options.directory, error)
+    }
+  }
+
+  /** Makes the index of what is there, where there is none. */
+  async indexDues(): Promise<void> {
+    this.#dues = await Dues.open(this.#root, this.#objects)
+  }
+
   size(): number {
     this.#refuseClosed()
     return entriesOf(this.#objects)
@@ -184,7 +216,7 @@ export class LmdbStore implements StateStore {
     return statSync(this.#file, { throwIfNoEntry: false })?.size ?? 0
   }
 
-  async write(changes: readonly Changes[], meta: StoreMeta | undefined): Promise<void> {
+  async write(changes: readonly Changes[], meta: StoreMeta | undefined, dues?: DueChanges): Promise<void> {
     this.#refuseClosed()
     // an error half way through a batch would commit the first half
     for (const part of changes)
@@ -194,7 +226,7 @@ export class LmdbStore implements StateStore {
           throw new PotorooError('KEY_TOO_LONG', `A key of ${String(keyBytes)} bytes can't be stored.`)
       }
     const written = new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ changes, meta, resolve, reject })
+      this.#waiting.push({ changes, meta, dues, resolve, reject })
     })
     this.#writing ??= this.#writeWaiting()
     return written
@@ -243,10 +275,16 @@ export class LmdbStore implements StateStore {
     this.#refuseFullDisk(writes)
     const meta = writes.findLast((write) => write.meta !== undefined)?.meta ?? this.#meta
     const changes = new ChangesToWrite(writes.flatMap((write) => write.changes))
+    const dues = writes.flatMap((write) => write.dues ?? [])
+    if (this.#dues === undefined && dues.some(({ put }) => put.length > 0)) await this.indexDues()
+    let isFirst = true
     do {
       // lmdb answers for the batch alone, not for what is in it
       await this.#objects.batch(() => {
+        if (isFirst) this.#dues?.putAll(dues)
+        isFirst = false
         changes.write(this.#objects, MAX_CHANGES)
+        if (changes.areWritten) this.#dues?.removeAll(dues)
         void this.#metaDatabase.put(META_KEY, encodeMeta(changes.areWritten ? meta : this.#meta))
       })
       this.#fillUp()
@@ -261,7 +299,10 @@ export class LmdbStore implements StateStore {
   #refuseFullDisk(writes: readonly Write[]): void {
     const { directory, freeBytes = freeBytesOn } = this.#options
     let needed = 16 * PAGE_BYTES
-    for (const { changes } of writes) for (const part of changes) needed += PAGE_BYTES * part.count + part.sizeInBytes
+    for (const { changes, dues } of writes) {
+      for (const part of changes) needed += PAGE_BYTES * part.count + part.sizeInBytes
+      needed += PAGE_BYTES * (dues?.put.length ?? 0)
+    }
     needed = Math.min(needed, MAX_FREE_BYTES_ASKED)
     const free = freeBytes(directory)
     if (free < needed)

@@ -74,11 +74,11 @@ class LmdbStores implements StateStores {
     return this.#options.directory
   }
 
-  async open(task: string): Promise<StateStore> {
+  async open(task: string, options: { readonly dues: boolean } = { dues: false }): Promise<StateStore> {
     this.#refuseClosed()
     const directory = this.#path(task)
     if (this.#open.has(task)) throw new PotorooError('INTERNAL', `The store ${directory} is open already.`)
-    const opening = this.#openAt(task, directory)
+    const opening = this.#openAt(task, directory, options.dues)
     this.#open.set(task, opening)
     try {
       return await opening
@@ -161,7 +161,7 @@ class LmdbStores implements StateStores {
     return `${this.#path(task)}${TEMPORARY}${randomBytes(8).toString('hex')}`
   }
 
-  async #openAt(task: string, directory: string): Promise<LmdbStore> {
+  async #openAt(task: string, directory: string, dues: boolean): Promise<LmdbStore> {
     const { logger, bootId, freeBytes } = this.#options
     try {
       mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE })
@@ -173,6 +173,7 @@ class LmdbStores implements StateStores {
       logger,
       bootId,
       onClosed: () => this.#open.delete(task),
+      dues,
       ...(freeBytes === undefined ? {} : { freeBytes }),
     })
   }

@@ -12,8 +12,16 @@
  *    (src/lmdb/power-mark.ts): it can't be opened any more.
  */
 import { PotorooError } from '../errors.js'
-import type { ByteString } from '../core/records/byte-string.js'
+import { bytesOf, type ByteString } from '../core/records/byte-string.js'
 import type { Change, Changes } from '../core/state/changes.js'
+import {
+  compareEntries,
+  ReplayedDues,
+  type ClockedEntry,
+  type DueChanges,
+  type DueClock,
+  type DueEntry,
+} from '../core/state/due-index.js'
 import { noFaults } from './faults.js'
 import { sleep } from './waiting.js'
 import type { Faults } from './faults.js'
@@ -23,6 +31,8 @@ import type { StateStore, StateStores, StoreMeta } from '../ports/store.js'
 
 interface Contents {
   readonly values: Map<ByteString, ByteString>
+  /** The index of what falls due, by what tells entries apart; undefined where there is none. */
+  dues?: Map<string, ClockedEntry> | undefined
   meta: StoreMeta | undefined
   damaged: boolean
   /** Some objects may be newer than the meta, as of up to this position in the changelog. */
@@ -66,7 +76,7 @@ export class MemoryDisk {
   }
 
   /** What is on the disk for a task, for tests to look at. */
-  look(task: string): Pick<Contents, 'meta' | 'aheadTo'> & {
+  look(task: string): Pick<Contents, 'meta' | 'aheadTo' | 'dues'> & {
     readonly values: ReadonlyMap<ByteString, ByteString>
     /** Whether nobody could open it any more. */
     readonly isRefused: boolean
@@ -160,7 +170,7 @@ class MemoryStateStores implements StateStores {
     private readonly release: () => void,
   ) {}
 
-  async open(task: string): Promise<StateStore> {
+  async open(task: string, { dues = false } = {}): Promise<StateStore> {
     const { process, faults, disk } = this
     await sleep(process.clock, faults.openMs({ process: process.name, task }))
     if (this.#open.has(task)) throw new PotorooError('INTERNAL', `The store of ${task} is open already`)
@@ -169,6 +179,7 @@ class MemoryStateStores implements StateStores {
     if (disk.wentDownOpen(contents))
       throw new PotorooError('STORE_DAMAGED', `The store of ${task}: the machine went down while it was open`)
     disk.markOpen(contents)
+    if (dues) indexDues(contents)
     disk.onOpened?.(task, contents.meta, contents.values.size)
     const store = new MemoryStateStore(task, contents, process, faults, {
       written: (meta) => disk.onWritten?.(task, meta),
@@ -246,9 +257,23 @@ class MemoryStateStore implements StateStore {
     return this.contents.values.get(key)
   }
 
-  write(changes: readonly Changes[], meta: StoreMeta | undefined): Promise<void> {
+  get hasDues(): boolean {
+    return this.contents.dues !== undefined
+  }
+
+  dues(clock: DueClock, after: DueEntry | undefined, most: number): readonly DueEntry[] {
+    const entries = [...(this.contents.dues?.values() ?? [])].filter(
+      (entry) => entry.clock === clock && (after === undefined || compareEntries(entry, after) > 0),
+    )
+    return entries
+      .sort(compareEntries)
+      .slice(0, most)
+      .map(({ dueMs, key }) => ({ dueMs, key }))
+  }
+
+  write(changes: readonly Changes[], meta: StoreMeta | undefined, dues?: DueChanges): Promise<void> {
     if (this.#closed) return Promise.reject(new PotorooError('STORE_FAILED', `The store of ${this.task} is closed`))
-    const written = this.#last.then(() => this.#write(changes, meta))
+    const written = this.#last.then(() => this.#write(changes, meta, dues))
     this.#last = written.catch(() => undefined)
     return written
   }
@@ -269,13 +294,14 @@ class MemoryStateStore implements StateStore {
     this.events.closed()
   }
 
-  async #write(changes: readonly Changes[], meta: StoreMeta | undefined): Promise<void> {
+  async #write(changes: readonly Changes[], meta: StoreMeta | undefined, dues?: DueChanges): Promise<void> {
     const { clock, name } = this.process
     const { durableAfterMs, knownAfterMs, fails } = this.faults.write({ process: name, task: this.task })
     const all = changes.flatMap((part) => [...part])
     const half = all.length >> 1
     await sleep(clock, durableAfterMs / 2)
     if (half > 0 && this.#failure === undefined) {
+      this.#put(dues)
       this.#apply(all.slice(0, half))
       this.contents.aheadTo = Math.max(this.contents.aheadTo, meta?.changelogPosition ?? -1)
     }
@@ -284,10 +310,18 @@ class MemoryStateStore implements StateStore {
       this.#failure = new PotorooError('STORE_FAILED', `The store of ${this.task} can't be written: disk full`)
     }
     if (this.#failure !== undefined) throw this.#failure
+    this.#put(dues)
     this.#apply(all.slice(half))
+    for (const entry of dues?.remove ?? []) this.contents.dues?.delete(nameOf(entry))
     if (meta !== undefined) this.contents.meta = meta
     this.events.written(meta)
     await sleep(clock, knownAfterMs)
+  }
+
+  #put(dues: DueChanges | undefined): void {
+    if (dues === undefined || dues.put.length === 0) return
+    const index = indexDues(this.contents)
+    for (const entry of dues.put) index.set(nameOf(entry), entry)
   }
 
   #apply(changes: readonly Change[]): void {
@@ -296,6 +330,16 @@ class MemoryStateStore implements StateStore {
       else this.contents.values.set(key, value)
   }
 }
+
+/** Made from what is there, where there is none. */
+function indexDues(contents: Contents): Map<string, ClockedEntry> {
+  if (contents.dues !== undefined) return contents.dues
+  const found = new ReplayedDues()
+  for (const [key, value] of contents.values) found.add(key, undefined, bytesOf(value))
+  return (contents.dues = new Map((found.take()?.put ?? []).map((entry) => [nameOf(entry), entry])))
+}
+
+const nameOf = ({ clock, dueMs, key }: ClockedEntry): string => `${clock}${String(dueMs)}\0${key}`
 
 const CHUNK_BYTES = 1_000
 
@@ -312,13 +356,14 @@ function snapshotOf(bytes: Buffer): Snapshot {
 
 const FORMAT = 'store in memory 1'
 
-const encode = ({ values, meta, aheadTo }: Contents): Buffer =>
+const encode = ({ values, dues, meta, aheadTo }: Contents): Buffer =>
   Buffer.from(
     JSON.stringify({
       format: FORMAT,
       meta,
       aheadTo,
       values: [...values],
+      dues: dues && [...dues.values()],
     }),
   )
 
@@ -329,10 +374,12 @@ function decode(bytes: Buffer): Contents | undefined {
       format: string
       meta?: StoreMeta
       values: [string, string][]
+      dues?: ClockedEntry[]
     }
     if (parsed.format !== FORMAT) return undefined
     const { meta, aheadTo } = parsed
-    return { values: new Map(parsed.values), meta, damaged: false, aheadTo }
+    const dues = parsed.dues && new Map(parsed.dues.map((entry) => [nameOf(entry), entry]))
+    return { values: new Map(parsed.values), dues, meta, damaged: false, aheadTo }
   } catch {
     return undefined
   }

@@ -252,6 +252,8 @@ export type TaskEvent = { readonly task: string } &
         readonly topic: string
         readonly partition: number
         readonly offset: number
+        /** What it was instead, where it was no message but something that was due. */
+        readonly due?: string
         readonly code: ErrorCode
       }
     /** A source that may have older records was waited for in vain. */

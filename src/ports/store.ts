@@ -2,6 +2,7 @@
 
 import type { ByteString } from '../core/records/byte-string.js'
 import type { Changes } from '../core/state/changes.js'
+import type { DueChanges, DueClock, DueEntry } from '../core/state/due-index.js'
 import type { Snapshot } from './peers.js'
 
 export interface StoreMeta {
@@ -24,9 +25,17 @@ export interface StateStore {
    * leaves it as it is. Writes are applied in the order of the calls, and the changes in theirs; they are not to be altered
    * any more. Whoever ends in the middle leaves some of the changes, with the meta that was before. Rejects with
    * STORE_FAILED (a full disk, say): so it is then, too, and the store takes no write until it is opened anew, for a later
-   * one would leave a gap.
+   * one would leave a gap. `dues`: what becomes of the index of what falls due; entries are put with the first of the
+   * changes, and removed with the last.
    */
-  write(changes: readonly Changes[], meta: StoreMeta | undefined): Promise<void>
+  write(changes: readonly Changes[], meta: StoreMeta | undefined, dues?: DueChanges): Promise<void>
+  /**
+   * Entries of the index by that clock, in their order, behind one of them, or from the first; so many at most. None where the
+   * store has no index.
+   */
+  dues(clock: DueClock, after: DueEntry | undefined, most: number): readonly DueEntry[]
+  /** Whether it has an index of what falls due. */
+  readonly hasDues: boolean
   /** Number of stored objects. */
   size(): number
   /** What they take on disk. */
@@ -39,8 +48,11 @@ export interface StateStore {
 export interface StateStores {
   /** Where they are, for messages. */
   readonly directory: string
-  /** Opens or creates. Rejects with STORE_DAMAGED (not LMDB, of another application, truncated) or STORE_FAILED. */
-  open(task: string): Promise<StateStore>
+  /**
+   * Opens or creates. Rejects with STORE_DAMAGED (not LMDB, of another application, truncated) or STORE_FAILED. `dues`: whether
+   * it is to have an index of what falls due; it is made from what is there, where there is none. One that is there is kept.
+   */
+  open(task: string, options?: { readonly dues: boolean }): Promise<StateStore>
   /** Moves the store out of the way (kept beside it until the next discard of this task) so that `open` creates it anew. */
   discard(task: string): Promise<void>
   /**

@@ -1,7 +1,13 @@
 /** Becoming active: steps A1 to A3 of task.ts. */
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import { changelogIdentity } from '../core/commit/changelog-identity.js'
-import { BY_RESET, foreignTo, type CommitRecord, type Foreign } from '../core/commit/commit-record.js'
+import {
+  BY_RESET,
+  foreignTo,
+  type CommitRecord,
+  type CommittedTime,
+  type Foreign,
+} from '../core/commit/commit-record.js'
 import { LongerChangelog } from '../core/commit/landing.js'
 import { decodeOffsetNote, isOfChangelog } from '../core/commit/offset-note.js'
 import type { CommittedOffset, Fetcher, TransactionalProducer } from '../ports/log.js'
@@ -38,6 +44,8 @@ export interface Activation {
   readonly notes: readonly string[]
   /** What the changelog has of topics which this version of the application does not read: another one does, or will again. */
   readonly foreign: Foreign
+  /** The task's time as of the last commit; undefined where it has none. */
+  readonly time?: CommittedTime | undefined
   /** Positions that are committed already, in the same order; NaN where there is none. */
   readonly committed: readonly number[]
 }
@@ -102,6 +110,7 @@ export async function activate(
       positions,
       notes: offsetNotes(plan, identity),
       committed: known,
+      time: restored?.commit?.time,
       foreign: foreignTo(
         plan.sources.map(({ topic }) => topic),
         restored?.commit,

@@ -7,12 +7,16 @@
  *    same; records behind it that the store has already are applied again, to the same effect.
  * 2. Nothing is written before a commit record has named the identity that the store knows. It is the first record at the
  *    store's position, unless compaction has removed it: then it is a later one.
- * 3. No record is taken when the store was last known to have all of the changelog (or, rebuilt, nothing of it) so long
+ * 3. The store's index of what falls due is kept with its records: what a record has due has an entry.
+ * 4. No record is taken when the store was last known to have all of the changelog (or, rebuilt, nothing of it) so long
  *    ago that compaction may have removed a tombstone in between: an object that was deleted would stay in it. Half of
  *    `delete.retention.ms` is too long, for the time may have been another process's; when it is this one's, all of it.
  */
 import { changelogOwner, subTopologyIn } from '../core/commit/changelog-identity.js'
+import { bytesOf, byteString } from '../core/records/byte-string.js'
 import { GatheredChanges } from '../core/state/changes.js'
+import { ReplayedDues } from '../core/state/due-index.js'
+import { hasTimes } from '../core/state/header.js'
 import { COMMIT_KEY, decodeCommitRecord, isCommitKey, type CommitRecord } from '../core/commit/commit-record.js'
 import { RecordCursor } from '../core/records/records.js'
 import { PotorooError } from '../errors.js'
@@ -47,7 +51,7 @@ export class IdentityMismatch extends Error {
   override readonly name = 'IdentityMismatch'
 }
 
-/** The reader was away from the changelog's end for too long (invariant 3). */
+/** The reader was away from the changelog's end for too long (invariant 4). */
 export class StoreLeftBehind extends PotorooError {
   constructor(where: string, forMs: number, deleteRetentionMs: number) {
     super(
@@ -115,6 +119,8 @@ export class ChangelogReader implements FetchInput {
   #toldAtEndMs: number
   #records = 0
   #slice = new GatheredChanges()
+  /** Of the slice. */
+  readonly #dues = new ReplayedDues()
   #writing: Promise<void> | undefined
   #written: CommitRecord | undefined
   #verified: boolean
@@ -210,7 +216,7 @@ export class ChangelogReader implements FetchInput {
     return { wallMs: clock.now(), monotonicMs: clock.monotonic() }
   }
 
-  /** Invariant 3 */
+  /** Invariant 4 */
   #refuseLeftBehind(): void {
     const [then, now] = [this.#whole, this.#moment()]
     const forMs = Math.max(now.wallMs - then.wallMs, now.monotonicMs - then.monotonicMs)
@@ -249,6 +255,18 @@ export class ChangelogReader implements FetchInput {
       throw new IdentityMismatch('there is no commit record of this changelog near its position')
     this.#records++
     this.#slice.add(buffer, keyStart, keyEnd, valueStart < 0 ? undefined : buffer, valueStart, valueEnd)
+    this.#noteDues(buffer, keyStart, keyEnd, valueStart, valueEnd)
+  }
+
+  /** Invariant 3 */
+  #noteDues(buffer: Buffer, keyStart: number, keyEnd: number, valueStart: number, valueEnd: number): void {
+    const isTimed = valueStart >= 0 && hasTimes(buffer, valueStart, valueEnd)
+    // Where nothing is ever due, the store is not asked what it has.
+    if (!isTimed && !this.#store.hasDues && this.#dues.isEmpty) return
+    const key = byteString(buffer, keyStart, keyEnd)
+    const before = this.#store.get(key)
+    const now = valueStart < 0 ? undefined : buffer.subarray(valueStart, valueEnd)
+    this.#dues.add(key, before === undefined ? undefined : bytesOf(before), now)
   }
 
   async #writeSlice(): Promise<void> {
@@ -256,10 +274,11 @@ export class ChangelogReader implements FetchInput {
     const isOld = this.#whole.wallMs - this.#toldAtEndMs >= AT_END_AGAIN_MS
     if (this.#slice.count === 0 && this.#commit === this.#written && !isOld) return
     const changes = this.#slice
+    const dues = this.#dues.take()
     this.#slice = new GatheredChanges(changes)
     this.#written = this.#commit
     this.#toldAtEndMs = this.#whole.wallMs
-    this.#writing = this.#store.write([changes], this.#meta(this.#whole.wallMs))
+    this.#writing = this.#store.write([changes], this.#meta(this.#whole.wallMs), dues)
     try {
       await this.#writing
     } catch (error) {
@@ -302,7 +321,7 @@ export class ChangelogReader implements FetchInput {
     if (!this.#verified) throw new IdentityMismatch('there is no commit record of this changelog behind its position')
     // Its end was listed before the reader began; what has become of the task since, the reader can't know.
     const atEndMs = Math.max(this.#begunMs, this.#whole.wallMs)
-    if (this.#commit !== undefined) await this.#store.write([this.#slice], this.#meta(atEndMs))
+    if (this.#commit !== undefined) await this.#store.write([this.#slice], this.#meta(atEndMs), this.#dues.take())
     else if (this.#slice.count > 0)
       throw new PotorooError(
         'CHANGELOG_UNFIT',

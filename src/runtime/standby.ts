@@ -20,6 +20,7 @@ import {
   lost,
   prepareStore,
   rebuildStore,
+  storeOptions,
   type PreparedStore,
   type StoreHolder,
 } from './task-store.js'
@@ -256,7 +257,7 @@ export class Standby {
       if (signal.aborted) throw error
       env.observer.observe({ kind: 'snapshot-failed', task: this.id, from: owner.address, error: messageOf(error) })
       // Where it failed after the store was closed, it is opened again.
-      this.#holder.store ??= await env.stores.open(plan.id)
+      this.#holder.store ??= await env.stores.open(plan.id, storeOptions(plan))
       return true
     }
   }

@@ -1,6 +1,7 @@
 /** A task's store, made fit to be brought up to its changelog: opened, judged, set aside where it does not fit. */
 import { isPotorooError, messageOf, type PotorooError } from '../errors.js'
 import { restorePlan } from '../core/commit/restore-plan.js'
+import { hasDues } from '../core/plan/topology.js'
 import type { Fetcher } from '../ports/log.js'
 import type { StateStore } from '../ports/store.js'
 import { abortable } from './abortable.js'
@@ -55,7 +56,7 @@ export async function prepareStore(
   // Nobody closes what is opened from here on.
   signal.throwIfAborted()
   try {
-    holder.store ??= await env.stores.open(plan.id)
+    holder.store ??= await env.stores.open(plan.id, storeOptions(plan))
     if (holder.store.meta() === undefined && holder.store.size() > 0) why ??= 'it was left half rebuilt'
   } catch (error) {
     if (!isPotorooError(error, 'STORE_DAMAGED')) throw error
@@ -152,9 +153,14 @@ async function setAside(
   await former?.close()
   await env.stores.discard(plan.id)
   holder.damage = undefined
-  const store = (holder.store = await env.stores.open(plan.id))
+  const store = (holder.store = await env.stores.open(plan.id, storeOptions(plan)))
   return { store, from: earliest, end, rebuilt: true }
 }
+
+/** What the task needs of its store. */
+export const storeOptions = ({ processor: { subTopology } }: TaskPlan): { readonly dues: boolean } => ({
+  dues: hasDues(subTopology),
+})
 
 const isFilled = (store: StateStore | undefined): boolean =>
   store !== undefined && (store.meta() !== undefined || store.size() > 0)

@@ -8,6 +8,7 @@
  *   task/store-writer.ts  C3
  *   task/isolation.ts     messages that make commits fail, or take too long
  *   task/failures.ts      what is done about a failure
+ *   task/timekeeper.ts    how time goes on while nothing comes
  *
  * They live as long as the task. `begin` gives each what an activation works on, `end` takes it away again.
  *
@@ -31,8 +32,10 @@ import { messageOf, type PotorooError } from '../errors.js'
 import type { CommitPhase } from '../core/commit/commit-phase.js'
 import { LongerChangelog } from '../core/commit/landing.js'
 import { TaskLife, type TaskState } from '../core/commit/task-life.js'
-import type { HandOff } from '../core/group/worker-status.js'
-import { Processor, Retake } from '../core/processing/processor.js'
+import type { HandOff, TimeStatus } from '../core/group/worker-status.js'
+import { Processor, Retake, type ProcessorTime } from '../core/processing/processor.js'
+import { Watermark } from '../core/processing/watermark.js'
+import { hasDues, usesTime } from '../core/plan/topology.js'
 import type { RunningFigures, TaskFigures } from '../ports/figures.js'
 import type { Fetcher, PartitionPosition } from '../ports/log.js'
 import { activate, type Activation } from './activation.js'
@@ -45,6 +48,7 @@ import { Isolation } from './task/isolation.js'
 import { Runner } from './task/runner.js'
 import { Sources } from './task/sources.js'
 import { StoreWriter } from './task/store-writer.js'
+import { Timekeeper } from './task/timekeeper.js'
 import type { TaskPlan } from './task-plan.js'
 import type { StoreHolder } from './task-store.js'
 
@@ -101,6 +105,7 @@ export class Task {
   readonly #store: StoreWriter
   readonly #committer: Committer
   readonly #runner: Runner
+  readonly #time: Timekeeper
   #running: Running | undefined
   #abort = new AbortController()
   #stopping = false
@@ -125,14 +130,24 @@ export class Task {
     this.#life = new TaskLife(plan.id)
     this.#failures = new Failures(plan.id)
     this.#isolation = new Isolation(plan, env)
-    this.#sources = new Sources(plan, env, ready)
+    this.#time = new Timekeeper(env, ready)
+    this.#sources = new Sources(plan, env, this.#time, ready)
     this.#store = new StoreWriter(plan.id, holder, env, ready)
     this.#committer = new Committer(plan, env, this.#store, this.#isolation, ready)
-    this.#runner = new Runner(plan.id, env, this.#sources, this.#isolation, this.#committer, ready)
+    this.#runner = new Runner(plan.id, env, this.#sources, this.#isolation, this.#committer, this.#time, ready)
   }
 
   get state(): TaskState {
     return this.#life.state
+  }
+
+  /** Undefined where nothing uses time, and while the task is not running. */
+  get time(): TimeStatus | undefined {
+    const time = this.#running?.processor.time
+    if (time === undefined || !usesTime(this.plan.processor.subTopology)) return undefined
+    const { inputs } = this.#sources
+    const timeMs = time.reached(inputs, undefined)
+    return { timeMs: Number.isFinite(timeMs) ? timeMs : undefined, heldBy: time.heldBy(inputs) }
   }
 
   /** Whether it stands still, for a newer version of the application has processed. */
@@ -148,7 +163,8 @@ export class Task {
   /** Whether messages of it may take long: then they are done one by one, when nothing else is under way. */
   get isSlow(): boolean {
     if (!this.#isolation.isSlow || this.#running === undefined) return false
-    return this.#committer.canCommit && this.#sources.hasHead
+    const { inputs, hasHead } = this.#sources
+    return this.#committer.canCommit && (hasHead || this.#running.processor.mayBeDue(inputs, this.#time.nowMs))
   }
 
   /** What it is and has, now. */
@@ -205,7 +221,10 @@ export class Task {
   cutOff(): void {
     const running = this.#running
     if (running === undefined) return
-    this.#fail(running.number, this.#isolation.cutOff(this.#sources.inputs, running.processor.messages))
+    this.#fail(
+      running.number,
+      this.#isolation.cutOff(this.#sources.inputs, running.processor.messages, timesOf(running)),
+    )
   }
 
   /** Everything that was processed when this was called is committed when it resolves, or the task has failed meanwhile. Never rejects. */
@@ -295,10 +314,12 @@ export class Task {
       load: (storeKey) => store?.get(storeKey),
       storeWasEmpty: (store?.size() ?? 0) === 0,
       secret: activation.identity ?? '',
+      time: this.#timeOf(activation),
       lookUp: env.broadcasts && ((broadcast, key) => env.broadcasts?.lookup(broadcast, key)),
     })
     this.#sources.begin(activation.positions, failed)
     const { inputs } = this.#sources
+    this.#time.begin(processor, inputs)
     this.#store.begin({ processor, ownedAtMs, hasBacklog: () => this.#runner.hasBacklog, failed })
     this.#committer.begin(
       {
@@ -320,7 +341,7 @@ export class Task {
           this.#isolation.committed(messages)
         },
         failed: ({ messages }, error) => {
-          const verdict = this.#isolation.failed(messages, inputs, error)
+          const verdict = this.#isolation.failed(messages, inputs, error, timesOf({ processor }))
           if (verdict.narrowed) this.#failures.narrowed()
           failed(verdict.error)
         },
@@ -332,6 +353,23 @@ export class Task {
     this.#life.become('running')
     this.#sources.start()
     env.ready(this)
+  }
+
+  /** Undefined where nothing falls due. */
+  #timeOf(activation: Activation): ProcessorTime | undefined {
+    const { subTopology } = this.plan.processor
+    if (!hasDues(subTopology)) return undefined
+    // Timers by the wall clock need no bounds: and what lies behind a repartition has none.
+    const isTimed = usesTime(subTopology)
+    const topics = this.plan.sources.map(({ topic }, i) => {
+      const { latenessMs = 0, ticks = false } = subTopology.sources[i]?.topic ?? {}
+      return isTimed ? { topic, latenessMs, ticks } : { topic, latenessMs: Infinity, ticks: false }
+    })
+    const store = this.holder.store
+    return {
+      watermark: new Watermark(topics, activation.time),
+      load: (clock, after, most) => store?.dues(clock, after, most) ?? [],
+    }
   }
 
   // ---- failure ----
@@ -390,6 +428,7 @@ export class Task {
     this.#running = undefined
     this.#committer.end()
     this.#runner.end()
+    this.#time.end()
     this.#store.end()
     if (running === undefined) return
     this.#sources.end()
@@ -427,3 +466,7 @@ export class Task {
     this.env.handedOver(handOff)
   }
 }
+
+/** Up to where something due may have been done. */
+const timesOf = ({ processor: { time } }: Pick<Running, 'processor'>): readonly number[] =>
+  time === undefined ? [] : [time.timeMs, time.wallMs]

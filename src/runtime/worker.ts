@@ -360,7 +360,7 @@ export class Worker {
       worker: this.options.name,
       memberId: this.#membership?.memberId ?? '',
       generation: this.#membership?.generation ?? -1,
-      active: [...this.#tasks].map(([task, { state }]) => ({ task, state })),
+      active: [...this.#tasks].map(([task, { state, time }]) => ({ task, state, ...(time && { time }) })),
       standby: [...this.#standbys].map(([task, { lag }]) => (Number.isFinite(lag) ? { task, lag } : { task })),
       ...(this.#broadcasts && { broadcasts: this.#broadcasts.status }),
       handOffs: this.#handOffs,

@@ -1,6 +1,8 @@
 /** A sub-topology's changelog, as a driver follows it: what is committed of its state objects. */
 import { decodeCommitRecord, isCommitKey, type CommitRecord } from '../core/commit/commit-record.js'
 import { byteString, bytesOf, type ByteString } from '../core/records/byte-string.js'
+import { CLOCKS, nextDueOf, timesOf } from '../core/state/due-index.js'
+import { NO_TIMES, type Times } from '../core/state/header.js'
 import { storeKeyOf } from '../core/state/store-key.js'
 import type { PartitionLog } from '../memory/partition.js'
 import { PartitionReader } from './partition-reader.js'
@@ -13,6 +15,8 @@ interface Followed {
 export class Changelog {
   /** Packed, by store key. A key lies in one partition alone. */
   readonly #values = new Map<ByteString, ByteString>()
+  /** Of those that have any. */
+  readonly #timed = new Map<ByteString, { readonly times: Times; readonly followed: Followed }>()
   readonly #partitions: readonly Followed[]
 
   constructor(
@@ -36,6 +40,18 @@ export class Changelog {
     )
   }
 
+  /** Whether something of a state object is due at that time or before, by the clock. */
+  hasDue(atMs: number): boolean {
+    this.#update()
+    return [...this.#timed.values()].some(({ times, followed }) => {
+      // Where the past is piped, the clock moves time on from there.
+      const behindMs = Math.max(0, ...Object.values(followed.commit?.time?.behind ?? {}))
+      return CLOCKS.some(
+        (clock) => (nextDueOf(times, clock)?.dueMs ?? Infinity) <= atMs - (clock === 'time' ? behindMs : 0),
+      )
+    })
+  }
+
   /** The last commit record of a partition. */
   commit(partition: number): CommitRecord | undefined {
     this.#update()
@@ -52,6 +68,9 @@ export class Changelog {
         const storeKey = byteString(buffer, keyStart, keyEnd)
         if (valueStart < 0) this.#values.delete(storeKey)
         else this.#values.set(storeKey, byteString(buffer, valueStart, valueEnd))
+        const times = valueStart < 0 ? NO_TIMES : timesOf(buffer, valueStart, valueEnd)
+        if (times === NO_TIMES) this.#timed.delete(storeKey)
+        else this.#timed.set(storeKey, { times, followed })
       })
   }
 }

@@ -7,6 +7,8 @@ export interface DeadLetter {
   readonly code: ErrorCode
   /** What went wrong, in words. */
   readonly error: string
+  /** Of what was due, where it came of no record: then topic is '' and offset -1. */
+  readonly due: DueLetter | undefined
   /** Where the record came from. */
   readonly topic: string
   readonly partition: number
@@ -22,14 +24,30 @@ export interface DeadLetter {
   readonly headers: Readonly<Record<string, string>>
 }
 
+/** A timer, or the end of a state object. */
+export interface DueLetter {
+  readonly stateObject: string
+  /** Undefined: the state object's time to live has ended. */
+  readonly timer: string | undefined
+  readonly id: string | undefined
+  readonly dueMs: number
+}
+
 export function deadLetterOf({ key, value, headers }: RawRecord): DeadLetter {
   const text = (name: string): string => headers.get(name)?.toString() ?? ''
+  const stateObject = headers.get(deadLetterHeaders.stateObject)
   return {
+    due: stateObject && {
+      stateObject: stateObject.toString(),
+      timer: headers.get(deadLetterHeaders.timer)?.toString(),
+      id: headers.get(deadLetterHeaders.timerId)?.toString(),
+      dueMs: Number(text(deadLetterHeaders.due)),
+    },
     code: text(deadLetterHeaders.code) as ErrorCode,
     error: text(deadLetterHeaders.message),
     topic: text(deadLetterHeaders.topic),
     partition: Number(text(deadLetterHeaders.partition)),
-    offset: Number(text(deadLetterHeaders.offset)),
+    offset: stateObject === undefined ? Number(text(deadLetterHeaders.offset)) : -1,
     timestampMs: Number(text(deadLetterHeaders.timestamp)),
     key: key?.toString(),
     value: value?.toString(),

@@ -6,7 +6,7 @@ import { pack, unpack } from '../core/state/packing.js'
 import { partitionOf } from '../core/plan/partitioner.js'
 import { RecordWriter } from '../core/records/records.js'
 import { MAX_KEY_BYTES, storeKeyOf } from '../core/state/store-key.js'
-import type { SubTopology } from '../core/plan/topology.js'
+import { hasDues, type SubTopology } from '../core/plan/topology.js'
 import { PotorooError } from '../errors.js'
 import { isBrokerError } from '../memory/broker-error.js'
 import type { ProducerIdentity } from '../memory/transactions.js'
@@ -28,6 +28,13 @@ export class States {
   all(definition: StateDefinition): Map<string, object> {
     const entries = this.#changelog(this.#home(definition)).entries(definition.name)
     return new Map(entries.map(([key, bytes]) => [key, unpack(definition, bytes, key)]))
+  }
+
+  /** Whether something is due at that time or before that the clock brings about. */
+  hasDue(atMs: number): boolean {
+    return this.world.topology.subTopologies.some(
+      (sub) => hasDues(sub) && sub.sources.every(({ topic }) => topic.ticks) && this.#changelog(sub).hasDue(atMs),
+    )
   }
 
   /**

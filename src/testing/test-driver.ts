@@ -135,15 +135,16 @@ export class TestDriver {
 
   /**
    * Lets time go on until everything that was piped is processed and committed, also what passes through topics within the
-   * application. Throws what stopped a worker; INVALID_TEST when no worker runs, or when there is no end to it.
+   * application, and what is due by now is done: timers, and state objects whose time is over. Workers do that by the clock where
+   * nothing comes, once the lateness of the topics and a second have passed. Throws what stopped a worker; INVALID_TEST when no worker runs, or when there is no end to it.
    */
   settle(): Promise<void> {
-    return this.#do(() => this.world.rest())
+    return this.#do(() => this.#rest())
   }
 
   /**
    * Lets that much time go by, in ms: as much as you like, a year is as quick as a minute. It settles nothing by itself,
-   * but workers go on working meanwhile.
+   * but workers go on working meanwhile. `settle` afterwards, and what is due by then is done.
    */
   advance(ms: number): Promise<void> {
     return this.#do(async () => {
@@ -197,7 +198,7 @@ export class TestDriver {
     return this.#do(async () => {
       const definition = stateDefinition(stateObject, 'What setState() was given')
       const running = this.world.running.length > 0
-      if (running) await this.world.rest()
+      if (running) await this.#rest()
       await this.#states.set(definition, key, state)
       if (running) await this.world.rest()
     })
@@ -250,6 +251,13 @@ export class TestDriver {
     })
     this.#last = done.catch(() => undefined)
     return done
+  }
+
+  async #rest(): Promise<void> {
+    const { world } = this
+    const untilMs = this.nowMs
+    await world.rest()
+    if (world.running.length > 0) await world.rest(() => this.#states.hasDue(untilMs))
   }
 
   #requireOpen(): void {

@@ -32,6 +32,8 @@ const REST_WITHIN_MS = 30_000
 const BALANCE_WITHIN_MS = 30_000
 /** Twice the longest timeout of workers and brokers. */
 const LIVE_MS = 20_000
+/** For so long workers doubt a clock that was set: see core/processing/tick-clock.ts. */
+const DOUBT_MS = 12_000
 /** Longer than a transaction's markers take. */
 const MARKERS_MS = 5
 
@@ -118,12 +120,15 @@ export class World {
     await this.scheduler.run(Promise.all(starts))
   }
 
-  /** Lets the world run until it is at rest. */
-  async rest(): Promise<void> {
+  /** Lets the world run until it is at rest. `isLeft`: whether something is still to be done. */
+  async rest(isLeft: () => boolean = () => false): Promise<void> {
     // Without workers, the markers of what they committed last are still to be written.
     if (this.running.length === 0) await this.scheduler.advance(MARKERS_MS)
-    await this.#until(() => this.#unfinished() === undefined, REST_WITHIN_MS)
-    const left = this.#unfinished()
+    const unfinished = (): string | undefined =>
+      this.#unfinished() ??
+      (isLeft() ? 'what is due is not done: a timer, or a state object whose time is over' : undefined)
+    await this.#until(() => unfinished() === undefined, REST_WITHIN_MS)
+    const left = unfinished()
     if (left === undefined) return
     throw new PotorooError(
       'INVALID_TEST',
@@ -141,7 +146,10 @@ export class World {
   /** Lets time go by: the first part of it as it would, the rest by setting the clocks, for nothing waits that long. */
   async advance(ms: number): Promise<void> {
     await this.scheduler.advance(Math.min(ms, LIVE_MS))
-    this.scheduler.skip(Math.max(0, ms - LIVE_MS))
+    const skippedMs = Math.max(0, ms - LIVE_MS - DOUBT_MS)
+    this.scheduler.skip(skippedMs)
+    // Workers don't believe a clock at once that was set.
+    await this.scheduler.advance(Math.max(0, ms - LIVE_MS - skippedMs))
     this.#throwFailure()
   }
 

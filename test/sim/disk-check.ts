@@ -1,5 +1,6 @@
 /** What stores on disks hold in the end, held against their changelog. */
-import type { ByteString } from '../../src/core/records/byte-string.js'
+import { bytesOf, type ByteString } from '../../src/core/records/byte-string.js'
+import { CLOCKS, nextDueOf, timesOf } from '../../src/core/state/due-index.js'
 import type { PartitionLog } from '../../src/memory/partition.js'
 import type { MemoryDisk } from '../../src/memory/stores.js'
 import { ChangelogView, valuesAfter } from './views.js'
@@ -23,9 +24,11 @@ export function checkStore(
   { name, disk }: { readonly name: string; readonly disk: MemoryDisk },
   { task, log, view, compacted, show }: FinalChangelog,
 ): string[] {
-  const { meta, values, aheadTo, isRefused } = disk.look(task)
+  const { meta, values, dues, aheadTo, isRefused } = disk.look(task)
   const where = `${name}: the store of ${task}`
   if (meta === undefined || isRefused) return []
+  const unindexed = withoutEntry(values, [...(dues?.values() ?? [])])
+  if (unindexed !== undefined) return [`an index has no entry: ${where}, ${unindexed}`]
   if (meta.changelogPosition > view.commitPosition) return [`${where} is ahead of the changelog`]
   if (meta.changelogPosition < view.commitPosition && compacted) return []
   const then = new ChangelogView(where, log, meta.changelogPosition + 1)
@@ -39,4 +42,23 @@ export function checkStore(
     const words = (bytes: ByteString | undefined): string => (bytes === undefined ? 'nothing' : show(key, bytes))
     return [`${where}: ${key.slice(key.indexOf('\0') + 1)} is ${words(got)}, in the changelog ${words(due)}`]
   })
+}
+
+/** What has something due, by a clock, and no entry at or before that. */
+function withoutEntry(
+  values: ReadonlyMap<ByteString, ByteString>,
+  entries: readonly { readonly clock: string; readonly dueMs: number; readonly key: ByteString }[],
+): string | undefined {
+  const least = new Map<string, number>()
+  for (const { clock, dueMs, key } of entries)
+    least.set(`${clock} ${key}`, Math.min(dueMs, least.get(`${clock} ${key}`) ?? Infinity))
+  for (const [key, packed] of values) {
+    const times = timesOf(bytesOf(packed), 0, packed.length)
+    for (const clock of CLOCKS) {
+      const dueMs = nextDueOf(times, clock)?.dueMs
+      if (dueMs !== undefined && dueMs < (least.get(`${clock} ${key}`) ?? Infinity))
+        return `${key.replace('\0', ' of ')}, due by ${clock} at ${String(dueMs)}`
+    }
+  }
+  return undefined
 }

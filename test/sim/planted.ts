@@ -64,6 +64,7 @@ const consequences: readonly (readonly [RegExp, string])[] = [
   [/^purged: .* is no repartition$/, 'what is no repartition is purged'],
   [/^purged: /, 'a repartition is purged further than was acknowledged'],
   [/^not purged/, 'a repartition is not purged'],
+  [/^an index /, 'the index of what falls due has no entry for it'],
   [/^money: /, 'money is made, or lost'],
   [/: numbers /, 'a state object has forgotten something, or has it twice'],
   [/^an incompatible version /, 'an incompatible version was not refused'],
@@ -77,7 +78,7 @@ const consequences: readonly (readonly [RegExp, string])[] = [
 ]
 
 function consequenceOf(said: string): string {
-  const problem = said.replace(/^(?:operator|routing|joins|replays): /, '')
+  const problem = said.replace(/^(?:operator|routing|timed|joins|replays): /, '')
   for (const [pattern, consequence] of consequences) {
     const match = pattern.exec(problem)
     if (match !== null) return consequence.replace('$1', match[1] ?? '')

@@ -117,9 +117,11 @@ function withTopics(
     const made: StreamNode =
       node.kind === 'source'
         ? { ...node, topic: topicOf(node.topic) }
-        : node.kind === 'merge'
-          ? { ...node, upstreams: node.upstreams.map(nodeOf) }
-          : { ...node, upstream: nodeOf(node.upstream) }
+        : node.kind === 'timed'
+          ? node
+          : node.kind === 'merge'
+            ? { ...node, upstreams: node.upstreams.map(nodeOf) }
+            : { ...node, upstream: nodeOf(node.upstream) }
     nodes.set(node, made)
     return made
   }

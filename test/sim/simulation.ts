@@ -36,6 +36,7 @@ import { Chronicle, Warnings, type Line } from './warnings.js'
 import { marketApplication } from './applications/market-application.js'
 import { joinsApplication } from './applications/joins-application.js'
 import { routingApplication } from './applications/routing-application.js'
+import { timedApplication } from './applications/timed-application.js'
 import { SchemaTrouble } from './schema-trouble.js'
 import { SlowMessages } from './slow-messages.js'
 import { Upgrades } from './upgrades.js'
@@ -83,7 +84,8 @@ export interface SimulateOptions {
 
 export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Outcome> {
   const routed = withSecond(await new World(seed, options).run(), await simulateRouting(seed, options), 'routing')
-  const outcome = withSecond(routed, await simulateJoins(seed, options), 'joins')
+  const joined = withSecond(routed, await simulateJoins(seed, options), 'joins')
+  const outcome = withSecond(joined, await simulateTimed(seed, options), 'timed')
   // Their brokers are those in memory: beside worlds of bytes it would be nothing new.
   if (options.wire === true) return outcome
   const others = [
@@ -102,6 +104,19 @@ async function simulateRouting(seed: number, options: SimulateOptions): Promise<
   const routing = new SeededRandom(seed ^ 0x68e31da4)
   if (!routing.chance(1 / 3)) return undefined
   return new World(seed ^ 0x1a36e2eb, options, routing).run()
+}
+
+/** What uses time has worlds of its own, too, in every third seed. */
+export async function simulateTimed(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
+  const random = new SeededRandom(seed ^ 0x3c6ef372)
+  if (!random.chance(1 / 3)) return undefined
+  return new World(
+    seed ^ 0x510e527f,
+    options,
+    undefined,
+    timedApplication(random.pick(['clock', 'clock', 'never'])),
+    true,
+  ).run()
 }
 
 /** So have tables, joins and broadcasts. */
@@ -185,6 +200,8 @@ class World {
     private readonly routing?: SeededRandom,
     /** Instead of one of those that are drawn. */
     given?: SimulatedApplication,
+    /** It uses time: then clocks are right, and leaders know who they are, for time goes by them. */
+    private readonly isTimed = false,
   ) {
     const random = (this.#random = new SeededRandom(seed))
     const broad = (this.#broad = new SeededRandom(seed ^ 0x2545f491))
@@ -276,6 +293,7 @@ class World {
       random: random.fork(),
       events: random.pick([20 + random.below(280), 20 + random.below(280), 900]),
       keys: random.pick([1 + random.below(8), 40]),
+      partitions: this.#partitions,
       fromMs: random.pick([0, -TROUBLE_MS / 2, -TROUBLE_MS * 3]),
       toMs: random.pick([TROUBLE_MS, TROUBLE_MS * 0.7]),
       forgetShare: this.#strict ? (this.#shortRetention ? 0.3 : 0.07) : 0,
@@ -339,6 +357,7 @@ class World {
       await this.#scheduler.advance(TROUBLE_MS)
       this.#calm()
       await this.#rest()
+      await this.#untilDue()
       await this.#touchAll()
       await this.#stopEarly()
       await this.#stopAll()
@@ -515,7 +534,8 @@ class World {
         this.#cluster.deleteOffsets(this.#places.names.group)
       },
       () => {
-        if (!this.#shortRetention) this.#anySlot().process?.setWallClockOff(random.between(-100_000, 100_000))
+        if (!this.#shortRetention && !this.isTimed)
+          this.#anySlot().process?.setWallClockOff(random.between(-100_000, 100_000))
       },
       () => {
         const slot = this.#anySlot()
@@ -544,7 +564,10 @@ class World {
       })
     if (this.#biggerSteps) planBiggerSteps(this.#hands, this.#handOffs, TROUBLE_MS * 0.9)
     if (this.#breadth.machines)
-      planMachines(this.#hands, this.#broad, { withinMs: TROUBLE_MS, setsClocks: !this.#shortRetention })
+      planMachines(this.#hands, this.#broad, {
+        withinMs: TROUBLE_MS,
+        setsClocks: !this.#shortRetention && !this.isTimed,
+      })
     const { changelogs, sources, sinks, repartitions, broadcasts } = this.#places
     const fewest = Math.min(...sources.map((name) => this.#partitionsOfSource(name)))
     // What follows an open transaction, nobody can read: nor can a lookup find it.
@@ -561,7 +584,7 @@ class World {
     })
     // Nor can anybody know what a successor acknowledges while a leader that was replaced goes on answering.
     const mayBeStale = (topic: string): boolean =>
-      !sources.includes(topic) || (!this.#strict && !broadcasts.includes(topic))
+      !sources.includes(topic) || (!this.#strict && !this.isTimed && !broadcasts.includes(topic))
     const all = [...changelogs, ...sources, ...sinks, this.#places.names.deadLetters, ...repartitions]
     this.#leaderTrouble.plan(this.#cluster, this.#scheduler, all, mayBeStale, TROUBLE_MS, {
       disturb: (own) => {
@@ -849,6 +872,14 @@ class World {
     if (!this.#biggerSteps) return
     const problem = await groupAtRest(this.#hands, this.#places.names.group, this.#tasks().length, REST_WITHIN_MS)
     if (problem !== undefined) this.#problems.push(problem)
+  }
+
+  /** What is due after all that was fed is done, too. */
+  async #untilDue(): Promise<void> {
+    const { restMs } = this.#breadth.application
+    if (restMs === undefined || this.#problems.length > 0) return
+    await this.#scheduler.advance(restMs)
+    await this.#rest()
   }
 
   /** Repartitions end up empty, unless somebody may not delete. */

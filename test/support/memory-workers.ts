@@ -5,7 +5,7 @@ import { partitionOf } from '../../src/core/plan/partitioner.js'
 import { RecordWriter } from '../../src/core/records/records.js'
 import { namesOf } from '../../src/core/plan/topology.js'
 import { isPotorooError, type PotorooError } from '../../src/errors.js'
-import { MemoryCluster } from '../../src/memory/cluster.js'
+import { MemoryCluster, type MemoryClusterOptions } from '../../src/memory/cluster.js'
 import { noFaults, type Faults } from '../../src/memory/faults.js'
 import { MemoryPeerNetwork } from '../../src/memory/peers.js'
 import { SeededRandom } from '../../src/memory/random.js'
@@ -27,6 +27,8 @@ export interface MemoryWorkersOptions {
   readonly runtime?: Partial<RuntimeOptions>
   readonly faults?: Faults
   readonly withoutTopicIds?: boolean
+  /** What brokers refuse. */
+  readonly policy?: MemoryClusterOptions['policy']
   /** Where workers count; default: nowhere. */
   readonly meter?: Meter
 }
@@ -59,13 +61,14 @@ export class MemoryWorkers {
   readonly #partitions: number
 
   constructor(private readonly options: MemoryWorkersOptions) {
-    const { faults = noFaults, partitions = 1, topics } = options
+    const { faults = noFaults, partitions = 1, topics, policy } = options
     this.#partitions = partitions
     this.names = namesOf('', definitionOf(options.application).name)
     this.cluster = new MemoryCluster({
       scheduler: this.scheduler,
       faults,
       withoutTopicIds: options.withoutTopicIds === true,
+      policy,
     })
     for (const name of topics) this.cluster.createTopic({ name, partitions })
   }

@@ -6,7 +6,7 @@
  * Invariant: what a worker says itself goes before what the group's metadata says of it.
  */
 import type { TaskState } from '../../core/commit/task-life.js'
-import type { BroadcastStatus, HandOff, WorkerStatus } from '../../core/group/worker-status.js'
+import type { BroadcastStatus, HandOff, TimeStatus, WorkerStatus } from '../../core/group/worker-status.js'
 import type { GroupMember } from '../../kafka/group-view.js'
 import type { InputLag } from '../lag.js'
 
@@ -44,7 +44,11 @@ export interface WorkerReport {
   readonly problem: string | null
   /** Of the group, as of its last assignment. */
   readonly generation: number | null
-  readonly active: readonly { readonly task: string; readonly state: TaskState | null }[]
+  readonly active: readonly {
+    readonly task: string
+    readonly state: TaskState | null
+    readonly time?: TimeStatus | undefined
+  }[]
   /** With their lag in changelog records. */
   readonly standby: readonly { readonly task: string; readonly lag: number | null }[]
   /** Its own copies; empty where it did not answer. */
@@ -59,6 +63,8 @@ export interface TaskReport {
   /** Of its inputs together; null where they are not known. */
   readonly lag: number | null
   readonly inputs: readonly InputReport[]
+  /** Its time, and the topic that time waits for; absent where nothing uses time, or it is not known. */
+  readonly time?: { readonly timeMs: number | null; readonly heldBy: string | null }
   readonly standbys: readonly { readonly worker: string; readonly lag: number | null; readonly live: boolean }[]
 }
 export interface InputReport {
@@ -167,7 +173,7 @@ function lagAtJoin(lags: Readonly<Record<string, number>>, task: string): number
 
 function taskOf(task: string, inputs: readonly InputLag[] | undefined, workers: readonly WorkerReport[]): TaskReport {
   const owners = workers.flatMap(({ worker, active }) =>
-    active.filter((one) => one.task === task).map(({ state }) => ({ worker, state })),
+    active.filter((one) => one.task === task).map(({ state, time }) => ({ worker, state, time })),
   )
   // Between two assignments an old owner may still have what the new one has begun.
   const owner = owners.find(({ state }) => state === 'running') ?? owners[0]
@@ -183,6 +189,7 @@ function taskOf(task: string, inputs: readonly InputLag[] | undefined, workers: 
       end,
       lag,
     })),
+    ...(owner?.time && { time: { timeMs: owner.time.timeMs ?? null, heldBy: owner.time.heldBy ?? null } }),
     standbys: workers.flatMap(({ worker, live, standby }) =>
       standby.filter((one) => one.task === task).map(({ lag }) => ({ worker, lag, live })),
     ),

@@ -35,6 +35,20 @@ export function textOf(report: StatusReport): string {
         ]),
       ),
     )
+  const timed = tasks.filter(({ time }) => time !== undefined)
+  if (timed.length > 0)
+    parts.push(
+      'time\n' +
+        table(
+          ['task', 'has everything up to', 'seconds ago', 'waits for'],
+          timed.map(({ task, time }) => [
+            task,
+            time?.timeMs == null ? '-' : new Date(time.timeMs).toISOString(),
+            time?.timeMs == null ? '-' : seconds(report.atMs - time.timeMs),
+            time?.heldBy ?? '-',
+          ]),
+        ),
+    )
   // Where there is but one step, the lags of the tasks say it.
   if (topics.some(({ isRepartition }) => isRepartition))
     parts.push(

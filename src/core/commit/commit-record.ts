@@ -39,19 +39,34 @@ export interface CommitRecord {
   /** The worker that committed, and when by its clock, ms since the epoch: for the pause of a hand-off. */
   readonly by: string
   readonly atMs: number
+  /** The task's time, with the bounds that it came of; absent where nothing uses time. */
+  readonly time?: CommittedTime | undefined
 }
 
+/** Of a task, as of a commit; ms since the epoch. What is absent has no time yet. See core/processing/watermark.ts. */
+export interface CommittedTime {
+  readonly timeMs?: number | undefined
+  /** By topic: up to where its partition has everything but what is late. */
+  readonly bounds: Readonly<Record<string, number>>
+  /** By topic: how far its newest record lay behind the clock when it was written, at least, where that is more than it may. */
+  readonly behind?: Readonly<Record<string, number>> | undefined
+  /** Up to where timers by the wall clock have fired. */
+  readonly wallMs?: number | undefined
+}
+
+/** Version 2 has a time; version 1 is written where there is none, so that what uses no time can go back to an older Potoroo. */
 export const encodeCommitRecord = (record: CommitRecord): string => {
-  const { identity, positions, group, topicIds, by, atMs } = record
+  const { identity, positions, group, topicIds, by, atMs, time } = record
   const [plan, upgrades] = [record.plan, record.upgrades].map((count) => (count === 0 ? undefined : count))
-  return JSON.stringify({ v: 1, identity, positions, group, topicIds, plan, upgrades, by, atMs })
+  const v = time === undefined ? 1 : 2
+  return JSON.stringify({ v, identity, positions, group, topicIds, plan, upgrades, by, atMs, time })
 }
 
 export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
   try {
     const parsed: unknown = JSON.parse(value.toString())
     if (isCommitRecord(parsed)) {
-      const { identity, positions, group, topicIds, plan: number, upgrades, by, atMs } = parsed
+      const { identity, positions, group, topicIds, plan: number, upgrades, by, atMs, time } = parsed
       return {
         identity,
         positions: plain(positions),
@@ -61,6 +76,9 @@ export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
         ...(upgrades === undefined ? {} : { upgrades }),
         by,
         atMs,
+        ...(time && {
+          time: { ...time, bounds: plain(time.bounds), ...(time.behind && { behind: plain(time.behind) }) },
+        }),
       }
     }
   } catch {
@@ -77,9 +95,10 @@ const plain = <T extends object>(byTopic: T): T => Object.assign(Object.create(n
 
 function isCommitRecord(value: unknown): value is CommitRecord {
   if (typeof value !== 'object' || value === null) return false
-  const { v, identity, positions, group, topicIds, plan: number, upgrades, by, atMs } = value as Record<string, unknown>
+  const fields = value as Record<string, unknown>
+  const { v, identity, positions, group, topicIds, plan: number, upgrades, by, atMs, time } = fields
   return (
-    v === 1 &&
+    (v === 2 ? isTime(time) : v === 1 && time === undefined) &&
     typeof identity === 'string' &&
     typeof by === 'string' &&
     typeof atMs === 'number' &&
@@ -89,6 +108,14 @@ function isCommitRecord(value: unknown): value is CommitRecord {
     isCount(number) &&
     isCount(upgrades)
   )
+}
+
+function isTime(value: unknown): value is CommittedTime {
+  if (!isRecord(value)) return false
+  const { timeMs, bounds, behind = {}, wallMs } = value as Record<string, unknown>
+  const isMs = (ms: unknown): boolean => ms === undefined || Number.isFinite(ms)
+  const areMs = (of: unknown): boolean => isRecord(of) && Object.values(of).every((ms) => Number.isFinite(ms))
+  return isMs(timeMs) && isMs(wallMs) && areMs(bounds) && areMs(behind)
 }
 
 const isCount = (value: unknown): boolean =>

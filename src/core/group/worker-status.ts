@@ -19,6 +19,15 @@ export interface WorkerStatus {
 export interface ActiveStatus {
   readonly task: string
   readonly state: TaskState
+  /** Absent where nothing uses time, and while the task is not running. */
+  readonly time?: TimeStatus | undefined
+}
+/** A task's time, as of now. */
+export interface TimeStatus {
+  /** ms since the epoch; absent while there is none. */
+  readonly timeMs?: number | undefined
+  /** The topic that it waits for: its bound is the least. */
+  readonly heldBy?: string | undefined
 }
 /** The worker's own copy of a broadcast. */
 export interface BroadcastStatus {
@@ -74,7 +83,11 @@ export function decodeWorkerStatus(text: string): WorkerStatus | undefined {
 }
 
 const isActive = (value: unknown): value is ActiveStatus =>
-  isRecord(value) && isText(value.task) && isTaskState(value.state)
+  isRecord(value) && isText(value.task) && isTaskState(value.state) && (value.time === undefined || isTime(value.time))
+const isTime = (value: unknown): value is TimeStatus =>
+  isRecord(value) &&
+  (value.timeMs === undefined || isNumber(value.timeMs)) &&
+  (value.heldBy === undefined || isText(value.heldBy))
 const isBroadcastStatus = (value: unknown): value is BroadcastStatus =>
   isRecord(value) && isText(value.broadcast) && isText(value.topic) && isNumber(value.entries) && isNumber(value.bytes)
 const isStandby = (value: unknown): value is StandbyStatus =>

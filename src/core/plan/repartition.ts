@@ -46,6 +46,7 @@ export function repartitionTopic(name: string, partitions: number, partitioner: 
     toPlain: (state: object) => state,
     fromPlain: (plain: unknown) => plain as object,
     upgrades: [],
+    ttlMs: undefined,
   }
   return {
     name,
@@ -53,6 +54,9 @@ export function repartitionTopic(name: string, partitions: number, partitioner: 
     partitioner,
     config: repartitionConfig,
     start: 'earliest',
+    // Nothing that uses time stands behind one (api/time-checks.ts).
+    latenessMs: 0,
+    ticks: false,
     key: undefined,
     encode: (message) => {
       try {

@@ -19,6 +19,7 @@ import type {
   PassedHeaders,
   StateDefinition,
   StreamNode,
+  TimedDefinition,
   TableNode,
   TopicDefinition,
 } from '../../api/definition.js'
@@ -75,6 +76,8 @@ export interface SubTopology {
   readonly sources: readonly SourceInput[]
   /** State objects and tables, also those that are only read. */
   readonly states: readonly StateDefinition[]
+  /** What time brings to it. */
+  readonly timed: readonly TimedInput[]
   /** What its messages look things up in. */
   readonly broadcasts: readonly BroadcastDefinition[]
   /** Topics that it writes to, repartitions among them. */
@@ -91,6 +94,12 @@ export interface SourceInput {
   /** State objects and tables of its operators. */
   readonly states: readonly StateDefinition[]
 }
+/** A timer, or what becomes of state objects whose time is over. */
+export interface TimedInput {
+  readonly origin: TimedDefinition
+  /** What its messages run through, in the order of declaration. */
+  readonly operators: readonly Operator[]
+}
 export interface Topology {
   readonly application: string
   readonly subTopologies: readonly SubTopology[]
@@ -98,9 +107,11 @@ export interface Topology {
 
 type Growing<T> = T extends { readonly next: readonly Operator[] } ? Omit<T, 'next'> & { readonly next: Operator[] } : T
 
-/** A source or a repartition, with the operators below it up to the next cut. */
+/** A source, a repartition, or what time brings, with the operators below it up to the next cut. */
 interface Segment {
-  readonly topic: TopicDefinition
+  /** Undefined for what time brings. */
+  readonly topic: TopicDefinition | undefined
+  readonly timed?: TimedDefinition
   readonly isRepartition: boolean
   /** Of the source's pipeline. */
   readonly name: string
@@ -118,7 +129,7 @@ export function topologyOf(application: ApplicationDefinition): Topology {
   const groups = grouped(segments)
   const likeNeighbours = (name: string): Partitioning => {
     const group = groups.find((one) => one.some((segment) => segment.isRepartition && segment.name === name)) ?? []
-    const known = group.flatMap(({ isRepartition, topic }) => (isRepartition ? [] : (topic.partitioner ?? [])))
+    const known = group.flatMap(({ isRepartition, topic }) => (isRepartition ? [] : (topic?.partitioner ?? [])))
     const counts = group.flatMap(({ states }) => [...states].flatMap(({ partitions }) => partitions ?? []))
     return { partitions: counts[0] ?? 0, partitioner: known[0] ?? 'murmur2' }
   }
@@ -190,11 +201,15 @@ function subTopologyOf(segments: readonly Segment[], declared: readonly StateDef
   if (name === undefined) throw new RangeError('a sub-topology has at least one source')
   // Invariant 1
   const ordered = [...segments].sort((a, b) => Number(b.leadsToTable) - Number(a.leadsToTable))
-  const sources = ordered.map(({ topic, isRepartition, operators, states: own }) => {
-    return { topic, isRepartition, operators, states: [...own] }
-  })
+  const sources = ordered.flatMap(({ topic, isRepartition, operators, states: own }) =>
+    topic === undefined ? [] : [{ topic, isRepartition, operators, states: [...own] }],
+  )
+  const timed = segments.flatMap(({ timed: origin, operators }) =>
+    origin === undefined ? [] : [{ origin, operators }],
+  )
   const broadcasts = [...new Set(segments.flatMap((segment) => [...segment.broadcasts]))]
-  return { name, sources, states, broadcasts, sinks: [...new Set(segments.flatMap(({ sinks }) => [...sinks]))] }
+  const sinks = [...new Set(segments.flatMap((segment) => [...segment.sinks]))]
+  return { name, sources, states, timed, broadcasts, sinks }
 }
 
 interface Partitioning {
@@ -221,6 +236,7 @@ function cut(
     }),
   )
   const sources = new Map<TopicDefinition, Segment>()
+  const timed = new Map<TimedDefinition, Segment>()
   const segments: Segment[] = []
   const places = new Map<StreamNode | TableNode, readonly Place[]>()
 
@@ -262,13 +278,19 @@ function cut(
         sources.set(node.topic, segment)
         return begin(segment)
       }
+      case 'timed': {
+        const { origin, name } = node
+        const segment = timed.get(origin) ?? timedSegment(origin, name)
+        timed.set(origin, segment)
+        return begin(segment)
+      }
       case 'merge':
         return node.upstreams.flatMap(placesOf)
       case 'keyBy': {
         const before = placesOf(node.upstream)
         const segment = repartitions.get(node)
         // With nothing but sinks behind it: they have keys of their own.
-        if (segment === undefined) return before
+        if (segment?.topic === undefined) return before
         put({ kind: 'sink', topic: segment.topic, key: repartitionKey(node.key), headers: 'every' }, before)
         return begin(segment)
       }
@@ -305,6 +327,26 @@ const newSegment = (topic: TopicDefinition, isRepartition: boolean, name: string
   const [states, broadcasts, sinks] = [new Set<never>(), new Set<never>(), new Set<never>()]
   return { topic, isRepartition, name, operators: [], states, broadcasts, sinks, leadsToTable: false }
 }
+
+const timedSegment = (timed: TimedDefinition, name: string): Segment => ({
+  topic: undefined,
+  timed,
+  isRepartition: false,
+  name,
+  operators: [],
+  states: new Set([timed.state]),
+  broadcasts: new Set(),
+  sinks: new Set(),
+  leadsToTable: false,
+})
+
+/** Whether its tasks have a time: what needs one is a timer that goes by it, or a time to live. */
+export const usesTime = ({ timed, states }: Pick<SubTopology, 'timed' | 'states'>): boolean =>
+  timed.some(({ origin }) => origin.kind === 'timer' && origin.clock === 'time') ||
+  states.some(({ ttlMs }) => ttlMs !== undefined)
+
+/** Whether something may fall due in it, by whichever clock. */
+export const hasDues = (sub: Pick<SubTopology, 'timed' | 'states'>): boolean => sub.timed.length > 0 || usesTime(sub)
 
 /** How many upgrades its state objects have, all together. */
 export const upgradesIn = ({ states }: Pick<SubTopology, 'states'>): number =>

@@ -22,6 +22,11 @@ export const deadLetterHeaders = {
   fullSize: 'potoroo-full-size',
   /** State objects that were too large, `<name> <bytes>` each, with commas. */
   statesLeftOut: 'potoroo-states-left-out',
+  /** Only of what was due: then the topic is '' and the offset -1. State object, timer and its id, and when it was due, ms. */
+  stateObject: 'potoroo-state-object',
+  timer: 'potoroo-timer',
+  timerId: 'potoroo-timer-id',
+  due: 'potoroo-due',
 } as const
 
 /** Followed by the state object's name. Its packed bytes before the message; null where none was stored. */
@@ -54,6 +59,24 @@ export interface RecordOrigin {
   readonly offset: number
   readonly timestampMs: number
 }
+
+/** What was due: a timer, or the end of a state object. */
+export interface LetterOfDue {
+  readonly stateObject: string
+  readonly key: string
+  /** Undefined: its time to live has ended. */
+  readonly timer?: string
+  readonly id?: string
+  readonly dueMs: number
+}
+
+/** Behind the beginning of the block. */
+export const dueHeaders = ({ stateObject, timer, id, dueMs }: LetterOfDue): RecordHeader[] => [
+  header(deadLetterHeaders.stateObject, stateObject),
+  ...(timer === undefined ? [] : [header(deadLetterHeaders.timer, timer)]),
+  ...(id === undefined ? [] : [header(deadLetterHeaders.timerId, id)]),
+  header(deadLetterHeaders.due, String(dueMs)),
+]
 
 /** What is said of an error. */
 export interface Words {

@@ -8,7 +8,8 @@
  * 3. Positions go on behind control batches and aborted ones, so that lag ends at 0.
  * 4. What was taken since the last mark stays in memory, so that it can be taken again (`rewind`).
  * 5. `drained` is proven by an answer, never assumed: see `isDrainedFor`.
- * 6. An answer is released once, when all its batches were taken and marked: nothing reads them any more.
+ * 6. `provenMs` is of an answer that left nothing to read, and no transaction open: it counts where no head is left.
+ * 7. An answer is released once, when all its batches were taken and marked: nothing reads them any more.
  */
 import type { Fetched } from '../records/fetched.js'
 import { RecordCursor, type RecordBatch } from '../records/records.js'
@@ -23,6 +24,8 @@ interface Buffered {
   readonly batch: RecordBatch
   readonly answer: Answer
   readonly arrived: number
+  /** `provenMs` when it came. */
+  readonly provenMs: number
   readonly bytes: number
 }
 
@@ -32,6 +35,13 @@ export class Input {
   hasHead = false
   /** Tick at which the head's fetch was answered. */
   headArrived = 0
+  /** `provenMs` when it was: the head was written later than that. */
+  headProvenMs = -Infinity
+  /**
+   * By the wall clock, when an answer was asked for that has shown that nothing was left in the log, and nothing was on its way
+   * into it; -Infinity before there was one.
+   */
+  provenMs = -Infinity
   /** True from when a dry spell outlasted the bound until the source gives something again. */
   waived = false
 
@@ -75,6 +85,10 @@ export class Input {
   get hasMore(): boolean {
     return this.#hasMore
   }
+  /** Timestamp of the head, while there is one. */
+  get headMs(): number {
+    return this.cursor.timestampMs
+  }
   /** Bytes that the buffer keeps in memory, those taken since the mark included. */
   get pinnedBytes(): number {
     return this.#pinnedBytes
@@ -100,20 +114,23 @@ export class Input {
     return Math.max(0, this.#highWatermark - this.#mark)
   }
 
-  /** Returns whether the answer was taken (invariant 1). */
-  accept(fetched: Fetched): boolean {
+  /** Returns whether the answer was taken (invariant 1). `askedMs`: when it was asked for, at the earliest, by the wall clock. */
+  accept(fetched: Fetched, askedMs = -Infinity): boolean {
     const { batches, release } = fetched
     const isExpected = fetched.position === this.#end
     if (!isExpected || batches.length === 0) release()
     if (!isExpected) return false
     const each = batches.length === 0 ? 0 : fetched.bytes / batches.length
     const answer = { release, left: batches.length }
-    for (const batch of batches) this.#queue.push({ batch, answer, arrived: fetched.arrived, bytes: each })
+    const { provenMs } = this
+    for (const batch of batches) this.#queue.push({ batch, answer, arrived: fetched.arrived, provenMs, bytes: each })
     const floor = this.#end
     this.#end = fetched.nextPosition
     this.#pinnedBytes += each * batches.length
     this.#hasMore = fetched.nextPosition < fetched.lastStableOffset
     this.#drainedAsked = this.#hasMore || fetched.mayLag === true ? -1 : fetched.asked
+    if (this.#drainedAsked >= 0 && fetched.lastStableOffset >= fetched.highWatermark)
+      this.provenMs = Math.max(this.provenMs, askedMs)
     this.#highWatermark = fetched.highWatermark
     if (!this.hasHead) {
       this.#openFrom(floor)
@@ -217,6 +234,7 @@ export class Input {
         if (this.cursor.offset < floor) continue
         this.hasHead = true
         this.headArrived = next.arrived
+        this.headProvenMs = next.provenMs
         return
       }
     }

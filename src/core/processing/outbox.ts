@@ -5,9 +5,11 @@ import type { MetState } from '../state/state-table.js'
 import {
   aboutForStreams,
   aboutHeaders,
+  dueHeaders,
   fullSizeHeader,
   stateHeaders,
   wordsOf,
+  type LetterOfDue,
   type RecordOrigin,
 } from './dead-letter.js'
 import { traceHeaders } from './passed-headers.js'
@@ -39,6 +41,8 @@ export interface DeadLetter {
   readonly offset: number
   /** True when it was too large for the dead letters, so that only its beginning went there. */
   readonly cut: boolean
+  /** What was due, where it came of no record: then the topic is '' and the offset -1. */
+  readonly due?: LetterOfDue
 }
 
 /** What a dead letter keeps of a record that is too large for the dead letters. */
@@ -117,6 +121,35 @@ export class Outbox {
       if (!fitted && begin === 0) throw tooNarrow(to)
     }
     this.deadLetters.push({ code: error.code, message: words.message, topic, partition, offset, cut })
+  }
+
+  /**
+   * What was due and can't be done, under its key. `value`: of a state object that has ended, what is stored of it; as much of it
+   * as the dead letters take. Throws as `addDeadLetter`.
+   */
+  addDueLetter(
+    to: Destination,
+    partition: number,
+    due: LetterOfDue,
+    value: Uint8Array | null,
+    error: PotorooError,
+    nowMs: number,
+  ): void {
+    const { key, dueMs } = due
+    const words = wordsOf(error, true)
+    const about = (message: string): RecordHeader[] => [
+      ...aboutHeaders({ topic: '', partition, offset: -1, timestampMs: dueMs }, { ...words, message }),
+      ...dueHeaders(due),
+    ]
+    const at = partition % to.partitions
+    const cut = !this.add(to, at, nowMs, key, value, about(words.message))
+    for (let begin = Math.min(CUT_BYTES, to.maxMessageBytes >> 2), fitted = !cut; !fitted; begin >>= 1) {
+      const valueCut = value?.subarray(0, begin) ?? null
+      const headers = [...about(words.message.slice(0, begin)), fullSizeHeader(value?.length ?? 0)]
+      fitted = this.add(to, at, nowMs, key.slice(0, begin), valueCut, headers)
+      if (!fitted && begin === 0) throw tooNarrow(to)
+    }
+    this.deadLetters.push({ code: error.code, message: words.message, topic: '', partition, offset: -1, cut, due })
   }
 
   /** Everything, and empties itself. */

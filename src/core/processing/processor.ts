@@ -8,29 +8,47 @@
  * 3. What a computation did before it threw is taken back. In normal mode nothing is copied per message: the whole
  *    interval is taken back (Retake), and done again in careful mode, which packs state objects after each message and
  *    so can take back a single one.
- * 4. Outputs carry the timestamp of the record that caused them: the same input gives the same bytes.
+ * 4. Outputs carry the timestamp of the record that caused them, or when that was due which did: the same input gives the same bytes.
  * 5. A record without a value deletes the entries of the tables that its topic goes into directly. Nobody else sees it; where
  *    there is no such table, it is bad input.
+ * 6. Before a record moves the task's time, all is done that is due by then (`dueBefore`). What was due is out of its state object's
+ *    header in the transaction of its outputs: it is done once, and taken back as a record is.
  */
 import { broadcastDefinition } from '../../api/broadcast.js'
-import type { BroadcastDefinition, ComputationContext, StateDefinition, TopicDefinition } from '../../api/definition.js'
-import { isHex, shown } from '../../api/names.js'
+import type {
+  BroadcastDefinition,
+  ComputationContext,
+  StateDefinition,
+  TimerDefinition,
+  TopicDefinition,
+} from '../../api/definition.js'
+import { isHex, isKey, shown, shownKey } from '../../api/names.js'
 import { stateDefinition } from '../../api/state-object.js'
+import { timerDefinition } from '../../api/timer.js'
 import { visible } from '../../api/visible.js'
 import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../../errors.js'
 import { COMMIT_KEY, encodeCommitRecord, type CommitRecord } from '../commit/commit-record.js'
-import type { ByteString } from '../records/byte-string.js'
+import { byteString, bytesOf, utf8Text, type ByteString } from '../records/byte-string.js'
 import type { Changes } from '../state/changes.js'
+import { DueIndex, type DueClock, type LoadDues } from '../state/due-index.js'
 import type { Input } from './input.js'
 import { fits, headersBytes, Outbox, type DeadLetter, type Destination, type OutgoingRecords } from './outbox.js'
 import { passedHeaders } from './passed-headers.js'
 import { partitionOf, TextPartitioner } from '../plan/partitioner.js'
 import { recordKey } from './record-key.js'
-import { RecordWriter, type RecordCursor, type RecordHeader } from '../records/records.js'
+import { RecordCursor, RecordWriter, type RecordHeader } from '../records/records.js'
 import type { StoredNaN } from '../state/nan-fields.js'
-import { MAX_AHEAD, NOWHERE, StateTable, type MetState, type Unstored } from '../state/state-table.js'
-import { MAX_KEY_BYTES } from '../state/store-key.js'
-import { upgradesIn, type Operator, type SourceInput, type SubTopology } from '../plan/topology.js'
+import { MAX_AHEAD, NOWHERE, StateTable, type DueObject, type MetState, type Unstored } from '../state/state-table.js'
+import { MAX_KEY_BYTES, storeKeyOf } from '../state/store-key.js'
+import {
+  upgradesIn,
+  usesTime,
+  type Operator,
+  type SourceInput,
+  type SubTopology,
+  type TimedInput,
+} from '../plan/topology.js'
+import type { Watermark } from './watermark.js'
 
 export interface ProcessorPlan {
   readonly subTopology: SubTopology
@@ -55,6 +73,20 @@ export interface ProcessorPlan {
   readonly secret: string
   /** What the worker's broadcasts have; undefined where it has none. */
   readonly lookUp?: ((broadcast: BroadcastDefinition, key: string) => object | undefined) | undefined
+  /** Undefined where nothing falls due. */
+  readonly time?: ProcessorTime | undefined
+}
+
+export interface ProcessorTime {
+  readonly watermark: Watermark
+  /** Entries of the store. */
+  readonly load: LoadDues
+}
+
+/** Something is due, and its turn has come. */
+export interface Firing extends DueObject {
+  /** By which clock; undefined: a message has come to a state object whose end lies before it. */
+  readonly clock: DueClock | undefined
 }
 
 /** Thrown in normal mode: take the interval back (`retake`), rewind the inputs, and go on in careful mode. */
@@ -83,10 +115,7 @@ export class Processor {
 
   readonly #states: StateTable
   readonly #outbox = new Outbox()
-  readonly #context = new Context(
-    (definition) => this.#read(definition),
-    (broadcast, key) => this.#find(broadcast, key),
-  )
+  readonly #context: Context
   readonly #record = new CurrentRecord()
   readonly #partitioner = new TextPartitioner()
   /** Normal mode's, one for all messages. */
@@ -99,6 +128,12 @@ export class Processor {
   readonly #upgrades: number
   #failures = 0
   #calm = 0
+  /** Of its own, for what is due: its key, and no more. */
+  readonly #dueCursor = new RecordCursor()
+  readonly #dueSource: SourceInput | undefined
+  readonly #dues: DueIndex | undefined
+  /** By source: state objects with a time to live. */
+  readonly #ending: readonly (readonly StateDefinition[])[]
 
   constructor(private readonly plan: ProcessorPlan) {
     const { changelog, subTopology, maxStateBytes, load, storeWasEmpty, secret } = plan
@@ -109,8 +144,198 @@ export class Processor {
       storeWasEmpty,
       (keyBytes, valueBytes) => changelog === undefined || fits(changelog, keyBytes, valueBytes),
       secret,
+      (this.#dues = plan.time && new DueIndex(plan.time.load)),
     )
     this.#upgrades = upgradesIn(subTopology)
+    const { sources } = subTopology
+    this.#ending = sources.map(({ states }) => states.filter(({ ttlMs }) => ttlMs !== undefined))
+    const like = sources.find(({ topic }) => topic.partitioner !== undefined) ?? sources[0]
+    this.#dueSource = like && dueSourceLike(like)
+    this.#context = new Context(
+      this.#states,
+      subTopology,
+      plan.time?.watermark,
+      (definition) => this.#read(definition),
+      (broadcast, key) => this.#find(broadcast, key),
+    )
+  }
+
+  /** The task's time; undefined where nothing falls due. */
+  get time(): Watermark | undefined {
+    return this.plan.time?.watermark
+  }
+
+  /**
+   * What is due before the head of that input is taken, or now, where it is undefined: to be done before it, one after the other.
+   * When there is nothing left, time moves. `nowMs`: the clock that timers may go by.
+   */
+  dueBefore(inputs: readonly Input[], next: Input | undefined, nowMs: () => number): Firing | undefined {
+    const { time } = this
+    if (time === undefined) return undefined
+    const due = this.#states.due('time', time.reached(inputs, next?.index))
+    if (due !== undefined) return { ...due, clock: 'time' }
+    if (this.#dues?.least('wall') !== undefined) {
+      const byWall = this.#states.due('wall', time.wallReached(inputs, nowMs()))
+      if (byWall !== undefined) return { ...byWall, clock: 'wall' }
+    }
+    const ended = next && this.#endedBefore(next)
+    if (ended !== undefined) return ended
+    if (next !== undefined) time.reach(inputs, next.index)
+    return undefined
+  }
+
+  /** When something may be due next by that clock, at the earliest; undefined: nothing is. */
+  nextDueMs(clock: DueClock): number | undefined {
+    return this.#dues?.least(clock)?.dueMs
+  }
+
+  /** Whether something may be due now, before the next record. */
+  mayBeDue(inputs: readonly Input[], nowMs: () => number): boolean {
+    const { time } = this
+    if (time === undefined) return false
+    if ((this.nextDueMs('time') ?? Infinity) <= time.reached(inputs, undefined)) return true
+    const wallMs = this.nextDueMs('wall')
+    return wallMs !== undefined && wallMs <= time.wallReached(inputs, nowMs())
+  }
+
+  /** Up to where all is done that was due, by each clock; none where nothing falls due. */
+  get doneMs(): readonly number[] {
+    const { time } = this
+    if (time === undefined) return []
+    const done = (clock: DueClock, ms: number): number => {
+      const nextMs = this.nextDueMs(clock)
+      return nextMs !== undefined && nextMs <= ms ? nextMs - 1 : ms
+    }
+    return [done('time', time.timeMs), done('wall', time.wallMs)]
+  }
+
+  /** A state object of the head's key whose end lies before the head. */
+  #endedBefore({ index, cursor }: Input): Firing | undefined {
+    const ending = this.#ending[index] ?? []
+    const { buffer, keyStart, keyEnd, timestampMs } = cursor
+    if (keyStart < 0 || ending.length === 0) return undefined
+    const isHexKey = this.plan.subTopology.sources[index]?.topic.hexKeys === true
+    const keyBytes = isHexKey
+      ? Buffer.from(buffer.toString('hex', keyStart, keyEnd))
+      : Buffer.from(buffer.subarray(keyStart, keyEnd))
+    if (keyBytes.length > MAX_KEY_BYTES) return undefined
+    for (const definition of ending) {
+      const endsMs = this.#states.endOf(definition, keyBytes, 0, keyBytes.length)
+      if (endsMs === undefined || endsMs > timestampMs) continue
+      const storeKey = storeKeyOf(definition.name, '') + byteString(keyBytes)
+      return { definition, keyBytes, storeKey, what: { kind: 'end', dueMs: endsMs }, clock: undefined }
+    }
+    return undefined
+  }
+
+  /** Does what is due. Throws as `process`. */
+  fire(firing: Firing, nowMs: () => number): void {
+    this.messages++
+    this.#beginDue(firing)
+    if (!this.careful) {
+      try {
+        this.#runDue(firing, this.#addOutput)
+      } catch (error) {
+        throw new Retake(messageOf(error), { cause: error })
+      }
+      return
+    }
+    const outputs: Parameters<Emit>[] = []
+    try {
+      this.#runDue(firing, this.#collecting(outputs))
+      this.#states.settle()
+    } catch (error) {
+      this.#states.undo()
+      if (isPotorooError(error) && notOfTheMessage.has(error.code)) throw error
+      this.#failedDue(firing, error, nowMs)
+      return
+    }
+    for (const [to, partition, key, value, headers] of outputs)
+      this.#outbox.add(to, partition, this.#context.timestampMs, key, value, headers)
+  }
+
+  /** Sends what is due to the dead letters without doing it: it makes commits fail. */
+  condemnDue(firing: Firing, error: PotorooError, nowMs: () => number): void {
+    this.messages++
+    this.#beginDue(firing)
+    this.#failedDue(firing, error, nowMs)
+  }
+
+  #beginDue({ clock, keyBytes, what: { dueMs } }: Firing): void {
+    if (clock === 'time') this.time?.fire(dueMs)
+    if (clock === 'wall') this.time?.fireWall(dueMs)
+    if (this.#dueSource === undefined) throw new RangeError('what falls due has a source beside it')
+    const cursor = this.#dueCursor
+    cursor.buffer = keyBytes
+    cursor.keyStart = 0
+    cursor.keyEnd = keyBytes.length
+    cursor.timestampMs = dueMs
+    this.#context.begin(cursor)
+    this.#record.begin(this.#dueSource, cursor, undefined)
+    this.#record.wasChecked = true
+  }
+
+  #runDue(firing: Firing, emit: Emit): void {
+    const key = this.#record.key()
+    const state = this.#takeDue(firing, key)
+    const { what } = firing
+    if (state === undefined) return
+    const { timed } = this.plan.subTopology
+    const message = what.kind === 'timer' ? { key, id: what.id, dueMs: what.dueMs } : { key, state }
+    for (const { origin, operators } of timed) if (isOf(origin, firing)) this.#run(operators, message, emit)
+  }
+
+  /** It is not due any more. */
+  #takeDue(firing: Firing, key: string): object | undefined {
+    const states = this.#states
+    const state = states.touchDue(firing, key)
+    if (state === undefined) return undefined
+    if (firing.what.kind === 'end') states.forget()
+    else states.changed(firing.what.dueMs)
+    return state
+  }
+
+  #failedDue(firing: Firing, error: unknown, nowMs: () => number): void {
+    const { definition, what, keyBytes } = firing
+    const key = utf8Text(keyBytes, 0, keyBytes.length)
+    const known =
+      error instanceof PotorooError ? error : new PotorooError('COMPUTATION_FAILED', messageOf(error), { cause: error })
+    const where =
+      what.kind === 'timer'
+        ? `timer ${what.name} of state object ${definition.name}, id '${visible(what.id)}'`
+        : `the end of state object ${definition.name}`
+    const stopped = (reason: string): PotorooError =>
+      new PotorooError(
+        'STOPPED_BY_ON_ERROR',
+        `${where}, key '${visible(key.slice(0, 100))}', due ${new Date(what.dueMs).toISOString()}: ${reason}`,
+        { cause: known.cause ?? known },
+      )
+    if (this.plan.onError === 'stop') throw stopped(`${known.code}: ${known.message}`)
+    this.#failures++
+    const stored = what.kind === 'end' ? this.#states.packedOf(firing) : undefined
+    try {
+      this.#takeDue(firing, key)
+      if (this.careful) this.#states.settle()
+    } catch (failure) {
+      this.#states.undo()
+      if (isPotorooError(failure) && notOfTheMessage.has(failure.code)) throw failure
+      // Left as it is, it would be due for ever.
+      throw stopped(`it can't be passed over, for the state object can't be read or written: ${messageOf(failure)}`)
+    }
+    const timer = what.kind === 'timer' ? { timer: what.name, id: what.id } : {}
+    const letter = { stateObject: definition.name, key, ...timer, dueMs: what.dueMs }
+    const value = stored === undefined ? null : bytesOf(stored)
+    this.#outbox.addDueLetter(this.plan.deadLetters, this.plan.partition, letter, value, known, nowMs())
+  }
+
+  /** Careful mode's: nothing is put out before all of it is known to be right. */
+  #collecting(outputs: Parameters<Emit>[]): Emit {
+    return (to, partition, key, value, headers = []) => {
+      const keyBytes = key === null ? 0 : Buffer.byteLength(key)
+      const valueBytes = value === null ? 0 : Buffer.byteLength(value)
+      if (!fits(to, keyBytes, valueBytes, headersBytes(headers))) throw tooLarge(to)
+      outputs.push([to, partition, key, value, headers])
+    }
   }
 
   /** Bytes of outputs in the current interval. */
@@ -167,6 +392,7 @@ export class Processor {
       if (isPotorooError(error) && error.code === 'INTERNAL') throw error
       throw new Retake(messageOf(error), { cause: error })
     }
+    this.time?.mark()
     const { deadLetters } = this.#outbox
     const records = this.#outbox.take()
     if (changelog !== undefined) {
@@ -217,6 +443,7 @@ export class Processor {
   /** Takes the current interval back, and goes on in careful mode: state objects are as after the last `collect`. */
   retake(): void {
     this.#states.retake()
+    this.time?.retake()
     this.#outbox.discard()
     this.messages = this.#failures = this.#calm = 0
     this.careful = true
@@ -240,12 +467,7 @@ export class Processor {
   #carefully(operators: readonly Operator[], input: Input, message: unknown, nowMs: () => number): void {
     const outputs: Parameters<Emit>[] = []
     try {
-      this.#run(operators, message, (to, partition, key, value, headers = []) => {
-        const keyBytes = key === null ? 0 : Buffer.byteLength(key)
-        const valueBytes = value === null ? 0 : Buffer.byteLength(value)
-        if (!fits(to, keyBytes, valueBytes, headersBytes(headers))) throw tooLarge(to)
-        outputs.push([to, partition, key, value, headers])
-      })
+      this.#run(operators, message, this.#collecting(outputs))
       this.#states.settle()
     } catch (error) {
       const met = this.plan.deadLetterState === false ? [] : this.#states.met()
@@ -297,14 +519,17 @@ export class Processor {
 
   #compute({ state: definition, compute, next }: OperatorOf<'compute'>, message: unknown, emit: Emit): void {
     const record = this.#record
-    const place = this.#placeOf(definition)
+    let place = this.#placeOf(definition)
     const key = record.key()
+    const context = this.#context
+    if (definition.ttlMs !== undefined) place = this.#states.beforeChange(definition, place, context.timestampMs)
     const state = this.#states.touch(definition, key, place)
     record.hasEffects = true
-    const context = this.#context
-    context.beginComputation(key)
+    context.beginComputation(key, definition)
     const result = compute(state, message, context)
     if (context.forgotten) this.#states.forget()
+    // Whoever read in between has touched nothing.
+    if (definition.ttlMs !== undefined) this.#states.changed(context.timestampMs)
     this.#goOn(next, result, emit)
   }
 
@@ -584,19 +809,34 @@ class Context implements ComputationContext {
   timestampMs = 0
   forgotten = false
   #cursor: RecordCursor | undefined
+  /** Of the computation under way. */
+  #definition: StateDefinition | undefined
 
   constructor(
+    private readonly states: StateTable,
+    private readonly subTopology: SubTopology,
+    private readonly time: Watermark | undefined,
     private readonly readState: (definition: StateDefinition) => object | undefined,
     private readonly find: (broadcast: BroadcastDefinition, key: string) => object | undefined,
   ) {}
+
+  get timeMs(): number {
+    if (this.time === undefined || !usesTime(this.subTopology))
+      throw new PotorooError(
+        'INVALID_DEFINITION',
+        'context.timeMs was read where nothing uses time: it needs a timer or a state object with ttlMs in the same sub-topology',
+      )
+    return this.time.timeMs
+  }
 
   begin(cursor: RecordCursor): void {
     this.timestampMs = cursor.timestampMs
     this.#cursor = cursor
   }
-  beginComputation(key: string): void {
+  beginComputation(key: string, definition: StateDefinition): void {
     this.key = key
     this.forgotten = false
+    this.#definition = definition
   }
   header(name: string): Uint8Array | undefined {
     const value = this.#cursor?.header(name)
@@ -606,6 +846,33 @@ class Context implements ComputationContext {
   forget(): void {
     this.forgotten = true
   }
+  set(timer: unknown, atMs: number, id: unknown = ''): void {
+    const { name, clock } = this.#timer(timer, 'set')
+    if (!isKey(id)) throw new RangeError(`the id of timer ${name} is ${shownKey(id)}`)
+    // What lies before the message would be due at another time in each run.
+    this.states.setTimer(clock, name, id, clock === 'time' ? Math.max(atMs, this.timestampMs, 0) : Math.max(atMs, 0))
+  }
+  clear(timer: unknown, id: unknown = ''): void {
+    const { name } = this.#timer(timer, 'clear')
+    if (isKey(id)) this.states.clearTimer(name, id)
+  }
+
+  #timer(timer: unknown, method: string): TimerDefinition {
+    const definition = timerDefinition(timer, `What context.${method}() was given`)
+    const { name, state } = definition
+    if (state !== this.#definition)
+      throw new PotorooError(
+        'INVALID_DEFINITION',
+        `context.${method}() was given timer ${name} of state object ${state.name} in a computation on ${String(this.#definition?.name)}: ` +
+          'it sets timers of the state object at hand',
+      )
+    if (!this.subTopology.timed.some(({ origin }) => origin === definition))
+      throw new PotorooError(
+        'INVALID_DEFINITION',
+        `timer ${name} is set, but nothing comes of it: the application needs a pipeline from(${name})`,
+      )
+    return definition
+  }
   read(state: object): object | undefined {
     return this.readState(stateDefinition(state, 'What context.read() was given'))
   }
@@ -613,3 +880,21 @@ class Context implements ComputationContext {
     return this.find(broadcastDefinition(broadcast, 'What context.lookup() was given'), key)
   }
 }
+
+/** Where what is due comes from: as if from a source of the sub-topology, by the key of its state object. */
+const dueSourceLike = ({ topic, ...source }: SourceInput): SourceInput => ({
+  ...source,
+  // Where keys are hex text, they lie elsewhere than a text would.
+  topic: {
+    ...topic,
+    key: undefined,
+    hexKeys: false,
+    partitioner: topic.hexKeys === true ? undefined : topic.partitioner,
+  },
+  isRepartition: true,
+})
+
+/** Whether what is due is what that source gives. */
+const isOf = (origin: TimedInput['origin'], { definition, what }: Firing): boolean =>
+  origin.state === definition &&
+  (origin.kind === 'timer' ? what.kind === 'timer' && what.name === origin.name : what.kind === 'end')

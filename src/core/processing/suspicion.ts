@@ -10,16 +10,18 @@
  */
 import type { PotorooError } from '../../errors.js'
 
-/** A record of a source: which input, and where in it. */
+/** A record of a source: which input, and where in it. Or what was due: then both are -1. */
 export interface Place {
   readonly input: number
   readonly offset: number
+  /** What tells it from all else that is due. */
+  readonly due?: string | undefined
 }
 export interface Culprit extends Place {
   readonly error: PotorooError
 }
 export interface Suspicion {
-  /** Behind these positions it ends, by input. */
+  /** Behind these positions it ends, by input; and behind these times, where the task has one. */
   readonly until: readonly number[]
   /** Messages of a commit, until it ends. */
   readonly atMost: number
@@ -31,7 +33,7 @@ export interface Refused {
   readonly messages: number
   /** The last message of it; known where there was a suspicion. */
   readonly last: Place | undefined
-  /** Positions of the inputs now, behind all that it held. */
+  /** Positions of the inputs now, and the task's times, behind all that it held. */
   readonly positions: readonly number[]
   readonly error: PotorooError
 }
@@ -55,8 +57,8 @@ export function trust(before: Suspicion, { messages, last }: Pick<Refused, 'mess
   return before.culprit === undefined && messages >= before.atMost ? { ...before, atMost: before.atMost * 2 } : before
 }
 
-export const isCulprit = (suspicion: Suspicion | undefined, { input, offset }: Place): boolean =>
-  suspicion?.culprit?.input === input && suspicion.culprit.offset === offset
+export const isCulprit = (suspicion: Suspicion | undefined, { input, offset, due }: Place): boolean =>
+  suspicion?.culprit?.input === input && suspicion.culprit.offset === offset && suspicion.culprit.due === due
 
 /** Whether all that is suspected is done. */
 export const isOver = ({ until }: Suspicion, positions: readonly number[]): boolean =>

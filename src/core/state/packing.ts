@@ -17,7 +17,7 @@ import type { StateDefinition } from '../../api/definition.js'
 import { visible } from '../../api/visible.js'
 import { isPotorooError, messageOf, PotorooError } from '../../errors.js'
 import { byteString, bytesOf, type ByteString } from '../records/byte-string.js'
-import { encodeHeader, HEADER, readHeader } from './header.js'
+import { encodeHeader, HEADER, readHeader, type Times } from './header.js'
 import { PlainWriter } from './pack-plain.js'
 import { lookAt } from './packable.js'
 import { PlainShapes } from './plain-shapes.js'
@@ -59,9 +59,14 @@ class Packer {
     return this.#hasNaN
   }
 
-  /** Returns how many bytes it takes. Throws STATE_NOT_PACKABLE. */
-  pack(definition: StateDefinition, state: object): number {
-    const header = definition.upgrades.length === 0 ? NO_HEADER : headerOf(definition)
+  /** Returns how many bytes it takes. `times`: undefined where it has none. Throws STATE_NOT_PACKABLE. */
+  pack(definition: StateDefinition, state: object, times?: Times): number {
+    const header =
+      times !== undefined
+        ? encodeHeader({ version: definition.upgrades.length, ...times })
+        : definition.upgrades.length === 0
+          ? NO_HEADER
+          : headerOf(definition)
     return this.packPlain(definition, plainOf(definition, state), header)
   }
 

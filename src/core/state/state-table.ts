@@ -12,14 +12,18 @@
  *    memory: the store does not have it.
  * 3. What a message touched can be taken back: the whole interval always (`retake`); one message when every message
  *    before it was settled (`settle`, careful mode), so that nothing else is live.
- * 4. Whoever only reads gets a copy, and touches nothing: neither does what is done to it become state, nor is a state object
+ * 4. Timers, and when its time to live ends, are in the header of a state object, so they change with it and are taken back
+ *    with it. When that ends is decided after each message, so that it does not depend on when commits are (`changed`).
+ * 5. Whoever only reads gets a copy, and touches nothing: neither does what is done to it become state, nor is a state object
  *    written for it. What is read is the same, whenever commits are: what has the bytes that it would begin with is not there.
  */
 import type { StateDefinition } from '../../api/definition.js'
 import { visible } from '../../api/visible.js'
 import { PotorooError } from '../../errors.js'
-import { byteString, type ByteString } from '../records/byte-string.js'
+import { byteString, bytesOf, type ByteString } from '../records/byte-string.js'
 import { Changes, GatheredChanges } from './changes.js'
+import { CLOCKS, nextDueOf, timesOf, type DueChanges, type DueClock, type DueIndex, type NextDue } from './due-index.js'
+import { compareTimers, hasTimes, NO_TIMES, type TimerEntry, type Times } from './header.js'
 import { sameBytes } from '../records/copy-bytes.js'
 import { NaNWatch, type StoredNaN } from './nan-fields.js'
 import { pack, packer, unpackRange } from './packing.js'
@@ -38,6 +42,13 @@ const SPARE_BYTES = 1024
 const NONE = -1
 const NOTHING = Buffer.alloc(0)
 
+/** Of a key. */
+const MAX_TIMERS = 10_000
+/** The latest that a Date can be. */
+const MAX_DUE_MS = 8_640_000_000_000_000
+/** A time to live is rounded up by a part of itself: what changes all the time is not to have another header each time. */
+const PARTS_OF_TTL = 64
+
 /** Instead of a length. */
 const GONE = -1
 const UNCHANGED = -2
@@ -52,6 +63,17 @@ interface Live {
   beginning: ByteString | undefined
   /** Of a table's entry, which nobody works on: as it is to be stored. */
   packed: Buffer | undefined
+  /** Undefined: it has none. Another object for each change. */
+  times: Times | undefined
+}
+
+/** A state object has come to a time. */
+export interface DueObject {
+  readonly definition: StateDefinition
+  /** Its key, in UTF-8. */
+  readonly keyBytes: Buffer
+  readonly storeKey: ByteString
+  readonly what: NextDue
 }
 
 /** What messages of an interval touched, by number; four numbers each. */
@@ -106,6 +128,8 @@ class Touched {
 export interface Unstored {
   readonly batch: number
   readonly changes: readonly Changes[]
+  /** Undefined where nothing ever falls due. */
+  readonly dues?: DueChanges | undefined
 }
 
 /** A state object as it was before a message that met it. */
@@ -154,6 +178,8 @@ export class StateTable {
     private readonly fits: Fits,
     /** Nobody else is to know it: see KeyPrefix. */
     secret: string,
+    /** Undefined where nothing ever falls due. */
+    private readonly dues?: DueIndex,
   ) {
     this.#prefixes = new Map(
       definitions.map((definition, i) => [definition, new KeyPrefix(i, definition.name, secret)]),
@@ -225,7 +251,7 @@ export class StateTable {
     if (live?.object === FORGOTTEN) return undefined
     let [source, from, length] = [memory.bytesOf(place), memory.keyEnd(place), memory.valueBytes(place)]
     if (live?.object !== undefined) {
-      length = this.#packLive(definition, live.object, live.packed)
+      length = this.#packLive(definition, live.object, live.packed, live.times)
       source = this.#source
       from = 0
     }
@@ -241,7 +267,162 @@ export class StateTable {
 
   /** The message under way is done with the state object that it touched last: it does not exist any more. */
   forget(): void {
-    if (this.#last !== undefined) this.#last.object = FORGOTTEN
+    if (this.#last === undefined) return
+    this.#last.object = FORGOTTEN
+    this.#last.times = undefined
+  }
+
+  // ---- times ----
+
+  /** Sets a timer of the state object that was touched last, or sets it anew. Throws a RangeError for what is no time, or too many. */
+  setTimer(clock: DueClock, name: string, id: string, dueMs: number): void {
+    const atMs = Math.ceil(dueMs)
+    if (!(atMs >= 0 && atMs <= MAX_DUE_MS))
+      throw new RangeError(`timer ${name} is set for ${String(dueMs)}: it has to be ms since the epoch`)
+    const live = this.#lastLive()
+    const before = live.times ?? NO_TIMES
+    // It may have gone by the other clock.
+    const left = { time: without(before.time, name, id), wall: without(before.wall, name, id) }
+    if (left.time.length + left.wall.length >= MAX_TIMERS)
+      throw new RangeError(
+        `timer ${name} is set, and the key has ${String(MAX_TIMERS)} already: no more are possible, set one anew or clear some`,
+      )
+    const entry = { dueMs: atMs, name, id }
+    const timers = [...left[clock]]
+    timers.splice(placeIn(timers, entry), 0, entry)
+    this.#setTimes(live, { endsMs: before.endsMs, ...left, [clock]: timers })
+  }
+
+  /** Clears a timer of the state object that was touched last, where it is set. */
+  clearTimer(name: string, id: string): void {
+    const live = this.#lastLive()
+    if (live.times === undefined) return
+    const { time, wall } = live.times
+    const left = { time: without(time, name, id), wall: without(wall, name, id) }
+    if (left.time.length === time.length && left.wall.length === wall.length) return
+    this.#setTimes(live, { ...live.times, ...left })
+  }
+
+  /**
+   * To be called before a message of that time touches a state object with a time to live: what those before it did is put, so that
+   * `changed` finds what this one does. Returns the place that it has then. Throws as `settle`.
+   */
+  beforeChange(definition: StateDefinition, place: number, timestampMs: number): number {
+    const index = this.#memory.live(place) - 1
+    const number = index < 0 ? NONE : this.#touched.live(index)
+    const live = number === NONE ? undefined : this.#live[number]
+    if (live === undefined || endAfter(definition, timestampMs) <= (live.times?.endsMs ?? 0)) return place
+    this.#keep(live)
+    return this.#touched.place(index)
+  }
+
+  /**
+   * To be called behind each computation on a state object with a time to live, the one that was touched last: if it has changed
+   * it, it lives so long from then on. Throws as `settle`.
+   */
+  changed(timestampMs: number): void {
+    const live = this.#lastLive()
+    const { definition } = live
+    if (definition?.ttlMs === undefined || live.object === FORGOTTEN) return
+    const endsMs = endAfter(definition, timestampMs)
+    // Whatever changes it now, its end is late enough.
+    if (endsMs <= (live.times?.endsMs ?? 0) || this.#pack(live) === UNCHANGED) return
+    this.#setTimes(live, { ...(live.times ?? NO_TIMES), endsMs })
+  }
+
+  /** What is due next by that clock, at that time or before; to be asked again when it was seen to. */
+  due(clock: DueClock, toMs: number): DueObject | undefined {
+    const { dues } = this
+    if (dues === undefined) return undefined
+    for (;;) {
+      const entry = dues.least(clock)
+      if (entry === undefined || entry.dueMs > toMs) return undefined
+      const { key: storeKey } = entry
+      const definition = this.#definitionOf(storeKey)
+      if (definition === undefined) {
+        dues.pass(clock)
+        continue
+      }
+      const keyBytes = bytesOf(storeKey.slice(this.#prefixOf(definition).bytes.length))
+      const what = nextDueOf(this.#timesOf(definition, this.#placeOf(definition, keyBytes)), clock)
+      if (what !== undefined && what.dueMs <= entry.dueMs) return { definition, keyBytes, storeKey, what }
+      dues.move(clock, what?.dueMs)
+    }
+  }
+
+  /** When the time to live of that key's state object ends, where nothing keeps it; undefined: never, or there is none. */
+  endOf(definition: StateDefinition, bytes: Buffer, start: number, end: number): number | undefined {
+    let place = this.find(definition, bytes, start, end)
+    if (place === NOWHERE) place = this.bring(definition, bytes, start, end)
+    const times = this.#timesOf(definition, place)
+    return times.time.length > 0 ? undefined : nextDueOf(times, 'time')?.dueMs
+  }
+
+  /** The state object that something of has come to its time, touched; undefined where that is not so any more. Throws as `touch`. */
+  touchDue({ definition, keyBytes, what }: DueObject, key: string): object | undefined {
+    const place = this.#placeOf(definition, keyBytes)
+    const times = this.#timesOf(definition, place)
+    if (what.kind === 'end' && times.endsMs !== what.dueMs) return undefined
+    if (what.kind === 'timer' && !CLOCKS.some((clock) => times[clock].some((timer) => isSame(timer, what))))
+      return undefined
+    if (what.kind === 'end') return this.touch(definition, key, place)
+    const object = this.touch(definition, key, this.beforeChange(definition, place, what.dueMs))
+    this.clearTimer(what.name, what.id)
+    return object
+  }
+
+  /** What is stored of it, as the last message that was settled left it; undefined: it does not exist. */
+  packedOf({ definition, keyBytes }: DueObject): ByteString | undefined {
+    const place = this.#placeOf(definition, keyBytes)
+    const [start, length] = [this.#memory.keyEnd(place), this.#memory.valueBytes(place)]
+    return length < 0 ? undefined : byteString(this.#memory.bytesOf(place), start, start + length)
+  }
+
+  #placeOf(definition: StateDefinition, keyBytes: Buffer): number {
+    const place = this.find(definition, keyBytes, 0, keyBytes.length)
+    return place === NOWHERE ? this.bring(definition, keyBytes, 0, keyBytes.length) : place
+  }
+
+  /** As messages of this interval have left them. */
+  #timesOf(definition: StateDefinition, place: number): Times {
+    const index = this.#memory.live(place) - 1
+    const number = index < 0 ? NONE : this.#touched.live(index)
+    const live = number === NONE ? undefined : this.#live[number]
+    let times: Times
+    if (live?.object !== undefined) times = live.times ?? NO_TIMES
+    else {
+      const start = this.#memory.keyEnd(place)
+      times = timesOf(this.#memory.bytesOf(place), start, start + this.#memory.valueBytes(place))
+    }
+    // Another version of the application gave it an end.
+    return definition.ttlMs === undefined && times.endsMs > 0 ? { ...times, endsMs: 0 } : times
+  }
+
+  #definitionOf(storeKey: ByteString): StateDefinition | undefined {
+    const name = storeKey.slice(0, storeKey.indexOf('\0'))
+    for (const definition of this.#prefixes.keys()) if (definition.name === name) return definition
+    return undefined
+  }
+
+  #lastLive(): Live {
+    if (this.#last?.definition === undefined) throw new PotorooError('INTERNAL', 'no state object is at hand')
+    return this.#last
+  }
+
+  /** Invariant 1 of the index. */
+  #setTimes(live: Live, times: Times): void {
+    const before = live.times ?? NO_TIMES
+    live.times = times.endsMs === 0 && times.time.length === 0 && times.wall.length === 0 ? undefined : times
+    for (const clock of CLOCKS) {
+      const [was, is] = [nextDueOf(before, clock)?.dueMs, nextDueOf(times, clock)?.dueMs]
+      if (is !== undefined && (was === undefined || is < was)) this.dues?.add(clock, is, this.#storeKeyOf(live))
+    }
+  }
+
+  #storeKeyOf({ index }: Live): ByteString {
+    const place = this.#touched.place(index)
+    const memory = this.#memory
+    return byteString(memory.bytesOf(place), memory.keyStart(place), memory.keyEnd(place))
   }
 
   /**
@@ -307,6 +488,7 @@ export class StateTable {
     this.#lastCount = parts[0]?.count ?? 0
     this.#lastBytes = writer.bytes / Math.max(1, touched.count)
     this.#collected = parts
+    this.dues?.collect()
     this.#nextInterval()
     return parts
   }
@@ -337,12 +519,13 @@ export class StateTable {
       this.#unstoredBytes += part.bytes.length
     }
     this.#collected = undefined
+    this.dues?.committed()
   }
 
   /** What the store is to have, as of the last commit; not while one is under way. `stored` it afterwards. */
   takeUnstored(): Unstored {
     if (this.isCommitting) throw new PotorooError('INTERNAL', 'a commit is under way: what is committed is not known')
-    const taken = { batch: this.#batch++, changes: this.#unstored }
+    const taken = { batch: this.#batch++, changes: this.#unstored, dues: this.dues?.takeUnstored() }
     this.#unstored = []
     this.#unstoredBytes = 0
     return taken
@@ -351,6 +534,7 @@ export class StateTable {
   /** The store has it now, and what was taken before. */
   stored({ batch }: Unstored): void {
     this.#memory.stored(batch)
+    this.dues?.stored()
   }
 
   /** This interval has not touched anything. */
@@ -370,6 +554,7 @@ export class StateTable {
         )
       this.#memory.setLive(place, 0)
     }
+    this.dues?.retake()
     this.#nextInterval()
   }
 
@@ -395,6 +580,7 @@ export class StateTable {
       key,
       index,
       beginning: undefined,
+      times: undefined,
       packed: undefined,
     }
     this.#put(live)
@@ -420,9 +606,12 @@ export class StateTable {
     if (object === FORGOTTEN || length < 0) {
       const begun = definition.initial(key)
       live.beginning = this.#beginningOf(definition, begun)
+      live.times = undefined
       return begun
     }
     const start = this.#memory.keyEnd(place)
+    const bytes = this.#memory.bytesOf(place)
+    live.times = hasTimes(bytes, start, start + length) ? timesOf(bytes, start, start + length) : undefined
     return unpackRange(definition, this.#memory.bytesOf(place), start, start + length, key)
   }
 
@@ -462,6 +651,12 @@ export class StateTable {
 
   /** Into memory; it is live no longer. Throws before anything has changed. */
   #put(live: Live): void {
+    this.#keep(live)
+    this.#drop(live)
+  }
+
+  /** Into memory, as it is now. Throws before anything has changed. */
+  #keep(live: Live): void {
     const { object, definition, index } = live
     if (definition !== undefined && object !== undefined) {
       const place = this.#touched.place(index)
@@ -474,17 +669,16 @@ export class StateTable {
         if (length > 0) this.#prefixOf(definition).typicalBytes = length
       }
     }
-    this.#drop(live)
   }
 
   /** Packs it to `#source`; returns how many bytes it takes, or GONE, or UNCHANGED: as it is in memory. */
-  #pack({ object, definition, key, index, beginning, packed }: Live): number {
+  #pack({ object, definition, key, index, beginning, packed, times }: Live): number {
     if (definition === undefined || object === undefined) return UNCHANGED
     const memory = this.#memory
     const place = this.#touched.place(index)
     const before = memory.valueBytes(place)
     if (object === FORGOTTEN) return before < 0 ? UNCHANGED : GONE
-    const length = this.#packLive(definition, object, packed)
+    const length = this.#packLive(definition, object, packed, times)
     if (packed === undefined && packer.hasNaN) this.#nans.found(definition, object, key)
     const bytes = this.#source
     const start = memory.keyEnd(place)
@@ -504,12 +698,12 @@ export class StateTable {
   }
 
   /** Returns how many bytes it takes, in `#source` from 0 on. */
-  #packLive(definition: StateDefinition, object: object, packed: Buffer | undefined): number {
+  #packLive(definition: StateDefinition, object: object, packed: Buffer | undefined, times: Times | undefined): number {
     if (packed !== undefined) {
       this.#source = packed
       return packed.length
     }
-    const length = packer.pack(definition, object)
+    const length = packer.pack(definition, object, times)
     this.#source = packer.bytes
     return length
   }
@@ -517,7 +711,7 @@ export class StateTable {
   #drop(live: Live): void {
     if (live.definition === undefined) return
     this.#touched.setLive(live.index, NONE)
-    live.object = live.definition = live.beginning = live.packed = undefined
+    live.object = live.definition = live.beginning = live.packed = live.times = undefined
   }
 
   /** Its value in memory is about to change for the first time. */
@@ -579,5 +773,32 @@ const tooLarge = (definition: StateDefinition, key: string, bytes: number): Poto
     'RECORD_TOO_LARGE',
     `state object ${definition.name} of key '${visible(key.slice(0, 100))}' has ${String(bytes)} bytes packed, more than the changelog takes`,
   )
+
+/** When what is changed at that time ends; -Infinity: never. */
+function endAfter({ ttlMs }: StateDefinition, timestampMs: number): number {
+  if (ttlMs === undefined) return -Infinity
+  const step = Math.floor(ttlMs / PARTS_OF_TTL)
+  return Math.ceil((timestampMs + ttlMs) / step) * step
+}
+
+const isSame = (a: TimerEntry, b: TimerEntry): boolean => a.dueMs === b.dueMs && a.name === b.name && a.id === b.id
+
+/** The same list where it is not there. What fires is the first, of many perhaps. */
+function without(timers: readonly TimerEntry[], name: string, id: string): readonly TimerEntry[] {
+  const at = timers.findIndex((timer) => timer.id === id && timer.name === name)
+  return at < 0 ? timers : at === 0 ? timers.slice(1) : [...timers.slice(0, at), ...timers.slice(at + 1)]
+}
+
+/** Where it belongs among those that are in order. */
+function placeIn(timers: readonly TimerEntry[], entry: TimerEntry): number {
+  let [from, to] = [0, timers.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    const there = timers[middle]
+    if (there !== undefined && compareTimers(there, entry) < 0) from = middle + 1
+    else to = middle
+  }
+  return from
+}
 
 export { MAX_AHEAD, NOWHERE }

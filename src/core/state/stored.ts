@@ -19,6 +19,7 @@ const bare: StateDefinition = {
   toPlain: (state) => state,
   fromPlain: (plain) => plain as object,
   upgrades: [],
+  ttlMs: undefined,
 }
 
 /** Undefined for what can't be read. */

@@ -49,10 +49,12 @@ export interface CommitterEnvironment {
 export interface CommitWork {
   readonly activation: Pick<
     Activation,
-    'producer' | 'identity' | 'notes' | 'foreign' | 'positions' | 'committed' | 'before'
+    'producer' | 'identity' | 'notes' | 'foreign' | 'positions' | 'committed' | 'time' | 'before'
   >
   readonly inputs: readonly Input[]
-  readonly processor: Pick<Processor, 'messages' | 'collect' | 'committed'>
+  readonly processor: Pick<Processor, 'messages' | 'collect' | 'committed'> & {
+    readonly time?: Processor['time']
+  }
   /** Aborted when the activation has ended. */
   readonly signal: AbortSignal
   /** Whether what comes of it may still change anything. */
@@ -247,6 +249,8 @@ export class Committer {
       upgrades: current.upgrades,
       by: this.env.options.name,
       atMs: this.env.clock.now(),
+      // What uses no time keeps what another version of the application has.
+      time: processor.time?.committed() ?? activation.time,
     }
     let collected: Collected
     this.isolation.isPacking = true

@@ -10,8 +10,10 @@
  * 4. A refusal of the worker's own time blames no message, as often as its tasks may have made records before it was known.
  * 5. Nothing is computed or packed between what was ended from outside and `cutOff`: `isCutOff`.
  */
+import { visible } from '../../api/visible.js'
 import { PotorooError } from '../../errors.js'
 import type { Input } from '../../core/processing/input.js'
+import type { Firing } from '../../core/processing/processor.js'
 import { isCulprit, isOver, suspect, trust, type Place, type Suspicion } from '../../core/processing/suspicion.js'
 import type { Observer } from '../../ports/observer.js'
 import { RecordsRefused } from '../../ports/log.js'
@@ -42,8 +44,8 @@ const SLOW_MS = 1000
 const CALM_MESSAGES = 100
 
 export class Isolation {
-  /** The input whose record is being computed. */
-  current: Input | undefined
+  /** The input whose record is being computed, or what was due and is. */
+  current: Input | Firing | undefined
   /** Whether what the messages since the last commit changed is being packed. */
   isPacking = false
   /** The last message that was processed; known while messages are done few by few, or where it was seen to be slow. */
@@ -83,9 +85,9 @@ export class Isolation {
     return this.#slow === undefined ? (this.#suspicion?.atMost ?? 1) : 1
   }
 
-  /** Whether all that is suspected is done; false where nothing is. */
-  isBehindSuspects(inputs: readonly Input[]): boolean {
-    return this.#suspicion !== undefined && isOver(this.#suspicion, inputs.map(positionOf))
+  /** Whether all that is suspected is done; false where nothing is. `doneMs`: the task's times up to which nothing due is left. */
+  isBehindSuspects(inputs: readonly Input[], doneMs: readonly number[] = []): boolean {
+    return this.#suspicion !== undefined && isOver(this.#suspicion, [...inputs.map(positionOf), ...doneMs])
   }
 
   /** Nobody is suspected any more. */
@@ -93,11 +95,11 @@ export class Isolation {
     this.#suspicion = undefined
   }
 
-  /** The input's head is taken. Returns why it is not to be computed; undefined: it is. */
-  take(input: Input, inputs: readonly Input[]): PotorooError | undefined {
+  /** The input's head is taken, or what is due. Returns why it is not to be computed; undefined: it is. */
+  take(next: Input | Firing, inputs: readonly Input[]): PotorooError | undefined {
     this.#calmDown(inputs)
-    const place = (this.lastTaken = placeOf(input))
-    this.current = input
+    const place = (this.lastTaken = placeOf(next))
+    this.current = next
     return isCulprit(this.#suspicion, place) ? this.#suspicion?.culprit?.error : undefined
   }
 
@@ -121,8 +123,11 @@ export class Isolation {
     this.env.observer.observe({ kind: 'slow-message', task, topic, partition, offset: taken?.offset, tookMs })
   }
 
-  /** A computation, or the packing, was ended from outside. Returns what the task is to fail with. `messages`: since the last commit. */
-  cutOff(inputs: readonly Input[], messages: number): PotorooError {
+  /**
+   * A computation, or the packing, was ended from outside. Returns what the task is to fail with. `messages`: since the last commit.
+   * `times`: the task's, by each clock.
+   */
+  cutOff(inputs: readonly Input[], messages: number, times: readonly number[] = []): PotorooError {
     const after = `was ended after ${String(this.env.options.maxComputationMs)} ms`
     // Without a current one it was packing, of all messages since the last commit: one of them alone, if it was alone.
     const last = messages === 1 ? this.lastTaken : undefined
@@ -133,12 +138,14 @@ export class Isolation {
     const where = `partition ${String(this.plan.partition)}, offset ${String(at?.offset)}`
     const error = new PotorooError(
       'COMPUTATION_TOO_LONG',
-      topic === undefined
-        ? `task ${this.plan.id}: the packing of state objects ${after}`
-        : `${topic}, ${where}: its computation ${after}`,
+      at?.due !== undefined
+        ? `task ${this.plan.id}, ${at.due}: its computation ${after}`
+        : topic === undefined
+          ? `task ${this.plan.id}: the packing of state objects ${after}`
+          : `${topic}, ${where}: its computation ${after}`,
     )
     const until = inputs.map(({ index, position }) => (index === at?.input ? at.offset + 1 : position))
-    this.#suspicion = { until, atMost: 1, culprit: at && { ...at, error } }
+    this.#suspicion = { until: [...until, ...times], atMost: 1, culprit: at && { ...at, error } }
     this.#slow = { until, left: CALM_MESSAGES }
     this.#sayCulprit()
     return error
@@ -150,10 +157,10 @@ export class Isolation {
     if (this.#suspicion !== undefined) this.#suspicion = trust(this.#suspicion, { messages, last: this.lastTaken })
   }
 
-  /** A commit of so many messages has failed. `inputs` are behind all that it held. */
-  failed(messages: number, inputs: readonly Input[], error: unknown): Verdict {
+  /** A commit of so many messages has failed. `inputs` are behind all that it held, and so are `times`. */
+  failed(messages: number, inputs: readonly Input[], error: unknown, times: readonly number[] = []): Verdict {
     if (!isOfRecords(error) || this.#timeIsRefused(error)) return { error, narrowed: false }
-    const refused = { messages, last: this.lastTaken, positions: inputs.map(positionOf), error }
+    const refused = { messages, last: this.lastTaken, positions: [...inputs.map(positionOf), ...times], error }
     const before = this.#suspicion
     this.#suspicion = suspect(before, refused)
     if (this.#suspicion === undefined) return { error: this.#cannotGoOn(error, before?.culprit), narrowed: false }
@@ -166,8 +173,9 @@ export class Isolation {
     if (culprit === undefined) return
     const { id: task, sources, partition } = this.plan
     const topic = sources[culprit.input]?.topic ?? ''
-    const { offset, error } = culprit
-    this.env.observer.observe({ kind: 'culprit-found', task, topic, partition, offset, code: error.code })
+    const { offset, due, error } = culprit
+    const what = due === undefined ? {} : { due }
+    this.env.observer.observe({ kind: 'culprit-found', task, topic, partition, offset, ...what, code: error.code })
   }
 
   /** Whether it is this worker's own records that are refused, for their time, and they may be taken without one. */
@@ -185,7 +193,7 @@ export class Isolation {
     const message =
       culprit === undefined
         ? `task ${id}: ${error.message}`
-        : `${sources[culprit.input]?.topic ?? ''}, partition ${String(partition)}, offset ${String(culprit.offset)} can't be ` +
+        : `${culprit.due ?? sources[culprit.input]?.topic ?? ''}, partition ${String(partition)}, offset ${String(culprit.offset)} can't be ` +
           `passed over, for its dead letter or the commit is refused: ${error.message}`
     // How large records may be is asked at the start: a worker that is started again may know more.
     const code = error.code === 'RECORD_TOO_LARGE' ? 'REQUEST_REFUSED' : 'INVALID_CONFIGURATION'
@@ -195,8 +203,14 @@ export class Isolation {
 
 const positionOf = ({ position }: Input): number => position
 
-/** The record under the input's cursor. */
-export const placeOf = ({ index, cursor }: Input): Place => ({ input: index, offset: cursor.offset })
+/** The record under the input's cursor, or what is due. */
+export const placeOf = (of: Input | Firing): Place =>
+  'cursor' in of ? { input: of.index, offset: of.cursor.offset } : { input: -1, offset: -1, due: nameOf(of) }
+
+function nameOf({ definition, keyBytes, what }: Firing): string {
+  const name = what.kind === 'timer' ? `timer ${what.name} '${visible(what.id)}'` : 'the end'
+  return `${name} of state object ${definition.name}, key '${visible(keyBytes.toString())}', due ${String(what.dueMs)}`
+}
 
 const isBehindAll = (inputs: readonly Input[], positions: readonly number[]): boolean =>
   inputs.every((input, i) => input.position >= (positions[i] ?? 0))

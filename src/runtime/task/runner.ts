@@ -6,6 +6,7 @@
  * 1. The clock is looked at now and then, not for each message; a slice ends with the record that the watchdog found it at.
  * 2. Neither outputs nor fetched records that wait for a commit take more memory than they may (`isFull`).
  * 3. While messages are isolated, what goes into a commit is committed before the next message begins.
+ * 4. What is due takes its turn as messages do: so a commit may come between, and one that does harm is isolated.
  */
 import type { Processor, Retake } from '../../core/processing/processor.js'
 import type { Clock, Timer } from '../../ports/clock.js'
@@ -15,6 +16,7 @@ import type { RecordTime } from '../record-time.js'
 import type { Committer, Load } from './committer.js'
 import { placeOf, type Isolation } from './isolation.js'
 import type { Sources } from './sources.js'
+import type { Timekeeper } from './timekeeper.js'
 
 export interface RunnerEnvironment {
   readonly clock: Clock
@@ -46,6 +48,7 @@ export class Runner implements Load {
     private readonly sources: Sources,
     private readonly isolation: Isolation,
     private readonly committer: Committer,
+    private readonly time: Timekeeper,
     /** Records that were held back may go. */
     private readonly ready: () => void,
   ) {}
@@ -103,6 +106,7 @@ export class Runner implements Load {
 
   /** Goes on when what the merge holds back has waited long enough. */
   holdOn(): void {
+    this.time.lookWhenDue()
     const { heldUntilMs } = this.sources.merge
     if (heldUntilMs === undefined) return
     const { clock, fetcher } = this.env
@@ -119,7 +123,8 @@ export class Runner implements Load {
 
   #processUntil(processor: Processor, deadlineMs: number): Left {
     const { isolation } = this
-    const { merge } = this.sources
+    const { merge, inputs } = this.sources
+    const hasTime = processor.time !== undefined
     const { clock, recordTime } = this.env
     const monotonic = (): number => clock.monotonic()
     const now = (): number => recordTime.now()
@@ -130,6 +135,18 @@ export class Runner implements Load {
         if (this.isFull) return this.committer.canCommit ? 'more' : 'blocked'
       }
       const input = merge.next(monotonic)
+      if (hasTime) {
+        const firing = processor.dueBefore(inputs, input, this.time.nowMs)
+        if (firing !== undefined) {
+          isolation.current = firing
+          processor.fire(firing, now)
+          const isOverdue = this.env.isOverdue()
+          if (isOverdue) isolation.lastTaken = placeOf(firing)
+          isolation.current = undefined
+          if (isOverdue) return 'more'
+          continue
+        }
+      }
       if (input === undefined) return 'nothing'
       isolation.current = input
       processor.process(input.index, input, now)
@@ -153,8 +170,16 @@ export class Runner implements Load {
     const now = (): number => recordTime.now()
     const { atMost } = isolation
     while (processor.messages < atMost && !this.isFull && clock.monotonic() < deadlineMs) {
-      if (isolation.isBehindSuspects(inputs)) break
+      if (isolation.isBehindSuspects(inputs, processor.doneMs)) break
       const input = merge.next(() => clock.monotonic())
+      const firing = processor.dueBefore(inputs, input, this.time.nowMs)
+      if (firing !== undefined) {
+        const guilt = isolation.take(firing, inputs)
+        if (guilt === undefined) processor.fire(firing, now)
+        else processor.condemnDue(firing, guilt, now)
+        isolation.current = undefined
+        continue
+      }
       if (input === undefined) break
       const guilt = isolation.take(input, inputs)
       if (guilt === undefined) processor.process(input.index, input, now)
@@ -166,7 +191,7 @@ export class Runner implements Load {
       this.committer.commit()
       return 'blocked'
     }
-    if (isolation.isBehindSuspects(inputs)) {
+    if (isolation.isBehindSuspects(inputs, processor.doneMs)) {
       isolation.clear()
       return 'more'
     }

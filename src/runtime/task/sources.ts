@@ -21,6 +21,7 @@ import { inputDeleted, inputReplaced, repartitionLost } from '../cures.js'
 import type { Broadcasts, TaskBroadcasts } from '../broadcasts.js'
 import type { TaskPlan } from '../task-plan.js'
 import { Preparation } from './preparation.js'
+import type { Timekeeper } from './timekeeper.js'
 
 export interface SourcesEnvironment {
   readonly log: Pick<Log, 'bootstrapServers'>
@@ -54,6 +55,7 @@ export class Sources {
   constructor(
     private readonly plan: TaskPlan,
     private readonly env: SourcesEnvironment,
+    private readonly time: Timekeeper,
     /** Something has come. */
     private readonly ready: () => void,
   ) {}
@@ -117,10 +119,11 @@ export class Sources {
   }
 
   #fetchInput(input: Input, topicId: string | undefined, merge: Merge, failed: (error: unknown) => void): FetchInput {
-    const { env, plan } = this
+    const { env, plan, time } = this
     const watch = new OpenTransactionWatch()
     const accept = (fetched: Fetched): void => {
-      if (!input.accept(fetched)) return
+      // Nothing is asked for while an answer waits.
+      if (!input.accept(fetched, time.answered(input.index, fetched.mayLag))) return
       if (fetched.batches.length > 0) {
         this.#arrivedMs = env.clock.monotonic()
         this.#broadcasts?.arrived(fetched.arrived)
@@ -133,10 +136,11 @@ export class Sources {
       topicId,
       partition: plan.partition,
       wanted: () => {
-        if (preparation?.isHolding === true) return undefined
-        return input.pinnedBytes < env.inputBytes() ? input.end : undefined
+        if (preparation?.isHolding === true || input.pinnedBytes >= env.inputBytes()) return undefined
+        time.asks(input.index)
+        return input.end
       },
-      hurried: () => merge.awaits(input),
+      hurried: () => merge.awaits(input) || time.awaits(input.index),
       deliver: (fetched) => {
         try {
           if (preparation === undefined) accept(fetched)

@@ -161,7 +161,7 @@ export class StoreWriter {
     current.meta = undefined
     const begunMs = (current.lastMs = this.env.clock.monotonic())
     const unstored = current.work.processor.takeUnstored()
-    await store.write(unstored.changes, { ...meta, atEndMs: current.ownedAtMs })
+    await store.write(unstored.changes, { ...meta, atEndMs: current.ownedAtMs }, unstored.dues)
     current.work.processor.stored(unstored)
     const changes = unstored.changes.reduce((n, { count }) => n + count, 0)
     const tookMs = this.env.clock.monotonic() - begunMs

@@ -11,6 +11,8 @@ export interface SimulatedApplication {
   partitionsOf?(topic: string, partitions: number): number
   /** For rolling deployments: a version that goes on where the definition is, and one that can't. */
   readonly later?: { readonly compatible: ApplicationDefinition; readonly incompatible: ApplicationDefinition }
+  /** How long the world goes on when all that was fed is done, ms: what is due still comes. Default: not at all. */
+  readonly restMs?: number
   draw(random: SeededRandom, plan: FeedPlan): Feed
 }
 
@@ -19,6 +21,8 @@ export interface FeedPlan {
   readonly events: number
   /** How many keys there are. */
   readonly keys: number
+  /** Of the sources. */
+  readonly partitions: number
   /** When, ms from the beginning; negative: before it. */
   readonly fromMs: number
   readonly toMs: number

@@ -12,6 +12,7 @@ import { refusalsFaults } from './refusals.js'
 import { replaysFaults } from './replays.js'
 import { routingFaults } from './routing.js'
 import { snapshotsFaults } from './snapshots.js'
+import { timeFaults } from './time.js'
 import { topicsFaults } from './topics.js'
 import { upgradesFaults } from './upgrades.js'
 import { wireFaults } from './wire.js'
@@ -31,6 +32,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...worldsFaults,
   ...wireFaults,
   ...routingFaults,
+  ...timeFaults,
   ...changesFaults,
   ...formatsFaults,
   ...replaysFaults,

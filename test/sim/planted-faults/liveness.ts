@@ -48,7 +48,7 @@ export const livenessFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/runtime/task.ts',
-        find: '    this.#fail(running.number, this.#isolation.cutOff(this.#sources.inputs, running.processor.messages))\n',
+        find: '    this.#fail(\n      running.number,\n      this.#isolation.cutOff(this.#sources.inputs, running.processor.messages, timesOf(running)),\n    )\n',
         replace:
           '    const { current } = this.#isolation\n    this.#isolation.cutOff(this.#sources.inputs, running.processor.messages)\n    current?.advance()\n    this.env.ready(this)\n',
       },

@@ -103,8 +103,8 @@ export const routingFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/core/processing/processor.ts',
-        find: 'record.isKey(key) && to.partitions === plan.partitions && partitioner',
-        replace: 'record.isKey(key) && to.partitions > plan.partition && partitioner',
+        find: 'to.partitions === plan.partitions &&',
+        replace: 'to.partitions > plan.partition &&',
       },
     ],
   },

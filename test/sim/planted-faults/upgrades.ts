@@ -38,9 +38,9 @@ export const upgradesFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: stateTable,
-        find: 'const length = this.#packLive(definition, object, packed)',
+        find: 'const length = this.#packLive(definition, object, packed, times)',
         replace:
-          'const length = this.#packLive(before < 0 ? { ...definition, upgrades: [] } : definition, object, packed)',
+          'const length = this.#packLive(before < 0 ? { ...definition, upgrades: [] } : definition, object, packed, times)',
       },
     ],
   },

@@ -94,8 +94,8 @@ export const worldsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: processor,
-        find: '        outputs.push([to, partition, key, value, headers])',
-        replace: '        this.#addOutput(to, partition, key, value, headers)',
+        find: '      outputs.push([to, partition, key, value, headers])',
+        replace: '      this.#addOutput(to, partition, key, value, headers)',
       },
     ],
   },

@@ -27,7 +27,8 @@ const count = (state: { n: number }, item: Item): void => {
 const none = undefined as never
 const lines = topic('lines', { schema })
 const nothing = (): undefined => undefined
-const context = { key: 'k', timestampMs: 0, header: nothing, forget: nothing, read: nothing, lookup: nothing }
+const times = { timestampMs: 0, timeMs: 0, set: nothing, clear: nothing }
+const context = { key: 'k', ...times, header: nothing, forget: nothing, read: nothing, lookup: nothing }
 const invalid = (act: () => unknown, message: RegExp): void => {
   expect(act).toThrow(
     expect.toSatisfy((error: unknown) => isPotorooError(error, 'INVALID_DEFINITION') && message.test(error.message)),

@@ -24,6 +24,8 @@ const definition: TopicDefinition = {
   partitioner: 'murmur2',
   config: {},
   start: 'earliest',
+  latenessMs: 1000,
+  ticks: true,
   decode: (bytes, start, end) => {
     try {
       return JSON.parse(bytes.toString('utf8', start, end)) as unknown

@@ -48,7 +48,7 @@ describe('the plain calculation', () => {
       states.set(message.symbol, state)
       const nothing = (): undefined => undefined
       const own = { header: nothing, forget: nothing, read: nothing, lookup: nothing }
-      const context = { key: message.symbol, timestampMs: 0, ...own }
+      const context = { key: message.symbol, timestampMs: 0, timeMs: 0, set: nothing, clear: nothing, ...own }
       return operator.compute(state, message, context)
     }
     const events = firstEvents(20_000, { seed: 5, symbols: 50 })

@@ -19,6 +19,7 @@ const commit = (identity = 'mine'): TestRecord => ({
 })
 
 class RecordingStore implements StateStore {
+  readonly hasDues = false
   readonly values = new Map<string, string | undefined>()
   constructor(private known: StoreMeta | undefined) {}
   meta(): StoreMeta | undefined {
@@ -31,6 +32,9 @@ class RecordingStore implements StateStore {
     for (const { key, value } of changes.flatMap((part) => [...part])) this.values.set(key, value)
     this.known = meta ?? this.known
     return Promise.resolve()
+  }
+  dues(): [] {
+    return []
   }
   size(): number {
     return this.values.size

@@ -29,6 +29,8 @@ function follow(atEndMs?: number, end?: number) {
       meta = next ?? meta
       return Promise.resolve()
     },
+    hasDues: false,
+    dues: () => [],
     size: () => 0,
     bytes: () => 0,
     close: () => Promise.resolve(),

@@ -258,9 +258,9 @@ describe('what is newer', () => {
   it('of Potoroo itself is refused, too', () => {
     for (const definition of [v0, v1])
       refuses(
-        () => from(definition, 'c0050181a16e07'),
+        () => from(definition, 'c0110181a16e07'),
         'STATE_NEWER',
-        /this version of Potoroo does not know \(flags 5\)/,
+        /this version of Potoroo does not know \(flags 17\)/,
       )
   })
 

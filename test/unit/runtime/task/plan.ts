@@ -22,6 +22,7 @@ export function planOf(over: Partial<TaskPlan> = {}): TaskPlan {
         name: 'sub',
         sources: [],
         states: [],
+        timed: [],
         broadcasts: [],
         sinks: [],
         depth: 0,

@@ -1,0 +1,279 @@
+/**
+ * What falls due when: for each state object that has a time, where in time to look at it. The header of the state object is
+ * what counts; an entry only says that it has to be asked, and may be earlier than what the header says: a timer that is set
+ * anew and later each time, and a time to live that grows with each message, write no entry for that. Entries that the store has
+ * are read from it as time comes near; those that it does not have yet are here.
+ *
+ * Invariants
+ * 1. A state object that has something due by a clock has an entry at or before it, in memory or in the store.
+ * 2. What the store is told goes with the records that it is about: entries before the records that need them, removals after
+ *    those that made them superfluous, and only what is committed.
+ * 3. An interval that is taken back has removed nothing.
+ */
+import type { ByteString } from '../records/byte-string.js'
+import { hasTimes, NO_TIMES, readHeader, type DueClock, type TimerEntry, type Times } from './header.js'
+
+export type { DueClock } from './header.js'
+
+export interface DueEntry {
+  readonly dueMs: number
+  /** The store key of the state object. */
+  readonly key: ByteString
+}
+
+/** What a store is told of its entries, beside the records that it is given. */
+export interface DueChanges {
+  readonly put: readonly ClockedEntry[]
+  readonly remove: readonly ClockedEntry[]
+}
+export interface ClockedEntry extends DueEntry {
+  readonly clock: DueClock
+}
+
+/** Entries of the store behind one of them, in the order of `compareEntries`; from the first one on where it is undefined. */
+export type LoadDues = (clock: DueClock, after: DueEntry | undefined, most: number) => readonly DueEntry[]
+
+export const CLOCKS = ['time', 'wall'] as const satisfies readonly DueClock[]
+
+export const compareEntries = (a: DueEntry, b: DueEntry): number =>
+  a.dueMs - b.dueMs || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
+
+/** What a state object has due next: a timer, or the end of its time to live. */
+export type NextDue = (TimerEntry & { readonly kind: 'timer' }) | { readonly kind: 'end'; readonly dueMs: number }
+
+/** By that clock; undefined: nothing. While a timer of it is set, a state object does not end. */
+export function nextDueOf(times: Times, clock: DueClock): NextDue | undefined {
+  const [timer] = times[clock]
+  if (timer !== undefined) return { kind: 'timer', ...timer }
+  if (clock === 'wall' || times.endsMs === 0 || times.wall.length > 0) return undefined
+  return { kind: 'end', dueMs: times.endsMs }
+}
+
+/** Of the packed state object in bytes[start, end); none where the header can't be read, which is said where it becomes live. */
+export function timesOf(bytes: Buffer, start: number, end: number): Times {
+  if (!hasTimes(bytes, start, end)) return NO_TIMES
+  const found = readHeader(bytes, start, end)
+  return found.kind === 'known' ? found.header : NO_TIMES
+}
+
+/**
+ * What becomes of a store's entries where a replay gives it records, put together for several. What state objects have due in
+ * the end is put, whether it is there or not, for earlier records may still be on their way into the store. The entries of
+ * an owner may have been earlier than what was due: they stay, and are passed over when their time comes.
+ */
+export class ReplayedDues {
+  readonly #of = new Map<ByteString, { readonly before: Times; now: Times }>()
+
+  get isEmpty(): boolean {
+    return this.#of.size === 0
+  }
+
+  /** The key's record is packed so from now on, undefined: gone. `before`: what the store has of it. */
+  add(key: ByteString, before: Buffer | undefined, now: Buffer | undefined): void {
+    const of = (packed: Buffer | undefined): Times =>
+      packed === undefined ? NO_TIMES : timesOf(packed, 0, packed.length)
+    const known = this.#of.get(key)
+    if (known !== undefined) known.now = of(now)
+    else {
+      const entry = { before: of(before), now: of(now) }
+      if (entry.before !== NO_TIMES || entry.now !== NO_TIMES) this.#of.set(key, entry)
+    }
+  }
+
+  /** Undefined: nothing. */
+  take(): DueChanges | undefined {
+    if (this.isEmpty) return undefined
+    const put: ClockedEntry[] = []
+    const remove: ClockedEntry[] = []
+    for (const [key, { before, now }] of this.#of)
+      for (const clock of CLOCKS) {
+        const [from, to] = [nextDueOf(before, clock)?.dueMs, nextDueOf(now, clock)?.dueMs]
+        if (to !== undefined) put.push({ clock, dueMs: to, key })
+        if (from !== undefined && from !== to) remove.push({ clock, dueMs: from, key })
+      }
+    this.#of.clear()
+    return { put, remove }
+  }
+}
+
+/** How many are read from the store at once. */
+const READ_AT_ONCE = 512
+/** So many in memory are not worth looking through for what the store has. */
+const FEW = 4096
+
+type Op = 'put' | 'remove'
+type Ops = Map<string, readonly [Op, ClockedEntry]>
+
+export class DueIndex {
+  readonly #clocks: Readonly<Record<DueClock, ClockEntries>>
+  /** Of the interval; of the commit under way; of commits that the store does not have; of the write under way. */
+  #interval: Ops = new Map()
+  #collected: Ops = new Map()
+  #unstored: Ops = new Map()
+  #storing: Ops = new Map()
+  /** In the interval. */
+  #popped: ClockedEntry[] = []
+
+  constructor(load: LoadDues) {
+    this.#clocks = { time: new ClockEntries('time', load), wall: new ClockEntries('wall', load) }
+  }
+
+  /** The least entry. */
+  least(clock: DueClock): DueEntry | undefined {
+    return this.#clocks[clock].least()
+  }
+
+  /** It is to be asked then. */
+  add(clock: DueClock, dueMs: number, key: ByteString): void {
+    const entry = { clock, dueMs, key }
+    this.#clocks[clock].push(entry)
+    this.#interval.set(nameOf(entry), ['put', entry])
+  }
+
+  /** The least entry has been seen to: what it is about is due then, or by no means. */
+  move(clock: DueClock, toMs: number | undefined): void {
+    const popped = this.#clocks[clock].pop()
+    if (popped === undefined) return
+    const entry = { clock, ...popped }
+    this.#popped.push(entry)
+    this.#interval.set(nameOf(entry), ['remove', entry])
+    if (toMs !== undefined) this.add(clock, toMs, entry.key)
+  }
+
+  /** The least entry is none of this version's: it stays in the store, for another one. */
+  pass(clock: DueClock): void {
+    const popped = this.#clocks[clock].pop()
+    if (popped !== undefined) this.#popped.push({ clock, ...popped })
+  }
+
+  /** The next interval begins. */
+  collect(): void {
+    this.#collected = this.#interval
+    this.#interval = new Map()
+    this.#popped = []
+  }
+
+  /** The log has what was collected last. */
+  committed(): void {
+    merge(this.#unstored, this.#collected)
+    this.#collected = new Map()
+  }
+
+  /** What the store is to be told; `stored` it afterwards. */
+  takeUnstored(): DueChanges {
+    this.#storing = this.#unstored
+    this.#unstored = new Map()
+    const ops = [...this.#storing.values()]
+    const of = (wanted: Op) => ops.flatMap(([op, entry]) => (op === wanted ? [entry] : []))
+    return { put: of('put'), remove: of('remove') }
+  }
+
+  /** The store has it now: what is far away is not needed here. */
+  stored(): void {
+    this.#storing = new Map()
+    const waiting = [this.#unstored, this.#collected, this.#interval]
+    for (const clock of CLOCKS)
+      this.#clocks[clock].forget((entry) => waiting.some((ops) => ops.has(nameOf({ clock, ...entry }))))
+  }
+
+  /** The interval has not been. */
+  retake(): void {
+    for (const { clock, ...entry } of this.#popped) this.#clocks[clock].push(entry)
+    this.#popped = []
+    this.#interval = new Map()
+  }
+}
+
+const nameOf = ({ clock, dueMs, key }: ClockedEntry): string => `${clock}${String(dueMs)}\0${key}`
+
+function merge(into: Ops, later: Ops): void {
+  for (const [name, op] of later) into.set(name, op)
+}
+
+/** Entries by one clock: a heap of those in memory, and the next ones of the store. */
+class ClockEntries {
+  readonly #heap: DueEntry[] = []
+  #few = FEW
+  /** Of the store, in their order; those before `#at` were popped. */
+  #read: readonly DueEntry[] = []
+  #at = 0
+  /** Whether the store has none behind them. */
+  #isEnd = false
+  /** Behind it the store is read on. */
+  #after: DueEntry | undefined
+
+  constructor(
+    private readonly clock: DueClock,
+    private readonly load: LoadDues,
+  ) {}
+
+  least(): DueEntry | undefined {
+    if (this.#at === this.#read.length && !this.#isEnd) this.#readOn()
+    const [one, other] = [this.#heap[0], this.#read[this.#at]]
+    if (one === undefined || other === undefined) return one ?? other
+    return compareEntries(one, other) <= 0 ? one : other
+  }
+
+  pop(): DueEntry | undefined {
+    const least = this.least()
+    if (least === undefined) return undefined
+    if (least !== this.#read[this.#at]) return this.#popHeap()
+    this.#at++
+    this.#after = least
+    return least
+  }
+
+  push(entry: DueEntry): void {
+    const heap = this.#heap
+    let at = heap.length
+    heap.push(entry)
+    while (at > 0) {
+      const parent = (at - 1) >> 1
+      const above = heap[parent]
+      if (above === undefined || compareEntries(above, entry) <= 0) break
+      heap[at] = above
+      heap[parent] = entry
+      at = parent
+    }
+  }
+
+  /** The store has all of them but these. */
+  forget(but: (entry: DueEntry) => boolean): void {
+    if (this.#heap.length < this.#few) return
+    // What is at or before the place where the store is read on would not be read again.
+    const after = this.#after
+    const kept = this.#heap.filter((entry) => (after !== undefined && compareEntries(entry, after) <= 0) || but(entry))
+    this.#heap.length = 0
+    for (const entry of kept) this.push(entry)
+    this.#few = Math.max(FEW, kept.length * 2)
+    this.#read = []
+    this.#at = 0
+    this.#isEnd = false
+  }
+
+  #readOn(): void {
+    this.#read = this.load(this.clock, this.#after, READ_AT_ONCE)
+    this.#at = 0
+    this.#isEnd = this.#read.length < READ_AT_ONCE
+  }
+
+  #popHeap(): DueEntry | undefined {
+    const heap = this.#heap
+    const least = heap[0]
+    const last = heap.pop()
+    if (last === undefined || heap.length === 0) return least
+    let at = 0
+    for (;;) {
+      let child = at * 2 + 1
+      const [left, right] = [heap[child], heap[child + 1]]
+      if (left === undefined) break
+      if (right !== undefined && compareEntries(right, left) < 0) child++
+      const least = heap[child]
+      if (least === undefined || compareEntries(last, least) <= 0) break
+      heap[at] = least
+      at = child
+    }
+    heap[at] = last
+    return least
+  }
+}

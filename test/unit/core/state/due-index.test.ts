@@ -1,0 +1,378 @@
+/** Invariants are those of due-index.ts; 4 is that of state-table.ts. */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { stateDefinition } from '../../../../src/api/state-object.js'
+import { bytesOf, type ByteString } from '../../../../src/core/records/byte-string.js'
+import { RecordWriter } from '../../../../src/core/records/records.js'
+import type { Change } from '../../../../src/core/state/changes.js'
+import {
+  CLOCKS,
+  compareEntries,
+  DueIndex,
+  nextDueOf,
+  ReplayedDues,
+  timesOf,
+  type ClockedEntry,
+  type DueChanges,
+  type DueClock,
+} from '../../../../src/core/state/due-index.js'
+import { compareTimers, type TimerEntry } from '../../../../src/core/state/header.js'
+import { NOWHERE, StateTable, type Unstored } from '../../../../src/core/state/state-table.js'
+import { storeKeyOf } from '../../../../src/core/state/store-key.js'
+import { stateObject } from '../../../../src/index.js'
+
+const TTL_MS = 640
+const STEP_MS = TTL_MS / 64
+const definitions = [
+  stateDefinition(
+    stateObject('plain', () => ({ n: 0 })),
+    'test',
+  ),
+  stateDefinition(
+    stateObject('ending', () => ({ n: 0 }), { ttlMs: TTL_MS }),
+    'test',
+  ),
+]
+
+/** What a state object is, plainly. */
+interface Plain {
+  n: number
+  endsMs: number
+  time: TimerEntry[]
+  wall: TimerEntry[]
+}
+const copyOf = (all: ReadonlyMap<ByteString, Plain>): Map<ByteString, Plain> =>
+  new Map([...all].map(([key, { n, endsMs, time, wall }]) => [key, { n, endsMs, time: [...time], wall: [...wall] }]))
+/** A store as simple as can be. */
+class Store {
+  values = new Map<ByteString, ByteString>()
+  dues = new Map<string, ClockedEntry>()
+
+  write(changes: Iterable<Change>, dues: DueChanges | undefined): void {
+    for (const entry of dues?.put ?? []) this.dues.set(JSON.stringify(entry), entry)
+    for (const { key, value } of changes)
+      if (value === undefined) this.values.delete(key)
+      else this.values.set(key, value)
+    for (const entry of dues?.remove ?? []) this.dues.delete(JSON.stringify(entry))
+  }
+
+  load(clock: DueClock, after: { readonly dueMs: number; readonly key: ByteString } | undefined, most: number) {
+    return [...this.dues.values()]
+      .filter((entry) => entry.clock === clock && (after === undefined || compareEntries(entry, after) > 0))
+      .sort(compareEntries)
+      .slice(0, most)
+  }
+}
+
+/** A task's state objects, and beside them what they are, plainly. */
+class Model {
+  store = new Store()
+  /** The changelog. */
+  readonly log: Change[] = []
+  storedUpTo = 0
+  committed = new Map<ByteString, Plain>()
+  current = new Map<ByteString, Plain>()
+  table = this.begin()
+  collected: { readonly state: Map<ByteString, Plain>; readonly changes: readonly Change[] } | undefined
+  writing: { readonly unstored: Unstored; readonly upTo: number } | undefined
+
+  begin(): StateTable {
+    return new StateTable(
+      definitions,
+      () => 2_000,
+      (key) => this.store.values.get(key),
+      this.store.values.size === 0,
+      () => true,
+      'secret',
+      new DueIndex((clock, after, most) => this.store.load(clock, after, most)),
+    )
+  }
+
+  of(key: ByteString): Plain {
+    let there = this.current.get(key)
+    if (there === undefined) this.current.set(key, (there = { n: 0, endsMs: 0, time: [], wall: [] }))
+    return there
+  }
+
+  touch(which: number, key: string, atMs: number): { n: number } {
+    const definition = definitions[which] ?? expect.fail()
+    const bytes = Buffer.from(key)
+    let place = this.table.find(definition, bytes, 0, bytes.length)
+    if (place === NOWHERE) place = this.table.bring(definition, bytes, 0, bytes.length)
+    place = this.table.beforeChange(definition, place, atMs)
+    const state = this.table.touch(definition, key, place) as { n: number }
+    const plain = this.of(storeKeyOf(definition.name, key))
+    expect(state).toEqual({ n: plain.n })
+    return state
+  }
+
+  changed(which: number, key: string, atMs: number, isChanged: boolean): void {
+    this.table.changed(atMs)
+    const plain = this.of(storeKeyOf(definitions[which]?.name ?? '', key))
+    if (which === 1 && isChanged) plain.endsMs = Math.max(plain.endsMs, Math.ceil((atMs + TTL_MS) / STEP_MS) * STEP_MS)
+  }
+
+  collect(): void {
+    if (this.collected !== undefined) return
+    const writer = new RecordWriter(1_000_000)
+    const changes = this.table.collect(writer, 7).flatMap((part) => [...part])
+    this.collected = { state: copyOf(this.current), changes }
+  }
+
+  commit(): void {
+    if (this.collected === undefined) return
+    this.table.committed()
+    this.committed = this.collected.state
+    this.log.push(...this.collected.changes)
+    this.collected = undefined
+  }
+
+  retake(): void {
+    // What is collected stays: it is the log's, or an activation ends.
+    this.table.retake()
+    this.current = copyOf(this.collected?.state ?? this.committed)
+  }
+
+  beginWrite(): void {
+    if (this.writing !== undefined || this.collected !== undefined) return
+    this.writing = { unstored: this.table.takeUnstored(), upTo: this.log.length }
+  }
+
+  endWrite(): void {
+    if (this.writing === undefined) return
+    const { unstored, upTo } = this.writing
+    this.store.write(
+      unstored.changes.flatMap((part) => [...part]),
+      unstored.dues,
+    )
+    this.table.stored(unstored)
+    this.storedUpTo = upTo
+    this.writing = undefined
+  }
+
+  /** `half`: a write that was under way has come to its first half. */
+  crash(half: boolean): void {
+    if (this.writing !== undefined && half) {
+      const changes = this.writing.unstored.changes.flatMap((part) => [...part])
+      this.store.write(changes.slice(0, changes.length >> 1), {
+        put: this.writing.unstored.dues?.put ?? [],
+        remove: [],
+      })
+    }
+    this.writing = this.collected = undefined
+    // A replay in two slices: the second may be read while the first is being written.
+    const left = this.log.slice(this.storedUpTo)
+    const slices = [left.slice(0, left.length >> 1), left.slice(left.length >> 1)]
+    const before = new Map(this.store.values)
+    for (const slice of slices) {
+      const dues = new ReplayedDues()
+      for (const { key, value } of slice) {
+        const stored = before.get(key)
+        dues.add(
+          key,
+          stored === undefined ? undefined : bytesOf(stored),
+          value === undefined ? undefined : bytesOf(value),
+        )
+      }
+      this.store.write(slice, dues.take())
+    }
+    this.storedUpTo = this.log.length
+    this.current = copyOf(this.committed)
+    this.table = this.begin()
+  }
+
+  /** Brute force: what is due first. */
+  first(clock: DueClock, toMs: number): string | undefined {
+    const due = [...this.current].flatMap(([key, plain]) => {
+      const next = nextDueOf(plain, clock)
+      return next === undefined || next.dueMs > toMs ? [] : [{ key, dueMs: next.dueMs, next }]
+    })
+    const [least] = due.sort(compareEntries)
+    return least && JSON.stringify([least.key, least.next])
+  }
+
+  fire(clock: DueClock, toMs: number): void {
+    for (;;) {
+      const due = this.table.due(clock, toMs)
+      expect(due && JSON.stringify([due.storeKey, due.what])).toBe(this.first(clock, toMs))
+      if (due === undefined) return
+      const key = due.keyBytes.toString()
+      const which = definitions.indexOf(due.definition)
+      expect(this.table.touchDue(due, key)).toEqual({ n: this.of(due.storeKey).n })
+      const { what } = due
+      if (what.kind === 'end') {
+        this.table.forget()
+        this.current.delete(due.storeKey)
+      } else {
+        const plain = this.of(due.storeKey)
+        plain[clock] = plain[clock].filter((timer) => compareTimers(timer, what) !== 0)
+        this.changed(which, key, what.dueMs, true)
+      }
+    }
+  }
+
+  /** What is in the store has an entry at or before what it has due. */
+  checkStore(): void {
+    for (const [key, packed] of this.store.values) {
+      const times = timesOf(bytesOf(packed), 0, packed.length)
+      for (const clock of CLOCKS) {
+        const dueMs = nextDueOf(times, clock)?.dueMs
+        if (dueMs === undefined) continue
+        const entries = [...this.store.dues.values()].filter((one) => one.clock === clock && one.key === key)
+        expect(Math.min(...entries.map((one) => one.dueMs)), `${key} is due at ${String(dueMs)}`).toBeLessThanOrEqual(
+          dueMs,
+        )
+      }
+    }
+  }
+}
+
+const of = {
+  which: fc.nat(1),
+  key: fc.constantFrom('a', 'b', 'c', 'd', 'é'),
+  atMs: fc.nat(3_000),
+  name: fc.constantFrom('calm', 'ring'),
+  id: fc.constantFrom('', '1', '2'),
+  clock: fc.constantFrom<DueClock>('time', 'wall'),
+}
+const act = <K extends string, T>(
+  kind: K,
+  weight: number,
+  fields: { readonly [F in keyof T]: fc.Arbitrary<T[F]> },
+) => ({
+  weight,
+  arbitrary: fc.record(fields).map((values) => ({ kind, ...(values as T) })),
+})
+const acts = fc.array(
+  fc.oneof(
+    act('set', 6, { ...of, dueMs: fc.nat(3_000) }),
+    act('clear', 2, of),
+    act('change', 3, { ...of, to: fc.nat(2) }),
+    act('forget', 1, of),
+    act('fire', 3, { clock: of.clock, atMs: of.atMs }),
+    act('collect', 2, {}),
+    act('commit', 2, {}),
+    act('retake', 1, {}),
+    act('begin write', 2, {}),
+    act('end write', 2, {}),
+    act('crash', 1, { half: fc.boolean() }),
+  ),
+  { maxLength: 80 },
+)
+type Act = typeof acts extends fc.Arbitrary<(infer A)[]> ? A : never
+
+function carryOut(model: Model, act: Act): void {
+  switch (act.kind) {
+    case 'set':
+    case 'clear':
+    case 'change':
+    case 'forget':
+      message(model, act)
+      return
+    case 'fire':
+      model.fire(act.clock, act.atMs)
+      return
+    case 'collect':
+      model.collect()
+      return
+    case 'commit':
+      model.commit()
+      return
+    case 'retake':
+      model.retake()
+      return
+    case 'begin write':
+      model.beginWrite()
+      return
+    case 'end write':
+      model.endWrite()
+      return
+    case 'crash':
+      model.crash(act.half)
+  }
+}
+
+/** A computation on a state object, and the same on what it is plainly. */
+function message(model: Model, act: Extract<Act, { readonly which: number }>): void {
+  const { table } = model
+  const { which, key, name, id, atMs } = act
+  const state = model.touch(which, key, atMs)
+  const storeKey = storeKeyOf(definitions[which]?.name ?? '', key)
+  const plain = model.of(storeKey)
+  const before = JSON.stringify([plain.n, plain.time, plain.wall])
+  const isOther = (timer: TimerEntry): boolean => timer.name !== name || timer.id !== id
+  switch (act.kind) {
+    case 'set': {
+      const { clock, dueMs } = act
+      table.setTimer(clock, name, id, dueMs)
+      // One timer has one clock.
+      for (const by of CLOCKS) plain[by] = plain[by].filter(isOther)
+      plain[clock] = [...plain[clock], { dueMs, name, id }].sort(compareTimers)
+      break
+    }
+    case 'clear':
+      table.clearTimer(name, id)
+      for (const by of CLOCKS) plain[by] = plain[by].filter(isOther)
+      break
+    case 'change':
+      state.n = plain.n = act.to
+      break
+    case 'forget':
+      table.forget()
+      model.current.delete(storeKey)
+      return
+  }
+  model.changed(which, key, atMs, before !== JSON.stringify([plain.n, plain.time, plain.wall]))
+}
+
+describe('the index of what falls due', () => {
+  it('is brute force over all state objects, after any sequence of set, clear, commit, take-back, crash, restore', () => {
+    fc.assert(
+      fc.property(acts, (all) => {
+        const model = new Model()
+        for (const act of all) {
+          carryOut(model, act)
+          model.checkStore()
+        }
+        for (const by of CLOCKS) model.fire(by, Infinity)
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  it('reads on where the store has more than is read at once, and forgets what the store has', () => {
+    const store = new Store()
+    const index = new DueIndex((by, after, most) => store.load(by, after, most))
+    const all = Array.from({ length: 6_000 }, (_, i) => (i * 7_919) % 6_007)
+    for (const [i, dueMs] of all.entries()) index.add('time', dueMs, `k${String(i)}`)
+    index.collect()
+    index.committed()
+    store.write([], index.takeUnstored())
+    index.stored()
+    const seen: number[] = []
+    for (let entry = index.least('time'); entry !== undefined; entry = index.least('time')) {
+      seen.push(entry.dueMs)
+      index.move('time', undefined)
+    }
+    expect(seen).toEqual([...all].sort((a, b) => a - b))
+    index.collect()
+    index.committed()
+    store.write([], index.takeUnstored())
+    expect(store.dues.size).toBe(0)
+  })
+
+  it('has one entry for a timer that is set anew and later each time', () => {
+    const model = new Model()
+    for (let i = 0; i < 50; i++) {
+      model.touch(0, 'a', i)
+      model.table.setTimer('time', 'calm', '', 100 + i)
+      model.collect()
+      model.commit()
+      model.beginWrite()
+      model.endWrite()
+    }
+    expect(model.store.dues.size).toBe(1)
+    expect(model.table.due('time', 148)).toBeUndefined()
+    expect(model.table.due('time', 149)?.what).toMatchObject({ dueMs: 149 })
+  })
+})
