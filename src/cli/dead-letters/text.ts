@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer'
 import { inspect } from 'node:util'
 import { REPARTITION_SUFFIX } from '../../api/graph.js'
+import { dueText, type RecordOrigin } from '../../core/processing/dead-letter.js'
 import { letterId, type LetterMark } from '../../core/processing/dead-letter-marks.js'
 import type { RecordHeader } from '../../core/records/records.js'
 import type { MetState } from '../../core/state/state-table.js'
@@ -31,12 +32,12 @@ const short = (text: string): string => {
 export function listText(letters: readonly MarkedLetter[], withState: boolean): string {
   const header = ['LETTER', 'WRITTEN', 'CODE', 'FROM', 'KEY', 'REASON', ...(withState ? ['STATE'] : [])]
   const rows = letters.map(({ letter, mark }) => {
-    const { origin, code, message } = letter.block
+    const { origin, due, code, message } = letter.block
     return [
       letterId(letter),
       when(letter.timestampMs),
       short(code),
-      short(`${origin.topic} ${String(origin.partition)}:${String(origin.offset)}`),
+      short(due === undefined ? `${origin.topic} ${String(origin.partition)}:${String(origin.offset)}` : dueText(due)),
       letter.key === null ? '-' : short(printableBytes(letter.key)),
       short(message),
       ...(withState ? [mark?.done ?? 'open'] : []),
@@ -45,17 +46,20 @@ export function listText(letters: readonly MarkedLetter[], withState: boolean): 
   return table(header, rows)
 }
 
+const originText = ({ topic, partition, offset }: RecordOrigin): string =>
+  `${topic}, partition ${String(partition)}, offset ${String(offset)}`
+
 /** Everything that is known of one. */
 export function showText({ letter, mark }: MarkedLetter, topic: string): string {
   const { key, value, block } = letter
-  const { origin, code, message, headers, states, statesLeftOut, fullSize, stacktrace } = block
+  const { origin, due, code, message, headers, states, statesLeftOut, fullSize, stacktrace } = block
   const state = mark === undefined ? 'open' : `${mark.done} ${when(mark.atMs)}`
   const cut = fullSize === undefined ? [] : [`the first ${String(value?.length ?? 0)} of ${String(fullSize)} bytes:`]
   const parts: readonly (readonly [string, readonly string[]])[] = [
     ['written', [when(letter.timestampMs)]],
     ['code', [code]],
     ['reason', message.split('\n')],
-    ['from', [`${origin.topic}, partition ${String(origin.partition)}, offset ${String(origin.offset)}`]],
+    ['from', [due === undefined ? originText(origin) : `${dueText(due)}, due ${when(due.dueMs)}`]],
     ['time', [when(origin.timestampMs)]],
     ['key', [key === null ? 'none' : printableBytes(key)]],
     ['headers', headers.map(headerText)],
@@ -78,13 +82,13 @@ export function showText({ letter, mark }: MarkedLetter, topic: string): string 
 /** For programs: bytes that are no UTF-8 are in base64, under another name. */
 export function letterJson({ letter, mark }: MarkedLetter, whole: boolean): object {
   const { key, value, block, timestampMs } = letter
-  const { origin, code, message, headers, states, statesLeftOut, fullSize, stacktrace } = block
+  const { origin, due, code, message, headers, states, statesLeftOut, fullSize, stacktrace } = block
   return {
     letter: letterId(letter),
     writtenMs: timestampMs,
     code,
     message,
-    source: origin,
+    ...(due === undefined ? { source: origin } : { due: { ...due, partition: origin.partition } }),
     ...textOrBase64('key', key),
     state: mark?.done ?? 'open',
     ...(mark === undefined ? {} : { doneMs: mark.atMs }),

@@ -4,6 +4,8 @@
  */
 import type { ApplicationDefinition, StateDefinition } from '../../api/definition.js'
 import { Input } from '../../core/processing/input.js'
+import { dueText } from '../../core/processing/dead-letter.js'
+import { letterId } from '../../core/processing/dead-letter-marks.js'
 import { Processor } from '../../core/processing/processor.js'
 import { topologyOf, type namesOf, type SourceInput, type SubTopology } from '../../core/plan/topology.js'
 import { byteString, bytesOf, type ByteString } from '../../core/records/byte-string.js'
@@ -74,7 +76,12 @@ export function tryLetter(
   partitions: number,
   nowMs: number,
 ): Tried {
-  const { origin } = letter.block
+  const { origin, due } = letter.block
+  if (due !== undefined)
+    throw new PotorooError(
+      'INVALID_CONFIGURATION',
+      `dead letter ${letterId(letter)} came from no record but from ${dueText(due)}: only records can be tried again here`,
+    )
   const { sub, index, source } = readerOf(definition, names, origin.topic)
   const stored = new Map(
     letter.block.states.flatMap(({ name, packed }) =>

@@ -61,17 +61,25 @@ export interface RecordOrigin {
 }
 
 /** What was due: a timer, or the end of a state object. */
-export interface LetterOfDue {
+export interface DueOrigin {
   readonly stateObject: string
-  readonly key: string
   /** Undefined: its time to live has ended. */
   readonly timer?: string
   readonly id?: string
   readonly dueMs: number
 }
+export interface LetterOfDue extends DueOrigin {
+  readonly key: string
+}
+
+/** For whoever reads what became of it. */
+export const dueText = ({ stateObject, timer, id }: DueOrigin): string =>
+  timer === undefined
+    ? `the end of state object ${stateObject}`
+    : `timer ${timer} of state object ${stateObject}${id === undefined || id === '' ? '' : `, id '${id}'`}`
 
 /** Behind the beginning of the block. */
-export const dueHeaders = ({ stateObject, timer, id, dueMs }: LetterOfDue): RecordHeader[] => [
+export const dueHeaders = ({ stateObject, timer, id, dueMs }: DueOrigin): RecordHeader[] => [
   header(deadLetterHeaders.stateObject, stateObject),
   ...(timer === undefined ? [] : [header(deadLetterHeaders.timer, timer)]),
   ...(id === undefined ? [] : [header(deadLetterHeaders.timerId, id)]),
@@ -141,7 +149,10 @@ export const fullSizeHeader = (bytes: number): RecordHeader => header(deadLetter
 export interface DeadLetterBlock {
   /** The record's own headers. */
   readonly headers: readonly RecordHeader[]
+  /** Of what was due: no topic (''), and offset -1. */
   readonly origin: RecordOrigin
+  /** What was due; undefined for a record. */
+  readonly due: DueOrigin | undefined
   /** '' where it has none. */
   readonly code: string
   readonly message: string
@@ -172,11 +183,22 @@ export function readDeadLetter(headers: readonly RecordHeader[]): DeadLetterBloc
     number(deadLetterHeaders.partition),
     number(deadLetterHeaders.offset),
   ]
-  if (topic === undefined || partition === undefined || offset === undefined || partition < 0 || offset < 0)
-    return undefined
+  if (topic === undefined || partition === undefined || offset === undefined || partition < 0) return undefined
+  const [stateObject, timer, id, dueMs] = [
+    found(deadLetterHeaders.stateObject),
+    found(deadLetterHeaders.timer),
+    found(deadLetterHeaders.timerId),
+    number(deadLetterHeaders.due),
+  ]
+  const due =
+    stateObject === undefined || dueMs === undefined
+      ? undefined
+      : { stateObject, dueMs, ...(timer === undefined ? {} : { timer }), ...(id === undefined ? {} : { id }) }
+  if (offset < 0 && due === undefined) return undefined
   return {
     headers: headers.slice(0, begin),
     origin: { topic, partition, offset, timestampMs: number(deadLetterHeaders.timestamp) ?? -1 },
+    due,
     code: found(deadLetterHeaders.code) ?? '',
     message: found(deadLetterHeaders.message) ?? '',
     stacktrace: found(streamsHeaders.stacktrace) ?? '',

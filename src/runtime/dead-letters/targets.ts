@@ -1,4 +1,5 @@
 /** Where dead letters go when they are replayed: to the partition that they came from, if it is there and takes them. */
+import { dueText } from '../../core/processing/dead-letter.js'
 import { RecordWriter } from '../../core/records/records.js'
 import type { Log, TopicInfo } from '../../ports/log.js'
 import type { Letter } from './letters.js'
@@ -21,7 +22,9 @@ export class Targets {
 
   /** Why it can't be replayed with that timestamp; undefined: it can. */
   async refusal({ key, value, block }: Letter, timestampMs: number, nowMs: number): Promise<string | undefined> {
-    const { origin, headers, fullSize } = block
+    const { origin, due, headers, fullSize } = block
+    if (due !== undefined)
+      return `it came from no record but from ${dueText(due)}, which is over: what it was to do has to be done by a message`
     if (fullSize !== undefined)
       return `only the beginning of it is there: its value had ${String(fullSize)} bytes, more than the dead letters take`
     const topic = await this.topic(origin.topic)

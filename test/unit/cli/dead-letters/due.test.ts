@@ -1,0 +1,66 @@
+/** Dead letters of what was due: they come from no record, so there is nothing to replay or to try. */
+import { describe, expect, it } from 'vitest'
+import { letterJson, listText, showText } from '../../../../src/cli/dead-letters/text.js'
+import { tryLetter } from '../../../../src/cli/dead-letters/try.js'
+import { definitionOf } from '../../../../src/api/application.js'
+import { readDeadLetter, type LetterOfDue } from '../../../../src/core/processing/dead-letter.js'
+import { Outbox } from '../../../../src/core/processing/outbox.js'
+import { namesOf } from '../../../../src/core/plan/topology.js'
+import { PotorooError } from '../../../../src/errors.js'
+import { application, from, stateObject, topic } from '../../../../src/index.js'
+import type { Letter } from '../../../../src/runtime/dead-letters/letters.js'
+import { Targets } from '../../../../src/runtime/dead-letters/targets.js'
+import { headersOf } from '../../../support/dead-letters.js'
+import { anySchema } from '../../../support/schemas.js'
+
+const ended: LetterOfDue = { stateObject: 'card', key: 'c1', dueMs: 60_000 }
+const fired: LetterOfDue = { ...ended, timer: 'calm', id: 'night' }
+
+function letterOf(due: LetterOfDue): Letter {
+  const outbox = new Outbox()
+  const to = { topic: 'dead', partitions: 1, maxMessageBytes: 1_000_000 }
+  outbox.addDueLetter(to, 0, due, null, new PotorooError('COMPUTATION_FAILED', 'on purpose'), 99)
+  const [records] = outbox.take()
+  const block = readDeadLetter(headersOf(records?.chunks ?? []))
+  if (block === undefined) throw new Error('no dead letter')
+  return { partition: 0, offset: 5, timestampMs: 99, key: Buffer.from(due.key), value: null, block, bytes: 0 }
+}
+
+describe('a dead letter of what was due', () => {
+  it.each([
+    [fired, "timer calm of state object card, id 'night'"],
+    [{ ...fired, id: '' }, 'timer calm of state object card'],
+    [ended, 'the end of state object card'],
+  ])('says what that was', (due, text) => {
+    const one = { letter: letterOf(due), mark: undefined }
+    expect(listText([one], false)).toContain(`  ${text}  `)
+    expect(showText(one, 'dead')).toContain(`from     ${text}, due 1970-01-01T00:01:00.000Z`)
+  })
+
+  it('has what was due instead of a source for programs', () => {
+    const json = letterJson({ letter: letterOf(fired), mark: undefined }, false)
+    expect(json).toMatchObject({
+      due: { stateObject: 'card', timer: 'calm', id: 'night', dueMs: 60_000, partition: 0 },
+    })
+    expect(json).not.toHaveProperty('source')
+  })
+
+  it('is not replayed, and nobody is asked', async () => {
+    const targets = new Targets({ describeTopics: () => Promise.reject(new Error('asked')) })
+    expect(await targets.refusal(letterOf(fired), 99, 99)).toMatch(/came from no record but from timer calm/)
+  })
+
+  it('is not tried', () => {
+    const orders = topic('orders', { schema: anySchema<{ id: string }>(), key: ({ id }) => id })
+    const card = stateObject('card', () => ({ n: 0 }))
+    const app = application(
+      'shop',
+      from(orders).to(card, (state) => {
+        state.n++
+      }),
+    )
+    expect(() => tryLetter(definitionOf(app), namesOf('', 'shop'), letterOf(ended), 1, 99)).toThrow(
+      expect.objectContaining({ code: 'INVALID_CONFIGURATION' }) as Error,
+    )
+  })
+})
