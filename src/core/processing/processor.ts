@@ -353,22 +353,39 @@ export class Processor {
     if (source === undefined) throw new RangeError(`no source ${String(sourceIndex)}`)
     this.messages++
     if (this.#states.isLarge) this.#prefetch(source.states, input)
-    let message: unknown
-    let { operators } = source
-    try {
-      if (cursor.valueStart < 0 && source.topic.nullIsMessage !== true) {
-        operators = tablesOf(operators)
-        message = null
-      } else
-        message =
-          cursor.valueStart < 0
-            ? nullOf(source.topic)
-            : source.topic.decode(cursor.buffer, cursor.valueStart, cursor.valueEnd)
-    } catch (error) {
-      if (!(error instanceof PotorooError) || error.code === 'INVALID_DEFINITION') throw error
-      this.#toDeadLetters(input, error, nowMs)
+    if (cursor.valueStart < 0) {
+      this.#processNull(source, input, nowMs)
       return
     }
+    let message: unknown
+    try {
+      message = source.topic.decode(cursor.buffer, cursor.valueStart, cursor.valueEnd)
+    } catch (error) {
+      this.#notDecoded(input, error, nowMs)
+      return
+    }
+    this.#do(source, source.operators, input, message, nowMs)
+  }
+
+  /** A record without a value: null for tables, or as a message where the topic says so; else bad input. */
+  #processNull(source: SourceInput, input: Input, nowMs: () => number): void {
+    let operators: readonly Operator[]
+    try {
+      operators = source.topic.nullIsMessage === true ? source.operators : tablesOf(source.operators)
+    } catch (error) {
+      this.#notDecoded(input, error, nowMs)
+      return
+    }
+    this.#do(source, operators, input, null, nowMs)
+  }
+
+  #notDecoded(input: Input, error: unknown, nowMs: () => number): void {
+    if (!(error instanceof PotorooError) || error.code === 'INVALID_DEFINITION') throw error
+    this.#toDeadLetters(input, error, nowMs)
+  }
+
+  #do(source: SourceInput, operators: readonly Operator[], input: Input, message: unknown, nowMs: () => number): void {
+    const { cursor } = input
     this.#context.begin(cursor)
     this.#record.begin(source, cursor, message)
     if (this.careful) this.#carefully(operators, input, message, nowMs)
@@ -566,19 +583,26 @@ export class Processor {
   /** Where the state object of the record's key is in memory now. Throws bad input. */
   #placeOf(definition: StateDefinition): number {
     const record = this.#record
-    let { buffer, keyStart, keyEnd } = record.cursor
-    if (keyStart < 0) throw new PotorooError('KEY_MISSING', 'the record has no key')
-    // What is kept is kept under the key that the application has.
-    if (record.source.topic.hexKeys === true) {
-      buffer = Buffer.from(record.key())
-      keyStart = 0
-      keyEnd = buffer.length
-    }
+    if (record.source.topic.hexKeys === true) return this.#placeOfHex(definition)
+    const { buffer, keyStart, keyEnd } = record.cursor
+    if (keyStart < 0) throw noKey()
     const place = this.#states.find(definition, buffer, keyStart, keyEnd)
     record.key()
-    if (place !== NOWHERE) return place
+    return place === NOWHERE ? this.#bring(definition, buffer, keyStart, keyEnd) : place
+  }
+
+  /** What is kept is kept under the key that the application has. */
+  #placeOfHex(definition: StateDefinition): number {
+    const record = this.#record
+    if (record.cursor.keyStart < 0) throw noKey()
+    const key = Buffer.from(record.key())
+    const place = this.#states.find(definition, key, 0, key.length)
+    return place === NOWHERE ? this.#bring(definition, key, 0, key.length) : place
+  }
+
+  #bring(definition: StateDefinition, key: Buffer, start: number, end: number): number {
     this.#checkPlace()
-    return this.#states.bring(definition, buffer, keyStart, keyEnd)
+    return this.#states.bring(definition, key, start, end)
   }
 
   /** What the record's key has of a state object or a table: a copy. */
@@ -745,11 +769,7 @@ const badInput: ReadonlySet<ErrorCode> = new Set([
 ])
 const isBadInput = (error: unknown): error is PotorooError => isPotorooError(error) && badInput.has(error.code)
 
-/** The message in a null value. Throws VALUE_NULL where there is none. */
-function nullOf({ nullIsMessage }: TopicDefinition): null {
-  if (nullIsMessage === true) return null
-  throw new PotorooError('VALUE_NULL', 'the value is null')
-}
+const noKey = (): PotorooError => new PotorooError('KEY_MISSING', 'the record has no key')
 
 const tooLarge = (to: Destination): PotorooError =>
   new PotorooError(

@@ -571,7 +571,8 @@ export class StateTable {
       index = touched.add(place)
       this.#memory.setLive(place, index + 1)
     }
-    const there = this.#liveAt(place)
+    const number = touched.live(index)
+    const there = number === NONE ? undefined : this.#live[number]
     if (there !== undefined) return there
     const turn = this.#turn
     const live = this.#live[turn] ?? {

@@ -61,8 +61,8 @@ export const joinsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/core/processing/processor.ts',
-        find: '        operators = tablesOf(operators)\n',
-        replace: '        operators = tablesOf(operators).slice(0, 0)\n',
+        find: ' : tablesOf(source.operators)\n',
+        replace: ' : tablesOf(source.operators).slice(0, 0)\n',
       },
     ],
   },
