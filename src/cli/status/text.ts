@@ -41,12 +41,15 @@ export function textOf(report: StatusReport): string {
       'time\n' +
         table(
           ['task', 'has everything up to', 'seconds ago', 'waits for'],
-          timed.map(({ task, time }) => [
-            task,
-            time?.timeMs == null ? '-' : new Date(time.timeMs).toISOString(),
-            time?.timeMs == null ? '-' : seconds(report.atMs - time.timeMs),
-            time?.heldBy ?? '-',
-          ]),
+          timed.map(({ task, time }) => {
+            const timeMs = time?.timeMs ?? undefined
+            return [
+              task,
+              timeMs === undefined ? '-' : new Date(timeMs).toISOString(),
+              timeMs === undefined ? '-' : seconds(report.atMs - timeMs),
+              time?.heldBy ?? '-',
+            ]
+          }),
         ),
     )
   // Where there is but one step, the lags of the tasks say it.
