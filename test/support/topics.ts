@@ -4,6 +4,7 @@
  */
 import { Kafka, logLevel, type Message } from 'kafkajs'
 import { testBrokers } from './broker.js'
+import { until } from './until.js'
 
 export const testKafka = (brokers: readonly string[] = testBrokers()): Kafka =>
   new Kafka({
@@ -37,12 +38,21 @@ export interface TestTopic {
 export const createTopics = (topics: readonly TestTopic[], brokers?: readonly string[]): Promise<void> =>
   withAdmin(async (admin) => {
     await admin.createTopics({
-      waitForLeaders: true,
+      // kafkajs gives up where a broker has not heard of the topic yet.
+      waitForLeaders: false,
       topics: topics.map(({ name, partitions = 1, config = {} }) => ({
         topic: name,
         numPartitions: partitions,
         configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })),
       })),
+    })
+    const names = topics.map(({ name }) => name)
+    await until(`${names.join()} have leaders`, async () => {
+      const found = await admin.fetchTopicMetadata({ topics: names }).catch(() => undefined)
+      return topics.every(({ name, partitions = 1 }) => {
+        const led = found?.topics.find((one) => one.name === name)?.partitions.filter(({ leader }) => leader >= 0)
+        return led?.length === partitions
+      })
     })
   }, brokers)
 
