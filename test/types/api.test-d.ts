@@ -232,11 +232,7 @@ topic('wrong', { schema: z.object({ id: z.string() }), key: (message) => message
 // @ts-expect-error a message is an object
 topic('wrong', { schema: z.string(), key: () => '' })
 // @ts-expect-error there is no such partitioner
-topic('wrong', {
-  schema: z.object({ id: z.string() }),
-  key: (message: { id: string }) => message.id,
-  partitioner: 'crc32',
-})
+topic('wrong', { schema: z.object({ id: z.string() }), key: (m: { id: string }) => m.id, partitioner: 'crc32' })
 // @ts-expect-error there is no such start
 topic('wrong', { schema: z.object({ id: z.string() }), key: (message: { id: string }) => message.id, start: 'middle' })
 // @ts-expect-error a schema is needed
