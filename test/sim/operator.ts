@@ -23,16 +23,10 @@ import { Worker } from '../../src/runtime/worker.js'
 import { anything, APPLICATION, simulatedFrom, type Noted, type Order } from './application.js'
 import { checkDeadLetters, checkNoted, checkOutputs } from './checks.js'
 import { calculate, drawMarket, type Expected, type MarketEvent } from './market.js'
+import { livedThrough, type OperatorOutcome } from './lived-through.js'
 import { recordsOf, type SeenRecord } from './views.js'
 import { Chronicle, Warnings, type Line } from './warnings.js'
 import { drawClimate, Weather } from './weather.js'
-
-export interface OperatorOutcome {
-  readonly problems: readonly string[]
-  readonly events: number
-  readonly virtualMs: number
-  readonly trace: readonly string[]
-}
 
 const TROUBLE_MS = 4_000
 const REST_WITHIN_MS = 120_000
@@ -171,14 +165,9 @@ class OperatorWorld {
     })
   }
 
-  async run(): Promise<OperatorOutcome> {
-    try {
-      await this.#live()
-    } catch (error) {
-      this.#problems.push(`the simulation broke off: ${error instanceof Error ? (error.stack ?? '') : String(error)}`)
-    }
-    const { happened: events, elapsedMs: virtualMs } = this.#scheduler
-    return { problems: this.#problems.map((one) => `operator: ${one}`), events, virtualMs, trace: this.#trace }
+  run(): Promise<OperatorOutcome> {
+    const world = { scheduler: this.#scheduler, problems: this.#problems, trace: this.#trace }
+    return livedThrough('operator', world, () => this.#live())
   }
 
   async #live(): Promise<void> {

@@ -13,7 +13,7 @@ import { SeededRandom } from '../../src/memory/random.js'
 import { Scheduler, type SimulatedProcess } from '../../src/memory/scheduler.js'
 import { finishLetters } from '../../src/runtime/dead-letters/finish.js'
 import { LeaderTrouble } from './leader-trouble.js'
-import type { OperatorOutcome } from './operator.js'
+import { livedThrough, type OperatorOutcome } from './lived-through.js'
 import { PartitionView, recordsOf } from './views.js'
 import { drawClimate, Weather } from './weather.js'
 
@@ -96,7 +96,12 @@ class ReplayWorld {
     })
   }
 
-  async run(): Promise<OperatorOutcome> {
+  run(): Promise<OperatorOutcome> {
+    const world = { scheduler: this.#scheduler, problems: this.#problems, trace: this.#trace }
+    return livedThrough('replays', world, () => this.#live())
+  }
+
+  async #live(): Promise<void> {
     const { random } = this
     const operators = 2 + random.below(5)
     for (let i = 0; i < operators; i++)
@@ -114,12 +119,6 @@ class ReplayWorld {
     for (const name of [...this.#alive.keys()]) this.#kill(name, 'is at it still')
     await this.#last()
     this.#check()
-    return {
-      problems: this.#problems.map((problem) => `replays: ${problem}`),
-      events: this.#scheduler.happened,
-      virtualMs: this.#scheduler.elapsedMs,
-      trace: this.#trace,
-    }
   }
 
   #start(): SimulatedProcess {

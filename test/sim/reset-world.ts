@@ -24,7 +24,7 @@ import { planReset, type ResetTarget } from '../../src/runtime/reset.js'
 import { Worker } from '../../src/runtime/worker.js'
 import { anything } from './application.js'
 import { multiset } from './checks.js'
-import type { OperatorOutcome } from './operator.js'
+import { livedThrough, type OperatorOutcome } from './lived-through.js'
 import { recordsOf } from './views.js'
 
 interface Reading {
@@ -124,14 +124,9 @@ class ResetWorld {
       this.#cluster.createTopic({ name, partitions: this.#partitions })
   }
 
-  async run(): Promise<OperatorOutcome> {
-    try {
-      await this.#live()
-    } catch (error) {
-      this.#problems.push(`the simulation broke off: ${error instanceof Error ? (error.stack ?? '') : String(error)}`)
-    }
-    const { happened: events, elapsedMs: virtualMs } = this.#scheduler
-    return { problems: this.#problems.map((one) => `operator: ${one}`), events, virtualMs, trace: this.#trace }
+  run(): Promise<OperatorOutcome> {
+    const world = { scheduler: this.#scheduler, problems: this.#problems, trace: this.#trace }
+    return livedThrough('operator', world, () => this.#live())
   }
 
   async #live(): Promise<void> {

@@ -14,40 +14,25 @@
  * 6. Before a record moves the task's time, all is done that is due by then (`dueBefore`). What was due is out of its state object's
  *    header in the transaction of its outputs: it is done once, and taken back as a record is.
  */
-import { broadcastDefinition } from '../../api/broadcast.js'
-import type {
-  BroadcastDefinition,
-  ComputationContext,
-  StateDefinition,
-  TimerDefinition,
-  TopicDefinition,
-} from '../../api/definition.js'
-import { isHex, isKey, shown, shownKey } from '../../api/names.js'
-import { stateDefinition } from '../../api/state-object.js'
-import { timerDefinition } from '../../api/timer.js'
+import type { BroadcastDefinition, StateDefinition, TopicDefinition } from '../../api/definition.js'
+import { isHex, shown } from '../../api/names.js'
 import { visible } from '../../api/visible.js'
 import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../../errors.js'
 import { COMMIT_KEY, encodeCommitRecord, type CommitRecord } from '../commit/commit-record.js'
 import { byteString, bytesOf, utf8Text, type ByteString } from '../records/byte-string.js'
 import type { Changes } from '../state/changes.js'
 import { DueIndex, type DueClock, type LoadDues } from '../state/due-index.js'
+import { Context } from './context.js'
+import { CurrentRecord } from './current-record.js'
 import type { Input } from './input.js'
 import { fits, headersBytes, Outbox, type DeadLetter, type Destination, type OutgoingRecords } from './outbox.js'
 import { passedHeaders } from './passed-headers.js'
 import { partitionOf, TextPartitioner } from '../plan/partitioner.js'
-import { recordKey } from './record-key.js'
 import { RecordCursor, RecordWriter, type RecordHeader } from '../records/records.js'
 import type { StoredNaN } from '../state/nan-fields.js'
 import { MAX_AHEAD, NOWHERE, StateTable, type DueObject, type MetState, type Unstored } from '../state/state-table.js'
 import { MAX_KEY_BYTES, storeKeyOf } from '../state/store-key.js'
-import {
-  upgradesIn,
-  usesTime,
-  type Operator,
-  type SourceInput,
-  type SubTopology,
-  type TimedInput,
-} from '../plan/topology.js'
+import { upgradesIn, type Operator, type SourceInput, type SubTopology, type TimedInput } from '../plan/topology.js'
 import type { Watermark } from './watermark.js'
 
 export interface ProcessorPlan {
@@ -792,114 +777,6 @@ const notOfTheMessage: ReadonlySet<ErrorCode> = new Set([
   'INTERNAL',
   'INVALID_DEFINITION',
 ])
-
-/** The record that is being done: one object for all. */
-class CurrentRecord {
-  cursor!: RecordCursor
-  source!: SourceInput
-  /** Whether a state object was touched, or something put out. */
-  hasEffects = false
-  /** Whether the record lies where its key belongs. */
-  wasChecked = false
-  #message: unknown
-  #key: string | undefined
-
-  begin(source: SourceInput, cursor: RecordCursor, message: unknown): void {
-    this.source = source
-    this.cursor = cursor
-    this.#message = message
-    this.#key = undefined
-    this.hasEffects = this.wasChecked = false
-  }
-
-  /** Throws KEY_MISSING, KEY_NOT_TEXT, or KEY_MISMATCH where the message's key is not the record's. */
-  key(): string {
-    return (this.#key ??= recordKey(this.source.topic, this.cursor, this.#message))
-  }
-
-  /** Whether the record's key is known to be this one. */
-  isKey(key: string): boolean {
-    return this.#key === key
-  }
-}
-
-/** One object for all messages: a computation may use it until it returns. */
-class Context implements ComputationContext {
-  key = ''
-  timestampMs = 0
-  forgotten = false
-  #cursor: RecordCursor | undefined
-  /** Of the computation under way. */
-  #definition: StateDefinition | undefined
-
-  constructor(
-    private readonly states: StateTable,
-    private readonly subTopology: SubTopology,
-    private readonly time: Watermark | undefined,
-    private readonly readState: (definition: StateDefinition) => object | undefined,
-    private readonly find: (broadcast: BroadcastDefinition, key: string) => object | undefined,
-  ) {}
-
-  get timeMs(): number {
-    if (this.time === undefined || !usesTime(this.subTopology))
-      throw new PotorooError(
-        'INVALID_DEFINITION',
-        'context.timeMs was read where nothing uses time: it needs a timer or a state object with ttlMs in the same sub-topology',
-      )
-    return this.time.timeMs
-  }
-
-  begin(cursor: RecordCursor): void {
-    this.timestampMs = cursor.timestampMs
-    this.#cursor = cursor
-  }
-  beginComputation(key: string, definition: StateDefinition): void {
-    this.key = key
-    this.forgotten = false
-    this.#definition = definition
-  }
-  header(name: string): Uint8Array | undefined {
-    const value = this.#cursor?.header(name)
-    // A copy: the record's memory is used again, and who knows how long the computation keeps it.
-    return value && Buffer.from(value)
-  }
-  forget(): void {
-    this.forgotten = true
-  }
-  set(timer: unknown, atMs: number, id: unknown = ''): void {
-    const { name, clock } = this.#timer(timer, 'set')
-    if (!isKey(id)) throw new RangeError(`the id of timer ${name} is ${shownKey(id)}`)
-    // What lies before the message would be due at another time in each run.
-    this.states.setTimer(clock, name, id, clock === 'time' ? Math.max(atMs, this.timestampMs, 0) : Math.max(atMs, 0))
-  }
-  clear(timer: unknown, id: unknown = ''): void {
-    const { name } = this.#timer(timer, 'clear')
-    if (isKey(id)) this.states.clearTimer(name, id)
-  }
-
-  #timer(timer: unknown, method: string): TimerDefinition {
-    const definition = timerDefinition(timer, `What context.${method}() was given`)
-    const { name, state } = definition
-    if (state !== this.#definition)
-      throw new PotorooError(
-        'INVALID_DEFINITION',
-        `context.${method}() was given timer ${name} of state object ${state.name} in a computation on ${String(this.#definition?.name)}: ` +
-          'it sets timers of the state object at hand',
-      )
-    if (!this.subTopology.timed.some(({ origin }) => origin === definition))
-      throw new PotorooError(
-        'INVALID_DEFINITION',
-        `timer ${name} is set, but nothing comes of it: the application needs a pipeline from(${name})`,
-      )
-    return definition
-  }
-  read(state: object): object | undefined {
-    return this.readState(stateDefinition(state, 'What context.read() was given'))
-  }
-  lookup(broadcast: object, key: string): object | undefined {
-    return this.find(broadcastDefinition(broadcast, 'What context.lookup() was given'), key)
-  }
-}
 
 /** Where what is due comes from: as if from a source of the sub-topology, by the key of its state object. */
 const dueSourceLike = ({ topic, ...source }: SourceInput): SourceInput => ({

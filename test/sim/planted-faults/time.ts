@@ -107,7 +107,7 @@ export const timeFaults: readonly PlantedFault[] = [
     what: 'timer: one that is cleared stays set',
     plants: [
       {
-        file: processor,
+        file: 'src/core/processing/context.ts',
         find: '    if (isKey(id)) this.states.clearTimer(name, id)\n',
         replace: '    void [name, id]\n',
       },

@@ -4,13 +4,9 @@
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { PassThrough } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import type { CliContext } from '../../../src/cli/context.js'
-import { reportFailure } from '../../../src/cli/failure.js'
-import { createProgram } from '../../../src/cli/program.js'
 import { exitCodes } from '../../../src/errors.js'
-import { silentLogger } from '../../support/silent-logger.js'
+import { anyProgram, runInProcess } from '../../support/cli-in-process.js'
 import { temporaryFolder } from '../../support/temporary.js'
 
 interface Refused {
@@ -111,29 +107,7 @@ writeFileSync(
   export default { name: 'a', [Symbol.for('potoroo.application')]: definition }`,
 )
 
-async function run(args: readonly string[]): Promise<{ readonly code: number; readonly said: string }> {
-  const stderr = new PassThrough()
-  let code: number = exitCodes.ok
-  const context: CliContext = {
-    // No broker answers there, and there is no Java.
-    env: { KAFKA_BROKERS: '127.0.0.1:1', JAVA_HOME: '/nowhere' },
-    stdin: new PassThrough(),
-    stdout: new PassThrough(),
-    stderr,
-    logger: silentLogger,
-    stopRequested: () => new AbortController().signal,
-    exitCode: (given) => (code = given),
-  }
-  try {
-    await (await createProgram(args, context, '1.2.3')).parseAsync([...args], { from: 'user' })
-  } catch (error) {
-    code = reportFailure(error, stderr, false)
-  }
-  const said: unknown = stderr.read()
-  return { code, said: Buffer.isBuffer(said) ? said.toString() : '' }
-}
-
-const program = await createProgram([], { stdout: new PassThrough(), stderr: new PassThrough() } as never, '1.2.3')
+const program = await anyProgram()
 const operands: Readonly<Record<string, string>> = { application: module, action: 'list' }
 const operandsOf = (command: (typeof program.commands)[number]): string[] =>
   command.registeredArguments
@@ -160,7 +134,7 @@ describe('is refused with exit code 2, and told what it takes', () => {
       `${String(option.long)}=${value}`,
       ...(beside[name] ?? []).map((word) => word.replace('MODULE', module)),
     ]
-    const { code, said } = await run(args)
+    const { code, said } = await runInProcess(args)
     expect(said).toContain(table[name]?.says ?? 'nothing')
     expect(code).toBe(exitCodes.usage)
   })
@@ -170,7 +144,7 @@ describe('an option without a value refuses one', () => {
   const flags = options.filter(({ option }) => !option.required && !option.optional)
 
   test.each(flags)('$name', async ({ command, option }) => {
-    const { code, said } = await run([command.name(), ...operandsOf(command), `${String(option.long)}=yes`])
+    const { code, said } = await runInProcess([command.name(), ...operandsOf(command), `${String(option.long)}=yes`])
     expect(said).toContain(String(option.long))
     expect(code).toBe(exitCodes.usage)
   })
@@ -181,5 +155,5 @@ test.each([
   [['topology', module, '--mermaid', '--against', '127.0.0.1:1'], 'cannot be used with option'],
   [['run', module, '--workers', '3', '--peer-port', '65534'], 'it has to be 65533 or less'],
 ])('%j contradict each other', async (args, says) => {
-  expect(await run(args)).toEqual({ code: exitCodes.usage, said: expect.stringContaining(says) as unknown })
+  expect(await runInProcess(args)).toEqual({ code: exitCodes.usage, said: expect.stringContaining(says) as unknown })
 })
