@@ -60,7 +60,10 @@ describe('a dead letter of what was due', () => {
       }),
     )
     expect(() => tryLetter(definitionOf(app), namesOf('', 'shop'), letterOf(ended), 1, 99)).toThrow(
-      expect.objectContaining({ code: 'INVALID_CONFIGURATION' }) as Error,
+      expect.objectContaining({
+        code: 'INVALID_CONFIGURATION',
+        message: expect.stringContaining('from the end of state object card') as string,
+      }) as Error,
     )
   })
 })
