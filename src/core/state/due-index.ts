@@ -49,10 +49,13 @@ export function nextDueOf(times: Times, clock: DueClock): NextDue | undefined {
   return { kind: 'end', dueMs: times.endsMs }
 }
 
-/** Of the packed state object in bytes[start, end); none where the header can't be read, which is said where it becomes live. */
+/**
+ * Of the packed state object in bytes[start, end), what `nextDueOf` wants to know: of timers by each clock the first, of which there may be
+ * thousands. None where the header can't be read, which is said where it becomes live.
+ */
 export function timesOf(bytes: Buffer, start: number, end: number): Times {
   if (!hasTimes(bytes, start, end)) return NO_TIMES
-  const found = readHeader(bytes, start, end)
+  const found = readHeader(bytes, start, end, 1)
   return found.kind === 'known' ? found.header : NO_TIMES
 }
 

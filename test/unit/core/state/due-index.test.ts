@@ -99,7 +99,7 @@ class Model {
     const bytes = Buffer.from(key)
     let place = this.table.find(definition, bytes, 0, bytes.length)
     if (place === NOWHERE) place = this.table.bring(definition, bytes, 0, bytes.length)
-    place = this.table.beforeChange(definition, place, atMs)
+    this.table.beforeChange(definition, place, atMs)
     const state = this.table.touch(definition, key, place) as { n: number }
     const plain = this.of(storeKeyOf(definition.name, key))
     expect(state).toEqual({ n: plain.n })
