@@ -49,7 +49,12 @@ export interface Times {
   /** In the order of `compareTimers`. */
   readonly time: readonly TimerEntry[]
   readonly wall: readonly TimerEntry[]
+  /** As a header has them, from the first on: whoever packs them notes it down here, where there are many. */
+  readonly packed?: Partial<Record<DueClock, Uint8Array | undefined>>
 }
+
+/** From so many on it pays to note down what timers are packed, and to look one up instead of looking for it. */
+export const MANY_TIMERS = 16
 
 export interface Header extends Times {
   /** 0: it has been through none. */
@@ -78,7 +83,7 @@ export class HeaderWriter {
   readonly #writer = new Writer()
 
   /** Good until the next. */
-  write({ version, endsMs = 0, time = [], wall = [] }: ToEncode): Uint8Array {
+  write({ version, endsMs = 0, time = [], wall = [], packed }: ToEncode): Uint8Array {
     const flags =
       (version > 0 ? VERSION : 0) |
       (endsMs > 0 ? ENDS : 0) |
@@ -91,22 +96,57 @@ export class HeaderWriter {
     writer.byte(flags)
     if (version > 0) writer.varint(version)
     if (endsMs > 0) writer.varint(endsMs)
-    for (const timers of [time, wall]) {
-      if (timers.length === 0) continue
-      writer.varint(timers.length)
-      for (const { dueMs, name, id } of timers) {
-        writer.varint(dueMs)
-        writer.text(name)
-        writer.text(id)
-      }
-    }
+    this.#timers(time, 'time', packed)
+    this.#timers(wall, 'wall', packed)
     return writer.written
   }
+
+  #timers(timers: readonly TimerEntry[], clock: DueClock, packed: Times['packed']): void {
+    if (timers.length === 0) return
+    const writer = this.#writer
+    writer.varint(timers.length)
+    const there = packed?.[clock]
+    if (there !== undefined) {
+      writer.raw(there)
+      return
+    }
+    const from = writer.written.length
+    for (const { dueMs, name, id } of timers) {
+      writer.varint(dueMs)
+      writer.text(name)
+      writer.text(id)
+    }
+    if (packed !== undefined && timers.length > MANY_TIMERS)
+      packed[clock] = Uint8Array.from(writer.written.subarray(from))
+  }
+}
+
+/** How many bytes the first timer takes. */
+export function firstTimerBytes(packed: Uint8Array): number {
+  const reader = new Reader(packed, 0, packed.length)
+  reader.pass()
+  return reader.at
 }
 
 /** Whether the packed state object in bytes[start, end) has times. */
 export const hasTimes = (bytes: Uint8Array, start: number, end: number): boolean =>
   end - start > 1 && bytes[start] === HEADER && ((bytes[start + 1] ?? 0) & ~VERSION) !== 0
+
+/**
+ * Of the packed state object in bytes[start, end), its times, with of the timers by each clock the first alone: looks at no others where
+ * it can. No times where the header can't be read. Never throws.
+ */
+export function readNextTimes(bytes: Uint8Array, start: number, end: number): Times {
+  if (!hasTimes(bytes, start, end)) return NO_TIMES
+  const flags = bytes[start + 1] ?? 0
+  if (flags > KNOWN) return NO_TIMES
+  const reader = new Reader(bytes, start + 2, end)
+  if ((flags & VERSION) !== 0) reader.varint()
+  const endsMs = (flags & ENDS) === 0 ? 0 : (reader.varint() ?? 0)
+  const time = (flags & TIMERS) === 0 ? [] : reader.timers(1, (flags & WALL_TIMERS) === 0)
+  const wall = (flags & WALL_TIMERS) === 0 ? [] : reader.timers(1, true)
+  return reader.hasFailed ? NO_TIMES : { endsMs, time, wall }
+}
 
 /**
  * Of the packed state object in bytes[start, end). `most`: of the timers by each clock, how many are wanted, from the first on; the
@@ -148,6 +188,12 @@ class Writer {
 
   get written(): Uint8Array {
     return this.#bytes.subarray(0, this.#at)
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#makeRoom(bytes.length)
+    this.#bytes.set(bytes, this.#at)
+    this.#at += bytes.length
   }
 
   byte(value: number): void {
@@ -221,14 +267,15 @@ class Reader {
     return undefined
   }
 
-  /** There is one at least. */
-  timers(most: number): readonly TimerEntry[] {
+  /** There is one at least. `andEnds`: what comes behind the first `most` is not passed over. */
+  timers(most: number, andEnds = false): readonly TimerEntry[] {
     const found: TimerEntry[] = []
     const count = this.varint() ?? 0
     if (count === 0) this.hasFailed = true
     for (let i = 0; i < count && !this.hasFailed; i++) {
       if (i >= most) {
-        this.#pass()
+        if (andEnds) break
+        this.pass()
         continue
       }
       const entry = { dueMs: this.varint() ?? 0, name: this.#text(), id: this.#text() }
@@ -240,7 +287,7 @@ class Reader {
   }
 
   /** A timer. */
-  #pass(): void {
+  pass(): void {
     this.varint()
     this.#length()
     this.#length()

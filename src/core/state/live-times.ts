@@ -3,11 +3,17 @@
  *
  * Invariants
  * 1. `time` and `wall` are in the order of `compareTimers`, and no name and id is in them twice.
+ * 2. `packed` is what they are, where it is noted down.
  */
-import { compareTimers, NO_TIMES, type DueClock, type TimerEntry, type Times } from './header.js'
-
-/** So many are looked through as quickly as they are looked up. */
-const FEW = 16
+import {
+  compareTimers,
+  firstTimerBytes,
+  MANY_TIMERS,
+  NO_TIMES,
+  type DueClock,
+  type TimerEntry,
+  type Times,
+} from './header.js'
 
 interface Placed {
   readonly clock: DueClock
@@ -18,6 +24,7 @@ export class LiveTimes implements Times {
   endsMs: number
   readonly time: TimerEntry[]
   readonly wall: TimerEntry[]
+  readonly packed: Partial<Record<DueClock, Uint8Array | undefined>> = {}
   /** By name and id; undefined while there are few, or nobody has asked. */
   #placed: Map<string, Placed> | undefined
 
@@ -31,12 +38,17 @@ export class LiveTimes implements Times {
     return this.time.length + this.wall.length
   }
 
+  /** No timers, and no end. */
   get isEmpty(): boolean {
     return this.endsMs === 0 && this.count === 0
   }
 
   find(name: string, id: string): Placed | undefined {
-    if (this.#placed === undefined && this.count > FEW) {
+    for (const clock of ['time', 'wall'] as const) {
+      const [entry] = this[clock]
+      if (entry?.id === id && entry.name === name) return { clock, entry }
+    }
+    if (this.#placed === undefined && this.count > MANY_TIMERS) {
       this.#placed = new Map()
       for (const clock of ['time', 'wall'] as const)
         for (const entry of this[clock]) this.#placed.set(nameOf(entry), { clock, entry })
@@ -51,15 +63,22 @@ export class LiveTimes implements Times {
   add(clock: DueClock, entry: TimerEntry): void {
     const timers = this[clock]
     timers.splice(placeIn(timers, entry), 0, entry)
+    this.packed[clock] = undefined
     this.#placed?.set(nameOf(entry), { clock, entry })
   }
 
   /** What `find` gave. */
   remove({ clock, entry }: Placed): void {
     const timers = this[clock]
+    const packed = this.packed[clock]
     // What fires is the first, of many perhaps.
-    if (timers[0] === entry) timers.shift()
-    else timers.splice(placeIn(timers, entry), 1)
+    if (timers[0] === entry) {
+      timers.shift()
+      if (packed !== undefined) this.packed[clock] = packed.subarray(firstTimerBytes(packed))
+    } else {
+      timers.splice(placeIn(timers, entry), 1)
+      this.packed[clock] = undefined
+    }
     this.#placed?.delete(nameOf(entry))
   }
 }

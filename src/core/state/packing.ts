@@ -49,6 +49,8 @@ class Packer {
   readonly #header = new HeaderWriter()
   #bytes: Buffer = this.#plain.bytes
   #hasNaN = false
+  /** Of what was packed last: how many bytes stand in front of its fields. */
+  headerBytes = 0
 
   /** What was packed last begins here. */
   get bytes(): Buffer {
@@ -78,6 +80,7 @@ class Packer {
 
   /** What is plain already, behind such a header. */
   packPlain(definition: StateDefinition, plain: object, header: Uint8Array): number {
+    this.headerBytes = header.length
     try {
       const length = this.#plain.write(plain, header.length)
       this.#hasNaN = this.#plain.hasNaN
@@ -182,6 +185,15 @@ function unpackVersion(definition: StateDefinition, bytes: Buffer, start: number
     return definition.fromPlain(readBody(definition, bytes, start + header.length, end), key)
   return unpackBehind(definition, bytes, readHeader(bytes, start, end, 0), end, key)
 }
+
+/** As `unpackRange`, of what is of the newest version, and without its header. */
+export const unpackBody = (
+  definition: StateDefinition,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  key: string,
+): object => definition.fromPlain(readBody(definition, bytes, start, end), key)
 
 /** As `unpackRange`, of what has that header. */
 export function unpackBehind(

@@ -23,11 +23,11 @@ import { PotorooError } from '../../errors.js'
 import { byteString, bytesOf, type ByteString } from '../records/byte-string.js'
 import { Changes, GatheredChanges } from './changes.js'
 import { CLOCKS, nextDueOf, timesOf, type DueChanges, type DueClock, type DueIndex, type NextDue } from './due-index.js'
-import { hasTimes, NO_TIMES, readHeader, type TimerEntry, type Times } from './header.js'
+import { hasTimes, MANY_TIMERS, NO_TIMES, readHeader, type TimerEntry, type Times } from './header.js'
 import { LiveTimes } from './live-times.js'
 import { sameBytes } from '../records/copy-bytes.js'
 import { NaNWatch, type StoredNaN } from './nan-fields.js'
-import { pack, packer, unpackBehind, unpackRange, versionBytes } from './packing.js'
+import { pack, packer, unpackBehind, unpackBody, unpackRange, versionBytes } from './packing.js'
 import type { RecordWriter } from '../records/records.js'
 import { KeyPrefix, MAX_AHEAD, NOWHERE, StateMemory } from './state-memory.js'
 
@@ -160,6 +160,8 @@ export class StateTable {
   #last: Live | undefined
   /** What was packed last. */
   #source: Buffer = NOTHING
+  /** Careful mode: the times of what was settled last, where they are many: it is often what is touched next. */
+  #settled: { readonly index: number; readonly times: LiveTimes; readonly headerBytes: number } | undefined
   readonly #nans = new NaNWatch()
   /** Values of records in memory as they were, without keys. */
   readonly #noted = new GatheredChanges()
@@ -471,7 +473,13 @@ export class StateTable {
   settle(): void {
     // All of them or none: one that can't be kept is to be found before the first is.
     for (let age = this.#oldest; age > 0; age--) this.#pack(this.#slot(age))
-    this.#putAll()
+    for (let age = this.#oldest; age > 0; age--) {
+      const live = this.#slot(age)
+      const { index, times } = live
+      this.#put(live)
+      if (times !== undefined && times.count > MANY_TIMERS)
+        this.#settled = { index, times, headerBytes: packer.headerBytes }
+    }
   }
 
   /** Careful mode, before `undo`: what the message under way has touched, in that order, as it was before. Copies. */
@@ -657,9 +665,21 @@ export class StateTable {
       live.times = undefined
       return unpackRange(definition, bytes, start, start + length, key)
     }
+    const settled = this.#takeSettled(live.index)
+    if (settled !== undefined) {
+      live.times = settled.times
+      return unpackBody(definition, bytes, start + settled.headerBytes, start + length, key)
+    }
     const found = readHeader(bytes, start, start + length)
     live.times = found.kind === 'known' ? new LiveTimes(found.header) : undefined
     return unpackBehind(definition, bytes, found, start + length, key)
+  }
+
+  /** For whoever changes them. */
+  #takeSettled(index: number) {
+    const settled = this.#settled?.index === index ? this.#settled : undefined
+    if (settled !== undefined) this.#settled = undefined
+    return settled
   }
 
   /** What was made just now, packed. */
@@ -811,7 +831,7 @@ export class StateTable {
 
   #nextInterval(): void {
     this.#touched.count = 0
-    this.#last = undefined
+    this.#last = this.#settled = undefined
     this.#noted.clear()
   }
 }
