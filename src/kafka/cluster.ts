@@ -21,6 +21,7 @@ import type { TopicPartition } from '../ports/log.js'
 import { Backoff } from './backoff.js'
 import { BrokerError, codes, isCoordinatorMoved, LinkError } from './errors.js'
 import { firstOf } from './first-of.js'
+import { GoneBrokers } from './gone-brokers.js'
 import { inTime } from './in-time.js'
 import { Link } from './link.js'
 import type { KafkaSettings } from './options.js'
@@ -77,6 +78,7 @@ export class Cluster {
   #closed = false
   readonly #closing = new AbortController()
 
+  readonly gone: GoneBrokers
   /** Of all connections. */
   readonly answerMemory = new AnswerMemory()
 
@@ -87,6 +89,7 @@ export class Cluster {
     // Each connection that is being opened listens.
     setMaxListeners(0, this.#closing.signal)
     this.#notices = new ThrottleNotices(settings)
+    this.gone = new GoneBrokers(settings.logger)
   }
 
   get closed(): boolean {
@@ -249,6 +252,7 @@ export class Cluster {
   async #lookUp(topics: readonly string[]): Promise<void> {
     const link = await this.#anyNode(this.#lookUps++)
     this.#learn(await link.call(metadata(topics)))
+    this.gone.answered(undefined)
   }
   /** Asked now; what it says of leaders is remembered. */
   async metadataOf(topics: readonly string[]): Promise<MetadataAnswer> {
