@@ -54,6 +54,9 @@ interface Epochs {
 const NOBODY: Leader = { nodeId: -1, epoch: undefined }
 
 const ADMIN = 'admin'
+/** Asks brokers that are gone whether they are back. */
+const PROBE = 'probe'
+const PROBE_TIMEOUT_MS = 2_000
 /** One that gives no answer at all costs 5 s each time. */
 const SHUN_MS = 30_000
 const key = (lane: string, address: string): string => `${lane} ${address}`
@@ -89,7 +92,7 @@ export class Cluster {
     // Each connection that is being opened listens.
     setMaxListeners(0, this.#closing.signal)
     this.#notices = new ThrottleNotices(settings)
-    this.gone = new GoneBrokers(settings.logger)
+    this.gone = new GoneBrokers(settings.logger, this.sleeper, (address) => this.#probe(address))
   }
 
   get closed(): boolean {
@@ -226,9 +229,10 @@ export class Cluster {
   topicIdOf(topic: string): string | undefined {
     return this.#topics.get(topic)?.id
   }
-  addressOf(nodeId: number): string {
+  /** As of the last answer; undefined: no such broker. */
+  addressOf(nodeId: number): string | undefined {
     const address = this.#nodes.get(nodeId)
-    return address ? textOf(address) : `broker ${String(nodeId)}`
+    return address && textOf(address)
   }
   forgetTopic(topic: string): void {
     this.#topics.delete(topic)
@@ -394,6 +398,20 @@ export class Cluster {
     const newest = new Map<number, number>()
     this.#epochs.set(topic, { topicId, newest })
     return newest
+  }
+
+  /** On a connection of its own: what gives no answer holds nobody else up. */
+  async #probe(address: string | undefined): Promise<void> {
+    if (address === undefined) {
+      await this.refresh([])
+      return
+    }
+    const lane = `${PROBE}-${address}`
+    try {
+      await (await this.#link(lane, parseAddress(address))).call(metadata([]), PROBE_TIMEOUT_MS)
+    } finally {
+      this.closeLanes(lane)
+    }
   }
 
   #forgetNode(nodeId: number): void {

@@ -127,7 +127,8 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
       for (const place of places) this.#unavailable(place, error)
       return
     }
-    this.cluster.gone.gone(this.cluster.addressOf(nodeId), reasonOf(error))
+    const address = this.cluster.addressOf(nodeId)
+    if (address !== undefined) this.cluster.gone.gone(address, reasonOf(error))
     for (const place of places) {
       this.cluster.forgetTopic(place.input.topic)
       this.#seek(place, place.backoff.next())
