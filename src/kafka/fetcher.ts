@@ -307,13 +307,17 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
       try {
         if (topics.length > 0) await this.cluster.refresh(topics)
       } catch (error) {
-        if (!this.closed) this.cluster.gone.gone(undefined, reasonOf(error))
+        this.#noneReached(error)
         for (const place of due) this.#seek(place, place.backoff.next())
         continue
       }
       for (const place of due) this.#settle(place)
     }
     this.#seeking = false
+  }
+
+  #noneReached(error: unknown): void {
+    if (!this.closed) this.cluster.gone.gone(undefined, reasonOf(error))
   }
 
   #settle(place: Place): void {

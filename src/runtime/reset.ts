@@ -9,7 +9,7 @@ import { markedForReset, resetSteps, topicsOf, type ResetStep, type ResetTask } 
 import { differingSources, missingTopics, ownTopics } from '../core/plan/topic-plan.js'
 import type { Names, SubTopology, Topology } from '../core/plan/topology.js'
 import { RecordWriter } from '../core/records/records.js'
-import { isPotorooError, PotorooError } from '../errors.js'
+import { PotorooError } from '../errors.js'
 import type { Log, TopicInfo, TopicPartition } from '../ports/log.js'
 import { abortable } from './abortable.js'
 import { isInDoubt } from './in-doubt.js'
