@@ -406,12 +406,12 @@ describe('the index of what falls due', () => {
 
   it('careful mode: a message that has not been leaves many timers as they were', () => {
     const model = new Model()
-    const of = { which: 0, key: 'a', name: 'calm', id: '', atMs: 1, clock: 'time' as const }
+    const of = { which: 0, key: 'a', name: 'calm', id: '', atMs: 1, clock: 'time' } as const
     message(model, { ...of, kind: 'set many', dueMs: 100 })
-    undone(model, { ...of, kind: 'undo', id: 'm5', dueMs: 1 })
+    undone(model, { ...of, kind: 'undo', id: '1', dueMs: 1 })
     model.table.settle()
     message(model, { ...of, kind: 'set', dueMs: 7 })
-    undone(model, { ...of, kind: 'undo', id: 'm6', dueMs: 2 })
+    undone(model, { ...of, kind: 'undo', id: '2', dueMs: 2 })
     expect(model.table.due('time', 50)?.what).toMatchObject({ id: '', dueMs: 7 })
     model.collect()
     model.commit()
