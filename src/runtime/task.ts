@@ -374,6 +374,7 @@ export class Task {
     return {
       watermark: new Watermark(topics, activation.time),
       load: (clock, after, most) => store?.dues(clock, after, most) ?? [],
+      nowMs: () => this.env.recordTime.now(),
     }
   }
 

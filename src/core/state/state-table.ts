@@ -330,6 +330,13 @@ export class StateTable {
     this.#setTimes(live, { ...(live.times ?? NO_TIMES), endsMs })
   }
 
+  /** When the next of the windows that were touched last closes; 0: none by time. */
+  setEnd(endsMs: number): void {
+    const live = this.#lastLive()
+    const times = live.times ?? NO_TIMES
+    if (times.endsMs !== endsMs) this.#setTimes(live, { ...times, endsMs })
+  }
+
   /** What is due next by that clock, at that time or before; to be asked again when it was seen to. */
   due(clock: DueClock, toMs: number): DueObject | undefined {
     const { dues } = this
@@ -395,7 +402,8 @@ export class StateTable {
       times = timesOf(this.#memory.bytesOf(place), start, start + this.#memory.valueBytes(place))
     }
     // Another version of the application gave it an end.
-    return definition.ttlMs === undefined && times.endsMs > 0 ? { ...times, endsMs: 0 } : times
+    const hasEnd = definition.ttlMs !== undefined || definition.windows !== undefined
+    return !hasEnd && times.endsMs > 0 ? { ...times, endsMs: 0 } : times
   }
 
   #definitionOf(storeKey: ByteString): StateDefinition | undefined {
