@@ -84,7 +84,7 @@ export const errorKinds = {
   TOO_MANY_WINDOWS: kind(
     stoppedByOnError,
     false,
-    "A key may have 1,000 windows open: see the message's timestamps, and what holds the task's time back (potoroo status).",
+    "A key may have 1,000 windows open: see the message's timestamps, and what holds the task's time back (npx potoroo status).",
   ),
   // broker
   BROKER_UNREACHABLE: kind(

@@ -194,8 +194,7 @@ export const windowsDefinition = (value: unknown): StateDefinition | undefined =
 
 /** Checked once more: whoever has no types may have made it by hand. */
 function checkedShape(name: string, windows: Windows | Sessions): WindowShape {
-  const given: Partial<Record<'kind' | 'sizeMs' | 'everyMs' | 'gapMs' | 'messages', unknown>> | null | undefined =
-    windows
+  const given = windows as unknown as Readonly<Record<string, unknown>> | null | undefined
   const [kind, size, every, gap, messages] = [
     given?.kind,
     given?.sizeMs as number,
@@ -228,7 +227,7 @@ function mergeOf(name: string, { kind }: WindowShape, merge: unknown): Merge | u
     throw invalid(`Sessions ${name} have no merge: two become one when a message closes the gap.`)
   checkFunction(`merge of sessions ${name}`, merge)
   return (earlier, later) => {
-    const given: unknown = (merge as Merge)(earlier, later)
+    const given = (merge as (earlier: object, later: object) => unknown)(earlier, later)
     if (!isPromise(given)) return
     given.then(undefined, () => undefined) // its failure would end the process
     throw invalid(`merge of sessions ${name} gave a promise. It is synchronous.`)

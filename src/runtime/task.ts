@@ -112,6 +112,8 @@ export class Task {
   #abort = new AbortController()
   #stopping = false
   #isOutdated = false
+  /** Messages that were late for windows. */
+  #late = 0
   /** The activation under way, or the last one. Never rejects. */
   #activating: Promise<void> = Promise.resolve()
   /** A producer is let go. Never rejects. */
@@ -145,11 +147,16 @@ export class Task {
 
   /** Undefined where nothing uses time, and while the task is not running. */
   get time(): TimeStatus | undefined {
-    const time = this.#running?.processor.time
+    const { time, firings } = this.#running?.processor ?? {}
     if (time === undefined || !usesTime(this.plan.processor.subTopology)) return undefined
     const { inputs } = this.#sources
     const timeMs = time.reached(inputs, undefined)
-    return { timeMs: Number.isFinite(timeMs) ? timeMs : undefined, heldBy: time.heldBy(inputs) }
+    return {
+      timeMs: Number.isFinite(timeMs) ? timeMs : undefined,
+      heldBy: time.heldBy(inputs),
+      nextDueMs: firings?.nextMs('time'),
+      late: this.#late === 0 ? undefined : this.#late,
+    }
   }
 
   /** Whether it stands still, for a newer version of the application has processed. */
@@ -341,7 +348,8 @@ export class Task {
           this.#runner.retake(error)
           env.ready(this)
         },
-        committed: ({ messages }) => {
+        committed: ({ messages, windows = [] }) => {
+          for (const { lateByRecords, lateByClock } of windows) this.#late += lateByRecords + lateByClock
           this.#failures.committed()
           this.#isolation.committed(messages)
         },

@@ -24,10 +24,10 @@ export interface DeadLetter {
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** A timer, or the end of a state object. */
+/** A timer, or the end of a state object or of windows. */
 export interface DueLetter {
   readonly stateObject: string
-  /** Undefined: the state object's time to live has ended. */
+  /** Undefined: the state object's time to live has ended, or windows have closed. */
   readonly timer: string | undefined
   readonly id: string | undefined
   readonly dueMs: number

@@ -9,7 +9,7 @@
  * 4. What a message has counted or sent to the dead letters before it failed in careful mode has not been.
  */
 import type { OpenWindow, StateDefinition, WindowsDefinition } from '../../api/definition.js'
-import { OpenWindows } from '../../api/open-windows.js'
+import type { OpenWindows } from '../../api/open-windows.js'
 import { hasTimeWindows } from '../../api/window-ranks.js'
 import { PotorooError } from '../../errors.js'
 import { ranksIn, type Operator, type SubTopology } from '../plan/topology.js'
@@ -27,11 +27,12 @@ export interface WindowCounts {
   /** Name of the windows. */
   readonly windows: string
   closed: number
-  /** Messages that were late for one of them or more: sent to the dead letters, or dropped. */
-  lateLetters: number
-  lateDropped: number
-  /** Of those, late because the clock has closed the window, not records: a producer has written later than it may. */
-  lateByTick: number
+  /** What becomes of messages that are late. */
+  readonly late: WindowsDefinition['late']
+  /** Messages that were late for one of them or more. */
+  lateByRecords: number
+  /** Because the clock has closed the window, not records: a producer has written later than it may, or it was late in one run alone. */
+  lateByClock: number
 }
 
 /** What the processor does it with. */
@@ -96,8 +97,8 @@ export class Windowing {
       boundMs: isTimed ? this.#boundMs() : -Infinity,
       closedMs: isTimed && this.time !== undefined ? this.time.timeMs - this.rankOf(definition) : -Infinity,
     }
-    const { initial, merge } = windows
-    const places = placesFor(open, windows.shape, moment, { initial: () => initial(key), merge })
+    const { shape, merge } = windows
+    const places = placesFor(open, shape, moment, { initial: () => windows.initial(key), merge })
     const results: unknown[] = []
     for (const window of places.windows) {
       window.messages++
@@ -194,9 +195,8 @@ export class Windowing {
   /** Invariant 3 */
   #late(definition: StateDefinition, { late }: WindowsDefinition, windows: readonly LateWindow[]): void {
     this.#count(definition, (counts) => {
-      if (late === 'drop') counts.lateDropped++
-      else counts.lateLetters++
-      if (windows.some(({ by }) => by === 'clock')) counts.lateByTick++
+      if (windows.some(({ by }) => by === 'records')) counts.lateByRecords++
+      else counts.lateByClock++
     })
     if (late === 'drop') return
     const error = this.#lateError(definition, windows)
@@ -225,7 +225,8 @@ export class Windowing {
     const happens = (): void => {
       let counts = this.#counts.get(definition)
       if (counts === undefined) {
-        counts = { windows: definition.name, closed: 0, lateLetters: 0, lateDropped: 0, lateByTick: 0 }
+        const { late } = windowsOf(definition)
+        counts = { windows: definition.name, closed: 0, late, lateByRecords: 0, lateByClock: 0 }
         this.#counts.set(definition, counts)
       }
       change(counts)

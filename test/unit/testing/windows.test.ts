@@ -8,7 +8,7 @@ import {
   minutes,
   seconds,
   session,
-  stateObject,
+  type StateObject,
   topic,
   tumbling,
   windowed,
@@ -16,6 +16,7 @@ import {
   type Windowed,
   type WindowOptions,
 } from '../../../src/index.js'
+import { windowsDefinition } from '../../../src/api/windows.js'
 import { anySchema } from '../../support/schemas.js'
 import { failsWith, start } from './support.js'
 
@@ -218,7 +219,9 @@ describe('tumbling windows', () => {
       { startMs: T },
       application(
         'calendar',
-        from(ins).to(minute, (one, { n }) => void (one.n += n)),
+        from(ins).to(minute, (one, { n }) => {
+          one.n += n
+        }),
         from(minute.closed).to(hour, (one, { state }) => {
           one.n += state.n
           one.minutes++
@@ -450,7 +453,9 @@ it('has a limit of open windows, and says so', async () => {
     { startMs: T },
     application(
       'windows',
-      from(slow).to(windows, (one) => void one.n++),
+      from(slow).to(windows, (one) => {
+        one.n++
+      }),
     ),
   )
   await driver.pipe(
@@ -464,7 +469,7 @@ it('has a limit of open windows, and says so', async () => {
   expect(driver.readDeadLetters()).toMatchObject([{ code: 'TOO_MANY_WINDOWS', offset: 1_001 }])
 })
 
-it('upgrades what windows have', async () => {
+it('upgrades what windows have', () => {
   interface Old {
     n: number
   }
@@ -473,9 +478,9 @@ it('upgrades what windows have', async () => {
   }
   const options = { upgrades: [({ n }: Old) => ({ total: n })] }
   const windows = windowed('minute', tumbling(minutes(1)), (): New => ({ total: 0 }), options)
-  const { upgrades, fromPlain } = (await import('../../../src/api/windows.js')).windowsDefinition(windows) ?? {}
+  const definition = windowsDefinition(windows)
   const stored = { w: [T, minutes(1), 3, { n: 7 }, T + minutes(1), minutes(1), 1, { n: 8 }] }
-  expect(fromPlain?.(upgrades?.[0]?.(stored), 'k')).toMatchObject({
+  expect(definition?.fromPlain(definition.upgrades[0]?.(stored), 'k')).toMatchObject({
     list: [
       { startMs: T, endMs: T + minutes(1), messages: 3, state: { total: 7 } },
       { startMs: T + minutes(1), endMs: T + minutes(2), messages: 1, state: { total: 8 } },
@@ -530,7 +535,9 @@ describe('definitions', () => {
         application(
           'a',
           from(ins).to(windows, add),
-          from(windows.closed).to(windows, (sum) => void sum.n++),
+          from(windows.closed).to(windows, (sum) => {
+            sum.n++
+          }),
         ),
       /back to themselves/,
     ],
@@ -540,7 +547,7 @@ describe('definitions', () => {
         application(
           'a',
           from(ins)
-            .join(windows as unknown as ReturnType<typeof stateObject<Sum>>, () => undefined)
+            .join(windows as unknown as StateObject<Sum>, () => undefined)
             .to(windows, add),
         ),
       /is windows: only to\(\) takes them/,
