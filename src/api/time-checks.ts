@@ -2,6 +2,7 @@
 import type { ApplicationDefinition, ComputeNode, StateDefinition, TimedNode, TimerDefinition } from './definition.js'
 import { keyOriginsOf, nodesOf, statesOf } from './graph.js'
 import { invalid } from './names.js'
+import { hasTimeWindows, windowRanks } from './window-ranks.js'
 
 /** Throws INVALID_DEFINITION. */
 export function checkTime(application: ApplicationDefinition): void {
@@ -9,13 +10,15 @@ export function checkTime(application: ApplicationDefinition): void {
   const timed = nodes.filter((node) => node.kind === 'timed')
   const computations = nodes.filter((node) => node.kind === 'compute')
   checkTimers(application, timed)
+  const reached = reachedStates(computations)
   for (const { origin, name } of timed)
-    if (!isReached(origin.state, computations))
+    if (!reached.has(origin.state))
       throw invalid(
         `Application ${application.name} has from(${name}), but no message reaches state object ${origin.state.name}: a pipeline ` +
           'from a topic has to lead to it.',
       )
   for (const state of timedStates(timed, computations)) refuseRepartitions(application, state)
+  checkWindowChains(application.name, timed, computations)
 }
 
 function checkTimers({ name: application }: ApplicationDefinition, timed: readonly TimedNode[]): void {
@@ -33,15 +36,45 @@ function checkTimers({ name: application }: ApplicationDefinition, timed: readon
   }
 }
 
-const isReached = (state: StateDefinition, computations: readonly ComputeNode[]): boolean =>
-  computations.some((node) => node.state === state && keyOriginsOf(node).some(({ kind }) => kind !== 'timed'))
+/** State objects that messages come to, also by what time brings of others. */
+function reachedStates(computations: readonly ComputeNode[]): ReadonlySet<StateDefinition> {
+  const reached = new Set<StateDefinition>()
+  for (let before = -1; before < reached.size;) {
+    before = reached.size
+    for (const node of computations)
+      if (keyOriginsOf(node).some((origin) => origin.kind !== 'timed' || reached.has(origin.origin.state)))
+        reached.add(node.state)
+  }
+  return reached
+}
 
 /** State objects that need the task's time. */
 const timedStates = (timed: readonly TimedNode[], computations: readonly ComputeNode[]): Set<StateDefinition> =>
   new Set([
     ...timed.flatMap(({ origin }) => (origin.kind === 'timer' && origin.clock === 'time' ? [origin.state] : [])),
-    ...computations.flatMap(({ state }) => (state.ttlMs === undefined ? [] : [state])),
+    ...computations.flatMap(({ state }) => (state.ttlMs === undefined && !hasTimeWindows(state) ? [] : [state])),
   ])
+
+/** Windows whose own results came to them would have closed by then. */
+function checkWindowChains(
+  application: string,
+  timed: readonly TimedNode[],
+  computations: readonly ComputeNode[],
+): void {
+  const states = [...new Set(computations.map(({ state }) => state))]
+  const edges = computations.flatMap((node) =>
+    keyOriginsOf(node).flatMap((origin) =>
+      origin.kind === 'timed' && timed.includes(origin) ? [{ from: origin.origin.state, to: node.state }] : [],
+    ),
+  )
+  const ranks = windowRanks(states, edges)
+  if (ranks !== undefined) return
+  const names = states.flatMap((state) => (state.windows === undefined ? [] : [state.name])).join(', ')
+  throw invalid(
+    `Application ${application} leads what windows have closed back to themselves (${names}): they are over by then. Lead it to other ` +
+      'windows, or to a state object.',
+  )
+}
 
 /**
  * A repartition's writers are hours apart in a backlog, and nothing says yet how far each is: by the newest timestamp alone, the
@@ -64,7 +97,7 @@ function refuseRepartitions(application: ApplicationDefinition, state: StateDefi
       if (!isTogether) continue
       if (own.some(({ kind }) => kind === 'keyBy'))
         throw invalid(
-          `State object ${state.name} of application ${application.name} has a timer or ttlMs, and lies behind keyBy(), by ` +
+          `State object ${state.name} of application ${application.name} has a timer, ttlMs or windows, and lies behind keyBy(), by ` +
             `${states[0]?.name ?? state.name}: time does not go through repartition topics yet. Key the topic itself so, or use a ` +
             "timer with clock: 'wall'.",
         )

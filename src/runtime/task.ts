@@ -112,6 +112,8 @@ export class Task {
   #abort = new AbortController()
   #stopping = false
   #isOutdated = false
+  /** Messages that were late for windows. */
+  #late = 0
   /** The activation under way, or the last one. Never rejects. */
   #activating: Promise<void> = Promise.resolve()
   /** A producer is let go. Never rejects. */
@@ -145,11 +147,16 @@ export class Task {
 
   /** Undefined where nothing uses time, and while the task is not running. */
   get time(): TimeStatus | undefined {
-    const time = this.#running?.processor.time
+    const { time, firings } = this.#running?.processor ?? {}
     if (time === undefined || !usesTime(this.plan.processor.subTopology)) return undefined
     const { inputs } = this.#sources
     const timeMs = time.reached(inputs, undefined)
-    return { timeMs: Number.isFinite(timeMs) ? timeMs : undefined, heldBy: time.heldBy(inputs) }
+    return {
+      timeMs: Number.isFinite(timeMs) ? timeMs : undefined,
+      heldBy: time.heldBy(inputs),
+      nextDueMs: firings?.nextMs('time'),
+      late: this.#late === 0 ? undefined : this.#late,
+    }
   }
 
   /** What of its input stands still, and for what; undefined for nothing. */
@@ -348,7 +355,8 @@ export class Task {
           this.#runner.retake(error)
           env.ready(this)
         },
-        committed: ({ messages }) => {
+        committed: ({ messages, windows = [] }) => {
+          for (const { lateByRecords, lateByClock } of windows) this.#late += lateByRecords + lateByClock
           this.#failures.committed()
           this.#isolation.committed(messages)
         },
@@ -381,6 +389,7 @@ export class Task {
     return {
       watermark: new Watermark(topics, activation.time),
       load: (clock, after, most) => store?.dues(clock, after, most) ?? [],
+      nowMs: () => this.env.recordTime.now(),
     }
   }
 

@@ -37,6 +37,7 @@ import { marketApplication } from './applications/market-application.js'
 import { joinsApplication } from './applications/joins-application.js'
 import { routingApplication } from './applications/routing-application.js'
 import { timedApplication } from './applications/timed-application.js'
+import { windowsApplication } from './applications/windows-application.js'
 import { SchemaTrouble } from './schema-trouble.js'
 import { SlowMessages } from './slow-messages.js'
 import { Upgrades } from './upgrades.js'
@@ -86,7 +87,8 @@ export interface SimulateOptions {
 export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Outcome> {
   const routed = withSecond(await new World(seed, options).run(), await simulateRouting(seed, options), 'routing')
   const joined = withSecond(routed, await simulateJoins(seed, options), 'joins')
-  const outcome = withSecond(joined, await simulateTimed(seed, options), 'timed')
+  const timed = withSecond(joined, await simulateTimed(seed, options), 'timed')
+  const outcome = withSecond(timed, await simulateWindows(seed, options), 'windows')
   // Their brokers are those in memory: beside worlds of bytes it would be nothing new.
   if (options.wire === true) return outcome
   const others = [
@@ -118,6 +120,14 @@ export async function simulateTimed(seed: number, options: SimulateOptions): Pro
     timedApplication(random.pick(['clock', 'clock', 'never'])),
     true,
   ).run()
+}
+
+/** And so have windows. */
+export async function simulateWindows(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
+  const random = new SeededRandom(seed ^ 0x1f83d9ab)
+  if (!random.chance(1 / 3)) return undefined
+  const idle = random.pick(['clock', 'clock', 'never'] as const)
+  return new World(seed ^ 0x5be0cd19, options, undefined, windowsApplication(idle), true).run()
 }
 
 /** So have tables, joins and broadcasts. */

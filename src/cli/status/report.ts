@@ -65,7 +65,12 @@ export interface TaskReport {
   readonly lag: number | null
   readonly inputs: readonly InputReport[]
   /** Its time, and the topic that time waits for; absent where nothing uses time, or it is not known. */
-  readonly time?: { readonly timeMs: number | null; readonly heldBy: string | null }
+  readonly time?: {
+    readonly timeMs: number | null
+    readonly heldBy: string | null
+    readonly nextDueMs: number | null
+    readonly late: number
+  }
   /** What of its input stands still, and for what; absent where nothing does, or it is not known. */
   readonly held?: readonly HeldStatus[]
   readonly standbys: readonly { readonly worker: string; readonly lag: number | null; readonly live: boolean }[]
@@ -192,7 +197,14 @@ function taskOf(task: string, inputs: readonly InputLag[] | undefined, workers: 
       end,
       lag,
     })),
-    ...(owner?.time && { time: { timeMs: owner.time.timeMs ?? null, heldBy: owner.time.heldBy ?? null } }),
+    ...(owner?.time && {
+      time: {
+        timeMs: owner.time.timeMs ?? null,
+        heldBy: owner.time.heldBy ?? null,
+        nextDueMs: owner.time.nextDueMs ?? null,
+        late: owner.time.late ?? 0,
+      },
+    }),
     ...(owner?.held && { held: owner.held }),
     standbys: workers.flatMap(({ worker, live, standby }) =>
       standby.filter((one) => one.task === task).map(({ lag }) => ({ worker, lag, live })),

@@ -14,6 +14,7 @@
  *    So an application that knows less is refused (STATE_NEWER), and one that only started leaves no trace.
  */
 import type { PartitionerName } from '../../api/definition.js'
+import { shapeText } from '../../api/windows.js'
 import { PotorooError } from '../../errors.js'
 import { isList, isRecord, isText, isTexts, parseOr } from '../json-shape.js'
 import { planHash } from './plan-hash.js'
@@ -51,6 +52,8 @@ export interface ManifestState {
   readonly name: string
   /** The newest that may be in the changelog: how many upgrades its state objects have been through. Absent: 0. */
   readonly version?: number
+  /** Of windows: what they are, as in `tumbling(60000)`. Absent for other state objects. */
+  readonly windows?: string
 }
 
 export interface Change {
@@ -197,12 +200,12 @@ export function manifestBefore(
   const entries = topology.subTopologies.flatMap((sub) =>
     sub.states
       .filter(({ name }) => changelogs.has(name))
-      .map(({ name }): ManifestEntry => {
+      .map(({ name, windows }): ManifestEntry => {
         const sources = sub.sources.filter(({ isRepartition }) => !isRepartition)
         return {
           ...grown(undefined, { ...sub, sources }, name, counts.get(sub) ?? 0),
           // Which of the others were there is not known; where there is one changelog, they can only be in that.
-          states: [{ name }],
+          states: [{ name, ...(windows === undefined ? {} : { windows: shapeText(windows.shape) }) }],
         }
       }),
   )
@@ -238,6 +241,15 @@ function differences(sub: SubTopology, entry: ManifestEntry, partitions: number)
     const hadStates = entry.states.length
     if (entry.sources.every(({ isRepartition }) => isRepartition) && hadStates > 0 && entry.partitions !== partitions)
       found.push(`has ${String(entry.partitions)} partitions, and would have ${String(partitions)} now`)
+  }
+  for (const { name, windows } of sub.states) {
+    const known = entry.states.find((state) => state.name === name)
+    const now = windows && shapeText(windows.shape)
+    if (known !== undefined && known.windows !== now)
+      found.push(
+        `has ${known.windows ?? 'no windows'} as ${name}, and would have ${now ?? 'no windows'} now: what is stored is of other ` +
+          'stretches of time then',
+      )
   }
   return found
 }
@@ -286,7 +298,10 @@ const compare = (before: readonly string[], now: readonly string[]): readonly Pi
 function grown(entry: ManifestEntry | undefined, sub: SubTopology, name: string, partitions: number): ManifestEntry {
   const partitioner = partitionerOf(sub) ?? entry?.partitioner
   const sources = sub.sources.map(({ topic, isRepartition }) => ({ topic: topic.name, isRepartition }))
-  const states = sub.states.map((state) => ({ name: state.name }))
+  const states = sub.states.map(({ name: state, windows }) => ({
+    name: state,
+    ...(windows === undefined ? {} : { windows: shapeText(windows.shape) }),
+  }))
   return {
     name,
     partitions,
@@ -386,4 +401,5 @@ const isSource = (value: unknown): value is ManifestSource =>
 const isState = (value: unknown): value is ManifestState =>
   isRecord(value) &&
   isText(value.name) &&
-  (value.version === undefined || (Number.isSafeInteger(value.version) && Number(value.version) > 0))
+  (value.version === undefined || (Number.isSafeInteger(value.version) && Number(value.version) > 0)) &&
+  (value.windows === undefined || isText(value.windows))
