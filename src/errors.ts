@@ -86,6 +86,11 @@ export const errorKinds = {
     false,
     "A key may have 1,000 windows open: see the message's timestamps, and what holds the task's time back (npx potoroo status).",
   ),
+  TOO_MANY_OPEN: kind(
+    stoppedByOnError,
+    false,
+    "An interval join keeps 100,000 open messages of a key at most: shorten withinMs, choose keys that have fewer messages, or see what holds the task's time back (npx potoroo status).",
+  ),
   // broker
   BROKER_UNREACHABLE: kind(
     broker,

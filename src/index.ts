@@ -10,6 +10,8 @@ export {
   type Pipeline,
   type Refused,
   type SinkOptions,
+  intervalJoin,
+  type Pairs,
   type Stream,
   type ToOptions,
   type Unkeyed,
@@ -17,6 +19,7 @@ export {
 } from './api/stream.js'
 export { broadcast, type Broadcast, type BroadcastOptions } from './api/broadcast.js'
 export type { Table } from './api/table.js'
+export type { IntervalJoinOptions } from './api/pairs.js'
 export { bytesCodec, messagePackCodec, stringCodec, type Codec } from './api/codec.js'
 export { stateObject, type Expired, type StateClass, type StateObject, type StateOptions } from './api/state-object.js'
 export {

@@ -76,6 +76,17 @@ export interface StateDefinition {
   readonly table?: TableNode | undefined
   /** Of windows: then the state objects are OpenWindows, all of a key's in one, and `initial` gives none. */
   readonly windows?: WindowsDefinition | undefined
+  /** Of an interval join: then the state objects are OpenPairs, all open messages of a key. */
+  readonly pairs?: PairsDefinition | undefined
+}
+
+/** A side of an interval join. */
+export type Side = 'left' | 'right'
+export interface PairsDefinition {
+  /** How far the timestamps of two messages may be from each other, ms. */
+  readonly withinMs: number
+  readonly left: PairNode
+  readonly right: PairNode
 }
 
 /** Which stretches of time, or of messages, the state objects of a key are for. Times are ms. */
@@ -161,6 +172,7 @@ export type StreamNode =
   | ComputeNode
   | JoinNode
   | LookupNode
+  | PairNode
 
 export interface SourceNode {
   readonly kind: 'source'
@@ -169,7 +181,7 @@ export interface SourceNode {
   readonly name: string
 }
 /** What time brings, of the keys of one state object. */
-export type TimedDefinition = TimerDefinition | ExpiredDefinition | ClosedDefinition
+export type TimedDefinition = TimerDefinition | ExpiredDefinition | ClosedDefinition | UnmatchedDefinition
 export interface TimerDefinition {
   readonly kind: 'timer'
   readonly name: string
@@ -185,6 +197,12 @@ export interface ExpiredDefinition {
 export interface ClosedDefinition {
   readonly kind: 'closed'
   readonly state: StateDefinition
+}
+/** Messages of a side of an interval join that have met nothing. */
+export interface UnmatchedDefinition {
+  readonly kind: 'unmatched'
+  readonly state: StateDefinition
+  readonly side: Side
 }
 export interface TimedNode {
   readonly kind: 'timed'
@@ -225,6 +243,13 @@ export interface LookupNode {
   readonly key: (message: unknown) => string
   /** Gives what a computation may give. */
   readonly step: (message: unknown, entry: object | undefined) => unknown
+}
+/** Where a stream goes into an interval join: it gives what its messages meet, { left, right }. */
+export interface PairNode {
+  readonly kind: 'pair'
+  readonly upstream: StreamNode
+  readonly state: StateDefinition
+  readonly side: Side
 }
 /** Where a stream goes into a table. Not a pipeline: a table is part of an application that reads it. */
 export interface TableNode {

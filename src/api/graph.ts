@@ -4,6 +4,7 @@ import type {
   BroadcastDefinition,
   ComputeNode,
   JoinNode,
+  PairNode,
   KeyByNode,
   PipelineDefinition,
   SourceNode,
@@ -16,10 +17,10 @@ import type {
 
 type Node = StreamNode | TableNode | PipelineDefinition
 /** What has to be where the state object of the message's key is. */
-export type StatefulNode = ComputeNode | JoinNode | TableNode
+export type StatefulNode = ComputeNode | JoinNode | TableNode | PairNode
 
 const isStateful = (node: Node): node is StatefulNode =>
-  node.kind === 'compute' || node.kind === 'join' || node.kind === 'table'
+  node.kind === 'compute' || node.kind === 'join' || node.kind === 'table' || node.kind === 'pair'
 
 /** Where messages come from; not what is only read. */
 export function upstreamsOf(node: Node): readonly StreamNode[] {
@@ -38,6 +39,12 @@ export function upstreamsOf(node: Node): readonly StreamNode[] {
 const tablesOf = (node: Node): readonly TableNode[] =>
   statesOf(node).flatMap(({ table }) => (table === undefined || table === node ? [] : [table]))
 
+/** Of what has met nothing in an interval join, both its sides: they are part of the application, whether what they meet is wanted or not. */
+export function sidesOf(node: Node): readonly PairNode[] {
+  const pairs = node.kind === 'timed' ? node.origin.state.pairs : undefined
+  return pairs === undefined ? [] : [pairs.left, pairs.right]
+}
+
 /** State objects and tables of a node: what it writes first. */
 export function statesOf(node: Node): readonly StateDefinition[] {
   if (node.kind === 'compute') return [node.state, ...node.reads]
@@ -52,7 +59,7 @@ export function nodesOf({ pipelines }: ApplicationDefinition): readonly Node[] {
   const seen = new Set<Node>()
   const visit = (node: Node): void => {
     if (seen.has(node)) return
-    for (const before of [...tablesOf(node), ...upstreamsOf(node)]) visit(before)
+    for (const before of [...tablesOf(node), ...sidesOf(node), ...upstreamsOf(node)]) visit(before)
     seen.add(node)
   }
   for (const pipeline of pipelines) visit(pipeline)
@@ -115,7 +122,7 @@ export function repartitionsOf(application: ApplicationDefinition): readonly Rep
 
 function nearestName(node: StreamNode): string {
   if (node.kind === 'source' || node.kind === 'timed') return node.name
-  if (node.kind === 'compute') return node.state.name
+  if (node.kind === 'compute' || node.kind === 'pair') return node.state.name
   const [first] = upstreamsOf(node)
   if (first === undefined) throw new RangeError('merge() has at least one stream')
   return nearestName(first)

@@ -14,10 +14,12 @@ import type {
   JoinNode,
   PassedHeaders,
   PipelineDefinition,
+  Side,
   StateDefinition,
   StreamNode,
 } from './definition.js'
 import { checkFunction, checkName, invalid, isKey, isPromise, shown, shownKey } from './names.js'
+import { pairsOf, type IntervalJoinOptions } from './pairs.js'
 import { stateDefinition, type AnyStateObject, type StateObject } from './state-object.js'
 import { tableOf, type Table } from './table.js'
 import type { Timer } from './timer.js'
@@ -200,6 +202,49 @@ export function table<V extends object>(name: string, stream: Keyed<V | null>): 
   if (!flow.isKeyed)
     throw invalid(`Table ${shown(name)} is of stream ${flow.name}, which has no key: put keyBy() before table().`)
   return tableOf<V>(name, flow[streamKey])
+}
+
+/** What an interval join gives. */
+export interface Pairs<out L, out R> {
+  /** Each two that have met, once. */
+  readonly both: Keyed<{ readonly left: L; readonly right: R }>
+  /** Those that have met nothing, each once, when nothing can come any more that they would meet. */
+  readonly left: Keyed<L>
+  readonly right: Keyed<R>
+}
+
+/**
+ * Two streams of the same key: each message with those of the other one whose timestamps are not further away than `withinMs`, and
+ * those that have met nothing. `both` carries the later of the two timestamps; `left` and `right`, their message's and `withinMs`, and they
+ * come when the task's time has passed that. Messages are kept so long, packed; a key may have 100,000 open (TOO_MANY_OPEN), all in one
+ * record of the changelog, under the join's name. One that comes when it is over is a dead letter, code LATE. The sources of both
+ * have to have the same number of partitions. Throws INVALID_DEFINITION.
+ */
+export function intervalJoin<L, R>(
+  name: string,
+  left: Keyed<L>,
+  right: Keyed<R>,
+  options: IntervalJoinOptions,
+): Pairs<L, R> {
+  const sideOf = (side: Side, stream: unknown): StreamNode => {
+    const flow = flowOf(stream)
+    if (flow === undefined)
+      throw invalid(`The ${side} side of interval join ${shown(name)} is ${shown(stream)}: it has to be a stream.`)
+    if (!flow.isKeyed)
+      throw invalid(
+        `The ${side} side of interval join ${shown(name)} is stream ${flow.name}, which has no key: put keyBy() before intervalJoin().`,
+      )
+    return flow[streamKey]
+  }
+  const state = pairsOf(name, { left: sideOf('left', left), right: sideOf('right', right) }, options)
+  const keyed = (node: StreamNode): unknown => new Flow(node, true)
+  const alone = (side: Side): unknown =>
+    keyed({ kind: 'timed', origin: { kind: 'unmatched', state, side }, name: `${name}-${side}` })
+  return {
+    both: keyed({ kind: 'merge', upstreams: [state.pairs.left, state.pairs.right] }) as Pairs<L, R>['both'],
+    left: alone('left') as Keyed<L>,
+    right: alone('right') as Keyed<R>,
+  }
 }
 
 /** The messages of several streams, in one. Their keys have to mean the same. Throws INVALID_DEFINITION. */

@@ -1,14 +1,21 @@
 /** What an application may do with time, and what it may not yet. Pure, over the graph of `definition.ts`. */
-import type { ApplicationDefinition, ComputeNode, StateDefinition, TimedNode, TimerDefinition } from './definition.js'
+import type {
+  ApplicationDefinition,
+  ComputeNode,
+  PairNode,
+  StateDefinition,
+  TimedNode,
+  TimerDefinition,
+} from './definition.js'
 import { keyOriginsOf, nodesOf, statesOf } from './graph.js'
 import { invalid } from './names.js'
-import { hasTimeWindows, windowRanks } from './window-ranks.js'
+import { closes, windowRanks } from './window-ranks.js'
 
 /** Throws INVALID_DEFINITION. */
 export function checkTime(application: ApplicationDefinition): void {
   const nodes = nodesOf(application)
   const timed = nodes.filter((node) => node.kind === 'timed')
-  const computations = nodes.filter((node) => node.kind === 'compute')
+  const computations = nodes.filter((node) => node.kind === 'compute' || node.kind === 'pair')
   checkTimers(application, timed)
   const reached = reachedStates(computations)
   for (const { origin, name } of timed)
@@ -37,7 +44,7 @@ function checkTimers({ name: application }: ApplicationDefinition, timed: readon
 }
 
 /** State objects that messages come to, also by what time brings of others. */
-function reachedStates(computations: readonly ComputeNode[]): ReadonlySet<StateDefinition> {
+function reachedStates(computations: readonly (ComputeNode | PairNode)[]): ReadonlySet<StateDefinition> {
   const reached = new Set<StateDefinition>()
   for (let before = -1; before < reached.size;) {
     before = reached.size
@@ -49,17 +56,20 @@ function reachedStates(computations: readonly ComputeNode[]): ReadonlySet<StateD
 }
 
 /** State objects that need the task's time. */
-const timedStates = (timed: readonly TimedNode[], computations: readonly ComputeNode[]): Set<StateDefinition> =>
+const timedStates = (
+  timed: readonly TimedNode[],
+  computations: readonly (ComputeNode | PairNode)[],
+): Set<StateDefinition> =>
   new Set([
     ...timed.flatMap(({ origin }) => (origin.kind === 'timer' && origin.clock === 'time' ? [origin.state] : [])),
-    ...computations.flatMap(({ state }) => (state.ttlMs === undefined && !hasTimeWindows(state) ? [] : [state])),
+    ...computations.flatMap(({ state }) => (state.ttlMs === undefined && !closes(state) ? [] : [state])),
   ])
 
 /** Windows whose own results came to them would have closed by then. */
 function checkWindowChains(
   application: string,
   timed: readonly TimedNode[],
-  computations: readonly ComputeNode[],
+  computations: readonly (ComputeNode | PairNode)[],
 ): void {
   const states = [...new Set(computations.map(({ state }) => state))]
   const edges = computations.flatMap((node) =>
@@ -97,7 +107,7 @@ function refuseRepartitions(application: ApplicationDefinition, state: StateDefi
       if (!isTogether) continue
       if (own.some(({ kind }) => kind === 'keyBy'))
         throw invalid(
-          `State object ${state.name} of application ${application.name} has a timer, ttlMs or windows, and lies behind keyBy(), by ` +
+          `State object ${state.name} of application ${application.name} has a timer, ttlMs, windows or an interval join, and lies behind keyBy(), by ` +
             `${states[0]?.name ?? state.name}: time does not go through repartition topics yet. Key the topic itself so, or use a ` +
             "timer with clock: 'wall'.",
         )

@@ -9,6 +9,10 @@ import type { StateDefinition } from './definition.js'
 export const hasTimeWindows = ({ windows }: Pick<StateDefinition, 'windows'>): boolean =>
   windows !== undefined && windows.shape.kind !== 'counting'
 
+/** Whether what time brings of it is older than the time that brings it: windows of time, and what has met nothing in an interval join. */
+export const closes = (state: Pick<StateDefinition, 'windows' | 'pairs'>): boolean =>
+  hasTimeWindows(state) || state.pairs !== undefined
+
 /** What time brings of `from`, windows that have closed among it, leads to `to`. */
 export interface RankEdge {
   readonly from: StateDefinition
@@ -24,7 +28,7 @@ export function windowRanks(
   for (let round = 0; round <= states.length; round++) {
     let changed = false
     for (const { from, to } of edges) {
-      const rank = (ranks.get(from) ?? 0) + (hasTimeWindows(from) ? 1 : 0)
+      const rank = (ranks.get(from) ?? 0) + (closes(from) ? 1 : 0)
       if (rank <= (ranks.get(to) ?? 0)) continue
       ranks.set(to, rank)
       changed = true

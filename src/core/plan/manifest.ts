@@ -52,7 +52,7 @@ export interface ManifestState {
   readonly name: string
   /** The newest that may be in the changelog: how many upgrades its state objects have been through. Absent: 0. */
   readonly version?: number
-  /** Of windows: what they are, as in `tumbling(60000)`. Absent for other state objects. */
+  /** Of windows: what they are, as in `tumbling(60000)`; of an interval join `within(60000)`. Absent for other state objects. */
   readonly windows?: string
 }
 
@@ -200,12 +200,13 @@ export function manifestBefore(
   const entries = topology.subTopologies.flatMap((sub) =>
     sub.states
       .filter(({ name }) => changelogs.has(name))
-      .map(({ name, windows }): ManifestEntry => {
+      .map((state): ManifestEntry => {
+        const { name } = state
         const sources = sub.sources.filter(({ isRepartition }) => !isRepartition)
         return {
           ...grown(undefined, { ...sub, sources }, name, counts.get(sub) ?? 0),
           // Which of the others were there is not known; where there is one changelog, they can only be in that.
-          states: [{ name, ...(windows === undefined ? {} : { windows: shapeText(windows.shape) }) }],
+          states: [{ name, ...stretchOf(state) }],
         }
       }),
   )
@@ -242,9 +243,10 @@ function differences(sub: SubTopology, entry: ManifestEntry, partitions: number)
     if (entry.sources.every(({ isRepartition }) => isRepartition) && hadStates > 0 && entry.partitions !== partitions)
       found.push(`has ${String(entry.partitions)} partitions, and would have ${String(partitions)} now`)
   }
-  for (const { name, windows } of sub.states) {
-    const known = entry.states.find((state) => state.name === name)
-    const now = windows && shapeText(windows.shape)
+  for (const state of sub.states) {
+    const { name } = state
+    const known = entry.states.find((one) => one.name === name)
+    const now = stretchOf(state).windows
     if (known !== undefined && known.windows !== now)
       found.push(
         `has ${known.windows ?? 'no windows'} as ${name}, and would have ${now ?? 'no windows'} now: what is stored is of other ` +
@@ -294,14 +296,17 @@ const compare = (before: readonly string[], now: readonly string[]): readonly Pi
   ...before.filter((name) => !now.includes(name)).map((name) => ({ kind: 'orphaned' as const, name })),
 ]
 
+/** How long messages are kept together: where it changes, what is stored is of no use. */
+const stretchOf = ({ windows, pairs }: SubTopology['states'][number]): Pick<ManifestState, 'windows'> => {
+  if (windows !== undefined) return { windows: shapeText(windows.shape) }
+  return pairs === undefined ? {} : { windows: `within(${String(pairs.withinMs)})` }
+}
+
 /** Invariant 2. */
 function grown(entry: ManifestEntry | undefined, sub: SubTopology, name: string, partitions: number): ManifestEntry {
   const partitioner = partitionerOf(sub) ?? entry?.partitioner
   const sources = sub.sources.map(({ topic, isRepartition }) => ({ topic: topic.name, isRepartition }))
-  const states = sub.states.map(({ name: state, windows }) => ({
-    name: state,
-    ...(windows === undefined ? {} : { windows: shapeText(windows.shape) }),
-  }))
+  const states = sub.states.map((one) => ({ name: one.name, ...stretchOf(one) }))
   return {
     name,
     partitions,

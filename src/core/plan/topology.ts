@@ -16,6 +16,7 @@ import type {
   JoinNode,
   KeyByNode,
   PartitionerName,
+  Side,
   PassedHeaders,
   StateDefinition,
   StreamNode,
@@ -28,10 +29,11 @@ import {
   REPARTITION_SUFFIX,
   repartitionsOf,
   statefulNodesOf,
+  sidesOf,
   statesOf,
   type StatefulNode,
 } from '../../api/graph.js'
-import { hasTimeWindows, windowRanks } from '../../api/window-ranks.js'
+import { closes, windowRanks } from '../../api/window-ranks.js'
 import { repartitionKey, repartitionTopic } from './repartition.js'
 
 export type Operator =
@@ -62,6 +64,13 @@ export type Operator =
       readonly broadcast: BroadcastDefinition
       readonly key: (message: unknown) => string
       readonly step: JoinNode['step']
+      readonly next: readonly Operator[]
+    }
+  /** A side of an interval join. */
+  | {
+      readonly kind: 'pair'
+      readonly state: StateDefinition
+      readonly side: Side
       readonly next: readonly Operator[]
     }
   /** Keeps the message as the table's entry; nothing comes behind it. */
@@ -288,6 +297,7 @@ function cut(
       }
       case 'timed': {
         const { origin, name } = node
+        for (const side of sidesOf(node)) placesOf(side)
         const segment = timed.get(origin) ?? timedSegment(origin, name)
         timed.set(origin, segment)
         return begin(segment)
@@ -323,6 +333,8 @@ function cut(
         for (const segment of to.flatMap(({ segments: all }) => all)) segment.broadcasts.add(broadcast)
         return put({ kind: 'lookup', broadcast, key, step, next: [] }, to)
       }
+      case 'pair':
+        return putStateful(node, { kind: 'pair', state: node.state, side: node.side, next: [] })
       case 'table':
         return putStateful(node, { kind: 'table', state: node.state })
     }
@@ -356,7 +368,7 @@ const timedSegment = (timed: TimedDefinition, name: string): Segment => ({
 /** Whether its tasks have a time: what needs one is a timer that goes by it, a time to live, or windows of time. */
 export const usesTime = ({ timed, states }: Pick<SubTopology, 'timed' | 'states'>): boolean =>
   timed.some(({ origin }) => origin.kind === 'timer' && origin.clock === 'time') ||
-  states.some((state) => state.ttlMs !== undefined || hasTimeWindows(state))
+  states.some((state) => state.ttlMs !== undefined || closes(state))
 
 /** Whether something may fall due in it, by whichever clock. */
 export const hasDues = (sub: Pick<SubTopology, 'timed' | 'states'>): boolean =>
@@ -369,7 +381,9 @@ export function ranksIn({
 }: Pick<SubTopology, 'states' | 'timed'>): ReadonlyMap<StateDefinition, number> {
   const statesBelow = (operators: readonly Operator[]): readonly StateDefinition[] =>
     operators.flatMap((operator) => [
-      ...(operator.kind === 'compute' || operator.kind === 'window' ? [operator.state] : []),
+      ...(operator.kind === 'compute' || operator.kind === 'window' || operator.kind === 'pair'
+        ? [operator.state]
+        : []),
       ...('next' in operator ? statesBelow(operator.next) : []),
     ])
   const edges = timed.flatMap(({ origin, operators }) =>

@@ -11,12 +11,15 @@ export type Emit = (
   headers?: readonly RecordHeader[],
 ) => void
 
-/** Careful mode's: nothing is put out before all of it is known to be right. */
+/** What is to be put out, with its timestamp. */
+export type Output = readonly [timestampMs: number, ...Parameters<Emit>]
+
+/** Careful mode's: nothing is put out before all of it is known to be right. `context`: has the timestamp of each. */
 export const collecting =
-  (outputs: Parameters<Emit>[]): Emit =>
+  (outputs: Output[], context: { readonly timestampMs: number }): Emit =>
   (to, partition, key, value, headers = []) => {
     const keyBytes = key === null ? 0 : Buffer.byteLength(key)
     const valueBytes = value === null ? 0 : Buffer.byteLength(value)
     if (!fits(to, keyBytes, valueBytes, headersBytes(headers))) throw tooLarge(to)
-    outputs.push([to, partition, key, value, headers])
+    outputs.push([context.timestampMs, to, partition, key, value, headers])
   }

@@ -21,10 +21,11 @@ import { MAX_KEY_BYTES, storeKeyOf } from '../state/store-key.js'
 import type { Context } from './context.js'
 import type { CurrentRecord } from './current-record.js'
 import { dueText, type LetterOfDue } from './dead-letter.js'
-import { collecting, type Emit } from './emit.js'
+import { collecting, type Emit, type Output } from './emit.js'
 import { asPotorooError, isNotOfTheMessage, Retake } from './failures.js'
 import type { Input } from './input.js'
 import type { Destination, Outbox } from './outbox.js'
+import type { Pairing } from './pairing.js'
 import type { Watermark } from './watermark.js'
 import type { Windowing } from './windowing.js'
 
@@ -63,6 +64,8 @@ export interface FiringParts {
   run(operators: readonly Operator[], message: unknown, emit: Emit): void
   /** Undefined where the sub-topology has no windows. */
   readonly windowing: Windowing | undefined
+  /** Undefined where it has no interval joins. */
+  readonly pairing: Pairing | undefined
   /** Normal mode's. */
   readonly put: Emit
 }
@@ -143,20 +146,22 @@ export class Firings {
       }
       return
     }
-    const outputs: Parameters<Emit>[] = []
+    const outputs: Output[] = []
     try {
-      this.#run(firing, collecting(outputs))
+      this.#run(firing, collecting(outputs, context))
       states.settle()
     } catch (error) {
       states.undo()
       this.parts.windowing?.undo()
+      this.parts.pairing?.undo()
       if (isNotOfTheMessage(error)) throw error
       this.#failed(firing, error, nowMs)
       return
     }
     this.parts.windowing?.settle()
-    for (const [to, partition, key, value, headers] of outputs)
-      outbox.add(to, partition, context.timestampMs, key, value, headers)
+    this.parts.pairing?.settle()
+    for (const [timestampMs, to, partition, key, value, headers] of outputs)
+      outbox.add(to, partition, timestampMs, key, value, headers)
   }
 
   /** Sends what is due to the dead letters without doing it: it makes commits fail. */
@@ -205,7 +210,7 @@ export class Firings {
     cursor.buffer = keyBytes
     cursor.keyStart = 0
     cursor.keyEnd = keyBytes.length
-    cursor.timestampMs = definition.windows === undefined ? dueMs : (this.parts.windowing?.timestampOf(firing) ?? dueMs)
+    cursor.timestampMs = this.#closer(definition)?.timestampOf(firing) ?? dueMs
     this.parts.context.begin(cursor)
     this.parts.record.begin(this.#source, cursor, undefined)
     this.parts.record.wasChecked = true
@@ -214,8 +219,9 @@ export class Firings {
   #run(firing: Firing, emit: Emit): void {
     const key = this.parts.record.key()
     const { what, definition } = firing
-    if (definition.windows !== undefined) {
-      this.parts.windowing?.close(firing, key, emit)
+    const closer = this.#closer(definition)
+    if (closer !== undefined) {
+      closer.close(firing, key, emit)
       return
     }
     const state = this.#take(firing, key)
@@ -225,11 +231,18 @@ export class Firings {
     for (const { origin, operators } of timed) if (isOf(origin, firing)) this.parts.run(operators, message, emit)
   }
 
+  /** Of what has several things that close, each for itself. */
+  #closer({ windows, pairs }: StateDefinition): Windowing | Pairing | undefined {
+    if (windows !== undefined) return this.parts.windowing
+    return pairs === undefined ? undefined : this.parts.pairing
+  }
+
   /** It is not due any more. */
   #take(firing: Firing, key: string): object | undefined {
-    const { states, windowing } = this.parts
-    if (firing.definition.windows !== undefined) {
-      windowing?.takeDue(firing, key)
+    const { states } = this.parts
+    const closer = this.#closer(firing.definition)
+    if (closer !== undefined) {
+      closer.takeDue(firing, key)
       return undefined
     }
     const state = states.touchDue(firing, key)
@@ -257,8 +270,7 @@ export class Firings {
     let stored = what.kind === 'end' ? states.packedOf(firing) : undefined
     try {
       // Those that are still open stay where they are.
-      if (stored !== undefined && definition.windows !== undefined)
-        stored = this.parts.windowing?.packedDue(firing, key, stored)
+      if (stored !== undefined) stored = this.#closer(definition)?.packedDue(firing, key, stored) ?? stored
       this.#take(firing, key)
       if (this.parts.isCareful()) states.settle()
     } catch (failure) {

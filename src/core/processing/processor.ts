@@ -23,7 +23,7 @@ import type { Changes } from '../state/changes.js'
 import { DueIndex } from '../state/due-index.js'
 import { Context } from './context.js'
 import { CurrentRecord } from './current-record.js'
-import { collecting, type Emit } from './emit.js'
+import { collecting, type Emit, type Output } from './emit.js'
 import { asPotorooError, isBadInput, isNotOfTheMessage, noKey, Retake, tooLarge } from './failures.js'
 import { Firings, type ProcessorTime } from './firings.js'
 import type { Input } from './input.js'
@@ -35,6 +35,7 @@ import type { StoredNaN } from '../state/nan-fields.js'
 import { MAX_AHEAD, NOWHERE, StateTable, type MetState, type Unstored } from '../state/state-table.js'
 import { MAX_KEY_BYTES } from '../state/store-key.js'
 import { upgradesIn, type Operator, type SourceInput, type SubTopology } from '../plan/topology.js'
+import { Pairing } from './pairing.js'
 import type { Watermark } from './watermark.js'
 import { Windowing, type WindowCounts } from './windowing.js'
 
@@ -94,6 +95,8 @@ export class Processor {
   readonly #record: CurrentRecord
   /** Undefined where the sub-topology has no windows. */
   readonly #windowing: Windowing | undefined
+  /** Undefined where it has no interval joins. */
+  readonly #pairing: Pairing | undefined
   readonly #partitioner = new TextPartitioner()
   /** Normal mode's, one for all messages. */
   readonly #addOutput: Emit = (to, partition, key, value, headers) => {
@@ -155,7 +158,10 @@ export class Processor {
     const hasWindows = subTopology.states.some(({ windows }) => windows !== undefined)
     const windowing = hasWindows ? new Windowing(subTopology, time?.watermark, parts) : undefined
     this.#windowing = windowing
-    this.firings = time && dues && new Firings(plan, time.watermark, dues, { ...parts, windowing }, time.nowMs)
+    const hasPairs = subTopology.states.some(({ pairs }) => pairs !== undefined)
+    const pairing = hasPairs ? new Pairing(subTopology, time?.watermark, parts) : undefined
+    this.#pairing = pairing
+    this.firings = time && dues && new Firings(plan, time.watermark, dues, { ...parts, windowing, pairing }, time.nowMs)
   }
 
   /** The task's time; undefined where nothing falls due. */
@@ -249,8 +255,13 @@ export class Processor {
     this.#calm = this.#failures === 0 ? this.#calm + 1 : 0
     if (this.#calm >= CALM_INTERVALS) this.careful = false
     this.#failures = this.messages = 0
-    const windows = this.#windowing?.takeCounts()
+    const windows = this.#closedAndLate()
     return { records, changes, deadLetters, nans: this.#states.takeNaNs(), messages, windows }
+  }
+
+  #closedAndLate(): readonly WindowCounts[] | undefined {
+    const [windows, pairs] = [this.#windowing?.takeCounts(), this.#pairing?.takeCounts()]
+    return pairs === undefined ? windows : [...(windows ?? []), ...pairs]
   }
 
   /** The log has what was collected last. */
@@ -288,6 +299,7 @@ export class Processor {
     this.#states.retake()
     this.time?.retake()
     this.#windowing?.retake()
+    this.#pairing?.retake()
     this.#outbox.discard()
     this.messages = this.#failures = this.#calm = 0
     this.careful = true
@@ -309,22 +321,24 @@ export class Processor {
   }
 
   #carefully(operators: readonly Operator[], input: Input, message: unknown, nowMs: () => number): void {
-    const outputs: Parameters<Emit>[] = []
+    const outputs: Output[] = []
     try {
-      this.#run(operators, message, collecting(outputs))
+      this.#run(operators, message, collecting(outputs, this.#context))
       this.#states.settle()
     } catch (error) {
       const met = this.plan.deadLetterState === false ? [] : this.#states.met()
       this.#states.undo()
       this.#windowing?.undo()
+      this.#pairing?.undo()
       if (isNotOfTheMessage(error)) throw error
       if (isBadInput(error)) this.#toDeadLetters(input, error, nowMs)
       else this.#failed(input, error, nowMs, met)
       return
     }
     this.#windowing?.settle()
-    for (const [to, partition, key, value, headers] of outputs)
-      this.#outbox.add(to, partition, this.#context.timestampMs, key, value, headers)
+    this.#pairing?.settle()
+    for (const [timestampMs, to, partition, key, value, headers] of outputs)
+      this.#outbox.add(to, partition, timestampMs, key, value, headers)
   }
 
   /** Depth first: what one operator gives has gone all its way before the next one's turn. */
@@ -351,6 +365,9 @@ export class Processor {
           break
         case 'window':
           this.#windowing?.take(operator, message, emit)
+          break
+        case 'pair':
+          this.#pairing?.take(operator, message, emit)
           break
         case 'join':
           this.#join(operator, message, emit)

@@ -19,6 +19,7 @@ import type { DueObject, StateTable } from '../state/state-table.js'
 import type { Context } from './context.js'
 import type { CurrentRecord } from './current-record.js'
 import type { Emit } from './emit.js'
+import { boundOf } from './record-bound.js'
 import type { Watermark } from './watermark.js'
 import { firstEnd, placesFor, remove, type LateWindow } from './window-places.js'
 
@@ -178,8 +179,7 @@ export class Windowing {
 
   /** Of the record's own partition. What falls due is of no partition: it is late where its window has closed. */
   #boundMs(): number {
-    const { inputIndex } = this.parts.record
-    return inputIndex < 0 || this.time === undefined ? -Infinity : this.time.boundMs(inputIndex)
+    return boundOf(this.parts.record, this.time)
   }
 
   #give(definition: StateDefinition, key: string, closed: readonly OpenWindow[], emit: Emit): void {

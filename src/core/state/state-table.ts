@@ -19,6 +19,7 @@
  */
 import type { StateDefinition } from '../../api/definition.js'
 import { visible } from '../../api/visible.js'
+import { closes } from '../../api/window-ranks.js'
 import { PotorooError } from '../../errors.js'
 import { byteString, bytesOf, type ByteString } from '../records/byte-string.js'
 import { Changes, GatheredChanges } from './changes.js'
@@ -440,7 +441,7 @@ export class StateTable {
       times = timesOf(this.#memory.bytesOf(place), start, start + this.#memory.valueBytes(place))
     }
     // Another version of the application gave it an end.
-    const hasEnd = definition.ttlMs !== undefined || definition.windows !== undefined
+    const hasEnd = definition.ttlMs !== undefined || closes(definition)
     return !hasEnd && times.endsMs > 0 ? { endsMs: 0, time: times.time, wall: times.wall } : times
   }
 

@@ -1,0 +1,48 @@
+/**
+ * Interval joins: each message of a stream with those of another one, of the same key, whose timestamps are not further away than
+ * `withinMs`; and those that have met nothing.
+ */
+import type { PairNode, PairsDefinition, Side, StateDefinition, StreamNode } from './definition.js'
+import { checkName, invalid, shown } from './names.js'
+import { OpenPairs, pairsFromPlain, pairsToPlain } from './open-pairs.js'
+import { isDurationMs } from './topic.js'
+
+export interface IntervalJoinOptions {
+  /** How far the timestamps of two messages may be from each other, ms, 0 or more. */
+  readonly withinMs: number
+}
+
+/** Open messages of a key at once, of both sides. */
+export const MAX_OPEN_MESSAGES = 100_000
+
+/** The state objects of a join: the open messages of each key. Throws INVALID_DEFINITION. */
+export function pairsOf(
+  name: string,
+  upstream: Readonly<Record<Side, StreamNode>>,
+  options: IntervalJoinOptions,
+): StateDefinition & { readonly pairs: PairsDefinition } {
+  checkName('an interval join', name)
+  const given = options as IntervalJoinOptions | null | undefined
+  const withinMs: unknown = given?.withinMs
+  if (!isDurationMs(withinMs))
+    throw invalid(
+      `Interval join ${name} has withinMs: ${shown(withinMs)}. It has to be whole milliseconds, 0 or more: how far the timestamps of two ` +
+        'messages may be from each other, as in { withinMs: minutes(15) }.',
+    )
+  const made = {
+    name,
+    partitions: undefined,
+    initial: () => new OpenPairs(),
+    beginsAlike: true,
+    prototype: undefined,
+    toPlain: (open: object) => pairsToPlain(open as OpenPairs),
+    fromPlain: (plain: unknown) => pairsFromPlain(plain),
+    upgrades: [],
+    get pairs(): PairsDefinition {
+      return pairs
+    },
+  } satisfies StateDefinition
+  const side = (which: Side): PairNode => ({ kind: 'pair', upstream: upstream[which], state: made, side: which })
+  const pairs: PairsDefinition = { withinMs, left: side('left'), right: side('right') }
+  return made
+}
