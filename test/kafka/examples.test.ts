@@ -4,6 +4,7 @@
  */
 import { expect, it } from 'vitest'
 import { ExampleBench, type ExampleWorker } from '../support/example-bench.js'
+import { ordersAndPayments, remindersDue, type At, type Order, type Payment } from '../support/reminders-example.js'
 import { balancesIn, LedgerInput, total, type Settled, withoutZeros } from '../support/ledger-example.js'
 
 const sorted = (values: readonly unknown[]): string[] => values.map((value) => JSON.stringify(value)).sort()
@@ -136,6 +137,45 @@ it('enrichment gives orders what their customers and rates are, also those that 
     Array.from({ length: ROUNDS }, (_, r) => round(r)),
   )
   expect(sorted(await bench.read('enriched', due.length))).toEqual(sorted(due))
+  await end(workers)
+})
+
+it('reminders are of the orders that no payment has met, and of no others', async () => {
+  const bench = new ExampleBench('reminders')
+  await bench.createTopics()
+  const [COUNT, STEP_MS, HOUR_MS] = [1_200, 20_000, 3_600_000]
+  const fromMs = Date.now() - 12 * HOUR_MS
+  const input = ordersAndPayments(COUNT, fromMs, STEP_MS)
+  const due = remindersDue(input)
+  const [orderId, paymentOf] = [(order: Order) => order.id, (payment: Payment) => payment.order]
+  const part = (i: number) => async () => {
+    const inPart = <M>(all: readonly At<M>[]): readonly At<M>[] => {
+      const step = (COUNT / 4) * STEP_MS
+      return all.filter(({ timestampMs }) => {
+        const at = Math.floor((timestampMs - fromMs) / step)
+        return Math.min(at, 3) === i
+      })
+    }
+    await bench.sendAt('orders', inPart(input.orders), orderId)
+    await bench.sendAt('payments', inPart(input.payments), paymentOf)
+  }
+  const workers = await work(bench, [0, 1, 2, 3].map(part))
+  // Time comes there on every partition; what does that is not over by then.
+  const timestampMs = fromMs + COUNT * STEP_MS + HOUR_MS
+  const ends = Array.from({ length: 40 }, (_, n) => String(n))
+  await bench.sendAt(
+    'orders',
+    ends.map((n) => ({ message: { id: `eo${n}`, cents: 1 }, timestampMs })),
+    orderId,
+  )
+  await bench.sendAt(
+    'payments',
+    ends.map((n) => ({ message: { order: `ep${n}`, cents: 1 }, timestampMs })),
+    paymentOf,
+  )
+  expect(sorted(await bench.read('reminders', due.reminders.length))).toEqual(sorted(due.reminders))
+  expect(sorted(await bench.read('refunds', due.refunds.length))).toEqual(sorted(due.refunds))
+  expect(sorted(await bench.read('settled', due.settled.length))).toEqual(sorted(due.settled))
   await end(workers)
 })
 

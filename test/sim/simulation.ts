@@ -35,6 +35,7 @@ import { ChangelogView, recordsOf, type SeenRecord } from './views.js'
 import { Chronicle, Warnings, type Line } from './warnings.js'
 import { marketApplication } from './applications/market-application.js'
 import { joinsApplication } from './applications/joins-application.js'
+import { pairsApplication } from './applications/pairs-application.js'
 import { routingApplication } from './applications/routing-application.js'
 import { timedApplication } from './applications/timed-application.js'
 import { windowsApplication } from './applications/windows-application.js'
@@ -88,7 +89,8 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   const routed = withSecond(await new World(seed, options).run(), await simulateRouting(seed, options), 'routing')
   const joined = withSecond(routed, await simulateJoins(seed, options), 'joins')
   const timed = withSecond(joined, await simulateTimed(seed, options), 'timed')
-  const outcome = withSecond(timed, await simulateWindows(seed, options), 'windows')
+  const windowed = withSecond(timed, await simulateWindows(seed, options), 'windows')
+  const outcome = withSecond(windowed, await simulatePairs(seed, options), 'pairs')
   // Their brokers are those in memory: beside worlds of bytes it would be nothing new.
   if (options.wire === true) return outcome
   const others = [
@@ -128,6 +130,14 @@ export async function simulateWindows(seed: number, options: SimulateOptions): P
   if (!random.chance(1 / 3)) return undefined
   const idle = random.pick(['clock', 'clock', 'never'] as const)
   return new World(seed ^ 0x5be0cd19, options, undefined, windowsApplication(idle), true).run()
+}
+
+/** And interval joins. */
+export async function simulatePairs(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
+  const random = new SeededRandom(seed ^ 0x4c1b90d7)
+  if (!random.chance(1 / 4)) return undefined
+  const idle = random.pick(['clock', 'clock', 'never'] as const)
+  return new World(seed ^ 0x29e4a853, options, undefined, pairsApplication(idle), true).run()
 }
 
 /** So have tables, joins and broadcasts. */

@@ -94,6 +94,22 @@ export class ExampleBench {
     )
   }
 
+  /** As `send`, of messages with timestamps. */
+  async sendAt<M extends object>(
+    topic: string,
+    messages: readonly { readonly message: M; readonly timestampMs: number }[],
+    keyOf: (message: M) => string,
+  ): Promise<void> {
+    await this.#produce(
+      topic,
+      messages.map(({ message, timestampMs }) => ({
+        key: keyOf(message),
+        value: JSON.stringify(message),
+        timestampMs,
+      })),
+    )
+  }
+
   /** Records without values. */
   async remove(topic: string, keys: readonly string[]): Promise<void> {
     await this.#produce(
@@ -104,7 +120,11 @@ export class ExampleBench {
 
   async #produce(
     topic: string,
-    pairs: readonly { readonly key: string | undefined; readonly value: string | null }[],
+    pairs: readonly {
+      readonly key: string | undefined
+      readonly value: string | null
+      readonly timestampMs?: number
+    }[],
   ): Promise<void> {
     const options = { brokers: this.#brokers, clientId: 'test-feed', logger: silentLogger, clock: systemClock }
     const log = createKafkaLog(options)
@@ -114,10 +134,10 @@ export class ExampleBench {
     if (info === undefined) throw new Error(`there is no topic ${name}`)
     const producer = await IdempotentProducer.open({ ...options, deliveryTimeoutMs: 120_000 })
     try {
-      const records = pairs.map(({ key: text, value }, i) => {
+      const records = pairs.map(({ key: text, value, timestampMs }, i) => {
         const key = text === undefined ? null : Buffer.from(text)
         const partition = key === null ? i % info.partitions : partitionOf('murmur2', key, info.partitions)
-        return { partition, key, value }
+        return { partition, key, value, ...(timestampMs !== undefined && { timestampMs }) }
       })
       await producer.sendAll(info, records)
     } finally {

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, it, onTestFinished } from 'vitest'
 import { application, from, intervalJoin, merge, minutes, seconds, stateObject, topic } from '../../../src/index.js'
 import { TestDriver, type TestDriverOptions } from '../../../src/testing/index.js'
-import { plainPairs, type PlainLog } from '../../support/plain-pairs.js'
+import { plainPairs, type PlainLog } from '../../sim/plain-pairs.js'
 import { anySchema } from '../../support/schemas.js'
 
 interface In {

@@ -20,12 +20,22 @@ interface Placed<M> extends PlainRecord<M> {
   readonly boundMs: number
 }
 
-function placed<M>(logs: readonly PlainLog<M>[], latenessMs: number, withinMs: number, late: PlainRecord<M>[]) {
+function placed<M>(
+  logs: readonly PlainLog<M>[],
+  {
+    latenessMs,
+    withinMs,
+    takes = () => true,
+  }: { latenessMs: number; withinMs: number; takes?: ((message: M) => boolean) | undefined },
+  late: PlainRecord<M>[],
+) {
   const found: Placed<M>[] = []
   for (const log of logs) {
     let boundMs = -Infinity
     for (const record of log) {
-      if (record.timestampMs + withinMs < boundMs) late.push(record)
+      if (!takes(record.message)) {
+        // It moves time, and meets nothing.
+      } else if (record.timestampMs + withinMs < boundMs) late.push(record)
       else found.push({ ...record, boundMs })
       boundMs = Math.max(boundMs, record.timestampMs - latenessMs)
     }
@@ -37,11 +47,20 @@ function placed<M>(logs: readonly PlainLog<M>[], latenessMs: number, withinMs: n
 export function plainPairs<L, R>(
   leftLogs: readonly PlainLog<L>[],
   rightLogs: readonly PlainLog<R>[],
-  { withinMs, latenessMs }: { readonly withinMs: number; readonly latenessMs: readonly [number, number] },
+  {
+    withinMs,
+    latenessMs,
+    takes,
+  }: {
+    readonly withinMs: number
+    readonly latenessMs: readonly [number, number]
+    /** Default: all. */
+    readonly takes?: (message: L | R) => boolean
+  },
 ): PlainPairs<L, R> {
   const late: PlainRecord<L | R>[] = []
-  const lefts = placed(leftLogs, latenessMs[0], withinMs, late as PlainRecord<L>[])
-  const rights = placed(rightLogs, latenessMs[1], withinMs, late as PlainRecord<R>[])
+  const lefts = placed(leftLogs, { latenessMs: latenessMs[0], withinMs, takes }, late as PlainRecord<L>[])
+  const rights = placed(rightLogs, { latenessMs: latenessMs[1], withinMs, takes }, late as PlainRecord<R>[])
   const both: PlainPairs<L, R>['both'] = []
   const met = new Set<unknown>()
   for (const left of lefts)
