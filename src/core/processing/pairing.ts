@@ -11,7 +11,7 @@
  *    counted or sent there before it failed in careful mode has not been.
  */
 import type { Side, StateDefinition } from '../../api/definition.js'
-import { OpenPairs } from '../../api/open-pairs.js'
+import { OpenPairs, otherSide } from '../../api/open-pairs.js'
 import { MAX_OPEN_MESSAGES } from '../../api/pairs.js'
 import { PotorooError } from '../../errors.js'
 import { ranksIn, type Operator, type SubTopology } from '../plan/topology.js'
@@ -76,7 +76,7 @@ export class Pairing {
     const partners = partnersOf(open, side, { atMs, boundMs }, withinMs)
     open[side].add({ atMs, boundMs, hasMet: partners.length > 0, message: unpackMessage(definition, packed) })
     const given = partners.map((partner) => ({ atMs: partner.atMs, packed: packMessage(definition, partner.message) }))
-    for (const partner of partners) open[side === 'left' ? 'right' : 'left'].met(partner)
+    for (const partner of partners) open[otherSide(side)].met(partner)
     this.#keep(definition, open)
     const own = context.timestampMs
     for (const partner of given) {

@@ -7,6 +7,7 @@ import { formatsFaults } from './formats.js'
 import { joinsFaults } from './joins.js'
 import { leadersFaults } from './leaders.js'
 import { livenessFaults } from './liveness.js'
+import { pairsFaults } from './pairs.js'
 import { protocolFaults } from './protocol.js'
 import { refusalsFaults } from './refusals.js'
 import { replaysFaults } from './replays.js'
@@ -37,4 +38,5 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...formatsFaults,
   ...replaysFaults,
   ...joinsFaults,
+  ...pairsFaults,
 ]
