@@ -1,7 +1,20 @@
 /** Types of tables, joins and broadcasts; compiled only. */
 import * as z from 'zod'
 /* eslint-disable @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-return -- what doesn't compile has no type */
-import { application, broadcast, from, stateObject, table, topic, type Keyed, type State } from '../../src/index.js'
+import {
+  application,
+  broadcast,
+  from,
+  intervalJoin,
+  minutes,
+  stateObject,
+  table,
+  timer,
+  topic,
+  type Context,
+  type Keyed,
+  type State,
+} from '../../src/index.js'
 import type { TestDriver } from '../../src/testing/index.js'
 
 const customers = topic('customers', { schema: z.object({ id: z.string(), tier: z.string() }), key: ({ id }) => id })
@@ -74,3 +87,41 @@ const asynchronous = from(orders).join(customer, async (order) => Promise.resolv
 asynchronous.sink(out)
 // @ts-expect-error a join that leads nowhere is no pipeline
 application('nowhere', inner)
+
+// Interval joins.
+const paid = intervalJoin('paid', from(orders), from(customers), { withinMs: minutes(15) })
+export const met: Keyed<{ readonly left: { id: string; customer: string }; readonly right: Customer }> = paid.both
+export const unpaid: Keyed<{ id: string; customer: string }> = paid.left
+export const unmet: Keyed<Customer> = paid.right
+application('a', paid.right.sink(out), paid.both.map(({ right }) => right).sink(out))
+// @ts-expect-error a stream without a key meets nothing
+intervalJoin('paid', from(lines), from(customers), { withinMs: 1 })
+// @ts-expect-error how far they may be apart has to be said
+intervalJoin('paid', from(orders), from(customers))
+// @ts-expect-error what a side gives is its own message
+application('a', paid.left.sink(out))
+// @ts-expect-error an interval join is no state object: nothing computes on it
+from(orders).to(paid, () => undefined)
+
+// Timers.
+const calm = timer('calm', count)
+export const wind = (state: State<typeof count>, _: unknown, context: Context): void => {
+  context.set(calm, context.timestampMs + minutes(1), String(state.n))
+  context.clear(calm)
+  // @ts-expect-error a time is a number
+  context.set(calm, new Date())
+  // @ts-expect-error a state object is no timer
+  context.set(count, 1)
+  // @ts-expect-error an id is a text
+  context.clear(calm, 1)
+}
+from(calm).to(count, (_, { key, id, dueMs }) => {
+  const all: readonly [string, string, number] = [key, id, dueMs]
+  return all.length > 3 ? undefined : null
+})
+// @ts-expect-error a timer is of a state object
+timer('x')
+// @ts-expect-error by the task's time, or by the wall clock
+timer('x', count, { clock: 'sun' })
+// @ts-expect-error what a timer gives is no order
+from(calm).to(count, (_, { customer }) => (customer === '' ? undefined : null))

@@ -53,7 +53,7 @@ export class Pairing {
     message: unknown,
     emit: Emit,
   ): void {
-    const { states, context, record, run } = this.parts
+    const { states, context, record } = this.parts
     const withinMs = withinOf(definition)
     const place = this.parts.placeOf(definition)
     const key = record.key()
@@ -82,7 +82,7 @@ export class Pairing {
     for (const partner of given) {
       const [one, other] = [unpackMessage(definition, packed), unpackMessage(definition, partner.packed)]
       context.timestampMs = Math.max(own, partner.atMs)
-      run(next, side === 'left' ? { left: one, right: other } : { left: other, right: one }, emit)
+      this.parts.run(next, side === 'left' ? { left: one, right: other } : { left: other, right: one }, emit)
     }
     context.timestampMs = own
   }

@@ -18,7 +18,7 @@ it.each([1, 7])(
     ].sort((a, b) => a.timestampMs - b.timestampMs)
     for (const [i, { topic, message, timestampMs }] of all.entries()) {
       if (timestampMs > driver.nowMs) await driver.advance(timestampMs - driver.nowMs)
-      await driver.pipe(topic, message as never, { timestampMs })
+      await driver.pipe(topic, message, { timestampMs })
       if (i === 20) await driver.addWorker()
       if (i === 40) driver.crash('worker-1')
       if (i === 60) await driver.restart('worker-1')
