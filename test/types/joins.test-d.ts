@@ -117,7 +117,7 @@ export const wind = (state: State<typeof count>, _: unknown, context: Context): 
 }
 from(calm).to(count, (_, { key, id, dueMs }) => {
   const all: readonly [string, string, number] = [key, id, dueMs]
-  return all.length > 3 ? undefined : null
+  return all
 })
 // @ts-expect-error a timer is of a state object
 timer('x')

@@ -34,8 +34,8 @@ class Bench {
   ) {
     const { withinMs = WITHIN_MS, lateness = [seconds(1), seconds(5)] } = options
     const {
-      both = (left, right) => `${String(left.n)}+${String(right.n)}`,
-      alone = (side, { n }) => `${side} ${String(n)}`,
+      both = (left: In, right: In) => `${String(left.n)}+${String(right.n)}`,
+      alone = (side: string, { n }: In) => `${side} ${String(n)}`,
     } = options
     const schema = anySchema<In>()
     this.lefts = topic('lefts', { schema, key: ({ key }) => key, latenessMs: lateness[0], idle: 'never' })
