@@ -7,7 +7,7 @@
  */
 import type { ApplicationDefinition, TopicDefinition } from '../api/definition.js'
 import { topicsOf } from '../api/graph.js'
-import { namesOf, topologyOf, type Topology } from '../core/plan/topology.js'
+import { hasChangelog, namesOf, topologyOf, type Topology } from '../core/plan/topology.js'
 import { PotorooError } from '../errors.js'
 import { MemoryCluster } from '../memory/cluster.js'
 import type { PartitionLog } from '../memory/partition.js'
@@ -191,9 +191,9 @@ export class World {
   /** What is not done yet; undefined at rest. */
   #unfinished(): string | undefined {
     const { cluster, names } = this
-    const own = this.topology.subTopologies.flatMap(({ name, states, sinks }) => [
-      ...(states.length === 0 ? [] : [names.changelog(name)]),
-      ...sinks.map((topic) => topic.name),
+    const own = this.topology.subTopologies.flatMap((sub) => [
+      ...(hasChangelog(sub) ? [names.changelog(sub.name)] : []),
+      ...sub.sinks.map((topic) => topic.name),
     ])
     for (const topic of [...this.topics.map(({ name }) => name), ...own, names.deadLetters])
       for (const { partition, lastStableOffset, highWatermark } of this.partitionsOf(topic))

@@ -630,7 +630,7 @@ export class Processor {
       return
     }
     const isNull = message === null && topic.key !== undefined
-    const key = isNull ? this.#keyOfNull(topic) : keyOf(message)
+    const key = isNull ? this.#keyOfNull(topic) : keyOf === 'own' ? record.key() : keyOf(message)
     const value = isNull ? null : topic.encode(message)
     const headers = passedHeaders(record.cursor, passed)
     if (topic.hexKeys === true) {
