@@ -48,7 +48,10 @@ export function callDefinition(pipeline: string, given: unknown, make: unknown, 
     throw invalid(`What call ${name} of pipeline ${pipeline} is to do is ${shown(make)}: it has to be a function.`)
   if (typeof options !== 'object' || options === null)
     throw invalid(`Call ${name} has options: ${shown(options)}. They have to be an object.`)
-  const { overlap, timeoutMs, attempts, failed }: Readonly<Record<string, unknown>> = { ...callDefaults, ...defined(options) }
+  const { overlap, timeoutMs, attempts, failed }: Readonly<Record<string, unknown>> = {
+    ...callDefaults,
+    ...defined(options),
+  }
   const isEndless = attempts === Infinity
   return {
     name,

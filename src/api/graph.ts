@@ -140,7 +140,10 @@ export function repartitionsOf(application: ApplicationDefinition): readonly Rep
 }
 
 /** That of the keyBy() right before a call, where it has no repartition of its own. */
-function nameBefore({ upstream }: CallNode, others: ReadonlyMap<KeyByNode | CallNode, StatefulNode>): string | undefined {
+function nameBefore(
+  { upstream }: CallNode,
+  others: ReadonlyMap<KeyByNode | CallNode, StatefulNode>,
+): string | undefined {
   return upstream.kind === 'keyBy' && !others.has(upstream) ? upstream.name : undefined
 }
 

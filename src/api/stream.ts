@@ -237,7 +237,9 @@ class Flow {
   get [pipelineKey](): PipelineDefinition {
     const node = this[streamKey]
     if (node.kind === 'compute' || node.kind === 'call') return node
-    throw invalid(`Pipeline ${this.name} leads nowhere: end it with a computation, .to(), with a .call(), or with a .sink().`)
+    throw invalid(
+      `Pipeline ${this.name} leads nowhere: end it with a computation, .to(), with a .call(), or with a .sink().`,
+    )
   }
 
   filter(keep: (message: unknown) => boolean): Flow {
@@ -301,7 +303,9 @@ class Flow {
   call(name: unknown, make: unknown, options?: unknown): Flow {
     const call = callDefinition(this.name, name, make, options)
     if (!this.isKeyed)
-      throw invalid(`Pipeline ${this.name} has call ${call.name}, but its messages have no key: put keyBy() before call().`)
+      throw invalid(
+        `Pipeline ${this.name} has call ${call.name}, but its messages have no key: put keyBy() before call().`,
+      )
     return new Flow({ kind: 'call', upstream: this[streamKey], call }, true)
   }
 
@@ -384,7 +388,9 @@ function synchronous(pipeline: string, compute: Compute): Compute {
 
 function refusePromise(what: string, promise: PromiseLike<unknown>): never {
   promise.then(undefined, () => undefined) // its failure would end the process
-  throw invalid(`${what} gave a promise. Computations and steps are synchronous: what waits for something goes into call().`)
+  throw invalid(
+    `${what} gave a promise. Computations and steps are synchronous: what waits for something goes into call().`,
+  )
 }
 
 /** The definition behind a pipeline. Throws INVALID_DEFINITION for anything else, naming `where` it was found. */

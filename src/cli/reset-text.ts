@@ -13,7 +13,9 @@ export function resetText(application: string, plan: ResetPlan, to: ResetTarget)
     ...(states.length === 0 ? [] : [['forgets', `all state objects: ${states.join(', ')}`] as [string, string]]),
     ...(calls.length === 0
       ? []
-      : [['forgets', `which calls are done: ${calls.join(', ')}; those made again have other ids`] as [string, string]]),
+      : [
+          ['forgets', `which calls are done: ${calls.join(', ')}; those made again have other ids`] as [string, string],
+        ]),
     ['keeps', `topic ${deadLetters}`],
     ...sinks.map((name): [string, string] => ['keeps', `topic ${name}${to === 'latest' ? '' : `: ${againText(to)}`}`]),
   ]

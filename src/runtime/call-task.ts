@@ -275,7 +275,13 @@ export class CallTask {
         return
       case 'again': {
         const { code, message } = remedy.error
-        this.env.observer.observe({ kind: 'task-again', task: this.id, code, error: message, retryInMs: remedy.afterMs })
+        this.env.observer.observe({
+          kind: 'task-again',
+          task: this.id,
+          code,
+          error: message,
+          retryInMs: remedy.afterMs,
+        })
         void this.#afterBackOff(number, remedy.afterMs)
       }
     }

@@ -267,8 +267,7 @@ function cut(
     const { partitions, partitioner } = partitioningOf(name)
     const topic = repartitionTopic(`${application.name}-${name}${REPARTITION_SUFFIX}`, partitions, partitioner)
     if (!isToCall) repartitions.set(node, newSegment(topic, true, name))
-    else if (node.kind === 'call')
-      calls.set(node, { ...newSegment(carryingTopic(topic), true, name), call: node.call })
+    else if (node.kind === 'call') calls.set(node, { ...newSegment(carryingTopic(topic), true, name), call: node.call })
   }
   const sources = new Map<TopicDefinition, Segment>()
   const timed = new Map<TimedDefinition, Segment>()

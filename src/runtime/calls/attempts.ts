@@ -4,12 +4,13 @@
  * Invariants
  * 1. One attempt of a call is under way at a time. What an earlier one gives after its time was over is dropped.
  * 2. Attempts of an activation that is over are aborted, and what they give is dropped.
- * 3. The application's function is called within `make` alone, which the task calls from its runs: there it can be ended from outside.
+ * 3. What is outside is called within `make` alone, which the task calls from its runs: there it can be ended from outside.
  * 4. Whatever it gives, throws or rejects with has one outcome, and nothing of it is left unhandled.
  */
 import type { CallDefinition } from '../../api/definition.js'
 import { PotorooError } from '../../errors.js'
 import type { Clock, Timer } from '../../ports/clock.js'
+import type { Outside } from '../../ports/outside.js'
 
 /** A call that is to be made. */
 export interface Request {
@@ -24,7 +25,9 @@ export interface Attempt<R extends Request> {
   /** 1 for the first. */
   readonly attempt: number
 }
-export type Outcome<R extends Request> = Attempt<R> & { readonly tookMs: number } & ({ readonly result: unknown } | { readonly error: unknown })
+export type Outcome<R extends Request> = Attempt<R> & { readonly tookMs: number } & (
+    { readonly result: unknown } | { readonly error: unknown }
+  )
 
 interface Current<R extends Request> {
   readonly outcomes: Outcome<R>[]
@@ -38,8 +41,9 @@ export class Attempts<R extends Request> {
   #current: Current<R> | undefined
 
   constructor(
-    private readonly call: Pick<CallDefinition, 'name' | 'make' | 'timeoutMs'>,
+    private readonly call: CallDefinition,
     private readonly clock: Pick<Clock, 'after' | 'monotonic'>,
+    private readonly outside: Outside,
     /** There is an outcome, or an attempt is due. */
     private readonly ready: () => void,
   ) {}
@@ -84,7 +88,7 @@ export class Attempts<R extends Request> {
   make({ request, attempt }: Attempt<R>): void {
     const current = this.#current
     if (current === undefined) return
-    const { name, make, timeoutMs } = this.call
+    const { name, timeoutMs } = this.call
     const begunMs = this.clock.monotonic()
     const abort = new AbortController()
     current.aborts.add(abort)
@@ -106,7 +110,7 @@ export class Attempts<R extends Request> {
     }
     const { id, key } = request
     try {
-      const given = make(request.message(), { id, key, attempt, signal: abort.signal })
+      const given = this.outside.make(this.call, request.message(), { id, key, attempt, signal: abort.signal })
       Promise.resolve(given).then(
         (result) => {
           settle({ result })

@@ -20,6 +20,7 @@ import type { RecordBatch, RecordCursor } from '../../core/records/records.js'
 import type { SourceInput, SubTopology } from '../../core/plan/topology.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Observer } from '../../ports/observer.js'
+import { applicationsOwn, type Outside } from '../../ports/outside.js'
 import type { RecordTime } from '../record-time.js'
 import type { TaskPlan } from '../task-plan.js'
 import type { Committer } from '../task/committer.js'
@@ -32,6 +33,8 @@ export interface CallerEnvironment {
   readonly clock: Clock
   readonly observer: Observer
   readonly recordTime: Pick<RecordTime, 'now'>
+  /** Default: the application. */
+  readonly outside?: Outside | undefined
   /** Bytes of fetched records that each input may keep in memory, now. */
   inputBytes(): number
   /** Whether the slice has lasted so long that it is to end. */
@@ -91,7 +94,7 @@ export class Caller {
     private readonly committer: Committer,
     ready: () => void,
   ) {
-    this.#attempts = new Attempts(call, env.clock, ready)
+    this.#attempts = new Attempts(call, env.clock, env.outside ?? applicationsOwn, ready)
     const [source] = plan.processor.subTopology.sources
     if (source === undefined) throw new RangeError(`call ${call.name} has no source`)
     this.#source = source

@@ -60,11 +60,7 @@ interface Range {
   readonly end: number
 }
 
-async function commitBetween(
-  range: Range,
-  fetcher: Fetcher,
-  signal: AbortSignal,
-): Promise<LastCommit['commit']> {
+async function commitBetween(range: Range, fetcher: Fetcher, signal: AbortSignal): Promise<LastCommit['commit']> {
   signal.throwIfAborted()
   if (range.from >= range.end) return undefined
   let events: ReaderEvents = { done: () => undefined, failed: () => undefined }
