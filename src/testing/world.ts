@@ -27,8 +27,8 @@ export interface WorldOptions {
   readonly seed: number
   readonly onError: 'dead-letter' | 'stop'
   readonly logger: Logger
-  /** Who answers calls. */
-  readonly outside: Outside
+  /** Who answers calls; default: the application. */
+  readonly outside?: Outside
 }
 
 /** Of virtual time. Longer than any recovery takes: session, transaction and hand-over time out within 10 s. */
