@@ -47,10 +47,7 @@ export interface CommitterEnvironment {
 }
 
 /** An input, as commits see it. */
-export type CommittedInput = Pick<
-  Input,
-  'topic' | 'position' | 'taken' | 'takenRecords' | 'firstTimestampMs' | 'mark'
->
+export type CommittedInput = Pick<Input, 'topic' | 'position' | 'taken' | 'takenRecords' | 'firstTimestampMs' | 'mark'>
 
 /** An activation, as its commits see it. */
 export interface CommitWork {

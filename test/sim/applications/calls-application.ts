@@ -105,14 +105,15 @@ class Ledger {
     }
   }
 
-  outside({ scheduler, isCommitted, isCalm }: OutsideWorld): Outside {
+  outside(world: OutsideWorld): Outside {
+    const { scheduler } = world
     return {
       make: ({ name }, given, context) => {
         const message = given as Counted
         const [offset = 0, partition = 0] = context.id.split('-').reverse().map(Number)
-        if (!isCommitted({ topic: inputs[name] ?? '', partition }, offset))
+        if (!world.isCommitted({ topic: inputs[name] ?? '', partition }, offset))
           this.#found(`${context.id} is asked for ${message.id}, which is not committed`)
-        const calm = isCalm()
+        const calm = world.isCalm()
         const chance = (rate: number): boolean => !calm && this.#random.chance(rate)
         const takesMs = (): number => this.#random.between(0, calm ? 5 : this.#rates.slowMs)
         return new Promise((resolve, reject) => {

@@ -53,7 +53,7 @@ const mistakes: readonly Mistake[] = [
   },
   {
     name: 'a call without a key',
-    code: `from(lines).call('ask', async (line) => Promise.resolve(line)).sink(lines)`,
+    code: `from(lines).call('ask', async () => Promise.resolve(1))`,
     says: ['error: these messages have no key, by which calls are ordered: put keyBy() before call()'],
   },
   {
