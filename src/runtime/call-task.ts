@@ -15,7 +15,7 @@
 import type { PotorooError } from '../errors.js'
 import { LongerChangelog } from '../core/commit/landing.js'
 import { TaskLife, type TaskState } from '../core/commit/task-life.js'
-import type { TimeStatus } from '../core/group/worker-status.js'
+import type { HeldStatus, TimeStatus } from '../core/group/worker-status.js'
 import { generationOf, resumedCalls } from '../core/processing/calls/resumed.js'
 import type { CallDefinition } from '../api/definition.js'
 import type { TaskFigures } from '../ports/figures.js'
@@ -94,6 +94,12 @@ export class CallTask {
   readonly isSlow = false
   readonly time: TimeStatus | undefined = undefined
 
+  /** What its input waits for; undefined where that is nothing. */
+  get held(): readonly HeldStatus[] | undefined {
+    const { held } = this.#sources
+    return this.#running === undefined || held.length === 0 ? undefined : held
+  }
+
   figures(): TaskFigures {
     const { id: task, state } = this
     const { partition, processor } = this.plan
@@ -102,8 +108,8 @@ export class CallTask {
     const inputs = this.#caller.inputs.flatMap(({ topic, lag }) =>
       Number.isNaN(lag) ? [] : [{ topic, partition, lag }],
     )
-    const state0 = { objects: 0, bytes: 0, unstoredBytes: 0 }
-    return { ...figures, running: { inputs, state: state0, store: undefined } }
+    const none = { objects: 0, bytes: 0, unstoredBytes: 0 }
+    return { ...figures, running: { inputs, held: this.#sources.held, state: none, store: undefined } }
   }
 
   /** Becomes active, in the background. */
