@@ -6,6 +6,7 @@ import { pack, unpack } from '../core/state/packing.js'
 import { partitionOf } from '../core/plan/partitioner.js'
 import { RecordWriter } from '../core/records/records.js'
 import { MAX_KEY_BYTES, storeKeyOf } from '../core/state/store-key.js'
+import { isBroughtByClock, timeFlow } from '../core/plan/time-flow.js'
 import { hasDues, type SubTopology } from '../core/plan/topology.js'
 import { PotorooError } from '../errors.js'
 import { isBrokerError } from '../memory/broker-error.js'
@@ -18,7 +19,11 @@ const TRANSACTION_TIMEOUT_MS = 10_000
 export class States {
   readonly #changelogs = new Map<SubTopology, Changelog>()
 
-  constructor(private readonly world: World) {}
+  readonly #flow: ReturnType<typeof timeFlow>
+
+  constructor(private readonly world: World) {
+    this.#flow = timeFlow(world.topology.subTopologies)
+  }
 
   get(definition: StateDefinition, key: string): object | undefined {
     const bytes = this.#changelog(this.#home(definition)).get(definition.name, key)
@@ -33,7 +38,7 @@ export class States {
   /** Whether something is due at that time or before that the clock brings about. */
   hasDue(atMs: number): boolean {
     return this.world.topology.subTopologies.some(
-      (sub) => hasDues(sub) && sub.sources.every(({ topic }) => topic.ticks) && this.#changelog(sub).hasDue(atMs),
+      (sub) => hasDues(sub) && isBroughtByClock(this.#flow, sub) && this.#changelog(sub).hasDue(atMs),
     )
   }
 

@@ -52,6 +52,15 @@ export function timeFlow(subTopologies: readonly SubTopology[]): ReadonlyMap<Sub
   )
 }
 
+/** Those whose time a repartition carries. */
+export const writersIn = (
+  flow: ReadonlyMap<SubTopology, TimeInto>,
+  topic: TopicDefinition,
+): readonly SubTopology[] =>
+  [...flow].flatMap(([sub, { inputs }]) =>
+    inputs.flatMap((input, i) => (typeof input === 'string' || sub.sources[i]?.topic !== topic ? [] : input)),
+  )
+
 /** Whether the clock brings time to a sub-topology where nothing comes: all topics before it let it. */
 export function isBroughtByClock(flow: ReadonlyMap<SubTopology, TimeInto>, sub: SubTopology): boolean {
   const before = new Set([sub])

@@ -199,6 +199,11 @@ export class Watermark {
     })
   }
 
+  /** As `needed`, for the clock to move time as far as it can at that moment. */
+  wanted(atMs: number): readonly number[] {
+    return this.topics.map(({ ticks, writers }) => (ticks && writers === undefined ? atMs : -Infinity))
+  }
+
   /** The input whose bound is the least, as of now: what time waits for. Undefined without inputs. */
   heldBy(inputs: readonly TimedInputState[]): Holder | undefined {
     const bounds = this.topics.map((_, i) => this.#boundOf(i, inputs[i], false))
