@@ -4,7 +4,7 @@
  *
  * Invariants
  * 1. The edge that closes a loop carries no time: else it would wait for itself. Each sub-topology that has a time has an input
- *    that brings it.
+ *    that brings it. Which edge that is follows from the order of declaration.
  * 2. What nobody needs is not said: where no time is used behind a repartition, nothing is written to it but messages.
  */
 import type { TopicDefinition } from '../../api/definition.js'
@@ -86,24 +86,34 @@ const edgesOf = (subTopologies: readonly SubTopology[]): readonly Edge[] =>
   )
 
 /**
- * Those that lead back to where a walk along the edges is, which begins where topics are read: first at what no repartition
- * leads to. Whatever has a time is reached by an edge that does not lead back, or reads a topic.
+ * Those that close a loop: of the sub-topologies of one, the one that is declared first waits for none of the others, the next one for
+ * the first, and so on. What has no time of its own to begin with can't be the first.
  */
 function closingOf(subTopologies: readonly SubTopology[], edges: readonly Edge[]): ReadonlySet<Edge> {
+  const placed = new Set<SubTopology>()
   const closing = new Set<Edge>()
-  const [entered, left] = [new Set<SubTopology>(), new Set<SubTopology>()]
-  const walk = (at: SubTopology): void => {
-    entered.add(at)
-    for (const edge of edges) {
-      if (edge.writer !== at) continue
-      if (!entered.has(edge.reader)) walk(edge.reader)
-      else if (!left.has(edge.reader)) closing.add(edge)
-    }
-    left.add(at)
+  const writersTo = (sub: SubTopology): readonly SubTopology[] =>
+    edges.flatMap(({ writer, reader }) => (reader === sub ? [writer] : []))
+  const before = new Map(subTopologies.map((sub) => [sub, reached(sub, writersTo)]))
+  /** Whether nothing that is not placed lies before it but what it lies before, too. */
+  const isNext = (sub: SubTopology): boolean =>
+    [...(before.get(sub) ?? [])].every((one) => placed.has(one) || before.get(one)?.has(sub) === true)
+  const begins = (sub: SubTopology): boolean =>
+    sub.sources.some(({ isRepartition }) => !isRepartition) || writersTo(sub).some((writer) => placed.has(writer))
+  for (let left = subTopologies; left.length > 0; left = left.filter((sub) => !placed.has(sub))) {
+    const next = left.filter(isNext)
+    const sub = next.find(begins) ?? next[0]
+    if (sub === undefined) throw new RangeError('of what is left, something has nothing before it but its loop')
+    for (const edge of edges) if (edge.reader === sub && !placed.has(edge.writer)) closing.add(edge)
+    placed.add(sub)
   }
-  const readsTopics = ({ sources }: SubTopology): boolean => sources.some(({ isRepartition }) => !isRepartition)
-  const begins = (sub: SubTopology): boolean => !edges.some(({ reader }) => reader === sub)
-  for (const sub of [...subTopologies.filter(begins), ...subTopologies.filter(readsTopics), ...subTopologies])
-    if (!entered.has(sub)) walk(sub)
   return closing
+}
+
+/** All that lies before, by way of whatever; the sub-topology itself only where it is in a loop. */
+function reached(sub: SubTopology, before: (sub: SubTopology) => readonly SubTopology[]): ReadonlySet<SubTopology> {
+  // A set gives what is added to it meanwhile, too.
+  const all = new Set(before(sub))
+  for (const one of all) for (const another of before(one)) all.add(another)
+  return all
 }
