@@ -14,7 +14,14 @@ import type { CommittedOffset, Fetcher, TransactionalProducer } from '../ports/l
 import { abortable } from './abortable.js'
 import { changelogEnd, otherEnd } from './changelog-end.js'
 import { recordsLost } from './cures.js'
-import { choosePositions, inputPositions, isDoubtful, offsetNotes, sayBeginnings, timeInNotes } from './input-positions.js'
+import {
+  choosePositions,
+  inputPositions,
+  isDoubtful,
+  offsetNotes,
+  sayBeginnings,
+  timeInNotes,
+} from './input-positions.js'
 import { requireMissing } from './new-topics.js'
 import type { ObservedPorts } from './options.js'
 import type { TaskPlan } from './task-plan.js'

@@ -121,10 +121,10 @@ export async function simulateTimed(seed: number, options: SimulateOptions): Pro
   ).run()
 }
 
-/** And what uses time behind repartitions. */
+/** And what uses time behind repartitions, in every sixth: there are many tasks in them. */
 export async function simulateDistant(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
   const random = new SeededRandom(seed ^ 0x2b992ddf)
-  if (!random.chance(1 / 3)) return undefined
+  if (!random.chance(1 / 6)) return undefined
   const application = distantApplication(random.pick(['clock', 'clock', 'never']))
   return new World(seed ^ 0x6a09e667, options, undefined, application, true, random).run()
 }

@@ -53,10 +53,7 @@ export function timeFlow(subTopologies: readonly SubTopology[]): ReadonlyMap<Sub
 }
 
 /** Those whose time a repartition carries. */
-export const writersIn = (
-  flow: ReadonlyMap<SubTopology, TimeInto>,
-  topic: TopicDefinition,
-): readonly SubTopology[] =>
+export const writersIn = (flow: ReadonlyMap<SubTopology, TimeInto>, topic: TopicDefinition): readonly SubTopology[] =>
   [...flow].flatMap(([sub, { inputs }]) =>
     inputs.flatMap((input, i) => (typeof input === 'string' || sub.sources[i]?.topic !== topic ? [] : input)),
   )

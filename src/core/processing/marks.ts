@@ -51,7 +51,8 @@ export function decodeMark({ buffer, valueStart, valueEnd }: RecordCursor): Mark
     const parsed: unknown = JSON.parse(buffer.toString('utf8', Math.max(0, valueStart), Math.max(0, valueEnd)))
     if (typeof parsed !== 'object' || parsed === null) return undefined
     const { v, task, boundMs = -Infinity, tickMs = -Infinity } = parsed as Record<string, unknown>
-    if (v !== 1 || typeof task !== 'string' || typeof boundMs !== 'number' || typeof tickMs !== 'number') return undefined
+    if (v !== 1 || typeof task !== 'string' || typeof boundMs !== 'number' || typeof tickMs !== 'number')
+      return undefined
     return { task, boundMs, tickMs }
   } catch {
     return undefined

@@ -35,7 +35,11 @@ export class Marker {
     private readonly timekeeper: Pick<Timekeeper, 'askAgain' | 'isAnswered'>,
   ) {}
 
-  begin({ time, firings }: Pick<Processor, 'time' | 'firings'>, marks: Marks | undefined, inputs: readonly Input[]): void {
+  begin(
+    { time, firings }: Pick<Processor, 'time' | 'firings'>,
+    marks: Marks | undefined,
+    inputs: readonly Input[],
+  ): void {
     if (time === undefined || firings === undefined || marks === undefined) return
     this.#current = { marks, time, firings, inputs }
     this.#activityMs = this.clock.monotonic()

@@ -28,23 +28,31 @@ const app = application(
 it.each([
   [1, 1],
   [5, 2],
-])('a timer behind keyBy() fires when nothing comes any more (%i partitions, %i workers)', async (partitions, workers) => {
-  const driver = await TestDriver.start(app, { partitions, workers })
-  try {
-    await driver.pipe(clicks, [
-      { id: 'a', page: 'p' },
-      { id: 'b', page: 'p' },
-      { id: 'c', page: 'q' },
-    ])
-    await driver.settle()
-    expect(driver.read(pages)).toEqual([])
-    await driver.advance(59_000)
-    await driver.settle()
-    expect(driver.read(pages)).toEqual([])
-    await driver.advance(1_010)
-    await driver.settle()
-    expect(new Map(driver.read(pages).map(({ page, n }) => [page, n]))).toEqual(new Map([['p', 2], ['q', 1]]))
-  } finally {
-    await driver.close()
-  }
-})
+])(
+  'a timer behind keyBy() fires when nothing comes any more (%i partitions, %i workers)',
+  async (partitions, workers) => {
+    const driver = await TestDriver.start(app, { partitions, workers })
+    try {
+      await driver.pipe(clicks, [
+        { id: 'a', page: 'p' },
+        { id: 'b', page: 'p' },
+        { id: 'c', page: 'q' },
+      ])
+      await driver.settle()
+      expect(driver.read(pages)).toEqual([])
+      await driver.advance(59_000)
+      await driver.settle()
+      expect(driver.read(pages)).toEqual([])
+      await driver.advance(1_010)
+      await driver.settle()
+      expect(new Map(driver.read(pages).map(({ page, n }) => [page, n]))).toEqual(
+        new Map([
+          ['p', 2],
+          ['q', 1],
+        ]),
+      )
+    } finally {
+      await driver.close()
+    }
+  },
+)
