@@ -80,7 +80,7 @@ async function serveHealth(port: number, host: string, logger: Logger): Promise<
     import('./http/collecting.js'),
     import('./http/health-server.js'),
   ])
-  const collecting = startCollecting()
+  const collecting = await startCollecting()
   const readiness = (): Readiness => served.worker?.readiness ?? { ready: false, reason: 'starting', tasks: [] }
   const server = new HealthServer({ host, port }, { metrics: (format) => collecting.text(format), readiness })
   const close = (): Promise<void> => {
