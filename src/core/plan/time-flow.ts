@@ -59,12 +59,21 @@ export const writersIn = (flow: ReadonlyMap<SubTopology, TimeInto>, topic: Topic
   )
 
 /** Whether the clock brings time to a sub-topology where nothing comes: all topics before it let it. */
-export function isBroughtByClock(flow: ReadonlyMap<SubTopology, TimeInto>, sub: SubTopology): boolean {
+export const isBroughtByClock = (flow: ReadonlyMap<SubTopology, TimeInto>, sub: SubTopology): boolean =>
+  subTopologiesBefore(flow, sub).every(({ sources }) =>
+    sources.every(({ topic, isRepartition }) => isRepartition || topic.ticks),
+  )
+
+/** A sub-topology, and those that time comes to it from. */
+export function subTopologiesBefore(
+  flow: ReadonlyMap<SubTopology, TimeInto>,
+  sub: SubTopology,
+): readonly SubTopology[] {
   const before = new Set([sub])
   for (const one of before)
     for (const input of flow.get(one)?.inputs ?? [])
       if (typeof input !== 'string') for (const writer of input) before.add(writer)
-  return [...before].every(({ sources }) => sources.every(({ topic, isRepartition }) => isRepartition || topic.ticks))
+  return [...before]
 }
 
 interface Edge {

@@ -56,3 +56,18 @@ it.each([
     }
   },
 )
+
+it('where the past is piped, time goes on from there, and settles', async () => {
+  const driver = await TestDriver.start(app, { partitions: 2 })
+  try {
+    const timestampMs = driver.nowMs - 3_600_000
+    for (const id of ['a', 'b', 'c', 'd']) await driver.pipe(clicks, { id, page: 'p' }, { timestampMs })
+    await driver.settle()
+    expect(driver.read(pages)).toEqual([])
+    await driver.advance(70_000)
+    await driver.settle()
+    expect(driver.read(pages)).toEqual(expect.arrayContaining([{ page: 'p', n: 4 }]))
+  } finally {
+    await driver.close()
+  }
+})
