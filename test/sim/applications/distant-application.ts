@@ -32,9 +32,11 @@ interface Feeding {
   readonly group: string
   readonly value: number
 }
+/** `throws`: its computation does. */
 interface Poke {
   readonly group: string
   readonly value: number
+  readonly throws: boolean
 }
 interface Round {
   starts: Record<string, { atMs: number; device: string; region: string }>
@@ -111,7 +113,10 @@ const declare = (idle: Idle) => {
         state.starts[id] = { atMs: context.timestampMs, device: by, region: regionOf(group) }
         context.set(ends, context.timestampMs + waitMs, id)
       }),
-    from(pokes).to(round, (state, { value }, { timestampMs }) => void state.feeds.push([timestampMs, value])),
+    from(pokes).to(round, (state, { value, throws }, { timestampMs }) => {
+      state.feeds.push([timestampMs, value])
+      if (throws) throw new Error('this poke throws')
+    }),
     over.sink(ended),
     over
       .keyBy((one) => one.region)
@@ -177,10 +182,12 @@ function drawEvents(random: SeededRandom, { events, keys, fromMs, toMs }: FeedPl
       const message: Feeding = { id, device, group, value: index }
       return { ...common, topic: 'feeds', key: device, text: JSON.stringify(message), message }
     }
-    const message: Poke = { group, value: index / 1024 }
+    const message: Poke = { group, value: index / 1024, throws: random.chance(0.1) }
     return { ...common, topic: 'pokes', key: group, text: JSON.stringify(message), message }
   })
 }
+
+const isThrown = (message: NonNullable<DistantEvent['message']>): boolean => 'throws' in message && message.throws
 
 interface Expected {
   readonly ended: Ended[]
@@ -223,7 +230,7 @@ function calculate(events: readonly DistantEvent[], partitions: number, idle: Id
   const timeOf = (all: readonly number[] | undefined, name: string, key: string): number =>
     all?.[partitionOf('murmur2', Buffer.from(key), partitionsOf(name, partitions))] ?? Infinity
   const feeds = events.flatMap(({ message, timestampMs, topic }): { group: string; ms: number; value: number }[] => {
-    if (message === undefined || !('value' in message)) return []
+    if (message === undefined || !('value' in message) || isThrown(message)) return []
     const { group, value } = message
     const first = { group, ms: timestampMs, value }
     if (topic !== 'feeds' || !('device' in message)) return [first]
@@ -253,7 +260,7 @@ function calculate(events: readonly DistantEvent[], partitions: number, idle: Id
   })
   const back = new Map<string, number>()
   for (const { device } of ended) back.set(device, (back.get(device) ?? 0) + 1)
-  const deadLetters = events.flatMap(({ message, text }) => (message === undefined ? [text] : []))
+  const deadLetters = events.flatMap(({ message, text }) => (message === undefined || isThrown(message) ? [text] : []))
   return { ended, added, left, deadLetters, back }
 }
 

@@ -4,6 +4,7 @@
  */
 import { changesFaults } from './changes.js'
 import { formatsFaults } from './formats.js'
+import { frontiersFaults } from './frontiers.js'
 import { joinsFaults } from './joins.js'
 import { leadersFaults } from './leaders.js'
 import { livenessFaults } from './liveness.js'
@@ -37,4 +38,5 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...formatsFaults,
   ...replaysFaults,
   ...joinsFaults,
+  ...frontiersFaults,
 ]
