@@ -360,7 +360,9 @@ export class Worker {
       worker: this.options.name,
       memberId: this.#membership?.memberId ?? '',
       generation: this.#membership?.generation ?? -1,
-      active: [...this.#tasks].map(([task, { state, time }]) => ({ task, state, ...(time && { time }) })),
+      active: [...this.#tasks].map(([task, { state, time, held }]) => {
+        return { task, state, ...(time && { time }), ...(held && { held }) }
+      }),
       standby: [...this.#standbys].map(([task, { lag }]) => (Number.isFinite(lag) ? { task, lag } : { task })),
       ...(this.#broadcasts && { broadcasts: this.#broadcasts.status }),
       handOffs: this.#handOffs,

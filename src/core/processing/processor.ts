@@ -352,10 +352,10 @@ export class Processor {
 
   #compute({ state: definition, compute, next }: OperatorOf<'compute'>, message: unknown, emit: Emit): void {
     const record = this.#record
-    let place = this.#placeOf(definition)
+    const place = this.#placeOf(definition)
     const key = record.key()
     const context = this.#context
-    if (definition.ttlMs !== undefined) place = this.#states.beforeChange(definition, place, context.timestampMs)
+    if (definition.ttlMs !== undefined) this.#states.beforeChange(definition, place, context.timestampMs)
     const state = this.#states.touch(definition, key, place)
     record.hasEffects = true
     context.beginComputation(key, definition)
