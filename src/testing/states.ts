@@ -39,7 +39,8 @@ export class States {
   /** Whether something is due at that time or before that the clock brings about. */
   hasDue(atMs: number): boolean {
     return this.world.topology.subTopologies.some(
-      (sub) => hasDues(sub) && isBroughtByClock(this.#flow, sub) && this.#changelog(sub).hasDue(atMs, this.#behindMs(sub)),
+      (sub) =>
+        hasDues(sub) && isBroughtByClock(this.#flow, sub) && this.#changelog(sub).hasDue(atMs, this.#behindMs(sub)),
     )
   }
 

@@ -126,7 +126,7 @@ function headline({ application, group, state, describedMsAgo, workers, tasks }:
 
 /** The topic, or the task that writes to it. */
 const heldBy = (time: TaskReport['time']): string => {
-  if (time?.heldBy == null) return '-'
+  if (time === undefined || time.heldBy === null) return '-'
   return time.heldByTask === null ? time.heldBy : `${time.heldByTask} (in ${time.heldBy})`
 }
 

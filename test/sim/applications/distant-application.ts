@@ -70,7 +70,7 @@ const declare = (idle: Idle) => {
   const ended = topic('ended', { schema: anything<Ended>(), key: ({ id }) => id })
   const added = topic('added', { schema: anything<{ region: string }>(), key: ({ region }) => region })
   const left = topic('left', { schema: anything<{ key: string }>(), key: ({ key }) => key })
-  const device = stateObject('device', () => ({ values: {} as Record<string, [string, number]>, ended: 0 }))
+  const device = stateObject('device', () => ({ values: {}, ended: 0 }))
   const round = stateObject('round', (): Round => ({ starts: {}, feeds: [] }))
   const region = stateObject('region', () => ({ ended: [] as [number, number][] }))
   const life = stateObject('life', () => ({ n: 0 }), { ttlMs: TTL_MS })
