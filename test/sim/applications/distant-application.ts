@@ -38,6 +38,11 @@ interface Poke {
   readonly value: number
   readonly throws: boolean
 }
+interface Device {
+  /** Of what its timers are to say once more: group and value. */
+  values: Record<string, [string, number]>
+  ended: number
+}
 interface Round {
   starts: Record<string, { atMs: number; device: string; region: string }>
   feeds: [number, number][]
@@ -70,7 +75,7 @@ const declare = (idle: Idle) => {
   const ended = topic('ended', { schema: anything<Ended>(), key: ({ id }) => id })
   const added = topic('added', { schema: anything<{ region: string }>(), key: ({ region }) => region })
   const left = topic('left', { schema: anything<{ key: string }>(), key: ({ key }) => key })
-  const device = stateObject('device', () => ({ values: {}, ended: 0 }))
+  const device = stateObject('device', (): Device => ({ values: {}, ended: 0 }))
   const round = stateObject('round', (): Round => ({ starts: {}, feeds: [] }))
   const region = stateObject('region', () => ({ ended: [] as [number, number][] }))
   const life = stateObject('life', () => ({ n: 0 }), { ttlMs: TTL_MS })
