@@ -316,38 +316,39 @@ export class Processor {
 
   /** Depth first: what one operator gives has gone all its way before the next one's turn. */
   #run(operators: readonly Operator[], message: unknown, emit: Emit): void {
+    // What messages mostly come to stands alone, and is compiled as one with what it calls.
     for (const operator of operators)
-      switch (operator.kind) {
-        case 'filter':
-          if (operator.keep(message)) this.#run(operator.next, message, emit)
-          break
-        case 'map':
-          this.#run(operator.next, operator.map(message), emit)
-          break
-        case 'flatMap': {
-          const several = operator.flatMap(message)
-          if (!Array.isArray(several))
-            throw new TypeError(
-              `flatMap() has to give an array, and gave ${several === null ? 'null' : typeof several}`,
-            )
-          for (const one of several as readonly unknown[]) this.#run(operator.next, one, emit)
-          break
-        }
-        case 'compute':
-          this.#compute(operator, message, emit)
-          break
-        case 'join':
-          this.#join(operator, message, emit)
-          break
-        case 'table':
-          this.#keep(operator, message)
-          break
-        case 'lookup':
-          this.#lookUp(operator, message, emit)
-          break
-        case 'sink':
-          this.#emit(operator, message, emit)
+      if (operator.kind === 'compute') this.#compute(operator, message, emit)
+      else this.#step(operator, message, emit)
+  }
+
+  #step(operator: Exclude<Operator, { readonly kind: 'compute' }>, message: unknown, emit: Emit): void {
+    switch (operator.kind) {
+      case 'filter':
+        if (operator.keep(message)) this.#run(operator.next, message, emit)
+        break
+      case 'map':
+        this.#run(operator.next, operator.map(message), emit)
+        break
+      case 'flatMap': {
+        const several = operator.flatMap(message)
+        if (!Array.isArray(several))
+          throw new TypeError(`flatMap() has to give an array, and gave ${several === null ? 'null' : typeof several}`)
+        for (const one of several as readonly unknown[]) this.#run(operator.next, one, emit)
+        break
       }
+      case 'join':
+        this.#join(operator, message, emit)
+        break
+      case 'table':
+        this.#keep(operator, message)
+        break
+      case 'lookup':
+        this.#lookUp(operator, message, emit)
+        break
+      case 'sink':
+        this.#emit(operator, message, emit)
+    }
   }
 
   #compute({ state: definition, compute, next }: OperatorOf<'compute'>, message: unknown, emit: Emit): void {
@@ -363,7 +364,7 @@ export class Processor {
     if (context.forgotten) this.#states.forget()
     // Whoever read in between has touched nothing.
     if (definition.ttlMs !== undefined) this.#states.changed(context.timestampMs)
-    this.#goOn(next, result, emit)
+    if (result !== undefined && result !== null) this.#goOn(next, result, emit)
   }
 
   #join({ state, step, next }: OperatorOf<'join'>, message: unknown, emit: Emit): void {
