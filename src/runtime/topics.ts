@@ -5,7 +5,7 @@ import { lateTables } from '../core/plan/late-tables.js'
 import { versionsBeyond, withTopicIds, withVersions, type Change, type Manifest } from '../core/plan/manifest.js'
 import { countsIn, planTopics, refusal, unfinishedReset, unfitChangelog } from '../core/plan/topic-plan.js'
 import { timeFlow, writersIn } from '../core/plan/time-flow.js'
-import { namesOf, taskId, type SubTopology, type Topology } from '../core/plan/topology.js'
+import { hasChangelog, namesOf, taskId, type SubTopology, type Topology } from '../core/plan/topology.js'
 import { PotorooError } from '../errors.js'
 import type { TopicInfo } from '../ports/log.js'
 import type { BroadcastPlan } from './broadcasts.js'
@@ -104,8 +104,7 @@ async function planOnce(
   const tasksOf = (sub: SubTopology): readonly string[] =>
     Array.from({ length: counts.get(sub) ?? 0 }, (_, partition) => taskId(sub.name, partition))
   for (const [sub, partitions] of counts) {
-    const changelog =
-      sub.states.length === 0 ? undefined : fittingChangelog(names.changelog(sub.name), partitions, found)
+    const changelog = hasChangelog(sub) ? fittingChangelog(names.changelog(sub.name), partitions, found) : undefined
     const sinks = new Map(sub.sinks.map(({ name }) => [name, destination(names.topic(name))]))
     const versions =
       versionsBeyond(manifest, sub).length === 0

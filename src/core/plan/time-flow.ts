@@ -5,9 +5,12 @@
  * Invariants
  * 1. The edge that closes a loop carries no time: else it would wait for itself. Each sub-topology that has a time has an input
  *    that brings it. Which edge that is follows from the order of declaration.
- * 2. What nobody needs is not said: where no time is used behind a repartition, nothing is written to it but messages.
+ * 2. Nor do results of calls: a call may take as long as it likes. They may come back to what they came of, and to nothing else
+ *    that uses time.
+ * 3. What nobody needs is not said: where no time is used behind a repartition, nothing is written to it but messages.
  */
 import type { TopicDefinition } from '../../api/definition.js'
+import { PotorooError } from '../../errors.js'
 import { usesTime, type SubTopology } from './topology.js'
 
 /** What the bound of an input comes of. */
@@ -26,15 +29,16 @@ export interface TimeInto {
   readonly marks: readonly TopicDefinition[]
 }
 
-/** Pure. Of those sub-topologies that have a time. */
+/** Pure. Of those sub-topologies that have a time. Throws INVALID_DEFINITION for time behind a call. */
 export function timeFlow(subTopologies: readonly SubTopology[]): ReadonlyMap<SubTopology, TimeInto> {
   const edges = edgesOf(subTopologies)
   const closing = closingOf(subTopologies, edges)
-  const carrying = edges.filter((edge) => !closing.has(edge))
+  const carrying = edges.filter((edge) => !closing.has(edge) && edge.writer.call === undefined)
   const timed = new Set(subTopologies.filter(usesTime))
   // A set gives what is added to it meanwhile, too.
   for (const reader of timed) for (const edge of carrying) if (edge.reader === reader) timed.add(edge.writer)
   const isTimed = ({ reader }: Edge): boolean => timed.has(reader)
+  for (const sub of timed) requireTime(sub, edges, carrying)
   return new Map(
     subTopologies
       .filter((sub) => timed.has(sub))
@@ -74,6 +78,23 @@ export function subTopologiesBefore(
     for (const input of flow.get(one)?.inputs ?? [])
       if (typeof input !== 'string') for (const writer of input) before.add(writer)
   return [...before]
+}
+
+function requireTime(sub: SubTopology, edges: readonly Edge[], carrying: readonly Edge[]): void {
+  const writersTo = (one: SubTopology): readonly SubTopology[] =>
+    edges.flatMap(({ writer, reader }) => (reader === one ? [writer] : []))
+  const isLoop = (call: SubTopology): boolean => reached(call, writersTo).has(sub)
+  const hasTime =
+    sub.sources.some(({ isRepartition }) => !isRepartition) || carrying.some(({ reader }) => reader === sub)
+  const call = edges.find(
+    ({ reader, writer }) => reader === sub && writer.call !== undefined && (!hasTime || !isLoop(writer)),
+  )
+  if (call === undefined) return
+  throw new PotorooError(
+    'INVALID_DEFINITION',
+    `What comes of call ${call.writer.name} leads to ${sub.name}, which needs a time, for a timer or ttlMs there, or behind it: time does not ` +
+      "go through calls yet. Use a timer with clock: 'wall', or let the results lead to a state object that uses no time.",
+  )
 }
 
 interface Edge {

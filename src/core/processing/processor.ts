@@ -15,7 +15,6 @@
  */
 import type { BroadcastDefinition, StateDefinition, TopicDefinition } from '../../api/definition.js'
 import { isHex, shown } from '../../api/names.js'
-import { visible } from '../../api/visible.js'
 import { isPotorooError, messageOf, PotorooError } from '../../errors.js'
 import { COMMIT_KEY, encodeCommitRecord, type CommitRecord } from '../commit/commit-record.js'
 import type { ByteString } from '../records/byte-string.js'
@@ -36,6 +35,7 @@ import type { StoredNaN } from '../state/nan-fields.js'
 import { MAX_AHEAD, NOWHERE, StateTable, type MetState, type Unstored } from '../state/state-table.js'
 import { MAX_KEY_BYTES } from '../state/store-key.js'
 import { upgradesIn, type Operator, type SourceInput, type SubTopology } from '../plan/topology.js'
+import { requirePlace } from './record-key.js'
 import type { Watermark } from './watermark.js'
 
 export interface ProcessorPlan {
@@ -205,6 +205,20 @@ export class Processor {
     this.#record.begin(source, cursor, message)
     if (this.careful) this.#carefully(operators, input, message, nowMs)
     else this.#briskly(operators, input, message, nowMs)
+  }
+
+  /** Runs what has come of the record under the cursor, of the first source, elsewhere. Throws as `process`. */
+  give(input: Input, result: unknown, nowMs: () => number): void {
+    const [source] = this.plan.subTopology.sources
+    if (source === undefined) throw new RangeError('no source')
+    this.messages++
+    this.#do(source, source.operators, input, result, nowMs)
+  }
+
+  /** Sends the record under the cursor to the dead letters, whatever `onError` says. */
+  refuse(input: Input, error: PotorooError, nowMs: () => number): void {
+    this.messages++
+    this.#toDeadLetters(input, error, nowMs)
   }
 
   /** Sends the record under the cursor to the dead letters without doing it: it makes commits fail. */
@@ -462,7 +476,7 @@ export class Processor {
       return
     }
     const isNull = message === null && topic.key !== undefined
-    const key = isNull ? this.#keyOfNull(topic) : keyOf(message)
+    const key = isNull ? this.#keyOfNull(topic) : keyOf === 'own' ? record.key() : keyOf(message)
     const value = isNull ? null : topic.encode(message)
     let headers = passedHeaders(record.cursor, passed)
     const { time } = plan
@@ -512,27 +526,9 @@ export class Processor {
     const record = this.#record
     const { topic, isRepartition } = record.source
     if (record.wasChecked || (topic.key === undefined && !isRepartition)) return
-    record.key()
-    const { buffer, keyStart, keyEnd } = record.cursor
-    // as the application has it
-    const keyBytes = topic.hexKeys === true ? 2 * (keyEnd - keyStart) : keyEnd - keyStart
-    if (keyBytes > MAX_KEY_BYTES)
-      throw new PotorooError(
-        'KEY_TOO_LONG',
-        `the key has ${String(keyBytes)} bytes, more than ${String(MAX_KEY_BYTES)}`,
-      )
+    const key = record.key()
+    requirePlace(topic, record.cursor, key, this.plan)
     record.wasChecked = true
-    const { partitioner } = topic
-    if (partitioner === undefined) return
-    const right = partitionOf(partitioner, buffer, this.plan.partitions, keyStart, keyEnd)
-    if (right !== this.plan.partition)
-      throw new PotorooError(
-        'WRONG_PARTITION',
-        `key '${visible(record.key().slice(0, 100))}' belongs on partition ${String(right)} by ${partitioner}, but lies on ${String(this.plan.partition)}: ` +
-          (partitioner === 'murmur2'
-            ? 'producers must use murmur2 as the Java client does (librdkafka: partitioner=murmur2_random; its default, CRC32, is another)'
-            : `producers must partition by ${partitioner} of the key`),
-      )
   }
 
   /** A failure of the application's: to the dead letters, or a stop, as it was chosen. */

@@ -40,7 +40,7 @@ function shapeOf(app: Application) {
 }
 
 describe('timeFlow', () => {
-  it('is of those that use time and of all before them, and of nobody else (invariant 2)', () => {
+  it('is of those that use time and of all before them, and of nobody else (invariant 3)', () => {
     const [first, last, beside] = [state('first'), ending('last'), state('beside')]
     const stream = from(plain).keyBy(other).to(first, same)
     expect(
@@ -122,6 +122,27 @@ describe('timeFlow', () => {
       desk: { inputs: [['app-book-desk-repartition', ['book']]], marks: ['app-out-repartition'] },
       late: { inputs: [['app-out-repartition', ['desk']]] },
     })
+  })
+
+  it('does not go through calls: results may come back to what they came of, and to nothing else that uses time (invariant 2)', () => {
+    const [book, desk] = [ending('book'), state('desk')]
+    const make = (item: Item): Promise<Item> => Promise.resolve(item)
+    const called = from(a).to(book, same).call('ask', make)
+    expect(shapeOf(application('app', called.to(book, nothing)))).toEqual({
+      book: {
+        inputs: [
+          ['a', 'records'],
+          [expect.any(String), 'none'],
+        ],
+        marks: [],
+      },
+    })
+    const late = ending('late')
+    const refused = /What comes of call ask leads to (late|desk), which needs a time/
+    expect(() => shapeOf(application('app', called.to(late, nothing)))).toThrow(refused)
+    expect(() => shapeOf(application('app', from(b).to(late, nothing), called.to(late, nothing)))).toThrow(refused)
+    expect(() => shapeOf(application('app', called.to(desk, same).keyBy(other).to(late, nothing)))).toThrow(refused)
+    expect(Object.keys(shapeOf(application('app', called.to(desk, nothing))))).toEqual(['book'])
   })
 
   it('of any graph is without loops, and each that has a time has an input that brings it (invariant 1)', () => {
