@@ -6,7 +6,7 @@
  * Invariant: what a worker says itself goes before what the group's metadata says of it.
  */
 import type { TaskState } from '../../core/commit/task-life.js'
-import type { BroadcastStatus, HandOff, TimeStatus, WorkerStatus } from '../../core/group/worker-status.js'
+import type { BroadcastStatus, HandOff, HeldStatus, TimeStatus, WorkerStatus } from '../../core/group/worker-status.js'
 import type { GroupMember } from '../../kafka/group-view.js'
 import type { InputLag } from '../lag.js'
 
@@ -48,6 +48,7 @@ export interface WorkerReport {
     readonly task: string
     readonly state: TaskState | null
     readonly time?: TimeStatus | undefined
+    readonly held?: readonly HeldStatus[] | undefined
   }[]
   /** With their lag in changelog records. */
   readonly standby: readonly { readonly task: string; readonly lag: number | null }[]
@@ -69,7 +70,11 @@ export interface TaskReport {
     readonly heldBy: string | null
     readonly nextDueMs: number | null
     readonly late: number
+    /** Where that is a repartition, the task that writes to it and is not as far as others. */
+    readonly heldByTask: string | null
   }
+  /** What of its input stands still, and for what; absent where nothing does, or it is not known. */
+  readonly held?: readonly HeldStatus[]
   readonly standbys: readonly { readonly worker: string; readonly lag: number | null; readonly live: boolean }[]
 }
 export interface InputReport {
@@ -129,6 +134,14 @@ export function reportOf({ members, answers, inputs, repartitions, ...known }: K
   }
 }
 
+const timeOf = ({ timeMs, heldBy, heldByTask, nextDueMs, late }: TimeStatus): NonNullable<TaskReport['time']> => ({
+  timeMs: timeMs ?? null,
+  heldBy: heldBy ?? null,
+  heldByTask: heldByTask ?? null,
+  nextDueMs: nextDueMs ?? null,
+  late: late ?? 0,
+})
+
 function topicsOf(inputs: readonly InputLag[], repartitions: ReadonlySet<string>): readonly TopicReport[] {
   return [...new Set(inputs.map(({ topic }) => topic))].map((topic) => {
     const lags = inputs.filter((one) => one.topic === topic).map(({ lag }) => lag)
@@ -178,7 +191,7 @@ function lagAtJoin(lags: Readonly<Record<string, number>>, task: string): number
 
 function taskOf(task: string, inputs: readonly InputLag[] | undefined, workers: readonly WorkerReport[]): TaskReport {
   const owners = workers.flatMap(({ worker, active }) =>
-    active.filter((one) => one.task === task).map(({ state, time }) => ({ worker, state, time })),
+    active.filter((one) => one.task === task).map(({ state, time, held }) => ({ worker, state, time, held })),
   )
   // Between two assignments an old owner may still have what the new one has begun.
   const owner = owners.find(({ state }) => state === 'running') ?? owners[0]
@@ -194,14 +207,8 @@ function taskOf(task: string, inputs: readonly InputLag[] | undefined, workers: 
       end,
       lag,
     })),
-    ...(owner?.time && {
-      time: {
-        timeMs: owner.time.timeMs ?? null,
-        heldBy: owner.time.heldBy ?? null,
-        nextDueMs: owner.time.nextDueMs ?? null,
-        late: owner.time.late ?? 0,
-      },
-    }),
+    ...(owner?.time && { time: timeOf(owner.time) }),
+    ...(owner?.held && { held: owner.held }),
     standbys: workers.flatMap(({ worker, live, standby }) =>
       standby.filter((one) => one.task === task).map(({ lag }) => ({ worker, lag, live })),
     ),

@@ -1,4 +1,5 @@
 /** A status report for people. */
+import { visible } from '../../api/visible.js'
 import { table } from '../table.js'
 import type { StatusReport, TaskReport } from './report.js'
 
@@ -47,11 +48,28 @@ export function textOf(report: StatusReport): string {
               task,
               timeMs === undefined ? '-' : new Date(timeMs).toISOString(),
               timeMs === undefined ? '-' : seconds(report.atMs - timeMs),
-              time?.heldBy ?? '-',
+              heldBy(time),
               typeof time?.nextDueMs === 'number' ? new Date(time.nextDueMs).toISOString() : '-',
               time?.late ?? 0,
             ]
           }),
+        ),
+    )
+  const held = tasks.flatMap(({ task, held: all = [] }) => all.map((one) => ({ task, ...one })))
+  if (held.length > 0)
+    parts.push(
+      'held: these messages wait, and all behind them\n' +
+        table(
+          ['task', 'waits for', 'seconds', 'why'],
+          held.map(({ task, topic, broadcast, why, waitedMs }) => [
+            task,
+            broadcast === undefined ? `what decoding ${topic} needs` : `broadcast ${broadcast} of ${topic}`,
+            seconds(waitedMs),
+            visible(
+              why ??
+                (broadcast === undefined ? 'it is being asked for' : 'its brokers do not say that nothing is left'),
+            ),
+          ]),
         ),
     )
   // Where there is but one step, the lags of the tasks say it.
@@ -106,6 +124,12 @@ function headline({ application, group, state, describedMsAgo, workers, tasks }:
   if (describedMsAgo === null) return `${name}rebalancing, so the group does not tell who its workers are${behind}`
   const old = `rebalancing; its workers as of ${seconds(describedMsAgo)} s ago`
   return `${name}${state === 'rebalancing' ? old : state}, ${count(workers.length, 'worker')}${behind}`
+}
+
+/** The topic, or the task that writes to it. */
+const heldBy = (time: TaskReport['time']): string => {
+  if (time === undefined || time.heldBy === null) return '-'
+  return time.heldByTask === null ? time.heldBy : `${time.heldByTask} (in ${time.heldBy})`
 }
 
 const standbysOf = ({ standbys }: TaskReport): string =>

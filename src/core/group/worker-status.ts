@@ -21,6 +21,18 @@ export interface ActiveStatus {
   readonly state: TaskState
   /** Absent where nothing uses time, and while the task is not running. */
   readonly time?: TimeStatus | undefined
+  /** Absent where nothing is held, and from earlier versions. */
+  readonly held?: readonly HeldStatus[] | undefined
+}
+/** Messages of a task that stand still. */
+export interface HeldStatus {
+  /** Of the messages; of the broadcast, where they wait for one. */
+  readonly topic: string
+  /** Its name; absent where what decoding them needs is not there. */
+  readonly broadcast?: string | undefined
+  /** Why what they wait for is not there; absent where that is not known. */
+  readonly why?: string | undefined
+  readonly waitedMs: number
 }
 /** A task's time, as of now. */
 export interface TimeStatus {
@@ -32,6 +44,8 @@ export interface TimeStatus {
   readonly nextDueMs?: number | undefined
   /** Messages that were late for windows since the task is here; absent: none. */
   readonly late?: number | undefined
+  /** Where that is a repartition, the task that writes to it and is not as far as others. Absent from earlier versions. */
+  readonly heldByTask?: string | undefined
 }
 /** The worker's own copy of a broadcast. */
 export interface BroadcastStatus {
@@ -87,13 +101,24 @@ export function decodeWorkerStatus(text: string): WorkerStatus | undefined {
 }
 
 const isActive = (value: unknown): value is ActiveStatus =>
-  isRecord(value) && isText(value.task) && isTaskState(value.state) && (value.time === undefined || isTime(value.time))
+  isRecord(value) &&
+  isText(value.task) &&
+  isTaskState(value.state) &&
+  (value.time === undefined || isTime(value.time)) &&
+  (value.held === undefined || isList(value.held, isHeld))
+const isHeld = (value: unknown): value is HeldStatus =>
+  isRecord(value) &&
+  isText(value.topic) &&
+  isNumber(value.waitedMs) &&
+  (value.broadcast === undefined || isText(value.broadcast)) &&
+  (value.why === undefined || isText(value.why))
 const isTime = (value: unknown): value is TimeStatus =>
   isRecord(value) &&
   (value.timeMs === undefined || isNumber(value.timeMs)) &&
   (value.heldBy === undefined || isText(value.heldBy)) &&
   (value.nextDueMs === undefined || isNumber(value.nextDueMs)) &&
-  (value.late === undefined || isNumber(value.late))
+  (value.late === undefined || isNumber(value.late)) &&
+  (value.heldByTask === undefined || isText(value.heldByTask))
 const isBroadcastStatus = (value: unknown): value is BroadcastStatus =>
   isRecord(value) && isText(value.broadcast) && isText(value.topic) && isNumber(value.entries) && isNumber(value.bytes)
 const isStandby = (value: unknown): value is StandbyStatus =>

@@ -13,6 +13,8 @@
  */
 import type { Fetched } from '../records/fetched.js'
 import { RecordCursor, type RecordBatch } from '../records/records.js'
+import { boundBroughtBy } from './marks.js'
+import type { TakenRecords } from './traced-records.js'
 
 /** An answer, with so many of its batches still to be marked. */
 interface Answer {
@@ -89,6 +91,10 @@ export class Input {
   get headMs(): number {
     return this.cursor.timestampMs
   }
+  /** The bound that the head brings along from where it was late; undefined: it was not. */
+  get headBoundMs(): number | undefined {
+    return boundBroughtBy(this.cursor)
+  }
   /** Bytes that the buffer keeps in memory, those taken since the mark included. */
   get pinnedBytes(): number {
     return this.#pinnedBytes
@@ -102,6 +108,12 @@ export class Input {
   /** How many records were taken since the mark. */
   get takenRecords(): number {
     return this.#passedRecords + this.#recordsBeforeHead - this.#skippedRecords
+  }
+
+  /** What was taken since the mark: views of memory that is used again after `mark`. */
+  get taken(): TakenRecords {
+    const batches = this.#queue.slice(0, this.#current + 1).map(({ batch }) => batch)
+    return { topic: this.topic, batches, from: this.#mark, to: this.position }
   }
 
   /** Timestamp of the first record that was taken since the mark; where none was, of the head; NaN where there is none. */
@@ -176,6 +188,14 @@ export class Input {
     this.#passedRecords += passed?.batch.count ?? 0
     this.#current++
     this.#openFrom(0)
+  }
+
+  /** Takes the head, which is no message: it is not counted as one. */
+  skip(): void {
+    const isFirst = this.takenRecords === 0
+    this.#skippedRecords++
+    this.advance()
+    if (isFirst) this.#firstTimestampMs = this.#headTimestampMs
   }
 
   /**

@@ -73,6 +73,11 @@ export class Windowing {
     )
   }
 
+  /** The most of all windows of the task. */
+  get maxRank(): number {
+    return Math.max(0, ...this.#ranks.values())
+  }
+
   /** By how many ms later than it ends a window closes. */
   rankOf(definition: StateDefinition): number {
     return this.#ranks.get(definition) ?? 0
@@ -176,10 +181,9 @@ export class Windowing {
     else if (isTimed) states.setEnd(firstEnd(open) + this.rankOf(definition))
   }
 
-  /** Of the record's own partition. What falls due is of no partition: it is late where its window has closed. */
+  /** Of the message's own partition, as it was in its source; of what is due late, the time by which it is. */
   #boundMs(): number {
-    const { inputIndex } = this.parts.record
-    return inputIndex < 0 || this.time === undefined ? -Infinity : this.time.boundMs(inputIndex)
+    return this.time?.lateBoundMs ?? -Infinity
   }
 
   #give(definition: StateDefinition, key: string, closed: readonly OpenWindow[], emit: Emit): void {

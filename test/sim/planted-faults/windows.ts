@@ -21,8 +21,9 @@ export const windowsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: stateTable,
-        find: '    if (times.endsMs !== endsMs) this.#setTimes(live, { ...times, endsMs })\n',
-        replace: '    live.times = { ...times, endsMs }\n',
+        find: '    if ((live.times?.endsMs ?? 0) === endsMs) return\n',
+        replace:
+          '    if ((live.times?.endsMs ?? 0) === endsMs) return\n    if (live.times !== undefined || endsMs > 0) {\n      live.times ??= new LiveTimes()\n      live.times.endsMs = endsMs\n      return\n    }\n',
       },
     ],
   },
@@ -31,8 +32,8 @@ export const windowsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: stateTable,
-        find: '    if (times.endsMs !== endsMs) this.#setTimes(live, { ...times, endsMs })\n',
-        replace: '    if (times.endsMs < endsMs) this.#setTimes(live, { ...times, endsMs })\n',
+        find: '    if ((live.times?.endsMs ?? 0) === endsMs) return\n',
+        replace: '    if ((live.times?.endsMs ?? 0) >= endsMs) return\n',
       },
     ],
   },

@@ -30,6 +30,8 @@ const committed = {
   deadLetters: 1,
   bytes: 5_000,
   computedMs: 3,
+  beganAtMs: 9_990,
+  traced: [],
   atMs: 10_000,
   from: [
     { topic: 'quotes', messages: 4, firstTimestampMs: 9_980 },
@@ -48,6 +50,7 @@ const running = (lags: Readonly<Record<string, number>>, objects = 0): TaskFigur
   isOutdated: false,
   running: {
     inputs: Object.entries(lags).map(([topic, lag]) => ({ topic, partition: 0, lag })),
+    held: [],
     state: { objects, bytes: objects * 100, unstoredBytes: objects },
     store: { objects: objects * 10, bytes: objects * 1000 },
   },
@@ -107,6 +110,24 @@ test('what goes wrong is counted by its code', async () => {
   expect(byCode('potoroo_dead_letters_total')).toEqual({ NOT_JSON: 2, KEY_MISSING: 1 })
   expect(byCode('potoroo_commit_failures_total')).toEqual({ TRANSACTION_FAILED: 1, INTERNAL: 1 })
   expect(byCode('potoroo_task_restarts_total')).toEqual({ TRANSACTION_FAILED: 1, FENCED: 1 })
+})
+
+test('what is held is a number for each sub-topology, 0 where all goes on; what is said of it is counted', async () => {
+  const held = [{ topic: 'orders', waitedMs: 2_000 }]
+  const [one, other] = [running({}), running({})]
+  const tasks = [one, { ...other, running: other.running && { ...other.running, held } }]
+  const lack = { partition: 0, position: 5, code: 'REGISTRY_UNREACHABLE', error: 'e', waitedMs: 0 } as const
+  const all = await measuring(() => ({ ...NOTHING, subTopologies: ['symbol', 'other'], tasks })).after(
+    { kind: 'source-holds', task: 'symbol_0', topic: 'orders', ...lack },
+    { kind: 'source-holds', task: 'symbol_0', topic: 'orders', ...lack },
+    { kind: 'broadcast-holds', broadcast: 'rate', topic: 'rates', ...lack },
+    { kind: 'codec-waits', topic: 'sums', use: 'write', code: 'CODEC_NOT_READY', error: 'e', waitedMs: 0 },
+    { kind: 'nan-stored', task: 'symbol_0', state: 'symbol', field: 'n', key: 'a' },
+  )
+  expect(all.by('potoroo_sub_topology', 'potoroo_inputs_held')).toEqual({ symbol: 1, other: 0 })
+  expect(all.by('messaging_destination_name', 'potoroo_codec_waits_total')).toEqual({ orders: 2, rates: 1, sums: 1 })
+  expect(all.value('potoroo_codec_waits_total', { error_type: 'CODEC_NOT_READY' })).toBe(1)
+  expect(all.value('potoroo_state_nans_total', { potoroo_sub_topology: 'symbol' })).toBe(1)
 })
 
 test('tasks by state: each state has its number, also 0', async () => {
@@ -210,13 +231,13 @@ test('a held-up event loop shows, and one that turns does not', async () => {
   await until('it turns again', async () => (await longest()) < 0.2)
 })
 
-test('where nobody has set up an SDK there is no meter, and nothing is counted', () => {
+test('where nobody has set up an SDK there is no meter, and nothing is counted', async () => {
   metrics.disable()
-  expect(globalMeter()).toBeUndefined()
+  expect(await globalMeter()).toBeUndefined()
   const sdk = new TestMetrics()
   expect(metrics.setGlobalMeterProvider({ getMeter: (name) => sdk.meterOf(name) })).toBe(true)
   try {
-    expect(globalMeter()).toBe(sdk.meter)
+    expect(await globalMeter()).toBe(sdk.meter)
   } finally {
     metrics.disable()
   }
