@@ -17,6 +17,7 @@ export {
   type Unkeyed,
   type WindowContext,
 } from './api/stream.js'
+export type { Call, CallOptions } from './api/call.js'
 export { broadcast, type Broadcast, type BroadcastOptions } from './api/broadcast.js'
 export type { Table } from './api/table.js'
 export type { IntervalJoinOptions } from './api/pairs.js'

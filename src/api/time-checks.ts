@@ -1,4 +1,4 @@
-/** What an application may do with time, and what it may not yet. Pure, over the graph of `definition.ts`. */
+/** What an application may do with time, and what it may not. Pure, over the graph of `definition.ts`. */
 import type {
   ApplicationDefinition,
   ComputeNode,
@@ -7,7 +7,7 @@ import type {
   TimedNode,
   TimerDefinition,
 } from './definition.js'
-import { keyOriginsOf, nodesOf, statesOf } from './graph.js'
+import { keyOriginsOf, nodesOf } from './graph.js'
 import { invalid } from './names.js'
 import { closes, windowRanks } from './window-ranks.js'
 
@@ -24,7 +24,6 @@ export function checkTime(application: ApplicationDefinition): void {
         `Application ${application.name} has from(${name}), but no message reaches state object ${origin.state.name}: a pipeline ` +
           'from a topic has to lead to it.',
       )
-  for (const state of timedStates(timed, computations)) refuseRepartitions(application, state)
   checkWindowChains(application.name, timed, computations)
 }
 
@@ -55,16 +54,6 @@ function reachedStates(computations: readonly (ComputeNode | PairNode)[]): Reado
   return reached
 }
 
-/** State objects that need the task's time. */
-const timedStates = (
-  timed: readonly TimedNode[],
-  computations: readonly (ComputeNode | PairNode)[],
-): Set<StateDefinition> =>
-  new Set([
-    ...timed.flatMap(({ origin }) => (origin.kind === 'timer' && origin.clock === 'time' ? [origin.state] : [])),
-    ...computations.flatMap(({ state }) => (state.ttlMs === undefined && !closes(state) ? [] : [state])),
-  ])
-
 /** Windows whose own results came to them would have closed by then. */
 function checkWindowChains(
   application: string,
@@ -84,36 +73,4 @@ function checkWindowChains(
     `Application ${application} leads what windows have closed back to themselves (${names}): they are over by then. Lead it to other ` +
       'windows, or to a state object.',
   )
-}
-
-/**
- * A repartition's writers are hours apart in a backlog, and nothing says yet how far each is: by the newest timestamp alone, the
- * messages of the slower ones would come too late. So time is refused wherever a repartition is among what moves it.
- */
-function refuseRepartitions(application: ApplicationDefinition, state: StateDefinition): void {
-  const together = new Set([state])
-  const origins = new Set<unknown>()
-  for (let before = -1; before < together.size + origins.size;) {
-    before = together.size + origins.size
-    for (const node of nodesOf(application)) {
-      const states = statesOf(node)
-      if (states.length === 0) continue
-      const own = keyOriginsOf(node)
-      const placed = own.map((origin) => (origin.kind === 'source' ? origin.topic : origin))
-      const isTogether =
-        states.some((one) => together.has(one)) ||
-        placed.some((one) => origins.has(one)) ||
-        own.some((one) => one.kind === 'timed' && together.has(one.origin.state))
-      if (!isTogether) continue
-      if (own.some(({ kind }) => kind === 'keyBy'))
-        throw invalid(
-          `State object ${state.name} of application ${application.name} has a timer, ttlMs, windows or an interval join, and lies behind keyBy(), by ` +
-            `${states[0]?.name ?? state.name}: time does not go through repartition topics yet. Key the topic itself so, or use a ` +
-            "timer with clock: 'wall'.",
-        )
-      for (const one of states) together.add(one)
-      for (const one of placed) origins.add(one)
-      for (const one of own) if (one.kind === 'timed') together.add(one.origin.state)
-    }
-  }
 }

@@ -1,4 +1,5 @@
 /** A reset (core/plan/reset.ts), carried out: over the port `Log`, by whoever has nothing else to do with the application. */
+import { deleteTopic } from '../core/plan/topic-cures.js'
 import { changelogIdentity } from '../core/commit/changelog-identity.js'
 import { BY_RESET, COMMIT_KEY, encodeCommitRecord } from '../core/commit/commit-record.js'
 import { encodeOffsetNote } from '../core/commit/offset-note.js'
@@ -35,6 +36,7 @@ export interface ResetPlan {
   readonly sinks: readonly string[]
   readonly deadLetters: string
   readonly states: readonly string[]
+  readonly calls: readonly string[]
   readonly group: string
   /** Begins it and carries it out. Rejects with WORKERS_RUNNING, or with what the log throws. Can be called again after that. */
   run(target: ResetTarget, options: ResetOptions): Promise<void>
@@ -104,7 +106,8 @@ export async function planReset(declared: Topology, names: Names, env: Environme
     ),
     sinks: inKafka(declared.subTopologies.flatMap(({ sinks }) => sinks).filter((one) => !repartitions.has(one))),
     deadLetters: names.deadLetters,
-    states: before.subTopologies.flatMap(({ states }) => states.map(({ name }) => name)),
+    states: before.subTopologies.flatMap(({ states }) => states.flatMap(({ name, call }) => (call ? [] : [name]))),
+    calls: before.subTopologies.flatMap(({ states }) => states.flatMap(({ name, call }) => (call ? [name] : []))),
     group: names.group,
     run: async (target, { replicationFactor, signal = new AbortController().signal, said = () => undefined }) => {
       said('mark')
@@ -270,6 +273,7 @@ async function requireOurs(fresh: readonly string[], ours: readonly string[], lo
         'CHANGELOG_UNFIT',
         `${name} is not in the manifest of the application, and has records: delete it, if nobody needs them, or give the ` +
           'state object or the application another name',
+        { cure: `To delete it: ${deleteTopic(name)}. Then: npx potoroo reset <application>` },
       )
   }
 }

@@ -34,9 +34,11 @@ import { chunksOf, haunt } from './upstream.js'
 import { ChangelogView, recordsOf, type SeenRecord } from './views.js'
 import { Chronicle, Warnings, type Line } from './warnings.js'
 import { marketApplication } from './applications/market-application.js'
+import { callsApplication } from './applications/calls-application.js'
 import { joinsApplication } from './applications/joins-application.js'
 import { pairsApplication } from './applications/pairs-application.js'
 import { routingApplication } from './applications/routing-application.js'
+import { distantApplication } from './applications/distant-application.js'
 import { timedApplication } from './applications/timed-application.js'
 import { windowsApplication } from './applications/windows-application.js'
 import { SchemaTrouble } from './schema-trouble.js'
@@ -53,6 +55,7 @@ import { drawWireClimate, WireWeather } from './wire/climate.js'
 import type { PartitionLog } from '../../src/memory/partition.js'
 import type { EndedTransaction } from '../../src/memory/transactions.js'
 import type { Logger } from '../../src/ports/logger.js'
+import type { Outside } from '../../src/ports/outside.js'
 
 export interface Outcome {
   readonly seed: number
@@ -89,7 +92,9 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   const routed = withSecond(await new World(seed, options).run(), await simulateRouting(seed, options), 'routing')
   const joined = withSecond(routed, await simulateJoins(seed, options), 'joins')
   const timed = withSecond(joined, await simulateTimed(seed, options), 'timed')
-  const windowed = withSecond(timed, await simulateWindows(seed, options), 'windows')
+  const called = withSecond(timed, await simulateCalls(seed, options), 'calls')
+  const distant = withSecond(called, await simulateDistant(seed, options), 'distant')
+  const windowed = withSecond(distant, await simulateWindows(seed, options), 'windows')
   const outcome = withSecond(windowed, await simulatePairs(seed, options), 'pairs')
   // Their brokers are those in memory: beside worlds of bytes it would be nothing new.
   if (options.wire === true) return outcome
@@ -140,11 +145,26 @@ export async function simulatePairs(seed: number, options: SimulateOptions): Pro
   return new World(seed ^ 0x29e4a853, options, undefined, pairsApplication(idle), true).run()
 }
 
+/** And what uses time behind repartitions, in every sixth: there are many tasks in them. */
+export async function simulateDistant(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
+  const random = new SeededRandom(seed ^ 0x2b992ddf)
+  if (!random.chance(1 / 6)) return undefined
+  const application = distantApplication(random.pick(['clock', 'clock', 'never']))
+  return new World(seed ^ 0x6a09e667, options, undefined, application, true, random).run()
+}
+
 /** So have tables, joins and broadcasts. */
 async function simulateJoins(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
   const random = new SeededRandom(seed ^ 0x3d8a91c7)
   if (!random.chance(1 / 3)) return undefined
   return new World(seed ^ 0x6b43a9b5, options, undefined, joinsApplication(random)).run()
+}
+
+/** And so have calls. */
+export async function simulateCalls(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
+  const random = new SeededRandom(seed ^ 0x1f83d9ab)
+  if (!random.chance(1 / 3)) return undefined
+  return new World(seed ^ 0x5be0cd27, options, undefined, callsApplication(random)).run()
 }
 
 /** Both worlds of a seed in one. */
@@ -211,6 +231,8 @@ class World {
   /** Workers of a version that can't go on where the application is. */
   readonly #strangers: Slot[] = []
   #operators = 0
+  /** Of applications with calls. */
+  readonly #outside: Outside | undefined
   /** Processes that may not delete records, and have tried. */
   readonly #deletingRefused = new Set<string>()
 
@@ -223,15 +245,22 @@ class World {
     given?: SimulatedApplication,
     /** It uses time: then clocks are right, and leaders know who they are, for time goes by them. */
     private readonly isTimed = false,
+    /** Its repartitions are purged at a pace that is drawn. */
+    purging = routing,
   ) {
     const random = (this.#random = new SeededRandom(seed))
     const broad = (this.#broad = new SeededRandom(seed ^ 0x2545f491))
     const breadth = (this.#breadth = drawBreadth(broad, given ?? (routing && routingApplication(routing))))
     this.#places = placesOf(breadth.application.definition, breadth.application.later?.compatible)
-    this.#purge = routing && drawPurge(routing)
+    this.#purge = purging && drawPurge(purging)
     this.#deployments = routing && new Deployments(routing.fork(), new SeededRandom(seed ^ 0x3c6ef372))
     this.#purgeWatch = new PurgeWatch(this.#places, () => this.#cluster)
     this.#leaderTrouble = new LeaderTrouble(seed, options.wire === true)
+    this.#outside = breadth.application.outside?.({
+      scheduler: this.#scheduler,
+      isCommitted: (of, offset) => this.#cluster.isCommitted(of, offset),
+      isCalm: () => this.#weather.calm,
+    })
     const climate = drawClimate(random)
     this.#weather = new Weather(random.fork(), climate, {
       crash: (process, why, afterMs) => {
@@ -259,7 +288,7 @@ class World {
       onTransactionEnded: (ended: EndedTransaction) => {
         const { transactionalId, epoch, kind } = ended
         this.#say(() => `${transactionalId}: ${kind} decided at epoch ${String(epoch)}`)
-        if (routing !== undefined) this.#purgeWatch.ended(ended)
+        if (purging !== undefined) this.#purgeWatch.ended(ended)
       },
       onRecordsDeleted: (of, before) => {
         this.#say(() => `${of.topic}-${String(of.partition)} is purged up to ${String(before)}`)
@@ -750,7 +779,8 @@ class World {
     const { isOn: isDeployed = false, rollsBack = false } = this.#deployments ?? {}
     if (isDeployed && (slot.version === 'first' || rollsBack)) this.#chronicle.isOfOldVersion(process.name)
     const { watchdog } = equipped
-    const ports = { log, stores, peers, clock: process.clock, random: this.#random.fork(), logger, watchdog }
+    const outside = this.#outside
+    const ports = { log, stores, peers, clock: process.clock, random: this.#random.fork(), logger, watchdog, outside }
     process.setWallClockOff(this.#refusals.clockOffMs(slot.lives))
     const options = { ...this.#runtime, ...this.#refusals.onError(this.#weather.calm), name: slot.name }
     const worker = new Worker(this.#schemas.equip(process, equipped.definition), options, ports)
@@ -924,6 +954,8 @@ class World {
   /** Repartitions end up empty, unless somebody may not delete. */
   async #untilPurged(): Promise<void> {
     const untilMs = this.#scheduler.elapsedMs + PURGED_WITHIN_MS
+    // Where tasks tell each other how far they are, it never ends; up to here it has to be purged.
+    this.#purgeWatch.stand()
     for (;;) {
       if (this.#slots.some(({ process }) => process !== undefined && this.#deletingRefused.has(process.name))) return
       const left = this.#purgeWatch.unpurged(this.#isLater)

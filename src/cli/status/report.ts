@@ -70,6 +70,8 @@ export interface TaskReport {
     readonly heldBy: string | null
     readonly nextDueMs: number | null
     readonly late: number
+    /** Where that is a repartition, the task that writes to it and is not as far as others. */
+    readonly heldByTask: string | null
   }
   /** What of its input stands still, and for what; absent where nothing does, or it is not known. */
   readonly held?: readonly HeldStatus[]
@@ -131,6 +133,14 @@ export function reportOf({ members, answers, inputs, repartitions, ...known }: K
       .slice(0, MAX_HAND_OFFS),
   }
 }
+
+const timeOf = ({ timeMs, heldBy, heldByTask, nextDueMs, late }: TimeStatus): NonNullable<TaskReport['time']> => ({
+  timeMs: timeMs ?? null,
+  heldBy: heldBy ?? null,
+  heldByTask: heldByTask ?? null,
+  nextDueMs: nextDueMs ?? null,
+  late: late ?? 0,
+})
 
 function topicsOf(inputs: readonly InputLag[], repartitions: ReadonlySet<string>): readonly TopicReport[] {
   return [...new Set(inputs.map(({ topic }) => topic))].map((topic) => {
@@ -197,14 +207,7 @@ function taskOf(task: string, inputs: readonly InputLag[] | undefined, workers: 
       end,
       lag,
     })),
-    ...(owner?.time && {
-      time: {
-        timeMs: owner.time.timeMs ?? null,
-        heldBy: owner.time.heldBy ?? null,
-        nextDueMs: owner.time.nextDueMs ?? null,
-        late: owner.time.late ?? 0,
-      },
-    }),
+    ...(owner?.time && { time: timeOf(owner.time) }),
     ...(owner?.held && { held: owner.held }),
     standbys: workers.flatMap(({ worker, live, standby }) =>
       standby.filter((one) => one.task === task).map(({ lag }) => ({ worker, lag, live })),

@@ -44,6 +44,8 @@ export interface TimeStatus {
   readonly nextDueMs?: number | undefined
   /** Messages that were late for windows since the task is here; absent: none. */
   readonly late?: number | undefined
+  /** Where that is a repartition, the task that writes to it and is not as far as others. Absent from earlier versions. */
+  readonly heldByTask?: string | undefined
 }
 /** The worker's own copy of a broadcast. */
 export interface BroadcastStatus {
@@ -115,7 +117,8 @@ const isTime = (value: unknown): value is TimeStatus =>
   (value.timeMs === undefined || isNumber(value.timeMs)) &&
   (value.heldBy === undefined || isText(value.heldBy)) &&
   (value.nextDueMs === undefined || isNumber(value.nextDueMs)) &&
-  (value.late === undefined || isNumber(value.late))
+  (value.late === undefined || isNumber(value.late)) &&
+  (value.heldByTask === undefined || isText(value.heldByTask))
 const isBroadcastStatus = (value: unknown): value is BroadcastStatus =>
   isRecord(value) && isText(value.broadcast) && isText(value.topic) && isNumber(value.entries) && isNumber(value.bytes)
 const isStandby = (value: unknown): value is StandbyStatus =>

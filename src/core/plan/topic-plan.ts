@@ -12,7 +12,8 @@ import type { TopicDefinition } from '../../api/definition.js'
 import { PotorooError } from '../../errors.js'
 import { manifestBefore, reconcile, type Manifest, type ManifestSource, type Reconciled } from './manifest.js'
 import { partitionCounts } from './partition-counts.js'
-import type { Names, SubTopology, Topology } from './topology.js'
+import { deleteTopic, setConfig } from './topic-cures.js'
+import { hasChangelog, type Names, type SubTopology, type Topology } from './topology.js'
 
 /** A topic that is in the cluster. */
 export interface ExistingTopic {
@@ -62,7 +63,7 @@ export const topicNames = ({ subTopologies }: Topology, names: Names): readonly 
     ...subTopologies.flatMap((sub) => [
       ...[...sub.sources, ...sub.broadcasts].map(({ topic }) => names.topic(topic.name)),
       ...sub.sinks.map(({ name }) => names.topic(name)),
-      ...(sub.states.length === 0 ? [] : [sub, ...sub.states].map(({ name }) => names.changelog(name))),
+      ...(hasChangelog(sub) ? [sub, ...sub.states] : []).map(({ name }) => names.changelog(name)),
     ]),
   ]),
 ]
@@ -131,10 +132,10 @@ export function ownTopics(counts: Counts, names: Names): readonly (CreatedTopic 
   return [
     { role: 'manifest', name: names.manifest, partitions: 1, config: manifestConfig },
     { role: 'dead letters', name: names.deadLetters, partitions, config: {} },
-    ...[...counts].flatMap(([{ name, sources, states }, count]) => [
-      ...(states.length === 0
-        ? []
-        : [{ role: 'changelog' as const, name: names.changelog(name), partitions: count, config: changelogConfig }]),
+    ...[...counts].flatMap(([{ name, sources, states, call }, count]) => [
+      ...(hasChangelog({ states, call })
+        ? [{ role: 'changelog' as const, name: names.changelog(name), partitions: count, config: changelogConfig }]
+        : []),
       ...sources.flatMap(({ topic, isRepartition }) =>
         isRepartition
           ? [{ role: 'repartition' as const, name: names.topic(topic.name), partitions: count, config: topic.config }]
@@ -168,7 +169,7 @@ export const unfinishedReset = (
 export function unfitTopics(topology: Topology, names: Names, found: Found): readonly PotorooError[] {
   return [...countsIn(topology, names, found)].flatMap(([sub, partitions]) => [
     ...differingSources(sub, names, found),
-    ...(sub.states.length === 0 ? [] : unfitChangelog(found.get(names.changelog(sub.name)), partitions)),
+    ...(hasChangelog(sub) ? unfitChangelog(found.get(names.changelog(sub.name)), partitions) : []),
   ])
 }
 
@@ -200,17 +201,34 @@ export function differingSources(
 
 export function unfitChangelog(there: ExistingTopic | undefined, partitions: number): readonly PotorooError[] {
   if (there === undefined) return []
-  const problems: string[] = []
+  const { name } = there
+  const problems: PotorooError[] = []
   if (there.cleanupPolicy.join() !== changelogConfig['cleanup.policy'])
     problems.push(
-      `${there.name} has cleanup.policy ${there.cleanupPolicy.join(',')}: deleted segments would be lost state; set it to compact`,
+      new PotorooError(
+        'CHANGELOG_UNFIT',
+        `${name} has cleanup.policy ${there.cleanupPolicy.join(',')}: deleted segments would be lost state; set it to compact`,
+        {
+          cure:
+            `Where nothing of it was deleted yet: ${setConfig(name, 'cleanup.policy', changelogConfig['cleanup.policy'])}. Else start again ` +
+            'from the sources after that: npx potoroo reset <application>',
+        },
+      ),
     )
   if (there.partitions !== partitions)
     problems.push(
-      `${there.name} has ${String(there.partitions)} partitions, but its sources have ${String(partitions)}: a partition count can't be changed ` +
-        'under state objects; go back to the former count, or start again with a new application name',
+      new PotorooError(
+        'CHANGELOG_UNFIT',
+        `${name} has ${String(there.partitions)} partitions, but its sources have ${String(partitions)}: a partition count can't be changed ` +
+          'under state objects; go back to the former count, or start again with a new application name',
+        {
+          cure:
+            `To start again from the sources, with empty state objects, stop all workers, and: ${deleteTopic(name)}; ` +
+            `npx potoroo reset <application>. To keep the state objects, read sources of ${String(there.partitions)} partitions.`,
+        },
+      ),
     )
-  return problems.map((problem) => new PotorooError('CHANGELOG_UNFIT', problem))
+  return problems
 }
 
 /** One error, where there are several. */
@@ -218,7 +236,8 @@ export function refusal(problems: readonly PotorooError[]): PotorooError | undef
   const [first, ...others] = problems
   if (first === undefined || others.length === 0) return first
   const code = others.every((other) => other.code === first.code) ? first.code : 'TOPOLOGY_INCOMPATIBLE'
-  return new PotorooError(code, problems.map(({ message }) => message).join(' '))
+  const cures = [...new Set(problems.map(({ cure }) => cure))]
+  return new PotorooError(code, problems.map(({ message }) => message).join(' '), { cure: cures.join(' ') })
 }
 
 // ---- what was there, and is lost (invariant 4) ----
@@ -241,7 +260,7 @@ export const missingChangelogs = (
 ): readonly MissingChangelog[] =>
   [...countsIn(topology, names, found)].flatMap(([sub, partitions]) => {
     const name = names.changelog(sub.name)
-    if (sub.states.length === 0 || found.has(name)) return []
+    if (!hasChangelog(sub) || found.has(name)) return []
     const entry = before?.subTopologies.find((one) => one.name === sub.name)
     // One that had no state has no changelog: where it was, the group knows.
     if (entry?.states.length === 0) return []

@@ -24,6 +24,7 @@ import { dueText, type LetterOfDue } from './dead-letter.js'
 import { collecting, type Emit, type Output } from './emit.js'
 import { asPotorooError, isNotOfTheMessage, Retake } from './failures.js'
 import type { Input } from './input.js'
+import type { Marks } from './marks.js'
 import type { Destination, Outbox } from './outbox.js'
 import type { Pairing } from './pairing.js'
 import type { Watermark } from './watermark.js'
@@ -31,6 +32,8 @@ import type { Windowing } from './windowing.js'
 
 export interface ProcessorTime {
   readonly watermark: Watermark
+  /** What is said to those behind repartitions; undefined where nobody there uses time. */
+  readonly marks?: Marks | undefined
   /** Entries of the store. */
   readonly load: LoadDues
   /** For records that the runtime writes for itself. */
@@ -115,6 +118,15 @@ export class Firings {
   /** When something may be due next by that clock, at the earliest; undefined: nothing is. */
   nextMs(clock: DueClock): number | undefined {
     return this.dues.least(clock)?.dueMs
+  }
+
+  /**
+   * What is due next by the task's time gives nothing that is a millisecond older than that, or more; undefined: nothing is due. Windows that
+   * others lead into close later than what they give: see api/window-ranks.ts.
+   */
+  get nextOutputMs(): number | undefined {
+    const nextMs = this.nextMs('time')
+    return nextMs === undefined ? undefined : nextMs - (this.parts.windowing?.maxRank ?? 0)
   }
 
   /** Whether something may be due now, before the next record. */
@@ -203,6 +215,7 @@ export class Firings {
     const { dueMs } = firing.what
     this.parts.begins()
     this.#current = firing
+    this.time.begin(dueMs)
     if (clock === 'time') this.time.fire(dueMs)
     if (clock === 'wall') this.time.fireWall(dueMs)
     if (this.#source === undefined) throw new RangeError('what falls due has a source beside it')

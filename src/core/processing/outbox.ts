@@ -1,5 +1,6 @@
 /** What the messages of one commit interval put out: records per destination and partition, dead letters among them. */
 import { PotorooError, type ErrorCode } from '../../errors.js'
+import { DEFAULT_MAX_MESSAGE_BYTES, setConfig } from '../plan/topic-cures.js'
 import { RecordWriter, type RecordChunk, type RecordCursor, type RecordHeader } from '../records/records.js'
 import type { MetState } from '../state/state-table.js'
 import {
@@ -80,6 +81,20 @@ export class Outbox {
     if (!writer.append(timestampMs, key, value, headers)) return false
     this.bytes += writer.bytes - before
     return true
+  }
+
+  /** Whether there are records for that partition. */
+  has(to: Destination, partition: number): boolean {
+    return (this.#writers.get(to)?.[partition]?.count ?? 0) > 0
+  }
+
+  /** A record of the runtime's own. Throws INVALID_CONFIGURATION where the topic does not take it. */
+  addOwn(to: Destination, partition: number, timestampMs: number, key: Uint8Array, value: string): void {
+    if (this.add(to, partition, timestampMs, key, value)) return
+    throw new PotorooError(
+      'INVALID_CONFIGURATION',
+      `topic ${to.topic} takes records of ${String(to.maxMessageBytes)} bytes only, less than what tasks say in it: raise its max.message.bytes`,
+    )
   }
 
   /**
@@ -179,5 +194,8 @@ export class Outbox {
 const tooNarrow = (to: Destination): PotorooError =>
   new PotorooError(
     'INVALID_CONFIGURATION',
-    `topic ${to.topic} takes records of ${String(to.maxMessageBytes)} bytes only, not even a dead letter without its contents: raise its max.message.bytes`,
+    `topic ${to.topic} takes records of ${String(to.maxMessageBytes)} bytes only, not even a dead letter without its contents`,
+    {
+      cure: `Let it take more, and start again: ${setConfig(to.topic, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES)}`,
+    },
   )

@@ -20,7 +20,6 @@ import { pack, packer, unpack, unpackRange } from '../state/packing.js'
 import type { DueObject } from '../state/state-table.js'
 import type { Emit } from './emit.js'
 import { nextOverMs, overMs, partnersOf, takeOver } from './pair-places.js'
-import { boundOf } from './record-bound.js'
 import type { Watermark } from './watermark.js'
 import type { WindowCounts, WindowingParts } from './windowing.js'
 
@@ -59,7 +58,7 @@ export class Pairing {
     const key = record.key()
     const atMs = Math.max(0, context.timestampMs)
     record.hasEffects = true
-    const partitionMs = boundOf(record, this.time)
+    const partitionMs = this.time?.lateBoundMs ?? -Infinity
     const by = this.#lateBy(definition, overMs(atMs, withinMs), partitionMs)
     if (by !== undefined) {
       this.#late(definition, by, partitionMs)

@@ -15,8 +15,8 @@
  */
 import type { BroadcastDefinition, StateDefinition, TopicDefinition } from '../../api/definition.js'
 import { isHex, shown } from '../../api/names.js'
-import { visible } from '../../api/visible.js'
 import { isPotorooError, messageOf, PotorooError } from '../../errors.js'
+import { DEFAULT_MAX_MESSAGE_BYTES, setConfig } from '../plan/topic-cures.js'
 import { COMMIT_KEY, encodeCommitRecord, type CommitRecord } from '../commit/commit-record.js'
 import type { ByteString } from '../records/byte-string.js'
 import type { Changes } from '../state/changes.js'
@@ -28,6 +28,7 @@ import { asPotorooError, isBadInput, isNotOfTheMessage, noKey, Retake, tooLarge 
 import { Firings, type ProcessorTime } from './firings.js'
 import type { Input } from './input.js'
 import { fits, Outbox, type DeadLetter, type Destination, type OutgoingRecords } from './outbox.js'
+import { isMark, withBound } from './marks.js'
 import { passedHeaders } from './passed-headers.js'
 import { partitionOf, TextPartitioner } from '../plan/partitioner.js'
 import { RecordWriter } from '../records/records.js'
@@ -36,6 +37,7 @@ import { MAX_AHEAD, NOWHERE, StateTable, type MetState, type Unstored } from '..
 import { MAX_KEY_BYTES } from '../state/store-key.js'
 import { upgradesIn, type Operator, type SourceInput, type SubTopology } from '../plan/topology.js'
 import { Pairing } from './pairing.js'
+import { requirePlace } from './record-key.js'
 import type { Watermark } from './watermark.js'
 import { Windowing, type WindowCounts } from './windowing.js'
 
@@ -71,6 +73,8 @@ export interface Collected {
   /** Of state objects: what `records` says of them. */
   readonly changes: readonly Changes[]
   readonly deadLetters: readonly DeadLetter[]
+  /** How many of `records` are marks, by topic. */
+  readonly marks: ReadonlyMap<string, number>
   /** Fields of state objects that hold NaN from now on, as has not been told before. */
   readonly nans: readonly StoredNaN[]
   readonly messages: number
@@ -78,6 +82,7 @@ export interface Collected {
   readonly windows?: readonly WindowCounts[] | undefined
 }
 
+const NO_MARKS: ReadonlyMap<string, number> = new Map()
 /** How many intervals without a failure end careful mode. */
 const CALM_INTERVALS = 3
 
@@ -192,7 +197,8 @@ export class Processor {
     try {
       message = source.topic.decode(cursor.buffer, cursor.valueStart, cursor.valueEnd)
     } catch (error) {
-      this.#notDecoded(input, error, nowMs)
+      // A mark says nothing in a version of the application that uses no time behind that repartition.
+      if (!source.isRepartition || !isMark(cursor)) this.#notDecoded(input, error, nowMs)
       return
     }
     this.#do(source, source.operators, input, message, nowMs)
@@ -223,6 +229,20 @@ export class Processor {
     else this.#briskly(operators, input, message, nowMs)
   }
 
+  /** Runs what has come of the record under the cursor, of the first source, elsewhere. Throws as `process`. */
+  give(input: Input, result: unknown, nowMs: () => number): void {
+    const [source] = this.plan.subTopology.sources
+    if (source === undefined) throw new RangeError('no source')
+    this.messages++
+    this.#do(source, source.operators, input, result, nowMs)
+  }
+
+  /** Sends the record under the cursor to the dead letters, whatever `onError` says. */
+  refuse(input: Input, error: PotorooError, nowMs: () => number): void {
+    this.messages++
+    this.#toDeadLetters(input, error, nowMs)
+  }
+
   /** Sends the record under the cursor to the dead letters without doing it: it makes commits fail. */
   condemn(input: Input, error: PotorooError, nowMs: () => number): void {
     this.messages++
@@ -241,6 +261,7 @@ export class Processor {
       throw new Retake(messageOf(error), { cause: error })
     }
     this.time?.mark()
+    const marks = this.plan.time?.marks?.write(this.#outbox, nowMs) ?? NO_MARKS
     const { deadLetters } = this.#outbox
     const records = this.#outbox.take()
     if (changelog !== undefined) {
@@ -256,7 +277,7 @@ export class Processor {
     if (this.#calm >= CALM_INTERVALS) this.careful = false
     this.#failures = this.messages = 0
     const windows = this.#closedAndLate()
-    return { records, changes, deadLetters, nans: this.#states.takeNaNs(), messages, windows }
+    return { records, changes, deadLetters, marks, nans: this.#states.takeNaNs(), messages, windows }
   }
 
   #closedAndLate(): readonly WindowCounts[] | undefined {
@@ -343,44 +364,45 @@ export class Processor {
 
   /** Depth first: what one operator gives has gone all its way before the next one's turn. */
   #run(operators: readonly Operator[], message: unknown, emit: Emit): void {
+    // What messages mostly come to stands alone, and is compiled as one with what it calls.
     for (const operator of operators)
-      switch (operator.kind) {
-        case 'filter':
-          if (operator.keep(message)) this.#run(operator.next, message, emit)
-          break
-        case 'map':
-          this.#run(operator.next, operator.map(message), emit)
-          break
-        case 'flatMap': {
-          const several = operator.flatMap(message)
-          if (!Array.isArray(several))
-            throw new TypeError(
-              `flatMap() has to give an array, and gave ${several === null ? 'null' : typeof several}`,
-            )
-          for (const one of several as readonly unknown[]) this.#run(operator.next, one, emit)
-          break
-        }
-        case 'compute':
-          this.#compute(operator, message, emit)
-          break
-        case 'window':
-          this.#windowing?.take(operator, message, emit)
-          break
-        case 'pair':
-          this.#pairing?.take(operator, message, emit)
-          break
-        case 'join':
-          this.#join(operator, message, emit)
-          break
-        case 'table':
-          this.#keep(operator, message)
-          break
-        case 'lookup':
-          this.#lookUp(operator, message, emit)
-          break
-        case 'sink':
-          this.#emit(operator, message, emit)
+      if (operator.kind === 'compute') this.#compute(operator, message, emit)
+      else this.#step(operator, message, emit)
+  }
+
+  #step(operator: Exclude<Operator, { readonly kind: 'compute' }>, message: unknown, emit: Emit): void {
+    switch (operator.kind) {
+      case 'filter':
+        if (operator.keep(message)) this.#run(operator.next, message, emit)
+        break
+      case 'map':
+        this.#run(operator.next, operator.map(message), emit)
+        break
+      case 'flatMap': {
+        const several = operator.flatMap(message)
+        if (!Array.isArray(several))
+          throw new TypeError(`flatMap() has to give an array, and gave ${several === null ? 'null' : typeof several}`)
+        for (const one of several as readonly unknown[]) this.#run(operator.next, one, emit)
+        break
       }
+      case 'window':
+        this.#windowing?.take(operator, message, emit)
+        break
+      case 'pair':
+        this.#pairing?.take(operator, message, emit)
+        break
+      case 'join':
+        this.#join(operator, message, emit)
+        break
+      case 'table':
+        this.#keep(operator, message)
+        break
+      case 'lookup':
+        this.#lookUp(operator, message, emit)
+        break
+      case 'sink':
+        this.#emit(operator, message, emit)
+    }
   }
 
   #compute({ state: definition, compute, next }: OperatorOf<'compute'>, message: unknown, emit: Emit): void {
@@ -396,7 +418,7 @@ export class Processor {
     if (context.forgotten) this.#states.forget()
     // Whoever read in between has touched nothing.
     if (definition.ttlMs !== undefined) this.#states.changed(context.timestampMs)
-    this.#goOn(next, result, emit)
+    if (result !== undefined && result !== null) this.#goOn(next, result, emit)
   }
 
   #join({ state, step, next }: OperatorOf<'join'>, message: unknown, emit: Emit): void {
@@ -494,9 +516,12 @@ export class Processor {
       return
     }
     const isNull = message === null && topic.key !== undefined
-    const key = isNull ? this.#keyOfNull(topic) : keyOf(message)
+    const key = isNull ? this.#keyOfNull(topic) : keyOf === 'own' ? record.key() : keyOf(message)
     const value = isNull ? null : topic.encode(message)
-    const headers = passedHeaders(record.cursor, passed)
+    let headers = passedHeaders(record.cursor, passed)
+    const { time } = plan
+    // Into a repartition.
+    if (passed === 'every' && time?.marks !== undefined) headers = withBound(headers, time.watermark.lateBoundMs)
     if (topic.hexKeys === true) {
       const bytes = Buffer.from(key, 'hex')
       emit(to, partitionOf(partitioner, bytes, to.partitions), bytes, value, headers)
@@ -541,27 +566,9 @@ export class Processor {
     const record = this.#record
     const { topic, isRepartition } = record.source
     if (record.wasChecked || (topic.key === undefined && !isRepartition)) return
-    record.key()
-    const { buffer, keyStart, keyEnd } = record.cursor
-    // as the application has it
-    const keyBytes = topic.hexKeys === true ? 2 * (keyEnd - keyStart) : keyEnd - keyStart
-    if (keyBytes > MAX_KEY_BYTES)
-      throw new PotorooError(
-        'KEY_TOO_LONG',
-        `the key has ${String(keyBytes)} bytes, more than ${String(MAX_KEY_BYTES)}`,
-      )
+    const key = record.key()
+    requirePlace(topic, record.cursor, key, this.plan)
     record.wasChecked = true
-    const { partitioner } = topic
-    if (partitioner === undefined) return
-    const right = partitionOf(partitioner, buffer, this.plan.partitions, keyStart, keyEnd)
-    if (right !== this.plan.partition)
-      throw new PotorooError(
-        'WRONG_PARTITION',
-        `key '${visible(record.key().slice(0, 100))}' belongs on partition ${String(right)} by ${partitioner}, but lies on ${String(this.plan.partition)}: ` +
-          (partitioner === 'murmur2'
-            ? 'producers must use murmur2 as the Java client does (librdkafka: partitioner=murmur2_random; its default, CRC32, is another)'
-            : `producers must partition by ${partitioner} of the key`),
-      )
   }
 
   /** A failure of the application's: to the dead letters, or a stop, as it was chosen. */
@@ -611,5 +618,6 @@ type OperatorOf<K extends Operator['kind']> = Extract<Operator, { readonly kind:
 const tooNarrowForCommits = ({ topic, maxMessageBytes }: Destination): PotorooError =>
   new PotorooError(
     'INVALID_CONFIGURATION',
-    `changelog ${topic} takes records of ${String(maxMessageBytes)} bytes only, less than what each commit writes: raise its max.message.bytes`,
+    `changelog ${topic} takes records of ${String(maxMessageBytes)} bytes only, less than what each commit writes`,
+    { cure: `Let it take more, and start again: ${setConfig(topic, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES)}` },
   )

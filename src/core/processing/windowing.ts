@@ -19,7 +19,6 @@ import type { DueObject, StateTable } from '../state/state-table.js'
 import type { Context } from './context.js'
 import type { CurrentRecord } from './current-record.js'
 import type { Emit } from './emit.js'
-import { boundOf } from './record-bound.js'
 import type { Watermark } from './watermark.js'
 import { firstEnd, placesFor, remove, type LateWindow } from './window-places.js'
 
@@ -72,6 +71,11 @@ export class Windowing {
         ),
       ]),
     )
+  }
+
+  /** The most of all windows of the task. */
+  get maxRank(): number {
+    return Math.max(0, ...this.#ranks.values())
   }
 
   /** By how many ms later than it ends a window closes. */
@@ -177,9 +181,9 @@ export class Windowing {
     else if (isTimed) states.setEnd(firstEnd(open) + this.rankOf(definition))
   }
 
-  /** Of the record's own partition. What falls due is of no partition: it is late where its window has closed. */
+  /** Of the message's own partition, as it was in its source; of what is due late, the time by which it is. */
   #boundMs(): number {
-    return boundOf(this.parts.record, this.time)
+    return this.time?.lateBoundMs ?? -Infinity
   }
 
   #give(definition: StateDefinition, key: string, closed: readonly OpenWindow[], emit: Emit): void {

@@ -13,7 +13,7 @@ import { anything } from '../application.js'
 import { multiset } from '../checks.js'
 import type { FeedEvent, FeedPlan, Seen, SimulatedApplication } from './simulated-application.js'
 
-/** `bad`: the window that it lies in throws when it closes. `isLate`: it was written later than it may. */
+/** `throws`: behind windows that it may be late for. `bad`: the window that it lies in throws when it closes. `isLate`: it was written later than it may. */
 interface Hit {
   readonly id: string
   readonly key: string
@@ -65,10 +65,13 @@ const declare = (idle: Idle) => {
   const all = merge(from(lefts), from(rights))
   return application(
     'windows',
+    from(lefts).to(visit, add),
+    from(visit.closed)
+      .map(({ key, startMs, endMs, messages, state: { sum } }) => ({ key, startMs, endMs, messages, sum }))
+      .sink(alone),
     all
       .to(short, (sum, hit, { window, key }) => {
         add(sum, hit)
-        if (hit.kind === 'throws') throw new Error(`${hit.id} throws`)
         return { key, id: hit.id, startMs: window.startMs }
       })
       .sink(early),
@@ -87,14 +90,13 @@ const declare = (idle: Idle) => {
     from(long.closed)
       .map(({ key, startMs, endMs, state }) => ({ key, startMs, endMs, ...state }))
       .sink(longs),
-    all.to(hop, add),
+    all.to(hop, (sum, hit) => {
+      add(sum, hit)
+      if (hit.kind === 'throws') throw new Error(`${hit.id} throws`)
+    }),
     from(hop.closed)
       .map(({ key, startMs, endMs, messages, state: { sum } }) => ({ key, startMs, endMs, messages, sum }))
       .sink(hops),
-    from(lefts).to(visit, add),
-    from(visit.closed)
-      .map(({ key, startMs, endMs, messages, state: { sum } }) => ({ key, startMs, endMs, messages, sum }))
-      .sink(alone),
     all.filter(({ isLate }) => !isLate).to(meeting, add),
     from(meeting.closed)
       .map(({ key, startMs, endMs, messages, state: { sum } }) => ({ key, startMs, endMs, messages, sum }))
@@ -177,7 +179,7 @@ class Calculation {
     this.#timeMs = idle === 'clock' ? Infinity : Math.min(...bounds.values())
     // What throws does nothing at all; where no window takes it, it does not throw.
     const lives = taken.filter((one) => {
-      const throws = one.hit.kind === 'throws' && !this.#isLate(one, SHORT_MS)
+      const throws = one.hit.kind === 'throws' && Math.floor(one.atMs / HOP_MS) * HOP_MS + 4 * HOP_MS > one.boundMs
       if (throws) this.deadLetters.push(one.text)
       return !throws
     })

@@ -2,8 +2,10 @@
  * Faults to plant, each a breach of one numbered step or invariant: what the simulation is good for shows in that it
  * finds them all. Texts that are not in the sources any more make the test fail: plant anew where the code went.
  */
+import { callsFaults } from './calls.js'
 import { changesFaults } from './changes.js'
 import { formatsFaults } from './formats.js'
+import { frontiersFaults } from './frontiers.js'
 import { joinsFaults } from './joins.js'
 import { leadersFaults } from './leaders.js'
 import { livenessFaults } from './liveness.js'
@@ -16,6 +18,7 @@ import { snapshotsFaults } from './snapshots.js'
 import { timeFaults } from './time.js'
 import { topicsFaults } from './topics.js'
 import { upgradesFaults } from './upgrades.js'
+import { windowsFaults } from './windows.js'
 import { wireFaults } from './wire.js'
 import { worldsFaults } from './worlds.js'
 import type { PlantedFault } from './planted-fault.js'
@@ -39,4 +42,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...replaysFaults,
   ...joinsFaults,
   ...pairsFaults,
+  ...windowsFaults,
+  ...callsFaults,
+  ...frontiersFaults,
 ]

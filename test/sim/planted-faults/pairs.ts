@@ -33,8 +33,8 @@ export const pairsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: pairing,
-        find: 'const partitionMs = boundOf(record, this.time)\n',
-        replace: 'const partitionMs = record.inputIndex < 0 ? -Infinity : (this.time?.timeMs ?? -Infinity)\n',
+        find: 'const partitionMs = this.time?.lateBoundMs ?? -Infinity\n',
+        replace: 'const partitionMs = this.time?.timeMs ?? -Infinity\n',
       },
     ],
   },

@@ -408,6 +408,53 @@ describe('sessions', () => {
   })
 })
 
+it('go through keyBy(): minutes of each key into minutes and hours of all, behind one another', async () => {
+  const minute = windowed('minute', tumbling(minutes(1)), () => ({ n: 0 }))
+  const total = windowed('total', tumbling(minutes(1)), () => ({ n: 0 }))
+  const hour = windowed('a-hour', tumbling(minutes(60)), () => ({ n: 0 }))
+  const driver = await start(
+    { startMs: T, partitions: 3 },
+    application(
+      'totals',
+      from(ins).to(minute, (one, { n }) => {
+        one.n += n
+      }),
+      from(minute.closed).to(hour, (one, { state }) => {
+        one.n += state.n
+      }),
+      from(hour.closed)
+        .keyBy(() => 'hour')
+        .to(total, (one, { state }) => {
+          one.n += state.n * 1000
+        }),
+      from(minute.closed)
+        .keyBy(() => 'all')
+        .to(total, (one, { state }) => {
+          one.n += state.n
+        }),
+      from(total.closed)
+        .map(({ key, endMs, state: { n } }) => ({ key, what: `${at(endMs)} ${String(n)}` }))
+        .sink(outs),
+    ),
+  )
+  for (let i = 0; i < 24; i++)
+    await driver.pipe(
+      ins,
+      { key: `k${String(i)}`, n: 1 },
+      { timestampMs: T + minutes(59) + seconds(50) + Math.floor(i / 2) * 1_000 },
+    )
+  await driver.settle()
+  await driver.advance(minutes(130))
+  await driver.settle()
+  expect(driver.readDeadLetters()).toEqual([])
+  expect(
+    driver
+      .read(outs)
+      .map(({ key, what }) => `${key} ${what}`)
+      .sort(),
+  ).toEqual(['all 13:00:00 20', 'all 13:01:00 4', 'hour 13:00:00 20000', 'hour 14:00:00 4000'])
+})
+
 describe('counting windows', () => {
   it('close with their last message, and know no time', async () => {
     const windows = windowed('three', counting(3), initial)
@@ -507,17 +554,6 @@ describe('definitions', () => {
     ['late', () => windowed('x', tumbling(1), initial, { late: 'no' as 'drop' }), /'dead-letter' or 'drop'/],
     ['ttlMs', () => windowed('x', tumbling(1), initial, { ttlMs: 1_000 } as object), /end by themselves/],
     ['a class', () => windowed('x', tumbling(1), Date as unknown as () => Sum), /is a class/],
-    [
-      'behind keyBy()',
-      () =>
-        application(
-          'a',
-          from(ins)
-            .keyBy(() => 'x')
-            .to(windows, add),
-        ),
-      /lies behind keyBy/,
-    ],
     [
       'without messages',
       () =>
