@@ -29,7 +29,6 @@ export {
 export { timer, type Due, type Timer, type TimerOptions } from './api/timer.js'
 export {
   topic,
-  type CheckedTopicOptions,
   type CodecTopicOptions,
   type Message,
   type Origin,
@@ -37,7 +36,6 @@ export {
   type Topic,
   type TopicOptions,
   type TopicSettings,
-  type UnkeyedCheckedTopicOptions,
   type UnkeyedCodecTopicOptions,
   type UnkeyedTopic,
   type UnkeyedTopicOptions,
