@@ -14,7 +14,14 @@ import type { CommittedOffset, Fetcher, TransactionalProducer } from '../ports/l
 import { abortable } from './abortable.js'
 import { changelogEnd, otherEnd } from './changelog-end.js'
 import { recordsLost } from './cures.js'
-import { choosePositions, inputPositions, isDoubtful, offsetNotes, sayBeginnings } from './input-positions.js'
+import {
+  choosePositions,
+  inputPositions,
+  isDoubtful,
+  offsetNotes,
+  sayBeginnings,
+  timeInNotes,
+} from './input-positions.js'
 import { requireMissing } from './new-topics.js'
 import type { ObservedPorts } from './options.js'
 import type { TaskPlan } from './task-plan.js'
@@ -113,7 +120,7 @@ export async function activate(
       positions,
       notes: offsetNotes(plan, identity),
       committed: known,
-      time: restored?.commit?.time,
+      time: plan.changelog === undefined ? timeInNotes(plan, group) : restored?.commit?.time,
       foreign: foreignTo(
         plan.sources.map(({ topic }) => topic),
         restored?.commit,
