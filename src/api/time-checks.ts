@@ -2,7 +2,7 @@
 import type { ApplicationDefinition, ComputeNode, StateDefinition, TimedNode, TimerDefinition } from './definition.js'
 import { keyOriginsOf, nodesOf } from './graph.js'
 import { invalid } from './names.js'
-import { hasTimeWindows, windowRanks } from './window-ranks.js'
+import { windowRanks } from './window-ranks.js'
 
 /** Throws INVALID_DEFINITION. */
 export function checkTime(application: ApplicationDefinition): void {
