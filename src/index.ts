@@ -40,7 +40,6 @@ export {
 export { timer, type Due, type Timer, type TimerOptions } from './api/timer.js'
 export {
   topic,
-  type CheckedTopicOptions,
   type CodecTopicOptions,
   type Message,
   type Origin,
@@ -48,7 +47,6 @@ export {
   type Topic,
   type TopicOptions,
   type TopicSettings,
-  type UnkeyedCheckedTopicOptions,
   type UnkeyedCodecTopicOptions,
   type UnkeyedTopic,
   type UnkeyedTopicOptions,

@@ -9,7 +9,7 @@ import type {
 } from './definition.js'
 import { keyOriginsOf, nodesOf } from './graph.js'
 import { invalid } from './names.js'
-import { closes, windowRanks } from './window-ranks.js'
+import { windowRanks } from './window-ranks.js'
 
 /** Throws INVALID_DEFINITION. */
 export function checkTime(application: ApplicationDefinition): void {

@@ -6,11 +6,13 @@ import {
   broadcast,
   from,
   intervalJoin,
+  messagePackCodec,
   minutes,
   stateObject,
   table,
   timer,
   topic,
+  type Broadcast,
   type Context,
   type Keyed,
   type State,
@@ -34,6 +36,11 @@ const living = table(
   from(customers).map((one) => (one.tier === '' ? null : one)),
 )
 const rate = broadcast('rate', customers)
+// a null is no entry, and its topic may be declared in place
+export const packed: Broadcast<{ id: string }> = broadcast(
+  'packed',
+  topic('p', { codec: messagePackCodec<{ id: string }>(), key: ({ id }) => id, tombstones: 'message' }),
+)
 
 export const tier: State<typeof customer> = { id: '', tier: '' }
 export const same: State<typeof living> extends Customer ? true : false = true

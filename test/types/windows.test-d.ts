@@ -60,6 +60,6 @@ timer('calm', minute)
 // @ts-expect-error what closes is no count
 from(minute.closed).sink(counts)
 // @ts-expect-error computations are synchronous
-from(clicks).to(minute, async (state) => Promise.resolve(state.n)).sink
+application('a', from(clicks).to(minute, async (state) => Promise.resolve(state.n))) // prettier-ignore
 // @ts-expect-error without a key there are no windows
 from(lines).to(minute, () => undefined)
