@@ -394,8 +394,15 @@ export class Task {
       return isTimed ? { topic, latenessMs, ticks, writers: writers[i] } : { topic, latenessMs: Infinity, ticks: false }
     })
     const store = this.holder.store
+    // Once for each topic.
+    const told = new Set<string>()
     return {
-      watermark: new Watermark(topics, activation.time),
+      watermark: new Watermark(topics, activation.time, this.#time.nowMs, (topic, timestampMs) => {
+        if (told.has(topic)) return
+        told.add(topic)
+        const { id: task, partition } = this.plan
+        this.env.observer.observe({ kind: 'record-ahead', task, topic, partition, timestampMs })
+      }),
       marks: marks.length === 0 ? undefined : new Marks(this.id, marks),
       load: (clock, after, most) => store?.dues(clock, after, most) ?? [],
     }
