@@ -83,6 +83,8 @@ export interface TaskEnvironment extends ObservedPorts {
   isOverdue(): boolean
   /** When in its interval a task commits. */
   readonly phase: CommitPhase
+  /** What the clock may be at most for time to go by it, ms since the epoch; by those of other workers. Default: anything. */
+  readonly clockLimitMs?: () => number
   /** A commit was acknowledged that has worked off a repartition up to there. */
   acknowledged(at: PartitionPosition): void
   /** The task has processed its first message here, after it was another worker's. */
