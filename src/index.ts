@@ -25,6 +25,7 @@ export {
   type StateObject,
   type StateOptions,
 } from './api/state-object.js'
+export type { Answer, AsOf, KeyRange, Queries, QueryOptions } from './api/queries.js'
 export { timer, type Due, type Timer, type TimerOptions } from './api/timer.js'
 export {
   topic,

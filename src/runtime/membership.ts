@@ -63,6 +63,7 @@ export class GroupMembership {
   #isLeader = false
   #stopped = false
   #sent = 0
+  #confirmedMs = -Infinity
   #confirmations: { readonly after: number; readonly resolve: () => void }[] = []
   #loop: Promise<void> = Promise.resolve()
   #wakeHeartbeat: (() => void) | undefined
@@ -98,6 +99,10 @@ export class GroupMembership {
   /** Whether the group gave no answer to what it was asked last. */
   get isUnreachable(): boolean {
     return this.#complained
+  }
+  /** When the heartbeat or the join was sent that was the last to succeed, on the monotonic clock: then its tasks were this worker's. */
+  get confirmedMs(): number {
+    return this.#isMember && !this.#stopped ? this.#confirmedMs : -Infinity
   }
   /** Whether it gave the group its assignment, when that was made last. */
   get isLeader(): boolean {
@@ -168,6 +173,7 @@ export class GroupMembership {
   async #joinAndSync(): Promise<void> {
     const { options, plan } = this
     const sent = ++this.#sent
+    const sentMs = this.ports.clock.monotonic()
     this.#rejoinWanted = false
     this.watchdog?.attend(undefined)
     const metadata = encodeSubscription(plan.topics, this.events.info())
@@ -195,6 +201,7 @@ export class GroupMembership {
     this.#recovered()
     this.#attended()
     this.#isMember = true
+    this.#confirmedMs = sentMs
     this.events.assigned(assignment, joined.generation)
     this.#confirm(sent)
   }
@@ -240,6 +247,7 @@ export class GroupMembership {
       this.#wakeHeartbeat = undefined
       if (this.#isStopped() || this.#isRejoinWanted()) return
       const sent = ++this.#sent
+      const sentMs = clock.monotonic()
       try {
         await this.client.heartbeat({ memberId: this.#memberId, generation: this.#generation })
       } catch (error) {
@@ -250,6 +258,7 @@ export class GroupMembership {
       }
       this.#recovered()
       this.#attended()
+      this.#confirmedMs = sentMs
       this.#confirm(sent)
     }
   }

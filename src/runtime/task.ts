@@ -9,6 +9,7 @@
  *   task/isolation.ts     messages that make commits fail, or take too long
  *   task/failures.ts      what is done about a failure
  *   task/timekeeper.ts    how time goes on while nothing comes
+ *   task/answers.ts       what it tells of its state objects to who asks
  *
  * They live as long as the task. `begin` gives each what an activation works on, `end` takes it away again.
  *
@@ -36,12 +37,14 @@ import type { HandOff, TimeStatus } from '../core/group/worker-status.js'
 import { Processor, Retake, type ProcessorTime } from '../core/processing/processor.js'
 import { Watermark } from '../core/processing/watermark.js'
 import { hasDues, usesTime } from '../core/plan/topology.js'
+import type { Question, TaskAnswer } from '../core/query/question.js'
 import type { RunningFigures, TaskFigures } from '../ports/figures.js'
 import type { Fetcher, PartitionPosition } from '../ports/log.js'
 import { activate, type Activation } from './activation.js'
 import type { Broadcasts } from './broadcasts.js'
 import { atMost, sleep, type ObservedPorts, type RuntimeOptions } from './options.js'
 import type { RecordTime } from './record-time.js'
+import { Answers } from './task/answers.js'
 import { Committer } from './task/committer.js'
 import { Failures } from './task/failures.js'
 import { Isolation } from './task/isolation.js'
@@ -106,6 +109,7 @@ export class Task {
   readonly #committer: Committer
   readonly #runner: Runner
   readonly #time: Timekeeper
+  readonly #answers: Answers
   #running: Running | undefined
   #abort = new AbortController()
   #stopping = false
@@ -135,6 +139,7 @@ export class Task {
     this.#store = new StoreWriter(plan.id, holder, env, ready)
     this.#committer = new Committer(plan, env, this.#store, this.#isolation, ready)
     this.#runner = new Runner(plan.id, env, this.#sources, this.#isolation, this.#committer, this.#time, ready)
+    this.#answers = new Answers(plan, holder, env.clock, this.#committer, this.#store, this.#isolation)
   }
 
   get state(): TaskState {
@@ -181,6 +186,11 @@ export class Task {
       store: store && { objects: store.size(), bytes: store.bytes() },
     }
     return { ...figures, running }
+  }
+
+  /** What it has committed. `isFenced`: after it was proven that the task is this worker's. Never rejects. */
+  answer(question: Question, isFenced: boolean): Promise<TaskAnswer> {
+    return this.#answers.answer(question, isFenced)
   }
 
   /** Becomes active, in the background. */
@@ -320,7 +330,9 @@ export class Task {
     this.#sources.begin(activation.positions, failed)
     const { inputs } = this.#sources
     this.#time.begin(processor, inputs)
-    this.#store.begin({ processor, ownedAtMs, hasBacklog: () => this.#runner.hasBacklog, failed })
+    const { asOf } = activation
+    this.#store.begin({ processor, ownedAtMs, hasBacklog: () => this.#runner.hasBacklog, failed, asOf })
+    this.#answers.begin(processor)
     this.#committer.begin(
       {
         activation,
@@ -430,6 +442,7 @@ export class Task {
     this.#runner.end()
     this.#time.end()
     this.#store.end()
+    this.#answers.end()
     if (running === undefined) return
     this.#sources.end()
     this.#lettingGo = running.activation.producer.close()

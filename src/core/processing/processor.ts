@@ -30,7 +30,15 @@ import { passedHeaders } from './passed-headers.js'
 import { partitionOf, TextPartitioner } from '../plan/partitioner.js'
 import { RecordCursor, RecordWriter, type RecordHeader } from '../records/records.js'
 import type { StoredNaN } from '../state/nan-fields.js'
-import { MAX_AHEAD, NOWHERE, StateTable, type DueObject, type MetState, type Unstored } from '../state/state-table.js'
+import {
+  MAX_AHEAD,
+  NOWHERE,
+  StateTable,
+  type CollectedState,
+  type DueObject,
+  type MetState,
+  type Unstored,
+} from '../state/state-table.js'
 import { MAX_KEY_BYTES, storeKeyOf } from '../state/store-key.js'
 import { upgradesIn, type Operator, type SourceInput, type SubTopology, type TimedInput } from '../plan/topology.js'
 import type { Watermark } from './watermark.js'
@@ -172,6 +180,11 @@ export class Processor {
   /** When something may be due next by that clock, at the earliest; undefined: nothing is. */
   nextDueMs(clock: DueClock): number | undefined {
     return this.#dues?.least(clock)?.dueMs
+  }
+
+  /** What the last commit that was collected has of a key in UTF-8: see StateTable. */
+  collectedOf(definition: StateDefinition, key: Buffer): CollectedState {
+    return this.#states.collectedOf(definition, key, 0, key.length)
   }
 
   /** Whether something may be due now, before the next record. */
