@@ -41,5 +41,8 @@ export interface Queries<S> {
    * The state objects of a range of keys, in the order of their UTF-8 bytes, page by page: `from` included, `before` not. Each is as of
    * the commit that it names, or a later one; keys that come and go meanwhile may be there or not. As `get`.
    */
-  scan(range: KeyRange, options?: Pick<QueryOptions, 'consistency'>): AsyncIterable<{ readonly key: string } & Answer<S>>
+  scan(
+    range: KeyRange,
+    options?: Pick<QueryOptions, 'consistency'>,
+  ): AsyncIterable<{ readonly key: string } & Answer<S>>
 }

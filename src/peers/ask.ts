@@ -1,9 +1,9 @@
 /** Asks a peer what one of its tasks has. There may be a thousand such questions a second, so connections stay. */
-import { Agent, get, type IncomingMessage } from 'node:http'
+import { Agent, get } from 'node:http'
 import { decodeAnswer, encodeQuestion, type Question, type TaskAnswer } from '../core/query/question.js'
 import { messageOf, PotorooError } from '../errors.js'
 import type { Peer } from '../ports/peers.js'
-import { unreachable, type Question as Asked } from './asking.js'
+import { textOf, unreachable, type Question as Asked } from './asking.js'
 import { parseAddress, type PeersSettings } from './options.js'
 import { ASK_PATH, authorization, memberOf } from './protocol.js'
 
@@ -51,32 +51,24 @@ export async function ask(
     request.on('error', (error) => {
       end(unreachable(asked, messageOf(error), error))
     })
-    request.once('close', () => {
+    // An answer that wants another protocol ends without any of the other events.
+    const closed = (): void => {
       end(unreachable(asked, 'it closed without an answer'))
-    })
+    }
+    request.once('close', closed)
     request.once('response', (response) => {
-      textOf(response).then(
+      request.off('close', closed)
+      textOf(response, asked, MAX_ANSWER_BYTES).then(
         (text) => {
           if (response.statusCode === 401)
             end(new PotorooError('PEER_REFUSED', `The worker at ${peer.address} has another token than this one.`))
           else if (response.statusCode !== 200 || memberOf(response) !== peer.memberId) end(undefined)
           else end(decodeAnswer(text))
         },
-        (error: unknown) => {
-          end(unreachable(asked, `it broke off: ${messageOf(error)}`, error))
+        (error: Error) => {
+          end(error)
         },
       )
     })
   })
-}
-
-async function textOf(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length
-    if (bytes > MAX_ANSWER_BYTES) throw new RangeError(`it is longer than ${String(MAX_ANSWER_BYTES)} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString()
 }

@@ -56,7 +56,7 @@ export class PeerServer {
     private readonly service: PeerService,
   ) {
     this.#pace = new Pace(settings.clock, settings.maxSnapshotBytesPerSecond)
-    this.#states = new StateHttp(() => service.queries)
+    this.#states = new StateHttp(() => service.queries, settings)
     const limits = { headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS, keepAliveTimeout: IDLE_MS }
     this.#server = createServer(limits, (request, response) => this.#answer(request, response))
   }
@@ -148,7 +148,9 @@ export class PeerServer {
     response.setTimeout(this.settings.stallTimeoutMs, () => response.destroy())
     void this.service.answer(question).then((answer) => {
       const text = encodeAnswer(answer)
-      response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }).end(text)
+      response
+        .writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
+        .end(text)
     })
   }
 

@@ -10,22 +10,18 @@
  * 1. It reads, and changes nothing: GET alone, and no body is looked at.
  * 2. No client holds up messages, or others for long: so many questions are under way at once and no more, with so many bytes of
  *    answers that nobody has taken yet; whoever comes then is told to come again.
- * 3. What is asked wrongly is refused with what is wrong: nothing is guessed.
+ * 3. Without the token nothing is told but 401; where there is none, and others than this machine may come, nobody has it.
+ * 4. What is asked wrongly is refused with what is wrong: nothing is guessed.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { MAX_PAGE_ENTRIES, type Consistency } from '../core/query/question.js'
-import {
-  decodeCursor,
-  encodeCursor,
-  prefixRange,
-  rangeBetween,
-  textOf,
-  type ByteRange,
-} from '../core/query/range.js'
+import { decodeCursor, encodeCursor, prefixRange, rangeBetween, textOf, type ByteRange } from '../core/query/range.js'
 import { shownState } from '../core/query/shown.js'
 import { bytesOf, type ByteString } from '../core/records/byte-string.js'
 import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
 import type { QueryService } from '../ports/queries.js'
+import { isLoopback } from './options.js'
+import { isAuthorized } from './protocol.js'
 
 export const STATES_PATH = '/v1'
 
@@ -41,6 +37,13 @@ const statuses: Partial<Readonly<Record<ErrorCode, number>>> = {
   QUERY_UNANSWERED: 503,
 }
 
+/** One rule for every place where a worker listens: loopback is free unless there is a token; anything else needs one. */
+export interface StateAccess {
+  readonly token: string | undefined
+  /** Where it is listened. */
+  readonly host: string
+}
+
 export const isStatesPath = (url: string): boolean => /^\/v1(?:[/?]|$)/.test(url)
 
 export class StateHttp {
@@ -48,11 +51,17 @@ export class StateHttp {
   #waitingBytes = 0
 
   /** `queries`: undefined while the worker starts. */
-  constructor(private readonly queries: () => QueryService | undefined) {}
+  constructor(
+    private readonly queries: () => QueryService | undefined,
+    private readonly access: StateAccess,
+  ) {}
 
-  /** Of who may know them: whoever calls this has looked at the token. */
   answer(request: IncomingMessage, response: ServerResponse): void {
     response.on('error', () => undefined)
+    if (!this.#isLetIn(request)) {
+      response.writeHead(401, { 'www-authenticate': 'Bearer', connection: 'close' }).end()
+      return
+    }
     response.setTimeout(STALL_MS, () => response.destroy())
     if (request.method !== 'GET') {
       this.#refuse(response.setHeader('allow', 'GET'), 405, new PotorooError('QUERY_INVALID', 'GET alone'))
@@ -78,6 +87,11 @@ export class StateHttp {
       })
       // A reader may go away between two lines.
       .catch(() => undefined)
+  }
+
+  #isLetIn(request: IncomingMessage): boolean {
+    const { token, host } = this.access
+    return token === undefined ? isLoopback(host) : isAuthorized(request, token)
   }
 
   #refuse(response: ServerResponse, status: number, error: unknown): void {

@@ -113,9 +113,7 @@ export async function activate(
       positions,
       notes: offsetNotes(plan, identity),
       committed: known,
-      asOf: restored?.commit
-        ? { commitMs: restored.commit.atMs, changelogPosition: restored.commit.position }
-        : NEVER,
+      asOf: restored?.commit ? { commitMs: restored.commit.atMs, changelogPosition: restored.commit.position } : NEVER,
       time: restored?.commit?.time,
       foreign: foreignTo(
         plan.sources.map(({ topic }) => topic),

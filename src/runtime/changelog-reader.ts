@@ -133,6 +133,8 @@ export class ChangelogReader implements FetchInput {
   #verified: boolean
   /** When the store had all of the changelog that there was, on the monotonic clock, and the last commit of it. */
   #stored: StoredUpTo | undefined
+  /** When the slice and the store had all that was committed, on the monotonic clock. */
+  #completeMs = -Infinity
   #stopped = false
   #complaint: Timer | undefined
 
@@ -215,6 +217,8 @@ export class ChangelogReader implements FetchInput {
       this.#wasWhole = true
     }
     this.events.lag?.(Math.max(0, fetched.highWatermark - this.#position))
+    // A transaction that is open may be decided already: then somebody has been told of it.
+    if (this.#position >= fetched.highWatermark) this.#completeMs = this.#asked.monotonicMs
     this.#noteStored()
     if (this.#end !== undefined) this.events.left?.(this.#end - this.#position)
     if (this.#end !== undefined && this.#position >= this.#end) this.#finish()
@@ -229,8 +233,7 @@ export class ChangelogReader implements FetchInput {
   /** Nothing waits to be written. */
   #noteStored(): void {
     const isWritten = this.#slice.count === 0 && this.#writing === undefined && this.#commit === this.#written
-    if (isWritten && this.#commit !== undefined)
-      this.#stored = { atMs: this.#whole.monotonicMs, commit: this.#commit }
+    if (isWritten && this.#commit !== undefined) this.#stored = { atMs: this.#completeMs, commit: this.#commit }
   }
 
   #moment(): Moment {
@@ -300,7 +303,7 @@ export class ChangelogReader implements FetchInput {
     this.#slice = new GatheredChanges(changes)
     this.#written = this.#commit
     this.#toldAtEndMs = this.#whole.wallMs
-    const [commit, atMs] = [this.#commit, this.#whole.monotonicMs]
+    const [commit, atMs] = [this.#commit, this.#completeMs]
     this.#writing = this.#store.write([changes], this.#meta(this.#whole.wallMs), dues)
     try {
       await this.#writing

@@ -127,9 +127,7 @@ export class QueryRouter implements QueryService {
       const { from, before } = range
       const part = { state, consistency, from, before, limit: partLimit(limit, home.partitions) }
       const pages = await Promise.all(
-        allOf(home).map(async (partition) =>
-          asPage(await this.#ask({ kind: 'scan', partition, ...part }, home, -1)),
-        ),
+        allOf(home).map(async (partition) => asPage(await this.#ask({ kind: 'scan', partition, ...part }, home, -1))),
       )
       const merged: MergedPage = mergePages(range, pages, limit)
       return { ...merged, parts: pages.map(({ asOf, from: by }, partition) => ({ partition, asOf, from: by })) }
@@ -219,7 +217,11 @@ export class QueryRouter implements QueryService {
     return home
   }
 
-  async #observed<T extends Given | FoundPage>(state: string, what: 'get' | 'scan', work: () => Promise<T>): Promise<T> {
+  async #observed<T extends Given | FoundPage>(
+    state: string,
+    what: 'get' | 'scan',
+    work: () => Promise<T>,
+  ): Promise<T> {
     const { clock, observer } = this.env
     const begunMs = clock.monotonic()
     const observe = (outcome: 'answered' | 'unanswered' | 'refused'): void => {
@@ -242,7 +244,8 @@ export const unknownState = (state: string, known: readonly string[]): PotorooEr
     `there is no state object or table '${state.slice(0, 100)}': the application has ${known.length === 0 ? 'none' : known.join(', ')}`,
   )
 
-const allOf = ({ partitions }: Home): readonly number[] => Array.from({ length: partitions }, (_, partition) => partition)
+const allOf = ({ partitions }: Home): readonly number[] =>
+  Array.from({ length: partitions }, (_, partition) => partition)
 
 function requireConsistency(consistency: unknown): void {
   if (!isConsistency(consistency))
@@ -261,10 +264,7 @@ function requireKey(key: unknown, { definition, partitionOf: find }: Home): void
       `the key has ${String(bytes)} bytes: keys have ${String(MAX_KEY_BYTES)} at most`,
     )
   if (find(key) === -1)
-    throw new PotorooError(
-      'QUERY_INVALID',
-      `the key is not hex text in lower case, as keys of ${definition.name} are`,
-    )
+    throw new PotorooError('QUERY_INVALID', `the key is not hex text in lower case, as keys of ${definition.name} are`)
 }
 
 const asState = (answer: TaskAnswer): StateAnswer => {

@@ -49,7 +49,8 @@ export class StateQueries<S> implements Queries<S> {
 
   #service(): QueryService {
     const service = this.service()
-    if (service === undefined) throw new PotorooError('QUERY_UNANSWERED', 'the worker was stopped before it had started')
+    if (service === undefined)
+      throw new PotorooError('QUERY_UNANSWERED', 'the worker was stopped before it had started')
     return service
   }
 }
@@ -57,8 +58,7 @@ export class StateQueries<S> implements Queries<S> {
 function rangeOf(range: KeyRange): ByteRange {
   const { prefix, from, before } = range as { readonly [name: string]: unknown }
   for (const [name, value] of Object.entries({ prefix, from, before }))
-    if (value !== undefined && !isKey(value))
-      throw new PotorooError('QUERY_INVALID', `${name} is ${shownKey(value)}`)
+    if (value !== undefined && !isKey(value)) throw new PotorooError('QUERY_INVALID', `${name} is ${shownKey(value)}`)
   if (isKey(prefix)) {
     if (from !== undefined || before !== undefined)
       throw new PotorooError('QUERY_INVALID', 'prefix and from or before are both given: give one of them')

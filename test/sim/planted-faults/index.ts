@@ -8,6 +8,7 @@ import { joinsFaults } from './joins.js'
 import { leadersFaults } from './leaders.js'
 import { livenessFaults } from './liveness.js'
 import { protocolFaults } from './protocol.js'
+import { queriesFaults } from './queries.js'
 import { refusalsFaults } from './refusals.js'
 import { replaysFaults } from './replays.js'
 import { routingFaults } from './routing.js'
@@ -37,4 +38,5 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...formatsFaults,
   ...replaysFaults,
   ...joinsFaults,
+  ...queriesFaults,
 ]

@@ -40,6 +40,7 @@ function writer() {
   )
   const begin = (): void => {
     one.begin({
+      asOf: { commitMs: 0, changelogPosition: -1 },
       processor: {
         get isCommitting() {
           return is.committing
