@@ -20,11 +20,12 @@ import { checkedTls, type BrokerConnection } from './kafka/options.js'
 import { jsonLogger } from './output.js'
 import { openStateStores } from './lmdb/stores.js'
 import { createPeers, type PeersOptions } from './peers/peers.js'
-import { globalMeter } from './metrics/meter.js'
-import { WorkerMetrics } from './metrics/worker-metrics.js'
+import { globalMeter, globalTracer } from './metrics/meter.js'
+import { WorkerMetrics, type MeasuredWorker } from './metrics/worker-metrics.js'
 import { namesOf } from './core/plan/topology.js'
 import type { Readiness, WorkerFigures } from './ports/figures.js'
 import { unfailing, type Logger } from './ports/logger.js'
+import type { Observer } from './ports/observer.js'
 import type { QueryService } from './ports/queries.js'
 import type { StateStores } from './ports/store.js'
 import { defaults, MIN_INPUT_BYTES, type RuntimeOptions } from './runtime/options.js'
@@ -146,8 +147,8 @@ const optionsSchema = fields({
  * PotorooError: INVALID_CONFIGURATION, BROKER_UNREACHABLE, AUTHENTICATION_FAILED, TOPIC_MISSING,
  * PARTITION_COUNTS_DIFFER, CHANGELOG_UNFIT, CHANGELOG_LOST, STATE_DIRECTORY_LOCKED, STORE_FAILED.
  */
-export function startWorker(application: Application, options: WorkerOptions): Promise<RunningWorker> {
-  const meter = globalMeter()
+export async function startWorker(application: Application, options: WorkerOptions): Promise<RunningWorker> {
+  const meter = await globalMeter()
   return startMeasuredWorker(application, options, meter === undefined ? [] : [meter])
 }
 
@@ -167,6 +168,7 @@ export async function startMeasuredWorker(
   const runtime = checkOptions(options)
   const logger = unfailing(options.logger ?? jsonLogger(process.stdout))
   await loadPartitioners(topicsOf(definition).map(({ partitioner }) => partitioner))
+  const spansOf = await recordingSpans()
   const peers = createPeers({ ...options.peers, logger, clock: systemClock })
   const { name, stateDir, stores } = await openState(definition.name, options, logger)
   const connection = { brokers: options.brokers, ssl: options.ssl, sasl: options.sasl, clientId: name }
@@ -183,7 +185,8 @@ export async function startMeasuredWorker(
     isReady: (): boolean => worker.readiness.ready,
     figures: (): WorkerFigures => worker.figures(),
   }
-  const observers = meters.map((meter) => new WorkerMetrics(meter, measured))
+  const counting = meters.map((meter) => new WorkerMetrics(meter, measured))
+  const observers = spansOf === undefined ? counting : [...counting, spansOf(measured)]
   const worker: Worker = new Worker(
     definition,
     { ...runtime, name },
@@ -197,7 +200,7 @@ export async function startMeasuredWorker(
   signal?.addEventListener('abort', stop)
   const settled = (): void => {
     signal?.removeEventListener('abort', stop)
-    for (const observer of observers) observer.close()
+    for (const observer of counting) observer.close()
   }
   worker.ended.then(settled, settled)
   await worker.start()
@@ -217,6 +220,14 @@ export async function startMeasuredWorker(
     ended: worker.ended,
     stop: () => worker.stop(),
   }
+}
+
+/** Where no SDK has set up traces, nothing of theirs is loaded. */
+async function recordingSpans(): Promise<((worker: MeasuredWorker) => Observer) | undefined> {
+  const tracer = await globalTracer()
+  if (tracer === undefined) return undefined
+  const { WorkerSpans } = await import('./metrics/worker-spans.js')
+  return (worker) => new WorkerSpans(tracer, worker)
 }
 
 type Given = { readonly [K in keyof WorkerOptions]: Exclude<WorkerOptions[K], undefined> }

@@ -33,7 +33,7 @@ export type KeyRange = { readonly prefix: string } | { readonly from?: string; r
 
 export interface Queries<S> {
   /**
-   * What is committed for a key. Rejects with QUERY_INVALID; QUERY_UNANSWERED where nobody could answer for 3 s, and it may be asked
+   * What is committed for a key. Rejects with QUERY_INVALID; QUERY_UNANSWERED where nobody could answer for 5 s, and it may be asked
    * again; STATE_NEWER, STATE_UPGRADE_FAILED, and what an unpack of yours throws.
    */
   get(key: string, options?: QueryOptions): Promise<Answer<S>>

@@ -84,7 +84,7 @@ async function serveHealth(port: number, access: StateAccess, logger: Logger): P
     import('./http/health-server.js'),
     import('../peers/state-http.js'),
   ])
-  const collecting = startCollecting()
+  const collecting = await startCollecting()
   const readiness = (): Readiness => served.worker?.readiness ?? { ready: false, reason: 'starting', tasks: [] }
   const { host } = access
   const states = new StateHttp(() => served.worker?.queries, access)

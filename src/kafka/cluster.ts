@@ -21,6 +21,7 @@ import type { TopicPartition } from '../ports/log.js'
 import { Backoff } from './backoff.js'
 import { BrokerError, codes, isCoordinatorMoved, LinkError } from './errors.js'
 import { firstOf } from './first-of.js'
+import { GoneBrokers } from './gone-brokers.js'
 import { inTime } from './in-time.js'
 import { Link } from './link.js'
 import type { KafkaSettings } from './options.js'
@@ -53,6 +54,9 @@ interface Epochs {
 const NOBODY: Leader = { nodeId: -1, epoch: undefined }
 
 const ADMIN = 'admin'
+/** Asks brokers that are gone whether they are back. */
+const PROBE = 'probe'
+const PROBE_TIMEOUT_MS = 2_000
 /** One that gives no answer at all costs 5 s each time. */
 const SHUN_MS = 30_000
 const key = (lane: string, address: string): string => `${lane} ${address}`
@@ -77,6 +81,7 @@ export class Cluster {
   #closed = false
   readonly #closing = new AbortController()
 
+  readonly gone: GoneBrokers
   /** Of all connections. */
   readonly answerMemory = new AnswerMemory()
 
@@ -87,6 +92,7 @@ export class Cluster {
     // Each connection that is being opened listens.
     setMaxListeners(0, this.#closing.signal)
     this.#notices = new ThrottleNotices(settings)
+    this.gone = new GoneBrokers(settings.logger, this.sleeper, (address) => this.#probe(address))
   }
 
   get closed(): boolean {
@@ -223,9 +229,10 @@ export class Cluster {
   topicIdOf(topic: string): string | undefined {
     return this.#topics.get(topic)?.id
   }
-  addressOf(nodeId: number): string {
+  /** As of the last answer; undefined: no such broker. */
+  addressOf(nodeId: number): string | undefined {
     const address = this.#nodes.get(nodeId)
-    return address ? textOf(address) : `broker ${String(nodeId)}`
+    return address && textOf(address)
   }
   forgetTopic(topic: string): void {
     this.#topics.delete(topic)
@@ -249,6 +256,7 @@ export class Cluster {
   async #lookUp(topics: readonly string[]): Promise<void> {
     const link = await this.#anyNode(this.#lookUps++)
     this.#learn(await link.call(metadata(topics)))
+    this.gone.answered(undefined)
   }
   /** Asked now; what it says of leaders is remembered. */
   async metadataOf(topics: readonly string[]): Promise<MetadataAnswer> {
@@ -390,6 +398,20 @@ export class Cluster {
     const newest = new Map<number, number>()
     this.#epochs.set(topic, { topicId, newest })
     return newest
+  }
+
+  /** On a connection of its own: what gives no answer holds nobody else up. */
+  async #probe(address: string | undefined): Promise<void> {
+    if (address === undefined) {
+      await this.refresh([])
+      return
+    }
+    const lane = `${PROBE}-${address}`
+    try {
+      await (await this.#link(lane, parseAddress(address))).call(metadata([]), PROBE_TIMEOUT_MS)
+    } finally {
+      this.closeLanes(lane)
+    }
   }
 
   #forgetNode(nodeId: number): void {

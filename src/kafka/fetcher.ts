@@ -35,8 +35,6 @@ const MAX_PAUSE_MS = 1_000
  * replaced and has not noticed lacks what its successor took.
  */
 const BEYOND_MS = 5_000
-/** Stands for all brokers where one is named. */
-const NO_BROKER = 'all'
 
 export class KafkaFetcher implements Fetcher, ReaderHost {
   readonly #places = new Map<FetchInput, Place>()
@@ -47,8 +45,6 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
   #wakeSeek: (() => void) | undefined
   #wakePending = false
   #closed = false
-  /** Addresses of brokers that don't answer, each said once in the log. */
-  readonly #gone = new Set<string>()
 
   constructor(
     readonly cluster: Cluster,
@@ -131,7 +127,8 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
       for (const place of places) this.#unavailable(place, error)
       return
     }
-    this.#sayGone(this.cluster.addressOf(nodeId), error)
+    const address = this.cluster.addressOf(nodeId)
+    if (address !== undefined) this.cluster.gone.gone(address, reasonOf(error))
     for (const place of places) {
       this.cluster.forgetTopic(place.input.topic)
       this.#seek(place, place.backoff.next())
@@ -139,9 +136,8 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
   }
 
   answered(nodeId: number): void {
-    if (this.#gone.size === 0) return
-    const address = this.cluster.addressOf(nodeId)
-    if (this.#gone.delete(address)) this.cluster.settings.logger.info({ broker: address }, 'broker is back')
+    const { gone } = this.cluster
+    if (gone.some) gone.answered(this.cluster.addressOf(nodeId))
   }
 
   /** The broker refused one partition; the others of the same answer are not touched by it. */
@@ -310,15 +306,18 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
         .map(({ input }) => input.topic)
       try {
         if (topics.length > 0) await this.cluster.refresh(topics)
-        this.#sayBack(NO_BROKER)
       } catch (error) {
-        this.#sayGone(NO_BROKER, error)
+        this.#noneReached(error)
         for (const place of due) this.#seek(place, place.backoff.next())
         continue
       }
       for (const place of due) this.#settle(place)
     }
     this.#seeking = false
+  }
+
+  #noneReached(error: unknown): void {
+    if (!this.closed) this.cluster.gone.gone(undefined, reasonOf(error))
   }
 
   #settle(place: Place): void {
@@ -353,16 +352,6 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
       const timer = this.cluster.settings.clock.after(ms, done)
       this.#wakeSeek = done
     })
-  }
-
-  #sayGone(broker: string, error: unknown): void {
-    // When none can be reached, those that were in use have been named already.
-    if (this.closed || this.#gone.has(broker) || (broker === NO_BROKER && this.#gone.size > 0)) return
-    this.#gone.add(broker)
-    this.cluster.settings.logger.warn({ broker, reason: reasonOf(error) }, 'broker is gone, trying to reach it again')
-  }
-  #sayBack(broker: string): void {
-    if (this.#gone.delete(broker)) this.cluster.settings.logger.info({ broker }, 'broker is back')
   }
 }
 

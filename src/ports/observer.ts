@@ -8,10 +8,13 @@
 import type { Positions } from '../core/commit/commit-record.js'
 import type { HandOff } from '../core/group/worker-status.js'
 import type { DeadLetter } from '../core/processing/outbox.js'
+import type { TracedRecord } from '../core/processing/traced-records.js'
 import type { StoredNaN } from '../core/state/nan-fields.js'
 import type { ErrorCode } from '../errors.js'
 
 export interface Observer {
+  /** How many traced messages of a commit it wants to know, at most. Default 0: then nobody looks for them. */
+  readonly tracedPerCommit?: number
   /** Called at once, in the order of what happens. It has to return soon: the task that the event is about waits. */
   observe(event: RuntimeEvent): void
 }
@@ -217,8 +220,12 @@ export type TaskEvent = { readonly task: string } &
         readonly bytes: number
         /** What the computing of the messages took, that of messages which were taken back and done again included. */
         readonly computedMs: number
+        /** When the computing of the first of them began; of the commit, where it has none. */
+        readonly beganAtMs: number
         /** When Kafka's acknowledgement was here. */
         readonly atMs: number
+        /** Messages whose producers have traces recorded: no more than an observer asks for. */
+        readonly traced: readonly TracedRecord[]
         /** Where the messages came from: sources that gave none are not there. */
         readonly from: readonly CommittedFrom[]
         /** Records by the topic that they went to, the changelog's not among them. */
@@ -349,6 +356,7 @@ export function allOf(observers: readonly Observer[]): Observer {
   // By its type it returns nothing, and yet it may be asynchronous.
   const told: readonly { observe(event: RuntimeEvent): unknown }[] = observers
   return {
+    tracedPerCommit: Math.max(0, ...observers.map(({ tracedPerCommit = 0 }) => tracedPerCommit)),
     observe: (event) => {
       for (const observer of told)
         try {

@@ -7,6 +7,7 @@ import { RecordCursor, RecordWriter } from '../core/records/records.js'
 import { isPotorooError, PotorooError } from '../errors.js'
 import type { Fetched, FetchInput, Log } from '../ports/log.js'
 import { abortable } from './abortable.js'
+import { isInDoubt, MOST_UNEXPECTED, refusedAtLast } from './in-doubt.js'
 import { sleep } from './options.js'
 import { NO_TIME } from './record-time.js'
 import type { Clock } from '../ports/clock.js'
@@ -36,7 +37,8 @@ export async function readManifest(
 
 /**
  * Writes what `change` makes of the manifest that is there, unless that is the same. Another writer at the same time makes
- * it look again. Rejects with what `change` throws.
+ * it look again, and so does a commit in doubt. Rejects with what `change` throws, and with REQUEST_REFUSED where the broker
+ * goes on giving answers that nobody expects.
  */
 export async function changeManifest(
   { log, clock, signal }: { readonly log: Log; readonly clock: Clock; readonly signal: AbortSignal },
@@ -44,7 +46,7 @@ export async function changeManifest(
   group: string,
   change: (there: Manifest | undefined) => Manifest,
 ): Promise<Manifest> {
-  for (;;) {
+  for (let unexpected = 0; ; ) {
     const producer = await log.producer(topic, signal)
     try {
       // After the fencing: nobody before it writes any more.
@@ -57,7 +59,8 @@ export async function changeManifest(
       await producer.commit({ records: [{ topic, partition: 0, chunks: writer.take() }], group, positions: [] })
       return next
     } catch (error) {
-      if (!isPotorooError(error, 'FENCED') && !isPotorooError(error, 'TRANSACTION_FAILED')) throw error
+      if (!isPotorooError(error, 'FENCED') && !isInDoubt(error)) throw error
+      if (error.code === 'UNEXPECTED_ANSWER' && ++unexpected >= MOST_UNEXPECTED) throw refusedAtLast(error)
       await abortable(signal, sleep(clock, AGAIN_MS))
     } finally {
       await producer.close()

@@ -9,9 +9,10 @@ import { markedForReset, resetSteps, topicsOf, type ResetStep, type ResetTask } 
 import { differingSources, missingTopics, ownTopics } from '../core/plan/topic-plan.js'
 import type { Names, SubTopology, Topology } from '../core/plan/topology.js'
 import { RecordWriter } from '../core/records/records.js'
-import { isPotorooError, PotorooError } from '../errors.js'
+import { PotorooError } from '../errors.js'
 import type { Log, TopicInfo, TopicPartition } from '../ports/log.js'
 import { abortable } from './abortable.js'
+import { isInDoubt } from './in-doubt.js'
 import { changeManifest } from './manifest-topic.js'
 import { sleep, type Ports } from './options.js'
 import { NO_TIME } from './record-time.js'
@@ -219,7 +220,7 @@ async function begin(
       return
     } catch (error) {
       // Leaders of new topics come and go for a moment. A second one of these records changes nothing.
-      if (!isPotorooError(error, 'TRANSACTION_FAILED') || clock.monotonic() > untilMs) throw error
+      if (!isInDoubt(error) || clock.monotonic() > untilMs) throw error
     } finally {
       await producer.close()
     }

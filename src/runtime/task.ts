@@ -34,7 +34,9 @@ import type { CommitPhase } from '../core/commit/commit-phase.js'
 import { LongerChangelog } from '../core/commit/landing.js'
 import { TaskLife, type TaskState } from '../core/commit/task-life.js'
 import type { HandOff, TimeStatus } from '../core/group/worker-status.js'
-import { Processor, Retake, type ProcessorTime } from '../core/processing/processor.js'
+import { Retake } from '../core/processing/failures.js'
+import type { ProcessorTime } from '../core/processing/firings.js'
+import { Processor } from '../core/processing/processor.js'
 import { Watermark } from '../core/processing/watermark.js'
 import { hasDues, usesTime } from '../core/plan/topology.js'
 import type { Question, TaskAnswer } from '../core/query/question.js'
@@ -169,7 +171,10 @@ export class Task {
   get isSlow(): boolean {
     if (!this.#isolation.isSlow || this.#running === undefined) return false
     const { inputs, hasHead } = this.#sources
-    return this.#committer.canCommit && (hasHead || this.#running.processor.mayBeDue(inputs, this.#time.nowMs))
+    return (
+      this.#committer.canCommit &&
+      (hasHead || this.#running.processor.firings?.mayBeDue(inputs, this.#time.nowMs) === true)
+    )
   }
 
   /** What it is and has, now. */

@@ -153,6 +153,38 @@ describe('metrics and health', { timeout: 120_000 }, () => {
     expect((await sdk.samples()).sum('messaging_client_consumed_messages_total')).toBe(2)
   })
 
+  test('an application that sets up an SDK in its own module has spans, in the traces of its producers', async () => {
+    const bench = new LedgerBench()
+    await bench.createTopics()
+    const worker = bench.workerOf('test/fixtures/own-sdk.mjs')
+    await worker.line(/worker started/)
+    const [trace, parent] = ['4bf92f3577b34da6a3ce929d0e0e4736', '00f067aa0ba902b7']
+    const value = JSON.stringify({ account: 'a', add: 1 })
+    await bench.send({ key: 'a', value, headers: { traceparent: `00-${trace}-${parent}-01` } })
+    const [balance] = await bench.read('balances', 1)
+    expect(balance?.headers.traceparent).toBe(`00-${trace}-${parent}-01`)
+    worker.kill('SIGTERM')
+    expect((await worker.exited).code).toBe(exitCodes.ok)
+    const told = worker.stderr.filter((line) => line.startsWith('span '))
+    const topic = bench.topic('commands')
+    expect(told).toContain(`span process ${topic} of ${trace} below ${parent}`)
+    expect(told.filter((line) => line.startsWith(`span process ${topic} `))).toHaveLength(2)
+    expect(told.some((line) => line.startsWith('span commit ledger of'))).toBe(true)
+    expect(worker.stderr).toContain('counted 1')
+    expect(worker.stderr).toContain("OpenTelemetry's API: loaded")
+  })
+
+  test("where there is no SDK, OpenTelemetry's API is not loaded", async () => {
+    const bench = new LedgerBench()
+    await bench.createTopics()
+    const worker = bench.workerOf('test/fixtures/says-telemetry.mjs')
+    await bench.send({ add: 1 })
+    expect(await bench.balances(1)).toEqual([1])
+    worker.kill('SIGTERM')
+    expect((await worker.exited).code).toBe(exitCodes.ok)
+    expect(worker.stderr).toContain("OpenTelemetry's API: not loaded")
+  })
+
   test('of several workers each has a port, and a port that is taken ends the start', async () => {
     const bench = new LedgerBench()
     await bench.createTopics({}, 2)

@@ -135,7 +135,9 @@ class QueriesWorld {
     this.#partitions = random.pick([1, 2, 4])
     // More than fit into little memory, in some worlds.
     this.#keys = Array.from({ length: random.pick([3, 12, 60]) }, (_, i) => `k${String(i)}${i % 5 === 0 ? 'ü' : ''}`)
-    this.#weather = new Weather(random.fork(), drawClimate(random), {
+    // An acknowledgement that comes late meets a successor.
+    const climate = { ...drawClimate(random), lateRate: random.pick([0, 0.002, 0.03]) }
+    this.#weather = new Weather(random.fork(), climate, {
       crash: (process, why, afterMs) => {
         this.#scheduler.after(undefined, afterMs, () => {
           this.#kill(process.split('.')[0] ?? '', why)

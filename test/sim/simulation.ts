@@ -72,6 +72,7 @@ const BUFFER_BYTES = 1 << 20
 const REST_WITHIN_MS = 180_000
 /** Requests that nobody answers are given up by then, and sent again. */
 const PURGED_WITHIN_MS = 60_000
+const BACK_WITHIN_MS = 30_000
 /** A worker that ends with one of these is started again, as a supervisor would do; any other is a finding. */
 const acceptable: ReadonlySet<ErrorCode> = new Set(['BROKER_UNREACHABLE', 'REQUEST_FAILED', 'STORE_FAILED'])
 /** The shortest `delete.retention.ms`: stores that were away for half of it are rebuilt. */
@@ -871,6 +872,7 @@ class World {
     // What would be repeated is repeated soon.
     await this.#scheduler.advance(1_000)
     await this.#untilPurged()
+    await this.#untilAllIsBack()
     if (!this.#biggerSteps) return
     const problem = await groupAtRest(this.#hands, this.#places.names.group, this.#tasks().length, REST_WITHIN_MS)
     if (problem !== undefined) this.#problems.push(problem)
@@ -882,6 +884,23 @@ class World {
     if (restMs === undefined || this.#problems.length > 0) return
     await this.#scheduler.advance(restMs)
     await this.#rest()
+  }
+
+  /** What a worker said is gone it says is back: whoever reads its log believes it. */
+  async #untilAllIsBack(): Promise<void> {
+    const untilMs = this.#scheduler.elapsedMs + BACK_WITHIN_MS
+    for (;;) {
+      const [left] = this.#slots.flatMap(({ process }) => {
+        const missed = process === undefined ? [] : this.#warnings.missedBy(process.name)
+        return missed.map((what) => `${process?.name ?? ''} has not said that ${what} is back`)
+      })
+      if (left === undefined) return
+      if (this.#scheduler.elapsedMs > untilMs) {
+        this.#problems.push(`${left}, ${String(BACK_WITHIN_MS)} ms after all was well`)
+        return
+      }
+      await this.#scheduler.advance(500)
+    }
   }
 
   /** Repartitions end up empty, unless somebody may not delete. */

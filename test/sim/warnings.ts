@@ -317,6 +317,7 @@ export class Warnings {
   /** Processes and tasks whose store has objects without a position. */
   readonly #halves = new Set<string>()
   /** By process: transactional ids under which it was fenced, and has sent nothing to its group since. */
+  readonly #missing = new Map<string, Set<string>>()
   readonly #fenced = new Map<string, Set<string>>()
   /** Processes and tasks that were told why there is no copy of the owner's store. */
   readonly #withoutCopy = new Set<string>()
@@ -346,11 +347,26 @@ export class Warnings {
   }
 
   /** The problems with a line. */
+  /** What that process has said is gone, and has not said since is back. */
+  missedBy(process: string): readonly string[] {
+    return [...(this.#missing.get(process) ?? [])]
+  }
+
+  #missed({ process, message, fields }: Line): void {
+    const missing = this.#missing.get(process) ?? new Set()
+    this.#missing.set(process, missing)
+    if (message.startsWith('broker is gone')) missing.add(`broker ${text(fields.broker)}`)
+    if (message === 'broker is back') missing.delete(`broker ${text(fields.broker)}`)
+    if (message.startsWith('the group cannot be reached')) missing.add('the group')
+    if (message === 'the group answers again') missing.delete('the group')
+  }
+
   line(line: Line): string[] {
     const { level, message, fields, process } = line
     const { plan } = this
     const of = `${process} ${text(fields.task)}`
     const problem = (what: string): string[] => [`${what}: ${process} ${level}: ${message} ${JSON.stringify(fields)}`]
+    this.#missed(line)
     switch (message) {
       case 'fenced: another activation of this task began':
         this.#fenced.set(process, (this.#fenced.get(process) ?? new Set()).add(idOf(line, plan.application)))

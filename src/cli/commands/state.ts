@@ -24,8 +24,8 @@ interface StateFlags extends ConnectionFlags {
   readonly consistency?: string
 }
 
-/** A worker asks around for 3 s. */
-const ANSWER_MS = 6_000
+/** A worker asks around for 5 s. */
+const ANSWER_MS = 8_000
 const REBALANCE_MS = 5_000
 const ASK_AGAIN_MS = 100
 const MAX_PAGE = 1_000

@@ -20,12 +20,12 @@ export interface Collecting {
  * The application's own instruments are collected, too, where it has set up no SDK by itself. To be called before it is loaded,
  * once in a process.
  */
-export function startCollecting(): Collecting {
+export async function startCollecting(): Promise<Collecting> {
   const reader = new Reader()
   const provider = new MeterProvider({ readers: [reader] })
   // It may have one by `node --import`: then the worker counts for both.
   const isOurs = metrics.setGlobalMeterProvider(provider)
-  const others = isOurs ? undefined : globalMeter()
+  const others = isOurs ? undefined : await globalMeter()
   const recent = new Recent(() => reader.collect(), FRESH_MS)
   return {
     meters: [provider.getMeter(METER_NAME), ...(others === undefined ? [] : [others])],

@@ -13,6 +13,7 @@
  */
 import type { Fetched } from '../records/fetched.js'
 import { RecordCursor, type RecordBatch } from '../records/records.js'
+import type { TakenRecords } from './traced-records.js'
 
 /** An answer, with so many of its batches still to be marked. */
 interface Answer {
@@ -102,6 +103,12 @@ export class Input {
   /** How many records were taken since the mark. */
   get takenRecords(): number {
     return this.#passedRecords + this.#recordsBeforeHead - this.#skippedRecords
+  }
+
+  /** What was taken since the mark: views of memory that is used again after `mark`. */
+  get taken(): TakenRecords {
+    const batches = this.#queue.slice(0, this.#current + 1).map(({ batch }) => batch)
+    return { topic: this.topic, batches, from: this.#mark, to: this.position }
   }
 
   /** Timestamp of the first record that was taken since the mark; where none was, of the head; NaN where there is none. */

@@ -8,39 +8,33 @@
  * 3. What a computation did before it threw is taken back. In normal mode nothing is copied per message: the whole
  *    interval is taken back (Retake), and done again in careful mode, which packs state objects after each message and
  *    so can take back a single one.
- * 4. Outputs carry the timestamp of the record that caused them, or when that was due which did: the same input gives the same bytes.
+ * 4. Outputs carry the timestamp of the record that caused them, or when that was due which did (firings.ts): the same input gives
+ *    the same bytes.
  * 5. A record without a value deletes the entries of the tables that its topic goes into directly. Nobody else sees it; where
  *    there is no such table, it is bad input.
- * 6. Before a record moves the task's time, all is done that is due by then (`dueBefore`). What was due is out of its state object's
- *    header in the transaction of its outputs: it is done once, and taken back as a record is.
  */
 import type { BroadcastDefinition, StateDefinition, TopicDefinition } from '../../api/definition.js'
 import { isHex, shown } from '../../api/names.js'
 import { visible } from '../../api/visible.js'
-import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../../errors.js'
+import { isPotorooError, messageOf, PotorooError } from '../../errors.js'
 import { COMMIT_KEY, encodeCommitRecord, type CommitRecord } from '../commit/commit-record.js'
-import { byteString, bytesOf, utf8Text, type ByteString } from '../records/byte-string.js'
+import type { ByteString } from '../records/byte-string.js'
 import type { Changes } from '../state/changes.js'
-import { DueIndex, type DueClock, type LoadDues } from '../state/due-index.js'
+import { DueIndex } from '../state/due-index.js'
 import { Context } from './context.js'
 import { CurrentRecord } from './current-record.js'
+import { collecting, type Emit } from './emit.js'
+import { asPotorooError, isBadInput, isNotOfTheMessage, noKey, Retake, tooLarge } from './failures.js'
+import { Firings, type ProcessorTime } from './firings.js'
 import type { Input } from './input.js'
-import { fits, headersBytes, Outbox, type DeadLetter, type Destination, type OutgoingRecords } from './outbox.js'
+import { fits, Outbox, type DeadLetter, type Destination, type OutgoingRecords } from './outbox.js'
 import { passedHeaders } from './passed-headers.js'
 import { partitionOf, TextPartitioner } from '../plan/partitioner.js'
-import { RecordCursor, RecordWriter, type RecordHeader } from '../records/records.js'
+import { RecordWriter } from '../records/records.js'
 import type { StoredNaN } from '../state/nan-fields.js'
-import {
-  MAX_AHEAD,
-  NOWHERE,
-  StateTable,
-  type CollectedState,
-  type DueObject,
-  type MetState,
-  type Unstored,
-} from '../state/state-table.js'
-import { MAX_KEY_BYTES, storeKeyOf } from '../state/store-key.js'
-import { upgradesIn, type Operator, type SourceInput, type SubTopology, type TimedInput } from '../plan/topology.js'
+import { MAX_AHEAD, NOWHERE, StateTable, type CollectedState, type MetState, type Unstored } from '../state/state-table.js'
+import { MAX_KEY_BYTES } from '../state/store-key.js'
+import { upgradesIn, type Operator, type SourceInput, type SubTopology } from '../plan/topology.js'
 import type { Watermark } from './watermark.js'
 
 export interface ProcessorPlan {
@@ -70,23 +64,6 @@ export interface ProcessorPlan {
   readonly time?: ProcessorTime | undefined
 }
 
-export interface ProcessorTime {
-  readonly watermark: Watermark
-  /** Entries of the store. */
-  readonly load: LoadDues
-}
-
-/** Something is due, and its turn has come. */
-export interface Firing extends DueObject {
-  /** By which clock; undefined: a message has come to a state object whose end lies before it. */
-  readonly clock: DueClock | undefined
-}
-
-/** Thrown in normal mode: take the interval back (`retake`), rewind the inputs, and go on in careful mode. */
-export class Retake extends Error {
-  override readonly name = 'Retake'
-}
-
 export interface Collected {
   readonly records: readonly OutgoingRecords[]
   /** Of state objects: what `records` says of them. */
@@ -103,8 +80,10 @@ const CALM_INTERVALS = 3
 export class Processor {
   /** Packs after each message, so that one message can be taken back. */
   careful = false
-  /** Messages in the current interval. */
+  /** Messages in the current interval, what was due among them. */
   messages = 0
+  /** What falls due; undefined where nothing does. */
+  readonly firings: Firings | undefined
 
   readonly #states: StateTable
   readonly #outbox = new Outbox()
@@ -121,15 +100,10 @@ export class Processor {
   readonly #upgrades: number
   #failures = 0
   #calm = 0
-  /** Of its own, for what is due: its key, and no more. */
-  readonly #dueCursor = new RecordCursor()
-  readonly #dueSource: SourceInput | undefined
-  readonly #dues: DueIndex | undefined
-  /** By source: state objects with a time to live. */
-  readonly #ending: readonly (readonly StateDefinition[])[]
 
   constructor(private readonly plan: ProcessorPlan) {
     const { changelog, subTopology, maxStateBytes, load, storeWasEmpty, secret } = plan
+    const dues = plan.time && new DueIndex(plan.time.load)
     this.#states = new StateTable(
       subTopology.states,
       maxStateBytes,
@@ -137,13 +111,9 @@ export class Processor {
       storeWasEmpty,
       (keyBytes, valueBytes) => changelog === undefined || fits(changelog, keyBytes, valueBytes),
       secret,
-      (this.#dues = plan.time && new DueIndex(plan.time.load)),
+      dues,
     )
     this.#upgrades = upgradesIn(subTopology)
-    const { sources } = subTopology
-    this.#ending = sources.map(({ states }) => states.filter(({ ttlMs }) => ttlMs !== undefined))
-    const like = sources.find(({ topic }) => topic.partitioner !== undefined) ?? sources[0]
-    this.#dueSource = like && dueSourceLike(like)
     this.#context = new Context(
       this.#states,
       subTopology,
@@ -151,6 +121,26 @@ export class Processor {
       (definition) => this.#read(definition),
       (broadcast, key) => this.#find(broadcast, key),
     )
+    this.firings =
+      plan.time &&
+      dues &&
+      new Firings(plan, plan.time.watermark, dues, {
+        states: this.#states,
+        outbox: this.#outbox,
+        context: this.#context,
+        record: this.#record,
+        isCareful: () => this.careful,
+        begins: () => {
+          this.messages++
+        },
+        failed: () => {
+          this.#failures++
+        },
+        run: (operators, message, emit) => {
+          this.#run(operators, message, emit)
+        },
+        put: this.#addOutput,
+      })
   }
 
   /** The task's time; undefined where nothing falls due. */
@@ -158,182 +148,9 @@ export class Processor {
     return this.plan.time?.watermark
   }
 
-  /**
-   * What is due before the head of that input is taken, or now, where it is undefined: to be done before it, one after the other.
-   * When there is nothing left, time moves. `nowMs`: the clock that timers may go by.
-   */
-  dueBefore(inputs: readonly Input[], next: Input | undefined, nowMs: () => number): Firing | undefined {
-    const { time } = this
-    if (time === undefined) return undefined
-    const due = this.#states.due('time', time.reached(inputs, next?.index))
-    if (due !== undefined) return { ...due, clock: 'time' }
-    if (this.#dues?.least('wall') !== undefined) {
-      const byWall = this.#states.due('wall', time.wallReached(inputs, nowMs()))
-      if (byWall !== undefined) return { ...byWall, clock: 'wall' }
-    }
-    const ended = next && this.#endedBefore(next)
-    if (ended !== undefined) return ended
-    if (next !== undefined) time.reach(inputs, next.index)
-    return undefined
-  }
-
-  /** When something may be due next by that clock, at the earliest; undefined: nothing is. */
-  nextDueMs(clock: DueClock): number | undefined {
-    return this.#dues?.least(clock)?.dueMs
-  }
-
   /** What the last commit that was collected has of a key in UTF-8: see StateTable. */
   collectedOf(definition: StateDefinition, key: Buffer): CollectedState {
     return this.#states.collectedOf(definition, key, 0, key.length)
-  }
-
-  /** Whether something may be due now, before the next record. */
-  mayBeDue(inputs: readonly Input[], nowMs: () => number): boolean {
-    const { time } = this
-    if (time === undefined) return false
-    if ((this.nextDueMs('time') ?? Infinity) <= time.reached(inputs, undefined)) return true
-    const wallMs = this.nextDueMs('wall')
-    return wallMs !== undefined && wallMs <= time.wallReached(inputs, nowMs())
-  }
-
-  /** Up to where all is done that was due, by each clock; none where nothing falls due. */
-  get doneMs(): readonly number[] {
-    const { time } = this
-    if (time === undefined) return []
-    const done = (clock: DueClock, ms: number): number => {
-      const nextMs = this.nextDueMs(clock)
-      return nextMs !== undefined && nextMs <= ms ? nextMs - 1 : ms
-    }
-    return [done('time', time.timeMs), done('wall', time.wallMs)]
-  }
-
-  /** A state object of the head's key whose end lies before the head. */
-  #endedBefore({ index, cursor }: Input): Firing | undefined {
-    const ending = this.#ending[index] ?? []
-    const { buffer, keyStart, keyEnd, timestampMs } = cursor
-    if (keyStart < 0 || ending.length === 0) return undefined
-    const isHexKey = this.plan.subTopology.sources[index]?.topic.hexKeys === true
-    const keyBytes = isHexKey
-      ? Buffer.from(buffer.toString('hex', keyStart, keyEnd))
-      : Buffer.from(buffer.subarray(keyStart, keyEnd))
-    if (keyBytes.length > MAX_KEY_BYTES) return undefined
-    for (const definition of ending) {
-      const endsMs = this.#states.endOf(definition, keyBytes, 0, keyBytes.length)
-      if (endsMs === undefined || endsMs > timestampMs) continue
-      const storeKey = storeKeyOf(definition.name, '') + byteString(keyBytes)
-      return { definition, keyBytes, storeKey, what: { kind: 'end', dueMs: endsMs }, clock: undefined }
-    }
-    return undefined
-  }
-
-  /** Does what is due. Throws as `process`. */
-  fire(firing: Firing, nowMs: () => number): void {
-    this.messages++
-    this.#beginDue(firing)
-    if (!this.careful) {
-      try {
-        this.#runDue(firing, this.#addOutput)
-      } catch (error) {
-        throw new Retake(messageOf(error), { cause: error })
-      }
-      return
-    }
-    const outputs: Parameters<Emit>[] = []
-    try {
-      this.#runDue(firing, this.#collecting(outputs))
-      this.#states.settle()
-    } catch (error) {
-      this.#states.undo()
-      if (isPotorooError(error) && notOfTheMessage.has(error.code)) throw error
-      this.#failedDue(firing, error, nowMs)
-      return
-    }
-    for (const [to, partition, key, value, headers] of outputs)
-      this.#outbox.add(to, partition, this.#context.timestampMs, key, value, headers)
-  }
-
-  /** Sends what is due to the dead letters without doing it: it makes commits fail. */
-  condemnDue(firing: Firing, error: PotorooError, nowMs: () => number): void {
-    this.messages++
-    this.#beginDue(firing)
-    this.#failedDue(firing, error, nowMs)
-  }
-
-  #beginDue({ clock, keyBytes, what: { dueMs } }: Firing): void {
-    if (clock === 'time') this.time?.fire(dueMs)
-    if (clock === 'wall') this.time?.fireWall(dueMs)
-    if (this.#dueSource === undefined) throw new RangeError('what falls due has a source beside it')
-    const cursor = this.#dueCursor
-    cursor.buffer = keyBytes
-    cursor.keyStart = 0
-    cursor.keyEnd = keyBytes.length
-    cursor.timestampMs = dueMs
-    this.#context.begin(cursor)
-    this.#record.begin(this.#dueSource, cursor, undefined)
-    this.#record.wasChecked = true
-  }
-
-  #runDue(firing: Firing, emit: Emit): void {
-    const key = this.#record.key()
-    const state = this.#takeDue(firing, key)
-    const { what } = firing
-    if (state === undefined) return
-    const { timed } = this.plan.subTopology
-    const message = what.kind === 'timer' ? { key, id: what.id, dueMs: what.dueMs } : { key, state }
-    for (const { origin, operators } of timed) if (isOf(origin, firing)) this.#run(operators, message, emit)
-  }
-
-  /** It is not due any more. */
-  #takeDue(firing: Firing, key: string): object | undefined {
-    const states = this.#states
-    const state = states.touchDue(firing, key)
-    if (state === undefined) return undefined
-    if (firing.what.kind === 'end') states.forget()
-    else states.changed(firing.what.dueMs)
-    return state
-  }
-
-  #failedDue(firing: Firing, error: unknown, nowMs: () => number): void {
-    const { definition, what, keyBytes } = firing
-    const key = utf8Text(keyBytes, 0, keyBytes.length)
-    const known =
-      error instanceof PotorooError ? error : new PotorooError('COMPUTATION_FAILED', messageOf(error), { cause: error })
-    const where =
-      what.kind === 'timer'
-        ? `timer ${what.name} of state object ${definition.name}, id '${visible(what.id)}'`
-        : `the end of state object ${definition.name}`
-    const stopped = (reason: string): PotorooError =>
-      new PotorooError(
-        'STOPPED_BY_ON_ERROR',
-        `${where}, key '${visible(key.slice(0, 100))}', due ${new Date(what.dueMs).toISOString()}: ${reason}`,
-        { cause: known.cause ?? known },
-      )
-    if (this.plan.onError === 'stop') throw stopped(`${known.code}: ${known.message}`)
-    this.#failures++
-    const stored = what.kind === 'end' ? this.#states.packedOf(firing) : undefined
-    try {
-      this.#takeDue(firing, key)
-      if (this.careful) this.#states.settle()
-    } catch (failure) {
-      this.#states.undo()
-      if (isPotorooError(failure) && notOfTheMessage.has(failure.code)) throw failure
-      // Left as it is, it would be due for ever.
-      throw stopped(`it can't be passed over, for the state object can't be read or written: ${messageOf(failure)}`)
-    }
-    const timer = what.kind === 'timer' ? { timer: what.name, id: what.id } : {}
-    const letter = { stateObject: definition.name, key, ...timer, dueMs: what.dueMs }
-    const value = stored === undefined ? null : bytesOf(stored)
-    this.#outbox.addDueLetter(this.plan.deadLetters, this.plan.partition, letter, value, known, nowMs())
-  }
-
-  /** Careful mode's: nothing is put out before all of it is known to be right. */
-  #collecting(outputs: Parameters<Emit>[]): Emit {
-    return (to, partition, key, value, headers = []) => {
-      const keyBytes = key === null ? 0 : Buffer.byteLength(key)
-      const valueBytes = value === null ? 0 : Buffer.byteLength(value)
-      if (!fits(to, keyBytes, valueBytes, headersBytes(headers))) throw tooLarge(to)
-      outputs.push([to, partition, key, value, headers])
-    }
   }
 
   /** Bytes of outputs in the current interval. */
@@ -482,12 +299,12 @@ export class Processor {
   #carefully(operators: readonly Operator[], input: Input, message: unknown, nowMs: () => number): void {
     const outputs: Parameters<Emit>[] = []
     try {
-      this.#run(operators, message, this.#collecting(outputs))
+      this.#run(operators, message, collecting(outputs))
       this.#states.settle()
     } catch (error) {
       const met = this.plan.deadLetterState === false ? [] : this.#states.met()
       this.#states.undo()
-      if (isPotorooError(error) && notOfTheMessage.has(error.code)) throw error
+      if (isNotOfTheMessage(error)) throw error
       if (isBadInput(error)) this.#toDeadLetters(input, error, nowMs)
       else this.#failed(input, error, nowMs, met)
       return
@@ -715,8 +532,7 @@ export class Processor {
 
   /** A failure of the application's: to the dead letters, or a stop, as it was chosen. */
   #failed(input: Input, error: unknown, nowMs: () => number, met: readonly MetState[]): void {
-    const known =
-      error instanceof PotorooError ? error : new PotorooError('COMPUTATION_FAILED', messageOf(error), { cause: error })
+    const known = asPotorooError(error)
     if (this.plan.onError === 'stop')
       throw new PotorooError(
         'STOPPED_BY_ON_ERROR',
@@ -748,63 +564,10 @@ function tablesOf(operators: readonly Operator[]): readonly Operator[] {
   return tables
 }
 
-type Emit = (
-  to: Destination,
-  partition: number,
-  key: Uint8Array | string | null,
-  value: Uint8Array | string | null,
-  headers?: readonly RecordHeader[],
-) => void
 type OperatorOf<K extends Operator['kind']> = Extract<Operator, { readonly kind: K }>
-
-/** Bad input, found before the pipeline has changed anything: dead letters, whatever onError says. */
-const badInput: ReadonlySet<ErrorCode> = new Set([
-  'KEY_MISSING',
-  'KEY_NOT_TEXT',
-  'KEY_MISMATCH',
-  'KEY_TOO_LONG',
-  'WRONG_PARTITION',
-])
-const isBadInput = (error: unknown): error is PotorooError => isPotorooError(error) && badInput.has(error.code)
-
-const noKey = (): PotorooError => new PotorooError('KEY_MISSING', 'the record has no key')
-
-const tooLarge = (to: Destination): PotorooError =>
-  new PotorooError(
-    'RECORD_TOO_LARGE',
-    `an output is larger than ${to.topic} takes (max.message.bytes ${String(to.maxMessageBytes)})`,
-  )
 
 const tooNarrowForCommits = ({ topic, maxMessageBytes }: Destination): PotorooError =>
   new PotorooError(
     'INVALID_CONFIGURATION',
     `changelog ${topic} takes records of ${String(maxMessageBytes)} bytes only, less than what each commit writes: raise its max.message.bytes`,
   )
-
-/** Errors that are not of a message, but of the store or of the application as a whole: they stop the worker. */
-const notOfTheMessage: ReadonlySet<ErrorCode> = new Set([
-  'STORE_FAILED',
-  'STORE_DAMAGED',
-  'STATE_NEWER',
-  'STATE_UPGRADE_FAILED',
-  'INTERNAL',
-  'INVALID_DEFINITION',
-])
-
-/** Where what is due comes from: as if from a source of the sub-topology, by the key of its state object. */
-const dueSourceLike = ({ topic, ...source }: SourceInput): SourceInput => ({
-  ...source,
-  // Where keys are hex text, they lie elsewhere than a text would.
-  topic: {
-    ...topic,
-    key: undefined,
-    hexKeys: false,
-    partitioner: topic.hexKeys === true ? undefined : topic.partitioner,
-  },
-  isRepartition: true,
-})
-
-/** Whether what is due is what that source gives. */
-const isOf = (origin: TimedInput['origin'], { definition, what }: Firing): boolean =>
-  origin.state === definition &&
-  (origin.kind === 'timer' ? what.kind === 'timer' && what.name === origin.name : what.kind === 'end')

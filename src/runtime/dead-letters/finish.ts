@@ -23,6 +23,7 @@ import { RecordWriter } from '../../core/records/records.js'
 import { isPotorooError, messageOf, PotorooError } from '../../errors.js'
 import { RecordsRefused, type TopicInfo, type Transaction, type TransactionalProducer } from '../../ports/log.js'
 import { abortable } from '../abortable.js'
+import { isInDoubt } from '../in-doubt.js'
 import { describeNew } from '../new-topics.js'
 import { sleep, type Ports } from '../options.js'
 import { NO_TIME } from '../record-time.js'
@@ -188,8 +189,7 @@ class Finishing {
           this.counts.done += batch.length - open.length
           return
         }
-        const isPassing = isPotorooError(error, 'TRANSACTION_FAILED') || isPotorooError(error, 'UNEXPECTED_ANSWER')
-        if (!isPassing || failures >= MOST_FAILURES) throw error
+        if (!isInDoubt(error) || failures >= MOST_FAILURES) throw error
         await abortable(this.options.signal, sleep(this.env.clock, PAUSE_MS))
       }
     }

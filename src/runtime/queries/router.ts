@@ -61,7 +61,8 @@ interface Holders {
   readonly standbys: ReadonlyMap<string, readonly Peer[]>
 }
 
-const PATIENCE_MS = 3_000
+/** Longer than a task takes to another worker after its own was killed, mostly. */
+const PATIENCE_MS = 5_000
 const ASK_AGAIN_MS = 50
 /** How long the group's record is believed, as long as answers come, and how often it is looked at while none do. */
 const RECORD_MS = 5_000

@@ -67,6 +67,8 @@ export class Answers {
     const { consistency } = question
     if (consistency !== 'committed') {
       const ageMs = consistency === 'fenced' ? 0 : consistency
+      // What is under way may have been decided long ago; a proof has waited for it.
+      if (consistency !== 'fenced') await this.committer.underWay()
       if (!(await this.store.hasAllOf(ageMs, () => this.committer.underWay()))) return NOT_HERE
     }
     const [{ stored }, { made }, { store }] = [this.store, this.committer, this.holder]

@@ -20,6 +20,7 @@ import { MARKER_RECORDS } from '../../core/commit/landing.js'
 import { isPotorooError, messageOf } from '../../errors.js'
 import type { AsOf } from '../../core/query/question.js'
 import type { Input } from '../../core/processing/input.js'
+import { tracedAmong, type TracedRecord } from '../../core/processing/traced-records.js'
 import type { Collected, Processor } from '../../core/processing/processor.js'
 import type { Clock, Timer } from '../../ports/clock.js'
 import type { Fetcher, PartitionPosition, Transaction } from '../../ports/log.js'
@@ -105,6 +106,8 @@ interface Current {
 interface Work {
   readonly from: readonly CommittedFrom[]
   readonly computedMs: number
+  readonly beganAtMs: number
+  readonly traced: readonly TracedRecord[]
 }
 
 interface GroupOffsets {
@@ -125,8 +128,9 @@ export class Committer {
   #looksAtMs = 0
   /** Where the changelog ends, or ended when that was last known. */
   #changelogEnd = 0
-  /** Since the last commit. */
+  /** Since the last commit; and when that began, undefined before it does. */
   #computedMs = 0
+  #beganAtMs: number | undefined
   readonly #shortLived: ShortLivedOutputs
   /** Of the sources, where brokers have ids. */
   readonly #topicIds: TopicIds | undefined
@@ -158,6 +162,7 @@ export class Committer {
   /** So long it took to compute messages that are to be committed. */
   computed(ms: number): void {
     this.#computedMs += ms
+    this.#beganAtMs ??= this.env.clock.now() - ms
   }
 
   /** One commit at a time, and the store not far behind. When this turns true, `ready` is called. */
@@ -189,6 +194,7 @@ export class Committer {
     const { committed, before } = work.activation
     this.#changelogEnd = changelogEnd
     this.#computedMs = 0
+    this.#beganAtMs = undefined
     const never = { lastCommitMs: -Infinity, endedMs: -Infinity }
     // Those of an older plan are of other state objects.
     const upgrades = (before?.plan ?? 0) === this.plan.version.number ? (before?.upgrades ?? 0) : 0
@@ -305,8 +311,14 @@ export class Committer {
       work.notCollected(error)
       return
     }
-    const did = { from: takenFrom(inputs), computedMs: this.#computedMs }
+    const did = {
+      from: takenFrom(inputs),
+      computedMs: this.#computedMs,
+      beganAtMs: this.#beganAtMs ?? record.atMs,
+      traced: tracedIn(inputs, this.env.observer.tracedPerCommit),
+    }
     this.#computedMs = 0
+    this.#beganAtMs = undefined
     for (const input of inputs) input.mark()
     current.committed = positions
     current.lastCommitMs = nowMs
@@ -440,6 +452,15 @@ const takenFrom = (inputs: readonly Input[]): readonly CommittedFrom[] =>
   inputs.flatMap(({ topic, takenRecords: messages, firstTimestampMs }) =>
     messages === 0 ? [] : [{ topic, messages, firstTimestampMs }],
   )
+
+/** The same. */
+const tracedIn = (inputs: readonly Input[], most = 0): readonly TracedRecord[] =>
+  most === 0
+    ? []
+    : tracedAmong(
+        inputs.filter(({ takenRecords }) => takenRecords > 0).map(({ taken }) => taken),
+        most,
+      )
 
 /** Whether a commit has left the group behind. */
 const isBehind = ({ positions }: GroupOffsets, { work, committed }: Current): boolean =>

@@ -10,6 +10,7 @@
  * 4. A store is rebuilt once for the same damage: what is found again at the same place is in the changelog, too.
  */
 import { errorKinds, isPotorooError, messageOf, PotorooError, type ErrorCode } from '../../errors.js'
+import { MOST_UNEXPECTED, refusedAtLast } from '../in-doubt.js'
 
 export type Remedy =
   /** `damage`: the store can't be believed, and is to be set aside. */
@@ -21,8 +22,6 @@ export type Remedy =
 
 const FIRST_BACK_OFF_MS = 50
 const MAX_BACK_OFF_MS = 2000
-/** So many commits in a row with an answer that nobody expects are taken for a broker that went wrong for a while: some 10 s. */
-const MOST_UNEXPECTED = 10
 
 /** Failures of a commit that would come again with the same records. */
 const comesAgain: ReadonlySet<ErrorCode> = new Set(['RECORD_TOO_LARGE', 'RECORD_REFUSED', 'COMPUTATION_TOO_LONG'])
@@ -48,10 +47,8 @@ export class Failures {
     }
     if (error.code === 'TOPOLOGY_OUTDATED') return { kind: 'rest', error }
     if (!errorKinds[error.code].retriable && !isOfRecords(error)) return { kind: 'stop', error }
-    if (error.code === 'UNEXPECTED_ANSWER' && ++this.#unexpected >= MOST_UNEXPECTED) {
-      const message = `${error.message}; ${String(MOST_UNEXPECTED)} times in a row`
-      return { kind: 'stop', error: new PotorooError('REQUEST_REFUSED', message, { cause: error }) }
-    }
+    if (error.code === 'UNEXPECTED_ANSWER' && ++this.#unexpected >= MOST_UNEXPECTED)
+      return { kind: 'stop', error: refusedAtLast(error) }
     if (error.code !== 'STORE_DAMAGED') return { kind: 'again', error, afterMs: this.#nextBackOff() }
     if (positions?.every((position, i) => position <= (this.#damagedAt?.[i] ?? -1)) === true) {
       // The store was rebuilt, and came to the same message.

@@ -13,7 +13,7 @@
 import { visible } from '../../api/visible.js'
 import { PotorooError } from '../../errors.js'
 import type { Input } from '../../core/processing/input.js'
-import type { Firing } from '../../core/processing/processor.js'
+import type { Firing } from '../../core/processing/firings.js'
 import { isCulprit, isOver, suspect, trust, type Place, type Suspicion } from '../../core/processing/suspicion.js'
 import type { Observer } from '../../ports/observer.js'
 import { RecordsRefused } from '../../ports/log.js'

@@ -8,7 +8,8 @@
  * 3. While messages are isolated, what goes into a commit is committed before the next message begins.
  * 4. What is due takes its turn as messages do: so a commit may come between, and one that does harm is isolated.
  */
-import type { Processor, Retake } from '../../core/processing/processor.js'
+import type { Retake } from '../../core/processing/failures.js'
+import type { Processor } from '../../core/processing/processor.js'
 import type { Clock, Timer } from '../../ports/clock.js'
 import type { Fetcher } from '../../ports/log.js'
 import type { Observer } from '../../ports/observer.js'
@@ -124,7 +125,7 @@ export class Runner implements Load {
   #processUntil(processor: Processor, deadlineMs: number): Left {
     const { isolation } = this
     const { merge, inputs } = this.sources
-    const hasTime = processor.time !== undefined
+    const { firings } = processor
     const { clock, recordTime } = this.env
     const monotonic = (): number => clock.monotonic()
     const now = (): number => recordTime.now()
@@ -135,11 +136,11 @@ export class Runner implements Load {
         if (this.isFull) return this.committer.canCommit ? 'more' : 'blocked'
       }
       const input = merge.next(monotonic)
-      if (hasTime) {
-        const firing = processor.dueBefore(inputs, input, this.time.nowMs)
+      if (firings !== undefined) {
+        const firing = firings.before(inputs, input, this.time.nowMs)
         if (firing !== undefined) {
           isolation.current = firing
-          processor.fire(firing, now)
+          firings.fire(firing, now)
           const isOverdue = this.env.isOverdue()
           if (isOverdue) isolation.lastTaken = placeOf(firing)
           isolation.current = undefined
@@ -169,14 +170,15 @@ export class Runner implements Load {
     const { clock, recordTime } = this.env
     const now = (): number => recordTime.now()
     const { atMost } = isolation
+    const { firings } = processor
     while (processor.messages < atMost && !this.isFull && clock.monotonic() < deadlineMs) {
-      if (isolation.isBehindSuspects(inputs, processor.doneMs)) break
+      if (isolation.isBehindSuspects(inputs, firings?.doneMs)) break
       const input = merge.next(() => clock.monotonic())
-      const firing = processor.dueBefore(inputs, input, this.time.nowMs)
-      if (firing !== undefined) {
+      const firing = firings?.before(inputs, input, this.time.nowMs)
+      if (firings !== undefined && firing !== undefined) {
         const guilt = isolation.take(firing, inputs)
-        if (guilt === undefined) processor.fire(firing, now)
-        else processor.condemnDue(firing, guilt, now)
+        if (guilt === undefined) firings.fire(firing, now)
+        else firings.condemn(firing, guilt, now)
         isolation.current = undefined
         continue
       }
@@ -191,7 +193,7 @@ export class Runner implements Load {
       this.committer.commit()
       return 'blocked'
     }
-    if (isolation.isBehindSuspects(inputs, processor.doneMs)) {
+    if (isolation.isBehindSuspects(inputs, firings?.doneMs)) {
       isolation.clear()
       return 'more'
     }

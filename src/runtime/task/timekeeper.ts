@@ -9,9 +9,10 @@
  *    time of the last question but one.
  */
 import type { Input } from '../../core/processing/input.js'
+import type { Firings } from '../../core/processing/firings.js'
 import type { Processor } from '../../core/processing/processor.js'
 import { TickClock } from '../../core/processing/tick-clock.js'
-import { WALL_PATIENCE_MS } from '../../core/processing/watermark.js'
+import { WALL_PATIENCE_MS, type Watermark } from '../../core/processing/watermark.js'
 import type { Clock, Timer } from '../../ports/clock.js'
 import type { Fetcher } from '../../ports/log.js'
 
@@ -21,7 +22,8 @@ export interface TimekeeperEnvironment {
 }
 
 interface Current {
-  readonly processor: Processor
+  readonly firings: Firings
+  readonly time: Watermark
   readonly inputs: readonly Input[]
   /** By input, by the clock: the last question, and the one before; the question of the newest answer. */
   readonly asked: { lastMs: number; formerMs: number; answeredMs: number }[]
@@ -42,10 +44,10 @@ export class Timekeeper {
   ) {}
 
   /** What has no time needs no keeper. */
-  begin(processor: Processor, inputs: readonly Input[]): void {
-    if (processor.time === undefined) return
+  begin({ firings, time }: Pick<Processor, 'firings' | 'time'>, inputs: readonly Input[]): void {
+    if (firings === undefined || time === undefined) return
     const asked = inputs.map(() => ({ lastMs: -Infinity, formerMs: -Infinity, answeredMs: -Infinity }))
-    this.#current = { processor, inputs, asked, needed: inputs.map(() => -Infinity) }
+    this.#current = { firings, time, inputs, asked, needed: inputs.map(() => -Infinity) }
   }
 
   end(): void {
@@ -99,7 +101,7 @@ export class Timekeeper {
     })
     if (current.inputs.some((_, i) => this.awaits(i))) this.env.fetcher.wake()
     const later = goals.map(latestOf).filter((ms) => ms > nowMs && ms < Infinity)
-    const wallMs = current.processor.nextDueMs('wall')
+    const wallMs = current.firings.nextMs('wall')
     if (wallMs !== undefined && wallMs + WALL_PATIENCE_MS > nowMs) later.push(wallMs + WALL_PATIENCE_MS)
     this.#lookAt(Math.min(Infinity, ...later), nowMs)
   }
@@ -125,10 +127,10 @@ export class Timekeeper {
 const LONGEST_TIMER_MS = 86_400_000
 
 /** By input, what has to be shown for what is due next: by the task's time, and by the wall clock. */
-function goalsOf({ processor, inputs }: Current): readonly (readonly number[])[] {
-  const [timeMs, wallMs] = [processor.nextDueMs('time'), processor.nextDueMs('wall')]
+function goalsOf({ firings, time, inputs }: Current): readonly (readonly number[])[] {
+  const [timeMs, wallMs] = [firings.nextMs('time'), firings.nextMs('wall')]
   return [
-    ...(timeMs === undefined || processor.time === undefined ? [] : [processor.time.needed(timeMs)]),
+    ...(timeMs === undefined ? [] : [time.needed(timeMs)]),
     ...(wallMs === undefined ? [] : [inputs.map(() => wallMs)]),
   ]
 }

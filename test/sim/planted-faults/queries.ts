@@ -110,6 +110,10 @@ export const queriesFaults: readonly PlantedFault[] = [
     ],
   },
   {
+    what: 'scan: of a store without the commit whose acknowledgement is late',
+    plants: [{ file: answers, find: "if (consistency !== 'fenced') await this.committer.underWay()", replace: '' }],
+  },
+  {
     what: 'scan: what a task has not told yet is passed over',
     plants: [
       {

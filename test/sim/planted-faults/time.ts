@@ -3,6 +3,7 @@ import type { PlantedFault } from './planted-fault.js'
 
 const watermark = 'src/core/processing/watermark.ts'
 const processor = 'src/core/processing/processor.ts'
+const firings = 'src/core/processing/firings.ts'
 const input = 'src/core/processing/input.ts'
 const committer = 'src/runtime/task/committer.ts'
 const timekeeper = 'src/runtime/task/timekeeper.ts'
@@ -96,10 +97,10 @@ export const timeFaults: readonly PlantedFault[] = [
     what: 'due: behind the record that moved time',
     plants: [
       {
-        file: processor,
-        find: "    const due = this.#states.due('time', time.reached(inputs, next?.index))",
+        file: firings,
+        find: "    const due = states.due('time', time.reached(inputs, next?.index))",
         replace:
-          "    const due = this.#states.due('time', next === undefined ? time.reached(inputs, undefined) : time.timeMs)",
+          "    const due = states.due('time', next === undefined ? time.reached(inputs, undefined) : time.timeMs)",
       },
     ],
   },
@@ -162,7 +163,7 @@ export const timeFaults: readonly PlantedFault[] = [
     what: 'time to live: swept only',
     plants: [
       {
-        file: processor,
+        file: firings,
         find: '    const ended = next && this.#endedBefore(next)\n',
         replace: '    const ended = undefined\n',
       },

@@ -131,6 +131,10 @@ const faults: readonly PlantedFault[] = [
       },
     ],
   },
+  {
+    what: 'wire: a broker that is gone is back when somebody reads from it, which nobody may',
+    plants: [{ file: 'src/kafka/gone-brokers.ts', find: '    void this.#askUntilItAnswers(broker)\n', replace: '' }],
+  },
 ]
 
 export const wireFaults: readonly PlantedFault[] = faults.map((fault) => ({ ...fault, wire: true }))

@@ -94,8 +94,8 @@ export const worldsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: processor,
-        find: '      outputs.push([to, partition, key, value, headers])',
-        replace: '      this.#addOutput(to, partition, key, value, headers)',
+        find: '      this.#run(operators, message, collecting(outputs))',
+        replace: '      this.#run(operators, message, this.#addOutput)',
       },
     ],
   },

@@ -16,6 +16,7 @@ import {
   type JudgedApi,
 } from '../../../src/kafka/error-table.js'
 import { KafkaFetcher } from '../../../src/kafka/fetcher.js'
+import { GoneBrokers } from '../../../src/kafka/gone-brokers.js'
 import { KafkaGroup } from '../../../src/kafka/group.js'
 import { settingsOf } from '../../../src/kafka/options.js'
 import type { Request } from '../../../src/kafka/prepared.js'
@@ -43,6 +44,7 @@ class AnsweringCluster {
   readonly sleeper = new Sleeper(this.clock)
   readonly closed = false
   readonly answerMemory = { giveBack: () => undefined }
+  readonly gone = new GoneBrokers(silentLogger, this.sleeper, () => Promise.resolve())
   /** How often the request was sent that is answered with the code. */
   asked = 0
   /** Metadata are asked through the real thing, for what it makes of codes is what is looked at. */

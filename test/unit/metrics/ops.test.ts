@@ -57,6 +57,7 @@ const rare: readonly RuntimeEvent[] = [
   { kind: 'source-waived', task: 'device_0', topic: 'readings', partition: 0, position: 1, waitedMs: 60_000 },
   { kind: 'store-set-aside', task: 'device_0', why: '', snapshotBytes: undefined },
   { kind: 'purge-failed', topics: [REPARTITION], error: '' },
+  { kind: 'queried', state: 'device', what: 'get', outcome: 'answered', tookMs: 3 },
 ]
 const MESSAGES = 40
 

@@ -30,6 +30,8 @@ const committed = {
   deadLetters: 1,
   bytes: 5_000,
   computedMs: 3,
+  beganAtMs: 9_990,
+  traced: [],
   atMs: 10_000,
   from: [
     { topic: 'quotes', messages: 4, firstTimestampMs: 9_980 },
@@ -210,13 +212,13 @@ test('a held-up event loop shows, and one that turns does not', async () => {
   await until('it turns again', async () => (await longest()) < 0.2)
 })
 
-test('where nobody has set up an SDK there is no meter, and nothing is counted', () => {
+test('where nobody has set up an SDK there is no meter, and nothing is counted', async () => {
   metrics.disable()
-  expect(globalMeter()).toBeUndefined()
+  expect(await globalMeter()).toBeUndefined()
   const sdk = new TestMetrics()
   expect(metrics.setGlobalMeterProvider({ getMeter: (name) => sdk.meterOf(name) })).toBe(true)
   try {
-    expect(globalMeter()).toBe(sdk.meter)
+    expect(await globalMeter()).toBe(sdk.meter)
   } finally {
     metrics.disable()
   }
