@@ -135,6 +135,10 @@ class MemoryPeers implements Peers {
     signal.throwIfAborted()
     const fate = this.#fate('peerAsk', peer)
     const { clock } = this.process
+    if (fate.toBrokerMs + fate.toClientMs > ASK_MS) {
+      await sleep(clock, ASK_MS)
+      throw unreachable(peer)
+    }
     await sleep(clock, fate.toBrokerMs)
     const listener = this.network.listeners.get(peer.address)
     if (listener === undefined || isLost(fate)) throw unreachable(peer)

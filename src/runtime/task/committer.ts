@@ -382,7 +382,7 @@ export class Committer {
     const { identity, positions: inputPositions } = record
     const asOf = { commitMs: record.atMs, changelogPosition: changelogEnd - 1 }
     current.made = { asOf, timeMs: record.time?.timeMs ?? -Infinity }
-    this.store.committed({ changelogPosition: asOf.changelogPosition, identity, inputPositions }, record.atMs)
+    this.store.committed({ changelogPosition: asOf.changelogPosition, identity, inputPositions }, record.atMs, begunMs)
     return current.made
   }
 

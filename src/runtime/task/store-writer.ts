@@ -52,7 +52,10 @@ interface Current {
   made: AsOf
   /** The commit that the store has. */
   stored: AsOf
-  /** When the first commit was acknowledged that no write has begun with, on the monotonic clock; undefined: there is none. */
+  /**
+   * When the first commit began that no write has begun with, on the monotonic clock; undefined: there is none. When it was decided
+   * nobody knows: the acknowledgement may have been late.
+   */
   behindSinceMs: number | undefined
   /** The same of the write under way. */
   writesSinceMs: number | undefined
@@ -100,14 +103,17 @@ export class StoreWriter {
     if (this.#current !== undefined) this.#current.isOver = true
   }
 
-  /** Kafka has this now, of the activation that began last. `atMs`: when it was committed. */
-  committed(meta: Omit<StoreMeta, 'atEndMs'>, atMs: number): void {
+  /**
+   * Kafka has this now, of the activation that began last. `atMs`: when it was committed, by the wall clock. `begunMs`: before its
+   * transaction began, on the monotonic clock.
+   */
+  committed(meta: Omit<StoreMeta, 'atEndMs'>, atMs: number, begunMs: number): void {
     const current = this.#current
     if (current === undefined) return
     current.meta = meta
     current.ownedAtMs = atMs
     current.made = { commitMs: atMs, changelogPosition: meta.changelogPosition }
-    current.behindSinceMs ??= this.env.clock.monotonic()
+    current.behindSinceMs ??= begunMs
     this.#writeWhenDue(current)
   }
 
@@ -117,7 +123,7 @@ export class StoreWriter {
   }
 
   /**
-   * Resolves when the store has all that was acknowledged so many ms ago, and with whether it has: not where the activation ends.
+   * Resolves when the store has all that was decided so many ms ago and is acknowledged, and with whether it has: not where the activation ends.
    * `underWay`: of the commit that is; then it can't be written. Never rejects.
    */
   async hasAllOf(ageMs: number, underWay: () => Promise<unknown>): Promise<boolean> {

@@ -110,8 +110,18 @@ export const queriesFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'scan: of a store without the commit whose acknowledgement is late',
+    what: 'scan: of a store without the commit whose acknowledgement is still to come',
     plants: [{ file: answers, find: "if (consistency !== 'fenced') await this.committer.underWay()", replace: '' }],
+  },
+  {
+    what: 'scan: a commit counts from its acknowledgement, which may be late',
+    plants: [
+      {
+        file: 'src/runtime/task/store-writer.ts',
+        find: 'current.behindSinceMs ??= begunMs',
+        replace: 'current.behindSinceMs ??= this.env.clock.monotonic()',
+      },
+    ],
   },
   {
     what: 'scan: what a task has not told yet is passed over',
