@@ -64,6 +64,7 @@ export class GroupMembership {
   #stopped = false
   #sent = 0
   #confirmedMs = -Infinity
+  #tenure = 0
   #confirmations: { readonly after: number; readonly resolve: () => void }[] = []
   #loop: Promise<void> = Promise.resolve()
   #wakeHeartbeat: (() => void) | undefined
@@ -103,6 +104,13 @@ export class GroupMembership {
   /** When the heartbeat or the join was sent that was the last to succeed, on the monotonic clock: then its tasks were this worker's. */
   get confirmedMs(): number {
     return this.#isMember && !this.#stopped ? this.#confirmedMs : -Infinity
+  }
+  /**
+   * Another number whenever others may have had its tasks meanwhile, though it was given the same ones again: the group had forgotten
+   * it, or has had a generation without it.
+   */
+  get tenure(): number {
+    return this.#tenure
   }
   /** Whether it gave the group its assignment, when that was made last. */
   get isLeader(): boolean {
@@ -194,6 +202,7 @@ export class GroupMembership {
     this.#isLeader = joined.leaderId === joined.memberId
     const mine = await this.client.sync(joined, this.#isLeader ? this.#lead(joined) : new Map())
     if (this.#isStopped()) return
+    if (joined.generation !== this.#generation + 1) this.#tenure++
     this.#generation = joined.generation
     const assignment = decodeAssignment(mine)
     if (assignment === undefined)
@@ -281,6 +290,7 @@ export class GroupMembership {
         observer.observe({ kind: 'member-forgotten', memberId: this.#memberId })
         this.#memberId = ''
         this.#isMember = false
+        this.#tenure++
         return
       case 'unexpected':
         if (++this.#unexpected >= MOST_UNEXPECTED) {

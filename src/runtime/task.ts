@@ -74,6 +74,8 @@ export interface TaskEnvironment extends ObservedPorts {
   backlogs(): number
   /** Resolves once the group has confirmed, after the call, which tasks are this worker's. */
   confirmOwnership(): Promise<void>
+  /** Another number whenever somebody else may have had this worker's tasks meanwhile. */
+  tenure(): number
   /** The worker can't go on. */
   fatal(error: PotorooError, task: string): void
   /** The task has something to do: `run` it. */
@@ -116,6 +118,8 @@ export class Task {
   #abort = new AbortController()
   #stopping = false
   #isOutdated = false
+  /** In which it was certain last that nobody else had it, or has had it since its activation. */
+  #tenure = -1
   /** The activation under way, or the last one. Never rejects. */
   #activating: Promise<void> = Promise.resolve()
   /** A producer is let go. Never rejects. */
@@ -193,9 +197,15 @@ export class Task {
     return { ...figures, running }
   }
 
-  /** What it has committed. `isFenced`: after it was proven that the task is this worker's. Never rejects. */
-  answer(question: Question, isFenced: boolean): Promise<TaskAnswer> {
-    return this.#answers.answer(question, isFenced)
+  /**
+   * What it has committed. `isFenced`: after it was proven that the task is this worker's; so it is, too, where somebody else may
+   * have had the task since it became active here, which only a commit would find out. Never rejects.
+   */
+  async answer(question: Question, isFenced: boolean): Promise<TaskAnswer> {
+    const [tenure, number] = [this.env.tenure(), this.#running?.number]
+    const answer = await this.#answers.answer(question, isFenced || tenure !== this.#tenure)
+    if (answer.kind !== 'not here' && number === this.#running?.number) this.#tenure = tenure
+    return answer
   }
 
   /** Becomes active, in the background. */
@@ -298,6 +308,7 @@ export class Task {
     try {
       // Before A1: whoever fences this worker does so later.
       const ownedAtMs = this.env.clock.now()
+      this.#tenure = this.env.tenure()
       const activation = await activate(
         this.plan,
         this.env,

@@ -267,6 +267,7 @@ export class Worker {
       unstoredBytes: () => this.#unstoredBytes,
       backlogs: () => [...this.#tasks.values()].filter(({ isBacklogged }) => isBacklogged).length,
       confirmOwnership: () => this.#membership?.confirmed() ?? Promise.resolve(),
+      tenure: () => this.#membership?.tenure ?? 0,
       fatal: (error, task) => {
         observer.observe({ kind: 'worker-stops', task, code: error.code, error: error.message })
         void this.#close(error)

@@ -68,6 +68,16 @@ export const queriesFaults: readonly PlantedFault[] = [
     ],
   },
   {
+    what: 'query: an owner answers that others have come between, since it became active',
+    plants: [
+      {
+        file: 'src/runtime/task.ts',
+        find: 'isFenced || tenure !== this.#tenure',
+        replace: 'isFenced',
+      },
+    ],
+  },
+  {
     what: 'query: a standby answers, however old it is',
     plants: [
       {
