@@ -29,22 +29,18 @@ const DEFAULT_MAX_BYTES = 64 * 1024 * 1024
  * A broadcast: the last message of each key of a topic; a record without a value deletes. Each worker reads all of the topic,
  * from its beginning, before it takes any task, and follows it. A message that reads it waits until the worker has all that was
  * acknowledged before the message was written: some milliseconds. It may find newer data, too: so a replay does not
- * repeat what was found (docs/joins.md). The topic should be compacted. Throws INVALID_DEFINITION.
+ * repeat what was found (docs/joins.md). Its topic may be in any format; messages have to be plain objects. It should be
+ * compacted. Throws INVALID_DEFINITION.
  */
 export function broadcast<V extends object>(
   name: string,
-  topic: Origin<V, 'keyed'>,
+  topic: Origin<V | null, 'keyed'>,
   { maxBytes = DEFAULT_MAX_BYTES }: BroadcastOptions = {},
 ): Broadcast<V> {
   checkName('a broadcast', name)
   const definition = topicDefinition(topic, `The topic of broadcast ${name}`)
   if (definition.key === undefined)
     throw invalid(`Broadcast ${name} is of topic ${definition.name}, which was declared without a key: it needs one.`)
-  if (definition.codec !== undefined)
-    throw invalid(
-      `Broadcast ${name} is of topic ${definition.name}, which has a codec: a broadcast takes JSON alone. Copy the topic to one of JSON, or ` +
-        'make a table of it.',
-    )
   if (!Number.isSafeInteger(maxBytes) || maxBytes < 1)
     throw invalid(`Broadcast ${name} has maxBytes: ${shown(maxBytes)}. It has to be a whole number, 1 or more.`)
   return { name, [broadcastKey]: { name, topic: definition, maxBytes } }

@@ -136,6 +136,27 @@ export const instruments = {
     attributes: ['topic'],
     help: 'How often a source gave no answer in time, so that messages of the others overtook its own.',
   },
+  held: {
+    name: 'potoroo.inputs.held',
+    kind: 'observed gauge',
+    unit: '{input}',
+    attributes: ['subTopology'],
+    help: 'Partitions and broadcasts that messages of running tasks have waited for during more than a second: what decoding them needs, such as a schema, is not there, or a broadcast has not caught up. `potoroo status` says which, and why.',
+  },
+  codecWaits: {
+    name: 'potoroo.codec.waits',
+    kind: 'counter',
+    unit: '{event}',
+    attributes: ['topic', 'error'],
+    help: 'How often it was said that the codec of a topic waits for what it needs: at first, and each 30 s while that goes on.',
+  },
+  nans: {
+    name: 'potoroo.state.nans',
+    kind: 'counter',
+    unit: '{field}',
+    attributes: ['subTopology'],
+    help: 'Fields of state objects in which NaN was stored where a number was meant, each once for a task and worker.',
+  },
   tasks: {
     name: 'potoroo.tasks',
     kind: 'observed gauge',

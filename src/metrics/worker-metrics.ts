@@ -111,6 +111,14 @@ export class WorkerMetrics implements Observer {
       case 'source-waived':
         counters.waived.add(1, this.#with({ topic: event.topic }))
         return
+      case 'codec-waits':
+      case 'source-holds':
+      case 'broadcast-holds':
+        counters.codecWaits.add(1, this.#with({ topic: event.topic, error: event.code }))
+        return
+      case 'nan-stored':
+        counters.nans.add(1, this.#with({ subTopology: subTopologyInId(event.task) }))
+        return
       case 'tasks-assigned':
         counters.rebalances.add(1, this.#with({}))
         return
@@ -212,6 +220,7 @@ export class WorkerMetrics implements Observer {
       task.subTopology === subTopology && task.running !== undefined ? [task.running] : [],
     )
     const lags = figures.standbys.flatMap((standby) => (standby.subTopology === subTopology ? [standby.lag ?? 0] : []))
+    of('held', sum(running.map(({ held }) => held.length)), own)
     of('stateObjects', sum(running.map(({ state }) => state.objects)), { ...own, place: 'memory' })
     of('stateObjects', sum(running.map(({ store }) => store?.objects ?? 0)), { ...own, place: 'store' })
     of('stateSize', sum(running.map(({ state }) => state.bytes)), { ...own, place: 'memory' })

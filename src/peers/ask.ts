@@ -65,8 +65,8 @@ export async function ask(
           else if (response.statusCode !== 200 || memberOf(response) !== peer.memberId) end(undefined)
           else end(decodeAnswer(text))
         },
-        (error: Error) => {
-          end(error)
+        (error: unknown) => {
+          end(error instanceof Error ? error : unreachable(asked, messageOf(error)))
         },
       )
     })

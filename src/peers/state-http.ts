@@ -79,7 +79,7 @@ export class StateHttp {
           this.#send(response, 200, found)
         },
         (error: unknown) => {
-          this.#refuse(response, (isPotorooError(error) && statuses[error.code]) || 500, error)
+          this.#refuse(response, isPotorooError(error) ? (statuses[error.code] ?? 500) : 500, error)
         },
       )
       .finally(() => {

@@ -1,4 +1,5 @@
 /** What a worker can be asked at any time, by whoever measures it or shows it. While nobody asks, it costs nothing. */
+import type { HeldStatus } from '../core/group/worker-status.js'
 import type { TaskState } from '../core/commit/task-life.js'
 import type { TopicPartition } from '../core/records/fetched.js'
 
@@ -22,6 +23,8 @@ export interface TaskFigures {
 export interface RunningFigures {
   /** Sources without an answer yet are not there. */
   readonly inputs: readonly InputFigures[]
+  /** What stands still, and for what. */
+  readonly held: readonly HeldStatus[]
   readonly state: StateFigures
   /** Undefined without state. */
   readonly store: Stored | undefined

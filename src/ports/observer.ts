@@ -92,6 +92,25 @@ export type WorkerEvent =
       readonly topic: string
       readonly waitedMs: number
     }
+  /** What decoding its records needs could not be got: they wait, and messages with them. Said as `source-holds`. */
+  | {
+      readonly kind: 'broadcast-holds'
+      readonly broadcast: string
+      readonly topic: string
+      readonly partition: number
+      /** Of the first record that waits. */
+      readonly position: number
+      readonly code: ErrorCode
+      readonly error: string
+      readonly waitedMs: number
+    }
+  | {
+      readonly kind: 'broadcast-goes-on'
+      readonly broadcast: string
+      readonly topic: string
+      readonly partition: number
+      readonly waitedMs: number
+    }
   /** Its log begins behind where the worker was: it is read anew, from its beginning. */
   | { readonly kind: 'broadcast-again'; readonly broadcast: string; readonly topic: string; readonly error: string }
   /** At its start: what a topic is read or written with can't begin yet. Said at first, and now and then while that goes on. */

@@ -8,17 +8,19 @@
  *    while messages before it are processed.
  * 3. One that the log has moved on from (its first records were deleted before they were read) is read again from its
  *    beginning, and nothing goes meanwhile.
+ * 4. Records are taken when they can be decoded (preparation.ts): until then their partition proves nothing new.
  */
 import type { BroadcastDefinition } from '../api/definition.js'
-import type { BroadcastStatus } from '../core/group/worker-status.js'
+import type { BroadcastStatus, HeldStatus } from '../core/group/worker-status.js'
 import { BroadcastCopy } from '../core/processing/broadcast-copy.js'
 import type { Gate } from '../core/processing/gated-merge.js'
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import type { Clock, Timer } from '../ports/clock.js'
-import type { Fetcher, FetchInput, Log } from '../ports/log.js'
+import type { Fetched, Fetcher, FetchInput, Log } from '../ports/log.js'
 import type { Observer } from '../ports/observer.js'
 import { abortable } from './abortable.js'
 import { sleep } from './options.js'
+import { Preparation } from './preparation.js'
 
 /** A broadcast's place in Kafka. */
 export interface BroadcastPlan {
@@ -41,6 +43,8 @@ export interface BroadcastsEnvironment {
 export interface TaskBroadcasts extends Gate {
   /** Records have arrived at that tick. */
   arrived(tick: number): void
+  /** What they wait for. */
+  readonly held: readonly HeldStatus[]
   close(): void
 }
 
@@ -137,6 +141,10 @@ class Waiting implements TaskBroadcasts {
     this.#proven = -1
   }
 
+  get held(): readonly HeldStatus[] {
+    return this.#isClosed ? this.copies.flatMap(({ held = [] }) => held) : []
+  }
+
   opened(): void {
     if (!this.#isClosed) return
     this.#isClosed = false
@@ -162,6 +170,8 @@ class Followed {
   /** It is about to be read anew. */
   #isRestarting = false
   #inputs: readonly FetchInput[] = []
+  /** Of its partitions, where records may need something before they are decoded. */
+  #preparations: Preparation[] = []
   /** The last tick that somebody waits for; the first answers are waited for by the worker. */
   #wanted = 0
   #isClosed = false
@@ -209,8 +219,9 @@ class Followed {
   }
 
   want(tick: number): void {
-    if (tick <= this.#wanted || this.#isClosed) return
-    this.#wanted = tick
+    // It may be read anew, and have lost what it was proven for.
+    if (this.#isClosed || (tick <= this.#wanted && this.#waited !== undefined)) return
+    this.#wanted = Math.max(this.#wanted, tick)
     if (this.copy.provenUpTo >= tick) return
     this.#waited ??= { sinceMs: this.env.clock.monotonic(), said: false }
     this.#saying ??= this.env.clock.after(SAY_AFTER_MS, () => {
@@ -219,11 +230,30 @@ class Followed {
     this.env.fetcher.wake()
   }
 
+  /** Undefined while nobody waits. */
+  get held(): HeldStatus | undefined {
+    if (this.#waited === undefined) return undefined
+    const { definition, topic } = this.plan
+    const waitedMs = Math.round(this.env.clock.monotonic() - this.#waited.sinceMs)
+    const why = this.#lacking?.why
+    return { topic, broadcast: definition.name, ...(why !== undefined && { why }), waitedMs }
+  }
+
+  /** What decoding its records needs. */
+  get #lacking(): HeldStatus | undefined {
+    return this.#preparations.map(({ held }) => held).find((held) => held?.why !== undefined)
+  }
+
   close(): void {
     this.#isClosed = true
     this.#saying?.cancel()
+    this.#endInputs()
+  }
+
+  #endInputs(): void {
     for (const input of this.#inputs) this.env.fetcher.remove(input)
     this.#inputs = []
+    for (const preparation of this.#preparations.splice(0)) preparation.end()
   }
 
   async #begin(): Promise<void> {
@@ -238,20 +268,30 @@ class Followed {
 
   #inputOf(partition: number): FetchInput {
     const { copy } = this
+    const accept = (fetched: Fetched): void => {
+      try {
+        copy.accept(fetched)
+      } catch (error) {
+        this.#fail(error)
+        return
+      }
+      this.#tellProven()
+    }
+    const preparation = this.#preparation(partition, accept)
     return {
       topic: this.plan.topic,
       topicId: this.plan.id,
       partition,
-      wanted: () => copy.position(partition),
+      wanted: () => (preparation?.isHolding === true ? undefined : copy.position(partition)),
       hurried: () => !copy.isProvenFor(partition, this.#wanted),
       deliver: (fetched) => {
-        try {
-          copy.accept(fetched)
-        } catch (error) {
-          this.#fail(error)
-          return
-        }
-        this.#tellProven()
+        if (preparation === undefined) accept(fetched)
+        else
+          try {
+            preparation.take(fetched)
+          } catch (error) {
+            this.#fail(error)
+          }
       },
       failed: (error) => {
         if (isPotorooError(error, 'OFFSET_OUT_OF_RANGE')) void this.#again(error)
@@ -260,6 +300,37 @@ class Followed {
         else this.#fail(error)
       },
     }
+  }
+
+  /** Undefined where records can be decoded as they come. */
+  #preparation(partition: number, accept: (fetched: Fetched) => void): Preparation | undefined {
+    const { copy, env } = this
+    const prepare = copy.definition.topic.codec?.prepare
+    if (prepare === undefined) return undefined
+    const where = { ...this.#where(), partition }
+    const preparation = new Preparation(
+      prepare,
+      {
+        topic: this.plan.topic,
+        expected: () => copy.position(partition),
+        pass: (fetched) => {
+          accept(fetched)
+          env.fetcher.wake()
+        },
+        failed: (error) => {
+          this.#fail(error)
+        },
+        holds: (lack) => {
+          env.observer.observe({ kind: 'broadcast-holds', ...where, ...lack })
+        },
+        goesOn: (waitedMs) => {
+          env.observer.observe({ kind: 'broadcast-goes-on', ...where, waitedMs })
+        },
+      },
+      env.clock,
+    )
+    this.#preparations.push(preparation)
+    return preparation
   }
 
   #tellProven(): void {
@@ -281,10 +352,9 @@ class Followed {
     if (this.#isRestarting) return
     this.#isRestarting = true
     this.told.begunAgain()
-    const { clock, observer, fetcher } = this.env
+    const { clock, observer } = this.env
     observer.observe({ kind: 'broadcast-again', ...this.#where(), error: error.message })
-    for (const input of this.#inputs) fetcher.remove(input)
-    this.#inputs = []
+    this.#endInputs()
     this.copy.begin([])
     for (;;) {
       if (this.#isClosed) return
@@ -313,7 +383,8 @@ class Followed {
   }
 
   #sayWaiting(): void {
-    if (this.#waited === undefined) return
+    // That something else is lacking was said.
+    if (this.#waited === undefined || this.#lacking !== undefined) return
     this.#waited.said = true
     const waitedMs = Math.round(this.env.clock.monotonic() - this.#waited.sinceMs)
     this.env.observer.observe({ kind: 'broadcast-awaited', ...this.#where(), waitedMs })

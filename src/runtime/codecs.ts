@@ -1,6 +1,6 @@
 /** Codecs that have something to do before they read or write: `open` at a worker's start, and what their failures mean. */
 import type { ApplicationDefinition, CodecUse, TopicDefinition } from '../api/definition.js'
-import { nodesOf } from '../api/graph.js'
+import { broadcastsOf, nodesOf } from '../api/graph.js'
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import type { Clock } from '../ports/clock.js'
 import type { Observer } from '../ports/observer.js'
@@ -46,7 +46,8 @@ export const codecError = (error: unknown): PotorooError =>
 export function codecUses(application: ApplicationDefinition): readonly (readonly [TopicDefinition, CodecUse])[] {
   const uses = nodesOf(application).flatMap((node): (readonly [TopicDefinition, CodecUse])[] => {
     if (node.kind === 'source') return [[node.topic, 'read']]
-    return node.kind === 'sink' ? [[node.topic, 'write']] : []
+    if (node.kind === 'sink') return [[node.topic, 'write']]
+    return broadcastsOf(node).map(({ topic }) => [topic, 'read'])
   })
   // a topic may be both, and each several times
   return uses.filter(([topic, use], at) => uses.findIndex(([t, u]) => t === topic && u === use) === at)

@@ -51,6 +51,11 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
     'messages wait for a broadcast: its brokers have not said for a while that there is nothing new',
   ),
   'broadcast-caught-up': say('info', 'the broadcast has caught up: messages go on'),
+  'broadcast-holds': say(
+    'warn',
+    "what decoding a broadcast's records needs is not to be had: they wait, and messages that read the broadcast with them",
+  ),
+  'broadcast-goes-on': say('info', "what a broadcast's records need is there: it goes on"),
   'broadcast-again': say(
     'warn',
     'records of a broadcast were deleted before they were read: it is read from its beginning',

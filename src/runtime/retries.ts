@@ -35,6 +35,11 @@ export class Retries {
     return this.#saidMs === undefined ? undefined : Math.round(this.clock.monotonic() - this.#sinceMs)
   }
 
+  /** Since when it is tried, ms. */
+  get waitedMs(): number {
+    return Math.round(this.clock.monotonic() - this.#sinceMs)
+  }
+
   /** How long to wait before the next try. */
   nextPauseMs(): number {
     const ms = this.#pauseMs

@@ -33,7 +33,7 @@ import { messageOf, type PotorooError } from '../errors.js'
 import type { CommitPhase } from '../core/commit/commit-phase.js'
 import { LongerChangelog } from '../core/commit/landing.js'
 import { TaskLife, type TaskState } from '../core/commit/task-life.js'
-import type { HandOff, TimeStatus } from '../core/group/worker-status.js'
+import type { HandOff, HeldStatus, TimeStatus } from '../core/group/worker-status.js'
 import { Retake } from '../core/processing/failures.js'
 import type { ProcessorTime } from '../core/processing/firings.js'
 import { Processor } from '../core/processing/processor.js'
@@ -161,6 +161,12 @@ export class Task {
     return { timeMs: Number.isFinite(timeMs) ? timeMs : undefined, heldBy: time.heldBy(inputs) }
   }
 
+  /** What of its input stands still, and for what; undefined for nothing. */
+  get held(): readonly HeldStatus[] | undefined {
+    const { held } = this.#sources
+    return this.#running === undefined || held.length === 0 ? undefined : held
+  }
+
   /** Whether it stands still, for a newer version of the application has processed. */
   get isOutdated(): boolean {
     return this.#isOutdated
@@ -191,6 +197,7 @@ export class Task {
     const { store } = this.holder
     const running: RunningFigures = {
       inputs: this.#sources.inputs.flatMap(({ topic, lag }) => (Number.isNaN(lag) ? [] : [{ topic, partition, lag }])),
+      held: this.#sources.held,
       state: { ...processor.inMemory, unstoredBytes: processor.unstoredBytes },
       store: store && { objects: store.size(), bytes: store.bytes() },
     }

@@ -377,7 +377,12 @@ export class Worker {
     if (question.kind === 'scan') {
       // One slice at a time, and what else is to be done in between.
       const before = this.#scanning
-      const turn = before.then(() => new Promise<void>((resolve) => void clock.soon(resolve)))
+      const turn = before.then(
+        () =>
+          new Promise<void>((resolve) => {
+            clock.soon(resolve)
+          }),
+      )
       this.#scanning = turn
       await turn
     }
@@ -421,7 +426,9 @@ export class Worker {
       worker: this.options.name,
       memberId: this.#membership?.memberId ?? '',
       generation: this.#membership?.generation ?? -1,
-      active: [...this.#tasks].map(([task, { state, time }]) => ({ task, state, ...(time && { time }) })),
+      active: [...this.#tasks].map(([task, { state, time, held }]) => {
+        return { task, state, ...(time && { time }), ...(held && { held }) }
+      }),
       standby: [...this.#standbys].map(([task, { lag }]) => (Number.isFinite(lag) ? { task, lag } : { task })),
       ...(this.#broadcasts && { broadcasts: this.#broadcasts.status }),
       handOffs: this.#handOffs,

@@ -1,6 +1,10 @@
 /** Dead letters as a test reads them. */
-import { deadLetterHeaders, isOfDeadLetter } from '../core/processing/dead-letter.js'
-import type { ErrorCode } from '../errors.js'
+import type { StateDefinition } from '../api/definition.js'
+import { isOfDeadLetter, readDeadLetter } from '../core/processing/dead-letter.js'
+import { byteString } from '../core/records/byte-string.js'
+import type { RecordHeader } from '../core/records/records.js'
+import { unpack } from '../core/state/packing.js'
+import { PotorooError, type ErrorCode } from '../errors.js'
 import type { RawRecord } from './topic-reader.js'
 
 export interface DeadLetter {
@@ -20,8 +24,15 @@ export interface DeadLetter {
   readonly value: string | undefined
   /** The value's bytes as they were, or the first of them where it was too large for the dead letters. */
   readonly bytes: Buffer | undefined
-  /** The record's own headers, read as UTF-8. */
+  /** The record's own headers, read as UTF-8; none that look like a dead letter's. */
   readonly headers: Readonly<Record<string, string>>
+  /**
+   * State objects and tables that the computations met, by name, as they were before the message; of one whose time to live has
+   * ended, itself. Undefined: none was stored. Only where a computation failed. They are copies.
+   */
+  readonly states: Readonly<Record<string, object | undefined>>
+  /** Names and sizes, in bytes, of those that were too large to be kept: `cart 70000`. */
+  readonly statesLeftOut: string | undefined
 }
 
 /** A timer, or the end of a state object. */
@@ -33,31 +44,42 @@ export interface DueLetter {
   readonly dueMs: number
 }
 
-export function deadLetterOf({ key, value, headers }: RawRecord): DeadLetter {
-  const text = (name: string): string => headers.get(name)?.toString() ?? ''
-  const stateObject = headers.get(deadLetterHeaders.stateObject)
+/** `definitions`: of the application, by name. */
+export function deadLetterOf(
+  { key, value, headers }: RawRecord,
+  definitions: ReadonlyMap<string, StateDefinition>,
+): DeadLetter {
+  const block = readDeadLetter(headers)
+  if (block === undefined) throw new PotorooError('INTERNAL', 'a dead letter without its headers')
+  const { origin, due, code, message, states, statesLeftOut } = block
+  const ofKey = key?.toString() ?? ''
+  const ended = due !== undefined && due.timer === undefined && value !== undefined
+  const met = [...states, ...(ended ? [{ name: due.stateObject, packed: value }] : [])]
   return {
-    due: stateObject && {
-      stateObject: stateObject.toString(),
-      timer: headers.get(deadLetterHeaders.timer)?.toString(),
-      id: headers.get(deadLetterHeaders.timerId)?.toString(),
-      dueMs: Number(text(deadLetterHeaders.due)),
-    },
-    code: text(deadLetterHeaders.code) as ErrorCode,
-    error: text(deadLetterHeaders.message),
-    topic: text(deadLetterHeaders.topic),
-    partition: Number(text(deadLetterHeaders.partition)),
-    offset: stateObject === undefined ? Number(text(deadLetterHeaders.offset)) : -1,
-    timestampMs: Number(text(deadLetterHeaders.timestamp)),
+    due: due && { stateObject: due.stateObject, timer: due.timer, id: due.id, dueMs: due.dueMs },
+    code: code as ErrorCode,
+    error: message,
+    ...origin,
     key: key?.toString(),
     value: value?.toString(),
     bytes: value,
-    headers: textHeaders(headers, (name) => !isOfDeadLetter(name)),
+    headers: textHeaders(block.headers.filter(({ key: name }) => !isOfDeadLetter(name))),
+    states: Object.fromEntries(met.map(({ name, packed }) => [name, stateOf(definitions.get(name), packed, ofKey)])),
+    statesLeftOut,
   }
 }
 
-export const textHeaders = (
-  headers: ReadonlyMap<string, Buffer>,
-  keep: (name: string) => boolean = () => true,
-): Record<string, string> =>
-  Object.fromEntries([...headers].filter(([name]) => keep(name)).map(([name, value]) => [name, value.toString()]))
+const stateOf = (
+  definition: StateDefinition | undefined,
+  packed: Uint8Array | undefined,
+  key: string,
+): object | undefined =>
+  definition === undefined || packed === undefined
+    ? undefined
+    : unpack(definition, byteString(Buffer.from(packed)), key)
+
+/** Of several headers of one name the last one counts. */
+export const textHeaders = (headers: readonly RecordHeader[]): Record<string, string> =>
+  Object.fromEntries(
+    headers.flatMap(({ key, value }) => (value === null ? [] : [[key, Buffer.from(value).toString()]])),
+  )

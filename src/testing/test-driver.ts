@@ -171,7 +171,10 @@ export class TestDriver {
 
   /** The dead letters since they were last read. */
   readDeadLetters(): DeadLetter[] {
-    return this.#reader(this.world.names.deadLetters).take(deadLetterOf)
+    const definitions = new Map(
+      this.world.topology.subTopologies.flatMap(({ states }) => states.map((state) => [state.name, state] as const)),
+    )
+    return this.#reader(this.world.names.deadLetters).take((record) => deadLetterOf(record, definitions))
   }
 
   /**

@@ -2,7 +2,7 @@
  * What a topic holds, in the order in which a test expects it: of one partition as it lies there, across partitions by
  * timestamp. Outputs carry the timestamp of the message that caused them.
  */
-import type { RecordCursor } from '../core/records/records.js'
+import type { RecordCursor, RecordHeader } from '../core/records/records.js'
 import type { PartitionLog } from '../memory/partition.js'
 import { PartitionReader } from './partition-reader.js'
 
@@ -13,8 +13,7 @@ export interface RawRecord {
   readonly timestampMs: number
   readonly key: Buffer | undefined
   readonly value: Buffer | undefined
-  /** Of several headers of one name the last one counts. */
-  readonly headers: ReadonlyMap<string, Buffer>
+  readonly headers: readonly RecordHeader[]
 }
 
 export class TopicReader {
@@ -55,6 +54,6 @@ function rawRecord(cursor: RecordCursor, partition: number): RawRecord {
     timestampMs,
     key: copy(keyStart, keyEnd),
     value: copy(valueStart, valueEnd),
-    headers: new Map(cursor.headers().flatMap(({ key, value }) => (value === null ? [] : [[key, Buffer.from(value)]]))),
+    headers: cursor.headers().map(({ key, value }) => ({ key, value: value === null ? null : Buffer.from(value) })),
   }
 }

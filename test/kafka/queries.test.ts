@@ -95,12 +95,12 @@ it('asked continuously, any worker answers for any key, while workers are added,
     return ready.every(Boolean)
   })
 
-  let isOver = false
+  const over = new AbortController()
   const problems: string[] = []
   const seen = new Map<string, number>()
   let [answers, longestMs] = [0, 0]
   const feeding = (async () => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const batch = accounts.filter((_, i) => i % 4 === answers % 4)
       for (const account of batch) sent.set(account, (sent.get(account) ?? 0) + 1)
       await bench.send(...batch.map((account) => ({ key: account, value: JSON.stringify({ account, add: 1 }) })))
@@ -108,7 +108,7 @@ it('asked continuously, any worker answers for any key, while workers are added,
     }
   })()
   const ask = async (client: number): Promise<void> => {
-    for (let i = client; !isOver; i++) {
+    for (let i = client; !over.signal.aborted; i++) {
       const key = accounts[(i * 7) % accounts.length] ?? ''
       const consistency = (['committed', 'fenced', '2000'] as const)[i % 3] ?? 'committed'
       const names = [...urls.keys()]
@@ -149,7 +149,7 @@ it('asked continuously, any worker answers for any key, while workers are added,
   await gone('w3', 'SIGKILL')
   const enough = answers + 500
   await until('they go on answering', () => answers > enough)
-  isOver = true
+  over.abort()
   await Promise.all([feeding, ...asking])
   expect(problems.slice(0, 5)).toEqual([])
   console.log(`${String(answers)} answers, none failed; the longest wait was ${longestMs.toFixed(0)} ms`)

@@ -14,6 +14,7 @@ import { ExampleBench } from './example-bench.js'
 import { readCommitted } from './read-committed.js'
 import { silentLogger } from './silent-logger.js'
 import { produce } from './topics.js'
+import { until } from './until.js'
 
 export interface RegistryUnderTest {
   readonly url: string
@@ -34,6 +35,10 @@ interface Volume {
   readonly symbol: string
   readonly bought: number
   readonly sold: number
+}
+
+interface Status {
+  readonly tasks: readonly { readonly held?: readonly { readonly topic: string; readonly why?: string }[] }[]
 }
 
 const order = (...more: readonly object[]) => ({
@@ -102,6 +107,11 @@ export async function runAvroVolumes(registry: RegistryUnderTest): Promise<void>
   await send(2, orders(SYMBOLS.filter(onHeld), 10_000))
   await send(1, orders(SYMBOLS, 20_000))
   await Promise.race(workers.map((worker) => worker.line(HOLDS)))
+  await until('`potoroo status` shows it', async () => {
+    const { tasks } = JSON.parse((await bench.command('status', '--json')).stdout.join('')) as Status
+    return tasks.some(({ held = [] }) => held.some((one) => one.topic === topic && /registry/i.test(one.why ?? '')))
+  })
+  expect((await bench.command('status')).stdout.join('\n')).toContain(`what decoding ${topic} needs`)
   // All but that partition's go on.
   const others = taken.filter(({ symbol }, i) => i < 2 * SYMBOLS.length || !onHeld(symbol))
   await volumesOf(bench, registry, others.length)

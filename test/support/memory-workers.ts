@@ -4,6 +4,7 @@ import { definitionOf, type Application } from '../../src/api/application.js'
 import { partitionOf } from '../../src/core/plan/partitioner.js'
 import { RecordWriter } from '../../src/core/records/records.js'
 import { namesOf } from '../../src/core/plan/topology.js'
+import type { HeldStatus } from '../../src/core/group/worker-status.js'
 import { isPotorooError, type PotorooError } from '../../src/errors.js'
 import { MemoryCluster, type MemoryClusterOptions } from '../../src/memory/cluster.js'
 import { noFaults, type Faults } from '../../src/memory/faults.js'
@@ -143,6 +144,12 @@ export class MemoryWorkers {
     return this.#lives.get(name)?.worker.readiness
   }
 
+  /** What of its tasks stands still. */
+  held(name: string): readonly HeldStatus[] {
+    const { tasks = [] } = this.#lives.get(name)?.worker.figures() ?? {}
+    return tasks.flatMap(({ running }) => running?.held ?? [])
+  }
+
   active(name: string): readonly string[] {
     return this.#lives.get(name)?.worker.active ?? []
   }
@@ -164,9 +171,9 @@ export class MemoryWorkers {
     return this.lines.filter((line) => line.msg === msg)
   }
 
-  append(topic: string, key: string, message: object, timestampMs = Math.floor(this.scheduler.nowMs)): void {
+  append(topic: string, key: string, message: object | null, timestampMs = Math.floor(this.scheduler.nowMs)): void {
     const writer = new RecordWriter(1_000_000)
-    writer.append(timestampMs, key, JSON.stringify(message))
+    writer.append(timestampMs, key, message === null ? null : JSON.stringify(message))
     const partition = partitionOf('murmur2', Buffer.from(key), this.#partitions)
     this.cluster.append({ topic, partition }, writer.take())
   }

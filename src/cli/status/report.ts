@@ -6,7 +6,7 @@
  * Invariant: what a worker says itself goes before what the group's metadata says of it.
  */
 import type { TaskState } from '../../core/commit/task-life.js'
-import type { BroadcastStatus, HandOff, TimeStatus, WorkerStatus } from '../../core/group/worker-status.js'
+import type { BroadcastStatus, HandOff, HeldStatus, TimeStatus, WorkerStatus } from '../../core/group/worker-status.js'
 import type { GroupMember } from '../../kafka/group-view.js'
 import type { InputLag } from '../lag.js'
 
@@ -48,6 +48,7 @@ export interface WorkerReport {
     readonly task: string
     readonly state: TaskState | null
     readonly time?: TimeStatus | undefined
+    readonly held?: readonly HeldStatus[] | undefined
   }[]
   /** With their lag in changelog records. */
   readonly standby: readonly { readonly task: string; readonly lag: number | null }[]
@@ -65,6 +66,8 @@ export interface TaskReport {
   readonly inputs: readonly InputReport[]
   /** Its time, and the topic that time waits for; absent where nothing uses time, or it is not known. */
   readonly time?: { readonly timeMs: number | null; readonly heldBy: string | null }
+  /** What of its input stands still, and for what; absent where nothing does, or it is not known. */
+  readonly held?: readonly HeldStatus[]
   readonly standbys: readonly { readonly worker: string; readonly lag: number | null; readonly live: boolean }[]
 }
 export interface InputReport {
@@ -173,7 +176,7 @@ function lagAtJoin(lags: Readonly<Record<string, number>>, task: string): number
 
 function taskOf(task: string, inputs: readonly InputLag[] | undefined, workers: readonly WorkerReport[]): TaskReport {
   const owners = workers.flatMap(({ worker, active }) =>
-    active.filter((one) => one.task === task).map(({ state, time }) => ({ worker, state, time })),
+    active.filter((one) => one.task === task).map(({ state, time, held }) => ({ worker, state, time, held })),
   )
   // Between two assignments an old owner may still have what the new one has begun.
   const owner = owners.find(({ state }) => state === 'running') ?? owners[0]
@@ -190,6 +193,7 @@ function taskOf(task: string, inputs: readonly InputLag[] | undefined, workers: 
       lag,
     })),
     ...(owner?.time && { time: { timeMs: owner.time.timeMs ?? null, heldBy: owner.time.heldBy ?? null } }),
+    ...(owner?.held && { held: owner.held }),
     standbys: workers.flatMap(({ worker, live, standby }) =>
       standby.filter((one) => one.task === task).map(({ lag }) => ({ worker, lag, live })),
     ),

@@ -1,4 +1,5 @@
 /** A status report for people. */
+import { visible } from '../../api/visible.js'
 import { table } from '../table.js'
 import type { StatusReport, TaskReport } from './report.js'
 
@@ -50,6 +51,23 @@ export function textOf(report: StatusReport): string {
               time?.heldBy ?? '-',
             ]
           }),
+        ),
+    )
+  const held = tasks.flatMap(({ task, held: all = [] }) => all.map((one) => ({ task, ...one })))
+  if (held.length > 0)
+    parts.push(
+      'held: these messages wait, and all behind them\n' +
+        table(
+          ['task', 'waits for', 'seconds', 'why'],
+          held.map(({ task, topic, broadcast, why, waitedMs }) => [
+            task,
+            broadcast === undefined ? `what decoding ${topic} needs` : `broadcast ${broadcast} of ${topic}`,
+            seconds(waitedMs),
+            visible(
+              why ??
+                (broadcast === undefined ? 'it is being asked for' : 'its brokers do not say that nothing is left'),
+            ),
+          ]),
         ),
     )
   // Where there is but one step, the lags of the tasks say it.

@@ -21,6 +21,18 @@ export interface ActiveStatus {
   readonly state: TaskState
   /** Absent where nothing uses time, and while the task is not running. */
   readonly time?: TimeStatus | undefined
+  /** Absent where nothing is held, and from earlier versions. */
+  readonly held?: readonly HeldStatus[] | undefined
+}
+/** Messages of a task that stand still. */
+export interface HeldStatus {
+  /** Of the messages; of the broadcast, where they wait for one. */
+  readonly topic: string
+  /** Its name; absent where what decoding them needs is not there. */
+  readonly broadcast?: string | undefined
+  /** Why what they wait for is not there; absent where that is not known. */
+  readonly why?: string | undefined
+  readonly waitedMs: number
 }
 /** A task's time, as of now. */
 export interface TimeStatus {
@@ -83,7 +95,17 @@ export function decodeWorkerStatus(text: string): WorkerStatus | undefined {
 }
 
 const isActive = (value: unknown): value is ActiveStatus =>
-  isRecord(value) && isText(value.task) && isTaskState(value.state) && (value.time === undefined || isTime(value.time))
+  isRecord(value) &&
+  isText(value.task) &&
+  isTaskState(value.state) &&
+  (value.time === undefined || isTime(value.time)) &&
+  (value.held === undefined || isList(value.held, isHeld))
+const isHeld = (value: unknown): value is HeldStatus =>
+  isRecord(value) &&
+  isText(value.topic) &&
+  isNumber(value.waitedMs) &&
+  (value.broadcast === undefined || isText(value.broadcast)) &&
+  (value.why === undefined || isText(value.why))
 const isTime = (value: unknown): value is TimeStatus =>
   isRecord(value) &&
   (value.timeMs === undefined || isNumber(value.timeMs)) &&

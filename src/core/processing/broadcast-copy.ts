@@ -10,6 +10,7 @@
  * 4. No more than `maxBytes` is kept.
  */
 import type { BroadcastDefinition, StateDefinition, TopicDefinition } from '../../api/definition.js'
+import { shown } from '../../api/names.js'
 import { visible } from '../../api/visible.js'
 import { messageOf, PotorooError } from '../../errors.js'
 import { partitionOf } from '../plan/partitioner.js'
@@ -143,7 +144,13 @@ export class BroadcastCopy {
   }
 
   #decode({ buffer, valueStart, valueEnd }: RecordCursor): object {
-    return this.definition.topic.decode(buffer, valueStart, valueEnd) as object
+    const message = this.definition.topic.decode(buffer, valueStart, valueEnd)
+    if (typeof message === 'object' && message !== null && Object.getPrototypeOf(message) === Object.prototype)
+      return message
+    throw new PotorooError(
+      'STATE_NOT_PACKABLE',
+      `Broadcast ${this.definition.name} was given ${shown(message)}: it takes object literals, and records without a value, which delete.`,
+    )
   }
 
   #set(key: string, packed: ByteString | undefined): void {

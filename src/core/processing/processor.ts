@@ -32,7 +32,14 @@ import { passedHeaders } from './passed-headers.js'
 import { partitionOf, TextPartitioner } from '../plan/partitioner.js'
 import { RecordWriter } from '../records/records.js'
 import type { StoredNaN } from '../state/nan-fields.js'
-import { MAX_AHEAD, NOWHERE, StateTable, type CollectedState, type MetState, type Unstored } from '../state/state-table.js'
+import {
+  MAX_AHEAD,
+  NOWHERE,
+  StateTable,
+  type CollectedState,
+  type MetState,
+  type Unstored,
+} from '../state/state-table.js'
 import { MAX_KEY_BYTES } from '../state/store-key.js'
 import { upgradesIn, type Operator, type SourceInput, type SubTopology } from '../plan/topology.js'
 import type { Watermark } from './watermark.js'
@@ -351,10 +358,10 @@ export class Processor {
 
   #compute({ state: definition, compute, next }: OperatorOf<'compute'>, message: unknown, emit: Emit): void {
     const record = this.#record
-    let place = this.#placeOf(definition)
+    const place = this.#placeOf(definition)
     const key = record.key()
     const context = this.#context
-    if (definition.ttlMs !== undefined) place = this.#states.beforeChange(definition, place, context.timestampMs)
+    if (definition.ttlMs !== undefined) this.#states.beforeChange(definition, place, context.timestampMs)
     const state = this.#states.touch(definition, key, place)
     record.hasEffects = true
     context.beginComputation(key, definition)

@@ -11,7 +11,7 @@
  * 3. An interval that is taken back has removed nothing.
  */
 import type { ByteString } from '../records/byte-string.js'
-import { hasTimes, NO_TIMES, readHeader, type DueClock, type TimerEntry, type Times } from './header.js'
+import { NO_TIMES, readNextTimes, type DueClock, type TimerEntry, type Times } from './header.js'
 
 export type { DueClock } from './header.js'
 
@@ -49,12 +49,11 @@ export function nextDueOf(times: Times, clock: DueClock): NextDue | undefined {
   return { kind: 'end', dueMs: times.endsMs }
 }
 
-/** Of the packed state object in bytes[start, end); none where the header can't be read, which is said where it becomes live. */
-export function timesOf(bytes: Buffer, start: number, end: number): Times {
-  if (!hasTimes(bytes, start, end)) return NO_TIMES
-  const found = readHeader(bytes, start, end)
-  return found.kind === 'known' ? found.header : NO_TIMES
-}
+/**
+ * Of the packed state object in bytes[start, end), what `nextDueOf` wants to know. None where the header can't be read, which is said where
+ * it becomes live.
+ */
+export const timesOf = (bytes: Buffer, start: number, end: number): Times => readNextTimes(bytes, start, end)
 
 /**
  * What becomes of a store's entries where a replay gives it records, put together for several. What state objects have due in
@@ -214,12 +213,20 @@ class ClockEntries {
     return compareEntries(one, other) <= 0 ? one : other
   }
 
+  /**
+   * It may be here several times: in the store, for a timer and from where an earlier one has moved. Each that stayed would move on, and
+   * with ten thousand timers of a key there would soon be as many of each.
+   */
   pop(): DueEntry | undefined {
     const least = this.least()
     if (least === undefined) return undefined
-    if (least !== this.#read[this.#at]) return this.#popHeap()
-    this.#at++
-    this.#after = least
+    for (let next: DueEntry | undefined = least; next !== undefined; next = this.least()) {
+      if (compareEntries(next, least) !== 0) break
+      if (next === this.#read[this.#at]) {
+        this.#at++
+        this.#after = next
+      } else this.#popHeap()
+    }
     return least
   }
 

@@ -49,7 +49,12 @@ export interface Times {
   /** In the order of `compareTimers`. */
   readonly time: readonly TimerEntry[]
   readonly wall: readonly TimerEntry[]
+  /** As a header has them, from the first on: whoever packs them notes it down here, where there are many. */
+  readonly packed?: Partial<Record<DueClock, Uint8Array | undefined>>
 }
+
+/** From so many on it pays to note down what timers are packed, and to look one up instead of looking for it. */
+export const MANY_TIMERS = 16
 
 export interface Header extends Times {
   /** 0: it has been through none. */
@@ -68,42 +73,86 @@ export type ReadHeader =
   | { readonly kind: 'unknown'; readonly flags: number }
   | { readonly kind: 'damaged' }
 
+type ToEncode = Pick<Header, 'version'> & Partial<Times>
+
 /** Nothing for what has nothing to say. */
-export function encodeHeader({
-  version,
-  endsMs = 0,
-  time = [],
-  wall = [],
-}: Pick<Header, 'version'> & Partial<Times>): Uint8Array {
-  const flags =
-    (version > 0 ? VERSION : 0) |
-    (endsMs > 0 ? ENDS : 0) |
-    (time.length > 0 ? TIMERS : 0) |
-    (wall.length > 0 ? WALL_TIMERS : 0)
-  if (flags === 0) return new Uint8Array()
-  const writer = new Writer()
-  writer.byte(HEADER)
-  writer.byte(flags)
-  if (version > 0) writer.varint(version)
-  if (endsMs > 0) writer.varint(endsMs)
-  for (const timers of [time, wall]) {
-    if (timers.length === 0) continue
+export const encodeHeader = (header: ToEncode): Uint8Array => new HeaderWriter().write(header)
+
+/** Writes one header after the other in the same piece of memory. */
+export class HeaderWriter {
+  readonly #writer = new Writer()
+
+  /** Good until the next. */
+  write({ version, endsMs = 0, time = [], wall = [], packed }: ToEncode): Uint8Array {
+    const flags =
+      (version > 0 ? VERSION : 0) |
+      (endsMs > 0 ? ENDS : 0) |
+      (time.length > 0 ? TIMERS : 0) |
+      (wall.length > 0 ? WALL_TIMERS : 0)
+    const writer = this.#writer
+    writer.begin()
+    if (flags === 0) return writer.written
+    writer.byte(HEADER)
+    writer.byte(flags)
+    if (version > 0) writer.varint(version)
+    if (endsMs > 0) writer.varint(endsMs)
+    this.#timers(time, 'time', packed)
+    this.#timers(wall, 'wall', packed)
+    return writer.written
+  }
+
+  #timers(timers: readonly TimerEntry[], clock: DueClock, packed: Times['packed']): void {
+    if (timers.length === 0) return
+    const writer = this.#writer
     writer.varint(timers.length)
+    const there = packed?.[clock]
+    if (there !== undefined) {
+      writer.raw(there)
+      return
+    }
+    const from = writer.written.length
     for (const { dueMs, name, id } of timers) {
       writer.varint(dueMs)
       writer.text(name)
       writer.text(id)
     }
+    if (packed !== undefined && timers.length > MANY_TIMERS)
+      packed[clock] = Uint8Array.from(writer.written.subarray(from))
   }
-  return writer.written
+}
+
+/** How many bytes the first timer takes. */
+export function firstTimerBytes(packed: Uint8Array): number {
+  const reader = new Reader(packed, 0, packed.length)
+  reader.pass()
+  return reader.at
 }
 
 /** Whether the packed state object in bytes[start, end) has times. */
 export const hasTimes = (bytes: Uint8Array, start: number, end: number): boolean =>
   end - start > 1 && bytes[start] === HEADER && ((bytes[start + 1] ?? 0) & ~VERSION) !== 0
 
-/** Of the packed state object in bytes[start, end). Never throws. */
-export function readHeader(bytes: Uint8Array, start: number, end: number): ReadHeader {
+/**
+ * Of the packed state object in bytes[start, end), its times, with of the timers by each clock the first alone: looks at no others where
+ * it can. No times where the header can't be read. Never throws.
+ */
+export function readNextTimes(bytes: Uint8Array, start: number, end: number): Times {
+  if (!hasTimes(bytes, start, end)) return NO_TIMES
+  const flags = bytes[start + 1] ?? 0
+  if (flags > KNOWN) return NO_TIMES
+  const reader = new Reader(bytes, start + 2, end)
+  if ((flags & VERSION) !== 0) reader.varint()
+  const endsMs = (flags & ENDS) === 0 ? 0 : (reader.varint() ?? 0)
+  const time = (flags & TIMERS) === 0 ? [] : reader.timers(1, (flags & WALL_TIMERS) === 0)
+  const wall = (flags & WALL_TIMERS) === 0 ? [] : reader.timers(1, true)
+  return reader.hasFailed ? NO_TIMES : { endsMs, time, wall }
+}
+
+/**
+ * Of the packed state object in bytes[start, end). `most`: of the timers by each clock, how many are wanted, from the first on; the
+ * others are passed over, and not looked at. Never throws.
+ */
+export function readHeader(bytes: Uint8Array, start: number, end: number, most = Infinity): ReadHeader {
   if (start >= end || bytes[start] !== HEADER) return { kind: 'known', header: { version: 0, ...NO_TIMES }, end: start }
   const reader = new Reader(bytes, start + 1, end)
   const flags = reader.varint()
@@ -111,14 +160,10 @@ export function readHeader(bytes: Uint8Array, start: number, end: number): ReadH
   if (flags > KNOWN) return { kind: 'unknown', flags }
   const version = (flags & VERSION) === 0 ? 0 : (reader.varint() ?? 0)
   const endsMs = (flags & ENDS) === 0 ? 0 : (reader.varint() ?? 0)
-  const time = (flags & TIMERS) === 0 ? [] : reader.timers()
-  const wall = (flags & WALL_TIMERS) === 0 ? [] : reader.timers()
+  const time = (flags & TIMERS) === 0 ? [] : reader.timers(most)
+  const wall = (flags & WALL_TIMERS) === 0 ? [] : reader.timers(most)
   const isWhole =
-    !reader.hasFailed &&
-    version > 0 === ((flags & VERSION) !== 0) &&
-    endsMs > 0 === ((flags & ENDS) !== 0) &&
-    time.length > 0 === ((flags & TIMERS) !== 0) &&
-    wall.length > 0 === ((flags & WALL_TIMERS) !== 0)
+    !reader.hasFailed && version > 0 === ((flags & VERSION) !== 0) && endsMs > 0 === ((flags & ENDS) !== 0)
   if (!isWhole) return damaged
   return { kind: 'known', header: { version, endsMs, time, wall }, end: reader.at }
 }
@@ -127,13 +172,28 @@ const damaged: ReadHeader = { kind: 'damaged' }
 
 /** The longest varint. */
 const MAX_VARINT_BYTES = 8
+/** Memory that a long header took is not kept for the next. */
+const MAX_KEPT_BYTES = 1 << 20
+/** Up to here, texts are copied character by character: calls into Buffer cost more. */
+const SHORT_TEXT = 40
 
 class Writer {
-  #bytes = Buffer.allocUnsafe(64)
+  #bytes = Buffer.allocUnsafeSlow(64)
   #at = 0
+
+  begin(): void {
+    this.#at = 0
+    if (this.#bytes.length > MAX_KEPT_BYTES) this.#bytes = Buffer.allocUnsafeSlow(64)
+  }
 
   get written(): Uint8Array {
     return this.#bytes.subarray(0, this.#at)
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#makeRoom(bytes.length)
+    this.#bytes.set(bytes, this.#at)
+    this.#at += bytes.length
   }
 
   byte(value: number): void {
@@ -150,15 +210,31 @@ class Writer {
   }
 
   text(value: string): void {
+    if (value.length <= SHORT_TEXT && this.#ascii(value)) return
     const length = Buffer.byteLength(value)
     this.varint(length)
     this.#makeRoom(length)
     this.#at += this.#bytes.write(value, this.#at)
   }
 
+  /** Whether it is: with the length that it then has in front of it. */
+  #ascii(value: string): boolean {
+    this.#makeRoom(SHORT_TEXT + 1)
+    const bytes = this.#bytes
+    let at = this.#at
+    bytes[at++] = value.length
+    for (let i = 0; i < value.length; i++) {
+      const code = value.charCodeAt(i)
+      if (code > 0x7f) return false
+      bytes[at++] = code
+    }
+    this.#at = at
+    return true
+  }
+
   #makeRoom(bytes: number): void {
     if (this.#at + bytes <= this.#bytes.length) return
-    const grown = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#at + bytes))
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.#bytes.length * 2, this.#at + bytes))
     this.#bytes.copy(grown, 0, 0, this.#at)
     this.#bytes = grown
   }
@@ -191,10 +267,17 @@ class Reader {
     return undefined
   }
 
-  timers(): readonly TimerEntry[] {
+  /** There is one at least. `andEnds`: what comes behind the first `most` is not passed over. */
+  timers(most: number, andEnds = false): readonly TimerEntry[] {
     const found: TimerEntry[] = []
     const count = this.varint() ?? 0
+    if (count === 0) this.hasFailed = true
     for (let i = 0; i < count && !this.hasFailed; i++) {
+      if (i >= most) {
+        if (andEnds) break
+        this.pass()
+        continue
+      }
       const entry = { dueMs: this.varint() ?? 0, name: this.#text(), id: this.#text() }
       const before = found.at(-1)
       if (before !== undefined && compareTimers(before, entry) >= 0) this.hasFailed = true
@@ -203,16 +286,43 @@ class Reader {
     return found
   }
 
+  /** A timer. */
+  pass(): void {
+    this.varint()
+    this.#length()
+    this.#length()
+  }
+
   #text(): string {
-    const length = this.varint() ?? 0
-    const [start, end] = [this.at, this.at + length]
-    if (this.hasFailed || end > this.end) {
-      this.hasFailed = true
-      return ''
-    }
-    this.at = end
+    const length = this.#length()
+    const [start, end] = [this.at - length, this.at]
+    const text = asciiText(this.bytes, start, end)
+    if (text !== undefined) return text
     const value = Buffer.from(this.bytes.buffer, this.bytes.byteOffset + start, length).toString()
     if (!isUtf8Of(value, this.bytes, start, end)) this.hasFailed = true
     return value
   }
+
+  /** Of a text, which is passed. */
+  #length(): number {
+    const length = this.varint() ?? 0
+    if (this.hasFailed || this.at + length > this.end) {
+      this.hasFailed = true
+      return 0
+    }
+    this.at += length
+    return length
+  }
+}
+
+/** Undefined for what is none, or long. */
+function asciiText(bytes: Uint8Array, start: number, end: number): string | undefined {
+  if (end - start > SHORT_TEXT) return undefined
+  let text = ''
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i] ?? 0
+    if (byte > 0x7f) return undefined
+    text += String.fromCharCode(byte)
+  }
+  return text
 }

@@ -17,7 +17,7 @@ import type { StateDefinition } from '../../api/definition.js'
 import { visible } from '../../api/visible.js'
 import { isPotorooError, messageOf, PotorooError } from '../../errors.js'
 import { byteString, bytesOf, type ByteString } from '../records/byte-string.js'
-import { encodeHeader, HEADER, readHeader, type Times } from './header.js'
+import { encodeHeader, HEADER, HeaderWriter, readHeader, type ReadHeader, type Times } from './header.js'
 import { PlainWriter } from './pack-plain.js'
 import { lookAt } from './packable.js'
 import { PlainShapes } from './plain-shapes.js'
@@ -46,8 +46,11 @@ const NO_HEADER = new Uint8Array()
 /** Packs one state object after the other in the same piece of memory: there is one for all, `packer`. */
 class Packer {
   readonly #plain = new PlainWriter()
+  readonly #header = new HeaderWriter()
   #bytes: Buffer = this.#plain.bytes
   #hasNaN = false
+  /** Of what was packed last: how many bytes stand in front of its fields. */
+  headerBytes = 0
 
   /** What was packed last begins here. */
   get bytes(): Buffer {
@@ -63,15 +66,21 @@ class Packer {
   pack(definition: StateDefinition, state: object, times?: Times): number {
     const header =
       times !== undefined
-        ? encodeHeader({ version: definition.upgrades.length, ...times })
+        ? this.#header.write({ version: definition.upgrades.length, ...times })
         : definition.upgrades.length === 0
           ? NO_HEADER
           : headerOf(definition)
     return this.packPlain(definition, plainOf(definition, state), header)
   }
 
+  /** Its fields alone. */
+  packBody(definition: StateDefinition, state: object): number {
+    return this.packPlain(definition, plainOf(definition, state), NO_HEADER)
+  }
+
   /** What is plain already, behind such a header. */
   packPlain(definition: StateDefinition, plain: object, header: Uint8Array): number {
+    this.headerBytes = header.length
     try {
       const length = this.#plain.write(plain, header.length)
       this.#hasNaN = this.#plain.hasNaN
@@ -117,6 +126,10 @@ function plainOf(definition: StateDefinition, state: object): object {
     throw notPackable(definition, 'its pack has to give an object literal')
   return plain
 }
+
+/** How many bytes say of which version what is packed now is. */
+export const versionBytes = (definition: StateDefinition): number =>
+  definition.upgrades.length === 0 ? 0 : headerOf(definition).length
 
 function headerOf(definition: StateDefinition): Uint8Array {
   let header = headersOf.get(definition)
@@ -170,7 +183,27 @@ function unpackVersion(definition: StateDefinition, bytes: Buffer, start: number
   // Nearly all are of the newest version.
   if (header.length > 0 && beginsWith(bytes, start, end, header))
     return definition.fromPlain(readBody(definition, bytes, start + header.length, end), key)
-  const found = readHeader(bytes, start, end)
+  return unpackBehind(definition, bytes, readHeader(bytes, start, end, 0), end, key)
+}
+
+/** As `unpackRange`, of what is of the newest version, and without its header. */
+export const unpackBody = (
+  definition: StateDefinition,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  key: string,
+): object => definition.fromPlain(readBody(definition, bytes, start, end), key)
+
+/** As `unpackRange`, of what has that header. */
+export function unpackBehind(
+  definition: StateDefinition,
+  bytes: Buffer,
+  found: ReadHeader,
+  end: number,
+  key: string,
+): object {
+  const known = definition.upgrades.length
   if (found.kind === 'damaged') throw unreadable(definition, 'their header is none that was ever written')
   if (found.kind === 'unknown')
     throw newer(definition, key, `has what this version of Potoroo does not know (flags ${String(found.flags)})`)

@@ -23,10 +23,11 @@ import { PotorooError } from '../../errors.js'
 import { byteString, bytesOf, type ByteString } from '../records/byte-string.js'
 import { Changes, GatheredChanges } from './changes.js'
 import { CLOCKS, nextDueOf, timesOf, type DueChanges, type DueClock, type DueIndex, type NextDue } from './due-index.js'
-import { compareTimers, hasTimes, NO_TIMES, type TimerEntry, type Times } from './header.js'
+import { hasTimes, MANY_TIMERS, NO_TIMES, readHeader, type TimerEntry, type Times } from './header.js'
+import { LiveTimes } from './live-times.js'
 import { sameBytes } from '../records/copy-bytes.js'
 import { NaNWatch, type StoredNaN } from './nan-fields.js'
-import { pack, packer, unpackRange } from './packing.js'
+import { pack, packer, unpackBehind, unpackBody, unpackRange, versionBytes } from './packing.js'
 import type { RecordWriter } from '../records/records.js'
 import { KeyPrefix, MAX_AHEAD, NOWHERE, StateMemory } from './state-memory.js'
 
@@ -63,8 +64,12 @@ interface Live {
   beginning: ByteString | undefined
   /** Of a table's entry, which nobody works on: as it is to be stored. */
   packed: Buffer | undefined
-  /** Undefined: it has none. Another object for each change. */
-  times: Times | undefined
+  /** Undefined: it has none. */
+  times: LiveTimes | undefined
+  /** Of one with a time to live: its fields, packed, as they were before the message under way; undefined: as in memory. */
+  before: Buffer | undefined
+  /** Of one with a time to live: whether its timers are others than before the message under way. */
+  hasOtherTimers: boolean
 }
 
 /** A state object has come to a time. */
@@ -163,6 +168,8 @@ export class StateTable {
   #last: Live | undefined
   /** What was packed last. */
   #source: Buffer = NOTHING
+  /** Careful mode: the times of what was settled last, where they are many: it is often what is touched next. */
+  #settled: { readonly index: number; readonly times: LiveTimes; readonly headerBytes: number } | undefined
   readonly #nans = new NaNWatch()
   /** Values of records in memory as they were, without keys. */
   readonly #noted = new GatheredChanges()
@@ -259,12 +266,19 @@ export class StateTable {
     if (live?.object === FORGOTTEN) return undefined
     let [source, from, length] = [memory.bytesOf(place), memory.keyEnd(place), memory.valueBytes(place)]
     if (live?.object !== undefined) {
-      length = this.#packLive(definition, live.object, live.packed, live.times)
+      // Without its times, which nobody reads, and which may be many.
+      length = this.#packLive(definition, live.object, live.packed, undefined)
       source = this.#source
       from = 0
     }
     if (length < 0) return undefined
-    if (beginning?.length === length && beginning === byteString(source, from, from + length)) return undefined
+    // With times, it is not as it would begin.
+    if (
+      live?.times === undefined &&
+      beginning?.length === length &&
+      beginning === byteString(source, from, from + length)
+    )
+      return undefined
     return unpackRange(definition, source, from, from + length, key)
   }
 
@@ -313,40 +327,43 @@ export class StateTable {
     if (!(atMs >= 0 && atMs <= MAX_DUE_MS))
       throw new RangeError(`timer ${name} is set for ${String(dueMs)}: it has to be ms since the epoch`)
     const live = this.#lastLive()
-    const before = live.times ?? NO_TIMES
     // It may have gone by the other clock.
-    const left = { time: without(before.time, name, id), wall: without(before.wall, name, id) }
-    if (left.time.length + left.wall.length >= MAX_TIMERS)
+    const there = live.times?.find(name, id)
+    if (there?.clock === clock && there.entry.dueMs === atMs) return
+    if (there === undefined && (live.times?.count ?? 0) >= MAX_TIMERS)
       throw new RangeError(
         `timer ${name} is set, and the key has ${String(MAX_TIMERS)} already: no more are possible, set one anew or clear some`,
       )
-    const entry = { dueMs: atMs, name, id }
-    const timers = [...left[clock]]
-    timers.splice(placeIn(timers, entry), 0, entry)
-    this.#setTimes(live, { endsMs: before.endsMs, ...left, [clock]: timers })
+    this.#changeTimes(live, (times) => {
+      if (there !== undefined) times.remove(there)
+      times.add(clock, { dueMs: atMs, name, id })
+    })
+    live.hasOtherTimers = true
   }
 
   /** Clears a timer of the state object that was touched last, where it is set. */
   clearTimer(name: string, id: string): void {
     const live = this.#lastLive()
-    if (live.times === undefined) return
-    const { time, wall } = live.times
-    const left = { time: without(time, name, id), wall: without(wall, name, id) }
-    if (left.time.length === time.length && left.wall.length === wall.length) return
-    this.#setTimes(live, { ...live.times, ...left })
+    const there = live.times?.find(name, id)
+    if (there === undefined) return
+    this.#changeTimes(live, (times) => {
+      times.remove(there)
+    })
+    live.hasOtherTimers = true
   }
 
   /**
-   * To be called before a message of that time touches a state object with a time to live: what those before it did is put, so that
-   * `changed` finds what this one does. Returns the place that it has then. Throws as `settle`.
+   * To be called before a message of that time touches a state object with a time to live: what those before it did is noted down, so
+   * that `changed` finds what this one does. Throws as `settle`.
    */
-  beforeChange(definition: StateDefinition, place: number, timestampMs: number): number {
-    const index = this.#memory.live(place) - 1
-    const number = index < 0 ? NONE : this.#touched.live(index)
-    const live = number === NONE ? undefined : this.#live[number]
-    if (live === undefined || endAfter(definition, timestampMs) <= (live.times?.endsMs ?? 0)) return place
-    this.#keep(live)
-    return this.#touched.place(index)
+  beforeChange(definition: StateDefinition, place: number, timestampMs: number): void {
+    const live = this.#liveAt(place)
+    if (live === undefined || endAfter(definition, timestampMs) <= (live.times?.endsMs ?? 0)) return
+    live.hasOtherTimers = false
+    live.before = undefined
+    if (live.object === undefined || live.object === FORGOTTEN) return
+    const length = packer.packBody(definition, live.object)
+    live.before = Buffer.from(packer.bytes.subarray(0, length))
   }
 
   /**
@@ -359,8 +376,30 @@ export class StateTable {
     if (definition?.ttlMs === undefined || live.object === FORGOTTEN) return
     const endsMs = endAfter(definition, timestampMs)
     // Whatever changes it now, its end is late enough.
-    if (endsMs <= (live.times?.endsMs ?? 0) || this.#pack(live) === UNCHANGED) return
-    this.#setTimes(live, { ...(live.times ?? NO_TIMES), endsMs })
+    const isOther = endsMs > (live.times?.endsMs ?? 0) && (live.hasOtherTimers || this.#hasOtherFields(live))
+    live.before = undefined
+    live.hasOtherTimers = false
+    if (!isOther) return
+    this.#changeTimes(live, (times) => {
+      times.endsMs = endsMs
+    })
+  }
+
+  /** Fields alone: of timers there may be thousands, and whoever changes one says so. */
+  #hasOtherFields({ definition, object, index, before, beginning }: Live): boolean {
+    if (definition === undefined || object === undefined) return false
+    const length = packer.packBody(definition, object)
+    const { bytes } = packer
+    if (before !== undefined) return !sameBytes(bytes, 0, length, before, 0, before.length)
+    if (beginning !== undefined) return beginning.slice(versionBytes(definition)) !== byteString(bytes, 0, length)
+    const memory = this.#memory
+    const place = this.#touched.place(index)
+    const [start, stored] = [memory.keyEnd(place), memory.valueBytes(place)]
+    if (stored < 0) return true
+    const source = memory.bytesOf(place)
+    const found = readHeader(source, start, start + stored, 0)
+    const from = found.kind === 'known' ? found.end : start
+    return !sameBytes(bytes, 0, length, source, from, start + stored)
   }
 
   /** What is due next by that clock, at that time or before; to be asked again when it was seen to. */
@@ -395,11 +434,10 @@ export class StateTable {
   touchDue({ definition, keyBytes, what }: DueObject, key: string): object | undefined {
     const place = this.#placeOf(definition, keyBytes)
     const times = this.#timesOf(definition, place)
-    if (what.kind === 'end' && times.endsMs !== what.dueMs) return undefined
-    if (what.kind === 'timer' && !CLOCKS.some((clock) => times[clock].some((timer) => isSame(timer, what))))
-      return undefined
-    if (what.kind === 'end') return this.touch(definition, key, place)
-    const object = this.touch(definition, key, this.beforeChange(definition, place, what.dueMs))
+    if (what.kind === 'end') return times.endsMs === what.dueMs ? this.touch(definition, key, place) : undefined
+    // What is due is the first.
+    if (!CLOCKS.some((clock) => isSame(times[clock][0], what))) return undefined
+    const object = this.touch(definition, key, place)
     this.clearTimer(what.name, what.id)
     return object
   }
@@ -416,11 +454,9 @@ export class StateTable {
     return place === NOWHERE ? this.bring(definition, keyBytes, 0, keyBytes.length) : place
   }
 
-  /** As messages of this interval have left them. */
+  /** As messages of this interval have left them; what `nextDueOf` wants to know. */
   #timesOf(definition: StateDefinition, place: number): Times {
-    const index = this.#memory.live(place) - 1
-    const number = index < 0 ? NONE : this.#touched.live(index)
-    const live = number === NONE ? undefined : this.#live[number]
+    const live = this.#liveAt(place)
     let times: Times
     if (live?.object !== undefined) times = live.times ?? NO_TIMES
     else {
@@ -428,7 +464,9 @@ export class StateTable {
       times = timesOf(this.#memory.bytesOf(place), start, start + this.#memory.valueBytes(place))
     }
     // Another version of the application gave it an end.
-    return definition.ttlMs === undefined && times.endsMs > 0 ? { ...times, endsMs: 0 } : times
+    return definition.ttlMs === undefined && times.endsMs > 0
+      ? { endsMs: 0, time: times.time, wall: times.wall }
+      : times
   }
 
   #definitionOf(storeKey: ByteString): StateDefinition | undefined {
@@ -443,11 +481,14 @@ export class StateTable {
   }
 
   /** Invariant 1 of the index. */
-  #setTimes(live: Live, times: Times): void {
-    const before = live.times ?? NO_TIMES
-    live.times = times.endsMs === 0 && times.time.length === 0 && times.wall.length === 0 ? undefined : times
+  #changeTimes(live: Live, change: (times: LiveTimes) => void): void {
+    const times = live.times ?? new LiveTimes()
+    const [timeMs, wallMs] = [nextDueOf(times, 'time')?.dueMs, nextDueOf(times, 'wall')?.dueMs]
+    change(times)
+    live.times = times.isEmpty ? undefined : times
     for (const clock of CLOCKS) {
-      const [was, is] = [nextDueOf(before, clock)?.dueMs, nextDueOf(times, clock)?.dueMs]
+      const was = clock === 'time' ? timeMs : wallMs
+      const is = nextDueOf(times, clock)?.dueMs
       if (is !== undefined && (was === undefined || is < was)) this.dues?.add(clock, is, this.#storeKeyOf(live))
     }
   }
@@ -465,7 +506,13 @@ export class StateTable {
   settle(): void {
     // All of them or none: one that can't be kept is to be found before the first is.
     for (let age = this.#oldest; age > 0; age--) this.#pack(this.#slot(age))
-    this.#putAll()
+    for (let age = this.#oldest; age > 0; age--) {
+      const live = this.#slot(age)
+      const { index, times } = live
+      this.#put(live)
+      if (times !== undefined && times.count > MANY_TIMERS)
+        this.#settled = { index, times, headerBytes: packer.headerBytes }
+    }
   }
 
   /** Careful mode, before `undo`: what the message under way has touched, in that order, as it was before. Copies. */
@@ -616,6 +663,8 @@ export class StateTable {
       beginning: undefined,
       times: undefined,
       packed: undefined,
+      before: undefined,
+      hasOtherTimers: false,
     }
     this.#put(live)
     live.definition = definition
@@ -645,8 +694,25 @@ export class StateTable {
     }
     const start = this.#memory.keyEnd(place)
     const bytes = this.#memory.bytesOf(place)
-    live.times = hasTimes(bytes, start, start + length) ? timesOf(bytes, start, start + length) : undefined
-    return unpackRange(definition, this.#memory.bytesOf(place), start, start + length, key)
+    if (!hasTimes(bytes, start, start + length)) {
+      live.times = undefined
+      return unpackRange(definition, bytes, start, start + length, key)
+    }
+    const settled = this.#takeSettled(live.index)
+    if (settled !== undefined) {
+      live.times = settled.times
+      return unpackBody(definition, bytes, start + settled.headerBytes, start + length, key)
+    }
+    const found = readHeader(bytes, start, start + length)
+    live.times = found.kind === 'known' ? new LiveTimes(found.header) : undefined
+    return unpackBehind(definition, bytes, found, start + length, key)
+  }
+
+  /** For whoever changes them. */
+  #takeSettled(index: number) {
+    const settled = this.#settled?.index === index ? this.#settled : undefined
+    if (settled !== undefined) this.#settled = undefined
+    return settled
   }
 
   /** What was made just now, packed. */
@@ -745,7 +811,8 @@ export class StateTable {
   #drop(live: Live): void {
     if (live.definition === undefined) return
     this.#touched.setLive(live.index, NONE)
-    live.object = live.definition = live.beginning = live.packed = live.times = undefined
+    live.object = live.definition = live.beginning = live.packed = live.times = live.before = undefined
+    live.hasOtherTimers = false
   }
 
   /** Its value in memory is about to change for the first time. */
@@ -797,7 +864,7 @@ export class StateTable {
 
   #nextInterval(): void {
     this.#touched.count = 0
-    this.#last = undefined
+    this.#last = this.#settled = undefined
     this.#noted.clear()
   }
 }
@@ -817,24 +884,7 @@ function endAfter({ ttlMs }: StateDefinition, timestampMs: number): number {
   return Math.ceil((timestampMs + ttlMs) / step) * step
 }
 
-const isSame = (a: TimerEntry, b: TimerEntry): boolean => a.dueMs === b.dueMs && a.name === b.name && a.id === b.id
-
-/** The same list where it is not there. What fires is the first, of many perhaps. */
-function without(timers: readonly TimerEntry[], name: string, id: string): readonly TimerEntry[] {
-  const at = timers.findIndex((timer) => timer.id === id && timer.name === name)
-  return at < 0 ? timers : at === 0 ? timers.slice(1) : [...timers.slice(0, at), ...timers.slice(at + 1)]
-}
-
-/** Where it belongs among those that are in order. */
-function placeIn(timers: readonly TimerEntry[], entry: TimerEntry): number {
-  let [from, to] = [0, timers.length]
-  while (from < to) {
-    const middle = (from + to) >> 1
-    const there = timers[middle]
-    if (there !== undefined && compareTimers(there, entry) < 0) from = middle + 1
-    else to = middle
-  }
-  return from
-}
+const isSame = (a: TimerEntry | undefined, b: TimerEntry): boolean =>
+  a?.dueMs === b.dueMs && a.name === b.name && a.id === b.id
 
 export { MAX_AHEAD, NOWHERE }

@@ -6,12 +6,13 @@
  * 2. An input takes as much as its share of the memory, and goes on when what was taken is committed.
  * 3. After `end` nothing comes any more of what was asked for before.
  * 4. Messages that look something up in broadcasts go when these are proven for them (core/processing/gated-merge.ts).
- * 5. Records come to the merge when they can be decoded: until then their input has not got them (preparation.ts).
+ * 5. Records come to the merge when they can be decoded: until then their input has not got them (../preparation.ts).
  */
 import { OpenTransactionWatch } from '../../core/processing/open-transaction-watch.js'
 import { GatedMerge } from '../../core/processing/gated-merge.js'
 import { Input } from '../../core/processing/input.js'
 import { Merge } from '../../core/processing/merge.js'
+import type { HeldStatus } from '../../core/group/worker-status.js'
 import { isPotorooError, PotorooError } from '../../errors.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Fetched, Fetcher, FetchInput, Log } from '../../ports/log.js'
@@ -19,8 +20,8 @@ import type { Observer } from '../../ports/observer.js'
 import type { StateStores } from '../../ports/store.js'
 import { inputDeleted, inputReplaced, repartitionLost } from '../cures.js'
 import type { Broadcasts, TaskBroadcasts } from '../broadcasts.js'
+import { Preparation } from '../preparation.js'
 import type { TaskPlan } from '../task-plan.js'
-import { Preparation } from './preparation.js'
 import type { Timekeeper } from './timekeeper.js'
 
 export interface SourcesEnvironment {
@@ -36,6 +37,8 @@ export interface SourcesEnvironment {
   inputBytes(): number
 }
 
+/** What waits for less is on its way: each schema that is new, and each look at what a broadcast has. */
+const HELD_MS = 1_000
 /** Without records for so long, a source that has more is dry: its broker is away, or what comes next can't be read. */
 export const DRY_MS = 100
 
@@ -74,6 +77,11 @@ export class Sources {
   /** Whether nothing has come for a while. */
   get isDry(): boolean {
     return this.env.clock.monotonic() >= this.#arrivedMs + DRY_MS
+  }
+  /** What of it stands still, and for what. */
+  get held(): readonly HeldStatus[] {
+    const undecodable = this.#preparations.flatMap(({ held = [] }) => held)
+    return [...undecodable, ...(this.#broadcasts?.held ?? [])].filter(({ waitedMs }) => waitedMs >= HELD_MS)
   }
   /** Whether a record is here. */
   get hasHead(): boolean {
@@ -165,12 +173,11 @@ export class Sources {
     const { env, plan } = this
     const prepare = plan.processor.subTopology.sources[input.index]?.topic.codec?.prepare
     if (prepare === undefined) return undefined
+    const where = { task: plan.id, topic: input.topic, partition: plan.partition }
     const preparation = new Preparation(
       prepare,
       {
-        task: plan.id,
         topic: input.topic,
-        partition: plan.partition,
         expected: () => input.end,
         pass: (fetched) => {
           try {
@@ -181,8 +188,14 @@ export class Sources {
           env.fetcher.wake()
         },
         failed,
+        holds: (lack) => {
+          env.observer.observe({ kind: 'source-holds', ...where, ...lack })
+        },
+        goesOn: (waitedMs) => {
+          env.observer.observe({ kind: 'source-goes-on', ...where, waitedMs })
+        },
       },
-      env,
+      env.clock,
     )
     this.#preparations.push(preparation)
     return preparation

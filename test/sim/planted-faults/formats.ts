@@ -1,7 +1,7 @@
 /** Records that wait for what decoding them needs. */
 import type { PlantedFault } from './planted-fault.js'
 
-const preparation = 'src/runtime/task/preparation.ts'
+const preparation = 'src/runtime/preparation.ts'
 
 export const formatsFaults: readonly PlantedFault[] = [
   {

@@ -174,7 +174,7 @@ export const timeFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: processor,
-        find: '    if (definition.ttlMs !== undefined) place = this.#states.beforeChange(definition, place, context.timestampMs)\n',
+        find: '    if (definition.ttlMs !== undefined) this.#states.beforeChange(definition, place, context.timestampMs)\n',
         replace: '',
       },
     ],
@@ -184,8 +184,8 @@ export const timeFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: stateTable,
-        find: ' || this.#pack(live) === UNCHANGED) return\n    this.#setTimes',
-        replace: ') return\n    this.#setTimes',
+        find: ' && (live.hasOtherTimers || this.#hasOtherFields(live))',
+        replace: '',
       },
     ],
   },

@@ -10,11 +10,11 @@ export const upgradesFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: stateTable,
-        find: '    return unpackRange(definition, this.#memory.bytesOf(place), start, start + length, key)',
+        find: '      return unpackRange(definition, bytes, start, start + length, key)\n    }\n    const settled',
         replace:
-          '    const revived = unpackRange(definition, this.#memory.bytesOf(place), start, start + length, key)\n' +
-          '    live.beginning = pack(definition, revived)\n' +
-          '    return revived',
+          '      const revived = unpackRange(definition, bytes, start, start + length, key)\n' +
+          '      live.beginning = pack(definition, revived)\n' +
+          '      return revived\n    }\n    const settled',
       },
       {
         file: stateTable,

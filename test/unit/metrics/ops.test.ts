@@ -56,6 +56,8 @@ const rare: readonly RuntimeEvent[] = [
   { kind: 'slow-message', task: 'device_0', topic: 'readings', partition: 0, offset: 1, tookMs: 2000 },
   { kind: 'source-waived', task: 'device_0', topic: 'readings', partition: 0, position: 1, waitedMs: 60_000 },
   { kind: 'store-set-aside', task: 'device_0', why: '', snapshotBytes: undefined },
+  { kind: 'codec-waits', topic: 'readings', use: 'read', code: 'REGISTRY_UNREACHABLE', error: '', waitedMs: 0 },
+  { kind: 'nan-stored', task: 'device_0', state: 'device', field: 'n', key: 'a' },
   { kind: 'purge-failed', topics: [REPARTITION], error: '' },
   { kind: 'queried', state: 'device', what: 'get', outcome: 'answered', tookMs: 3 },
 ]

@@ -50,6 +50,7 @@ const running = (lags: Readonly<Record<string, number>>, objects = 0): TaskFigur
   isOutdated: false,
   running: {
     inputs: Object.entries(lags).map(([topic, lag]) => ({ topic, partition: 0, lag })),
+    held: [],
     state: { objects, bytes: objects * 100, unstoredBytes: objects },
     store: { objects: objects * 10, bytes: objects * 1000 },
   },
@@ -109,6 +110,24 @@ test('what goes wrong is counted by its code', async () => {
   expect(byCode('potoroo_dead_letters_total')).toEqual({ NOT_JSON: 2, KEY_MISSING: 1 })
   expect(byCode('potoroo_commit_failures_total')).toEqual({ TRANSACTION_FAILED: 1, INTERNAL: 1 })
   expect(byCode('potoroo_task_restarts_total')).toEqual({ TRANSACTION_FAILED: 1, FENCED: 1 })
+})
+
+test('what is held is a number for each sub-topology, 0 where all goes on; what is said of it is counted', async () => {
+  const held = [{ topic: 'orders', waitedMs: 2_000 }]
+  const [one, other] = [running({}), running({})]
+  const tasks = [one, { ...other, running: other.running && { ...other.running, held } }]
+  const lack = { partition: 0, position: 5, code: 'REGISTRY_UNREACHABLE', error: 'e', waitedMs: 0 } as const
+  const all = await measuring(() => ({ ...NOTHING, subTopologies: ['symbol', 'other'], tasks })).after(
+    { kind: 'source-holds', task: 'symbol_0', topic: 'orders', ...lack },
+    { kind: 'source-holds', task: 'symbol_0', topic: 'orders', ...lack },
+    { kind: 'broadcast-holds', broadcast: 'rate', topic: 'rates', ...lack },
+    { kind: 'codec-waits', topic: 'sums', use: 'write', code: 'CODEC_NOT_READY', error: 'e', waitedMs: 0 },
+    { kind: 'nan-stored', task: 'symbol_0', state: 'symbol', field: 'n', key: 'a' },
+  )
+  expect(all.by('potoroo_sub_topology', 'potoroo_inputs_held')).toEqual({ symbol: 1, other: 0 })
+  expect(all.by('messaging_destination_name', 'potoroo_codec_waits_total')).toEqual({ orders: 2, rates: 1, sums: 1 })
+  expect(all.value('potoroo_codec_waits_total', { error_type: 'CODEC_NOT_READY' })).toBe(1)
+  expect(all.value('potoroo_state_nans_total', { potoroo_sub_topology: 'symbol' })).toBe(1)
 })
 
 test('tasks by state: each state has its number, also 0', async () => {

@@ -1,6 +1,6 @@
 /** Workers whose topics have codecs: what is not ready is waited for, by the partition that it concerns alone. */
 import { describe, expect, test } from 'vitest'
-import { application, from, stateObject, topic, type Codec } from '../../../src/index.js'
+import { application, broadcast, from, stateObject, topic, type Codec } from '../../../src/index.js'
 import { PotorooError } from '../../../src/errors.js'
 import { partitionOf } from '../../../src/core/plan/partitioner.js'
 import { MemoryWorkers } from '../../support/memory-workers.js'
@@ -175,4 +175,126 @@ describe('a record whose schema is not there yet', () => {
     await workers.rest()
     expect(results(workers)).toEqual([1])
   })
+})
+
+describe('a broadcast of a topic with a codec', () => {
+  const BROADCAST_HOLDS =
+    "what decoding a broadcast's records needs is not to be had: they wait, and messages that read the broadcast with them"
+  const BROADCAST_GOES_ON = "what a broadcast's records need is there: it goes on"
+
+  /** Messages of 'plain' take the number that the broadcast has of their key, or 0; those of 'apart' read nothing. */
+  function reading(codec: SlowCodec) {
+    const coded = topic('coded', { codec, key: ({ key }) => key, tombstones: 'message' })
+    const apart = topic('apart', { schema: anySchema<Message>(), key: ({ key }) => key })
+    const numbers = broadcast('numbers', coded)
+    const found = from(plain).join(
+      numbers,
+      ({ key }) => key,
+      ({ key }, entry): Message => ({ key, n: entry?.n ?? 0 }),
+    )
+    const same = (_: object, message: Message): Message => message
+    const app = application('app', found.sink(summed), from(apart).to(sums, same).sink(summed))
+    return new MemoryWorkers({ application: app, topics: ['coded', 'plain', 'apart', 'summed'] })
+  }
+  const asks = (workers: MemoryWorkers): void => {
+    workers.append('plain', 'a', { key: 'a', n: 0 })
+  }
+
+  test('has what the codec reads, the last of each key; a record without a value deletes', async () => {
+    const codec = new SlowCodec()
+    const workers = reading(codec)
+    workers.append('coded', 'a', { key: 'a', n: 1 })
+    workers.append('coded', 'a', { key: 'a', n: 2 })
+    await workers.start('w1')
+    expect(codec.opened).toEqual(['read coded'])
+    asks(workers)
+    await workers.rest()
+    workers.append('coded', 'a', null)
+    asks(workers)
+    await workers.rest()
+    workers.append('coded', 'a', { key: 'a', n: 3 })
+    asks(workers)
+    await workers.rest()
+    expect(results(workers)).toEqual([2, 0, 3])
+  })
+
+  test('keeps the worker from its tasks while what it needs is away at the start, and says so', async () => {
+    const codec = new SlowCodec()
+    const workers = reading(codec)
+    workers.append('coded', 'a', { key: 'a', n: 1, schema: 's' })
+    const starting = workers.start('w1')
+    workers.scheduler.after(undefined, 45_000, () => {
+      expect(workers.readiness('w1')).toMatchObject({ reason: 'starting' })
+      codec.there.add('s')
+    })
+    await starting
+    asks(workers)
+    await workers.rest()
+    expect(results(workers)).toEqual([1])
+    expect(workers.said(BROADCAST_HOLDS)).toMatchObject([
+      { level: 'warn', broadcast: 'numbers', topic: 'coded', position: 0, code: 'REGISTRY_UNREACHABLE', waitedMs: 0 },
+      {},
+    ])
+    expect(workers.said(BROADCAST_GOES_ON)).toHaveLength(1)
+  })
+
+  test('holds the messages that read it while it waits, and no others; that is said, and shown', async () => {
+    const codec = new SlowCodec()
+    const workers = reading(codec)
+    await workers.start('w1')
+    asks(workers)
+    await workers.rest()
+    expect([results(workers), workers.held('w1')]).toEqual([[0], []])
+    workers.append('coded', 'a', { key: 'a', n: 7, schema: 's' })
+    asks(workers)
+    workers.append('apart', 'a', { key: 'a', n: 100 })
+    await workers.scheduler.advance(20_000)
+    expect(results(workers)).toEqual([0, 100])
+    expect(workers.held('w1')).toMatchObject([{ topic: 'coded', broadcast: 'numbers', why: 'it is away' }])
+    expect(workers.lines.filter(({ msg }) => /messages wait for a broadcast/.test(msg))).toEqual([])
+    codec.there.add('s')
+    await workers.rest()
+    expect(results(workers)).toEqual([0, 100, 7])
+    expect(workers.held('w1')).toEqual([])
+  })
+
+  test('ends the worker where it can never be read, and goes on where it is told to stop meanwhile', async () => {
+    const codec = new SlowCodec()
+    const workers = reading(codec)
+    workers.append('coded', 'a', { key: 'a', n: 1, schema: 's' })
+    const starting = workers.start('w1')
+    workers.scheduler.after(undefined, 10_000, () => void workers.stopSoon('w1'))
+    await starting
+    expect([workers.endOf('w1'), workers.active('w1')]).toEqual([undefined, []])
+    codec.failure = () => Promise.reject(new PotorooError('REGISTRY_REFUSED', '401'))
+    await workers.start('w2')
+    expect(workers.endOf('w2')?.code).toBe('REGISTRY_REFUSED')
+  })
+
+  test('passes over what is no plain object, and says so', async () => {
+    const codec = new SlowCodec()
+    const workers = reading(codec)
+    workers.append('coded', 'a', { key: 'a', n: 1 })
+    workers.append('coded', 'a', [1])
+    await workers.start('w1')
+    asks(workers)
+    await workers.rest()
+    expect(results(workers)).toEqual([1])
+    const refused = 'a record of a broadcast can not be taken: its key keeps what it had, on every worker'
+    expect(workers.said(refused)).toMatchObject([{ code: 'STATE_NOT_PACKABLE', offset: 1 }])
+  })
+})
+
+test('an input that waits for its schema is held, after a second', async () => {
+  const codec = new SlowCodec()
+  const workers = bench(codec)
+  await workers.start('w1')
+  workers.append('coded', 'a', { key: 'a', n: 1, schema: 's' })
+  await workers.scheduler.advance(500)
+  expect(workers.held('w1')).toEqual([])
+  await workers.scheduler.advance(5_000)
+  expect(workers.held('w1')).toMatchObject([{ topic: 'coded', why: 'it is away' }])
+  codec.there.add('s')
+  await workers.rest()
+  expect(workers.held('w1')).toEqual([])
 })

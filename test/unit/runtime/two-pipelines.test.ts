@@ -61,9 +61,17 @@ it.each(['first', 'second'] as const)(
     expect([...driver.states(sum)]).toEqual([['ada', { sum: 3 }]])
     expect([...driver.states(count)]).toEqual([['ada', { n: 2 }]])
     // One letter for each message, not for each pipeline.
-    expect(driver.readDeadLetters()).toMatchObject([
+    const letters = driver.readDeadLetters()
+    expect(letters).toMatchObject([
       { code: 'COMPUTATION_FAILED', topic: 'orders', key: 'ada' },
       { code: 'COMPUTATION_FAILED', topic: 'orders', key: 'bob' },
+    ])
+    // What the failing one met, and those before it, as they were before the message.
+    const met = failsIn === 'first' ? ['sum'] : ['sum', 'count']
+    const before: Readonly<Record<string, object>> = { sum: { sum: 1 }, count: { n: 1 } }
+    expect(letters.map(({ states }) => states)).toStrictEqual([
+      Object.fromEntries(met.map((name) => [name, before[name]])),
+      Object.fromEntries(met.map((name) => [name, undefined])),
     ])
   },
 )

@@ -365,6 +365,30 @@ it('a key has 10,000 timers at most', async () => {
   ])
 })
 
+it('a key may have all of them fire in a row, the last that was set first, and one of them throw', async () => {
+  const bench = new Bench({ ttlMs: minutes(10) })
+  const driver = await bench.start()
+  const dueMs = driver.nowMs + minutes(5)
+  bench.fired = ({ id }) => {
+    if (id === '5000') throw new Error('not that one')
+    return id
+  }
+  const count = 10_000
+  const commands = Array.from({ length: count }, (_, i) =>
+    bench.command('a', (context) => {
+      context.set(bench.calm, dueMs + (count - i) * 100, String(i))
+    }),
+  )
+  await driver.pipe(bench.ins, commands)
+  await driver.advance(minutes(30))
+  await driver.settle()
+  const fired = bench.said(driver).filter((line) => !line.includes('expired'))
+  const expected = commands.map((_, i) => `a: ${String(count - 1 - i)}`).filter((line) => line !== 'a: 5000')
+  expect(fired).toEqual(expected)
+  expect(driver.readDeadLetters().map(({ error }) => error)).toEqual(['not that one'])
+  // It took a minute when each step went over all of them.
+}, 30_000)
+
 it('a timer of another state object, and one that nothing comes of, stop the worker', async () => {
   const bench = new Bench()
   const stray = timer('stray', bench.state)

@@ -61,6 +61,23 @@ rate       x-rates  w1        12   3456
 `)
   })
 
+  it('shows what is held, for what, and why, and only then', () => {
+    const held = [
+      { topic: 'x-trades', waitedMs: 12_345, why: 'the registry\u001b is away' },
+      { topic: 'x-rates', broadcast: 'rate', waitedMs: 2_000 },
+    ]
+    const active = [{ task: 'symbol_0', state: 'running' as const, held }]
+    const made = report([member('w1', { active: ['symbol_0'] })], { w1: { status: says('w1', { active }) } })
+    expect(made.tasks[0]?.held).toEqual(held)
+    expect(textOf(made)).toContain(`
+held: these messages wait, and all behind them
+task      waits for                     seconds  why
+symbol_0  what decoding x-trades needs  12.3     the registry<U+001B> is away
+symbol_0  broadcast rate of x-rates     2.0      its brokers do not say that nothing is left
+`)
+    expect(textOf(report([]))).not.toContain('held')
+  })
+
   it('says that there are no workers, and what is left to do', () => {
     expect(textOf(report([], {}, { state: 'no workers' }))).toMatch(
       /^market-spread \(group x-market-spread\): no workers, 2 tasks, lag 8\n\ntask .*\nsymbol_0 +- +- +5\n/,

@@ -27,6 +27,19 @@ describe('the status of a worker', () => {
     expect(decodeWorkerStatus(encodeWorkerStatus(status))).toEqual(status)
   })
 
+  it('has what is held, where something is, and not what is no such thing', () => {
+    const held = [
+      { topic: 'trades', waitedMs: 2_000, why: 'away' },
+      { topic: 'rates', broadcast: 'rate', waitedMs: 1 },
+    ]
+    const holding: WorkerStatus = { ...status, active: [{ task: 'symbol_0', state: 'running', held }] }
+    expect(decodeWorkerStatus(encodeWorkerStatus(holding))).toEqual(holding)
+    for (const wrong of [{}, [{ topic: 't' }], [{ topic: 't', waitedMs: 1, why: 2 }]])
+      expect(
+        decodeWorkerStatus(JSON.stringify({ ...status, active: [{ task: 't', state: 'running', held: wrong }] })),
+      ).toBeUndefined()
+  })
+
   it.each([
     ['no JSON', 'x'],
     ['no object', '1'],

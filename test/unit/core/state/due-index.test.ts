@@ -99,7 +99,7 @@ class Model {
     const bytes = Buffer.from(key)
     let place = this.table.find(definition, bytes, 0, bytes.length)
     if (place === NOWHERE) place = this.table.bring(definition, bytes, 0, bytes.length)
-    place = this.table.beforeChange(definition, place, atMs)
+    this.table.beforeChange(definition, place, atMs)
     const state = this.table.touch(definition, key, place) as { n: number }
     const plain = this.of(storeKeyOf(definition.name, key))
     expect(state).toEqual({ n: plain.n })
@@ -232,7 +232,7 @@ const of = {
   key: fc.constantFrom('a', 'b', 'c', 'd', 'é'),
   atMs: fc.nat(3_000),
   name: fc.constantFrom('calm', 'ring'),
-  id: fc.constantFrom('', '1', '2'),
+  id: fc.constantFrom('', '1', '2', 'm3'),
   clock: fc.constantFrom<DueClock>('time', 'wall'),
 }
 const act = <K extends string, T>(
@@ -249,6 +249,10 @@ const acts = fc.array(
     act('clear', 2, of),
     act('change', 3, { ...of, to: fc.nat(2) }),
     act('forget', 1, of),
+    // So many that they are kept otherwise: see MANY_TIMERS.
+    act('set many', 1, { ...of, dueMs: fc.nat(3_000) }),
+    act('settle', 3, {}),
+    act('undo', 1, { ...of, dueMs: fc.nat(3_000) }),
     act('fire', 3, { clock: of.clock, atMs: of.atMs }),
     act('collect', 2, {}),
     act('commit', 2, {}),
@@ -264,10 +268,17 @@ type Act = typeof acts extends fc.Arbitrary<(infer A)[]> ? A : never
 function carryOut(model: Model, act: Act): void {
   switch (act.kind) {
     case 'set':
+    case 'set many':
     case 'clear':
     case 'change':
     case 'forget':
       message(model, act)
+      return
+    case 'settle':
+      model.table.settle()
+      return
+    case 'undo':
+      undone(model, act)
       return
     case 'fire':
       model.fire(act.clock, act.atMs)
@@ -292,6 +303,16 @@ function carryOut(model: Model, act: Act): void {
   }
 }
 
+/** Careful mode: everything before was settled, and the message has not been. */
+function undone(model: Model, act: Extract<Act, { readonly kind: 'undo' }>): void {
+  model.table.settle()
+  const before = copyOf(model.current)
+  message(model, { ...act, kind: 'set' })
+  message(model, { ...act, kind: 'clear', name: 'calm', id: 'm3' })
+  model.table.undo()
+  model.current = before
+}
+
 /** A computation on a state object, and the same on what it is plainly. */
 function message(model: Model, act: Extract<Act, { readonly which: number }>): void {
   const { table } = model
@@ -310,6 +331,14 @@ function message(model: Model, act: Extract<Act, { readonly which: number }>): v
       plain[clock] = [...plain[clock], { dueMs, name, id }].sort(compareTimers)
       break
     }
+    case 'set many':
+      for (let i = 0; i < 20; i++) {
+        const timer = { dueMs: act.dueMs + ((i * 7) % 20), name: 'calm', id: `m${String(i)}` }
+        table.setTimer(act.clock, timer.name, timer.id, timer.dueMs)
+        for (const by of CLOCKS) plain[by] = plain[by].filter((one) => one.name !== timer.name || one.id !== timer.id)
+        plain[act.clock] = [...plain[act.clock], timer].sort(compareTimers)
+      }
+      break
     case 'clear':
       table.clearTimer(name, id)
       for (const by of CLOCKS) plain[by] = plain[by].filter(isOther)
@@ -359,6 +388,35 @@ describe('the index of what falls due', () => {
     index.committed()
     store.write([], index.takeUnstored())
     expect(store.dues.size).toBe(0)
+  })
+
+  it('has one entry where there were several alike, or many timers of a key would make as many of each', () => {
+    const store = new Store()
+    const index = new DueIndex((by, after, most) => store.load(by, after, most))
+    store.write([], { put: [{ clock: 'time', dueMs: 1, key: 'a' }], remove: [] })
+    for (const dueMs of [2, 1, 1, 2]) index.add('time', dueMs, 'a')
+    index.move('time', 2)
+    index.retake()
+    expect(index.least('time')).toMatchObject({ dueMs: 1, key: 'a' })
+    index.move('time', 2)
+    expect(index.least('time')).toMatchObject({ dueMs: 2, key: 'a' })
+    index.move('time', undefined)
+    expect(index.least('time')).toBeUndefined()
+  })
+
+  it('careful mode: a message that has not been leaves many timers as they were', () => {
+    const model = new Model()
+    const of = { which: 0, key: 'a', name: 'calm', id: '', atMs: 1, clock: 'time' } as const
+    message(model, { ...of, kind: 'set many', dueMs: 100 })
+    undone(model, { ...of, kind: 'undo', id: '1', dueMs: 1 })
+    model.table.settle()
+    message(model, { ...of, kind: 'set', dueMs: 7 })
+    undone(model, { ...of, kind: 'undo', id: '2', dueMs: 2 })
+    expect(model.table.due('time', 50)?.what).toMatchObject({ id: '', dueMs: 7 })
+    model.collect()
+    model.commit()
+    model.crash(false)
+    model.fire('time', Infinity)
   })
 
   it('has one entry for a timer that is set anew and later each time', () => {

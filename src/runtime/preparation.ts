@@ -8,47 +8,62 @@
  * 3. What fails is tried again, with pauses that grow up to a bound, until it succeeds or can't; and it is said.
  * 4. After `end` nothing is passed on any more.
  */
-import type { CodecSteps } from '../../api/definition.js'
-import { RecordCursor } from '../../core/records/records.js'
-import type { ErrorCode } from '../../errors.js'
-import type { Clock, Timer } from '../../ports/clock.js'
-import type { Fetched } from '../../ports/log.js'
-import type { Observer } from '../../ports/observer.js'
-import { codecError } from '../codecs.js'
-import { Retries } from '../retries.js'
+import type { CodecSteps } from '../api/definition.js'
+import type { HeldStatus } from '../core/group/worker-status.js'
+import { RecordCursor } from '../core/records/records.js'
+import type { ErrorCode, PotorooError } from '../errors.js'
+import type { Clock, Timer } from '../ports/clock.js'
+import type { Fetched } from '../ports/log.js'
+import { codecError } from './codecs.js'
+import { Retries } from './retries.js'
 
-export interface PreparationEnvironment {
-  readonly clock: Clock
-  readonly observer: Observer
+/** What is not to be had. */
+export interface Lack {
+  /** Of the first record that waits. */
+  readonly position: number
+  readonly code: ErrorCode
+  readonly error: string
+  readonly waitedMs: number
 }
 /** Whose answers they are. */
 export interface PreparedInput {
-  readonly task: string
   readonly topic: string
-  readonly partition: number
   /** The position that it takes an answer of. */
   expected(): number
   /** Throws nothing. */
   pass(fetched: Fetched): void
   /** It can't be read further. */
   failed(error: unknown): void
+  /** Said at first, and now and then while that goes on. */
+  holds(lack: Lack): void
+  /** What was said to be lacking is there. */
+  goesOn(waitedMs: number): void
 }
 
 export class Preparation {
   #held: Fetched | undefined
   #timer: Timer | undefined
+  /** Of the last try, while an answer is held back. */
+  #error: PotorooError | undefined
   readonly #retries: Retries
 
   constructor(
     private readonly prepare: NonNullable<CodecSteps['prepare']>,
     private readonly input: PreparedInput,
-    private readonly env: PreparationEnvironment,
+    private readonly clock: Clock,
   ) {
-    this.#retries = new Retries(env.clock)
+    this.#retries = new Retries(clock)
   }
 
   get isHolding(): boolean {
     return this.#held !== undefined
+  }
+
+  /** What is held back, and for what; undefined where nothing is. */
+  get held(): HeldStatus | undefined {
+    if (this.#held === undefined) return undefined
+    const why = this.#error && { why: this.#error.message }
+    return { topic: this.input.topic, ...why, waitedMs: this.#retries.waitedMs }
   }
 
   /** Throws CORRUPT_BATCH. */
@@ -84,6 +99,7 @@ export class Preparation {
           this.#whileHeld(fetched, () => {
             const error = codecError(cause)
             if (!error.retriable) throw error
+            this.#error = error
             this.#say(fetched, error)
             this.#stepLater(fetched)
           })
@@ -92,7 +108,7 @@ export class Preparation {
   }
 
   #stepLater(fetched: Fetched): void {
-    this.#timer = this.env.clock.after(this.#retries.nextPauseMs(), () => {
+    this.#timer = this.clock.after(this.#retries.nextPauseMs(), () => {
       this.#whileHeld(fetched, () => {
         this.#step(fetched)
       })
@@ -111,17 +127,15 @@ export class Preparation {
 
   #pass(fetched: Fetched): void {
     this.#held = undefined
-    const { task, topic, partition } = this.input
+    this.#error = undefined
     const waitedMs = this.#retries.succeeded()
-    if (waitedMs !== undefined) this.env.observer.observe({ kind: 'source-goes-on', task, topic, partition, waitedMs })
+    if (waitedMs !== undefined) this.input.goesOn(waitedMs)
     this.input.pass(fetched)
   }
 
-  #say({ position }: Fetched, { code, message: error }: { readonly code: ErrorCode; readonly message: string }): void {
+  #say({ position }: Fetched, { code, message: error }: PotorooError): void {
     const waitedMs = this.#retries.failed()
-    if (waitedMs === undefined) return
-    const { task, topic, partition } = this.input
-    this.env.observer.observe({ kind: 'source-holds', task, topic, partition, position, code, error, waitedMs })
+    if (waitedMs !== undefined) this.input.holds({ position, code, error, waitedMs })
   }
 
   /** Resolves when all is there that the answer's records need; undefined: it is. */

@@ -1,11 +1,10 @@
-/** Invariants of runtime/task/preparation.ts, on a codec that is ready when it is told to be. */
+/** Invariants of runtime/preparation.ts, on a codec that is ready when it is told to be. */
 import { expect, test } from 'vitest'
-import { isPotorooError, PotorooError } from '../../../../src/errors.js'
-import { Scheduler } from '../../../../src/memory/scheduler.js'
-import type { Fetched } from '../../../../src/ports/log.js'
-import type { RuntimeEvent } from '../../../../src/ports/observer.js'
-import { Preparation } from '../../../../src/runtime/task/preparation.js'
-import { batchOf, fetchedOf } from '../../../support/records.js'
+import { isPotorooError, PotorooError } from '../../../src/errors.js'
+import { Scheduler } from '../../../src/memory/scheduler.js'
+import type { Fetched } from '../../../src/ports/log.js'
+import { Preparation, type Lack } from '../../../src/runtime/preparation.js'
+import { batchOf, fetchedOf } from '../../support/records.js'
 
 interface Missing {
   promise?: Promise<void>
@@ -18,7 +17,8 @@ class Bench {
   readonly passed: number[] = []
   readonly released: number[] = []
   readonly failures: unknown[] = []
-  readonly events: RuntimeEvent[] = []
+  readonly said: Lack[] = []
+  readonly wentOn: number[] = []
   /** Values that can't be decoded yet, and what became of those who asked. */
   readonly missing = new Map<string, Missing>()
   asked = 0
@@ -44,9 +44,7 @@ class Bench {
         return one.promise
       },
       {
-        task: 't_0',
         topic: 'in',
-        partition: 0,
         expected: () => this.#expected,
         pass: (fetched) => {
           this.passed.push(fetched.position)
@@ -55,8 +53,10 @@ class Bench {
         failed: (error) => {
           this.failures.push(error)
         },
+        holds: (lack) => void this.said.push(lack),
+        goesOn: (waitedMs) => void this.wentOn.push(waitedMs),
       },
-      { clock: this.scheduler.process('w').clock, observer: { observe: (event) => void this.events.push(event) } },
+      this.scheduler.process('w').clock,
     )
   }
 
@@ -134,11 +134,14 @@ test('what fails is tried again, with pauses that grow up to a bound, and is sai
     times.push(bench.scheduler.elapsedMs - beganMs)
   }
   expect(times.slice(0, 8)).toEqual([100, 200, 400, 800, 1600, 3200, 5000, 5000])
-  expect(bench.events.map((event) => event.kind)).toEqual(['source-holds', 'source-holds', 'source-holds'])
-  expect(bench.events[0]).toMatchObject({ topic: 'in', position: 0, code: 'REGISTRY_UNREACHABLE', error: 'it is away' })
+  expect(bench.said).toHaveLength(3)
+  expect(bench.said[0]).toEqual({ position: 0, code: 'REGISTRY_UNREACHABLE', error: 'it is away', waitedMs: 0 })
+  const { held } = bench.preparation
+  expect(held).toMatchObject({ topic: 'in', why: 'it is away' })
+  expect(held?.waitedMs).toBeGreaterThan(60_000)
   bench.there('b')
   await bench.after()
-  expect([bench.passed, bench.events.at(-1)?.kind]).toEqual([[0], 'source-goes-on'])
+  expect([bench.passed, bench.wentOn, bench.preparation.held]).toEqual([[0], [held?.waitedMs], undefined])
   expect(bench.failures).toEqual([])
 })
 
@@ -156,7 +159,7 @@ test('whatever else is thrown may be better later', async () => {
   bench.take(0, 'b')
   bench.fail('b', new TypeError('oops'))
   await bench.after(100)
-  expect(bench.events).toMatchObject([{ kind: 'source-holds', code: 'CODEC_NOT_READY', error: 'oops' }])
+  expect(bench.said).toMatchObject([{ code: 'CODEC_NOT_READY', error: 'oops' }])
   expect([bench.asked, bench.failures]).toEqual([2, []])
 })
 
@@ -177,14 +180,14 @@ test('a codec that throws is asked nothing more: decoding says what is wrong', (
       throw new Error('oops')
     },
     {
-      task: 't_0',
       topic: 'in',
-      partition: 0,
       expected: () => 0,
       pass: (fetched) => void passed.push(fetched),
       failed: () => undefined,
+      holds: () => undefined,
+      goesOn: () => undefined,
     },
-    { clock: new Scheduler().process('w').clock, observer: { observe: () => undefined } },
+    new Scheduler().process('w').clock,
   )
   preparation.take(fetchedOf([batchOf(0, [{ value: 'a' }])]))
   expect(passed).toHaveLength(1)
