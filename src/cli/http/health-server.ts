@@ -17,7 +17,7 @@ import { isStatesPath, type StateHttp } from '../../peers/state-http.js'
 import { contentTypes, formatFor, type TextFormat } from './text-format.js'
 
 /** Prometheus, a probe or two, somebody who looks, and who asks for state objects. */
-const MAX_CONNECTIONS = 128
+const MAX_CONNECTIONS = 64
 const MAX_HEADER_BYTES = 8192
 /** For a request to be here whole. */
 const REQUEST_MS = 5_000
