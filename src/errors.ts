@@ -67,6 +67,12 @@ export const errorKinds = {
     false,
     'Make the computation faster or end its loop, or raise maxComputationMs (--max-computation).',
   ),
+  CALL_FAILED: kind(
+    stoppedByOnError,
+    false,
+    'See whether what is called is there, then replay the dead letter, which calls again: npx potoroo dead-letters replay. Or give the call more attempts, or a failed function.',
+  ),
+  CALL_TIMED_OUT: kind(failure, true, 'See why what is called is slow; or raise timeoutMs of the call.'),
   OUTPUT_INVALID: kind(stoppedByOnError, false, 'The computation has to return what the sink takes.'),
   STATE_NOT_PACKABLE: kind(stoppedByOnError, false, 'Keep to values that can be stored, or bring pack and unpack.'),
   RECORD_TOO_LARGE: kind(failure, false, 'Make the record smaller, or raise max.message.bytes of the topic.'),

@@ -14,6 +14,7 @@ export {
   type ToOptions,
   type Unkeyed,
 } from './api/stream.js'
+export type { Call, CallOptions } from './api/call.js'
 export { broadcast, type Broadcast, type BroadcastOptions } from './api/broadcast.js'
 export type { Table } from './api/table.js'
 export { bytesCodec, messagePackCodec, stringCodec, type Codec } from './api/codec.js'

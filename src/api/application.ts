@@ -8,6 +8,7 @@ import type {
 } from './definition.js'
 import {
   broadcastsOf,
+  callsOf,
   keyOriginsOf,
   nodesOf,
   REPARTITION_SUFFIX,
@@ -47,6 +48,7 @@ export function application<const T extends readonly [unknown, ...unknown[]]>(
   checkBroadcasts(definition)
   checkKeyFormats(definition)
   checkSourceNames(definition)
+  checkCalls(definition)
   checkRepartitions(definition)
   checkTime(definition)
   return { name, [applicationKey]: definition }
@@ -186,15 +188,32 @@ function checkSourceNames(application: ApplicationDefinition): void {
   }
 }
 
+/** A call's tasks, their changelog and its topic are named after it. */
+function checkCalls(application: ApplicationDefinition): void {
+  const { name } = application
+  const others = new Map([
+    ...sourcesOf(application).map((source): [string, string] => [source.name, 'a pipeline']),
+    ...statefulNodesOf(application)
+      .flatMap(statesOf)
+      .map((state): [string, string] => [state.name, state.table === undefined ? 'a state object' : 'a table']),
+  ])
+  for (const { call } of callsOf(application)) {
+    const other = others.get(call.name)
+    if (other !== undefined)
+      throw invalid(`Application ${name} has ${other} and a call named ${call.name}: give the call another name.`)
+    others.set(call.name, 'a call')
+  }
+}
+
 function checkRepartitions(application: ApplicationDefinition): void {
   const seen = new Map<string, string>()
   for (const { name, leadsTo } of repartitionsOf(application)) {
     const other = seen.get(name)
     if (other !== undefined)
       throw invalid(
-        `Application ${application.name} has two repartitions named ${name}, to state objects ${other} and ` +
-          `${leadsTo.state.name}: give one of them a name of its own, as in keyBy(key, { name: '${name}-2' }).`,
+        `Application ${application.name} has two repartitions named ${name}, to ${other} and ` +
+          `${leadsTo}: give one of them a name of its own, as in keyBy(key, { name: '${name}-2' }).`,
       )
-    seen.set(name, leadsTo.state.name)
+    seen.set(name, leadsTo)
   }
 }

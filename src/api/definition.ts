@@ -132,6 +132,7 @@ export type StreamNode =
   | ComputeNode
   | JoinNode
   | LookupNode
+  | CallNode
 
 export interface SourceNode {
   readonly kind: 'source'
@@ -192,6 +193,33 @@ export interface LookupNode {
   /** Gives what a computation may give. */
   readonly step: (message: unknown, entry: object | undefined) => unknown
 }
+/** Something outside that is waited for. What goes on behind it are results, under the keys of the messages. */
+export interface CallNode {
+  readonly kind: 'call'
+  readonly upstream: StreamNode
+  readonly call: CallDefinition
+}
+export interface CallDefinition {
+  readonly name: string
+  /** One attempt. What it gives may be anything, and it may throw. */
+  readonly make: (message: unknown, call: CallContext) => unknown
+  /** How many may be under way in a task at once. */
+  readonly overlap: number
+  /** How long an attempt may take, ms. */
+  readonly timeoutMs: number
+  /** How many are made; Infinity: until one succeeds. */
+  readonly attempts: number
+  /** When the last one has failed; `as-on-error`: what becomes of it is what becomes of a message whose computation throws. */
+  readonly failed: 'as-on-error' | 'dead-letter' | 'stop' | ((message: unknown, error: unknown) => unknown)
+}
+/** What a call gets beside its message. */
+export interface CallContext {
+  readonly id: string
+  readonly key: string
+  /** 1 for the first. */
+  readonly attempt: number
+  readonly signal: AbortSignal
+}
 /** Where a stream goes into a table. Not a pipeline: a table is part of an application that reads it. */
 export interface TableNode {
   readonly kind: 'table'
@@ -212,8 +240,8 @@ export interface SinkNode {
   readonly headers: PassedHeaders
 }
 
-/** Where a stream ends: in a sink, or in a computation whose outputs, if any, nobody wants. */
-export type PipelineDefinition = ComputeNode | SinkNode
+/** Where a stream ends: in a sink, or in a computation or a call whose outputs, if any, nobody wants. */
+export type PipelineDefinition = ComputeNode | CallNode | SinkNode
 
 export interface ApplicationDefinition {
   readonly name: string

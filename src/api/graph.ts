@@ -2,6 +2,7 @@
 import type {
   ApplicationDefinition,
   BroadcastDefinition,
+  CallNode,
   ComputeNode,
   JoinNode,
   KeyByNode,
@@ -59,16 +60,22 @@ export function nodesOf({ pipelines }: ApplicationDefinition): readonly Node[] {
   return [...seen]
 }
 
-/** Where the key of a node's messages comes from: sources, keyBy() and what time brings, several behind merge(). */
-export function keyOriginsOf(node: Node): readonly (SourceNode | TimedNode | KeyByNode)[] {
-  const found = new Set<SourceNode | TimedNode | KeyByNode>()
+/** What messages with a key come from: a call's results come under keys, too, from wherever it was made. */
+export type KeyOrigin = SourceNode | TimedNode | KeyByNode | CallNode
+
+/** Where a node's messages come from with their keys: sources, keyBy(), calls and what time brings, several behind merge(). */
+export function keyOriginsOf(node: Node): readonly KeyOrigin[] {
+  const found = new Set<KeyOrigin>()
   const visit = (at: Node): void => {
-    if (at.kind === 'source' || at.kind === 'timed' || at.kind === 'keyBy') found.add(at)
+    if (at !== node && isKeyOrigin(at)) found.add(at)
     else for (const upstream of upstreamsOf(at)) visit(upstream)
   }
   visit(node)
   return [...found]
 }
+
+const isKeyOrigin = (node: Node): node is KeyOrigin =>
+  node.kind === 'source' || node.kind === 'timed' || node.kind === 'keyBy' || node.kind === 'call'
 
 /** Broadcasts that a node looks things up in. */
 export function broadcastsOf(node: Node): readonly BroadcastDefinition[] {
@@ -89,33 +96,75 @@ export function topicsOf(application: ApplicationDefinition): readonly TopicDefi
 export const statefulNodesOf = (application: ApplicationDefinition): readonly StatefulNode[] =>
   nodesOf(application).filter(isStateful)
 
-/** A keyBy() that a computation, a table or a join stands behind: its messages go through a repartition topic. */
+export const callsOf = (application: ApplicationDefinition): readonly CallNode[] =>
+  nodesOf(application).filter((node) => node.kind === 'call')
+
+/** Messages that go through a repartition topic. */
 export interface RepartitionDefinition {
-  readonly node: KeyByNode
-  /** `<from>-<state object>`, or what keyBy() was given: part of the topic's name. */
+  /** A keyBy() or a call that a computation, a table or a join stands behind; or where a call's messages come from. */
+  readonly node: KeyByNode | CallNode
+  /** Whether it leads to the call that is its node, not from it. */
+  readonly isToCall: boolean
+  /** `<from>-<to>`, or what keyBy() was given: part of the topic's name. */
   readonly name: string
-  /** The first of them. */
-  readonly leadsTo: StatefulNode
+  /** The first state object, table or call that it leads to. */
+  readonly leadsTo: string
 }
 
 /**
- * The repartitions of an application. One leads from what is named nearest before it, a state object or a source, to the
- * first state object or table behind it. A keyBy() that leads to sinks alone is none: a sink's topic has a key of its own.
+ * The repartitions of an application. One leads from what is named nearest before it, a state object, a call or a source, to the
+ * first state object or table behind it, or to a call. A keyBy() that leads to sinks alone is none: a sink's topic has a key of
+ * its own; and so is a call that does: what it gives goes straight there.
  */
 export function repartitionsOf(application: ApplicationDefinition): readonly RepartitionDefinition[] {
-  const found = new Map<KeyByNode, StatefulNode>()
+  const found = new Map<KeyByNode | CallNode, StatefulNode>()
   for (const node of statefulNodesOf(application))
-    for (const origin of keyOriginsOf(node)) if (origin.kind === 'keyBy' && !found.has(origin)) found.set(origin, node)
-  return [...found].map(([node, leadsTo]) => ({
-    node,
-    leadsTo,
-    name: node.name ?? `${nearestName(node.upstream)}-${leadsTo.state.name}`,
-  }))
+    for (const origin of keyOriginsOf(node))
+      if ((origin.kind === 'keyBy' || origin.kind === 'call') && !found.has(origin)) found.set(origin, node)
+  return [
+    ...[...found].map(([node, { state }]): RepartitionDefinition => ({
+      node,
+      isToCall: false,
+      leadsTo: state.name,
+      name: ownName(node) ?? `${node.kind === 'call' ? node.call.name : nearestName(node.upstream)}-${state.name}`,
+    })),
+    ...callsOf(application)
+      .filter((node) => sourceOfCall(application, node) === undefined)
+      .map((node): RepartitionDefinition => ({
+        node,
+        isToCall: true,
+        leadsTo: node.call.name,
+        name: nameBefore(node, found) ?? `${nearestName(node.upstream)}-${node.call.name}`,
+      })),
+  ]
+}
+
+/** That of the keyBy() right before a call, where it has no repartition of its own. */
+function nameBefore(
+  { upstream }: CallNode,
+  others: ReadonlyMap<KeyByNode | CallNode, StatefulNode>,
+): string | undefined {
+  return upstream.kind === 'keyBy' && !others.has(upstream) ? upstream.name : undefined
+}
+
+const ownName = (node: KeyByNode | CallNode): string | undefined => (node.kind === 'keyBy' ? node.name : undefined)
+
+/**
+ * The source that a call reads: where it stands right behind one that nothing else of the application reads. Elsewhere its
+ * messages go through a repartition.
+ */
+export function sourceOfCall(application: ApplicationDefinition, { upstream }: CallNode): SourceNode | undefined {
+  if (upstream.kind !== 'source') return undefined
+  const readers = nodesOf(application).filter((node) =>
+    upstreamsOf(node).some((before) => before.kind === 'source' && before.topic === upstream.topic),
+  )
+  return readers.length === 1 ? upstream : undefined
 }
 
 function nearestName(node: StreamNode): string {
   if (node.kind === 'source' || node.kind === 'timed') return node.name
   if (node.kind === 'compute') return node.state.name
+  if (node.kind === 'call') return node.call.name
   const [first] = upstreamsOf(node)
   if (first === undefined) throw new RangeError('merge() has at least one stream')
   return nearestName(first)

@@ -29,8 +29,9 @@ export function checkFunction(what: string, value: unknown): void {
   const kind = Object.prototype.toString.call(value)
   if (kind === '[object Function]') return
   // async functions, generators and async generators
+  const advice = kind === '[object AsyncFunction]' ? ' What waits for something goes into call().' : ''
   throw invalid(
-    `${what} is ${kind.slice('[object '.length, -1)}: it has to be an ordinary function, without async or *.`,
+    `${what} is ${kind.slice('[object '.length, -1)}: it has to be an ordinary function, without async or *.${advice}`,
   )
 }
 

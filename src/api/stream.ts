@@ -7,6 +7,7 @@
  */
 import { PotorooError } from '../errors.js'
 import { broadcastDefinition, broadcastIn, type AnyBroadcast, type Broadcast } from './broadcast.js'
+import { callDefinition, type Call, type CallOptions } from './call.js'
 import type {
   BroadcastDefinition,
   Compute,
@@ -104,6 +105,7 @@ export interface Unkeyed<out M> extends Stream<M> {
   map<N>(step: (message: M) => N): Synchronous<N, Unkeyed<N>>
   flatMap<N>(step: (message: M) => readonly N[]): Synchronous<N, Unkeyed<N>>
   readonly to: Refused<'error: these messages have no key, so no state object: put keyBy() before to()'>
+  readonly call: Refused<'error: these messages have no key, by which calls are ordered: put keyBy() before call()'>
 }
 
 /** Messages with a key beside them. */
@@ -142,13 +144,29 @@ export interface Keyed<out M> extends Stream<M> {
     key: (message: M) => string,
     step: (message: M, entry: Readonly<V> | undefined) => R,
   ): Synchronous<R, Keyed<Emitted<R>>>
+  /**
+   * Calls something outside for each message, and goes on with what comes of it, where that is not undefined or null. `make` may wait; it
+   * has no state object. Calls are made only for messages that are committed, so for none that is taken back. Those of a key are made one after
+   * the other, and their results go on in that order; those of other keys overlap. Each result goes on exactly once. The call itself is made at
+   * least once: after a failure, a timeout, a crash, or when the task moves. Its id is the same each time (docs/calls.md).
+   *
+   * `name` is part of the names of topics, and says what to go on with after a restart: a call that is renamed is another one.
+   */
+  call<N>(
+    name: string,
+    make: (message: M, call: Call) => Promise<N>,
+    options?: CallOptions<M, NoInfer<Awaited<N>>>,
+  ): Called<Exclude<Awaited<N>, Nothing>>
 }
+
+/** Where a call gives nothing, a pipeline may end with it. */
+type Called<N> = [N] extends [never] ? Keyed<N> & Pipeline : Keyed<N>
 
 type Nothing = ReturnType<() => void> | undefined | null
 type Emitted<R> = R extends Nothing ? never : R extends readonly (infer O)[] ? O : R
 type Synchronous<R, T> = [Extract<R, PromiseLike<unknown>>] extends [never]
   ? T
-  : 'error: computations and steps are synchronous, this one gives a promise'
+  : 'error: computations and steps are synchronous, this one gives a promise: use call() for what waits'
 
 /**
  * A stream of a topic's messages, or of what time brings: timers that are due, state objects whose time is over. It is named
@@ -218,8 +236,10 @@ class Flow {
 
   get [pipelineKey](): PipelineDefinition {
     const node = this[streamKey]
-    if (node.kind === 'compute') return node
-    throw invalid(`Pipeline ${this.name} leads nowhere: end it with a computation, .to(), or with a .sink().`)
+    if (node.kind === 'compute' || node.kind === 'call') return node
+    throw invalid(
+      `Pipeline ${this.name} leads nowhere: end it with a computation, .to(), with a .call(), or with a .sink().`,
+    )
   }
 
   filter(keep: (message: unknown) => boolean): Flow {
@@ -278,6 +298,15 @@ class Flow {
     checkFunction(what, key)
     const keyOf = checkedKey(what, key as (message: unknown) => unknown)
     return new Flow({ kind: 'lookup', upstream, broadcast, key: keyOf, step: joinStep(name, step) }, true)
+  }
+
+  call(name: unknown, make: unknown, options?: unknown): Flow {
+    const call = callDefinition(this.name, name, make, options)
+    if (!this.isKeyed)
+      throw invalid(
+        `Pipeline ${this.name} has call ${call.name}, but its messages have no key: put keyBy() before call().`,
+      )
+    return new Flow({ kind: 'call', upstream: this[streamKey], call }, true)
   }
 
   sink(topic: Sink<never>, options: SinkOptions = {}): Pipeline {
@@ -359,7 +388,9 @@ function synchronous(pipeline: string, compute: Compute): Compute {
 
 function refusePromise(what: string, promise: PromiseLike<unknown>): never {
   promise.then(undefined, () => undefined) // its failure would end the process
-  throw invalid(`${what} gave a promise. Computations are synchronous.`)
+  throw invalid(
+    `${what} gave a promise. Computations and steps are synchronous: what waits for something goes into call().`,
+  )
 }
 
 /** The definition behind a pipeline. Throws INVALID_DEFINITION for anything else, naming `where` it was found. */

@@ -62,7 +62,7 @@ function refuseRepartitions(application: ApplicationDefinition, state: StateDefi
         placed.some((one) => origins.has(one)) ||
         own.some((one) => one.kind === 'timed' && together.has(one.origin.state))
       if (!isTogether) continue
-      if (own.some(({ kind }) => kind === 'keyBy'))
+      if (own.some(({ kind }) => kind === 'keyBy' || kind === 'call'))
         throw invalid(
           `State object ${state.name} of application ${application.name} has a timer or ttlMs, and lies behind keyBy(), by ` +
             `${states[0]?.name ?? state.name}: time does not go through repartition topics yet. Key the topic itself so, or use a ` +

@@ -3,7 +3,7 @@ import type { ResetStep } from '../core/plan/reset.js'
 import type { ResetPlan, ResetTarget } from '../runtime/reset.js'
 
 export function resetText(application: string, plan: ResetPlan, to: ResetTarget): string {
-  const { isResumed, deletes, creates, transactionalIds, sources, sinks, deadLetters, states, group } = plan
+  const { isResumed, deletes, creates, transactionalIds, sources, sinks, deadLetters, states, calls, group } = plan
   const rows: [string, string][] = [
     ['fences', `${String(transactionalIds.length)} transactional ids`],
     ['deletes', `the offsets of group ${group}`],
@@ -11,6 +11,11 @@ export function resetText(application: string, plan: ResetPlan, to: ResetTarget)
     ...creates.map((name): [string, string] => ['creates', `topic ${name}`]),
     ...sources.map((name): [string, string] => ['reads', `${name} ${fromText(to)}`]),
     ...(states.length === 0 ? [] : [['forgets', `all state objects: ${states.join(', ')}`] as [string, string]]),
+    ...(calls.length === 0
+      ? []
+      : [
+          ['forgets', `which calls are done: ${calls.join(', ')}; those made again have other ids`] as [string, string],
+        ]),
     ['keeps', `topic ${deadLetters}`],
     ...sinks.map((name): [string, string] => ['keeps', `topic ${name}${to === 'latest' ? '' : `: ${againText(to)}`}`]),
   ]

@@ -19,6 +19,7 @@ import { choosePositions, inputPositions, isDoubtful, offsetNotes, sayBeginnings
 import { requireMissing } from './new-topics.js'
 import type { ObservedPorts } from './options.js'
 import type { TaskPlan } from './task-plan.js'
+import { lastCommit } from './calls/last-commit.js'
 import { ForeignChangelog, IdentityMismatch, restoreUpTo, type Replayed } from './changelog-reader.js'
 import {
   isUnfitForChangelog,
@@ -41,6 +42,8 @@ export interface Activation {
   readonly replayed: number
   /** The last commit of whoever had the task before; undefined where there is none. */
   readonly before: CommitRecord | undefined
+  /** The last one of the changelog, whoever made it. */
+  readonly commit: CommitRecord | undefined
   /** What the group is to keep beside its offsets, in the same order. */
   readonly notes: readonly string[]
   /** What the changelog has of topics which this version of the application does not read: another one does, or will again. */
@@ -120,6 +123,7 @@ export async function activate(
         restored?.commit,
       ),
       replayed: restored?.records ?? 0,
+      commit: restored?.commit,
       // A reset is nobody whom the task was handed over by.
       before: restored?.commit?.by === BY_RESET ? undefined : restored?.commit,
     }
@@ -174,6 +178,7 @@ async function restoreFrom(
 ): Promise<Restored> {
   // After A1: what lies behind this end is not the task's history any more.
   const listed = await changelogEnd({ topic: changelog.topic, partition: plan.partition }, atLeast, env, signal)
+  if (plan.processor.subTopology.call !== undefined) return lastCommit(plan, changelog, listed, env, signal)
   const prepared = await prepareStore(plan, changelog, listed, env, holder, signal)
   const { end } = prepared
   const run = async ({ store, from, rebuilt }: PreparedStore): Promise<Restored> => {

@@ -5,6 +5,7 @@ import type { Logger } from '../ports/logger.js'
 import type { Observer } from '../ports/observer.js'
 import type { Peers } from '../ports/peers.js'
 import type { StateStores } from '../ports/store.js'
+import type { Outside } from '../ports/outside.js'
 import type { Watchdog } from '../ports/watchdog.js'
 
 export interface RuntimeOptions {
@@ -134,6 +135,8 @@ export interface Ports {
   readonly observers?: readonly Observer[] | undefined
   /** Default: nobody watches. */
   readonly watchdog?: Watchdog | undefined
+  /** Who makes calls; default: the application. */
+  readonly outside?: Outside | undefined
 }
 
 /** The same within the worker, where what happens is told to one observer, the log among those behind it. */

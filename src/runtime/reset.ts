@@ -35,6 +35,7 @@ export interface ResetPlan {
   readonly sinks: readonly string[]
   readonly deadLetters: string
   readonly states: readonly string[]
+  readonly calls: readonly string[]
   readonly group: string
   /** Begins it and carries it out. Rejects with WORKERS_RUNNING, or with what the log throws. Can be called again after that. */
   run(target: ResetTarget, options: ResetOptions): Promise<void>
@@ -104,7 +105,8 @@ export async function planReset(declared: Topology, names: Names, env: Environme
     ),
     sinks: inKafka(declared.subTopologies.flatMap(({ sinks }) => sinks).filter((one) => !repartitions.has(one))),
     deadLetters: names.deadLetters,
-    states: before.subTopologies.flatMap(({ states }) => states.map(({ name }) => name)),
+    states: before.subTopologies.flatMap(({ states }) => states.flatMap(({ name, call }) => (call ? [] : [name]))),
+    calls: before.subTopologies.flatMap(({ states }) => states.flatMap(({ name, call }) => (call ? [name] : []))),
     group: names.group,
     run: async (target, { replicationFactor, signal = new AbortController().signal, said = () => undefined }) => {
       said('mark')

@@ -137,8 +137,8 @@ export class Standby {
     const { env, plan } = this
     const { signal } = this.#abort
     const { changelog } = plan
-    if (changelog === undefined) {
-      // Nothing to warm up: a task without state can move at any time.
+    if (changelog === undefined || plan.processor.subTopology.call !== undefined) {
+      // Nothing to warm up: a task without state can move at any time, and so can one whose last commit record is all that it has.
       this.#progress(0)
       return
     }

@@ -45,6 +45,7 @@ import type { Fetcher, PartitionPosition } from '../ports/log.js'
 import { activate, type Activation } from './activation.js'
 import type { Broadcasts } from './broadcasts.js'
 import { atMost, sleep, type ObservedPorts, type RuntimeOptions } from './options.js'
+import type { Pumped } from './pump.js'
 import type { RecordTime } from './record-time.js'
 import { Answers } from './task/answers.js'
 import { Committer } from './task/committer.js'
@@ -79,7 +80,7 @@ export interface TaskEnvironment extends ObservedPorts {
   /** The worker can't go on. */
   fatal(error: PotorooError, task: string): void
   /** The task has something to do: `run` it. */
-  ready(task: Task): void
+  ready(task: Pumped): void
   /** Whether the slice has lasted so long that it is to end with the record that it is at. */
   isOverdue(): boolean
   /** When in its interval a task commits. */
@@ -101,7 +102,8 @@ interface Running {
   readonly processor: Processor
 }
 
-const STOP_COMMIT_MS = 10_000
+/** What was done is to be committed before a task closes, within that time. */
+export const STOP_COMMIT_MS = 10_000
 
 export class Task {
   readonly id: string
@@ -476,30 +478,40 @@ export class Task {
     return this.#life.state === 'closed'
   }
 
-  /**
-   * One line for each hand-off, with its pause: to the first record of the new owner, from the last commit of the old one,
-   * or from that record's own timestamp where it is later.
-   */
-  #sayHandOff({ activation: { before, replayed } }: Running, { reason }: TaskArrival, firstMs = 0): void {
-    const { clock, observer, options } = this.env
+  #sayHandOff({ activation }: Running, { reason }: TaskArrival, firstMs?: number): void {
     this.arrival = undefined
-    if (before === undefined) return
-    // Before the first record came, nobody waited.
-    const pauseMs = Math.max(0, clock.now() - Math.max(before.atMs, firstMs))
-    const { snapshotBytes = 0, snapshotsDiscarded } = this.holder
-    const handOff: HandOff = {
-      task: this.id,
-      from: before.by,
-      to: options.name,
-      reason,
-      snapshotBytes,
-      snapshotsDiscarded,
-      replayed,
-      pauseMs,
-      atMs: clock.now(),
-    }
-    observer.observe({ kind: 'handed-over', ...handOff })
+    const handOff = handOffOf(this.id, activation, reason, firstMs, this.holder, this.env)
+    if (handOff === undefined) return
+    this.env.observer.observe({ kind: 'handed-over', ...handOff })
     this.env.handedOver(handOff)
+  }
+}
+
+/**
+ * What is told of a hand-off, with its pause: to the first record of the new owner, from the last commit of the old one,
+ * or from that record's own timestamp where it is later. Undefined where nobody had the task before.
+ */
+export function handOffOf(
+  task: string,
+  { before, replayed }: Pick<Activation, 'before' | 'replayed'>,
+  reason: string,
+  firstMs = 0,
+  { snapshotBytes = 0, snapshotsDiscarded }: Pick<StoreHolder, 'snapshotBytes' | 'snapshotsDiscarded'>,
+  { clock, options }: Pick<TaskEnvironment, 'clock' | 'options'>,
+): HandOff | undefined {
+  if (before === undefined) return undefined
+  // Before the first record came, nobody waited.
+  const pauseMs = Math.max(0, clock.now() - Math.max(before.atMs, firstMs))
+  return {
+    task,
+    from: before.by,
+    to: options.name,
+    reason,
+    snapshotBytes,
+    snapshotsDiscarded,
+    replayed,
+    pauseMs,
+    atMs: clock.now(),
   }
 }
 

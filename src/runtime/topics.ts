@@ -4,7 +4,7 @@ import type { Destination } from '../core/processing/outbox.js'
 import { lateTables } from '../core/plan/late-tables.js'
 import { versionsBeyond, withTopicIds, withVersions, type Change, type Manifest } from '../core/plan/manifest.js'
 import { countsIn, planTopics, refusal, unfinishedReset, unfitChangelog } from '../core/plan/topic-plan.js'
-import { namesOf, taskId, type Topology } from '../core/plan/topology.js'
+import { hasChangelog, namesOf, taskId, type Topology } from '../core/plan/topology.js'
 import { PotorooError } from '../errors.js'
 import type { TopicInfo } from '../ports/log.js'
 import type { BroadcastPlan } from './broadcasts.js'
@@ -100,8 +100,7 @@ async function planOnce(
   )
   const plans = new Map<string, TaskPlan>()
   for (const [sub, partitions] of counts) {
-    const changelog =
-      sub.states.length === 0 ? undefined : fittingChangelog(names.changelog(sub.name), partitions, found)
+    const changelog = hasChangelog(sub) ? fittingChangelog(names.changelog(sub.name), partitions, found) : undefined
     const sinks = new Map(sub.sinks.map(({ name }) => [name, destination(names.topic(name))]))
     const versions =
       versionsBeyond(manifest, sub).length === 0

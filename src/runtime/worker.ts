@@ -37,6 +37,7 @@ import {
   type RuntimeOptions,
 } from './options.js'
 import { RecordTime } from './record-time.js'
+import { CallTask } from './call-task.js'
 import { Task, type TaskEnvironment } from './task.js'
 import { planTasks } from './topics.js'
 import { TopicsWatch } from './topics-watch.js'
@@ -61,12 +62,12 @@ export class Worker {
   /** Resolves when the worker has stopped because it was told to; rejects with what stopped it otherwise. */
   readonly ended: Promise<void>
 
-  readonly #tasks = new Map<string, Task>()
+  readonly #tasks = new Map<string, Task | CallTask>()
   /** Shares of the memory: of each input, and of each task's state objects. */
   #inputBytes = 0
   #stateBytes = 0
   #unstoredBytes = 0
-  readonly #holders = new WeakMap<Task, StoreHolder>()
+  readonly #holders = new WeakMap<Task | CallTask, StoreHolder>()
   readonly #watchdog: Watchdog
   readonly #pump: Pump
   #starting: Promise<void> | undefined
@@ -389,7 +390,7 @@ export class Worker {
     const id = taskId(this.#homes.get(question.state) ?? '', question.partition)
     const { consistency } = question
     const task = this.#tasks.get(id)
-    if (task?.state === 'running') {
+    if (task instanceof Task && task.state === 'running') {
       const maxAgeMs = consistency === 'committed' ? OWNER_MS : consistency === 'fenced' ? -1 : consistency
       const ageMs = clock.monotonic() - (this.#membership?.confirmedMs ?? -Infinity)
       return task.answer(question, ageMs > maxAgeMs)
@@ -487,7 +488,11 @@ export class Worker {
     this.#standbys.delete(id)
     const holder: StoreHolder = { store: undefined }
     const arrival = reason === undefined ? undefined : { reason }
-    const task = new Task(plan, environment, holder, arrival)
+    const { call } = plan.processor.subTopology
+    const task =
+      call === undefined
+        ? new Task(plan, environment, holder, arrival)
+        : new CallTask(plan, call, this.application.name, environment, arrival)
     this.#tasks.set(id, task)
     this.#shareMemory()
     this.#holders.set(task, holder)

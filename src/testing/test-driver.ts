@@ -11,6 +11,7 @@ import { loadPartitioners } from '../core/plan/partitioner.js'
 import { PotorooError } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
 import { codecUses } from '../runtime/codecs.js'
+import { Calls, type DrivenCalls } from './calls.js'
 import { deadLetterOf, textHeaders, type DeadLetter } from './dead-letters.js'
 import { feed, rawRecordOf, recordOf, type PipeOptions, type RawMessage } from './feed.js'
 import { States } from './states.js'
@@ -67,7 +68,11 @@ export class TestDriver {
   #last: Promise<unknown> = Promise.resolve()
   #closed = false
 
-  private constructor(private readonly world: World) {
+  private constructor(
+    private readonly world: World,
+    /** What calls are answered with. */
+    readonly calls: DrivenCalls,
+  ) {
     this.#states = new States(world)
   }
 
@@ -82,8 +87,10 @@ export class TestDriver {
     await loadPartitioners(topicsOf(definition).map(({ partitioner }) => partitioner))
     // In real time: within the driver's world it passes only where something happens.
     await openInRealTime(definition)
-    const world = new World(definition, { partitions, startMs, seed, onError, logger })
-    const driver = new TestDriver(world)
+    const calls = new Calls(definition)
+    const world = new World(definition, { partitions, startMs, seed, onError, logger, outside: calls })
+    calls.in(world)
+    const driver = new TestDriver(world, calls)
     await world.start(Array.from({ length: workers }, () => world.addSlot()))
     await world.balance()
     return driver

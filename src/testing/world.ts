@@ -5,9 +5,10 @@
  * 1. Time goes on only within a call that awaits it. Between calls nothing happens.
  * 2. At rest, everything in the application's topics is decided, processed and committed.
  */
-import type { ApplicationDefinition, TopicDefinition } from '../api/definition.js'
-import { topicsOf } from '../api/graph.js'
-import { namesOf, topologyOf, type Topology } from '../core/plan/topology.js'
+import type { ApplicationDefinition, CallDefinition, TopicDefinition } from '../api/definition.js'
+import { callsOf, topicsOf } from '../api/graph.js'
+import { hasChangelog, namesOf, topologyOf, type Topology } from '../core/plan/topology.js'
+import { pauseBeforeMs } from '../core/processing/calls/resumed.js'
 import { PotorooError } from '../errors.js'
 import { MemoryCluster } from '../memory/cluster.js'
 import type { PartitionLog } from '../memory/partition.js'
@@ -15,6 +16,7 @@ import { MemoryPeerNetwork } from '../memory/peers.js'
 import { SeededRandom } from '../memory/random.js'
 import { Scheduler } from '../memory/scheduler.js'
 import type { Logger } from '../ports/logger.js'
+import type { Outside } from '../ports/outside.js'
 import { defaults } from '../runtime/options.js'
 import { SeededTiming } from './timing.js'
 import { WorkerSlot } from './worker-slot.js'
@@ -25,6 +27,8 @@ export interface WorldOptions {
   readonly seed: number
   readonly onError: 'dead-letter' | 'stop'
   readonly logger: Logger
+  /** Who answers calls; default: the application. */
+  readonly outside?: Outside
 }
 
 /** Of virtual time. Longer than any recovery takes: session, transaction and hand-over time out within 10 s. */
@@ -37,6 +41,19 @@ const DOUBT_MS = 12_000
 /** Longer than a transaction's markers take. */
 const MARKERS_MS = 5
 
+/** How long the slowest call may take until it has failed for the last time, ms. */
+const longestCallMs = (application: ApplicationDefinition): number =>
+  Math.max(0, ...callsOf(application).map(({ call }) => failingMs(call)))
+
+/** So many attempts are waited for where there is no last one. */
+const ENDLESS_ATTEMPTS = 100
+function failingMs({ attempts, timeoutMs }: CallDefinition): number {
+  let ms = timeoutMs
+  for (let attempt = 2; attempt <= Math.min(attempts, ENDLESS_ATTEMPTS); attempt++)
+    ms += pauseBeforeMs(attempt) + timeoutMs
+  return ms
+}
+
 export class World {
   readonly topology: Topology
   readonly names: ReturnType<typeof namesOf>
@@ -44,6 +61,8 @@ export class World {
   readonly cluster: MemoryCluster
   readonly topics: readonly TopicDefinition[]
   readonly slots: WorkerSlot[] = []
+  /** What the test did wrong while the world ran. */
+  #mistake: PotorooError | undefined
   readonly #random: SeededRandom
   readonly #timing: SeededTiming
   readonly #peers: MemoryPeerNetwork
@@ -99,7 +118,7 @@ export class World {
   }
 
   async start(slots: readonly WorkerSlot[]): Promise<void> {
-    const { onError, logger } = this.options
+    const { onError, logger, outside } = this.options
     const starts = slots.map((slot) =>
       slot.start(
         (process) => ({
@@ -112,6 +131,7 @@ export class World {
             clock: process.clock,
             random: this.#random.fork(),
             logger,
+            outside,
           },
         }),
         this.scheduler,
@@ -127,14 +147,15 @@ export class World {
     const unfinished = (): string | undefined =>
       this.#unfinished() ??
       (isLeft() ? 'what is due is not done: a timer, or a state object whose time is over' : undefined)
-    await this.#until(() => unfinished() === undefined, REST_WITHIN_MS)
+    const withinMs = REST_WITHIN_MS + longestCallMs(this.application)
+    await this.#until(() => unfinished() === undefined, withinMs)
     const left = unfinished()
     if (left === undefined) return
     throw new PotorooError(
       'INVALID_TEST',
       this.running.length === 0
         ? `No worker is running, and ${left}: call restart() or addWorker().`
-        : `After ${String(REST_WITHIN_MS / 1000)} s of virtual time ${left}. Does the application feed itself without end?`,
+        : `After ${String(withinMs / 1000)} s of virtual time ${left}. Does the application feed itself without end?${callsOf(this.application).length === 0 ? '' : ' Or does a call fail for ever?'}`,
     )
   }
 
@@ -170,12 +191,21 @@ export class World {
     this.#throwFailure()
   }
 
+  /** The call that lets the world run throws it. */
+  fail(mistake: PotorooError): void {
+    this.#mistake ??= mistake
+  }
+
   #failed(): boolean {
+    if (this.#mistake !== undefined) return true
     return this.slots.some(({ failure }) => failure !== undefined)
   }
 
   /** Once for each failure. */
   #throwFailure(): void {
+    const mistake = this.#mistake
+    this.#mistake = undefined
+    if (mistake !== undefined) throw mistake
     for (const slot of this.slots) {
       const failure = slot.takeFailure()
       if (failure !== undefined) throw failure
@@ -191,9 +221,9 @@ export class World {
   /** What is not done yet; undefined at rest. */
   #unfinished(): string | undefined {
     const { cluster, names } = this
-    const own = this.topology.subTopologies.flatMap(({ name, states, sinks }) => [
-      ...(states.length === 0 ? [] : [names.changelog(name)]),
-      ...sinks.map((topic) => topic.name),
+    const own = this.topology.subTopologies.flatMap((sub) => [
+      ...(hasChangelog(sub) ? [names.changelog(sub.name)] : []),
+      ...sub.sinks.map((topic) => topic.name),
     ])
     for (const topic of [...this.topics.map(({ name }) => name), ...own, names.deadLetters])
       for (const { partition, lastStableOffset, highWatermark } of this.partitionsOf(topic))

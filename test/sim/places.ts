@@ -1,7 +1,7 @@
 /** Where in Kafka the parts of a simulated application are. */
 import { bytesOf, type ByteString } from '../../src/core/records/byte-string.js'
 import { unpack } from '../../src/core/state/packing.js'
-import { namesOf, topologyOf, type SourceInput, type SubTopology } from '../../src/core/plan/topology.js'
+import { hasChangelog, namesOf, topologyOf, type SourceInput, type SubTopology } from '../../src/core/plan/topology.js'
 import type { ApplicationDefinition, StateDefinition } from '../../src/api/definition.js'
 
 /** The tasks of one sub-topology, under the name that it has in Kafka. */
@@ -52,7 +52,7 @@ export function placesOf(definition: ApplicationDefinition, later: ApplicationDe
       sources: [...sources],
       laterSources: same.flatMap((one) => one.sources.map(nameOf).filter((name) => !sources.has(name))),
       states: [...sub.states, ...same.flatMap((one) => one.states.filter(({ name }) => !states.has(name)))],
-      changelog: sub.states.length > 0 ? names.changelog(sub.name) : undefined,
+      changelog: hasChangelog(sub) ? names.changelog(sub.name) : undefined,
     }
   }
   const known = first.map((sub) => placeOf(sub, false))

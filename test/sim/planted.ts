@@ -74,11 +74,15 @@ const consequences: readonly (readonly [RegExp, string])[] = [
   [/^lookup of /, 'a lookup finds what was replaced before its message was written'],
   [/^joined: a read says otherwise/, 'a read and a join within one message do not agree'],
   [/^(?:customers|accounts): /, 'a state object is wrong'],
+  [/^asked: .*not committed$/, 'a call is made for what is not committed'],
+  [/^asked: .* is asked for as /, 'calls of one message have two ids'],
+  [/^asked: /, 'a result is of another call than the one that was made'],
+  [/^deliveries: /, 'a state object is wrong'],
   [/^checked, /, 'an output has seen another state than it should'],
 ]
 
 function consequenceOf(said: string): string {
-  const problem = said.replace(/^(?:operator|routing|timed|joins|replays): /, '')
+  const problem = said.replace(/^(?:operator|routing|timed|joins|calls|replays): /, '')
   for (const [pattern, consequence] of consequences) {
     const match = pattern.exec(problem)
     if (match !== null) return consequence.replace('$1', match[1] ?? '')

@@ -35,6 +35,7 @@ import { chunksOf, haunt } from './upstream.js'
 import { ChangelogView, recordsOf, type SeenRecord } from './views.js'
 import { Chronicle, Warnings, type Line } from './warnings.js'
 import { marketApplication } from './applications/market-application.js'
+import { callsApplication } from './applications/calls-application.js'
 import { joinsApplication } from './applications/joins-application.js'
 import { routingApplication } from './applications/routing-application.js'
 import { timedApplication } from './applications/timed-application.js'
@@ -52,6 +53,7 @@ import { drawWireClimate, WireWeather } from './wire/climate.js'
 import type { PartitionLog } from '../../src/memory/partition.js'
 import type { EndedTransaction } from '../../src/memory/transactions.js'
 import type { Logger } from '../../src/ports/logger.js'
+import type { Outside } from '../../src/ports/outside.js'
 
 export interface Outcome {
   readonly seed: number
@@ -87,7 +89,8 @@ export interface SimulateOptions {
 export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Outcome> {
   const routed = withSecond(await new World(seed, options).run(), await simulateRouting(seed, options), 'routing')
   const joined = withSecond(routed, await simulateJoins(seed, options), 'joins')
-  const outcome = withSecond(joined, await simulateTimed(seed, options), 'timed')
+  const timed = withSecond(joined, await simulateTimed(seed, options), 'timed')
+  const outcome = withSecond(timed, await simulateCalls(seed, options), 'calls')
   // Their brokers are those in memory: beside worlds of bytes it would be nothing new.
   if (options.wire === true) return outcome
   const others = [
@@ -127,6 +130,13 @@ async function simulateJoins(seed: number, options: SimulateOptions): Promise<Ou
   const random = new SeededRandom(seed ^ 0x3d8a91c7)
   if (!random.chance(1 / 3)) return undefined
   return new World(seed ^ 0x6b43a9b5, options, undefined, joinsApplication(random)).run()
+}
+
+/** And so have calls. */
+export async function simulateCalls(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
+  const random = new SeededRandom(seed ^ 0x1f83d9ab)
+  if (!random.chance(1 / 3)) return undefined
+  return new World(seed ^ 0x5be0cd27, options, undefined, callsApplication(random)).run()
 }
 
 /** Both worlds of a seed in one. */
@@ -193,6 +203,8 @@ class World {
   /** Workers of a version that can't go on where the application is. */
   readonly #strangers: Slot[] = []
   #operators = 0
+  /** Of applications with calls. */
+  readonly #outside: Outside | undefined
   /** Processes that may not delete records, and have tried. */
   readonly #deletingRefused = new Set<string>()
 
@@ -214,6 +226,11 @@ class World {
     this.#deployments = routing && new Deployments(routing.fork(), new SeededRandom(seed ^ 0x3c6ef372))
     this.#purgeWatch = new PurgeWatch(this.#places, () => this.#cluster)
     this.#leaderTrouble = new LeaderTrouble(seed, options.wire === true)
+    this.#outside = breadth.application.outside?.({
+      scheduler: this.#scheduler,
+      isCommitted: (of, offset) => this.#cluster.isCommitted(of, offset),
+      isCalm: () => this.#weather.calm,
+    })
     const climate = drawClimate(random)
     this.#weather = new Weather(random.fork(), climate, {
       crash: (process, why, afterMs) => {
@@ -732,7 +749,8 @@ class World {
     const { isOn: isDeployed = false, rollsBack = false } = this.#deployments ?? {}
     if (isDeployed && (slot.version === 'first' || rollsBack)) this.#chronicle.isOfOldVersion(process.name)
     const { watchdog } = equipped
-    const ports = { log, stores, peers, clock: process.clock, random: this.#random.fork(), logger, watchdog }
+    const outside = this.#outside
+    const ports = { log, stores, peers, clock: process.clock, random: this.#random.fork(), logger, watchdog, outside }
     process.setWallClockOff(this.#refusals.clockOffMs(slot.lives))
     const options = { ...this.#runtime, ...this.#refusals.onError(this.#weather.calm), name: slot.name }
     const worker = new Worker(this.#schemas.equip(process, equipped.definition), options, ports)

@@ -245,7 +245,7 @@ const rules: readonly Rule[] = [
   [
     /^a record went to the dead letters$/,
     ({ fields }, { chronicle }) =>
-      ['NOT_JSON', 'COMPUTATION_FAILED'].includes(text(fields.code)) ||
+      ['NOT_JSON', 'COMPUTATION_FAILED', 'CALL_FAILED'].includes(text(fields.code)) ||
       (chronicle.recordsAreRefused && isRefusal(fields)) ||
       (chronicle.messagesAreSlow && isTooLong(fields)),
   ],

@@ -211,6 +211,32 @@ const stepped = from(orders).map(async (order) => Promise.resolve(order))
 stepped.sink(orders)
 // @ts-expect-error a promise is always true
 from(orders).filter(async () => Promise.resolve(true))
+
+// calls
+const called = from(orders).call('ask', async ({ symbol }, { id, signal }) =>
+  Promise.resolve(signal.aborted ? undefined : { symbol, text: id }),
+)
+application('app', called.sink(alerts))
+application(
+  'app',
+  from(orders)
+    .call('ask', async ({ symbol }) => Promise.resolve({ symbol, text: '' }), {
+      overlap: 32,
+      failed: ({ symbol }, error) => ({ symbol, text: String(error) }),
+    })
+    .sink(alerts),
+)
+application(
+  'app',
+  from(orders).call('tell', async () => Promise.resolve()),
+)
+// @ts-expect-error what takes the place of a result is like one
+from(orders).call('ask', async () => Promise.resolve({ symbol: '' }), { failed: () => ({ text: '' }) })
+// @ts-expect-error results that nobody wants
+application('app', called)
+// @ts-expect-error a call that waits for nothing is a map()
+from(orders).call('ask', (order) => order)
+
 // @ts-expect-error a state object is made synchronously
 stateObject('late', async () => Promise.resolve({ quantity: 0 }))
 

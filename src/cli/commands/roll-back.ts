@@ -49,6 +49,7 @@ Examples:
 
 const meanings: Readonly<Record<Change['what'], string>> = {
   'state object': 'misses what is processed from now on',
+  call: 'is not made any more; what came for it stays',
   source: 'is not read; its positions stay',
   repartition: 'is not written to any more, nor read; its positions stay',
   'sub-topology': 'stands still; its positions stay, and what came to it through a repartition does not come',

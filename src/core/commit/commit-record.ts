@@ -41,6 +41,16 @@ export interface CommitRecord {
   readonly atMs: number
   /** The task's time, with the bounds that it came of; absent where nothing uses time. */
   readonly time?: CommittedTime | undefined
+  /** Of a call's task: which calls are done; absent elsewhere. */
+  readonly calls?: CommittedCalls | undefined
+}
+
+/** Which calls of a task are done, as of a commit: all below its position, and these. See core/processing/calls/window.ts. */
+export interface CommittedCalls {
+  /** Part of the ids of its calls: drawn at random when the changelog begins, and when its source was made anew. */
+  readonly generation: string
+  /** Bits, in base64: bit n of byte m is for the record 8m + n behind the position. Absent where there are none. */
+  readonly done?: string | undefined
 }
 
 /** Of a task, as of a commit; ms since the epoch. What is absent has no time yet. See core/processing/watermark.ts. */
@@ -56,17 +66,17 @@ export interface CommittedTime {
 
 /** Version 2 has a time; version 1 is written where there is none, so that what uses no time can go back to an older Potoroo. */
 export const encodeCommitRecord = (record: CommitRecord): string => {
-  const { identity, positions, group, topicIds, by, atMs, time } = record
+  const { identity, positions, group, topicIds, by, atMs, time, calls } = record
   const [plan, upgrades] = [record.plan, record.upgrades].map((count) => (count === 0 ? undefined : count))
   const v = time === undefined ? 1 : 2
-  return JSON.stringify({ v, identity, positions, group, topicIds, plan, upgrades, by, atMs, time })
+  return JSON.stringify({ v, identity, positions, group, topicIds, plan, upgrades, by, atMs, time, calls })
 }
 
 export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
   try {
     const parsed: unknown = JSON.parse(value.toString())
     if (isCommitRecord(parsed)) {
-      const { identity, positions, group, topicIds, plan: number, upgrades, by, atMs, time } = parsed
+      const { identity, positions, group, topicIds, plan: number, upgrades, by, atMs, time, calls } = parsed
       return {
         identity,
         positions: plain(positions),
@@ -76,6 +86,7 @@ export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
         ...(upgrades === undefined ? {} : { upgrades }),
         by,
         atMs,
+        ...(calls && { calls }),
         ...(time && {
           time: { ...time, bounds: plain(time.bounds), ...(time.behind && { behind: plain(time.behind) }) },
         }),
@@ -96,7 +107,7 @@ const plain = <T extends object>(byTopic: T): T => Object.assign(Object.create(n
 function isCommitRecord(value: unknown): value is CommitRecord {
   if (typeof value !== 'object' || value === null) return false
   const fields = value as Record<string, unknown>
-  const { v, identity, positions, group, topicIds, plan: number, upgrades, by, atMs, time } = fields
+  const { v, identity, positions, group, topicIds, plan: number, upgrades, by, atMs, time, calls } = fields
   return (
     (v === 2 ? isTime(time) : v === 1 && time === undefined) &&
     typeof identity === 'string' &&
@@ -105,6 +116,7 @@ function isCommitRecord(value: unknown): value is CommitRecord {
     arePositions(positions) &&
     (group === undefined || arePositions(group)) &&
     (topicIds === undefined || areIds(topicIds)) &&
+    (calls === undefined || areCalls(calls)) &&
     isCount(number) &&
     isCount(upgrades)
   )
@@ -116,6 +128,12 @@ function isTime(value: unknown): value is CommittedTime {
   const isMs = (ms: unknown): boolean => ms === undefined || Number.isFinite(ms)
   const areMs = (of: unknown): boolean => isRecord(of) && Object.values(of).every((ms) => Number.isFinite(ms))
   return isMs(timeMs) && isMs(wallMs) && areMs(bounds) && areMs(behind)
+}
+
+const areCalls = (value: unknown): boolean => {
+  if (!isRecord(value)) return false
+  const { generation, done } = value as Record<string, unknown>
+  return typeof generation === 'string' && (done === undefined || typeof done === 'string')
 }
 
 const isCount = (value: unknown): boolean =>

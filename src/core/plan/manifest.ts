@@ -17,7 +17,7 @@ import type { PartitionerName } from '../../api/definition.js'
 import { PotorooError } from '../../errors.js'
 import { isList, isRecord, isText, isTexts, parseOr } from '../json-shape.js'
 import { planHash } from './plan-hash.js'
-import { upgradesIn, type SubTopology, type Topology } from './topology.js'
+import { hasChangelog, upgradesIn, type SubTopology, type Topology } from './topology.js'
 
 export interface Manifest {
   readonly v: 1
@@ -34,6 +34,7 @@ export interface ManifestEntry {
   /** Of its keys; absent where that is not known, or there are none. */
   readonly partitioner?: PartitionerName
   readonly sources: readonly ManifestSource[]
+  /** What its changelog has: state objects, tables, and calls. */
   readonly states: readonly ManifestState[]
   /** Hashes of the plans that it has had, the oldest first; absent where only one is known, which is that of this entry. */
   readonly plans?: readonly string[]
@@ -51,12 +52,14 @@ export interface ManifestState {
   readonly name: string
   /** The newest that may be in the changelog: how many upgrades its state objects have been through. Absent: 0. */
   readonly version?: number
+  /** Whether it is a call: which messages it has been made for. */
+  readonly call?: true
 }
 
 export interface Change {
   /** `upgraded`: kept, and upgraded to that version as messages find it. */
   readonly kind: 'created' | 'kept' | 'upgraded' | 'orphaned'
-  readonly what: 'sub-topology' | 'state object' | 'source' | 'repartition'
+  readonly what: 'sub-topology' | 'state object' | 'call' | 'source' | 'repartition'
   readonly name: string
   /** Of a state object with upgrades. */
   readonly version?: number
@@ -210,9 +213,8 @@ export function manifestBefore(
 }
 
 function entriesOf(sub: SubTopology, entries: readonly ManifestEntry[]): readonly ManifestEntry[] {
-  const byState = entries.filter(({ states }) =>
-    states.some(({ name }) => sub.states.some((state) => state.name === name)),
-  )
+  const kept = keptIn(sub)
+  const byState = entries.filter(({ states }) => states.some(({ name }) => kept.some((one) => one.name === name)))
   const bySource = entries.filter(({ sources }) =>
     sources.some(({ topic }) => sub.sources.some((source) => source.topic.name === topic)),
   )
@@ -224,6 +226,7 @@ function differences(sub: SubTopology, entry: ManifestEntry, partitions: number)
   const now = partitionerOf(sub)
   if (entry.partitioner !== undefined && now !== undefined && entry.partitioner !== now)
     found.push(`has keys partitioned by ${entry.partitioner}, and would have them by ${now} now`)
+  found.push(...callDifferences(sub, entry))
   if (sub.states.length > 0 && entry.states.length > 0) {
     const hadTopics = entry.sources.some(({ isRepartition }) => !isRepartition)
     const hasTopics = sub.sources.some(({ isRepartition }) => !isRepartition)
@@ -235,11 +238,23 @@ function differences(sub: SubTopology, entry: ManifestEntry, partitions: number)
         `is fed by ${sides(hadTopics)} (${entry.sources.map(({ topic }) => topic).join(', ')}), and would be by ${sides(hasTopics)} ` +
           `now (${sub.sources.map(({ topic }) => topic.name).join(', ')}): its state objects have other keys then`,
       )
-    const hadStates = entry.states.length
-    if (entry.sources.every(({ isRepartition }) => isRepartition) && hadStates > 0 && entry.partitions !== partitions)
-      found.push(`has ${String(entry.partitions)} partitions, and would have ${String(partitions)} now`)
   }
+  const hadKept = keptIn(sub).length > 0 && entry.states.length > 0
+  if (hadKept && entry.sources.every(({ isRepartition }) => isRepartition) && entry.partitions !== partitions)
+    found.push(`has ${String(entry.partitions)} partitions, and would have ${String(partitions)} now`)
   return found
+}
+
+/** What is done of a call is said by offsets of its one source: those of another one would be other messages. */
+function callDifferences({ call, sources }: SubTopology, entry: ManifestEntry): readonly string[] {
+  const kind = (isCall: boolean): string => (isCall ? 'a call' : 'state objects')
+  const had = entry.states.length > 0 ? entry.states.some((one) => one.call) : call !== undefined
+  if (had !== (call !== undefined)) return [`is ${kind(had)}, and would be ${kind(!had)} now`]
+  if (call === undefined) return []
+  const from = sources.map(({ topic }) => topic.name)
+  if (entry.sources.some(({ topic }) => from.includes(topic))) return []
+  const before = entry.sources.map(({ topic }) => topic).join(', ')
+  return [`gives call ${call.name} the messages of ${before}, and would give it those of ${from.join(', ')} now`]
 }
 
 /** Invariant 5. */
@@ -256,10 +271,12 @@ const newerStates = (sub: SubTopology, entry: ManifestEntry, application: string
   })
 
 function changesOf(sub: SubTopology, entry: ManifestEntry): readonly Change[] {
+  const kept = keptIn(sub)
   const states = compare(
     entry.states.map(({ name }) => name),
-    sub.states.map(({ name }) => name),
+    kept.map(({ name }) => name),
   )
+  const isCall = (name: string): boolean => [...entry.states, ...kept].some((one) => one.name === name && one.call)
   const sources = (isRepartition: boolean) =>
     compare(
       entry.sources.filter((one) => one.isRepartition === isRepartition).map(({ topic }) => topic),
@@ -270,7 +287,8 @@ function changesOf(sub: SubTopology, entry: ManifestEntry): readonly Change[] {
       const version = versionOf(sub, one.name) ?? 0
       const stored = entry.states.find(({ name }) => name === one.name)?.version ?? 0
       const kind = one.kind === 'kept' && version > stored ? 'upgraded' : one.kind
-      return { kind, what: 'state object', name: one.name, ...(version === 0 ? {} : { version }) }
+      const what = isCall(one.name) ? 'call' : 'state object'
+      return { kind, what, name: one.name, ...(version === 0 ? {} : { version }) }
     }),
     ...sources(false).map((one): Change => ({ ...one, what: 'source' })),
     ...sources(true).map((one): Change => ({ ...one, what: 'repartition' })),
@@ -286,7 +304,7 @@ const compare = (before: readonly string[], now: readonly string[]): readonly Pi
 function grown(entry: ManifestEntry | undefined, sub: SubTopology, name: string, partitions: number): ManifestEntry {
   const partitioner = partitionerOf(sub) ?? entry?.partitioner
   const sources = sub.sources.map(({ topic, isRepartition }) => ({ topic: topic.name, isRepartition }))
-  const states = sub.states.map((state) => ({ name: state.name }))
+  const states = keptIn(sub)
   return {
     name,
     partitions,
@@ -305,6 +323,11 @@ function grown(entry: ManifestEntry | undefined, sub: SubTopology, name: string,
   }
 }
 
+const keptIn = ({ states, call }: Pick<SubTopology, 'states' | 'call'>): readonly ManifestState[] => [
+  ...states.map(({ name }) => ({ name })),
+  ...(call === undefined ? [] : [{ name: call.name, call: true as const }]),
+]
+
 const partitionerOf = (sub: SubTopology): PartitionerName | undefined =>
   sub.sources.find(({ topic }) => topic.partitioner !== undefined)?.topic.partitioner
 
@@ -313,11 +336,13 @@ const inOrder = (entries: readonly ManifestEntry[]): readonly ManifestEntry[] =>
 
 const list = ({ name, states, sources }: ManifestEntry): string =>
   states.length > 0
-    ? `state objects ${states.map((state) => state.name).join(', ')} (changelog of ${name})`
+    ? `${states[0]?.call === true ? 'call' : 'state objects'} ${states.map((state) => state.name).join(', ')} (changelog of ${name})`
     : `sources ${sources.map(({ topic }) => topic).join(', ')}`
-const listOf = ({ states, sources }: SubTopology): string =>
-  states.length > 0
-    ? `that of ${states.map(({ name }) => name).join(', ')}`
+const listOf = ({ sources, ...sub }: SubTopology): string =>
+  hasChangelog(sub)
+    ? `that of ${keptIn(sub)
+        .map(({ name }) => name)
+        .join(', ')}`
     : `that of ${sources.map(({ topic }) => topic.name).join(', ')}`
 
 /** A name may be that of something that is not there any more: then it is not free. */
@@ -386,4 +411,5 @@ const isSource = (value: unknown): value is ManifestSource =>
 const isState = (value: unknown): value is ManifestState =>
   isRecord(value) &&
   isText(value.name) &&
+  (value.call === undefined || value.call === true) &&
   (value.version === undefined || (Number.isSafeInteger(value.version) && Number(value.version) > 0))

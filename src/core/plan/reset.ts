@@ -14,7 +14,7 @@
  */
 import type { Manifest, ManifestEntry, ManifestSource } from './manifest.js'
 import { ownTopics, type Counts, type CreatedTopic } from './topic-plan.js'
-import type { Names, Topology } from './topology.js'
+import { hasChangelog, type Names, type Topology } from './topology.js'
 
 export interface ResetInput {
   /** What is to be there, with the names that its sub-topologies begin with. */
@@ -111,7 +111,7 @@ const tasksOf = ({ subTopologies }: Topology, counts: Counts, names: Names): Res
       transactionalId: names.transactionalId(sub.name, partition),
       subTopology: sub.name,
       partition,
-      changelog: sub.states.length === 0 ? undefined : names.changelog(sub.name),
+      changelog: hasChangelog(sub) ? names.changelog(sub.name) : undefined,
       sources: sub.sources.map(({ topic, isRepartition }) => ({ topic: names.topic(topic.name), isRepartition })),
     })),
   )

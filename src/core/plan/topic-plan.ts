@@ -12,7 +12,7 @@ import type { TopicDefinition } from '../../api/definition.js'
 import { PotorooError } from '../../errors.js'
 import { manifestBefore, reconcile, type Manifest, type ManifestSource, type Reconciled } from './manifest.js'
 import { partitionCounts } from './partition-counts.js'
-import type { Names, SubTopology, Topology } from './topology.js'
+import { hasChangelog, type Names, type SubTopology, type Topology } from './topology.js'
 
 /** A topic that is in the cluster. */
 export interface ExistingTopic {
@@ -62,7 +62,7 @@ export const topicNames = ({ subTopologies }: Topology, names: Names): readonly 
     ...subTopologies.flatMap((sub) => [
       ...[...sub.sources, ...sub.broadcasts].map(({ topic }) => names.topic(topic.name)),
       ...sub.sinks.map(({ name }) => names.topic(name)),
-      ...(sub.states.length === 0 ? [] : [sub, ...sub.states].map(({ name }) => names.changelog(name))),
+      ...(hasChangelog(sub) ? [sub, ...sub.states] : []).map(({ name }) => names.changelog(name)),
     ]),
   ]),
 ]
@@ -131,10 +131,10 @@ export function ownTopics(counts: Counts, names: Names): readonly (CreatedTopic 
   return [
     { role: 'manifest', name: names.manifest, partitions: 1, config: manifestConfig },
     { role: 'dead letters', name: names.deadLetters, partitions, config: {} },
-    ...[...counts].flatMap(([{ name, sources, states }, count]) => [
-      ...(states.length === 0
-        ? []
-        : [{ role: 'changelog' as const, name: names.changelog(name), partitions: count, config: changelogConfig }]),
+    ...[...counts].flatMap(([{ name, sources, states, call }, count]) => [
+      ...(hasChangelog({ states, call })
+        ? [{ role: 'changelog' as const, name: names.changelog(name), partitions: count, config: changelogConfig }]
+        : []),
       ...sources.flatMap(({ topic, isRepartition }) =>
         isRepartition
           ? [{ role: 'repartition' as const, name: names.topic(topic.name), partitions: count, config: topic.config }]
@@ -168,7 +168,7 @@ export const unfinishedReset = (
 export function unfitTopics(topology: Topology, names: Names, found: Found): readonly PotorooError[] {
   return [...countsIn(topology, names, found)].flatMap(([sub, partitions]) => [
     ...differingSources(sub, names, found),
-    ...(sub.states.length === 0 ? [] : unfitChangelog(found.get(names.changelog(sub.name)), partitions)),
+    ...(hasChangelog(sub) ? unfitChangelog(found.get(names.changelog(sub.name)), partitions) : []),
   ])
 }
 
@@ -241,7 +241,7 @@ export const missingChangelogs = (
 ): readonly MissingChangelog[] =>
   [...countsIn(topology, names, found)].flatMap(([sub, partitions]) => {
     const name = names.changelog(sub.name)
-    if (sub.states.length === 0 || found.has(name)) return []
+    if (!hasChangelog(sub) || found.has(name)) return []
     const entry = before?.subTopologies.find((one) => one.name === sub.name)
     // One that had no state has no changelog: where it was, the group knows.
     if (entry?.states.length === 0) return []

@@ -3,7 +3,8 @@
  * behind it sends messages to other workers, so the graph is cut there, and a repartition topic stands in the cut. Each source
  * topic and each repartition then has a tree of operators below it, which a message runs through, depth first, in the order
  * of declaration. Those that share a state object or a table, written or read, form a sub-topology. Its sources are
- * co-partitioned, and one partition number of all of them is a task.
+ * co-partitioned, and one partition number of all of them is a task. A call is a sub-topology of its own: what waits must not keep
+ * state objects waiting.
  *
  * Invariants
  * 1. What goes into a table comes before what reads it, at the same timestamp: of a sub-topology's sources, those come first
@@ -12,6 +13,8 @@
 import type {
   ApplicationDefinition,
   BroadcastDefinition,
+  CallDefinition,
+  CallNode,
   Compute,
   JoinNode,
   KeyByNode,
@@ -27,10 +30,12 @@ import {
   broadcastsOf,
   REPARTITION_SUFFIX,
   repartitionsOf,
+  sourceOfCall,
   statefulNodesOf,
   statesOf,
   type StatefulNode,
 } from '../../api/graph.js'
+import { Carried, carryingTopic, type StepNode } from './carried.js'
 import { repartitionKey, repartitionTopic } from './repartition.js'
 
 export type Operator =
@@ -61,8 +66,8 @@ export type Operator =
   | {
       readonly kind: 'sink'
       readonly topic: TopicDefinition
-      /** What its records get; undefined for a topic without a key. */
-      readonly key: ((message: unknown) => string) | undefined
+      /** What its records get; undefined for a topic without a key; `own`: that of the record which caused the message. */
+      readonly key: ((message: unknown) => string) | 'own' | undefined
       readonly headers: PassedHeaders
     }
 
@@ -82,6 +87,8 @@ export interface SubTopology {
   readonly broadcasts: readonly BroadcastDefinition[]
   /** Topics that it writes to, repartitions among them. */
   readonly sinks: readonly TopicDefinition[]
+  /** What its one source's messages are given to; its operators then get the results. Such a sub-topology has no state. */
+  readonly call?: CallDefinition | undefined
   /** How many sub-topologies a message may have been through before it comes here; loops count once. */
   readonly depth: number
 }
@@ -113,8 +120,9 @@ interface Segment {
   readonly topic: TopicDefinition | undefined
   readonly timed?: TimedDefinition
   readonly isRepartition: boolean
-  /** Of the source's pipeline. */
+  /** Of the source's pipeline, or of the repartition. */
   readonly name: string
+  readonly call?: CallDefinition
   readonly operators: Operator[]
   readonly states: Set<StateDefinition>
   readonly broadcasts: Set<BroadcastDefinition>
@@ -197,7 +205,8 @@ function withDepths(subs: readonly Shallow[]): SubTopology[] {
 
 function subTopologyOf(segments: readonly Segment[], declared: readonly StateDefinition[]): Shallow {
   const states = declared.filter((state) => segments.some((segment) => segment.states.has(state)))
-  const name = (states.find(({ table }) => table === undefined) ?? states[0] ?? segments[0])?.name
+  const call = segments[0]?.call
+  const name = (call ?? states.find(({ table }) => table === undefined) ?? states[0] ?? segments[0])?.name
   if (name === undefined) throw new RangeError('a sub-topology has at least one source')
   // Invariant 1
   const ordered = [...segments].sort((a, b) => Number(b.leadsToTable) - Number(a.leadsToTable))
@@ -209,7 +218,7 @@ function subTopologyOf(segments: readonly Segment[], declared: readonly StateDef
   )
   const broadcasts = [...new Set(segments.flatMap((segment) => [...segment.broadcasts]))]
   const sinks = [...new Set(segments.flatMap((segment) => [...segment.sinks]))]
-  return { name, sources, states, timed, broadcasts, sinks }
+  return { name, sources, states, timed, broadcasts, sinks, ...(call && { call }) }
 }
 
 interface Partitioning {
@@ -223,22 +232,48 @@ interface Place {
   readonly operators: Operator[]
 }
 
+/** Where messages for a call come by. */
+interface Feed {
+  readonly places: readonly Place[]
+  /** Whether they are `Carried`; else they are under the key of the record which causes them. */
+  readonly carries: boolean
+}
+
+const isStep = (node: StreamNode): node is StepNode =>
+  node.kind === 'filter' || node.kind === 'map' || node.kind === 'flatMap' || node.kind === 'lookup'
+
+function stepOf(node: StepNode): Growing<Operator> {
+  switch (node.kind) {
+    case 'filter':
+      return { kind: 'filter', keep: node.keep, next: [] }
+    case 'map':
+      return { kind: 'map', map: node.map, next: [] }
+    case 'flatMap':
+      return { kind: 'flatMap', flatMap: node.flatMap, next: [] }
+    case 'lookup':
+      return { kind: 'lookup', broadcast: node.broadcast, key: node.key, step: node.step, next: [] }
+  }
+}
+
 /** Walks from each pipeline's end to its sources, and puts each node's operator below those before it, once. */
 function cut(
   application: ApplicationDefinition,
   partitioningOf: (repartition: string) => Partitioning,
 ): { readonly segments: readonly Segment[] } {
-  const repartitions = new Map(
-    repartitionsOf(application).map(({ node, name }): [KeyByNode, Segment] => {
-      const { partitions, partitioner } = partitioningOf(name)
-      const topic = repartitionTopic(`${application.name}-${name}${REPARTITION_SUFFIX}`, partitions, partitioner)
-      return [node, newSegment(topic, true, name)]
-    }),
-  )
+  /** Behind a keyBy() or a call. */
+  const repartitions = new Map<KeyByNode | CallNode, Segment>()
+  const calls = new Map<CallNode, Segment>()
+  for (const { node, isToCall, name } of repartitionsOf(application)) {
+    const { partitions, partitioner } = partitioningOf(name)
+    const topic = repartitionTopic(`${application.name}-${name}${REPARTITION_SUFFIX}`, partitions, partitioner)
+    if (!isToCall) repartitions.set(node, newSegment(topic, true, name))
+    else if (node.kind === 'call') calls.set(node, { ...newSegment(carryingTopic(topic), true, name), call: node.call })
+  }
   const sources = new Map<TopicDefinition, Segment>()
   const timed = new Map<TimedDefinition, Segment>()
   const segments: Segment[] = []
   const places = new Map<StreamNode | TableNode, readonly Place[]>()
+  const feeds = new Map<StreamNode, readonly Feed[]>()
 
   const put = (operator: Growing<Operator>, to: readonly Place[]): readonly Place[] => {
     const reached = [...new Set(to.flatMap((place) => place.segments))]
@@ -271,6 +306,52 @@ function cut(
     places.set(node, made)
     return made
   }
+  /** Whether messages get there without a record under their key: behind a keyBy() that nothing with state stands behind. */
+  const lacksKey = (node: StreamNode): boolean => {
+    if (node.kind === 'keyBy') return !repartitions.has(node)
+    if (node.kind === 'merge') return node.upstreams.some(lacksKey)
+    return isStep(node) && lacksKey(node.upstream)
+  }
+  /** Where messages for a call come by: with their key beside them where there is no record under it. */
+  const feedsOf = (node: StreamNode): readonly Feed[] => {
+    if (!lacksKey(node)) return [{ places: placesOf(node), carries: false }]
+    const known = feeds.get(node)
+    if (known !== undefined) return known
+    const made = makeFeeds(node)
+    feeds.set(node, made)
+    return made
+  }
+  const makeFeeds = (node: StreamNode): readonly Feed[] => {
+    if (node.kind === 'merge') return node.upstreams.flatMap(feedsOf)
+    if (node.kind === 'keyBy') {
+      const carry = Carried.by(repartitionKey(node.key))
+      return [{ places: put({ kind: 'map', map: carry, next: [] }, placesOf(node.upstream)), carries: true }]
+    }
+    if (!isStep(node)) return [{ places: placesOf(node), carries: false }]
+    return feedsOf(node.upstream).map(({ places: to, carries }) => {
+      if (node.kind === 'lookup') noteBroadcast(node.broadcast, to)
+      return { places: put(stepOf(carries ? Carried.through(node) : node), to), carries }
+    })
+  }
+  const noteBroadcast = (broadcast: BroadcastDefinition, to: readonly Place[]): void => {
+    for (const segment of to.flatMap(({ segments: all }) => all)) segment.broadcasts.add(broadcast)
+  }
+  /** A call: what feeds it, and where what comes of it goes. */
+  const placeCall = (node: CallNode): readonly Place[] => {
+    const source = sourceOfCall(application, node)
+    const direct = source && { ...newSegment(source.topic, false, source.name), call: node.call }
+    const segment = direct ?? calls.get(node)
+    if (segment?.topic === undefined) throw new RangeError(`call ${node.call.name} has neither source nor repartition`)
+    if (direct === undefined)
+      for (const { places: to, carries } of feedsOf(node.upstream))
+        put({ kind: 'sink', topic: segment.topic, key: carries ? Carried.key : 'own', headers: 'every' }, to)
+    const results = begin(segment)
+    const behind = repartitions.get(node)
+    // With nothing but sinks behind it, they are written by the call's own tasks, in the transaction that says that it is done.
+    if (behind?.topic === undefined) return results
+    put({ kind: 'sink', topic: behind.topic, key: 'own', headers: 'every' }, results)
+    return begin(behind)
+  }
   const make = (node: StreamNode | TableNode): readonly Place[] => {
     switch (node.kind) {
       case 'source': {
@@ -294,28 +375,27 @@ function cut(
         put({ kind: 'sink', topic: segment.topic, key: repartitionKey(node.key), headers: 'every' }, before)
         return begin(segment)
       }
+      case 'call':
+        return placeCall(node)
       case 'filter':
-        return put({ kind: 'filter', keep: node.keep, next: [] }, placesOf(node.upstream))
       case 'map':
-        return put({ kind: 'map', map: node.map, next: [] }, placesOf(node.upstream))
       case 'flatMap':
-        return put({ kind: 'flatMap', flatMap: node.flatMap, next: [] }, placesOf(node.upstream))
+        return put(stepOf(node), placesOf(node.upstream))
       case 'compute':
         return putStateful(node, { kind: 'compute', state: node.state, compute: node.compute, next: [] })
       case 'join':
         return putStateful(node, { kind: 'join', state: node.state, step: node.step, next: [] })
       case 'lookup': {
-        const { broadcast, key, step } = node
         const to = placesOf(node.upstream)
-        for (const segment of to.flatMap(({ segments: all }) => all)) segment.broadcasts.add(broadcast)
-        return put({ kind: 'lookup', broadcast, key, step, next: [] }, to)
+        noteBroadcast(node.broadcast, to)
+        return put(stepOf(node), to)
       }
       case 'table':
         return putStateful(node, { kind: 'table', state: node.state })
     }
   }
   for (const pipeline of application.pipelines)
-    if (pipeline.kind === 'compute') placesOf(pipeline)
+    if (pipeline.kind !== 'sink') placesOf(pipeline)
     else {
       const { topic, headers } = pipeline
       put({ kind: 'sink', topic, key: topic.key?.of, headers }, placesOf(pipeline.upstream))
@@ -347,6 +427,10 @@ export const usesTime = ({ timed, states }: Pick<SubTopology, 'timed' | 'states'
 
 /** Whether something may fall due in it, by whichever clock. */
 export const hasDues = (sub: Pick<SubTopology, 'timed' | 'states'>): boolean => sub.timed.length > 0 || usesTime(sub)
+
+/** Whether its tasks have a changelog: for state objects, or for which calls are done. */
+export const hasChangelog = ({ states, call }: Pick<SubTopology, 'states' | 'call'>): boolean =>
+  states.length > 0 || call !== undefined
 
 /** How many upgrades its state objects have, all together. */
 export const upgradesIn = ({ states }: Pick<SubTopology, 'states'>): number =>

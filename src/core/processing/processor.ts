@@ -15,7 +15,6 @@
  */
 import type { BroadcastDefinition, StateDefinition, TopicDefinition } from '../../api/definition.js'
 import { isHex, shown } from '../../api/names.js'
-import { visible } from '../../api/visible.js'
 import { isPotorooError, messageOf, PotorooError } from '../../errors.js'
 import { COMMIT_KEY, encodeCommitRecord, type CommitRecord } from '../commit/commit-record.js'
 import type { ByteString } from '../records/byte-string.js'
@@ -42,6 +41,7 @@ import {
 } from '../state/state-table.js'
 import { MAX_KEY_BYTES } from '../state/store-key.js'
 import { upgradesIn, type Operator, type SourceInput, type SubTopology } from '../plan/topology.js'
+import { requirePlace } from './record-key.js'
 import type { Watermark } from './watermark.js'
 
 export interface ProcessorPlan {
@@ -214,6 +214,20 @@ export class Processor {
     else this.#briskly(operators, input, message, nowMs)
   }
 
+  /** Runs what has come of the record under the cursor, of the first source, elsewhere. Throws as `process`. */
+  give(input: Input, result: unknown, nowMs: () => number): void {
+    const [source] = this.plan.subTopology.sources
+    if (source === undefined) throw new RangeError('no source')
+    this.messages++
+    this.#do(source, source.operators, input, result, nowMs)
+  }
+
+  /** Sends the record under the cursor to the dead letters, whatever `onError` says. */
+  refuse(input: Input, error: PotorooError, nowMs: () => number): void {
+    this.messages++
+    this.#toDeadLetters(input, error, nowMs)
+  }
+
   /** Sends the record under the cursor to the dead letters without doing it: it makes commits fail. */
   condemn(input: Input, error: PotorooError, nowMs: () => number): void {
     this.messages++
@@ -322,38 +336,39 @@ export class Processor {
 
   /** Depth first: what one operator gives has gone all its way before the next one's turn. */
   #run(operators: readonly Operator[], message: unknown, emit: Emit): void {
+    // What messages mostly come to stands alone, and is compiled as one with what it calls.
     for (const operator of operators)
-      switch (operator.kind) {
-        case 'filter':
-          if (operator.keep(message)) this.#run(operator.next, message, emit)
-          break
-        case 'map':
-          this.#run(operator.next, operator.map(message), emit)
-          break
-        case 'flatMap': {
-          const several = operator.flatMap(message)
-          if (!Array.isArray(several))
-            throw new TypeError(
-              `flatMap() has to give an array, and gave ${several === null ? 'null' : typeof several}`,
-            )
-          for (const one of several as readonly unknown[]) this.#run(operator.next, one, emit)
-          break
-        }
-        case 'compute':
-          this.#compute(operator, message, emit)
-          break
-        case 'join':
-          this.#join(operator, message, emit)
-          break
-        case 'table':
-          this.#keep(operator, message)
-          break
-        case 'lookup':
-          this.#lookUp(operator, message, emit)
-          break
-        case 'sink':
-          this.#emit(operator, message, emit)
+      if (operator.kind === 'compute') this.#compute(operator, message, emit)
+      else this.#step(operator, message, emit)
+  }
+
+  #step(operator: Exclude<Operator, { readonly kind: 'compute' }>, message: unknown, emit: Emit): void {
+    switch (operator.kind) {
+      case 'filter':
+        if (operator.keep(message)) this.#run(operator.next, message, emit)
+        break
+      case 'map':
+        this.#run(operator.next, operator.map(message), emit)
+        break
+      case 'flatMap': {
+        const several = operator.flatMap(message)
+        if (!Array.isArray(several))
+          throw new TypeError(`flatMap() has to give an array, and gave ${several === null ? 'null' : typeof several}`)
+        for (const one of several as readonly unknown[]) this.#run(operator.next, one, emit)
+        break
       }
+      case 'join':
+        this.#join(operator, message, emit)
+        break
+      case 'table':
+        this.#keep(operator, message)
+        break
+      case 'lookup':
+        this.#lookUp(operator, message, emit)
+        break
+      case 'sink':
+        this.#emit(operator, message, emit)
+    }
   }
 
   #compute({ state: definition, compute, next }: OperatorOf<'compute'>, message: unknown, emit: Emit): void {
@@ -369,7 +384,7 @@ export class Processor {
     if (context.forgotten) this.#states.forget()
     // Whoever read in between has touched nothing.
     if (definition.ttlMs !== undefined) this.#states.changed(context.timestampMs)
-    this.#goOn(next, result, emit)
+    if (result !== undefined && result !== null) this.#goOn(next, result, emit)
   }
 
   #join({ state, step, next }: OperatorOf<'join'>, message: unknown, emit: Emit): void {
@@ -467,7 +482,7 @@ export class Processor {
       return
     }
     const isNull = message === null && topic.key !== undefined
-    const key = isNull ? this.#keyOfNull(topic) : keyOf(message)
+    const key = isNull ? this.#keyOfNull(topic) : keyOf === 'own' ? record.key() : keyOf(message)
     const value = isNull ? null : topic.encode(message)
     const headers = passedHeaders(record.cursor, passed)
     if (topic.hexKeys === true) {
@@ -514,27 +529,9 @@ export class Processor {
     const record = this.#record
     const { topic, isRepartition } = record.source
     if (record.wasChecked || (topic.key === undefined && !isRepartition)) return
-    record.key()
-    const { buffer, keyStart, keyEnd } = record.cursor
-    // as the application has it
-    const keyBytes = topic.hexKeys === true ? 2 * (keyEnd - keyStart) : keyEnd - keyStart
-    if (keyBytes > MAX_KEY_BYTES)
-      throw new PotorooError(
-        'KEY_TOO_LONG',
-        `the key has ${String(keyBytes)} bytes, more than ${String(MAX_KEY_BYTES)}`,
-      )
+    const key = record.key()
+    requirePlace(topic, record.cursor, key, this.plan)
     record.wasChecked = true
-    const { partitioner } = topic
-    if (partitioner === undefined) return
-    const right = partitionOf(partitioner, buffer, this.plan.partitions, keyStart, keyEnd)
-    if (right !== this.plan.partition)
-      throw new PotorooError(
-        'WRONG_PARTITION',
-        `key '${visible(record.key().slice(0, 100))}' belongs on partition ${String(right)} by ${partitioner}, but lies on ${String(this.plan.partition)}: ` +
-          (partitioner === 'murmur2'
-            ? 'producers must use murmur2 as the Java client does (librdkafka: partitioner=murmur2_random; its default, CRC32, is another)'
-            : `producers must partition by ${partitioner} of the key`),
-      )
   }
 
   /** A failure of the application's: to the dead letters, or a stop, as it was chosen. */

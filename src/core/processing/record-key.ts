@@ -12,7 +12,9 @@ import { isHex, isKey, shownKey } from '../../api/names.js'
 import { likeness, visible } from '../../api/visible.js'
 import { PotorooError } from '../../errors.js'
 import { isUtf8Of, utf8Text } from '../records/byte-string.js'
+import { partitionOf } from '../plan/partitioner.js'
 import type { RecordCursor } from '../records/records.js'
+import { MAX_KEY_BYTES } from '../state/store-key.js'
 
 const SHOWN_BYTES = 100
 
@@ -26,6 +28,32 @@ export function recordKey(topic: TopicDefinition, cursor: RecordCursor, message:
   if (!isKey(key)) throw new PotorooError('KEY_MISMATCH', `The key that topic ${topic.name} gives is ${shownKey(key)}.`)
   if (!isUtf8Of(key, cursor.buffer, cursor.keyStart, cursor.keyEnd)) throw mismatch(key, cursor)
   return key
+}
+
+/**
+ * Throws KEY_TOO_LONG, or WRONG_PARTITION where a record is not where its key belongs, by its topic's partitioner. `partitions`: of
+ * the topic.
+ */
+export function requirePlace(
+  { hexKeys, partitioner }: TopicDefinition,
+  { buffer, keyStart, keyEnd }: RecordCursor,
+  key: string,
+  { partition, partitions }: { readonly partition: number; readonly partitions: number },
+): void {
+  // as the application has it
+  const keyBytes = hexKeys === true ? 2 * (keyEnd - keyStart) : keyEnd - keyStart
+  if (keyBytes > MAX_KEY_BYTES)
+    throw new PotorooError('KEY_TOO_LONG', `the key has ${String(keyBytes)} bytes, more than ${String(MAX_KEY_BYTES)}`)
+  if (partitioner === undefined) return
+  const right = partitionOf(partitioner, buffer, partitions, keyStart, keyEnd)
+  if (right !== partition)
+    throw new PotorooError(
+      'WRONG_PARTITION',
+      `key '${visible(key.slice(0, SHOWN_BYTES))}' belongs on partition ${String(right)} by ${partitioner}, but lies on ${String(partition)}: ` +
+        (partitioner === 'murmur2'
+          ? 'producers must use murmur2 as the Java client does (librdkafka: partitioner=murmur2_random; its default, CRC32, is another)'
+          : `producers must partition by ${partitioner} of the key`),
+    )
 }
 
 function textKey(cursor: RecordCursor): string {

@@ -645,15 +645,19 @@ export class StateTable {
   }
 
   #liveOf(definition: StateDefinition, key: string, place: number): Live {
+    const index = this.#memory.live(place) - 1
+    const number = index < 0 ? NONE : this.#touched.live(index)
+    // Apart from what makes one: short enough to be compiled into its callers.
+    return (number === NONE ? undefined : this.#live[number]) ?? this.#makeLive(definition, key, place, index)
+  }
+
+  #makeLive(definition: StateDefinition, key: string, place: number, known: number): Live {
     const touched = this.#touched
-    let index = this.#memory.live(place) - 1
+    let index = known
     if (index < 0) {
       index = touched.add(place)
       this.#memory.setLive(place, index + 1)
     }
-    const number = touched.live(index)
-    const there = number === NONE ? undefined : this.#live[number]
-    if (there !== undefined) return there
     const turn = this.#turn
     const live = this.#live[turn] ?? {
       object: undefined,

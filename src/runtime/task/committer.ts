@@ -49,13 +49,16 @@ export interface CommitterEnvironment {
   acknowledged(at: PartitionPosition): void
 }
 
+/** An input, as commits see it. */
+export type CommittedInput = Pick<Input, 'topic' | 'position' | 'taken' | 'takenRecords' | 'firstTimestampMs' | 'mark'>
+
 /** An activation, as its commits see it. */
 export interface CommitWork {
   readonly activation: Pick<
     Activation,
     'producer' | 'identity' | 'notes' | 'foreign' | 'positions' | 'committed' | 'time' | 'before' | 'asOf'
   >
-  readonly inputs: readonly Input[]
+  readonly inputs: readonly CommittedInput[]
   readonly processor: Pick<Processor, 'messages' | 'collect' | 'committed'> & {
     readonly time?: Processor['time']
   }
@@ -448,13 +451,13 @@ export class Committer {
 }
 
 /** To be asked before they are marked. */
-const takenFrom = (inputs: readonly Input[]): readonly CommittedFrom[] =>
+const takenFrom = (inputs: readonly CommittedInput[]): readonly CommittedFrom[] =>
   inputs.flatMap(({ topic, takenRecords: messages, firstTimestampMs }) =>
     messages === 0 ? [] : [{ topic, messages, firstTimestampMs }],
   )
 
 /** The same. */
-const tracedIn = (inputs: readonly Input[], most = 0): readonly TracedRecord[] =>
+const tracedIn = (inputs: readonly CommittedInput[], most = 0): readonly TracedRecord[] =>
   most === 0
     ? []
     : tracedAmong(

@@ -29,6 +29,9 @@ interface Slow {
   readonly left: number
 }
 
+/** An input, as far as it matters where it is. */
+export type PlacedInput = Pick<Input, 'index' | 'topic' | 'position'>
+
 /** What a task is to fail with for a commit that failed. */
 export interface Verdict {
   readonly error: unknown
@@ -86,7 +89,7 @@ export class Isolation {
   }
 
   /** Whether all that is suspected is done; false where nothing is. `doneMs`: the task's times up to which nothing due is left. */
-  isBehindSuspects(inputs: readonly Input[], doneMs: readonly number[] = []): boolean {
+  isBehindSuspects(inputs: readonly PlacedInput[], doneMs: readonly number[] = []): boolean {
     return this.#suspicion !== undefined && isOver(this.#suspicion, [...inputs.map(positionOf), ...doneMs])
   }
 
@@ -96,7 +99,7 @@ export class Isolation {
   }
 
   /** The input's head is taken, or what is due. Returns why it is not to be computed; undefined: it is. */
-  take(next: Input | Firing, inputs: readonly Input[]): PotorooError | undefined {
+  take(next: Input | Firing, inputs: readonly PlacedInput[]): PotorooError | undefined {
     this.#calmDown(inputs)
     const place = (this.lastTaken = placeOf(next))
     this.current = next
@@ -104,14 +107,14 @@ export class Isolation {
   }
 
   /** One more message is taken since one was slow. */
-  #calmDown(inputs: readonly Input[]): void {
+  #calmDown(inputs: readonly PlacedInput[]): void {
     if (this.#slow === undefined || !isBehindAll(inputs, this.#slow.until)) return
     const left = this.#slow.left - 1
     this.#slow = left === 0 ? undefined : { ...this.#slow, left }
   }
 
   /** To be called after messages were computed, or one has thrown. */
-  computed(tookMs: number, inputs: readonly Input[]): void {
+  computed(tookMs: number, inputs: readonly PlacedInput[]): void {
     const thrown = this.lastTaken === undefined ? this.current : undefined
     const taken = thrown === undefined ? this.lastTaken : placeOf(thrown)
     this.current = undefined
@@ -127,7 +130,7 @@ export class Isolation {
    * A computation, or the packing, was ended from outside. Returns what the task is to fail with. `messages`: since the last commit.
    * `times`: the task's, by each clock.
    */
-  cutOff(inputs: readonly Input[], messages: number, times: readonly number[] = []): PotorooError {
+  cutOff(inputs: readonly PlacedInput[], messages: number, times: readonly number[] = []): PotorooError {
     const after = `was ended after ${String(this.env.options.maxComputationMs)} ms`
     // Without a current one it was packing, of all messages since the last commit: one of them alone, if it was alone.
     const last = messages === 1 ? this.lastTaken : undefined
@@ -158,7 +161,7 @@ export class Isolation {
   }
 
   /** A commit of so many messages has failed. `inputs` are behind all that it held, and so are `times`. */
-  failed(messages: number, inputs: readonly Input[], error: unknown, times: readonly number[] = []): Verdict {
+  failed(messages: number, inputs: readonly PlacedInput[], error: unknown, times: readonly number[] = []): Verdict {
     if (!isOfRecords(error) || this.#timeIsRefused(error)) return { error, narrowed: false }
     const refused = { messages, last: this.lastTaken, positions: [...inputs.map(positionOf), ...times], error }
     const before = this.#suspicion
@@ -201,7 +204,7 @@ export class Isolation {
   }
 }
 
-const positionOf = ({ position }: Input): number => position
+const positionOf = ({ position }: PlacedInput): number => position
 
 /** The record under the input's cursor, or what is due. */
 export const placeOf = (of: Input | Firing): Place =>
@@ -212,5 +215,5 @@ function nameOf({ definition, keyBytes, what }: Firing): string {
   return `${name} of state object ${definition.name}, key '${visible(keyBytes.toString())}', due ${String(what.dueMs)}`
 }
 
-const isBehindAll = (inputs: readonly Input[], positions: readonly number[]): boolean =>
+const isBehindAll = (inputs: readonly PlacedInput[], positions: readonly number[]): boolean =>
   inputs.every((input, i) => input.position >= (positions[i] ?? 0))

@@ -1,6 +1,9 @@
 /** What runs in a simulated world: an application, what goes into it, and what has to come out. */
 import type { ApplicationDefinition } from '../../../src/api/definition.js'
 import type { SeededRandom } from '../../../src/memory/random.js'
+import type { Scheduler } from '../../../src/memory/scheduler.js'
+import type { TopicPartition } from '../../../src/ports/log.js'
+import type { Outside } from '../../../src/ports/outside.js'
 import type { SeenRecord } from '../views.js'
 
 export interface SimulatedApplication {
@@ -13,7 +16,16 @@ export interface SimulatedApplication {
   readonly later?: { readonly compatible: ApplicationDefinition; readonly incompatible: ApplicationDefinition }
   /** How long the world goes on when all that was fed is done, ms: what is due still comes. Default: not at all. */
   readonly restMs?: number
+  /** What its calls reach, in a world whose workers all reach the same. */
+  outside?(world: OutsideWorld): Outside
   draw(random: SeededRandom, plan: FeedPlan): Feed
+}
+
+/** What surrounds the workers, as what is outside sees it. */
+export interface OutsideWorld {
+  readonly scheduler: Scheduler
+  isCommitted(of: TopicPartition, offset: number): boolean
+  isCalm(): boolean
 }
 
 export interface FeedPlan {

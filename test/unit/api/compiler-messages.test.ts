@@ -20,7 +20,7 @@ interface Mistake {
   /** In what the compiler says. */
   readonly says: readonly string[]
 }
-const SYNCHRONOUS = 'error: computations and steps are synchronous, this one gives a promise'
+const SYNCHRONOUS = 'error: computations and steps are synchronous, this one gives a promise: use call() for what waits'
 const ENDS = 'error: a pipeline ends with .sink(topic), or with a computation that gives no outputs'
 const NO_STRING = "Type 'number' is not assignable to type 'string'."
 
@@ -50,6 +50,11 @@ const mistakes: readonly Mistake[] = [
     name: 'an asynchronous step',
     code: `from(orders).map(async (order) => Promise.resolve(order)).sink(orders)`,
     says: [SYNCHRONOUS],
+  },
+  {
+    name: 'a call without a key',
+    code: `from(lines).call('ask', async () => Promise.resolve(1))`,
+    says: ['error: these messages have no key, by which calls are ordered: put keyBy() before call()'],
   },
   {
     name: 'an asynchronous filter',
