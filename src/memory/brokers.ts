@@ -334,6 +334,10 @@ export class Brokers {
   committed(groupId: string, of: TopicPartition): number | undefined {
     return this.offsets(groupId).get(partitionKey(of))
   }
+  /** What the group keeps beside that offset. */
+  committedNote(groupId: string, of: TopicPartition): string | undefined {
+    return this.offsets(groupId).committed(partitionKey(of))?.note
+  }
 
   /**
    * A broker goes down and comes back. What it had written is there still; connections and rebalances are not. One that is

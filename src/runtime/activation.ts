@@ -15,7 +15,14 @@ import type { CommittedOffset, Fetcher, TransactionalProducer } from '../ports/l
 import { abortable } from './abortable.js'
 import { changelogEnd, otherEnd } from './changelog-end.js'
 import { recordsLost } from './cures.js'
-import { choosePositions, inputPositions, isDoubtful, offsetNotes, sayBeginnings } from './input-positions.js'
+import {
+  choosePositions,
+  inputPositions,
+  isDoubtful,
+  offsetNotes,
+  sayBeginnings,
+  timeInNotes,
+} from './input-positions.js'
 import { requireMissing } from './new-topics.js'
 import type { ObservedPorts } from './options.js'
 import type { TaskPlan } from './task-plan.js'
@@ -117,7 +124,7 @@ export async function activate(
       notes: offsetNotes(plan, identity),
       committed: known,
       asOf: restored?.commit ? { commitMs: restored.commit.atMs, changelogPosition: restored.commit.position } : NEVER,
-      time: restored?.commit?.time,
+      time: plan.changelog === undefined ? timeInNotes(plan, group) : restored?.commit?.time,
       foreign: foreignTo(
         plan.sources.map(({ topic }) => topic),
         restored?.commit,

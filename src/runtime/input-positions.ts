@@ -5,7 +5,7 @@
  * it, too, for tools to show lag; here that only proves that a commit was made. In a repartition that was made anew there
  * is no position: an offset that somebody has set there since says where to go on, as in a source.
  */
-import type { CommitRecord } from '../core/commit/commit-record.js'
+import type { CommitRecord, CommittedTime } from '../core/commit/commit-record.js'
 import { decodeOffsetNote, encodeOffsetNote, type OffsetNote } from '../core/commit/offset-note.js'
 import { choosePosition, type KnownPosition, type PositionChoice } from '../core/commit/restore-plan.js'
 import { PotorooError } from '../errors.js'
@@ -70,6 +70,21 @@ export async function inputPositions(
     positions: await Promise.all(choices.map((chosen) => positionOf(plan, chosen, env, signal))),
     known: choices.map(({ known, note }) => committedPosition(plan, known, note)),
   }
+}
+
+/** The time of a task without a changelog, which its offsets have; undefined where it has none. */
+export function timeInNotes(
+  plan: TaskPlan,
+  group: readonly (CommittedOffset | undefined)[],
+): CommittedTime | undefined {
+  if (plan.changelog !== undefined || plan.time === undefined) return undefined
+  const notes = plan.sources.map(({ topic, id }, i) => {
+    const note = decodeOffsetNote(group[i]?.note ?? '')
+    return { topic, ...(note?.topicId === id ? note : undefined) }
+  })
+  const of = (ms: 'boundMs' | 'behindMs'): Readonly<Record<string, number>> =>
+    Object.fromEntries(notes.flatMap((note) => (note[ms] === undefined ? [] : [[note.topic, note[ms]]])))
+  return { bounds: of('boundMs'), behind: of('behindMs') }
 }
 
 /** What the group is to keep beside the offset of each source. */

@@ -1,6 +1,7 @@
 /** A task's place in Kafka: what it reads and writes, under which names. */
 import type { KnownSubTopology } from '../core/group/assignor.js'
 import type { PlanOfSubTopology } from '../core/plan/manifest.js'
+import type { MarkedTopic } from '../core/processing/marks.js'
 import type { ProcessorPlan } from '../core/processing/processor.js'
 import type { BroadcastPlan } from './broadcasts.js'
 import type { VersionsInUse } from './versions-in-use.js'
@@ -12,6 +13,14 @@ export interface TaskSource {
   readonly start: 'earliest' | 'latest'
   /** Whether it is a repartition: then its position is the changelog's alone, and what is behind that is purged. */
   readonly isRepartition: boolean
+}
+
+/** How time comes to a task, and goes on from it: see core/plan/time-flow.ts. */
+export interface TaskTime {
+  /** In the order of the sources: the tasks that say in it how far they are; none: time does not wait for it. Undefined for topics. */
+  readonly writers: readonly (readonly string[] | undefined)[]
+  /** Repartitions that it says so in. */
+  readonly marks: readonly MarkedTopic[]
 }
 
 export interface TaskPlan {
@@ -26,6 +35,8 @@ export interface TaskPlan {
   /** Undefined for a sub-topology without state. */
   readonly changelog:
     { readonly topic: string; readonly id?: string | undefined; readonly deleteRetentionMs: number } | undefined
+  /** Undefined where it has no time. */
+  readonly time?: TaskTime | undefined
   /** Of its state objects, where some are newer than the manifest knows; it is to be told before they are committed. */
   readonly versions?: VersionsInUse | undefined
   /** Of its sub-topology; the worker reads them. */

@@ -10,6 +10,7 @@
  *   task/failures.ts      what is done about a failure
  *   task/timekeeper.ts    how time goes on while nothing comes
  *   task/answers.ts       what it tells of its state objects to who asks
+ *   task/marker.ts        when those behind repartitions are told how far it is
  *
  * They live as long as the task. `begin` gives each what an activation works on, `end` takes it away again.
  *
@@ -37,6 +38,7 @@ import type { HandOff, HeldStatus, TimeStatus } from '../core/group/worker-statu
 import { Retake } from '../core/processing/failures.js'
 import type { ProcessorTime } from '../core/processing/firings.js'
 import { Processor } from '../core/processing/processor.js'
+import { Marks } from '../core/processing/marks.js'
 import { Watermark } from '../core/processing/watermark.js'
 import { hasDues, usesTime } from '../core/plan/topology.js'
 import type { Question, TaskAnswer } from '../core/query/question.js'
@@ -51,6 +53,7 @@ import { Answers } from './task/answers.js'
 import { Committer } from './task/committer.js'
 import { Failures } from './task/failures.js'
 import { Isolation } from './task/isolation.js'
+import { Marker } from './task/marker.js'
 import { Runner } from './task/runner.js'
 import { Sources } from './task/sources.js'
 import { StoreWriter } from './task/store-writer.js'
@@ -116,6 +119,7 @@ export class Task {
   readonly #runner: Runner
   readonly #time: Timekeeper
   readonly #answers: Answers
+  readonly #marker: Marker
   #running: Running | undefined
   #abort = new AbortController()
   #stopping = false
@@ -145,7 +149,8 @@ export class Task {
     this.#time = new Timekeeper(env, ready)
     this.#sources = new Sources(plan, env, this.#time, ready)
     this.#store = new StoreWriter(plan.id, holder, env, ready)
-    this.#committer = new Committer(plan, env, this.#store, this.#isolation, ready)
+    this.#marker = new Marker(env.clock, this.#time)
+    this.#committer = new Committer(plan, env, this.#store, this.#isolation, ready, this.#marker)
     this.#runner = new Runner(plan.id, env, this.#sources, this.#isolation, this.#committer, this.#time, ready)
     this.#answers = new Answers(plan, holder, env.clock, this.#committer, this.#store, this.#isolation)
   }
@@ -157,10 +162,11 @@ export class Task {
   /** Undefined where nothing uses time, and while the task is not running. */
   get time(): TimeStatus | undefined {
     const time = this.#running?.processor.time
-    if (time === undefined || !usesTime(this.plan.processor.subTopology)) return undefined
+    if (time === undefined || !this.#isTimed) return undefined
     const { inputs } = this.#sources
     const timeMs = time.reached(inputs, undefined)
-    return { timeMs: Number.isFinite(timeMs) ? timeMs : undefined, heldBy: time.heldBy(inputs) }
+    const holder = time.heldBy(inputs)
+    return { timeMs: Number.isFinite(timeMs) ? timeMs : undefined, heldBy: holder?.topic, heldByTask: holder?.task }
   }
 
   /** What of its input stands still, and for what; undefined for nothing. */
@@ -343,19 +349,21 @@ export class Task {
       this.#fail(number, error)
     }
     const store = this.holder.store
+    const time = this.#timeOf(activation)
     const processor = new Processor({
       ...plan.processor,
       maxStateBytes: () => env.stateBytes(),
       load: (storeKey) => store?.get(storeKey),
       storeWasEmpty: (store?.size() ?? 0) === 0,
       secret: activation.identity ?? '',
-      time: this.#timeOf(activation),
+      time,
       lookUp: env.broadcasts && ((broadcast, key) => env.broadcasts?.lookup(broadcast, key)),
     })
     this.#sources.begin(activation.positions, failed)
     const { inputs } = this.#sources
     this.#time.begin(processor, inputs)
     const { asOf } = activation
+    this.#marker.begin(processor, time?.marks, inputs)
     this.#store.begin({ processor, ownedAtMs, hasBacklog: () => this.#runner.hasBacklog, failed, asOf })
     this.#answers.begin(processor)
     this.#committer.begin(
@@ -392,19 +400,26 @@ export class Task {
     env.ready(this)
   }
 
-  /** Undefined where nothing falls due. */
+  /** Whether its time is moved by what it reads. */
+  get #isTimed(): boolean {
+    return this.plan.time !== undefined || usesTime(this.plan.processor.subTopology)
+  }
+
+  /** Undefined where nothing falls due, and nobody behind it uses time. */
   #timeOf(activation: Activation): ProcessorTime | undefined {
     const { subTopology } = this.plan.processor
-    if (!hasDues(subTopology)) return undefined
-    // Timers by the wall clock need no bounds: and what lies behind a repartition has none.
-    const isTimed = usesTime(subTopology)
+    const isTimed = this.#isTimed
+    if (!isTimed && !hasDues(subTopology)) return undefined
+    const { writers = [], marks = [] } = this.plan.time ?? {}
     const topics = this.plan.sources.map(({ topic }, i) => {
       const { latenessMs = 0, ticks = false } = subTopology.sources[i]?.topic ?? {}
-      return isTimed ? { topic, latenessMs, ticks } : { topic, latenessMs: Infinity, ticks: false }
+      // Timers by the wall clock need no bounds.
+      return isTimed ? { topic, latenessMs, ticks, writers: writers[i] } : { topic, latenessMs: Infinity, ticks: false }
     })
     const store = this.holder.store
     return {
       watermark: new Watermark(topics, activation.time),
+      marks: marks.length === 0 ? undefined : new Marks(this.id, marks),
       load: (clock, after, most) => store?.dues(clock, after, most) ?? [],
     }
   }
@@ -466,6 +481,7 @@ export class Task {
     this.#committer.end()
     this.#runner.end()
     this.#time.end()
+    this.#marker.end()
     this.#store.end()
     this.#answers.end()
     if (running === undefined) return

@@ -4,11 +4,12 @@ import type { Destination } from '../core/processing/outbox.js'
 import { lateTables } from '../core/plan/late-tables.js'
 import { versionsBeyond, withTopicIds, withVersions, type Change, type Manifest } from '../core/plan/manifest.js'
 import { countsIn, planTopics, refusal, unfinishedReset, unfitChangelog } from '../core/plan/topic-plan.js'
-import { hasChangelog, namesOf, taskId, type Topology } from '../core/plan/topology.js'
+import { timeFlow, writersIn } from '../core/plan/time-flow.js'
+import { hasChangelog, namesOf, taskId, type SubTopology, type Topology } from '../core/plan/topology.js'
 import { PotorooError } from '../errors.js'
 import type { TopicInfo } from '../ports/log.js'
 import type { BroadcastPlan } from './broadcasts.js'
-import type { TaskPlan } from './task-plan.js'
+import type { TaskPlan, TaskTime } from './task-plan.js'
 import { changelogLost, inputReplaced } from './cures.js'
 import { changeManifest } from './manifest-topic.js'
 import { describeNew } from './new-topics.js'
@@ -99,6 +100,9 @@ async function planOnce(
     ),
   )
   const plans = new Map<string, TaskPlan>()
+  const flow = timeFlow(topology.subTopologies)
+  const tasksOf = (sub: SubTopology): readonly string[] =>
+    Array.from({ length: counts.get(sub) ?? 0 }, (_, partition) => taskId(sub.name, partition))
   for (const [sub, partitions] of counts) {
     const changelog = hasChangelog(sub) ? fittingChangelog(names.changelog(sub.name), partitions, found) : undefined
     const sinks = new Map(sub.sinks.map(({ name }) => [name, destination(names.topic(name))]))
@@ -110,6 +114,16 @@ async function planOnce(
               withVersions(there, sub),
             ),
           )
+    const into = flow.get(sub)
+    const time: TaskTime | undefined = into && {
+      writers: into.inputs.map((input) =>
+        input === 'records' ? undefined : input === 'none' ? [] : input.flatMap(tasksOf),
+      ),
+      marks: into.marks.flatMap((topic) => {
+        const to = sinks.get(topic.name)
+        return to === undefined ? [] : [{ to, writers: writersIn(flow, topic).flatMap(tasksOf).length }]
+      }),
+    }
     for (let partition = 0; partition < partitions; partition++) {
       const id = taskId(sub.name, partition)
       plans.set(id, {
@@ -127,6 +141,7 @@ async function planOnce(
           id: changelog.id,
           deleteRetentionMs: changelog.deleteRetentionMs,
         },
+        time,
         versions,
         broadcasts: sub.broadcasts.flatMap((definition) => broadcasts.get(definition) ?? []),
         processor: {

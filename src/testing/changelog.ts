@@ -12,6 +12,8 @@ interface Followed {
   commit: CommitRecord | undefined
 }
 
+const behindMsOf = ({ commit }: Followed): number => Math.max(0, ...Object.values(commit?.time?.behind ?? {}))
+
 export class Changelog {
   /** Packed, by store key. A key lies in one partition alone. */
   readonly #values = new Map<ByteString, ByteString>()
@@ -40,12 +42,17 @@ export class Changelog {
     )
   }
 
-  /** Whether something of a state object is due at that time or before, by the clock. */
-  hasDue(atMs: number): boolean {
+  /** By how much what came last is older than it may be: where the past is piped, the clock moves time on from there. */
+  get behindMs(): number {
+    this.#update()
+    return Math.max(0, ...this.#partitions.map(behindMsOf))
+  }
+
+  /** Whether something of a state object is due at that time or before, by the clock. `leastBehindMs`: what comes to it is so old. */
+  hasDue(atMs: number, leastBehindMs = 0): boolean {
     this.#update()
     return [...this.#timed.values()].some(({ times, followed }) => {
-      // Where the past is piped, the clock moves time on from there.
-      const behindMs = Math.max(0, ...Object.values(followed.commit?.time?.behind ?? {}))
+      const behindMs = Math.max(leastBehindMs, behindMsOf(followed))
       return CLOCKS.some(
         (clock) => (nextDueOf(times, clock)?.dueMs ?? Infinity) <= atMs - (clock === 'time' ? behindMs : 0),
       )

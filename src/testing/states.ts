@@ -2,10 +2,12 @@
 import type { StateDefinition } from '../api/definition.js'
 import { bytesOf } from '../core/records/byte-string.js'
 import { COMMIT_KEY, encodeCommitRecord } from '../core/commit/commit-record.js'
+import { decodeOffsetNote } from '../core/commit/offset-note.js'
 import { pack, unpack } from '../core/state/packing.js'
 import { partitionOf } from '../core/plan/partitioner.js'
 import { RecordWriter } from '../core/records/records.js'
 import { MAX_KEY_BYTES, storeKeyOf } from '../core/state/store-key.js'
+import { isBroughtByClock, subTopologiesBefore, timeFlow } from '../core/plan/time-flow.js'
 import { hasDues, type SubTopology } from '../core/plan/topology.js'
 import { PotorooError } from '../errors.js'
 import { isBrokerError } from '../memory/broker-error.js'
@@ -18,7 +20,11 @@ const TRANSACTION_TIMEOUT_MS = 10_000
 export class States {
   readonly #changelogs = new Map<SubTopology, Changelog>()
 
-  constructor(private readonly world: World) {}
+  readonly #flow: ReturnType<typeof timeFlow>
+
+  constructor(private readonly world: World) {
+    this.#flow = timeFlow(world.topology.subTopologies)
+  }
 
   get(definition: StateDefinition, key: string): object | undefined {
     const bytes = this.#changelog(this.#home(definition)).get(definition.name, key)
@@ -33,8 +39,28 @@ export class States {
   /** Whether something is due at that time or before that the clock brings about. */
   hasDue(atMs: number): boolean {
     return this.world.topology.subTopologies.some(
-      (sub) => hasDues(sub) && sub.sources.every(({ topic }) => topic.ticks) && this.#changelog(sub).hasDue(atMs),
+      (sub) =>
+        hasDues(sub) && isBroughtByClock(this.#flow, sub) && this.#changelog(sub).hasDue(atMs, this.#behindMs(sub)),
     )
+  }
+
+  /** By how much what came last to those before it is older than it may be. */
+  #behindMs(sub: SubTopology): number {
+    const { cluster, names } = this.world
+    const writers = subTopologiesBefore(this.#flow, sub).filter((one) => one !== sub)
+    const behindMs = writers.flatMap((writer) =>
+      writer.states.length > 0
+        ? this.#changelog(writer).behindMs
+        : writer.sources.flatMap(({ topic: { name: topic } }) =>
+            this.world
+              .partitionsOf(topic)
+              .map(
+                ({ partition }) =>
+                  decodeOffsetNote(cluster.committedNote(names.group, { topic, partition }) ?? '')?.behindMs ?? 0,
+              ),
+          ),
+    )
+    return Math.max(0, ...behindMs)
   }
 
   /**

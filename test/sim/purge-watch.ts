@@ -24,6 +24,8 @@ export class PurgeWatch {
   readonly #readers = new Map<string, Reader>()
   /** Partitions of repartitions that were purged. */
   purged = 0
+  /** By partition, where readers stood when all was processed. */
+  readonly #stood = new Map<string, number>()
 
   constructor(
     private readonly places: Places,
@@ -50,6 +52,15 @@ export class PurgeWatch {
     return before <= position ? [] : [`${what}, but acknowledged is ${String(position)}`]
   }
 
+  /** From now on what was processed by now has to go. */
+  stand(): void {
+    for (const topic of this.places.repartitions) {
+      const { partitions = 0 } = this.cluster().describeTopic(topic) ?? {}
+      for (let partition = 0; partition < partitions; partition++)
+        this.#stood.set(`${topic}-${String(partition)}`, this.#positionIn({ topic, partition }))
+    }
+  }
+
   /** A repartition that is not empty, though all of it was processed. */
   unpurged(isLater: boolean): string | undefined {
     const unread = isLater
@@ -59,7 +70,7 @@ export class PurgeWatch {
       const { partitions = 0 } = this.cluster().describeTopic(topic) ?? {}
       for (let partition = 0; partition < partitions; partition++) {
         const { logStart } = this.cluster().partition({ topic, partition })
-        const position = this.#positionIn({ topic, partition })
+        const position = this.#stood.get(`${topic}-${String(partition)}`) ?? 0
         if (logStart < position)
           return `${topic}-${String(partition)} begins at ${String(logStart)}, and is processed up to ${String(position)}`
       }

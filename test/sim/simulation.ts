@@ -38,6 +38,7 @@ import { marketApplication } from './applications/market-application.js'
 import { callsApplication } from './applications/calls-application.js'
 import { joinsApplication } from './applications/joins-application.js'
 import { routingApplication } from './applications/routing-application.js'
+import { distantApplication } from './applications/distant-application.js'
 import { timedApplication } from './applications/timed-application.js'
 import { SchemaTrouble } from './schema-trouble.js'
 import { SlowMessages } from './slow-messages.js'
@@ -90,7 +91,8 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   const routed = withSecond(await new World(seed, options).run(), await simulateRouting(seed, options), 'routing')
   const joined = withSecond(routed, await simulateJoins(seed, options), 'joins')
   const timed = withSecond(joined, await simulateTimed(seed, options), 'timed')
-  const outcome = withSecond(timed, await simulateCalls(seed, options), 'calls')
+  const called = withSecond(timed, await simulateCalls(seed, options), 'calls')
+  const outcome = withSecond(called, await simulateDistant(seed, options), 'distant')
   // Their brokers are those in memory: beside worlds of bytes it would be nothing new.
   if (options.wire === true) return outcome
   const others = [
@@ -123,6 +125,14 @@ export async function simulateTimed(seed: number, options: SimulateOptions): Pro
     timedApplication(random.pick(['clock', 'clock', 'never'])),
     true,
   ).run()
+}
+
+/** And what uses time behind repartitions, in every sixth: there are many tasks in them. */
+export async function simulateDistant(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
+  const random = new SeededRandom(seed ^ 0x2b992ddf)
+  if (!random.chance(1 / 6)) return undefined
+  const application = distantApplication(random.pick(['clock', 'clock', 'never']))
+  return new World(seed ^ 0x6a09e667, options, undefined, application, true, random).run()
 }
 
 /** So have tables, joins and broadcasts. */
@@ -217,12 +227,14 @@ class World {
     given?: SimulatedApplication,
     /** It uses time: then clocks are right, and leaders know who they are, for time goes by them. */
     private readonly isTimed = false,
+    /** Its repartitions are purged at a pace that is drawn. */
+    purging = routing,
   ) {
     const random = (this.#random = new SeededRandom(seed))
     const broad = (this.#broad = new SeededRandom(seed ^ 0x2545f491))
     const breadth = (this.#breadth = drawBreadth(broad, given ?? (routing && routingApplication(routing))))
     this.#places = placesOf(breadth.application.definition, breadth.application.later?.compatible)
-    this.#purge = routing && drawPurge(routing)
+    this.#purge = purging && drawPurge(purging)
     this.#deployments = routing && new Deployments(routing.fork(), new SeededRandom(seed ^ 0x3c6ef372))
     this.#purgeWatch = new PurgeWatch(this.#places, () => this.#cluster)
     this.#leaderTrouble = new LeaderTrouble(seed, options.wire === true)
@@ -258,7 +270,7 @@ class World {
       onTransactionEnded: (ended: EndedTransaction) => {
         const { transactionalId, epoch, kind } = ended
         this.#say(() => `${transactionalId}: ${kind} decided at epoch ${String(epoch)}`)
-        if (routing !== undefined) this.#purgeWatch.ended(ended)
+        if (purging !== undefined) this.#purgeWatch.ended(ended)
       },
       onRecordsDeleted: (of, before) => {
         this.#say(() => `${of.topic}-${String(of.partition)} is purged up to ${String(before)}`)
@@ -924,6 +936,8 @@ class World {
   /** Repartitions end up empty, unless somebody may not delete. */
   async #untilPurged(): Promise<void> {
     const untilMs = this.#scheduler.elapsedMs + PURGED_WITHIN_MS
+    // Where tasks tell each other how far they are, it never ends; up to here it has to be purged.
+    this.#purgeWatch.stand()
     for (;;) {
       if (this.#slots.some(({ process }) => process !== undefined && this.#deletingRefused.has(process.name))) return
       const left = this.#purgeWatch.unpurged(this.#isLater)

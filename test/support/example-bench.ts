@@ -29,6 +29,8 @@ export interface ExampleOptions {
   readonly brokers?: string
   /** Of topics that are created; default: the broker's. */
   readonly replicationFactor?: number
+  /** Where it is; default: the example of that name. */
+  readonly module?: string
 }
 
 export class ExampleBench {
@@ -40,8 +42,8 @@ export class ExampleBench {
   readonly #flags: readonly string[]
 
   /** `name`: of the example's folder, and of its application. */
-  constructor(name: string, { brokers, replicationFactor }: ExampleOptions = {}) {
-    this.#module = `dist/examples/${name}/application.js`
+  constructor(name: string, { brokers, replicationFactor, module }: ExampleOptions = {}) {
+    this.#module = module ?? `dist/examples/${name}/application.js`
     this.names = namesOf(this.prefix, name)
     this.#brokers = brokers?.split(',') ?? testBrokers()
     this.#flags = replicationFactor === undefined ? [] : ['--replication-factor', String(replicationFactor)]

@@ -65,7 +65,12 @@ export interface TaskReport {
   readonly lag: number | null
   readonly inputs: readonly InputReport[]
   /** Its time, and the topic that time waits for; absent where nothing uses time, or it is not known. */
-  readonly time?: { readonly timeMs: number | null; readonly heldBy: string | null }
+  readonly time?: {
+    readonly timeMs: number | null
+    readonly heldBy: string | null
+    /** Where that is a repartition, the task that writes to it and is not as far as others. */
+    readonly heldByTask: string | null
+  }
   /** What of its input stands still, and for what; absent where nothing does, or it is not known. */
   readonly held?: readonly HeldStatus[]
   readonly standbys: readonly { readonly worker: string; readonly lag: number | null; readonly live: boolean }[]
@@ -126,6 +131,12 @@ export function reportOf({ members, answers, inputs, repartitions, ...known }: K
       .slice(0, MAX_HAND_OFFS),
   }
 }
+
+const timeOf = ({ timeMs, heldBy, heldByTask }: TimeStatus): NonNullable<TaskReport['time']> => ({
+  timeMs: timeMs ?? null,
+  heldBy: heldBy ?? null,
+  heldByTask: heldByTask ?? null,
+})
 
 function topicsOf(inputs: readonly InputLag[], repartitions: ReadonlySet<string>): readonly TopicReport[] {
   return [...new Set(inputs.map(({ topic }) => topic))].map((topic) => {
@@ -192,7 +203,7 @@ function taskOf(task: string, inputs: readonly InputLag[] | undefined, workers: 
       end,
       lag,
     })),
-    ...(owner?.time && { time: { timeMs: owner.time.timeMs ?? null, heldBy: owner.time.heldBy ?? null } }),
+    ...(owner?.time && { time: timeOf(owner.time) }),
     ...(owner?.held && { held: owner.held }),
     standbys: workers.flatMap(({ worker, live, standby }) =>
       standby.filter((one) => one.task === task).map(({ lag }) => ({ worker, lag, live })),

@@ -48,7 +48,7 @@ export function textOf(report: StatusReport): string {
               task,
               timeMs === undefined ? '-' : new Date(timeMs).toISOString(),
               timeMs === undefined ? '-' : seconds(report.atMs - timeMs),
-              time?.heldBy ?? '-',
+              heldBy(time),
             ]
           }),
         ),
@@ -122,6 +122,12 @@ function headline({ application, group, state, describedMsAgo, workers, tasks }:
   if (describedMsAgo === null) return `${name}rebalancing, so the group does not tell who its workers are${behind}`
   const old = `rebalancing; its workers as of ${seconds(describedMsAgo)} s ago`
   return `${name}${state === 'rebalancing' ? old : state}, ${count(workers.length, 'worker')}${behind}`
+}
+
+/** The topic, or the task that writes to it. */
+const heldBy = (time: TaskReport['time']): string => {
+  if (time === undefined || time.heldBy === null) return '-'
+  return time.heldByTask === null ? time.heldBy : `${time.heldByTask} (in ${time.heldBy})`
 }
 
 const standbysOf = ({ standbys }: TaskReport): string =>

@@ -60,9 +60,13 @@ export interface CommittedTime {
   readonly bounds: Readonly<Record<string, number>>
   /** By topic: how far its newest record lay behind the clock when it was written, at least, where that is more than it may. */
   readonly behind?: Readonly<Record<string, number>> | undefined
+  /** By repartition: how far its writers are. Absent where it reads none that brings time. */
+  readonly frontiers?: Readonly<Record<string, Frontiers>> | undefined
   /** Up to where timers by the wall clock have fired. */
   readonly wallMs?: number | undefined
 }
+/** By sub-topology that writes: the least of its tasks, ms since the epoch, and what each is ahead of it; null: it has said nothing. */
+export type Frontiers = Readonly<Record<string, readonly (number | null)[]>>
 
 /** Version 2 has a time; version 1 is written where there is none, so that what uses no time can go back to an older Potoroo. */
 export const encodeCommitRecord = (record: CommitRecord): string => {
@@ -88,7 +92,12 @@ export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
         atMs,
         ...(calls && { calls }),
         ...(time && {
-          time: { ...time, bounds: plain(time.bounds), ...(time.behind && { behind: plain(time.behind) }) },
+          time: {
+            ...time,
+            bounds: plain(time.bounds),
+            ...(time.behind && { behind: plain(time.behind) }),
+            ...(time.frontiers && { frontiers: plain(time.frontiers) }),
+          },
         }),
       }
     }
@@ -124,12 +133,21 @@ function isCommitRecord(value: unknown): value is CommitRecord {
 
 function isTime(value: unknown): value is CommittedTime {
   if (!isRecord(value)) return false
-  const { timeMs, bounds, behind = {}, wallMs } = value as Record<string, unknown>
+  const { timeMs, bounds, behind = {}, frontiers = {}, wallMs } = value as Record<string, unknown>
   const isMs = (ms: unknown): boolean => ms === undefined || Number.isFinite(ms)
   const areMs = (of: unknown): boolean => isRecord(of) && Object.values(of).every((ms) => Number.isFinite(ms))
-  return isMs(timeMs) && isMs(wallMs) && areMs(bounds) && areMs(behind)
+  return isMs(timeMs) && isMs(wallMs) && areMs(bounds) && areMs(behind) && areFrontiers(frontiers)
 }
 
+const areFrontiers = (value: unknown): boolean =>
+  isRecord(value) &&
+  Object.values(value).every(
+    (of) =>
+      isRecord(of) &&
+      Object.values(of).every(
+        (tasks) => Array.isArray(tasks) && tasks.every((ms: unknown) => ms === null || Number.isFinite(ms)),
+      ),
+  )
 const areCalls = (value: unknown): boolean => {
   if (!isRecord(value)) return false
   const { generation, done } = value as Record<string, unknown>

@@ -4,6 +4,7 @@
  * another consumer before the application's first start): tools write offsets without it.
  *
  * 1. A task without state has its positions in the group alone: the topic's id tells one that was made anew.
+ *    So does a bound, where the task has a time: it is of the records up to that offset.
  * 2. An offset that was committed with a changelog proves that this changelog had a commit record: whoever finds none in it
  *    knows that it was lost.
  */
@@ -14,6 +15,9 @@ export interface OffsetNote {
   readonly topicId?: string | undefined
   /** The changelog's identity; undefined without state. */
   readonly changelog?: string | undefined
+  /** The bound of the topic's partition, and how far its newest record was behind, where a task without state has a time. */
+  readonly boundMs?: number | undefined
+  readonly behindMs?: number | undefined
   /** It says nothing else than that a worker has committed the offset. */
   readonly isPlain?: boolean
 }
@@ -22,8 +26,8 @@ const VERSION = 1
 /** Says no more than that a transaction of a worker has committed it: where nothing else is known, or brokers have no room. */
 export const PLAIN_NOTE = 'potoroo'
 
-export const encodeOffsetNote = ({ topicId, changelog }: Omit<OffsetNote, 'isPlain'>): string =>
-  JSON.stringify({ potoroo: VERSION, topicId, changelog })
+export const encodeOffsetNote = ({ topicId, changelog, boundMs, behindMs }: Omit<OffsetNote, 'isPlain'>): string =>
+  JSON.stringify({ potoroo: VERSION, topicId, changelog, boundMs, behindMs })
 
 /** Undefined for what no worker wrote: a note may be any text. */
 export function decodeOffsetNote(note: string): OffsetNote | undefined {
@@ -31,14 +35,18 @@ export function decodeOffsetNote(note: string): OffsetNote | undefined {
   try {
     const parsed: unknown = JSON.parse(note)
     if (typeof parsed !== 'object' || parsed === null) return undefined
-    const { potoroo, topicId, changelog } = parsed as Record<string, unknown>
+    const { potoroo, topicId, changelog, boundMs, behindMs } = parsed as Record<string, unknown>
     if (potoroo !== VERSION || !isTextOrNone(topicId) || !isTextOrNone(changelog)) return undefined
-    return { topicId, changelog }
+    if (boundMs === undefined) return { topicId, changelog }
+    return isMs(boundMs) && (behindMs === undefined || isMs(behindMs))
+      ? { topicId, changelog, boundMs, behindMs }
+      : undefined
   } catch {
     return undefined
   }
 }
 
+const isMs = (value: unknown): value is number => Number.isFinite(value)
 const isTextOrNone = (value: unknown): value is string | undefined => value === undefined || typeof value === 'string'
 
 /**

@@ -40,6 +40,8 @@ export interface TimeStatus {
   readonly timeMs?: number | undefined
   /** The topic that it waits for: its bound is the least. */
   readonly heldBy?: string | undefined
+  /** Where that is a repartition, the task that writes to it and is not as far as others. Absent from earlier versions. */
+  readonly heldByTask?: string | undefined
 }
 /** The worker's own copy of a broadcast. */
 export interface BroadcastStatus {
@@ -109,7 +111,8 @@ const isHeld = (value: unknown): value is HeldStatus =>
 const isTime = (value: unknown): value is TimeStatus =>
   isRecord(value) &&
   (value.timeMs === undefined || isNumber(value.timeMs)) &&
-  (value.heldBy === undefined || isText(value.heldBy))
+  (value.heldBy === undefined || isText(value.heldBy)) &&
+  (value.heldByTask === undefined || isText(value.heldByTask))
 const isBroadcastStatus = (value: unknown): value is BroadcastStatus =>
   isRecord(value) && isText(value.broadcast) && isText(value.topic) && isNumber(value.entries) && isNumber(value.bytes)
 const isStandby = (value: unknown): value is StandbyStatus =>

@@ -22,11 +22,14 @@ import type { CurrentRecord } from './current-record.js'
 import { collecting, type Emit } from './emit.js'
 import { asPotorooError, isNotOfTheMessage, Retake } from './failures.js'
 import type { Input } from './input.js'
+import type { Marks } from './marks.js'
 import type { Destination, Outbox } from './outbox.js'
 import type { Watermark } from './watermark.js'
 
 export interface ProcessorTime {
   readonly watermark: Watermark
+  /** What is said to those behind repartitions; undefined where nobody there uses time. */
+  readonly marks?: Marks | undefined
   /** Entries of the store. */
   readonly load: LoadDues
 }
@@ -173,6 +176,7 @@ export class Firings {
 
   #begin({ clock, keyBytes, what: { dueMs } }: Firing): void {
     this.parts.begins()
+    this.time.begin(dueMs)
     if (clock === 'time') this.time.fire(dueMs)
     if (clock === 'wall') this.time.fireWall(dueMs)
     if (this.#source === undefined) throw new RangeError('what falls due has a source beside it')

@@ -13,6 +13,7 @@
  */
 import type { Fetched } from '../records/fetched.js'
 import { RecordCursor, type RecordBatch } from '../records/records.js'
+import { boundBroughtBy } from './marks.js'
 import type { TakenRecords } from './traced-records.js'
 
 /** An answer, with so many of its batches still to be marked. */
@@ -89,6 +90,10 @@ export class Input {
   /** Timestamp of the head, while there is one. */
   get headMs(): number {
     return this.cursor.timestampMs
+  }
+  /** The bound that the head brings along from where it was late; undefined: it was not. */
+  get headBoundMs(): number | undefined {
+    return boundBroughtBy(this.cursor)
   }
   /** Bytes that the buffer keeps in memory, those taken since the mark included. */
   get pinnedBytes(): number {
@@ -183,6 +188,14 @@ export class Input {
     this.#passedRecords += passed?.batch.count ?? 0
     this.#current++
     this.#openFrom(0)
+  }
+
+  /** Takes the head, which is no message: it is not counted as one. */
+  skip(): void {
+    const isFirst = this.takenRecords === 0
+    this.#skippedRecords++
+    this.advance()
+    if (isFirst) this.#firstTimestampMs = this.#headTimestampMs
   }
 
   /**

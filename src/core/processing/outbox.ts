@@ -82,6 +82,20 @@ export class Outbox {
     return true
   }
 
+  /** Whether there are records for that partition. */
+  has(to: Destination, partition: number): boolean {
+    return (this.#writers.get(to)?.[partition]?.count ?? 0) > 0
+  }
+
+  /** A record of the runtime's own. Throws INVALID_CONFIGURATION where the topic does not take it. */
+  addOwn(to: Destination, partition: number, timestampMs: number, key: Uint8Array, value: string): void {
+    if (this.add(to, partition, timestampMs, key, value)) return
+    throw new PotorooError(
+      'INVALID_CONFIGURATION',
+      `topic ${to.topic} takes records of ${String(to.maxMessageBytes)} bytes only, less than what tasks say in it: raise its max.message.bytes`,
+    )
+  }
+
   /**
    * The record under the cursor, with its bytes as they are, or as much of them as the dead letters take. Throws
    * INVALID_CONFIGURATION when they take none at all: nothing is dropped without a trace. `met`: where the application failed,

@@ -27,6 +27,7 @@ import { asPotorooError, isBadInput, isNotOfTheMessage, noKey, Retake, tooLarge 
 import { Firings, type ProcessorTime } from './firings.js'
 import type { Input } from './input.js'
 import { fits, Outbox, type DeadLetter, type Destination, type OutgoingRecords } from './outbox.js'
+import { isMark, withBound } from './marks.js'
 import { passedHeaders } from './passed-headers.js'
 import { partitionOf, TextPartitioner } from '../plan/partitioner.js'
 import { RecordWriter } from '../records/records.js'
@@ -76,11 +77,14 @@ export interface Collected {
   /** Of state objects: what `records` says of them. */
   readonly changes: readonly Changes[]
   readonly deadLetters: readonly DeadLetter[]
+  /** How many of `records` are marks, by topic. */
+  readonly marks: ReadonlyMap<string, number>
   /** Fields of state objects that hold NaN from now on, as has not been told before. */
   readonly nans: readonly StoredNaN[]
   readonly messages: number
 }
 
+const NO_MARKS: ReadonlyMap<string, number> = new Map()
 /** How many intervals without a failure end careful mode. */
 const CALM_INTERVALS = 3
 
@@ -183,7 +187,8 @@ export class Processor {
     try {
       message = source.topic.decode(cursor.buffer, cursor.valueStart, cursor.valueEnd)
     } catch (error) {
-      this.#notDecoded(input, error, nowMs)
+      // A mark says nothing in a version of the application that uses no time behind that repartition.
+      if (!source.isRepartition || !isMark(cursor)) this.#notDecoded(input, error, nowMs)
       return
     }
     this.#do(source, source.operators, input, message, nowMs)
@@ -246,6 +251,7 @@ export class Processor {
       throw new Retake(messageOf(error), { cause: error })
     }
     this.time?.mark()
+    const marks = this.plan.time?.marks?.write(this.#outbox, nowMs) ?? NO_MARKS
     const { deadLetters } = this.#outbox
     const records = this.#outbox.take()
     if (changelog !== undefined) {
@@ -260,7 +266,7 @@ export class Processor {
     this.#calm = this.#failures === 0 ? this.#calm + 1 : 0
     if (this.#calm >= CALM_INTERVALS) this.careful = false
     this.#failures = this.messages = 0
-    return { records, changes, deadLetters, nans: this.#states.takeNaNs(), messages }
+    return { records, changes, deadLetters, marks, nans: this.#states.takeNaNs(), messages }
   }
 
   /** The log has what was collected last. */
@@ -484,7 +490,10 @@ export class Processor {
     const isNull = message === null && topic.key !== undefined
     const key = isNull ? this.#keyOfNull(topic) : keyOf === 'own' ? record.key() : keyOf(message)
     const value = isNull ? null : topic.encode(message)
-    const headers = passedHeaders(record.cursor, passed)
+    let headers = passedHeaders(record.cursor, passed)
+    const { time } = plan
+    // Into a repartition.
+    if (passed === 'every' && time?.marks !== undefined) headers = withBound(headers, time.watermark.lateBoundMs)
     if (topic.hexKeys === true) {
       const bytes = Buffer.from(key, 'hex')
       emit(to, partitionOf(partitioner, bytes, to.partitions), bytes, value, headers)

@@ -17,6 +17,7 @@ import type { CommitPhase } from '../../core/commit/commit-phase.js'
 import { groupWith, type CommitRecord, type Positions, type TopicIds } from '../../core/commit/commit-record.js'
 import { offsetsDueMs, takesOffsets } from '../../core/commit/group-offsets.js'
 import { MARKER_RECORDS } from '../../core/commit/landing.js'
+import { encodeOffsetNote } from '../../core/commit/offset-note.js'
 import { isPotorooError, messageOf } from '../../errors.js'
 import type { AsOf } from '../../core/query/question.js'
 import type { Input } from '../../core/processing/input.js'
@@ -30,6 +31,7 @@ import type { RuntimeOptions } from '../options.js'
 import type { RecordTime } from '../record-time.js'
 import type { TaskPlan } from '../task-plan.js'
 import type { Isolation } from './isolation.js'
+import type { Marker } from './marker.js'
 import { ShortLivedOutputs } from './short-lived.js'
 import { DRY_MS } from './sources.js'
 import type { StoreWriter } from './store-writer.js'
@@ -146,6 +148,7 @@ export class Committer {
     private readonly isolation: Pick<Isolation, 'isPacking' | 'isCutOff'>,
     /** A commit has ended, or may be due. */
     private readonly ready: () => void,
+    private readonly marker?: Pick<Marker, 'dueMs' | 'collects'>,
   ) {
     const ids = plan.sources.flatMap(({ topic, id }) => (id === undefined ? [] : [[topic, id] as const]))
     this.#topicIds = ids.length === 0 ? undefined : Object.fromEntries(ids)
@@ -242,11 +245,12 @@ export class Committer {
     if (current === undefined || !this.canCommit) return
     current.isBacklogged = load.isBacklogged
     const { clock } = this.env
-    const dueMs = this.#dueMs(current, load)
-    if (dueMs === undefined) return
+    const workMs = this.#dueMs(current, load) ?? Infinity
+    const dueMs = Math.min(workMs, this.marker?.dueMs() ?? Infinity)
+    if (dueMs === Infinity) return
     const dueInMs = dueMs - clock.monotonic()
     if (dueInMs <= 0) {
-      this.#commit(current, !isDirty(current) && this.#proofs.length === 0)
+      this.#commit(current, !isDirty(current) && this.#proofs.length === 0 && workMs <= dueMs)
       return
     }
     // A backlog may be over by then, or its source dry.
@@ -282,6 +286,7 @@ export class Committer {
     const { work, group } = current
     const { inputs, processor, activation } = work
     const { foreign, identity, producer } = activation
+    this.marker?.collects(isDirty(current))
     const nowMs = this.env.clock.monotonic()
     const positions = inputs.map((input) => input.position)
     const byTopic = Object.fromEntries(inputs.map((input, i) => [input.topic, positions[i] ?? 0]))
@@ -360,7 +365,7 @@ export class Committer {
       const positions: PartitionPosition[] = withOffsets
         ? inputs.map(({ topic }, i) => {
             const position = record.positions[topic] ?? 0
-            return { topic, partition: plan.partition, position, note: activation.notes[i] }
+            return { topic, partition: plan.partition, position, note: this.#noteOf(i, activation, record) }
           })
         : []
       ends = await activation.producer.commit({ records: this.#landing(collected), group: plan.group, positions })
@@ -389,6 +394,14 @@ export class Committer {
     return current.made
   }
 
+  /** A task without a changelog has its time with its positions. */
+  #noteOf(index: number, { notes }: CommitWork['activation'], { time }: CommitRecord): string | undefined {
+    const source = this.plan.sources[index]
+    if (this.plan.changelog !== undefined || time === undefined || source === undefined) return notes[index]
+    const { id: topicId, topic } = source
+    return encodeOffsetNote({ topicId, boundMs: time.bounds[topic], behindMs: time.behind?.[topic] })
+  }
+
   /** So far repartitions may be purged. */
   #sayAcknowledged(positionOf: (source: TaskPlan['sources'][number], index: number) => number | undefined): void {
     for (const [i, source] of this.plan.sources.entries()) {
@@ -404,7 +417,7 @@ export class Committer {
     return records.map((entry, i) => (i === 0 ? { ...entry, end: this.#changelogEnd } : entry))
   }
 
-  #sayCommitted({ records, deadLetters, nans, messages }: Collected, did: Work, begunMs: number): void {
+  #sayCommitted({ records, deadLetters, marks, nans, messages }: Collected, did: Work, begunMs: number): void {
     const { clock, observer } = this.env
     const { changelog, id: task } = this.plan
     for (const letter of deadLetters) observer.observe({ kind: 'dead-letter', task, ...letter })
@@ -423,6 +436,13 @@ export class Committer {
       if (changelog !== undefined && i === 0) continue
       all += count
       to.set(topic, (to.get(topic) ?? 0) + count)
+    }
+    // What tasks tell each other is no output.
+    for (const [topic, count] of marks) {
+      all -= count
+      const left = (to.get(topic) ?? 0) - count
+      if (left > 0) to.set(topic, left)
+      else to.delete(topic)
     }
     observer.observe({
       kind: 'committed',

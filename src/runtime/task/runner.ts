@@ -10,6 +10,9 @@
  */
 import type { Retake } from '../../core/processing/failures.js'
 import type { Processor } from '../../core/processing/processor.js'
+import type { Input } from '../../core/processing/input.js'
+import { decodeMark, isMark } from '../../core/processing/marks.js'
+import type { Watermark } from '../../core/processing/watermark.js'
 import type { Clock, Timer } from '../../ports/clock.js'
 import type { Fetcher } from '../../ports/log.js'
 import type { Observer } from '../../ports/observer.js'
@@ -130,11 +133,14 @@ export class Runner implements Load {
     const monotonic = (): number => clock.monotonic()
     const now = (): number => recordTime.now()
     isolation.lastTaken = undefined
+    const { time } = processor
+    const marked = time === undefined ? [] : this.sources.marked
     for (let n = 0; ; n++) {
       if (n % RECORDS_PER_LOOK === 0) {
         if (n > 0 && clock.monotonic() >= deadlineMs) return 'more'
         if (this.isFull) return this.committer.canCommit ? 'more' : 'blocked'
       }
+      if (marked.length > 0) takeMarks(marked, time)
       const input = merge.next(monotonic)
       if (firings !== undefined) {
         const firing = firings.before(inputs, input, this.time.nowMs)
@@ -173,6 +179,7 @@ export class Runner implements Load {
     const { firings } = processor
     while (processor.messages < atMost && !this.isFull && clock.monotonic() < deadlineMs) {
       if (isolation.isBehindSuspects(inputs, firings?.doneMs)) break
+      takeMarks(this.sources.marked, processor.time)
       const input = merge.next(() => clock.monotonic())
       const firing = firings?.before(inputs, input, this.time.nowMs)
       if (firings !== undefined && firing !== undefined) {
@@ -199,4 +206,14 @@ export class Runner implements Load {
     }
     return clock.monotonic() < deadlineMs ? 'nothing' : 'more'
   }
+}
+
+/** Marks are no messages: they have their turn when they are at the head, whatever others have. */
+function takeMarks(inputs: readonly Input[], time: Watermark | undefined): void {
+  for (const input of inputs)
+    while (input.hasHead && isMark(input.cursor)) {
+      const mark = decodeMark(input.cursor)
+      if (mark !== undefined) time?.say(input.index, mark)
+      input.skip()
+    }
 }

@@ -45,6 +45,7 @@ export const DRY_MS = 100
 export class Sources {
   /** Of the activation that began last, in the order of the plan's sources. */
   #inputs: readonly Input[] = []
+  #marked: readonly Input[] = []
   #fetched: readonly FetchInput[] = []
   #merge = new Merge([], 0)
   #broadcasts: TaskBroadcasts | undefined
@@ -68,6 +69,11 @@ export class Sources {
   }
   get merge(): Merge {
     return this.#merge
+  }
+
+  /** Those in which tasks say how far they are. */
+  get marked(): readonly Input[] {
+    return this.#marked
   }
 
   /** Whether there was more in a source than its last fetch brought. */
@@ -109,6 +115,7 @@ export class Sources {
         ? new Merge(inputs, maxHoldMs, waived)
         : new GatedMerge(inputs, maxHoldMs, waived, this.#broadcasts)
     this.#inputs = inputs
+    this.#marked = inputs.filter((_, i) => (plan.time?.writers[i]?.length ?? 0) > 0)
     this.#merge = merge
     this.#preparations = []
     this.#fetched = inputs.map((input, i) => this.#fetchInput(input, plan.sources[i]?.id, merge, failed))

@@ -29,6 +29,8 @@ interface Current {
   readonly asked: { lastMs: number; formerMs: number; answeredMs: number }[]
   /** By input: what is needed is an answer that was asked for then or later. -Infinity: nothing is. */
   needed: readonly number[]
+  /** When time was last wanted without anything being due; -Infinity: it has come, or never was. */
+  wantedMs: number
 }
 
 export class Timekeeper {
@@ -47,7 +49,7 @@ export class Timekeeper {
   begin({ firings, time }: Pick<Processor, 'firings' | 'time'>, inputs: readonly Input[]): void {
     if (firings === undefined || time === undefined) return
     const asked = inputs.map(() => ({ lastMs: -Infinity, formerMs: -Infinity, answeredMs: -Infinity }))
-    this.#current = { firings, time, inputs, asked, needed: inputs.map(() => -Infinity) }
+    this.#current = { firings, time, inputs, asked, needed: inputs.map(() => -Infinity), wantedMs: -Infinity }
   }
 
   end(): void {
@@ -86,6 +88,23 @@ export class Timekeeper {
     return (
       current !== undefined && (current.needed[index] ?? -Infinity) > (current.asked[index]?.answeredMs ?? Infinity)
     )
+  }
+
+  /** Whether all inputs that the clock moves have shown what they had that many ms ago, or have something. */
+  isAnswered(agoMs: number): boolean {
+    const current = this.#current
+    return current === undefined || this.#unanswered(current, this.nowMs() - agoMs).length === 0
+  }
+
+  /** Asks those that have not. `ready` is called when they answer. */
+  askAgain(agoMs: number): void {
+    const current = this.#current
+    if (current !== undefined) current.wantedMs = this.nowMs() - agoMs
+  }
+
+  #unanswered({ time, inputs }: Current, atMs: number): readonly Input[] {
+    const needed = time.wanted(atMs)
+    return inputs.filter(({ hasHead, provenMs }, i) => !hasHead && provenMs < (needed[i] ?? -Infinity))
   }
 
   /** To be called when all is done that can be: looks when something may be due. */
@@ -127,11 +146,12 @@ export class Timekeeper {
 const LONGEST_TIMER_MS = 86_400_000
 
 /** By input, what has to be shown for what is due next: by the task's time, and by the wall clock. */
-function goalsOf({ firings, time, inputs }: Current): readonly (readonly number[])[] {
+function goalsOf({ firings, time, inputs, wantedMs }: Current): readonly (readonly number[])[] {
   const [timeMs, wallMs] = [firings.nextMs('time'), firings.nextMs('wall')]
   return [
     ...(timeMs === undefined ? [] : [time.needed(timeMs)]),
     ...(wallMs === undefined ? [] : [inputs.map(() => wallMs)]),
+    ...(wantedMs === -Infinity ? [] : [time.wanted(wantedMs)]),
   ]
 }
 

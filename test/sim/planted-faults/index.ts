@@ -5,6 +5,7 @@
 import { callsFaults } from './calls.js'
 import { changesFaults } from './changes.js'
 import { formatsFaults } from './formats.js'
+import { frontiersFaults } from './frontiers.js'
 import { joinsFaults } from './joins.js'
 import { leadersFaults } from './leaders.js'
 import { livenessFaults } from './liveness.js'
@@ -41,4 +42,5 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...joinsFaults,
   ...queriesFaults,
   ...callsFaults,
+  ...frontiersFaults,
 ]

@@ -21,10 +21,10 @@ describe('time', () => {
   it('is the least bound, and there is none before each input has one', () => {
     const time = new Watermark([a, b], undefined)
     time.reach([head(1_000), empty], 0)
-    expect([time.timeMs, time.boundMs(0), time.heldBy([empty, empty])]).toEqual([-Infinity, 990, 'b'])
+    expect([time.timeMs, time.boundMs(0), time.heldBy([empty, empty])]).toEqual([-Infinity, 990, { topic: 'b' }])
     time.reach([empty, head(1_050)], 1)
-    expect([time.timeMs, time.boundMs(1), time.heldBy([empty, empty])]).toEqual([950, 950, 'b'])
-    expect(time.heldBy([empty, drained(60_000)])).toBe('a')
+    expect([time.timeMs, time.boundMs(1), time.heldBy([empty, empty])]).toEqual([950, 950, { topic: 'b' }])
+    expect(time.heldBy([empty, drained(60_000)])).toEqual({ topic: 'a' })
   })
 
   it('is moved by the clock where an input was proven drained, and a second is left (invariant 2)', () => {

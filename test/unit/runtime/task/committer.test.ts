@@ -63,7 +63,14 @@ function committer(plan: TaskPlan = planOf()) {
       const { messages } = processor
       processor.messages = 0
       const changelog = { topic: 'changelog', partition: 0, chunks: [chunk] }
-      return { records: plan.changelog ? [changelog] : [], changes: [], deadLetters: [], nans: [], messages }
+      return {
+        records: plan.changelog ? [changelog] : [],
+        changes: [],
+        deadLetters: [],
+        marks: new Map<string, number>(),
+        nans: [],
+        messages,
+      }
     },
     committed: () => told.push('processor'),
   }
