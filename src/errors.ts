@@ -75,7 +75,11 @@ export const errorKinds = {
   CALL_TIMED_OUT: kind(failure, true, 'See why what is called is slow; or raise timeoutMs of the call.'),
   OUTPUT_INVALID: kind(stoppedByOnError, false, 'The computation has to return what the sink takes.'),
   STATE_NOT_PACKABLE: kind(stoppedByOnError, false, 'Keep to values that can be stored, or bring pack and unpack.'),
-  RECORD_TOO_LARGE: kind(failure, false, 'Make the record smaller, or raise max.message.bytes of the topic.'),
+  RECORD_TOO_LARGE: kind(
+    failure,
+    false,
+    'Make the record smaller, or raise max.message.bytes of the topic (kafka-configs --bootstrap-server <brokers> --alter).',
+  ),
   RECORD_REFUSED: kind(failure, false, 'The broker refused the record (its timestamp, say): see the message.'),
   VALUE_NULL: kind(
     failure,
@@ -93,23 +97,43 @@ export const errorKinds = {
     true,
     "Set the broker's advertised.listeners to an address that can be reached from here; in a compose file, give it a listener for the host.",
   ),
-  AUTHENTICATION_FAILED: kind(broker, false, 'Correct the credentials.'),
-  NOT_AUTHORIZED: kind(broker, false, 'Give the user the access that the message names.'),
+  AUTHENTICATION_FAILED: kind(
+    broker,
+    false,
+    'Correct the credentials: KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD, or the option sasl.',
+  ),
+  NOT_AUTHORIZED: kind(
+    broker,
+    false,
+    'Give the user the access that the message names (kafka-acls --bootstrap-server <brokers> --add, with --allow-principal, --operation, and --topic, --group or --transactional-id).',
+  ),
   UNSUPPORTED_FORMAT: kind(failure, false, 'Write the topic in record batch format 2 (magic 2).'),
   CORRUPT_BATCH: kind(
     failure,
     true,
     "If it comes again, the log is damaged there, or holds what can't be read: set the group's offset behind it.",
   ),
-  REQUEST_FAILED: kind(broker, true, 'See the cause.'),
-  UNEXPECTED_ANSWER: kind(failure, true, 'The task starts again from its last commit, a few times.'),
+  REQUEST_FAILED: kind(
+    broker,
+    true,
+    "Nothing, if it passes: it is tried again, or can be. If it comes again, the message has the broker's answer, and its log more.",
+  ),
+  UNEXPECTED_ANSWER: kind(
+    failure,
+    true,
+    "Nothing, if it passes: the task starts again from its last commit, a few times. If it comes again, look at the broker's log.",
+  ),
   REQUEST_REFUSED: kind(
     failure,
     false,
     "The message has the broker's answer, and its log may say more: what it refuses has to be put right there.",
   ),
   FENCED: kind(failure, true, 'Another worker took the task over: nothing to do.'),
-  TRANSACTION_FAILED: kind(failure, true, 'The task starts again from its last commit.'),
+  TRANSACTION_FAILED: kind(
+    failure,
+    true,
+    'Nothing, if it passes: the task starts again from its last commit. If it comes again, look at the log of the broker that the message names.',
+  ),
   // codecs
   CODEC_NOT_READY: kind(
     failure,
@@ -185,7 +209,7 @@ export const errorKinds = {
   ),
   // state directory
   STATE_DIRECTORY_LOCKED: kind(state, false, 'Stop the other process, or give this worker another --state-dir.'),
-  STORE_DAMAGED: kind(state, true, 'The store is set aside and rebuilt from the changelog.'),
+  STORE_DAMAGED: kind(state, true, 'Nothing: the store is set aside and rebuilt from the changelog.'),
   STATE_NEWER: kind(
     topics,
     false,
@@ -196,7 +220,11 @@ export const errorKinds = {
     false,
     'Correct the upgrade, then start again: nothing was stored of what it did. A unit test with what the key has stored shows it.',
   ),
-  STORE_FAILED: kind(state, false, 'Look at the disk: is it full, is the directory writable?'),
+  STORE_FAILED: kind(
+    state,
+    false,
+    'Look at the disk of the directory that the message names: df -h says whether it is full, ls -ld whether it can be written.',
+  ),
   // other workers
   PEER_UNREACHABLE: kind(failure, true, 'Nothing: what it was asked for comes from Kafka instead.'),
   PEER_REFUSED: kind(failure, false, 'Give all workers of the group the same token.'),
@@ -208,6 +236,7 @@ export const errorKinds = {
     true,
     'Ask again: a task may be on its way between workers. Where that goes on: npx potoroo status <application>',
   ),
+  PEER_REFUSED: kind(failure, false, 'Start all workers of the group with the same POTOROO_PEER_TOKEN.'),
   SNAPSHOT_DAMAGED: kind(failure, true, 'Nothing: the changelog is replayed instead.'),
   // tests with potoroo/testing
   INVALID_TEST: kind(usage, false, 'Correct the test: the message says what it did.'),

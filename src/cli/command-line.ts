@@ -49,7 +49,7 @@ export async function commandLine(args: readonly string[], signals: StopSignals,
     program = await createProgram(args, context, versionOf())
     await program.parseAsync(args, { from: 'user' })
   } catch (error) {
-    exitCode = reportFailure(error, stderr, debug, program && invocationOf(program))
+    exitCode = reportFailure(error, stderr, debug, program && invocationOf(program, env))
   }
   // A command's output waits for its reader while that takes any of it; a worker's log, and what is to stop, do not.
   if (isRun || signals.received) await flushed([stdout, stderr], LAST_WORDS_MS)

@@ -9,7 +9,7 @@ import type { CliContext, Environment } from './context.js'
 import type { ConnectionFlags } from './options.js'
 
 /** Where `potoroo broker` listens by default. */
-const DEFAULT_BROKERS = '127.0.0.1:9092'
+export const DEFAULT_BROKERS = '127.0.0.1:9092'
 
 /** The flag goes before the variable. Throws INVALID_CONFIGURATION, naming which of them is wrong. */
 export function connectionOf(env: Environment, flags: ConnectionFlags): BrokerConnection {

@@ -2,10 +2,16 @@
 import { CommanderError } from 'commander'
 import type { Writable } from 'node:stream'
 import { exitCodes, isPotorooError, messageOf, PotorooError } from '../errors.js'
+import { DEFAULT_BROKERS } from './connection.js'
 import { copyable, type Invocation } from './invocation.js'
 import { printable } from './printable.js'
 
-const withoutApplication: Invocation = { application: undefined, brokers: undefined, topicPrefix: '' }
+const withoutApplication: Invocation = {
+  application: undefined,
+  brokers: undefined,
+  bootstrapServers: DEFAULT_BROKERS,
+  topicPrefix: '',
+}
 
 /** Writes the line, with the stack below it when debug. Returns the exit code. */
 export function reportFailure(

@@ -9,7 +9,7 @@ import { loadApplication } from './application.js'
 import { connectionOf } from './connection.js'
 import type { CliContext } from './context.js'
 import type { Collecting } from './http/collecting.js'
-import { withCopyableCures } from './invocation.js'
+import { bootstrapServers, withCopyableCures } from './invocation.js'
 import type { ConnectionFlags } from './options.js'
 import { prettyLogger } from './pretty-logger.js'
 import { supervisorGone, tellMistake, tellStarted } from './supervised-process.js'
@@ -58,6 +58,7 @@ async function run(path: string, flags: RunFlags, context: CliContext, stop: Abo
     ...flags,
     application: path,
     brokers: flags.brokers,
+    bootstrapServers: bootstrapServers(context.env, flags.brokers),
   })
   // Before the application is loaded: that may take long, and it may have instruments of its own.
   const token = context.env.POTOROO_PEER_TOKEN

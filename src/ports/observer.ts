@@ -19,6 +19,12 @@ export interface Observer {
   observe(event: RuntimeEvent): void
 }
 
+/** One attempt of a call. */
+export interface CallAttempt {
+  readonly outcome: 'succeeded' | 'failed' | 'timed out'
+  readonly tookMs: number
+}
+
 export type RuntimeEvent = WorkerEvent | MembershipEvent | TopicsEvent | TaskEvent | StandbyEvent | ChangelogEvent
 
 export type WorkerEvent =
@@ -336,6 +342,8 @@ export type TaskEvent = { readonly task: string } &
         readonly waitedMs: number
       }
     /** The store has what was committed. */
+    /** Attempts that a run of a call's task has seen end, in their order. */
+    | { readonly kind: 'calls-attempted'; readonly attempts: readonly CallAttempt[] }
     | { readonly kind: 'store-written'; readonly changes: number; readonly tookMs: number }
     | { readonly kind: 'store-not-written'; readonly error: string }
     | { readonly kind: 'store-not-closed'; readonly error: string }

@@ -12,6 +12,7 @@
  *    ago that compaction may have removed a tombstone in between: an object that was deleted would stay in it. Half of
  *    `delete.retention.ms` is too long, for the time may have been another process's; when it is this one's, all of it.
  */
+import { deleteTopic } from '../core/plan/topic-cures.js'
 import { changelogOwner, subTopologyIn } from '../core/commit/changelog-identity.js'
 import { bytesOf, byteString } from '../core/records/byte-string.js'
 import { GatheredChanges } from '../core/state/changes.js'
@@ -75,7 +76,8 @@ export class ForeignChangelog extends PotorooError {
     super(
       'CHANGELOG_UNFIT',
       `${topic} is the changelog of ${changelogOwner(topic, found)}, and would be that of ${changelogOwner(topic, expected)}, too: ` +
-        'the names join to the same. Give the application or its state object another name',
+        'the names join to the same',
+      { cure: 'Give the application or its state object another name.' },
     )
   }
 }
@@ -354,6 +356,7 @@ export class ChangelogReader implements FetchInput {
         'CHANGELOG_UNFIT',
         `${this.topic}, partition ${String(this.partition)} has records, but no commit record under the reserved key ` +
           `${COMMIT_KEY.toString('hex')}: it is no changelog of Potoroo`,
+        { cure: `If nobody needs its records: ${deleteTopic(this.topic)}; npx potoroo reset <application>` },
       )
     return { records: this.#records, commit: this.#commit }
   }

@@ -164,6 +164,7 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
     "what decoding a source's records needs is not to be had: they wait here, and other partitions go on",
   ),
   'source-goes-on': say('info', "what a source's records need is there: it goes on"),
+  'calls-attempted': undefined,
   'store-written': undefined,
   'store-not-written': say('warn', 'could not write to the store'),
   'store-not-closed': say('warn', 'could not close the store'),

@@ -1,4 +1,5 @@
 /** A reset (core/plan/reset.ts), carried out: over the port `Log`, by whoever has nothing else to do with the application. */
+import { deleteTopic } from '../core/plan/topic-cures.js'
 import { changelogIdentity } from '../core/commit/changelog-identity.js'
 import { BY_RESET, COMMIT_KEY, encodeCommitRecord } from '../core/commit/commit-record.js'
 import { encodeOffsetNote } from '../core/commit/offset-note.js'
@@ -272,6 +273,7 @@ async function requireOurs(fresh: readonly string[], ours: readonly string[], lo
         'CHANGELOG_UNFIT',
         `${name} is not in the manifest of the application, and has records: delete it, if nobody needs them, or give the ` +
           'state object or the application another name',
+        { cure: `To delete it: ${deleteTopic(name)}. Then: npx potoroo reset <application>` },
       )
   }
 }

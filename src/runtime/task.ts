@@ -34,7 +34,7 @@ import { messageOf, type PotorooError } from '../errors.js'
 import type { CommitPhase } from '../core/commit/commit-phase.js'
 import { LongerChangelog } from '../core/commit/landing.js'
 import { TaskLife, type TaskState } from '../core/commit/task-life.js'
-import type { HandOff, HeldStatus, TimeStatus } from '../core/group/worker-status.js'
+import type { CallsStatus, HandOff, HeldStatus, TimeStatus } from '../core/group/worker-status.js'
 import { Retake } from '../core/processing/failures.js'
 import type { ProcessorTime } from '../core/processing/firings.js'
 import { Processor } from '../core/processing/processor.js'
@@ -170,6 +170,9 @@ export class Task {
   }
 
   /** What of its input stands still, and for what; undefined for nothing. */
+  /** It makes none: see call-task.ts. */
+  readonly calls: CallsStatus | undefined = undefined
+
   get held(): readonly HeldStatus[] | undefined {
     const { held } = this.#sources
     return this.#running === undefined || held.length === 0 ? undefined : held

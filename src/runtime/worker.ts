@@ -427,8 +427,8 @@ export class Worker {
       worker: this.options.name,
       memberId: this.#membership?.memberId ?? '',
       generation: this.#membership?.generation ?? -1,
-      active: [...this.#tasks].map(([task, { state, time, held }]) => {
-        return { task, state, ...(time && { time }), ...(held && { held }) }
+      active: [...this.#tasks].map(([task, { state, time, held, calls }]) => {
+        return { task, state, ...(time && { time }), ...(held && { held }), ...(calls && { calls }) }
       }),
       standby: [...this.#standbys].map(([task, { lag }]) => (Number.isFinite(lag) ? { task, lag } : { task })),
       ...(this.#broadcasts && { broadcasts: this.#broadcasts.status }),

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { exitCodes } from '../../src/errors.js'
 import { APPLICATION, MarketSpreadBench } from '../support/market-spread.js'
 import { LEDGER, LedgerBench } from '../support/ledger.js'
+import { alterTopic } from '../support/alter-topic.js'
 import { runCli, startCli } from '../support/cli.js'
 import { createTopics, withAdmin } from '../support/topics.js'
 
@@ -54,7 +55,21 @@ describe('a worker that cannot start', () => {
     await createTopics([{ name: bench.topic('ledger-ledger-changelog'), config: { 'cleanup.policy': 'delete' } }])
     const worker = bench.worker()
     expect((await worker.exited).code).toBe(exitCodes.topics)
-    expect(failure(worker.stderr)).toContain('CHANGELOG_UNFIT')
+    const line = failure(worker.stderr)
+    expect(line).toContain('CHANGELOG_UNFIT')
+    // What it says is to be copied, and it cures.
+    const changelog = bench.topic('ledger-ledger-changelog')
+    const [, name, policy] =
+      /kafka-configs --bootstrap-server \S+ --alter --entity-type topics --entity-name (\S+) --add-config cleanup\.policy=(\w+)\./.exec(
+        line,
+      ) ?? []
+    expect([name, policy]).toEqual([changelog, 'compact'])
+    await alterTopic(changelog, { 'cleanup.policy': policy ?? '' })
+    await bench.send({ add: 1 })
+    const cured = bench.worker()
+    expect(await bench.balances(1)).toEqual([1])
+    cured.kill('SIGTERM')
+    expect((await cured.exited).code).toBe(exitCodes.ok)
   })
 
   it('stops when the changelog is gone, for the state objects are gone with it', async () => {

@@ -7,6 +7,7 @@ import { loadApplication } from '../application.js'
 import { withLog } from '../connection.js'
 import type { CliContext } from '../context.js'
 import { failureLine } from '../failure.js'
+import { bootstrapServers } from '../invocation.js'
 import { connectionHelp, type ConnectionFlags, wholeNumber, withConnection, withTopicPrefix } from '../options.js'
 import { table } from '../table.js'
 
@@ -65,9 +66,13 @@ async function runTopics(path: string, flags: TopicsFlags, context: CliContext):
       table(['topic', 'role', 'state', 'partitions', 'declared', 'cleanup.policy', 'declared'], rows),
     )
     const [first, ...others] = problems
-    for (const problem of others)
-      context.stderr.write(`${failureLine(problem, { application: path, brokers: flags.brokers, topicPrefix })}
-`)
+    const invocation = {
+      application: path,
+      brokers: flags.brokers,
+      bootstrapServers: bootstrapServers(context.env, flags.brokers),
+      topicPrefix,
+    }
+    for (const problem of others) context.stderr.write(`${failureLine(problem, invocation)}\n`)
     if (first !== undefined) throw first
   })
 }

@@ -10,6 +10,7 @@ import { loadApplication } from '../application.js'
 import { withLog } from '../connection.js'
 import type { CliContext } from '../context.js'
 import { failureLine } from '../failure.js'
+import { bootstrapServers } from '../invocation.js'
 import { connectionHelp, type ConnectionFlags, withConnection, withTopicPrefix } from '../options.js'
 import { table } from '../table.js'
 import { topologyJson, topologyMermaid, topologyText } from '../topology/pictures.js'
@@ -91,8 +92,9 @@ async function runTopology(path: string, flags: TopologyFlags, context: CliConte
       context.stdout.write(table(['', '', 'name'], [...rows, ...topics]))
     }
     const [first, ...others] = problems
-    for (const problem of others)
-      context.stderr.write(`${failureLine(problem, { ...flags, application: path, brokers })}\n`)
+    const servers = bootstrapServers(context.env, brokers)
+    const invocation = { ...flags, application: path, brokers, bootstrapServers: servers }
+    for (const problem of others) context.stderr.write(`${failureLine(problem, invocation)}\n`)
     if (first !== undefined) throw first
   })
 }

@@ -12,6 +12,7 @@ import type { TopicDefinition } from '../../api/definition.js'
 import { PotorooError } from '../../errors.js'
 import { manifestBefore, reconcile, type Manifest, type ManifestSource, type Reconciled } from './manifest.js'
 import { partitionCounts } from './partition-counts.js'
+import { deleteTopic, setConfig } from './topic-cures.js'
 import { hasChangelog, type Names, type SubTopology, type Topology } from './topology.js'
 
 /** A topic that is in the cluster. */
@@ -200,17 +201,34 @@ export function differingSources(
 
 export function unfitChangelog(there: ExistingTopic | undefined, partitions: number): readonly PotorooError[] {
   if (there === undefined) return []
-  const problems: string[] = []
+  const { name } = there
+  const problems: PotorooError[] = []
   if (there.cleanupPolicy.join() !== changelogConfig['cleanup.policy'])
     problems.push(
-      `${there.name} has cleanup.policy ${there.cleanupPolicy.join(',')}: deleted segments would be lost state; set it to compact`,
+      new PotorooError(
+        'CHANGELOG_UNFIT',
+        `${name} has cleanup.policy ${there.cleanupPolicy.join(',')}: deleted segments would be lost state; set it to compact`,
+        {
+          cure:
+            `Where nothing of it was deleted yet: ${setConfig(name, 'cleanup.policy', changelogConfig['cleanup.policy'])}. Else start again ` +
+            'from the sources after that: npx potoroo reset <application>',
+        },
+      ),
     )
   if (there.partitions !== partitions)
     problems.push(
-      `${there.name} has ${String(there.partitions)} partitions, but its sources have ${String(partitions)}: a partition count can't be changed ` +
-        'under state objects; go back to the former count, or start again with a new application name',
+      new PotorooError(
+        'CHANGELOG_UNFIT',
+        `${name} has ${String(there.partitions)} partitions, but its sources have ${String(partitions)}: a partition count can't be changed ` +
+          'under state objects; go back to the former count, or start again with a new application name',
+        {
+          cure:
+            `To start again from the sources, with empty state objects, stop all workers, and: ${deleteTopic(name)}; ` +
+            `npx potoroo reset <application>. To keep the state objects, read sources of ${String(there.partitions)} partitions.`,
+        },
+      ),
     )
-  return problems.map((problem) => new PotorooError('CHANGELOG_UNFIT', problem))
+  return problems
 }
 
 /** One error, where there are several. */
@@ -218,7 +236,8 @@ export function refusal(problems: readonly PotorooError[]): PotorooError | undef
   const [first, ...others] = problems
   if (first === undefined || others.length === 0) return first
   const code = others.every((other) => other.code === first.code) ? first.code : 'TOPOLOGY_INCOMPATIBLE'
-  return new PotorooError(code, problems.map(({ message }) => message).join(' '))
+  const cures = [...new Set(problems.map(({ cure }) => cure))]
+  return new PotorooError(code, problems.map(({ message }) => message).join(' '), { cure: cures.join(' ') })
 }
 
 // ---- what was there, and is lost (invariant 4) ----

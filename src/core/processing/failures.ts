@@ -1,5 +1,6 @@
 /** What may go wrong with a message, or with what is due, and whose fault it is. */
 import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../../errors.js'
+import { takeLarger } from '../plan/topic-cures.js'
 import type { Destination } from './outbox.js'
 
 /** Thrown in normal mode: take the interval back (`retake`), rewind the inputs, and go on in careful mode. */
@@ -38,4 +39,5 @@ export const tooLarge = (to: Destination): PotorooError =>
   new PotorooError(
     'RECORD_TOO_LARGE',
     `an output is larger than ${to.topic} takes (max.message.bytes ${String(to.maxMessageBytes)})`,
+    { cure: takeLarger(to.topic, to.maxMessageBytes) },
   )

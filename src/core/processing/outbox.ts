@@ -1,5 +1,6 @@
 /** What the messages of one commit interval put out: records per destination and partition, dead letters among them. */
 import { PotorooError, type ErrorCode } from '../../errors.js'
+import { DEFAULT_MAX_MESSAGE_BYTES, setConfig } from '../plan/topic-cures.js'
 import { RecordWriter, type RecordChunk, type RecordCursor, type RecordHeader } from '../records/records.js'
 import type { MetState } from '../state/state-table.js'
 import {
@@ -193,5 +194,8 @@ export class Outbox {
 const tooNarrow = (to: Destination): PotorooError =>
   new PotorooError(
     'INVALID_CONFIGURATION',
-    `topic ${to.topic} takes records of ${String(to.maxMessageBytes)} bytes only, not even a dead letter without its contents: raise its max.message.bytes`,
+    `topic ${to.topic} takes records of ${String(to.maxMessageBytes)} bytes only, not even a dead letter without its contents`,
+    {
+      cure: `Let it take more, and start again: ${setConfig(to.topic, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES)}`,
+    },
   )

@@ -16,6 +16,7 @@
 import type { BroadcastDefinition, StateDefinition, TopicDefinition } from '../../api/definition.js'
 import { isHex, shown } from '../../api/names.js'
 import { isPotorooError, messageOf, PotorooError } from '../../errors.js'
+import { DEFAULT_MAX_MESSAGE_BYTES, setConfig } from '../plan/topic-cures.js'
 import { COMMIT_KEY, encodeCommitRecord, type CommitRecord } from '../commit/commit-record.js'
 import type { ByteString } from '../records/byte-string.js'
 import type { Changes } from '../state/changes.js'
@@ -582,5 +583,6 @@ type OperatorOf<K extends Operator['kind']> = Extract<Operator, { readonly kind:
 const tooNarrowForCommits = ({ topic, maxMessageBytes }: Destination): PotorooError =>
   new PotorooError(
     'INVALID_CONFIGURATION',
-    `changelog ${topic} takes records of ${String(maxMessageBytes)} bytes only, less than what each commit writes: raise its max.message.bytes`,
+    `changelog ${topic} takes records of ${String(maxMessageBytes)} bytes only, less than what each commit writes`,
+    { cure: `Let it take more, and start again: ${setConfig(topic, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES)}` },
   )
