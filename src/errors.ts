@@ -227,7 +227,8 @@ export const errorKinds = {
   ),
   // other workers
   PEER_UNREACHABLE: kind(failure, true, 'Nothing: what it was asked for comes from Kafka instead.'),
-  PEER_REFUSED: kind(failure, false, 'Give all workers of the group the same token.'),
+  PEER_REFUSED: kind(failure, false, 'Start all workers of the group with the same POTOROO_PEER_TOKEN.'),
+  SNAPSHOT_DAMAGED: kind(failure, true, 'Nothing: the changelog is replayed instead.'),
   // queries
   STATE_UNKNOWN: kind(usage, false, 'Ask for one of those that the message lists.'),
   QUERY_INVALID: kind(usage, false, 'Ask as docs/queries.md says.'),
@@ -236,8 +237,6 @@ export const errorKinds = {
     true,
     'Ask again: a task may be on its way between workers. Where that goes on: npx potoroo status <application>',
   ),
-  PEER_REFUSED: kind(failure, false, 'Start all workers of the group with the same POTOROO_PEER_TOKEN.'),
-  SNAPSHOT_DAMAGED: kind(failure, true, 'Nothing: the changelog is replayed instead.'),
   // tests with potoroo/testing
   INVALID_TEST: kind(usage, false, 'Correct the test: the message says what it did.'),
   // the application's wish

@@ -31,7 +31,7 @@ export const attributes = {
   /** `get` or `scan`: a page of one. */
   query: 'potoroo.query.kind',
   /** Of a query: `answered`, `unanswered` or `refused`. */
-  outcome: 'potoroo.query.outcome',
+  queryOutcome: 'potoroo.query.outcome',
 } as const
 
 export type Attribute = keyof typeof attributes
@@ -300,7 +300,7 @@ export const instruments = {
     name: 'potoroo.query.duration',
     kind: 'histogram',
     unit: 's',
-    attributes: ['state', 'query', 'outcome'],
+    attributes: ['state', 'query', 'queryOutcome'],
     help: 'Of questions for state objects that this worker was asked, a page of a scan each, whichever worker had the answer.',
     buckets: SECONDS,
   },

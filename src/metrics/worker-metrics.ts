@@ -158,8 +158,8 @@ export class WorkerMetrics implements Observer {
         counters.setAside.add(1, this.#with({ subTopology: subTopologyInId(event.task) }))
         return
       case 'queried': {
-        const { state, what: query, outcome } = event
-        histograms.queries.record(event.tookMs / 1000, this.#with({ state, query, outcome }))
+        const { state, what: query, outcome: queryOutcome } = event
+        histograms.queries.record(event.tookMs / 1000, this.#with({ state, query, queryOutcome }))
         return
       }
       case 'purged':
