@@ -30,7 +30,6 @@ export type { Answer, AsOf, KeyRange, Queries, QueryOptions } from './api/querie
 export { timer, type Due, type Timer, type TimerOptions } from './api/timer.js'
 export {
   topic,
-  type CheckedTopicOptions,
   type CodecTopicOptions,
   type Message,
   type Origin,
@@ -38,7 +37,6 @@ export {
   type Topic,
   type TopicOptions,
   type TopicSettings,
-  type UnkeyedCheckedTopicOptions,
   type UnkeyedCodecTopicOptions,
   type UnkeyedTopic,
   type UnkeyedTopicOptions,
