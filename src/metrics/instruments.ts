@@ -23,7 +23,15 @@ export const attributes = {
   reason: 'potoroo.hand_off.reason',
   /** Where state objects are: `memory` or `store`. */
   place: 'potoroo.state.place',
+  /** Of an attempt: `succeeded`, `failed` or `timed out`. */
+  outcome: 'potoroo.call.outcome',
   quantile: 'potoroo.quantile',
+  /** The name of a state object or a table. */
+  state: 'potoroo.state.name',
+  /** `get` or `scan`: a page of one. */
+  query: 'potoroo.query.kind',
+  /** Of a query: `answered`, `unanswered` or `refused`. */
+  queryOutcome: 'potoroo.query.outcome',
 } as const
 
 export type Attribute = keyof typeof attributes
@@ -136,6 +144,28 @@ export const instruments = {
     unit: '{input}',
     attributes: ['subTopology'],
     help: 'Partitions and broadcasts that messages of running tasks have waited for during more than a second: what decoding them needs, such as a schema, is not there, or a broadcast has not caught up. `potoroo status` says which, and why.',
+  },
+  callDuration: {
+    name: 'potoroo.call.duration',
+    kind: 'histogram',
+    unit: 's',
+    attributes: ['subTopology', 'outcome'],
+    help: 'Of the attempts of calls that have ended, and how: what has failed for the last time is among the dead letters, too.',
+    buckets: LONG_SECONDS,
+  },
+  callsUnderWay: {
+    name: 'potoroo.calls.under_way',
+    kind: 'observed gauge',
+    unit: '{call}',
+    attributes: ['subTopology'],
+    help: 'Calls that are being made, those that wait for their next attempt among them. 0 for what makes none.',
+  },
+  callsOldest: {
+    name: 'potoroo.calls.oldest',
+    kind: 'observed gauge',
+    unit: 's',
+    attributes: ['subTopology'],
+    help: 'How long the oldest message has waited whose call is not done. Where it grows, its key is stuck, and in the end its partition: `potoroo status` says which, and why.',
   },
   codecWaits: {
     name: 'potoroo.codec.waits',
@@ -265,6 +295,14 @@ export const instruments = {
     unit: '{event}',
     attributes: ['topic'],
     help: 'Deletions of processed records that failed: while they do, the repartition grows.',
+  },
+  queries: {
+    name: 'potoroo.query.duration',
+    kind: 'histogram',
+    unit: 's',
+    attributes: ['state', 'query', 'queryOutcome'],
+    help: 'Of questions for state objects that this worker was asked, a page of a scan each, whichever worker had the answer.',
+    buckets: SECONDS,
   },
   eventLoop: {
     name: 'potoroo.event_loop.delay',

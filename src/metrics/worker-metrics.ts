@@ -145,12 +145,23 @@ export class WorkerMetrics implements Observer {
       case 'task-outdated':
         this.#restoring.delete(event.task)
         return
+      case 'calls-attempted': {
+        const subTopology = subTopologyInId(event.task)
+        for (const { outcome, tookMs } of event.attempts)
+          histograms.callDuration.record(tookMs / 1000, this.#with({ subTopology, outcome }))
+        return
+      }
       case 'store-written':
         histograms.storeWrite.record(event.tookMs / 1000, this.#with({ subTopology: subTopologyInId(event.task) }))
         return
       case 'store-set-aside':
         counters.setAside.add(1, this.#with({ subTopology: subTopologyInId(event.task) }))
         return
+      case 'queried': {
+        const { state, what: query, outcome: queryOutcome } = event
+        histograms.queries.record(event.tookMs / 1000, this.#with({ state, query, queryOutcome }))
+        return
+      }
       case 'purged':
         counters.purged.add(event.records, this.#with({ topic: event.topic }))
         return
@@ -216,6 +227,8 @@ export class WorkerMetrics implements Observer {
     )
     const lags = figures.standbys.flatMap((standby) => (standby.subTopology === subTopology ? [standby.lag ?? 0] : []))
     of('held', sum(running.map(({ held }) => held.length)), own)
+    of('callsUnderWay', sum(running.map(({ calls }) => calls?.underWay ?? 0)), own)
+    of('callsOldest', Math.max(0, ...running.map(({ calls }) => calls?.oldest?.waitedMs ?? 0)) / 1000, own)
     of('stateObjects', sum(running.map(({ state }) => state.objects)), { ...own, place: 'memory' })
     of('stateObjects', sum(running.map(({ store }) => store?.objects ?? 0)), { ...own, place: 'store' })
     of('stateSize', sum(running.map(({ state }) => state.bytes)), { ...own, place: 'memory' })

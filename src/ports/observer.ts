@@ -19,6 +19,12 @@ export interface Observer {
   observe(event: RuntimeEvent): void
 }
 
+/** One attempt of a call. */
+export interface CallAttempt {
+  readonly outcome: 'succeeded' | 'failed' | 'timed out'
+  readonly tookMs: number
+}
+
 export type RuntimeEvent = WorkerEvent | MembershipEvent | TopicsEvent | TaskEvent | StandbyEvent | ChangelogEvent
 
 export type WorkerEvent =
@@ -49,6 +55,15 @@ export type WorkerEvent =
     }
   /** A task that this worker's application does not have. */
   | { readonly kind: 'unknown-task'; readonly task: string }
+  /** Somebody has asked this worker for state objects, and got an answer, or none. */
+  | {
+      readonly kind: 'queried'
+      readonly state: string
+      readonly what: 'get' | 'scan'
+      /** `unanswered`: nobody could answer in time. `refused`: what was asked can't be answered. */
+      readonly outcome: 'answered' | 'unanswered' | 'refused'
+      readonly tookMs: number
+    }
   | { readonly kind: 'peer-gone'; readonly memberId: string; readonly address: string }
   /** The worker's copy of a broadcast was read to its end: its tasks may come. */
   | {
@@ -335,6 +350,8 @@ export type TaskEvent = { readonly task: string } &
         readonly waitedMs: number
       }
     /** The store has what was committed. */
+    /** Attempts that a run of a call's task has seen end, in their order. */
+    | { readonly kind: 'calls-attempted'; readonly attempts: readonly CallAttempt[] }
     | { readonly kind: 'store-written'; readonly changes: number; readonly tookMs: number }
     | { readonly kind: 'store-not-written'; readonly error: string }
     | { readonly kind: 'store-not-closed'; readonly error: string }

@@ -15,7 +15,7 @@
 import type { PotorooError } from '../errors.js'
 import { LongerChangelog } from '../core/commit/landing.js'
 import { TaskLife, type TaskState } from '../core/commit/task-life.js'
-import type { HeldStatus, TimeStatus } from '../core/group/worker-status.js'
+import type { CallsStatus, HeldStatus, TimeStatus } from '../core/group/worker-status.js'
 import { generationOf, resumedCalls } from '../core/processing/calls/resumed.js'
 import type { CallDefinition } from '../api/definition.js'
 import type { TaskFigures } from '../ports/figures.js'
@@ -100,6 +100,10 @@ export class CallTask {
     return this.#running === undefined || held.length === 0 ? undefined : held
   }
 
+  get calls(): CallsStatus | undefined {
+    return this.#caller.status
+  }
+
   figures(): TaskFigures {
     const { id: task, state } = this
     const { partition, processor } = this.plan
@@ -109,7 +113,10 @@ export class CallTask {
       Number.isNaN(lag) ? [] : [{ topic, partition, lag }],
     )
     const none = { objects: 0, bytes: 0, unstoredBytes: 0 }
-    return { ...figures, running: { inputs, held: this.#sources.held, state: none, store: undefined } }
+    return {
+      ...figures,
+      running: { inputs, held: this.#sources.held, calls: this.calls, state: none, store: undefined },
+    }
   }
 
   /** Becomes active, in the background. */

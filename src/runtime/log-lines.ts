@@ -37,6 +37,7 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
     'the leader gave this worker a task that it does not know: the leader is of a version of Potoroo that does not ask for that',
   ),
   'peer-gone': say('info', 'a worker is gone: its address refuses connections'),
+  queried: undefined,
   'codec-waits': say('warn', 'the codec of a topic is not ready: the worker waits for it before it starts'),
   'former-member-stays': say('debug', 'the earlier member could not be made to leave'),
 
@@ -167,6 +168,7 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
     "what decoding a source's records needs is not to be had: they wait here, and other partitions go on",
   ),
   'source-goes-on': say('info', "what a source's records need is there: it goes on"),
+  'calls-attempted': undefined,
   'store-written': undefined,
   'store-not-written': say('warn', 'could not write to the store'),
   'store-not-closed': say('warn', 'could not close the store'),

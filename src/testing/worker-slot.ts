@@ -3,6 +3,7 @@ import type { ApplicationDefinition } from '../api/definition.js'
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import type { Scheduler, SimulatedProcess } from '../memory/scheduler.js'
 import { MemoryDisk } from '../memory/stores.js'
+import type { WorkerFigures } from '../ports/figures.js'
 import type { Ports, RuntimeOptions } from '../runtime/options.js'
 import { Worker } from '../runtime/worker.js'
 
@@ -27,6 +28,11 @@ export class WorkerSlot {
   /** Ids of the tasks that it is processing. */
   get active(): readonly string[] {
     return this.#life?.worker.active ?? []
+  }
+
+  /** What it does, now; undefined while it is down. */
+  get figures(): WorkerFigures | undefined {
+    return this.#life?.worker.figures()
   }
 
   /** What ended the worker, until it is taken. */

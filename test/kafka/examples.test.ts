@@ -2,8 +2,9 @@
  * The examples on a broker, with two worker processes, of which one is killed while a third comes: what they put out is what
  * a plain calculation gives, and the ledger's money is all there.
  */
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { ExampleBench, type ExampleWorker } from '../support/example-bench.js'
+import { clearingHouse, matchedTrades, matchingOrders, type MatchingOrder } from '../support/matching-example.js'
 import { balancesIn, LedgerInput, total, type Settled, withoutZeros } from '../support/ledger-example.js'
 
 const sorted = (values: readonly unknown[]): string[] => values.map((value) => JSON.stringify(value)).sort()
@@ -37,6 +38,8 @@ async function end(workers: readonly ExampleWorker[]): Promise<void> {
     expect(worker.log().filter(({ level }) => level > 40)).toEqual([])
   }
 }
+
+const bySymbol = ({ symbol }: MatchingOrder): string => symbol
 
 const inParts = (count: number, parts: number, send: (from: number, to: number) => Promise<void>) =>
   Array.from({ length: parts }, (_, i) => () => send((count / parts) * i, (count / parts) * (i + 1)))
@@ -157,4 +160,29 @@ it.each([false, true])('the ledger neither makes nor loses money (accounts run d
   expect(total(balances)).toBe(input.paidIn)
   expect(Math.min(...balances.values())).toBeGreaterThanOrEqual(0)
   expect(withoutZeros(balances)).toEqual(withoutZeros(input.balances(settled)))
+})
+
+it('matching has each trade cleared once by a clearing house that is slow, fails and loses answers, and settles it once', async () => {
+  const house = await clearingHouse()
+  onTestFinished(() => house.close())
+  const bench = new ExampleBench('matching', { env: { CLEARING_URL: house.url } })
+  await bench.createTopics()
+  const orders = matchingOrders(20, 800)
+  const trades = matchedTrades(orders)
+  const workers = await work(
+    bench,
+    inParts(orders.length, 4, (from, to) => bench.send('orders', orders.slice(from, to), bySymbol)),
+  )
+  const due = trades.map(({ symbol, id }) => ({ symbol, kind: 'cleared', id }))
+  expect(sorted(await bench.read('events', due.length))).toEqual(sorted(due))
+  expect(house.mistakes).toEqual([])
+  expect([...house.cleared.values()].map(({ id }) => id).sort()).toEqual(trades.map(({ id }) => id).sort())
+  // Some were asked for again, or there was nothing to see here; and of each symbol in the order of its trades.
+  expect(Math.max(...house.asked.values())).toBeGreaterThan(1)
+  for (const symbol of new Set(trades.map((trade) => trade.symbol))) {
+    const of = (all: readonly { readonly symbol: string; readonly id: string }[]) =>
+      all.flatMap((trade) => (trade.symbol === symbol ? [trade.id] : []))
+    expect(of([...house.cleared.values()])).toEqual(of(trades))
+  }
+  await end(workers)
 })

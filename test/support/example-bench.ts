@@ -31,6 +31,8 @@ export interface ExampleOptions {
   readonly replicationFactor?: number
   /** Where it is; default: the example of that name. */
   readonly module?: string
+  /** Of its workers, beside that of the test. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export class ExampleBench {
@@ -40,11 +42,13 @@ export class ExampleBench {
   readonly #directory = temporaryFolder()
   readonly #brokers: readonly string[]
   readonly #flags: readonly string[]
+  readonly #env: Readonly<Record<string, string>>
 
   /** `name`: of the example's folder, and of its application. */
-  constructor(name: string, { brokers, replicationFactor, module }: ExampleOptions = {}) {
+  constructor(name: string, { brokers, replicationFactor, module, env = {} }: ExampleOptions = {}) {
     this.#module = module ?? `dist/examples/${name}/application.js`
     this.names = namesOf(this.prefix, name)
+    this.#env = env
     this.#brokers = brokers?.split(',') ?? testBrokers()
     this.#flags = replicationFactor === undefined ? [] : ['--replication-factor', String(replicationFactor)]
   }
@@ -78,7 +82,9 @@ export class ExampleBench {
 
   worker(name: string, ...flags: readonly string[]): ExampleWorker {
     const own = ['--name', name, '--state-dir', this.stateDir(name), '--topic-prefix', this.prefix]
-    const cli = startCli(['run', this.#module, '--brokers', this.#brokers.join(), ...own, ...this.#flags, ...flags])
+    const cli = startCli(['run', this.#module, '--brokers', this.#brokers.join(), ...own, ...this.#flags, ...flags], {
+      env: this.#env,
+    })
     return {
       ...cli,
       log: (message) => {

@@ -6,7 +6,14 @@
  * Invariant: what a worker says itself goes before what the group's metadata says of it.
  */
 import type { TaskState } from '../../core/commit/task-life.js'
-import type { BroadcastStatus, HandOff, HeldStatus, TimeStatus, WorkerStatus } from '../../core/group/worker-status.js'
+import type {
+  BroadcastStatus,
+  CallsStatus,
+  HandOff,
+  HeldStatus,
+  TimeStatus,
+  WorkerStatus,
+} from '../../core/group/worker-status.js'
 import type { GroupMember } from '../../kafka/group-view.js'
 import type { InputLag } from '../lag.js'
 
@@ -49,6 +56,7 @@ export interface WorkerReport {
     readonly state: TaskState | null
     readonly time?: TimeStatus | undefined
     readonly held?: readonly HeldStatus[] | undefined
+    readonly calls?: CallsStatus | undefined
   }[]
   /** With their lag in changelog records. */
   readonly standby: readonly { readonly task: string; readonly lag: number | null }[]
@@ -73,6 +81,8 @@ export interface TaskReport {
   }
   /** What of its input stands still, and for what; absent where nothing does, or it is not known. */
   readonly held?: readonly HeldStatus[]
+  /** Of a task that makes calls, where it is known. */
+  readonly calls?: CallsStatus
   readonly standbys: readonly { readonly worker: string; readonly lag: number | null; readonly live: boolean }[]
 }
 export interface InputReport {
@@ -187,7 +197,9 @@ function lagAtJoin(lags: Readonly<Record<string, number>>, task: string): number
 
 function taskOf(task: string, inputs: readonly InputLag[] | undefined, workers: readonly WorkerReport[]): TaskReport {
   const owners = workers.flatMap(({ worker, active }) =>
-    active.filter((one) => one.task === task).map(({ state, time, held }) => ({ worker, state, time, held })),
+    active
+      .filter((one) => one.task === task)
+      .map(({ state, time, held, calls }) => ({ worker, state, time, held, calls })),
   )
   // Between two assignments an old owner may still have what the new one has begun.
   const owner = owners.find(({ state }) => state === 'running') ?? owners[0]
@@ -205,6 +217,7 @@ function taskOf(task: string, inputs: readonly InputLag[] | undefined, workers: 
     })),
     ...(owner?.time && { time: timeOf(owner.time) }),
     ...(owner?.held && { held: owner.held }),
+    ...(owner?.calls && { calls: owner.calls }),
     standbys: workers.flatMap(({ worker, live, standby }) =>
       standby.filter((one) => one.task === task).map(({ lag }) => ({ worker, lag, live })),
     ),

@@ -70,6 +70,24 @@ export function textOf(report: StatusReport): string {
           ]),
         ),
     )
+  const calling = tasks.flatMap(({ task, calls }) => (calls === undefined ? [] : [{ task, ...calls }]))
+  if (calling.length > 0)
+    parts.push(
+      'calls\n' +
+        table(
+          ['task', 'call', 'under way', 'waiting', 'oldest, seconds', 'which', 'attempts', 'why'],
+          calling.map(({ task, call, underWay, waiting, oldest }) => [
+            task,
+            call,
+            underWay,
+            waiting,
+            oldest === undefined ? '-' : seconds(oldest.waitedMs),
+            oldest === undefined ? '-' : `${oldest.topic} at ${String(oldest.offset)}`,
+            oldest?.attempts ?? '-',
+            visible(oldest?.why ?? '-'),
+          ]),
+        ),
+    )
   // Where there is but one step, the lags of the tasks say it.
   if (topics.some(({ isRepartition }) => isRepartition))
     parts.push(

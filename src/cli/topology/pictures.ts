@@ -7,7 +7,7 @@ type Counts = ReadonlyMap<SubTopology, number>
 
 export function topologyText({ subTopologies }: Topology, counts: Counts): string {
   const rows = subTopologies.flatMap((sub) => {
-    const keeps = sub.states.map(versioned).join(', ') || '-'
+    const keeps = sub.call === undefined ? sub.states.map(versioned).join(', ') || '-' : `${sub.call.name} (call)`
     const writes = sub.sinks.map(({ name }) => name).join(', ') || '-'
     const reads = [...sub.sources.map(shown), ...sub.broadcasts.map(({ topic }) => `${topic.name} (broadcast)`)]
     return reads.map((read, i) => {
@@ -46,6 +46,13 @@ export function topologyMermaid({ subTopologies }: Topology): string {
       lines.push(`    ${id}[("${escaped(versioned(state))}")]`)
       return id
     }
+    const calledFrom = ({ call }: SubTopology, from: string): string => {
+      if (call === undefined) return from
+      const id = `n${String(++nodes)}`
+      lines.push(`    ${id}{{"${escaped(call.name)}"}}`)
+      edges.push(`  ${from} --> ${id}`)
+      return id
+    }
     const draw = (from: string, operators: readonly Operator[]): void => {
       for (const operator of operators) {
         if (operator.kind === 'sink') {
@@ -67,7 +74,7 @@ export function topologyMermaid({ subTopologies }: Topology): string {
         draw(id, operator.next)
       }
     }
-    for (const { topic, operators } of sub.sources) draw(topicNode(topic.name), operators)
+    for (const { topic, operators } of sub.sources) draw(calledFrom(sub, topicNode(topic.name)), operators)
     lines.push('  end')
   }
   const drawn = [...topics].map(([name, id]) => `  ${id}[/"${escaped(name)}"/]`)
@@ -85,6 +92,8 @@ export interface TopologyJson {
     /** Tables among them. */
     readonly states: readonly string[]
     readonly tables: readonly string[]
+    /** Absent where it makes none. */
+    readonly call?: string
     readonly broadcasts: readonly { readonly name: string; readonly topic: string }[]
     /** By state object: how many upgrades it has. */
     readonly versions: Readonly<Record<string, number>>
@@ -102,6 +111,7 @@ export const topologyJson = ({ application, subTopologies }: Topology, counts: C
     }),
     states: sub.states.map(({ name }) => name),
     tables: sub.states.flatMap(({ name, table: isTable }) => (isTable === undefined ? [] : [name])),
+    ...(sub.call && { call: sub.call.name }),
     broadcasts: sub.broadcasts.map(({ name, topic }) => ({ name, topic: topic.name })),
     versions: Object.fromEntries(sub.states.map(({ name, upgrades }) => [name, upgrades.length])),
     sinks: sub.sinks.map(({ name }) => name),

@@ -25,6 +25,27 @@ export interface ActiveStatus {
   readonly time?: TimeStatus | undefined
   /** Absent where nothing is held, and from earlier versions. */
   readonly held?: readonly HeldStatus[] | undefined
+  /** Of a task that makes calls; absent elsewhere, and while it is not running. */
+  readonly calls?: CallsStatus | undefined
+}
+/** The calls of a task, as of now. */
+export interface CallsStatus {
+  readonly call: string
+  readonly underWay: number
+  /** Messages that have come, and whose calls have not begun. */
+  readonly waiting: number
+  /** The first message that is not done; absent where there is none. */
+  readonly oldest?: OldestCall | undefined
+}
+export interface OldestCall {
+  readonly topic: string
+  readonly offset: number
+  /** How many attempts have begun. */
+  readonly attempts: number
+  /** Since it came to this worker. */
+  readonly waitedMs: number
+  /** What the last attempt failed with; absent where none has. */
+  readonly why?: string | undefined
 }
 /** Messages of a task that stand still. */
 export interface HeldStatus {
@@ -104,7 +125,19 @@ const isActive = (value: unknown): value is ActiveStatus =>
   isText(value.task) &&
   isTaskState(value.state) &&
   (value.time === undefined || isTime(value.time)) &&
-  (value.held === undefined || isList(value.held, isHeld))
+  (value.held === undefined || isList(value.held, isHeld)) &&
+  (value.calls === undefined || isCalls(value.calls))
+const isCalls = (value: unknown): value is CallsStatus =>
+  isRecord(value) &&
+  isText(value.call) &&
+  isNumber(value.underWay) &&
+  isNumber(value.waiting) &&
+  (value.oldest === undefined || isOldest(value.oldest))
+const isOldest = (value: unknown): value is OldestCall =>
+  isRecord(value) &&
+  isText(value.topic) &&
+  [value.offset, value.attempts, value.waitedMs].every(isNumber) &&
+  (value.why === undefined || isText(value.why))
 const isHeld = (value: unknown): value is HeldStatus =>
   isRecord(value) &&
   isText(value.topic) &&

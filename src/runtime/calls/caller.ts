@@ -8,7 +8,7 @@
  * 4. What was fetched is let go at once. What is not done is kept as a copy, up to as many bytes as an input may keep.
  */
 import type { CallDefinition } from '../../api/definition.js'
-import { messageOf, PotorooError } from '../../errors.js'
+import { isPotorooError, messageOf, PotorooError } from '../../errors.js'
 import type { CommitRecord, CommittedCalls } from '../../core/commit/commit-record.js'
 import { copyOf } from '../../core/processing/calls/record-copy.js'
 import { callId, pauseBeforeMs } from '../../core/processing/calls/resumed.js'
@@ -19,7 +19,8 @@ import { recordKey, requirePlace } from '../../core/processing/record-key.js'
 import type { RecordBatch, RecordCursor } from '../../core/records/records.js'
 import type { SourceInput, SubTopology } from '../../core/plan/topology.js'
 import type { Clock } from '../../ports/clock.js'
-import type { Observer } from '../../ports/observer.js'
+import type { CallsStatus } from '../../core/group/worker-status.js'
+import type { CallAttempt, Observer } from '../../ports/observer.js'
 import { applicationsOwn, type Outside } from '../../ports/outside.js'
 import type { RecordTime } from '../record-time.js'
 import type { TaskPlan } from '../task-plan.js'
@@ -57,6 +58,10 @@ interface Kept extends Request, Pending {
   readonly bytes: number
   /** When it came, on the monotonic clock. */
   readonly sinceMs: number
+  /** How many have begun. */
+  attempts: number
+  /** What the last one failed with. */
+  why: string | undefined
 }
 
 interface Current {
@@ -72,6 +77,9 @@ interface Current {
   silent: number
 }
 
+/** Of what an attempt failed with, in characters. */
+const MAX_WHY = 200
+
 /** What the last run has left: `blocked`: until a commit has ended. */
 type Left = 'nothing' | 'more' | 'blocked'
 const RECORDS_PER_LOOK = 64
@@ -82,6 +90,8 @@ export class Caller {
   /** The record whose result is given on. */
   readonly #slot: Input
   #slotKey = ''
+  /** Since that was told. */
+  #attempted: CallAttempt[] = []
   #current: Current | undefined
 
   constructor(
@@ -138,6 +148,21 @@ export class Caller {
     return current !== undefined && current.processor.outputBytes >= this.env.inputBytes()
   }
 
+  /** Undefined while nothing runs. */
+  get status(): CallsStatus | undefined {
+    const current = this.#current
+    if (current === undefined) return undefined
+    const { underWay, unfinished, oldest } = current.window
+    const status = { call: this.call.name, underWay, waiting: unfinished - underWay }
+    if (oldest === undefined) return status
+    const { offset, attempts, sinceMs, why } = oldest
+    const waitedMs = this.env.clock.monotonic() - sinceMs
+    return {
+      ...status,
+      oldest: { topic: current.input.topic, offset, attempts, waitedMs, ...(why !== undefined && { why }) },
+    }
+  }
+
   /** C1 */
   collect(commit: CommitRecord, nowMs: number): Collected {
     const current = this.#current
@@ -160,6 +185,16 @@ export class Caller {
 
   /** Does what can be done, until the deadline (on the monotonic clock). Throws what the task can't go on with. */
   run(deadlineMs: number): Left {
+    const left = this.#run(deadlineMs)
+    if (this.#attempted.length > 0) {
+      const attempts = this.#attempted
+      this.#attempted = []
+      this.env.observer.observe({ kind: 'calls-attempted', task: this.plan.id, attempts })
+    }
+    return left
+  }
+
+  #run(deadlineMs: number): Left {
     const current = this.#current
     if (current === undefined) return 'nothing'
     if (!current.isCommitted) {
@@ -200,6 +235,8 @@ export class Caller {
 
   #settleOne(current: Current, outcome: Outcome<Kept>): void {
     const { request, attempt } = outcome
+    this.#attempted.push({ outcome: wordFor(outcome), tookMs: outcome.tookMs })
+    if ('error' in outcome) request.why = messageOf(outcome.error).slice(0, MAX_WHY)
     if ('error' in outcome && attempt < this.call.attempts) {
       this.#attempts.makeLater({ request, attempt: attempt + 1 }, pauseBeforeMs(attempt + 1))
       return
@@ -311,6 +348,8 @@ export class Caller {
       batch,
       bytes: batch.end,
       sinceMs: this.env.clock.monotonic(),
+      attempts: 0,
+      why: undefined,
       message: () => {
         if (!isFirst) return this.#decoded(batch)
         isFirst = false
@@ -359,6 +398,7 @@ export class Caller {
       const attempt = this.#attempts.takeDue() ?? first(window.next())
       if (attempt === undefined) return 'nothing'
       this.#open(attempt.request)
+      attempt.request.attempts = attempt.attempt
       isolation.current = this.#slot
       this.#attempts.make(attempt)
       isolation.current = undefined
@@ -376,5 +416,10 @@ export class Caller {
 }
 
 const first = (request: Kept | undefined): Attempt<Kept> | undefined => request && { request, attempt: 1 }
+
+const wordFor = (outcome: Outcome<Kept>): CallAttempt['outcome'] => {
+  if (!('error' in outcome)) return 'succeeded'
+  return isPotorooError(outcome.error, 'CALL_TIMED_OUT') ? 'timed out' : 'failed'
+}
 
 const times = (attempts: number): string => (attempts === 1 ? 'its one attempt' : `${String(attempts)} attempts`)

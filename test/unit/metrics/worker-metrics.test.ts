@@ -130,6 +130,30 @@ test('what is held is a number for each sub-topology, 0 where all goes on; what 
   expect(all.value('potoroo_state_nans_total', { potoroo_sub_topology: 'symbol' })).toBe(1)
 })
 
+test('attempts of calls are measured by how they end; what is under way, and how old the oldest is, by sub-topology', async () => {
+  const [one, other] = [running({}), running({})]
+  const oldest = { topic: 'trades', offset: 7, attempts: 4, waitedMs: 61_000 }
+  const calls = { call: 'clearing', underWay: 3, waiting: 20, oldest }
+  const tasks = [one, { ...other, running: other.running && { ...other.running, calls } }]
+  const attempts = [
+    { outcome: 'succeeded', tookMs: 10 },
+    { outcome: 'succeeded', tookMs: 30 },
+    { outcome: 'timed out', tookMs: 1000 },
+  ] as const
+  const all = await measuring(() => ({ ...NOTHING, subTopologies: ['symbol', 'other'], tasks })).after({
+    kind: 'calls-attempted',
+    task: 'symbol_0',
+    attempts,
+  })
+  expect(all.by('potoroo_call_outcome', 'potoroo_call_duration_seconds_count')).toEqual({
+    succeeded: 2,
+    'timed out': 1,
+  })
+  expect(all.value('potoroo_call_duration_seconds_sum', { potoroo_call_outcome: 'succeeded' })).toBeCloseTo(0.04)
+  expect(all.by('potoroo_sub_topology', 'potoroo_calls_under_way')).toEqual({ symbol: 3, other: 0 })
+  expect(all.by('potoroo_sub_topology', 'potoroo_calls_oldest_seconds')).toEqual({ symbol: 61, other: 0 })
+})
+
 test('tasks by state: each state has its number, also 0', async () => {
   const task = { ...running({}), running: undefined }
   const figures: WorkerFigures = {

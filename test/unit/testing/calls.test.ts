@@ -1,7 +1,13 @@
 /** Calls, in the runtime that runs in production: what is called, when, and what comes of it. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { application, from, merge, stateObject, topic, type Application, type Call } from '../../../src/index.js'
+import { definitionOf } from '../../../src/api/application.js'
+import type { ApplicationDefinition, TopicDefinition } from '../../../src/api/definition.js'
+import { topicsOf } from '../../../src/api/graph.js'
+import type { Outside } from '../../../src/ports/outside.js'
+import { feed, recordOf } from '../../../src/testing/feed.js'
 import { TestDriver, type TestDriverOptions } from '../../../src/testing/index.js'
+import { World } from '../../../src/testing/world.js'
 import { anySchema } from '../../support/schemas.js'
 
 interface Ask {
@@ -27,6 +33,8 @@ async function driving(app: Application, options?: TestDriverOptions): Promise<T
 }
 const none = async ({ key, n }: Ask, { id }: Call): Promise<Told> => Promise.resolve({ key, n, id })
 const plain = (options = {}) => application('asking', from(asks).call('ask', none, options).sink(answers))
+const asksOf = (app: ApplicationDefinition): TopicDefinition =>
+  topicsOf(app).find(({ name }) => name === 'asks') ?? expect.unreachable('asks')
 const askOf = (key: string, ...numbers: number[]): Ask[] => numbers.map((n) => ({ key, n }))
 
 describe('a call', () => {
@@ -372,6 +380,44 @@ describe('a call stands', () => {
         .map(({ n }) => n)
         .sort(),
     ).toEqual([100, 11])
+  })
+})
+
+describe('a call that sticks', () => {
+  it('shows in the status of its worker: which message, for how long, in which attempt, and why', async () => {
+    const app = definitionOf(plain({ timeoutMs: 1000, attempts: Infinity, overlap: 1 }))
+    const outside: Outside = { make: () => new Promise(() => undefined) }
+    const logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
+    const world = new World(app, {
+      partitions: 1,
+      startMs: undefined,
+      seed: 1,
+      onError: 'dead-letter',
+      logger,
+      outside,
+    })
+    const slot = world.addSlot()
+    await world.start([slot])
+    await world.balance()
+    await feed(
+      world,
+      asksOf(app),
+      [1, 2].map((n) => recordOf(asksOf(app), { key: `k${String(n)}`, n }, {})),
+    )
+    await world.advance(2000)
+    expect(slot.figures?.tasks[0]?.running?.calls).toEqual({
+      call: 'ask',
+      underWay: 1,
+      waiting: 1,
+      oldest: {
+        topic: 'asks',
+        offset: 0,
+        attempts: 2,
+        waitedMs: expect.closeTo(2000, -2) as number,
+        why: 'call ask has taken longer than 1000 ms',
+      },
+    })
+    slot.kill()
   })
 })
 

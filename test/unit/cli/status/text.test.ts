@@ -78,6 +78,19 @@ symbol_0  broadcast rate of x-rates     2.0      its brokers do not say that not
     expect(textOf(report([]))).not.toContain('held')
   })
 
+  it('shows which calls are under way, and the oldest one that is not done', () => {
+    const oldest = { topic: 'x-trades', offset: 7, attempts: 4, waitedMs: 61_000, why: 'it is\u001b away' }
+    const calls = { call: 'clearing', underWay: 3, waiting: 20, oldest }
+    const active = [{ task: 'clearing_0', state: 'running' as const, calls }]
+    const made = report([member('w1', { active: ['clearing_0'] })], { w1: { status: says('w1', { active }) } })
+    expect(textOf(made)).toContain(`
+calls
+task        call      under way  waiting  oldest, seconds  which          attempts  why
+clearing_0  clearing          3       20  61.0             x-trades at 7         4  it is<U+001B> away
+`)
+    expect(textOf(report([]))).not.toContain('calls')
+  })
+
   it('says that there are no workers, and what is left to do', () => {
     expect(textOf(report([], {}, { state: 'no workers' }))).toMatch(
       /^market-spread \(group x-market-spread\): no workers, 2 tasks, lag 8\n\ntask .*\nsymbol_0 +- +- +5\n/,
