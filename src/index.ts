@@ -26,10 +26,10 @@ export {
   type StateObject,
   type StateOptions,
 } from './api/state-object.js'
+export type { Answer, AsOf, KeyRange, Queries, QueryOptions } from './api/queries.js'
 export { timer, type Due, type Timer, type TimerOptions } from './api/timer.js'
 export {
   topic,
-  type CheckedTopicOptions,
   type CodecTopicOptions,
   type Message,
   type Origin,
@@ -37,7 +37,6 @@ export {
   type Topic,
   type TopicOptions,
   type TopicSettings,
-  type UnkeyedCheckedTopicOptions,
   type UnkeyedCodecTopicOptions,
   type UnkeyedTopic,
   type UnkeyedTopicOptions,

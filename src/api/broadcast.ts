@@ -32,11 +32,11 @@ const DEFAULT_MAX_BYTES = 64 * 1024 * 1024
  * repeat what was found (docs/joins.md). Its topic may be in any format; messages have to be plain objects. It should be
  * compacted. Throws INVALID_DEFINITION.
  */
-export function broadcast<V extends object>(
+export function broadcast<M extends object | null>(
   name: string,
-  topic: Origin<V | null, 'keyed'>,
+  topic: Origin<M, 'keyed'>,
   { maxBytes = DEFAULT_MAX_BYTES }: BroadcastOptions = {},
-): Broadcast<V> {
+): Broadcast<Exclude<M, null>> {
   checkName('a broadcast', name)
   const definition = topicDefinition(topic, `The topic of broadcast ${name}`)
   if (definition.key === undefined)

@@ -109,23 +109,15 @@ export interface TopicOptions<In extends object, Out extends object> extends Unk
 }
 
 /** Of a topic whose values are not JSON. Its messages may be of any type. */
-export interface UnkeyedCodecTopicOptions<In, Out> extends TopicSettings {
+export interface UnkeyedCodecTopicOptions<In, Read, Out = Read> extends TopicSettings {
   /** How values are read and written: `messagePackCodec()`, or one of `potoroo/schema-registry`. */
-  readonly codec: Codec<Out, In>
-  readonly schema?: undefined
+  readonly codec: Codec<Read, In>
+  /** Asked about each message that the codec has read; default: none. */
+  readonly schema?: StandardSchemaV1<In, Out> | undefined
   readonly bigIntegers?: undefined
 }
-export interface CodecTopicOptions<In, Out> extends UnkeyedCodecTopicOptions<In, Out> {
+export interface CodecTopicOptions<In, Read, Out = Read> extends UnkeyedCodecTopicOptions<In, Read, Out> {
   /** The key of a message, as in `TopicOptions`. */
-  readonly key: (message: In | Out) => string
-}
-/** The same, with a schema that is asked about each message which the codec has read. */
-export interface UnkeyedCheckedTopicOptions<In, Out> extends TopicSettings {
-  readonly codec: Codec<unknown, In>
-  readonly schema: StandardSchemaV1<In, Out>
-  readonly bigIntegers?: undefined
-}
-export interface CheckedTopicOptions<In, Out> extends UnkeyedCheckedTopicOptions<In, Out> {
   readonly key: (message: In | Out) => string
 }
 
@@ -140,6 +132,10 @@ interface Deciding<T, P = PartitionerName | 'none'> {
   readonly partitioner?: P
 }
 type Tombstones = 'message' | undefined
+/** What the compiler says where a key is none. */
+interface NoKey {
+  readonly key?: 'error: a key is a function that gives a string'
+}
 /** As callers without types may have it. */
 interface AnyTopicOptions extends TopicSettings {
   readonly schema?: unknown
@@ -157,48 +153,30 @@ const MAX_DURATION_MS = 100 * 365 * 86_400_000
 const KEY_FORMATS: readonly unknown[] = ['utf8', 'hex']
 const BIG_INTEGERS: readonly unknown[] = ['refuse', 'text', 'bigint']
 
-/** Declares a topic. Throws INVALID_DEFINITION. */
-export function topic<In extends object, Out extends object, const T extends Tombstones = undefined>(
-  name: string,
-  options: TopicOptions<In, Out> & { readonly partitioner: 'none' } & Deciding<T>,
-): Origin<OrNull<Out, T>, 'keyed'>
-export function topic<In extends object, Out extends object, const T extends Tombstones = undefined>(
-  name: string,
-  options: TopicOptions<In, Out> & { readonly partitioner?: PartitionerName } & Deciding<T>,
-): Topic<OrNull<Out, T>, OrNull<In, T>>
+/** Declares a topic of JSON messages, whose type is that of the schema, or with a `codec` of others. Throws INVALID_DEFINITION. */
 export function topic<
-  In,
-  Out,
+  In extends object,
+  Out extends object,
   const T extends Tombstones = undefined,
   const P extends PartitionerName | 'none' = 'murmur2',
->(name: string, options: CheckedTopicOptions<In, Out> & Deciding<T, P>): KeyedTopic<In, Out, T, P>
-export function topic<In, Out, const T extends Tombstones = undefined>(
-  name: string,
-  options: UnkeyedCheckedTopicOptions<In, Out> & {
-    readonly key?: 'error: a key is a function that gives a string'
-  } & Deciding<T>,
-): UnkeyedTopic<OrNull<Out, T>, OrNull<In, T>>
-// Not in one with those above: where a schema says what comes out, it is not the codec that does.
-/* eslint-disable @typescript-eslint/unified-signatures */
+>(name: string, options: TopicOptions<In, Out> & Deciding<T, P>): KeyedTopic<In, Out, T, P>
+/** Of messages that a codec reads and writes; where there is a schema, it says what they are once they are read. */
 export function topic<
   In,
-  Out,
+  Read,
+  Out = Read,
   const T extends Tombstones = undefined,
   const P extends PartitionerName | 'none' = 'murmur2',
->(name: string, options: CodecTopicOptions<In, Out> & Deciding<T, P>): KeyedTopic<In, Out, T, P>
-export function topic<In, Out, const T extends Tombstones = undefined>(
+>(name: string, options: CodecTopicOptions<In, Read, Out> & Deciding<T, P>): KeyedTopic<In, Out, T, P>
+/** The same without a key. */
+export function topic<In, Read, Out = Read, const T extends Tombstones = undefined>(
   name: string,
-  options: UnkeyedCodecTopicOptions<In, Out> & {
-    readonly key?: 'error: a key is a function that gives a string'
-  } & Deciding<T>,
+  options: UnkeyedCodecTopicOptions<In, Read, Out> & NoKey & Deciding<T>,
 ): UnkeyedTopic<OrNull<Out, T>, OrNull<In, T>>
-/* eslint-enable @typescript-eslint/unified-signatures */
-// The last: what is wrong with a declaration is said of it.
+/** Of JSON messages without a key. (The last: what is wrong with a declaration is said of it.) */
 export function topic<In extends object, Out extends object, const T extends Tombstones = undefined>(
   name: string,
-  options: UnkeyedTopicOptions<In, Out> & {
-    readonly key?: 'error: a key is a function that gives a string'
-  } & Deciding<T>,
+  options: UnkeyedTopicOptions<In, Out> & NoKey & Deciding<T>,
 ): UnkeyedTopic<OrNull<Out, T>, OrNull<In, T>>
 export function topic(name: string, options: AnyTopicOptions): Origin<unknown> {
   checkTopicName('a topic', name)

@@ -46,7 +46,7 @@ export async function changeManifest(
   group: string,
   change: (there: Manifest | undefined) => Manifest,
 ): Promise<Manifest> {
-  for (let unexpected = 0; ; ) {
+  for (let unexpected = 0; ;) {
     const producer = await log.producer(topic, signal)
     try {
       // After the fencing: nobody before it writes any more.

@@ -1,7 +1,18 @@
 /** Types of tables, joins and broadcasts; compiled only. */
 import * as z from 'zod'
 /* eslint-disable @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-return -- what doesn't compile has no type */
-import { application, broadcast, from, stateObject, table, topic, type Keyed, type State } from '../../src/index.js'
+import {
+  application,
+  broadcast,
+  from,
+  messagePackCodec,
+  stateObject,
+  table,
+  topic,
+  type Broadcast,
+  type Keyed,
+  type State,
+} from '../../src/index.js'
 import type { TestDriver } from '../../src/testing/index.js'
 
 const customers = topic('customers', { schema: z.object({ id: z.string(), tier: z.string() }), key: ({ id }) => id })
@@ -21,6 +32,11 @@ const living = table(
   from(customers).map((one) => (one.tier === '' ? null : one)),
 )
 const rate = broadcast('rate', customers)
+// a null is no entry, and its topic may be declared in place
+export const packed: Broadcast<{ id: string }> = broadcast(
+  'packed',
+  topic('p', { codec: messagePackCodec<{ id: string }>(), key: ({ id }) => id, tombstones: 'message' }),
+)
 
 export const tier: State<typeof customer> = { id: '', tier: '' }
 export const same: State<typeof living> extends Customer ? true : false = true

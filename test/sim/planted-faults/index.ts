@@ -10,6 +10,7 @@ import { joinsFaults } from './joins.js'
 import { leadersFaults } from './leaders.js'
 import { livenessFaults } from './liveness.js'
 import { protocolFaults } from './protocol.js'
+import { queriesFaults } from './queries.js'
 import { refusalsFaults } from './refusals.js'
 import { replaysFaults } from './replays.js'
 import { routingFaults } from './routing.js'
@@ -39,6 +40,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...formatsFaults,
   ...replaysFaults,
   ...joinsFaults,
+  ...queriesFaults,
   ...callsFaults,
   ...frontiersFaults,
 ]
