@@ -52,6 +52,7 @@ module.exports = {
     room('commit', 'records'),
     room('processing', 'records', 'state', 'plan', 'commit'),
     room('group', 'records', 'commit'),
+    room('query', 'records', 'state', 'plan'),
     layer('ports', 'api', 'core'),
     layer('runtime', 'api', 'core', 'ports'),
     {

@@ -244,6 +244,14 @@ export const errorKinds = {
   PEER_UNREACHABLE: kind(failure, true, 'Nothing: what it was asked for comes from Kafka instead.'),
   PEER_REFUSED: kind(failure, false, 'Start all workers of the group with the same POTOROO_PEER_TOKEN.'),
   SNAPSHOT_DAMAGED: kind(failure, true, 'Nothing: the changelog is replayed instead.'),
+  // queries
+  STATE_UNKNOWN: kind(usage, false, 'Ask for one of those that the message lists.'),
+  QUERY_INVALID: kind(usage, false, 'Ask as docs/queries.md says.'),
+  QUERY_UNANSWERED: kind(
+    failure,
+    true,
+    'Ask again: a task may be on its way between workers. Where that goes on: npx potoroo status <application>',
+  ),
   // tests with potoroo/testing
   INVALID_TEST: kind(usage, false, 'Correct the test: the message says what it did.'),
   // the application's wish
@@ -258,6 +266,9 @@ export const errorKinds = {
 } as const satisfies Record<string, ErrorKind>
 
 export type ErrorCode = keyof typeof errorKinds
+
+export const isErrorCode = (value: unknown): value is ErrorCode =>
+  typeof value === 'string' && Object.hasOwn(errorKinds, value)
 
 /** The one class of error that Potoroo throws. `code` is stable; messages may change. */
 export class PotorooError extends Error {

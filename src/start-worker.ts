@@ -7,6 +7,9 @@ import { isAbsolute, join } from 'node:path'
 import type { Meter } from '@opentelemetry/api'
 import * as v from 'valibot'
 import { definitionOf, type Application } from './api/application.js'
+import type { Queries } from './api/queries.js'
+import { stateDefinition, type AnyStateObject, type StateObject } from './api/state-object.js'
+import type { Table } from './api/table.js'
 import { topicsOf } from './api/graph.js'
 import { loadPartitioners } from './core/plan/partitioner.js'
 import { isPotorooError, PotorooError } from './errors.js'
@@ -23,6 +26,7 @@ import { namesOf } from './core/plan/topology.js'
 import type { Readiness, WorkerFigures } from './ports/figures.js'
 import { unfailing, type Logger } from './ports/logger.js'
 import type { Observer } from './ports/observer.js'
+import type { QueryService } from './ports/queries.js'
 import type { StateStores } from './ports/store.js'
 import { defaults, MIN_INPUT_BYTES, type RuntimeOptions } from './runtime/options.js'
 import { Worker } from './runtime/worker.js'
@@ -61,6 +65,12 @@ export interface RunningWorker {
   readonly active: readonly string[]
   /** Whether it is in its group, and all tasks that it has are running: for a probe. */
   readonly readiness: Readiness
+  /**
+   * State objects of any key, whichever worker has them: see docs/queries.md. Throws INVALID_DEFINITION, and STATE_UNKNOWN for what
+   * the application does not have.
+   */
+  query<S extends object>(state: StateObject<S>): Queries<S>
+  query<V>(table: Table<V>): Queries<V>
   /** Resolves when the worker was stopped; rejects with a PotorooError when something else ended it. */
   readonly ended: Promise<void>
   /** Commits, leaves the group, closes. Never rejects. */
@@ -142,12 +152,18 @@ export async function startWorker(application: Application, options: WorkerOptio
   return startMeasuredWorker(application, options, meter === undefined ? [] : [meter])
 }
 
+/** As the command line has it. */
+export interface ServedWorker extends RunningWorker {
+  /** For who asks by name. */
+  readonly queries: QueryService | undefined
+}
+
 /** The same, and it counts for these meters. */
 export async function startMeasuredWorker(
   application: Application,
   options: WorkerOptions,
   meters: readonly Meter[],
-): Promise<RunningWorker> {
+): Promise<ServedWorker> {
   const definition = definitionOf(application)
   const runtime = checkOptions(options)
   const logger = unfailing(options.logger ?? jsonLogger(process.stdout))
@@ -197,6 +213,10 @@ export async function startMeasuredWorker(
     get readiness() {
       return worker.readiness
     },
+    get queries() {
+      return worker.queries
+    },
+    query: <S>(state: AnyStateObject) => worker.query<S>(stateDefinition(state, 'What query() was given')),
     ended: worker.ended,
     stop: () => worker.stop(),
   }

@@ -10,6 +10,7 @@ const commands = new Map<string, () => Promise<(program: Command, context: CliCo
   ['roll-back', async () => (await import('./commands/roll-back.js')).registerRollBack],
   ['run', async () => (await import('./commands/run.js')).registerRun],
   ['status', async () => (await import('./commands/status.js')).registerStatus],
+  ['state', async () => (await import('./commands/state.js')).registerState],
   ['produce', async () => (await import('./commands/produce.js')).registerProduce],
   ['dead-letters', async () => (await import('./commands/dead-letters.js')).registerDeadLetters],
   ['tail', async () => (await import('./commands/tail.js')).registerTail],
@@ -42,6 +43,7 @@ Examples:
   potoroo roll-back dist/market-spread/application.js    go back to this version of it for good
   potoroo run dist/market-spread/application.js          one worker; start as many as you like
   potoroo status dist/market-spread/application.js       who does what, and how far behind
+  potoroo state dist/market-spread/application.js symbol AAPL   a state object, as it is committed
   potoroo produce orders orders.ndjson                   feed it
   potoroo tail rejections --from-beginning --until-end   see what came out
   potoroo dead-letters market-spread list                what failed; show, try, replay, drop

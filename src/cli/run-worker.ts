@@ -2,8 +2,9 @@
 import { exitCodes, isPotorooError } from '../errors.js'
 import { jsonLogger } from '../output.js'
 import type { Readiness } from '../ports/figures.js'
+import type { StateAccess } from '../peers/state-http.js'
 import type { Logger } from '../ports/logger.js'
-import { startMeasuredWorker, startWorker, type RunningWorker, type WorkerOptions } from '../start-worker.js'
+import { startMeasuredWorker, startWorker, type ServedWorker, type WorkerOptions } from '../start-worker.js'
 import { loadApplication } from './application.js'
 import { connectionOf } from './connection.js'
 import type { CliContext } from './context.js'
@@ -60,7 +61,9 @@ async function run(path: string, flags: RunFlags, context: CliContext, stop: Abo
     bootstrapServers: bootstrapServers(context.env, flags.brokers),
   })
   // Before the application is loaded: that may take long, and it may have instruments of its own.
-  const served = flags.httpPort === undefined ? undefined : await serveHealth(flags.httpPort, flags.httpHost, logger)
+  const token = context.env.POTOROO_PEER_TOKEN
+  const access = { host: flags.httpHost, token: token === '' ? undefined : token }
+  const served = flags.httpPort === undefined ? undefined : await serveHealth(flags.httpPort, access, logger)
   try {
     await runApplication(path, flags, context, signal, logger, served)
   } finally {
@@ -71,19 +74,22 @@ async function run(path: string, flags: RunFlags, context: CliContext, stop: Abo
 interface Served {
   readonly meters: Collecting['meters']
   close(): Promise<void>
-  /** Asked for its readiness, once it is there. */
-  worker: RunningWorker | undefined
+  /** Asked for its readiness and its state objects, once it is there. */
+  worker: ServedWorker | undefined
 }
 
 /** Who does not want it does not wait for the SDK to be loaded. */
-async function serveHealth(port: number, host: string, logger: Logger): Promise<Served> {
-  const [{ startCollecting }, { HealthServer }] = await Promise.all([
+async function serveHealth(port: number, access: StateAccess, logger: Logger): Promise<Served> {
+  const [{ startCollecting }, { HealthServer }, { StateHttp }] = await Promise.all([
     import('./http/collecting.js'),
     import('./http/health-server.js'),
+    import('../peers/state-http.js'),
   ])
   const collecting = await startCollecting()
   const readiness = (): Readiness => served.worker?.readiness ?? { ready: false, reason: 'starting', tasks: [] }
-  const server = new HealthServer({ host, port }, { metrics: (format) => collecting.text(format), readiness })
+  const { host } = access
+  const states = new StateHttp(() => served.worker?.queries, access)
+  const server = new HealthServer({ host, port }, { metrics: (format) => collecting.text(format), readiness, states })
   const close = (): Promise<void> => {
     collecting.stop()
     return server.close()

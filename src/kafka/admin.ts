@@ -178,7 +178,11 @@ export async function groupMembers(cluster: Cluster, group: string): Promise<rea
     // Newer versions of the request have this code for what older ones call a dead group.
     if (found === undefined || found.errorCode === codes.GROUP_ID_NOT_FOUND) return []
     if (found.errorCode !== 0) throw new BrokerError(found.errorCode, `group ${group}`)
-    return found.members.map(({ memberId, memberMetadata }) => ({ memberId, metadata: memberMetadata }))
+    return found.members.map(({ memberId, memberMetadata, memberAssignment }) => ({
+      memberId,
+      metadata: memberMetadata,
+      assignment: memberAssignment,
+    }))
   })
 }
 

@@ -189,6 +189,20 @@ export class LmdbStore implements StateStore {
     }
   }
 
+  scan(from: ByteString, before: ByteString, take: (key: ByteString, value: Uint8Array) => boolean): void {
+    this.#refuseClosed()
+    try {
+      // LMDB has no longer keys, and would throw; nothing lies between this one and the longer.
+      const start = from.slice(0, MAX_KEY_BYTES)
+      const end = before.slice(0, MAX_KEY_BYTES)
+      // Its cursor is given back with the end of the loop, and its transaction with that of this turn.
+      for (const { key, value } of this.#objects.getRange({ start, end, snapshot: true }))
+        if (typeof key === 'string' && key >= from && !take(key, value)) break
+    } catch (error) {
+      throw lmdbFailure(`Reading from the store ${this.#options.directory}`, this.#options.directory, error)
+    }
+  }
+
   get hasDues(): boolean {
     return this.#dues !== undefined
   }

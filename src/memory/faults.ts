@@ -26,6 +26,7 @@ export type Api =
   | 'peerSnapshot'
   | 'peerChunk'
   | 'peerStatus'
+  | 'peerAsk'
 
 export interface RequestInfo {
   /** Name of the process that sends it. */

@@ -5,6 +5,7 @@
 import { PotorooError } from '../errors.js'
 import { noFaults } from './faults.js'
 import { sleep } from './waiting.js'
+import type { Question, TaskAnswer } from '../core/query/question.js'
 import type { WorkerStatus } from '../core/group/worker-status.js'
 import type { Api, Fate, Faults } from './faults.js'
 import type { Scheduler, SimulatedProcess } from './scheduler.js'
@@ -27,6 +28,8 @@ export interface PeersOptions {
 
 /** Between tries to reach a peer that neither answered nor refused. */
 const RETRY_MS = 200
+/** How long an answer may take. */
+const ASK_MS = 1_000
 
 export class MemoryPeerNetwork {
   readonly listeners = new Map<string, Listener>()
@@ -126,6 +129,42 @@ class MemoryPeers implements Peers {
     const listener = this.network.listeners.get(peer.address)
     if (listener === undefined || listener.process.paused || isLost(fate)) throw unreachable(peer)
     return listener.service.memberId() === peer.memberId ? listener.service.status() : undefined
+  }
+
+  async ask(peer: Peer, question: Question, signal: AbortSignal): Promise<TaskAnswer | undefined> {
+    signal.throwIfAborted()
+    const fate = this.#fate('peerAsk', peer)
+    const { clock } = this.process
+    if (fate.toBrokerMs + fate.toClientMs > ASK_MS) {
+      await sleep(clock, ASK_MS)
+      throw unreachable(peer)
+    }
+    await sleep(clock, fate.toBrokerMs)
+    const listener = this.network.listeners.get(peer.address)
+    if (listener === undefined || isLost(fate)) throw unreachable(peer)
+    if (!listener.process.paused && listener.service.memberId() !== peer.memberId) return undefined
+    return new Promise((resolve, reject) => {
+      const gone = (): void => {
+        reject(unreachable(peer))
+      }
+      const timer = clock.after(ASK_MS, gone)
+      const end = (settle: () => void): void => {
+        this.network.scheduler.after(this.process, fate.toClientMs, () => {
+          timer.cancel()
+          listener.connections.delete(gone)
+          settle()
+        })
+      }
+      listener.connections.add(gone)
+      // Within the peer: while it is paused nothing happens, when it is dead nothing will.
+      this.network.scheduler.after(listener.process, 0, () => {
+        void listener.service.answer(question).then((answer) => {
+          end(() => {
+            resolve(answer)
+          })
+        }, reject)
+      })
+    })
   }
 
   async close(): Promise<void> {

@@ -257,6 +257,11 @@ class MemoryStateStore implements StateStore {
     return this.contents.values.get(key)
   }
 
+  scan(from: ByteString, before: ByteString, take: (key: ByteString, value: Uint8Array) => boolean): void {
+    const keys = [...this.contents.values.keys()].filter((key) => key >= from && key < before)
+    for (const key of keys.sort()) if (!take(key, bytesOf(this.contents.values.get(key) ?? ''))) return
+  }
+
   get hasDues(): boolean {
     return this.contents.dues !== undefined
   }

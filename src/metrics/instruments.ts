@@ -31,6 +31,12 @@ export const attributes = {
   lateOutcome: 'potoroo.windows.late.outcome',
   /** What had closed the window: `records`, or the `clock`, for nothing was left to read. */
   lateBy: 'potoroo.windows.late.by',
+  /** The name of a state object or a table. */
+  state: 'potoroo.state.name',
+  /** `get` or `scan`: a page of one. */
+  query: 'potoroo.query.kind',
+  /** Of a query: `answered`, `unanswered` or `refused`. */
+  queryOutcome: 'potoroo.query.outcome',
 } as const
 
 export type Attribute = keyof typeof attributes
@@ -308,6 +314,14 @@ export const instruments = {
     unit: '{event}',
     attributes: ['topic'],
     help: 'Deletions of processed records that failed: while they do, the repartition grows.',
+  },
+  queries: {
+    name: 'potoroo.query.duration',
+    kind: 'histogram',
+    unit: 's',
+    attributes: ['state', 'query', 'queryOutcome'],
+    help: 'Of questions for state objects that this worker was asked, a page of a scan each, whichever worker had the answer.',
+    buckets: SECONDS,
   },
   eventLoop: {
     name: 'potoroo.event_loop.delay',

@@ -167,6 +167,11 @@ export class WorkerMetrics implements Observer {
       case 'store-set-aside':
         counters.setAside.add(1, this.#with({ subTopology: subTopologyInId(event.task) }))
         return
+      case 'queried': {
+        const { state, what: query, outcome: queryOutcome } = event
+        histograms.queries.record(event.tookMs / 1000, this.#with({ state, query, queryOutcome }))
+        return
+      }
       case 'purged':
         counters.purged.add(event.records, this.#with({ topic: event.topic }))
         return

@@ -1,9 +1,7 @@
 /** Asks a peer what it is doing. The answer is small and comes at once, or it is not worth waiting for. */
-import type { IncomingMessage } from 'node:http'
 import { decodeWorkerStatus, type WorkerStatus } from '../core/group/worker-status.js'
-import { messageOf, PotorooError } from '../errors.js'
 import type { Peer } from '../ports/peers.js'
-import { answerTo, unreachable, type Question } from './asking.js'
+import { answerTo, textOf, unreachable, type Question } from './asking.js'
 import type { PeersSettings } from './options.js'
 import { memberOf, STATUS_PATH } from './protocol.js'
 
@@ -31,27 +29,11 @@ export async function askStatus(
     const response = await answerTo(question, settings, either)
     try {
       if (response.statusCode !== 200 || memberOf(response) !== peer.memberId) return undefined
-      return decodeWorkerStatus(await textOf(response, question, either))
+      return decodeWorkerStatus(await textOf(response, question, MAX_STATUS_BYTES, either))
     } finally {
       response.destroy()
     }
   } finally {
     timer.cancel()
   }
-}
-
-async function textOf(response: IncomingMessage, question: Question, signal: AbortSignal): Promise<string> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  try {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      bytes += chunk.length
-      if (bytes > MAX_STATUS_BYTES) throw unreachable(question, `it is longer than ${MAX_STATUS_BYTES} bytes`)
-      chunks.push(chunk)
-    }
-  } catch (error) {
-    if (signal.aborted) throw signal.reason
-    throw error instanceof PotorooError ? error : unreachable(question, `it broke off: ${messageOf(error)}`, error)
-  }
-  return Buffer.concat(chunks).toString()
 }

@@ -50,5 +50,27 @@ export async function answerTo(
   throw new PotorooError('PEER_REFUSED', `The worker at ${peer.address} has another token than this one.`)
 }
 
+/** The answer's body. Rejects with PEER_UNREACHABLE, or the signal's reason. */
+export async function textOf(
+  response: IncomingMessage,
+  question: Question,
+  maxBytes: number,
+  signal?: AbortSignal,
+): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      bytes += chunk.length
+      if (bytes > maxBytes) throw unreachable(question, `it is longer than ${maxBytes} bytes`)
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    if (signal?.aborted === true) throw signal.reason
+    throw error instanceof PotorooError ? error : unreachable(question, `it broke off: ${messageOf(error)}`, error)
+  }
+  return Buffer.concat(chunks).toString()
+}
+
 export const unreachable = ({ peer, what }: Question, why: string, cause?: unknown): PotorooError =>
   new PotorooError('PEER_UNREACHABLE', `No ${what} from the worker at ${peer.address}: ${why}.`, { cause })

@@ -1,7 +1,9 @@
 /** The port `Peers` on Node's HTTP. */
+import type { Question, TaskAnswer } from '../core/query/question.js'
 import type { WorkerStatus } from '../core/group/worker-status.js'
 import { PotorooError } from '../errors.js'
 import type { Peer, Peers, PeerService, Snapshot } from '../ports/peers.js'
+import { ask, askingAgent } from './ask.js'
 import { askStatus } from './ask-status.js'
 import { download } from './download.js'
 import { settingsOf, type PeersOptions, type PeersSettings } from './options.js'
@@ -15,6 +17,7 @@ export const createPeers = (options: PeersOptions): Peers => new HttpPeers(setti
 
 class HttpPeers implements Peers {
   readonly #closing = new AbortController()
+  readonly #agent = askingAgent()
   /** By address and member id. A dead one stays until it is no longer to be watched, so that it is told once. */
   #watches = new Map<string, Watch>()
   #died: (peer: Peer) => void = () => undefined
@@ -54,7 +57,13 @@ class HttpPeers implements Peers {
     return askStatus(this.settings, peer, AbortSignal.any([signal, this.#closing.signal]))
   }
 
+  async ask(peer: Peer, question: Question, signal: AbortSignal): Promise<TaskAnswer | undefined> {
+    this.#refuseClosed()
+    return ask(this.settings, this.#agent, peer, question, AbortSignal.any([signal, this.#closing.signal]))
+  }
+
   async close(): Promise<void> {
+    this.#agent.destroy()
     this.#closing.abort(new PotorooError('PEER_UNREACHABLE', 'This worker stops.'))
     for (const watch of this.#watches.values()) watch.stop()
     this.#watches.clear()

@@ -6,6 +6,8 @@
  *     GET /snapshot/<task>   200: the bytes of a store, then their CRC32C (4 bytes, big-endian)
  *                            404: the task is not active here
  *     GET /status            200: what the worker is doing now, as JSON (core/group/worker-status.ts)
+ *     GET /ask/<question>    200: what a task that is here has, both as JSON (core/query/question.ts), the question in base64url
+ *     GET /v1…               state objects, for who is no worker (state-http.ts)
  *     Authorization: Bearer <token>   where a token is set; 401 without it
  *     Potoroo-Member: <member id>     in every answer but 401, URI-encoded: who is not Potoroo does not send it
  */
@@ -14,6 +16,7 @@ import type { IncomingMessage } from 'node:http'
 
 export const WATCH_PATH = '/watch'
 export const STATUS_PATH = '/status'
+export const ASK_PATH = '/ask/'
 export const SNAPSHOT_PATH = '/snapshot/'
 export const SNAPSHOT_TYPE = 'application/vnd.potoroo.snapshot'
 export const CHECKSUM_BYTES = 4

@@ -9,13 +9,16 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { crc32c } from '@node-rs/crc32'
+import { decodeQuestion, encodeAnswer } from '../core/query/question.js'
 import { encodeWorkerStatus } from '../core/group/worker-status.js'
 import { messageOf, PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
 import type { PeerService, Snapshot } from '../ports/peers.js'
 import { Line, Pace } from './line.js'
 import { addressOf, type PeersSettings } from './options.js'
+import { isStatesPath, StateHttp } from './state-http.js'
 import {
+  ASK_PATH,
   CHECKSUM_BYTES,
   isAuthorized,
   MEMBER_HEADER,
@@ -30,6 +33,10 @@ import {
 const SNAPSHOTS_AT_A_TIME = 1
 /** How often the member id is looked at; those who watch learn of another one after that long. */
 const MEMBER_CHECK_MS = 250
+/** For a request to be here whole. */
+const REQUEST_MS = 10_000
+/** How long a connection stays open that nothing is asked on. */
+const IDLE_MS = 5_000
 /** So that the connections of hosts that are gone don't stay for ever. */
 const KEEP_ALIVE_MS = 10_000
 
@@ -37,6 +44,7 @@ export class PeerServer {
   readonly #server: Server
   readonly #line = new Line(SNAPSHOTS_AT_A_TIME)
   readonly #pace: Pace
+  readonly #states: StateHttp
   readonly #closing = new AbortController()
   readonly #giving = new Set<Promise<void>>()
   /** With the member id that each was told. */
@@ -48,7 +56,9 @@ export class PeerServer {
     private readonly service: PeerService,
   ) {
     this.#pace = new Pace(settings.clock, settings.maxSnapshotBytesPerSecond)
-    this.#server = createServer((request, response) => this.#answer(request, response))
+    this.#states = new StateHttp(() => service.queries, settings)
+    const limits = { headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS, keepAliveTimeout: IDLE_MS }
+    this.#server = createServer(limits, (request, response) => this.#answer(request, response))
   }
 
   /** Resolves with the address for peers. Rejects with INVALID_CONFIGURATION. */
@@ -83,16 +93,24 @@ export class PeerServer {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     response.on('error', () => undefined)
-    response.setHeader('connection', 'close')
+    const { url = '' } = request
+    const isQuestion = url.startsWith(ASK_PATH)
+    const isOfStates = isStatesPath(url)
     if (!isAuthorized(request, this.settings.token)) {
-      response.writeHead(401, { 'www-authenticate': 'Bearer' }).end()
+      response.writeHead(401, { 'www-authenticate': 'Bearer', connection: 'close' }).end()
       return
     }
+    if (isOfStates) {
+      this.#states.answer(request, response)
+      return
+    }
+    if (!isQuestion) response.setHeader('connection', 'close')
     response.setHeader(MEMBER_HEADER, memberHeader(this.service.memberId()))
     const task = taskIn(request.url ?? '')
     if (request.method !== 'GET') response.writeHead(405, { allow: 'GET' }).end()
     else if (request.url === WATCH_PATH) this.#greet(response)
     else if (request.url === STATUS_PATH) this.#tellStatus(response)
+    else if (isQuestion) this.#tell(url.slice(ASK_PATH.length), response)
     else if (task === undefined) response.writeHead(404).end()
     else {
       const giving = this.#give(task, response)
@@ -119,6 +137,21 @@ export class PeerServer {
     const text = encodeWorkerStatus(this.service.status())
     response.setTimeout(this.settings.stallTimeoutMs, () => response.destroy())
     response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(text)
+  }
+
+  #tell(encoded: string, response: ServerResponse): void {
+    const question = decodeQuestion(Buffer.from(encoded, 'base64url').toString())
+    if (question === undefined) {
+      response.writeHead(400).end()
+      return
+    }
+    response.setTimeout(this.settings.stallTimeoutMs, () => response.destroy())
+    void this.service.answer(question).then((answer) => {
+      const text = encodeAnswer(answer)
+      response
+        .writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
+        .end(text)
+    })
   }
 
   /** Who was told another member id connects again, and sees the new one. */

@@ -190,6 +190,8 @@ export interface GroupMember {
   readonly memberId: string
   /** What it said of itself when it joined; empty while the group rebalances. */
   readonly metadata: Uint8Array
+  /** What its leader gave it; empty while the group rebalances. */
+  readonly assignment: Uint8Array
 }
 
 export interface Log {

@@ -56,6 +56,15 @@ export type WorkerEvent =
     }
   /** A task that this worker's application does not have. */
   | { readonly kind: 'unknown-task'; readonly task: string }
+  /** Somebody has asked this worker for state objects, and got an answer, or none. */
+  | {
+      readonly kind: 'queried'
+      readonly state: string
+      readonly what: 'get' | 'scan'
+      /** `unanswered`: nobody could answer in time. `refused`: what was asked can't be answered. */
+      readonly outcome: 'answered' | 'unanswered' | 'refused'
+      readonly tookMs: number
+    }
   | { readonly kind: 'peer-gone'; readonly memberId: string; readonly address: string }
   /** The worker's copy of a broadcast was read to its end: its tasks may come. */
   | {
@@ -298,6 +307,14 @@ export type TaskEvent = { readonly task: string } &
         readonly partition: number
         readonly position: number
         readonly waitedMs: number
+      }
+    /** A record's timestamp is so far in the future that it moves no time; once for each topic and activation. */
+    | {
+        readonly kind: 'record-ahead'
+        readonly topic: string
+        readonly partition: number
+        /** Of the record, ms since the epoch. */
+        readonly timestampMs: number
       }
     /** A source can't be read further while a transaction of its producer is open. */
     | {

@@ -1,6 +1,8 @@
 /** The other workers of the group, reached directly: to copy a task's store from its owner, and to notice a death at once. */
 
+import type { Question, TaskAnswer } from '../core/query/question.js'
 import type { WorkerStatus } from '../core/group/worker-status.js'
+import type { QueryService } from './queries.js'
 
 export interface Peer {
   readonly memberId: string
@@ -16,6 +18,10 @@ export interface PeerService {
   snapshot(task: string): Promise<Snapshot | undefined>
   /** What it is doing now. Called from outside at any time: must be cheap. */
   status(): WorkerStatus
+  /** What a task has that is here. Never rejects. */
+  answer(question: Question): Promise<TaskAnswer>
+  /** For who is no worker. */
+  readonly queries: QueryService
 }
 
 /** A consistent copy of a store, on its way. */
@@ -46,5 +52,10 @@ export interface Peers {
    * Rejects when the peer can't be reached, does not answer in about a second, or refuses the token.
    */
   status(peer: Peer, signal: AbortSignal): Promise<WorkerStatus | undefined>
+  /**
+   * What a task of the peer's has. Resolves with undefined when another member is at its address, or one that takes no questions.
+   * Rejects when the peer can't be reached, does not answer in time, or refuses the token.
+   */
+  ask(peer: Peer, question: Question, signal: AbortSignal): Promise<TaskAnswer | undefined>
   close(): Promise<void>
 }

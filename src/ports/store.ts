@@ -21,6 +21,11 @@ export interface StateStore {
   /** What is stored under the key; undefined when nothing is. Synchronous: the hot path reads cold objects here. Keys up to 1,970 bytes. */
   get(key: ByteString): ByteString | undefined
   /**
+   * Goes over what is stored under keys in [from, before), in the order of their bytes, as of one moment, until `take` returns false.
+   * Synchronous; `value` is to be copied, and nothing of the store is to be called meanwhile.
+   */
+  scan(from: ByteString, before: ByteString, take: (key: ByteString, value: Uint8Array) => boolean): void
+  /**
    * Applies all of it, the meta with the last of it; resolves when a later open in any process sees it. meta undefined
    * leaves it as it is. Writes are applied in the order of the calls, and the changes in theirs; they are not to be altered
    * any more. Whoever ends in the middle leaves some of the changes, with the meta that was before. Rejects with

@@ -10,6 +10,7 @@ import {
 } from '../core/commit/commit-record.js'
 import { LongerChangelog } from '../core/commit/landing.js'
 import { decodeOffsetNote, isOfChangelog } from '../core/commit/offset-note.js'
+import { NEVER, type AsOf } from '../core/query/question.js'
 import type { CommittedOffset, Fetcher, TransactionalProducer } from '../ports/log.js'
 import { abortable } from './abortable.js'
 import { changelogEnd, otherEnd } from './changelog-end.js'
@@ -58,6 +59,8 @@ export interface Activation {
   readonly time?: CommittedTime | undefined
   /** Positions that are committed already, in the same order; NaN where there is none. */
   readonly committed: readonly number[]
+  /** Of the last commit, whoever made it. */
+  readonly asOf: AsOf
 }
 
 type Environment = ObservedPorts & { readonly fetcher: Fetcher }
@@ -120,6 +123,7 @@ export async function activate(
       positions,
       notes: offsetNotes(plan, identity),
       committed: known,
+      asOf: restored?.commit ? { commitMs: restored.commit.atMs, changelogPosition: restored.commit.position } : NEVER,
       time: plan.changelog === undefined ? timeInNotes(plan, group) : restored?.commit?.time,
       foreign: foreignTo(
         plan.sources.map(({ topic }) => topic),

@@ -40,6 +40,13 @@ export interface ChangelogPlan {
   readonly deleteRetentionMs: number
 }
 
+/** What a store has while its changelog is followed. */
+export interface StoredUpTo {
+  /** All that was committed by then, on the monotonic clock. */
+  readonly atMs: number
+  readonly commit: CommitRecord & { readonly position: number }
+}
+
 export interface Replayed {
   /** State objects' records, commit records not counted. */
   readonly records: number
@@ -124,8 +131,12 @@ export class ChangelogReader implements FetchInput {
   /** Of the slice. */
   readonly #dues = new ReplayedDues()
   #writing: Promise<void> | undefined
-  #written: CommitRecord | undefined
+  #written: (CommitRecord & { readonly position: number }) | undefined
   #verified: boolean
+  /** When the store had all of the changelog that there was, on the monotonic clock, and the last commit of it. */
+  #stored: StoredUpTo | undefined
+  /** When the slice and the store had all that was committed, on the monotonic clock. */
+  #completeMs = -Infinity
   #stopped = false
   #complaint: Timer | undefined
 
@@ -208,9 +219,23 @@ export class ChangelogReader implements FetchInput {
       this.#wasWhole = true
     }
     this.events.lag?.(Math.max(0, fetched.highWatermark - this.#position))
+    // A transaction that is open may be decided already: then somebody has been told of it.
+    if (this.#position >= fetched.highWatermark) this.#completeMs = this.#asked.monotonicMs
+    this.#noteStored()
     if (this.#end !== undefined) this.events.left?.(this.#end - this.#position)
     if (this.#end !== undefined && this.#position >= this.#end) this.#finish()
     else if (this.#slice.sizeInBytes > SLICE_BYTES || this.#end === undefined) void this.#writeSlice()
+  }
+
+  /** Undefined while it is not known; of a reader that follows. */
+  get stored(): StoredUpTo | undefined {
+    return this.#stopped ? undefined : this.#stored
+  }
+
+  /** Nothing waits to be written. */
+  #noteStored(): void {
+    const isWritten = this.#slice.count === 0 && this.#writing === undefined && this.#commit === this.#written
+    if (isWritten && this.#commit !== undefined) this.#stored = { atMs: this.#completeMs, commit: this.#commit }
   }
 
   #moment(): Moment {
@@ -280,6 +305,7 @@ export class ChangelogReader implements FetchInput {
     this.#slice = new GatheredChanges(changes)
     this.#written = this.#commit
     this.#toldAtEndMs = this.#whole.wallMs
+    const [commit, atMs] = [this.#commit, this.#completeMs]
     this.#writing = this.#store.write([changes], this.#meta(this.#whole.wallMs), dues)
     try {
       await this.#writing
@@ -289,6 +315,7 @@ export class ChangelogReader implements FetchInput {
       return
     }
     this.#writing = undefined
+    if (commit !== undefined) this.#stored = { atMs, commit }
     if (this.#stopped) return
     if (this.#slice.sizeInBytes > SLICE_BYTES) await this.#writeSlice()
     this.fetcher.wake()

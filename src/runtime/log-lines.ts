@@ -37,6 +37,7 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
     'the leader gave this worker a task that it does not know: the leader is of a version of Potoroo that does not ask for that',
   ),
   'peer-gone': say('info', 'a worker is gone: its address refuses connections'),
+  queried: undefined,
   'codec-waits': say('warn', 'the codec of a topic is not ready: the worker waits for it before it starts'),
   'former-member-stays': say('debug', 'the earlier member could not be made to leave'),
 
@@ -153,6 +154,10 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
   'source-waived': say(
     'warn',
     'a source gave no answer in time: records of the others go first, whatever their timestamps',
+  ),
+  'record-ahead': say(
+    'warn',
+    "a record is more than an hour ahead of this worker's clock: it is processed, and moves no time; one of the clocks is wrong, the producer's or this one",
   ),
   'transaction-open': say(
     'warn',

@@ -63,6 +63,8 @@ export class GroupMembership {
   #isLeader = false
   #stopped = false
   #sent = 0
+  #confirmedMs = -Infinity
+  #tenure = 0
   #confirmations: { readonly after: number; readonly resolve: () => void }[] = []
   #loop: Promise<void> = Promise.resolve()
   #wakeHeartbeat: (() => void) | undefined
@@ -98,6 +100,17 @@ export class GroupMembership {
   /** Whether the group gave no answer to what it was asked last. */
   get isUnreachable(): boolean {
     return this.#complained
+  }
+  /** When the heartbeat or the join was sent that was the last to succeed, on the monotonic clock: then its tasks were this worker's. */
+  get confirmedMs(): number {
+    return this.#isMember && !this.#stopped ? this.#confirmedMs : -Infinity
+  }
+  /**
+   * Another number whenever others may have had its tasks meanwhile, though it was given the same ones again: the group had forgotten
+   * it, or has had a generation without it.
+   */
+  get tenure(): number {
+    return this.#tenure
   }
   /** Whether it gave the group its assignment, when that was made last. */
   get isLeader(): boolean {
@@ -168,6 +181,7 @@ export class GroupMembership {
   async #joinAndSync(): Promise<void> {
     const { options, plan } = this
     const sent = ++this.#sent
+    const sentMs = this.ports.clock.monotonic()
     this.#rejoinWanted = false
     this.watchdog?.attend(undefined)
     const metadata = encodeSubscription(plan.topics, this.events.info())
@@ -188,6 +202,7 @@ export class GroupMembership {
     this.#isLeader = joined.leaderId === joined.memberId
     const mine = await this.client.sync(joined, this.#isLeader ? this.#lead(joined) : new Map())
     if (this.#isStopped()) return
+    if (joined.generation !== this.#generation + 1) this.#tenure++
     this.#generation = joined.generation
     const assignment = decodeAssignment(mine)
     if (assignment === undefined)
@@ -195,6 +210,7 @@ export class GroupMembership {
     this.#recovered()
     this.#attended()
     this.#isMember = true
+    this.#confirmedMs = sentMs
     this.events.assigned(assignment, joined.generation)
     this.#confirm(sent)
   }
@@ -240,6 +256,7 @@ export class GroupMembership {
       this.#wakeHeartbeat = undefined
       if (this.#isStopped() || this.#isRejoinWanted()) return
       const sent = ++this.#sent
+      const sentMs = clock.monotonic()
       try {
         await this.client.heartbeat({ memberId: this.#memberId, generation: this.#generation })
       } catch (error) {
@@ -250,6 +267,7 @@ export class GroupMembership {
       }
       this.#recovered()
       this.#attended()
+      this.#confirmedMs = sentMs
       this.#confirm(sent)
     }
   }
@@ -272,6 +290,7 @@ export class GroupMembership {
         observer.observe({ kind: 'member-forgotten', memberId: this.#memberId })
         this.#memberId = ''
         this.#isMember = false
+        this.#tenure++
         return
       case 'unexpected':
         if (++this.#unexpected >= MOST_UNEXPECTED) {

@@ -10,6 +10,9 @@
  *    each call costs the group a rebalance.
  */
 import { isPotorooError, messageOf, type PotorooError } from '../errors.js'
+import type { Question, TaskAnswer } from '../core/query/question.js'
+import { bytesOf } from '../core/records/byte-string.js'
+import { storeKeyOf } from '../core/state/store-key.js'
 import type { Fetcher } from '../ports/log.js'
 import type { Peer } from '../ports/peers.js'
 import { changelogEnd } from './changelog-end.js'
@@ -24,6 +27,7 @@ import {
   type PreparedStore,
   type StoreHolder,
 } from './task-store.js'
+import { failedWith, NOT_HERE, pageOf, told } from './queries/stored.js'
 import { requireMissing } from './new-topics.js'
 import { sleep, type ObservedPorts } from './options.js'
 
@@ -90,6 +94,26 @@ export class Standby {
 
   start(): void {
     this.#work = this.#follow()
+  }
+
+  /** What its store has, where that is so many ms old at most. */
+  answer(question: Question, maxAgeMs: number): TaskAnswer {
+    const [{ store }, stored, { clock }] = [this.#holder, this.#reader?.stored, this.env]
+    const { states } = this.plan.processor.subTopology
+    const definition = states.find(({ name }) => name === question.state)
+    if (store === undefined || stored === undefined || definition === undefined || this.#isReleased()) return NOT_HERE
+    if (clock.monotonic() - stored.atMs > maxAgeMs) return NOT_HERE
+    const { atMs: commitMs, position: changelogPosition, time } = stored.commit
+    const asOf = { commitMs, changelogPosition }
+    const as = { asOf, timeMs: time?.timeMs ?? -Infinity, from: 'standby' } as const
+    try {
+      if (question.kind === 'scan') return pageOf(question, definition, store, as, clock)
+      const found = store.get(storeKeyOf(definition.name, question.key))
+      const packed = found && told(definition, bytesOf(found), question.key, as.timeMs)
+      return { kind: 'state', packed, asOf, from: 'standby' }
+    } catch (error) {
+      return failedWith(error)
+    }
   }
 
   /** Ends the following, and hands over the store, if it is open. Never rejects. */

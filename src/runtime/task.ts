@@ -9,6 +9,7 @@
  *   task/isolation.ts     messages that make commits fail, or take too long
  *   task/failures.ts      what is done about a failure
  *   task/timekeeper.ts    how time goes on while nothing comes
+ *   task/answers.ts       what it tells of its state objects to who asks
  *   task/marker.ts        when those behind repartitions are told how far it is
  *
  * They live as long as the task. `begin` gives each what an activation works on, `end` takes it away again.
@@ -40,6 +41,7 @@ import { Processor } from '../core/processing/processor.js'
 import { Marks } from '../core/processing/marks.js'
 import { Watermark } from '../core/processing/watermark.js'
 import { hasDues, usesTime } from '../core/plan/topology.js'
+import type { Question, TaskAnswer } from '../core/query/question.js'
 import type { RunningFigures, TaskFigures } from '../ports/figures.js'
 import type { Fetcher, PartitionPosition } from '../ports/log.js'
 import { activate, type Activation } from './activation.js'
@@ -47,6 +49,7 @@ import type { Broadcasts } from './broadcasts.js'
 import { atMost, sleep, type ObservedPorts, type RuntimeOptions } from './options.js'
 import type { Pumped } from './pump.js'
 import type { RecordTime } from './record-time.js'
+import { Answers } from './task/answers.js'
 import { Committer } from './task/committer.js'
 import { Failures } from './task/failures.js'
 import { Isolation } from './task/isolation.js'
@@ -75,6 +78,8 @@ export interface TaskEnvironment extends ObservedPorts {
   backlogs(): number
   /** Resolves once the group has confirmed, after the call, which tasks are this worker's. */
   confirmOwnership(): Promise<void>
+  /** Another number whenever somebody else may have had this worker's tasks meanwhile. */
+  tenure(): number
   /** The worker can't go on. */
   fatal(error: PotorooError, task: string): void
   /** The task has something to do: `run` it. */
@@ -83,6 +88,8 @@ export interface TaskEnvironment extends ObservedPorts {
   isOverdue(): boolean
   /** When in its interval a task commits. */
   readonly phase: CommitPhase
+  /** What the clock may be at most for time to go by it, ms since the epoch; by those of other workers. Default: anything. */
+  readonly clockLimitMs?: () => number
   /** A commit was acknowledged that has worked off a repartition up to there. */
   acknowledged(at: PartitionPosition): void
   /** The task has processed its first message here, after it was another worker's. */
@@ -113,6 +120,7 @@ export class Task {
   readonly #committer: Committer
   readonly #runner: Runner
   readonly #time: Timekeeper
+  readonly #answers: Answers
   readonly #marker: Marker
   #running: Running | undefined
   #abort = new AbortController()
@@ -120,6 +128,8 @@ export class Task {
   #isOutdated = false
   /** Messages that were late for windows. */
   #late = 0
+  /** In which it was certain last that nobody else had it, or has had it since its activation. */
+  #tenure = -1
   /** The activation under way, or the last one. Never rejects. */
   #activating: Promise<void> = Promise.resolve()
   /** A producer is let go. Never rejects. */
@@ -146,6 +156,7 @@ export class Task {
     this.#marker = new Marker(env.clock, this.#time)
     this.#committer = new Committer(plan, env, this.#store, this.#isolation, ready, this.#marker)
     this.#runner = new Runner(plan.id, env, this.#sources, this.#isolation, this.#committer, this.#time, ready)
+    this.#answers = new Answers(plan, holder, env.clock, this.#committer, this.#store, this.#isolation)
   }
 
   get state(): TaskState {
@@ -212,6 +223,17 @@ export class Task {
       store: store && { objects: store.size(), bytes: store.bytes() },
     }
     return { ...figures, running }
+  }
+
+  /**
+   * What it has committed. `isFenced`: after it was proven that the task is this worker's; so it is, too, where somebody else may
+   * have had the task since it became active here, which only a commit would find out. Never rejects.
+   */
+  async answer(question: Question, isFenced: boolean): Promise<TaskAnswer> {
+    const [tenure, number] = [this.env.tenure(), this.#running?.number]
+    const answer = await this.#answers.answer(question, isFenced || tenure !== this.#tenure)
+    if (answer.kind !== 'not here' && number === this.#running?.number) this.#tenure = tenure
+    return answer
   }
 
   /** Becomes active, in the background. */
@@ -314,6 +336,7 @@ export class Task {
     try {
       // Before A1: whoever fences this worker does so later.
       const ownedAtMs = this.env.clock.now()
+      this.#tenure = this.env.tenure()
       const activation = await activate(
         this.plan,
         this.env,
@@ -352,8 +375,10 @@ export class Task {
     this.#sources.begin(activation.positions, failed)
     const { inputs } = this.#sources
     this.#time.begin(processor, inputs)
+    const { asOf } = activation
     this.#marker.begin(processor, time?.marks, inputs)
-    this.#store.begin({ processor, ownedAtMs, hasBacklog: () => this.#runner.hasBacklog, failed })
+    this.#store.begin({ processor, ownedAtMs, hasBacklog: () => this.#runner.hasBacklog, failed, asOf })
+    this.#answers.begin(processor)
     this.#committer.begin(
       {
         activation,
@@ -406,8 +431,15 @@ export class Task {
       return isTimed ? { topic, latenessMs, ticks, writers: writers[i] } : { topic, latenessMs: Infinity, ticks: false }
     })
     const store = this.holder.store
+    // Once for each topic.
+    const told = new Set<string>()
     return {
-      watermark: new Watermark(topics, activation.time),
+      watermark: new Watermark(topics, activation.time, this.#time.nowMs, (topic, timestampMs) => {
+        if (told.has(topic)) return
+        told.add(topic)
+        const { id: task, partition } = this.plan
+        this.env.observer.observe({ kind: 'record-ahead', task, topic, partition, timestampMs })
+      }),
       marks: marks.length === 0 ? undefined : new Marks(this.id, marks),
       load: (clock, after, most) => store?.dues(clock, after, most) ?? [],
       nowMs: () => this.env.recordTime.now(),
@@ -473,6 +505,7 @@ export class Task {
     this.#time.end()
     this.#marker.end()
     this.#store.end()
+    this.#answers.end()
     if (running === undefined) return
     this.#sources.end()
     this.#lettingGo = running.activation.producer.close()

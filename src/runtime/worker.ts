@@ -2,9 +2,11 @@
  * A worker: one member of the consumer group, and the tasks that the group gives it. Tasks restore, commit, fail and
  * move each alone; the worker starts and closes them as assignments come. The pump gives them time to run.
  */
-import type { ApplicationDefinition } from '../api/definition.js'
+import type { ApplicationDefinition, StateDefinition } from '../api/definition.js'
+import type { Queries } from '../api/queries.js'
 import { CommitPhase } from '../core/commit/commit-phase.js'
-import { topologyOf, namesOf } from '../core/plan/topology.js'
+import { topologyOf, namesOf, taskId } from '../core/plan/topology.js'
+import type { Question, TaskAnswer } from '../core/query/question.js'
 import type { HandOff, WorkerStatus } from '../core/group/worker-status.js'
 import { messageOf, PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
@@ -15,11 +17,13 @@ import type { TaskAssignment } from '../core/group/group-metadata.js'
 import { unfailing } from '../ports/logger.js'
 import { allOf } from '../ports/observer.js'
 import type { Peer } from '../ports/peers.js'
+import type { QueryService } from '../ports/queries.js'
 import { unwatched, type Watchdog } from '../ports/watchdog.js'
 import { openCodecs } from './codecs.js'
 import { logObserver } from './log-lines.js'
 import { Broadcasts } from './broadcasts.js'
 import { GroupMembership } from './membership.js'
+import { PeerClocks } from './peer-clocks.js'
 import { Pump } from './pump.js'
 import { Purge } from './purge.js'
 import { Standby } from './standby.js'
@@ -38,6 +42,9 @@ import { CallTask } from './call-task.js'
 import { Task, type TaskEnvironment } from './task.js'
 import { planTasks } from './topics.js'
 import { TopicsWatch } from './topics-watch.js'
+import { StateQueries } from './queries/state-queries.js'
+import { QueryRouter } from './queries/router.js'
+import { NOT_HERE } from './queries/stored.js'
 
 const FLUSH_MS = 500
 const REFRESH_MS = 600_000
@@ -45,6 +52,8 @@ const REJOIN_DELAY_MS = 100
 /** Before a worker makes the group rebalance, it waits so long for the others to know which tasks they have now. */
 const OTHERS_KNOW_MS = 1000
 const ASK_AGAIN_MS = 20
+/** An owner that the group has confirmed so short ago answers without a proof. */
+const OWNER_MS = 1000
 const MEMBER_ID_NOTE = 'member-id'
 /** So many of the last hand-offs are told to those who ask. */
 const HAND_OFFS_KEPT = 20
@@ -70,10 +79,17 @@ export class Worker {
   #broadcasts: Broadcasts | undefined
   #membership: GroupMembership | undefined
   #environment: TaskEnvironment | undefined
+  #queries: QueryRouter | undefined
+  /** By state object: its sub-topology. */
+  readonly #homes = new Map<string, string>()
+  /** Slices of scans, one after another. */
+  #scanning: Promise<unknown> = Promise.resolve()
   #stopping: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #refreshTimer: Timer | undefined
   #topicsWatch: TopicsWatch | undefined
+  /** Undefined where nothing goes by the clock. */
+  #clocks: PeerClocks | undefined
   readonly #purge: Purge
   #rejoinTimer: Timer | undefined
   readonly #standbys = new Map<string, Standby>()
@@ -241,6 +257,7 @@ export class Worker {
     if (this.#isClosing()) return
     this.#plans = await planTasks(topology, ports, options, this.#startAbort.signal)
     if (this.#isClosing()) return
+    if ([...this.#plans.values()].some(({ time }) => time !== undefined)) this.#clocks = new PeerClocks(ports)
     const fetcher = (this.#fetcher = log.fetcher())
     await this.#loadBroadcasts()
     if (this.#isClosing()) return
@@ -255,6 +272,7 @@ export class Worker {
       unstoredBytes: () => this.#unstoredBytes,
       backlogs: () => [...this.#tasks.values()].filter(({ isBacklogged }) => isBacklogged).length,
       confirmOwnership: () => this.#membership?.confirmed() ?? Promise.resolve(),
+      tenure: () => this.#membership?.tenure ?? 0,
       fatal: (error, task) => {
         observer.observe({ kind: 'worker-stops', task, code: error.code, error: error.message })
         void this.#close(error)
@@ -264,6 +282,7 @@ export class Worker {
       },
       isOverdue: () => this.#watchdog.isOverdue(),
       phase: this.#phase,
+      clockLimitMs: () => this.#clocks?.limitMs ?? Infinity,
       acknowledged: (at) => {
         this.#purge.acknowledged(at)
       },
@@ -271,13 +290,16 @@ export class Worker {
         this.#handOffs = [...this.#handOffs, handOff].slice(-HAND_OFFS_KEPT)
       },
     }
+    const names = namesOf(options.topicPrefix, application.name)
+    const queries = this.#openQueries(names.group)
     const address = await ports.peers.listen({
+      answer: (question) => this.#answer(question),
+      queries,
       memberId: () => this.#membership?.memberId ?? '',
       snapshot: async (id) => (this.#hasState(id) ? stores.snapshot(id) : undefined),
       status: () => this.#status(),
     })
     if (this.#isClosing()) return
-    const names = namesOf(options.topicPrefix, application.name)
     const client = log.group(names.group)
     const former = stores.readNote(MEMBER_ID_NOTE)
     if (former !== undefined && former !== '') {
@@ -333,6 +355,55 @@ export class Worker {
     observer.observe({ kind: 'worker-started', worker: options.name, group: names.group, tasks: this.#plans.size })
   }
 
+  /** State objects of any key, once it has started; undefined before. */
+  get queries(): QueryService | undefined {
+    return this.#queries
+  }
+
+  /** Throws STATE_UNKNOWN. */
+  query<S>(definition: StateDefinition): Queries<S> {
+    return new StateQueries<S>(definition, () => this.#queries)
+  }
+
+  #openQueries(group: string): QueryService {
+    const { clock, observer, log, peers } = this.ports
+    for (const { processor } of this.#plans.values())
+      for (const { name } of processor.subTopology.states) this.#homes.set(name, processor.subTopology.name)
+    this.#queries = new QueryRouter(this.#plans.values(), {
+      ...{ clock, observer, log, peers, group },
+      memberId: () => this.#membership?.memberId ?? '',
+      answer: (question) => this.#answer(question),
+    })
+    return this.#queries
+  }
+
+  /** Of tasks that are here. Never rejects. */
+  async #answer(question: Question): Promise<TaskAnswer> {
+    const { clock } = this.ports
+    if (question.kind === 'scan') {
+      // One slice at a time, and what else is to be done in between.
+      const before = this.#scanning
+      const turn = before.then(
+        () =>
+          new Promise<void>((resolve) => {
+            clock.soon(resolve)
+          }),
+      )
+      this.#scanning = turn
+      await turn
+    }
+    const id = taskId(this.#homes.get(question.state) ?? '', question.partition)
+    const { consistency } = question
+    const task = this.#tasks.get(id)
+    if (task instanceof Task && task.state === 'running') {
+      const maxAgeMs = consistency === 'committed' ? OWNER_MS : consistency === 'fenced' ? -1 : consistency
+      const ageMs = clock.monotonic() - (this.#membership?.confirmedMs ?? -Infinity)
+      return task.answer(question, ageMs > maxAgeMs)
+    }
+    if (typeof consistency !== 'number') return NOT_HERE
+    return this.#standbys.get(id)?.answer(question, consistency) ?? NOT_HERE
+  }
+
   /** Before the group gives this worker anything: what would wait for them goes on where it is. */
   async #loadBroadcasts(): Promise<void> {
     const plans = [...new Set([...this.#plans.values()].flatMap(({ broadcasts }) => broadcasts))]
@@ -366,6 +437,7 @@ export class Worker {
       }),
       standby: [...this.#standbys].map(([task, { lag }]) => (Number.isFinite(lag) ? { task, lag } : { task })),
       ...(this.#broadcasts && { broadcasts: this.#broadcasts.status }),
+      nowMs: this.ports.clock.now(),
       handOffs: this.#handOffs,
     }
   }
@@ -378,9 +450,11 @@ export class Worker {
     const environment = this.#environment
     if (environment === undefined || this.#closing !== undefined) return
     this.#topicsWatch?.assigned()
+    this.#queries?.moved()
     const me = this.#membership?.memberId
     this.#others = peers.filter(({ memberId }) => memberId !== me)
     this.#everybodyLeaves = everybodyLeaves
+    this.#clocks?.peersAre(this.#others)
     this.ports.peers.watch(this.#others, (peer) => {
       observer.observe({ kind: 'peer-gone', ...peer })
       void this.#membership?.bury(peer.memberId)
@@ -511,6 +585,8 @@ export class Worker {
     const { observer, log, stores, peers } = this.ports
     this.#refreshTimer?.cancel()
     this.#topicsWatch?.stop()
+    this.#clocks?.stop()
+    this.#queries?.close()
     this.#purge.stop()
     this.#rejoinTimer?.cancel()
     // A start that is under way waits for answers, and these for connections: they end first.

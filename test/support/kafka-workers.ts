@@ -1,6 +1,8 @@
 /** Workers of an application in this process, on a broker, with stores on disk: for what a test has to hold in its hands. */
 import { join } from 'node:path'
 import { definitionOf, type Application } from '../../src/api/application.js'
+import type { Queries } from '../../src/api/queries.js'
+import { stateDefinition, type StateObject } from '../../src/api/state-object.js'
 import { namesOf } from '../../src/core/plan/topology.js'
 import { isPotorooError, type PotorooError } from '../../src/errors.js'
 import { createKafkaLog } from '../../src/kafka/log.js'
@@ -89,6 +91,13 @@ export class KafkaWorkers {
   }
   async close(): Promise<void> {
     await Promise.all([...this.#lives.values()].map(({ worker }) => worker.stop()))
+  }
+
+  query<S extends object>(name: string, state: StateObject<S>): Queries<S> {
+    return this.#life(name).worker.query<S>(stateDefinition(state, 'state'))
+  }
+  tasksOf(name: string): readonly string[] {
+    return this.#life(name).worker.active
   }
 
   said(msg: string): LoggedLine[] {

@@ -1,5 +1,6 @@
 /**
- * What a worker's process tells over HTTP: /metrics for Prometheus, /livez and /readyz for whoever keeps it running.
+ * What a worker's process tells over HTTP: /metrics for Prometheus, /livez and /readyz for whoever keeps it running, /v1 for who
+ * asks for state objects (src/peers/state-http.ts).
  *
  * Invariants
  * 1. It reads, and changes nothing: GET alone, and no body is looked at.
@@ -12,10 +13,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { isIPv6 } from 'node:net'
 import { messageOf, PotorooError } from '../../errors.js'
 import type { Readiness } from '../../ports/figures.js'
+import { isStatesPath, type StateHttp } from '../../peers/state-http.js'
 import { contentTypes, formatFor, type TextFormat } from './text-format.js'
 
-/** Prometheus, a probe or two, and somebody who looks. */
-const MAX_CONNECTIONS = 32
+/** Prometheus, a probe or two, somebody who looks, and who asks for state objects. */
+const MAX_CONNECTIONS = 64
 const MAX_HEADER_BYTES = 8192
 /** For a request to be here whole. */
 const REQUEST_MS = 5_000
@@ -25,6 +27,8 @@ const ANSWER_MS = 10_000
 export interface HealthService {
   metrics(format: TextFormat): Promise<string>
   readiness(): Readiness
+  /** Answers what begins with /v1; undefined: there is nothing. */
+  readonly states?: Pick<StateHttp, 'answer'>
 }
 
 export interface HealthServerOptions {
@@ -101,11 +105,17 @@ export class HealthServer {
     response.once('close', () => {
       clearTimeout(deadline)
     })
+    const { states } = this.service
+    if (states !== undefined && isStatesPath(request.url ?? '')) {
+      states.answer(request, response)
+      return
+    }
     response.setHeader('connection', 'close')
     response.setHeader('cache-control', 'no-store')
     const [path = ''] = (request.url ?? '').split('?', 1)
     const answer = Object.hasOwn(this.#answers, path) ? this.#answers[path] : undefined
-    if (answer === undefined) text(response, 404, 'there are /metrics, /livez and /readyz\n')
+    if (answer === undefined)
+      text(response, 404, `there are /metrics, /livez${states === undefined ? '' : ', /v1'} and /readyz\n`)
     else if (request.method !== 'GET') text(response.setHeader('allow', 'GET'), 405, 'GET alone\n')
     else answer(request, response)
   }

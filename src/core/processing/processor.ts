@@ -33,7 +33,14 @@ import { passedHeaders } from './passed-headers.js'
 import { partitionOf, TextPartitioner } from '../plan/partitioner.js'
 import { RecordWriter } from '../records/records.js'
 import type { StoredNaN } from '../state/nan-fields.js'
-import { MAX_AHEAD, NOWHERE, StateTable, type MetState, type Unstored } from '../state/state-table.js'
+import {
+  MAX_AHEAD,
+  NOWHERE,
+  StateTable,
+  type CollectedState,
+  type MetState,
+  type Unstored,
+} from '../state/state-table.js'
 import { MAX_KEY_BYTES } from '../state/store-key.js'
 import { upgradesIn, type Operator, type SourceInput, type SubTopology } from '../plan/topology.js'
 import { Pairing } from './pairing.js'
@@ -172,6 +179,11 @@ export class Processor {
   /** The task's time; undefined where nothing falls due. */
   get time(): Watermark | undefined {
     return this.plan.time?.watermark
+  }
+
+  /** What the last commit that was collected has of a key in UTF-8: see StateTable. */
+  collectedOf(definition: StateDefinition, key: Buffer): CollectedState {
+    return this.#states.collectedOf(definition, key, 0, key.length)
   }
 
   /** Bytes of outputs in the current interval. */

@@ -219,6 +219,25 @@ export function unpackBehind(
   return upgraded(definition, key, version, stored)
 }
 
+/**
+ * The packed state object, as of the version that the application has: for who is asked for it. What is newer stays as it is.
+ * Throws STORE_DAMAGED and STATE_UPGRADE_FAILED.
+ */
+export function upgradedBytes(definition: StateDefinition, packed: Buffer, key: string): Buffer {
+  if (definition.upgrades.length === 0) return packed
+  const found = readHeader(packed, 0, packed.length)
+  if (found.kind === 'damaged') throw unreadable(definition, 'their header is none that was ever written')
+  if (found.kind === 'unknown' || found.header.version >= definition.upgrades.length) return packed
+  const { version } = found.header
+  const plain = upgrade(definition, key, version, readBody(definition, packed, found.end, packed.length))
+  try {
+    const length = packer.packPlain(definition, plain, headerOf(definition))
+    return Buffer.from(packer.bytes.subarray(0, length))
+  } catch (error) {
+    throw upgradeFailed(definition, key, version, `what they give can't be stored: ${messageOf(error)}`, error)
+  }
+}
+
 /** Invariant 3. */
 function upgraded(definition: StateDefinition, key: string, version: number, stored: object): object {
   const plain = upgrade(definition, key, version, stored)

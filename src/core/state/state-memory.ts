@@ -288,6 +288,32 @@ function recordBytesAt({ words }: Generation, place: number): number {
   return HEADER_BYTES + ((own[at + KEY] ?? 0) & 0xffff) + (own[at + CAPACITY] ?? 0)
 }
 
+/** A record as it lies in memory. */
+export interface Peeked {
+  readonly bytes: Buffer
+  readonly valueStart: number
+  /** Below zero: there is no such state object. */
+  readonly valueBytes: number
+  /** Number of the live object, from 1; 0: there is none. */
+  readonly live: number
+  readonly batch: number
+  /** In that batch. */
+  readonly part: number
+}
+
+function peeked({ segments, words }: Generation, place: number): Peeked {
+  const own = words[place >>> SEGMENT_SHIFT] ?? EMPTY_WORDS
+  const at = (place & UNIT_MASK) * 2
+  return {
+    bytes: segments[place >>> SEGMENT_SHIFT] ?? EMPTY_BYTES,
+    valueStart: at * 4 + HEADER_BYTES + ((own[at + KEY] ?? 0) & 0xffff),
+    valueBytes: own[at + VALUE_BYTES] ?? ABSENT,
+    live: own[at + LIVE] ?? 0,
+    batch: own[at + BATCH] ?? 0,
+    part: own[at + PART] ?? 0,
+  }
+}
+
 const unitsFor = (bytes: number): number => Math.ceil(bytes / UNIT_BYTES)
 
 /** Whether the one was there. */
@@ -356,6 +382,17 @@ export class StateMemory {
     const leaving = this.#leaving
     const place = leaving?.find(hash, prefix, key, start, end) ?? NOWHERE
     return leaving === undefined || place === NOWHERE ? NOWHERE : this.#fetch(leaving, place)
+  }
+
+  /** The record of a key, for whoever only looks: nothing moves, and it does not count as asked for. Good until the next call. */
+  peek(prefix: KeyPrefix, key: Buffer, start: number, end: number): Peeked | undefined {
+    if (end - start > MOST_KEY_BYTES) return undefined
+    const hash = hashOf(prefix, key, start, end)
+    for (const generation of [this.#young, this.#old, this.#leaving]) {
+      const place = generation?.find(hash, prefix, key, start, end) ?? NOWHERE
+      if (generation !== undefined && place !== NOWHERE) return peeked(generation, place)
+    }
+    return undefined
   }
 
   /**

@@ -145,6 +145,14 @@ export interface MetState {
   readonly packed: Uint8Array | undefined
 }
 
+/** A state object as a commit has it. */
+export interface CollectedState {
+  /** Undefined: it does not exist. A copy. */
+  readonly packed: Buffer | undefined
+  /** Whether the commit under way has changed it: then nobody knows yet whether it is committed. */
+  readonly isUnderWay: boolean
+}
+
 /** Whether the changelog takes a key and a value of so many bytes. */
 type Fits = (keyBytes: number, valueBytes: number) => boolean
 
@@ -273,6 +281,31 @@ export class StateTable {
     )
       return undefined
     return unpackRange(definition, source, from, from + length, key)
+  }
+
+  /**
+   * What the last commit that was collected has of the key in bytes[start, end), for whoever asks from outside (invariant 1): what
+   * messages have done since is not in it. Touches nothing, and brings nothing into memory.
+   */
+  collectedOf(definition: StateDefinition, bytes: Buffer, start: number, end: number): CollectedState {
+    const prefix = this.#prefixOf(definition)
+    const found = this.#memory.peek(prefix, bytes, start, end)
+    if (found === undefined) {
+      // Invariant 2: the store has it.
+      const isNowhere = this.storeWasEmpty && !this.#memory.hasForgotten
+      const stored = isNowhere ? undefined : this.load(byteString(prefix.bytes) + byteString(bytes, start, end))
+      return { packed: stored === undefined ? undefined : bytesOf(stored), isUnderWay: false }
+    }
+    const { live, batch, part, valueStart, valueBytes } = found
+    const isUnderWay = this.isCommitting && batch === this.#batch && part >= this.#unstored.length
+    const noted = live === 0 ? NONE : this.#touched.noted(live - 1)
+    if (noted === NONE) {
+      const packed = valueBytes < 0 ? undefined : copyOf(found.bytes, valueStart, valueStart + valueBytes)
+      return { packed, isUnderWay }
+    }
+    const was = this.#noted
+    const packed = was.isDeletion(noted) ? undefined : copyOf(was.bytes, was.valueStart(noted), was.valueEnd(noted))
+    return { packed, isUnderWay }
   }
 
   /** Fields that were packed with NaN since this was asked last, each once. */
@@ -848,6 +881,8 @@ export class StateTable {
     this.#noted.clear()
   }
 }
+
+const copyOf = (bytes: Buffer, start: number, end: number): Buffer => Buffer.from(bytes.subarray(start, end))
 
 const tooLarge = (definition: StateDefinition, key: string, bytes: number): PotorooError =>
   new PotorooError(

@@ -9,6 +9,8 @@
  * 4. Positions are in every commit record. Where they are nowhere but in the group it has them with each commit, else late
  *    (core/commit/group-offsets.ts).
  * 5. The changelog's records have to land where the last commit ended (core/commit/landing.ts).
+ * 6. A proof of ownership is the acknowledgement of a commit that began after it was asked for, by the activation that is current
+ *    then. It keeps the pace of other commits.
  */
 import { nextCommitMs } from '../../core/commit/commit-pace.js'
 import type { CommitPhase } from '../../core/commit/commit-phase.js'
@@ -17,6 +19,7 @@ import { offsetsDueMs, takesOffsets } from '../../core/commit/group-offsets.js'
 import { MARKER_RECORDS } from '../../core/commit/landing.js'
 import { encodeOffsetNote } from '../../core/commit/offset-note.js'
 import { isPotorooError, messageOf } from '../../errors.js'
+import type { AsOf } from '../../core/query/question.js'
 import type { Input } from '../../core/processing/input.js'
 import { tracedAmong, type TracedRecord } from '../../core/processing/traced-records.js'
 import type { Collected, Processor } from '../../core/processing/processor.js'
@@ -55,7 +58,7 @@ export type CommittedInput = Pick<Input, 'topic' | 'position' | 'taken' | 'taken
 export interface CommitWork {
   readonly activation: Pick<
     Activation,
-    'producer' | 'identity' | 'notes' | 'foreign' | 'positions' | 'committed' | 'time' | 'before'
+    'producer' | 'identity' | 'notes' | 'foreign' | 'positions' | 'committed' | 'time' | 'before' | 'asOf'
   >
   readonly inputs: readonly CommittedInput[]
   readonly processor: Pick<Processor, 'messages' | 'collect' | 'committed'> & {
@@ -80,8 +83,17 @@ export interface Load {
   readonly isBacklogged: boolean
 }
 
+/** A commit that Kafka has acknowledged. */
+export interface Commitment {
+  readonly asOf: AsOf
+  /** The task's time as of it; -Infinity where there is none. */
+  readonly timeMs: number
+}
+
 interface Current {
   readonly work: CommitWork
+  /** The last one. */
+  made: Commitment
   /** Positions of the last commit, in the order of the inputs. */
   committed: readonly number[]
   lastCommitMs: number
@@ -112,8 +124,10 @@ interface GroupOffsets {
 
 export class Committer {
   #current: Current | undefined
-  /** The commit under way: C1 done, C2 not yet. Never rejects. */
-  #underWay: Promise<void> | undefined
+  /** The commit under way: C1 done, C2 not yet. Resolves with undefined where it has failed, or its activation has ended. Never rejects. */
+  #underWay: Promise<Commitment | undefined> | undefined
+  /** Called with whether it is proven that the task is this worker's (invariant 6). */
+  #proofs: ((isProven: boolean) => void)[] = []
   #timer: Timer | undefined
   /** When it goes off, on the monotonic clock. */
   #looksAtMs = 0
@@ -162,6 +176,25 @@ export class Committer {
     return this.#underWay === undefined && !this.store.holdsCommits
   }
 
+  /** The last commit that is acknowledged; undefined while there is no activation. */
+  get made(): Commitment | undefined {
+    return this.#current?.made
+  }
+
+  /** The commit under way, once it is acknowledged; undefined: it has failed, or there is none. Never rejects. */
+  async underWay(): Promise<Commitment | undefined> {
+    return this.#underWay
+  }
+
+  /** Invariant 6. Resolves with false where that can't be proven now. Never rejects. */
+  proven(): Promise<boolean> {
+    if (this.#current === undefined) return Promise.resolve(false)
+    return new Promise((resolve) => {
+      this.#proofs.push(resolve)
+      this.ready()
+    })
+  }
+
   /** `changelogEnd`: as it was replayed. */
   begin(work: CommitWork, changelogEnd: number): void {
     const { committed, before } = work.activation
@@ -171,7 +204,9 @@ export class Committer {
     const never = { lastCommitMs: -Infinity, endedMs: -Infinity }
     // Those of an older plan are of other state objects.
     const upgrades = (before?.plan ?? 0) === this.plan.version.number ? (before?.upgrades ?? 0) : 0
-    this.#current = { work, committed, isBacklogged: false, group: undefined, upgrades, ...never }
+    const { asOf, time } = work.activation
+    const made = { asOf, timeMs: time?.timeMs ?? -Infinity }
+    this.#current = { work, made, committed, isBacklogged: false, group: undefined, upgrades, ...never }
     // The owner before may have ended before it has purged what it committed last, and nothing may come any more.
     this.#sayAcknowledged((_, i) => work.activation.positions[i])
   }
@@ -180,6 +215,13 @@ export class Committer {
   end(): void {
     this.#current = undefined
     this.#cancelTimer()
+    for (const tell of this.#takeProofs()) tell(false)
+  }
+
+  #takeProofs(): readonly ((isProven: boolean) => void)[] {
+    const taken = this.#proofs
+    this.#proofs = []
+    return taken
   }
 
   /** Everything that was processed when this was called is committed when it resolves, or the task has failed meanwhile. Never rejects. */
@@ -208,7 +250,7 @@ export class Committer {
     if (dueMs === Infinity) return
     const dueInMs = dueMs - clock.monotonic()
     if (dueInMs <= 0) {
-      this.#commit(current, !isDirty(current) && workMs <= dueMs)
+      this.#commit(current, !isDirty(current) && this.#proofs.length === 0 && workMs <= dueMs)
       return
     }
     // A backlog may be over by then, or its source dry.
@@ -226,7 +268,8 @@ export class Committer {
   /** Undefined: there is nothing to commit. */
   #dueMs(current: Current, load: Load): number | undefined {
     const { group, lastCommitMs } = current
-    if (!isDirty(current)) return group && isBehind(group, current) ? offsetsDueMs(group.atMs, lastCommitMs) : undefined
+    if (!isDirty(current) && this.#proofs.length === 0)
+      return group && isBehind(group, current) ? offsetsDueMs(group.atMs, lastCommitMs) : undefined
     if (load.isFull) return 0
     const phaseMs = this.env.phase.of(this.plan.processor.subTopology.depth)
     return nextCommitMs(this.env.options, load.isBacklogged ? this.env.backlogs() : 0, lastCommitMs, phaseMs)
@@ -290,10 +333,13 @@ export class Committer {
     if (collected.changes.length > 0) current.upgrades = this.plan.version.upgrades
     current.group = keepsOffsets ? { ...group, messages } : { positions: byTopic, atMs: nowMs, messages: 0 }
     this.#cancelTimer()
-    this.#underWay = this.#transact(current, record, collected, did, !keepsOffsets).finally(() => {
+    const proofs = this.#takeProofs()
+    this.#underWay = this.#transact(current, record, collected, did, !keepsOffsets).then((made) => {
       this.#underWay = undefined
+      for (const tell of proofs) tell(made !== undefined)
       this.env.fetcher.wake()
       this.ready()
+      return made
     })
   }
 
@@ -301,14 +347,14 @@ export class Committer {
     return foreign === undefined ? this.#topicIds : { ...foreign, ...this.#topicIds }
   }
 
-  /** C2. Never rejects. */
+  /** C2. Resolves with undefined where it has failed, or another activation is the current one by then. Never rejects. */
   async #transact(
     current: Current,
     record: CommitRecord,
     collected: Collected,
     did: Work,
     withOffsets: boolean,
-  ): Promise<void> {
+  ): Promise<Commitment | undefined> {
     const { plan } = this
     const { work } = current
     const { activation, inputs } = work
@@ -324,25 +370,28 @@ export class Committer {
         : []
       ends = await activation.producer.commit({ records: this.#landing(collected), group: plan.group, positions })
     } catch (error) {
-      if (!work.isCurrent()) return
+      if (!work.isCurrent()) return undefined
       this.#sayFailed(collected, begunMs, error)
       work.failed(collected, error)
-      return
+      return undefined
     }
     // Whoever has the task by now: Kafka has this.
     this.#sayCommitted(collected, did, begunMs)
-    if (!work.isCurrent()) return
+    if (!work.isCurrent()) return undefined
     current.endedMs = this.env.clock.monotonic()
     if (!current.isBacklogged) this.env.phase.transacted(current.endedMs - begunMs)
     work.committed(collected)
     const changelogEnd = ends[0]
-    if (plan.changelog === undefined || changelogEnd === undefined) return
+    if (plan.changelog === undefined || changelogEnd === undefined) return undefined
     this.#sayAcknowledged(({ topic }) => record.positions[topic])
     work.processor.committed()
     this.#changelogEnd = changelogEnd + MARKER_RECORDS
     // The changelog is the first in `records`, and the commit record its last record: its position is one below the end.
     const { identity, positions: inputPositions } = record
-    this.store.committed({ changelogPosition: changelogEnd - 1, identity, inputPositions }, record.atMs)
+    const asOf = { commitMs: record.atMs, changelogPosition: changelogEnd - 1 }
+    current.made = { asOf, timeMs: record.time?.timeMs ?? -Infinity }
+    this.store.committed({ changelogPosition: asOf.changelogPosition, identity, inputPositions }, record.atMs, begunMs)
+    return current.made
   }
 
   /** A task without a changelog has its time with its positions. */

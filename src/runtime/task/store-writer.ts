@@ -10,6 +10,7 @@
  *    written at once, and where it is as much again behind a write, commits wait (`holdsCommits`).
  */
 import type { Processor } from '../../core/processing/processor.js'
+import type { AsOf } from '../../core/query/question.js'
 import type { Clock, Timer } from '../../ports/clock.js'
 import type { Observer } from '../../ports/observer.js'
 import type { StoreMeta } from '../../ports/store.js'
@@ -35,6 +36,8 @@ export interface StoreWork {
   hasBacklog(): boolean
   /** The store can't be written: nothing of this activation can be. */
   failed(error: unknown): void
+  /** The commit that the store is as of, when it begins. */
+  readonly asOf: AsOf
 }
 
 interface Current {
@@ -45,6 +48,17 @@ interface Current {
   meta: Omit<StoreMeta, 'atEndMs'> | undefined
   lastMs: number
   isOver: boolean
+  /** The last commit. */
+  made: AsOf
+  /** The commit that the store has. */
+  stored: AsOf
+  /**
+   * When the first commit began that no write has begun with, on the monotonic clock; undefined: there is none. When it was decided
+   * nobody knows: the acknowledgement may have been late.
+   */
+  behindSinceMs: number | undefined
+  /** The same of the write under way. */
+  writesSinceMs: number | undefined
 }
 
 /** The part of the state objects in memory that may be committed and not stored, one divided by this. */
@@ -78,7 +92,9 @@ export class StoreWriter {
 
   begin(work: StoreWork): void {
     const lastMs = this.env.clock.monotonic()
-    this.#current = { work, ownedAtMs: work.ownedAtMs, meta: undefined, lastMs, isOver: false }
+    const { ownedAtMs, asOf } = work
+    const behind = { behindSinceMs: undefined, writesSinceMs: undefined }
+    this.#current = { work, ownedAtMs, meta: undefined, lastMs, isOver: false, made: asOf, stored: asOf, ...behind }
   }
 
   end(): void {
@@ -87,13 +103,43 @@ export class StoreWriter {
     if (this.#current !== undefined) this.#current.isOver = true
   }
 
-  /** Kafka has this now, of the activation that began last. `atMs`: when it was committed. */
-  committed(meta: Omit<StoreMeta, 'atEndMs'>, atMs: number): void {
+  /**
+   * Kafka has this now, of the activation that began last. `atMs`: when it was committed, by the wall clock. `begunMs`: before its
+   * transaction began, on the monotonic clock.
+   */
+  committed(meta: Omit<StoreMeta, 'atEndMs'>, atMs: number, begunMs: number): void {
     const current = this.#current
     if (current === undefined) return
     current.meta = meta
     current.ownedAtMs = atMs
+    current.made = { commitMs: atMs, changelogPosition: meta.changelogPosition }
+    current.behindSinceMs ??= begunMs
     this.#writeWhenDue(current)
+  }
+
+  /** The commit that the store has all of, while there is an activation; of later ones it may have something. */
+  get stored(): AsOf | undefined {
+    return this.#current?.isOver === false ? this.#current.stored : undefined
+  }
+
+  /**
+   * Resolves when the store has all that was decided so many ms ago and is acknowledged, and with whether it has: not where the activation ends.
+   * `underWay`: of the commit that is; then it can't be written. Never rejects.
+   */
+  async hasAllOf(ageMs: number, underWay: () => Promise<unknown>): Promise<boolean> {
+    const current = this.#current
+    const untilMs = this.env.clock.monotonic() - ageMs
+    for (;;) {
+      if (current === undefined || current.isOver || this.#current !== current) return false
+      const { writesSinceMs = Infinity, behindSinceMs = Infinity } = current
+      if (Math.min(writesSinceMs, behindSinceMs) > untilMs) return true
+      if (this.#isWriting) await this.#written
+      else if (current.work.processor.isCommitting) await underWay()
+      else {
+        this.#write(current)
+        await this.#written
+      }
+    }
   }
 
   /** Writes down that the store, with what is unstored, was at the changelog's end then. */
@@ -159,10 +205,15 @@ export class StoreWriter {
     const meta = current.meta ?? store?.meta()
     if (store === undefined || meta === undefined) return
     current.meta = undefined
+    current.writesSinceMs = current.behindSinceMs
+    current.behindSinceMs = undefined
+    const asOf = current.made
     const begunMs = (current.lastMs = this.env.clock.monotonic())
     const unstored = current.work.processor.takeUnstored()
     await store.write(unstored.changes, { ...meta, atEndMs: current.ownedAtMs }, unstored.dues)
     current.work.processor.stored(unstored)
+    current.stored = asOf
+    current.writesSinceMs = undefined
     const changes = unstored.changes.reduce((n, { count }) => n + count, 0)
     const tookMs = this.env.clock.monotonic() - begunMs
     this.env.observer.observe({ kind: 'store-written', task: this.task, changes, tookMs })

@@ -11,6 +11,7 @@ import { leadersFaults } from './leaders.js'
 import { livenessFaults } from './liveness.js'
 import { pairsFaults } from './pairs.js'
 import { protocolFaults } from './protocol.js'
+import { queriesFaults } from './queries.js'
 import { refusalsFaults } from './refusals.js'
 import { replaysFaults } from './replays.js'
 import { routingFaults } from './routing.js'
@@ -43,6 +44,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...joinsFaults,
   ...pairsFaults,
   ...windowsFaults,
+  ...queriesFaults,
   ...callsFaults,
   ...frontiersFaults,
 ]

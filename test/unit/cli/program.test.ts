@@ -99,6 +99,7 @@ describe('the program', () => {
         'roll-back',
         'run',
         'status',
+        'state',
         'produce',
         'dead-letters',
         'tail',

@@ -25,7 +25,7 @@ const scene = () => {
     const service = {
       memberId: () => memberId,
       snapshot: (task: string) => (task === 't_0' ? stores.snapshot(task) : Promise.resolve(undefined)),
-    } satisfies Omit<PeerService, 'status'>
+    } satisfies Omit<PeerService, 'status' | 'answer' | 'queries'>
     const address = await scheduler.run(peers.listen(service as unknown as PeerService))
     return { memberId, address }
   }

@@ -59,6 +59,7 @@ const rare: readonly RuntimeEvent[] = [
   { kind: 'codec-waits', topic: 'readings', use: 'read', code: 'REGISTRY_UNREACHABLE', error: '', waitedMs: 0 },
   { kind: 'nan-stored', task: 'device_0', state: 'device', field: 'n', key: 'a' },
   { kind: 'purge-failed', topics: [REPARTITION], error: '' },
+  { kind: 'queried', state: 'device', what: 'get', outcome: 'answered', tookMs: 3 },
   { kind: 'calls-attempted', task: 'device_0', attempts: [{ outcome: 'succeeded', tookMs: 1 }] },
   { kind: 'windows', task: 'device_0', windows: 'minute', late: 'drop', closed: 1, lateByRecords: 1, lateByClock: 1 },
 ]

@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { onTestFinished } from 'vitest'
 import type { WorkerStatus } from '../../../src/core/group/worker-status.js'
 import type { Logger } from '../../../src/ports/logger.js'
+import { PotorooError } from '../../../src/errors.js'
+import type { QueryService } from '../../../src/ports/queries.js'
 import type { Peers, PeerService, Snapshot } from '../../../src/ports/peers.js'
 import { createPeers, type PeersOptions } from '../../../src/peers/peers.js'
 import { systemClock } from '../../../src/system.js'
@@ -42,10 +44,18 @@ const idle: WorkerStatus = {
   handOffs: [],
 }
 
+export const noQueries: QueryService = {
+  states: [],
+  get: (state) => Promise.reject(new PotorooError('STATE_UNKNOWN', state)),
+  page: (state) => Promise.reject(new PotorooError('STATE_UNKNOWN', state)),
+}
+
 export const service = (over: Partial<PeerService> = {}): PeerService => ({
   memberId: () => 'owner',
   snapshot: () => Promise.resolve(undefined),
   status: () => idle,
+  answer: () => Promise.resolve({ kind: 'not here' }),
+  queries: noQueries,
   ...over,
 })
 

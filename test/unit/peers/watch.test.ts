@@ -8,6 +8,7 @@ import { freeAddress, openPeers, rawServer, service, type World } from './suppor
 const run = scriptRunner('test/unit/peers/child', [
   'src/errors.ts',
   'src/system.ts',
+  'src/api',
   'src/core',
   'src/peers',
   'src/ports',

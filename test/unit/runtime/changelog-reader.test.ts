@@ -28,6 +28,9 @@ class RecordingStore implements StateStore {
   get(): undefined {
     return undefined
   }
+  scan(): void {
+    // Nobody asks.
+  }
   write(changes: readonly Changes[], meta: StoreMeta | undefined): Promise<void> {
     for (const { key, value } of changes.flatMap((part) => [...part])) this.values.set(key, value)
     this.known = meta ?? this.known

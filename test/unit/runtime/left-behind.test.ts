@@ -25,6 +25,7 @@ function follow(atEndMs?: number, end?: number) {
   const store: StateStore = {
     meta: () => meta,
     get: () => undefined,
+    scan: () => undefined,
     write: (_, next) => {
       meta = next ?? meta
       return Promise.resolve()

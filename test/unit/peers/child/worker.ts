@@ -10,5 +10,7 @@ const address = await peers.listen({
   memberId: () => memberId,
   snapshot: () => Promise.resolve(undefined),
   status: () => ({ v: 1, worker: 'w', memberId, generation: 1, active: [], standby: [], handOffs: [] }),
+  answer: () => Promise.resolve({ kind: 'not here' }),
+  queries: { states: [], get: () => Promise.reject(new Error()), page: () => Promise.reject(new Error()) },
 })
 process.stdout.write(`${address}\n`)

@@ -94,6 +94,7 @@ function committer(plan: TaskPlan = planOf()) {
         },
         identity: 'mine',
         notes: ['note'],
+        asOf: { commitMs: 0, changelogPosition: -1 },
         foreign: { positions: { other: 3 }, topicIds: { other: 'id-other' } },
         positions: [5],
         committed: [5],

@@ -40,6 +40,7 @@ function writer() {
   )
   const begin = (): void => {
     one.begin({
+      asOf: { commitMs: 0, changelogPosition: -1 },
       processor: {
         get isCommitting() {
           return is.committing
@@ -61,9 +62,9 @@ function writer() {
 
 test('commits of some time are written together, as of the last one', async () => {
   const { one, scheduler, written } = writer()
-  one.committed(metaOf(1), 0)
+  one.committed(metaOf(1), 0, 0)
   await scheduler.advance(500)
-  one.committed(metaOf(2), 0)
+  one.committed(metaOf(2), 0, 0)
   await scheduler.advance(500 + 99)
   expect(written).toEqual([])
   await scheduler.advance(2)
@@ -73,24 +74,24 @@ test('commits of some time are written together, as of the last one', async () =
 test('while there is a backlog they are gathered for longer', async () => {
   const { one, scheduler, is, written } = writer()
   is.backlog = true
-  one.committed(metaOf(1), 0)
+  one.committed(metaOf(1), 0, 0)
   await scheduler.advance(29_000)
   expect(written).toEqual([])
   is.backlog = false
-  one.committed(metaOf(2), 0)
+  one.committed(metaOf(2), 0, 0)
   await scheduler.advance(101)
   expect(written).toEqual([2])
 })
 
 test('nothing is written while a commit is under way (invariant 1)', async () => {
   const { one, scheduler, is, written } = writer()
-  one.committed(metaOf(1), 0)
+  one.committed(metaOf(1), 0, 0)
   is.committing = true
   one.refresh(0)
   await scheduler.advance(5000)
   expect([written, one.writeRest()]).toEqual([[], undefined])
   is.committing = false
-  one.committed(metaOf(2), 0)
+  one.committed(metaOf(2), 0, 0)
   await scheduler.advance(101)
   expect(written).toEqual([2])
 })
@@ -98,8 +99,8 @@ test('nothing is written while a commit is under way (invariant 1)', async () =>
 test('one write at a time; who waits for it is told when it has ended (invariant 2)', async () => {
   const { one, scheduler, is, written, ready } = writer()
   is.unstored = 100
-  one.committed(metaOf(1), 0)
-  one.committed(metaOf(2), 0)
+  one.committed(metaOf(1), 0, 0)
+  one.committed(metaOf(2), 0, 0)
   let ended = false
   void one.written.then(() => (ended = true))
   await scheduler.advance(99)
@@ -113,12 +114,12 @@ test('one write at a time; who waits for it is told when it has ended (invariant
 test('a quarter of the memory is written at once, and holds commits while as much waits behind a write (invariant 4)', async () => {
   const { one, scheduler, is } = writer()
   is.unstored = 99
-  one.committed(metaOf(1), 0)
+  one.committed(metaOf(1), 0, 0)
   await scheduler.advance(1)
   expect(one.holdsCommits).toBe(false)
   is.unstored = 100
   expect(one.holdsCommits).toBe(false)
-  one.committed(metaOf(2), 0)
+  one.committed(metaOf(2), 0, 0)
   expect(one.holdsCommits).toBe(true)
   is.unstored = 99
   expect(one.holdsCommits).toBe(false)
@@ -130,10 +131,10 @@ test('a quarter of the memory is written at once, and holds commits while as muc
 test('that a backlog is over brings the write forward', async () => {
   const { one, scheduler, is, written } = writer()
   is.backlog = true
-  one.committed(metaOf(1), 0)
+  one.committed(metaOf(1), 0, 0)
   await scheduler.advance(500)
   is.backlog = false
-  one.committed(metaOf(2), 0)
+  one.committed(metaOf(2), 0, 0)
   await scheduler.advance(601)
   expect(written).toEqual([2])
 })
@@ -142,16 +143,16 @@ test('what a write fails with is the failure of the activation that began it', a
   const { one, scheduler, is, failures } = writer()
   is.unstored = 100
   is.fails = new Error('disk full')
-  one.committed(metaOf(1), 0)
+  one.committed(metaOf(1), 0, 0)
   await scheduler.advance(101)
   expect(failures).toEqual([is.fails])
 })
 
 test('an activation that has ended writes nothing more by itself', async () => {
   const { one, begin, scheduler, written } = writer()
-  one.committed(metaOf(1), 0)
+  one.committed(metaOf(1), 0, 0)
   one.end()
-  one.committed(metaOf(2), 0)
+  one.committed(metaOf(2), 0, 0)
   await scheduler.advance(5000)
   expect(written).toEqual([])
   begin()

@@ -1,0 +1,48 @@
+/** Asking for state objects from outside of computations: what `worker.query()` gives. */
+
+/** Of which commit an answer is. */
+export interface AsOf {
+  /** When it was made, ms since the epoch, by the clock of the worker that made it; 0 where nothing was ever committed. */
+  readonly commitMs: number
+  /** Where its record lies in the changelog; -1 where nothing was ever committed. Later commits of a key have higher ones. */
+  readonly changelogPosition: number
+}
+
+export interface Answer<S> {
+  /** A copy; undefined: the key has none. */
+  readonly state: S | undefined
+  readonly asOf: AsOf
+  readonly from: 'owner' | 'standby'
+}
+
+export interface QueryOptions {
+  /**
+   * `committed` (default): what the owner has committed; another worker that has taken over within the last second may have
+   * committed more. `fenced`: linearizable, for a transaction has proven after the question that nobody has: some 6 ms more.
+   * A number: of the owner or a standby, so many ms old at most, 0 to 3,600,000.
+   */
+  readonly consistency?: 'committed' | 'fenced' | number
+  /**
+   * The `changelogPosition` of an answer for the same key that was seen before, from whichever worker: this one is of that commit or
+   * a later one. Default: whatever this worker has given before for the key's partition.
+   */
+  readonly atLeast?: number
+}
+
+export type KeyRange = { readonly prefix: string } | { readonly from?: string; readonly before?: string }
+
+export interface Queries<S> {
+  /**
+   * What is committed for a key. Rejects with QUERY_INVALID; QUERY_UNANSWERED where nobody could answer for 5 s, and it may be asked
+   * again; STATE_NEWER, STATE_UPGRADE_FAILED, and what an unpack of yours throws.
+   */
+  get(key: string, options?: QueryOptions): Promise<Answer<S>>
+  /**
+   * The state objects of a range of keys, in the order of their UTF-8 bytes, page by page: `from` included, `before` not. Each is as of
+   * the commit that it names, or a later one; keys that come and go meanwhile may be there or not. As `get`.
+   */
+  scan(
+    range: KeyRange,
+    options?: Pick<QueryOptions, 'consistency'>,
+  ): AsyncIterable<{ readonly key: string } & Answer<S>>
+}

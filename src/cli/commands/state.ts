@@ -1,0 +1,184 @@
+import type { Command } from 'commander'
+import { namesOf, topologyOf } from '../../core/plan/topology.js'
+import { isRecord } from '../../core/json-shape.js'
+import { isErrorCode, isPotorooError, messageOf, PotorooError } from '../../errors.js'
+import { viewGroup, type GroupMember } from '../../kafka/group-view.js'
+import { answerTo, textOf, type Question } from '../../peers/asking.js'
+import { settingsOf, type PeersSettings } from '../../peers/options.js'
+import { STATES_PATH } from '../../peers/state-http.js'
+import { unknownState } from '../../runtime/queries/router.js'
+import { systemClock } from '../../system.js'
+import { loadApplication } from '../application.js'
+import { kafkaOptions } from '../connection.js'
+import type { CliContext } from '../context.js'
+import { connectionHelp, type ConnectionFlags, wholeNumber, withConnection, withTopicPrefix } from '../options.js'
+import { printable } from '../printable.js'
+
+interface StateFlags extends ConnectionFlags {
+  readonly topicPrefix: string
+  readonly prefix?: string
+  readonly from?: string
+  readonly before?: string
+  readonly limit: number
+  readonly json?: boolean
+  readonly consistency?: string
+}
+
+/** A worker asks around for 5 s. */
+const ANSWER_MS = 8_000
+const REBALANCE_MS = 5_000
+const ASK_AGAIN_MS = 100
+const MAX_PAGE = 1_000
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024
+
+export function registerState(program: Command, context: CliContext): void {
+  const command = program
+    .command('state')
+    .summary('show state objects and table entries, as they are committed')
+    .description(
+      'Asks the workers of an application for the state object of a key, or for those of a range of keys, in the order of\n' +
+        'their UTF-8 bytes. What is shown is committed. Changes nothing.',
+    )
+    .argument('<application>', 'a JavaScript module whose default export is an application')
+    .argument('<state object>', 'the name of a state object or a table')
+    .argument('[key]', 'one key; without it a range, from the first key on')
+    .option('--prefix <text>', 'keys that begin so')
+    .option('--from <key>', 'keys from this one on')
+    .option('--before <key>', 'keys before this one')
+    .option('--limit <n>', 'of a range, so many at most', wholeNumber(1), 100)
+    .option('--json', 'one JSON object a line')
+    .option('--consistency <what>', 'committed, fenced, or a number of ms: see docs/queries.md')
+  withTopicPrefix(withConnection(command))
+    .addHelpText(
+      'after',
+      `${connectionHelp}
+
+Workers are found through their group and asked at the address that they gave it; where they share a POTOROO_PEER_TOKEN, it
+has to be set here, too.
+
+Examples:
+  potoroo state dist/application.js account alice
+  potoroo state dist/application.js account --prefix al --limit 20
+  potoroo state dist/application.js account --json`,
+    )
+    .action((path: string, state: string, key: string | undefined, flags: StateFlags) =>
+      runState(path, state, key, flags, context),
+    )
+}
+
+async function runState(
+  path: string,
+  state: string,
+  key: string | undefined,
+  flags: StateFlags,
+  context: CliContext,
+): Promise<void> {
+  const { definition } = await loadApplication(path)
+  const known = topologyOf(definition).subTopologies.flatMap(({ states }) => states.map(({ name }) => name))
+  if (!known.includes(state)) throw unknownState(state, known)
+  const ranged = (['prefix', 'from', 'before'] as const).filter((name) => flags[name] !== undefined)
+  if (key !== undefined && ranged.length > 0)
+    throw new PotorooError('INVALID_CONFIGURATION', `a key and --${ranged.join(', --')}: give one or the other`)
+  const token = context.env.POTOROO_PEER_TOKEN
+  const { logger } = context
+  const settings = settingsOf({ token: token === '' ? undefined : token, logger, clock: systemClock })
+  const members = await membersOf(context, flags, namesOf(flags.topicPrefix, definition.name).group)
+  const asker = new Asker(members, settings, definition.name)
+  const { consistency } = flags
+  if (key !== undefined) {
+    const found = await asker.ask(`/${encodeURIComponent(state)}/${encodeURIComponent(key)}`, { consistency })
+    context.stdout.write(flags.json === true ? `${JSON.stringify(found)}\n` : oneText(state, found))
+    return
+  }
+  let cursor: string | undefined
+  for (let left = flags.limit; left > 0;) {
+    const { prefix, from, before } = flags
+    const page = await asker.ask(`/${encodeURIComponent(state)}`, {
+      ...{ prefix, from, before, consistency, cursor },
+      limit: String(Math.min(left, MAX_PAGE)),
+    })
+    const entries: readonly unknown[] = Array.isArray(page['entries']) ? page['entries'] : []
+    for (const entry of entries)
+      context.stdout.write(flags.json === true ? `${JSON.stringify(entry)}\n` : entryText(entry))
+    left -= entries.length
+    if (typeof page['cursor'] !== 'string') return
+    cursor = page['cursor']
+  }
+}
+
+type Found = Readonly<Record<string, unknown>>
+
+function oneText(state: string, { key, state: fields, asOf, from }: Found): string {
+  if (fields === null) return printable(`no ${state} of key '${String(key)}'\n`)
+  const { commitMs } = isRecord(asOf) ? asOf : {}
+  const when = typeof commitMs === 'number' && commitMs > 0 ? new Date(commitMs).toISOString() : 'unknown'
+  return printable(`${JSON.stringify(fields, null, 2)}\nas of ${when}, from its ${String(from)}\n`)
+}
+
+const entryText = (entry: unknown): string => {
+  const { key, state } = isRecord(entry) ? entry : {}
+  return printable(`${String(key).replaceAll(/[\n\t]/g, ' ')}\t${JSON.stringify(state)}\n`)
+}
+
+/** Those that can be asked. */
+async function membersOf(context: CliContext, flags: StateFlags, group: string): Promise<readonly GroupMember[]> {
+  const view = await viewGroup(kafkaOptions(context, flags), group)
+  try {
+    const untilMs = systemClock.monotonic() + REBALANCE_MS
+    for (;;) {
+      const { state, members } = await view.describe()
+      const found = members.filter(({ info }) => info?.address !== undefined)
+      // A group tells nothing while it rebalances.
+      if (found.length > 0 || state !== 'rebalancing' || systemClock.monotonic() >= untilMs) return found
+      await new Promise<void>((resolve) => void systemClock.after(ASK_AGAIN_MS, resolve))
+    }
+  } finally {
+    await view.close()
+  }
+}
+
+/** Asks one worker after another, until one answers. */
+class Asker {
+  constructor(
+    private readonly members: readonly GroupMember[],
+    private readonly settings: PeersSettings,
+    private readonly application: string,
+  ) {}
+
+  async ask(path: string, parameters: Readonly<Record<string, string | undefined>>): Promise<Found> {
+    const given = Object.entries(parameters).flatMap(([name, value]) =>
+      value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
+    )
+    const url = `${STATES_PATH}${path}${given.length === 0 ? '' : `?${given.join('&')}`}`
+    let failure = new PotorooError('QUERY_UNANSWERED', `no worker of ${this.application} is running`, {
+      cure: 'Start one: npx potoroo run <application>',
+    })
+    for (const { memberId, info } of this.members) {
+      const peer = { memberId, address: info?.address ?? '' }
+      try {
+        return await this.#askOne({ peer, what: 'state objects', path: url, answerTimeoutMs: ANSWER_MS })
+      } catch (error) {
+        // What is wrong with the question, every worker says.
+        if (isPotorooError(error) && ['QUERY_INVALID', 'STATE_UNKNOWN'].includes(error.code)) throw error
+        failure = isPotorooError(error) ? error : new PotorooError('QUERY_UNANSWERED', messageOf(error))
+      }
+    }
+    if (failure.code === 'PEER_REFUSED')
+      throw new PotorooError('PEER_REFUSED', 'The workers have a token, and it is not the one that is set here.', {
+        cure: 'Set POTOROO_PEER_TOKEN to what the workers have.',
+      })
+    throw failure
+  }
+
+  async #askOne(question: Question): Promise<Found> {
+    const response = await answerTo(question, this.settings, new AbortController().signal)
+    const found: unknown = JSON.parse(await textOf(response, question, MAX_ANSWER_BYTES))
+    if (!isRecord(found))
+      throw new PotorooError('QUERY_UNANSWERED', `${question.peer.address} answers what is no answer`)
+    if (response.statusCode === 200) return found
+    const { code, message, cure } = found
+    if (!isErrorCode(code) || typeof message !== 'string')
+      throw new PotorooError('QUERY_UNANSWERED', `${question.peer.address} answers with ${String(response.statusCode)}`)
+    throw new PotorooError(code, message, typeof cure === 'string' ? { cure } : {})
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * State objects over HTTP, for anybody who may know them (docs/queries.md):
+ *
+ *     GET /v1                                         which there are
+ *     GET /v1/<state>/<key>                           one
+ *     GET /v1/<state>?prefix= | ?from=&before=        a page of them; &limit= &cursor=
+ *     &consistency=committed | fenced | <ms>  &atLeast=<changelog position>
+ *
+ * Invariants
+ * 1. It reads, and changes nothing: GET alone, and no body is looked at.
+ * 2. No client holds up messages, or others for long: so many questions are under way at once and no more, with so many bytes of
+ *    answers that nobody has taken yet; whoever comes then is told to come again.
+ * 3. Without the token nothing is told but 401; where there is none, and others than this machine may come, nobody has it.
+ * 4. What is asked wrongly is refused with what is wrong: nothing is guessed.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { MAX_PAGE_ENTRIES, type Consistency } from '../core/query/question.js'
+import { decodeCursor, encodeCursor, prefixRange, rangeBetween, textOf, type ByteRange } from '../core/query/range.js'
+import { shownState } from '../core/query/shown.js'
+import { bytesOf, type ByteString } from '../core/records/byte-string.js'
+import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
+import type { QueryService } from '../ports/queries.js'
+import { isLoopback } from './options.js'
+import { isAuthorized } from './protocol.js'
+
+export const STATES_PATH = '/v1'
+
+const MAX_AT_A_TIME = 256
+const MAX_WAITING_BYTES = 32 * 1024 * 1024
+const DEFAULT_LIMIT = 100
+/** A slow reader is let go after that long without taking anything. */
+const STALL_MS = 10_000
+
+const statuses: Partial<Readonly<Record<ErrorCode, number>>> = {
+  QUERY_INVALID: 400,
+  STATE_UNKNOWN: 404,
+  QUERY_UNANSWERED: 503,
+}
+
+/** One rule for every place where a worker listens: loopback is free unless there is a token; anything else needs one. */
+export interface StateAccess {
+  readonly token: string | undefined
+  /** Where it is listened. */
+  readonly host: string
+}
+
+export const isStatesPath = (url: string): boolean => /^\/v1(?:[/?]|$)/.test(url)
+
+export class StateHttp {
+  #underWay = 0
+  #waitingBytes = 0
+
+  /** `queries`: undefined while the worker starts. */
+  constructor(
+    private readonly queries: () => QueryService | undefined,
+    private readonly access: StateAccess,
+  ) {}
+
+  answer(request: IncomingMessage, response: ServerResponse): void {
+    response.on('error', () => undefined)
+    if (!this.#isLetIn(request)) {
+      response.writeHead(401, { 'www-authenticate': 'Bearer', connection: 'close' }).end()
+      return
+    }
+    response.setTimeout(STALL_MS, () => response.destroy())
+    if (request.method !== 'GET') {
+      this.#refuse(response.setHeader('allow', 'GET'), 405, new PotorooError('QUERY_INVALID', 'GET alone'))
+      return
+    }
+    if (this.#underWay >= MAX_AT_A_TIME || this.#waitingBytes >= MAX_WAITING_BYTES) {
+      const why = 'this worker answers as many questions as it may at once'
+      this.#refuse(response, 503, new PotorooError('QUERY_UNANSWERED', why))
+      return
+    }
+    this.#underWay++
+    this.#find(request.url ?? '')
+      .then(
+        (found) => {
+          this.#send(response, 200, found)
+        },
+        (error: unknown) => {
+          this.#refuse(response, isPotorooError(error) ? (statuses[error.code] ?? 500) : 500, error)
+        },
+      )
+      .finally(() => {
+        this.#underWay--
+      })
+      // A reader may go away between two lines.
+      .catch(() => undefined)
+  }
+
+  #isLetIn(request: IncomingMessage): boolean {
+    const { token, host } = this.access
+    return token === undefined ? isLoopback(host) : isAuthorized(request, token)
+  }
+
+  #refuse(response: ServerResponse, status: number, error: unknown): void {
+    const known = isPotorooError(error) ? error : new PotorooError('INTERNAL', messageOf(error))
+    const { code, message, cure } = known
+    if (status === 503) response.setHeader('retry-after', '1')
+    this.#send(response, status, { code, message, cure })
+  }
+
+  #send(response: ServerResponse, status: number, body: object): void {
+    const text = `${JSON.stringify(body)}\n`
+    const bytes = Buffer.byteLength(text)
+    this.#waitingBytes += bytes
+    response.once('close', () => {
+      this.#waitingBytes -= bytes
+    })
+    response
+      .writeHead(status, {
+        'content-type': 'application/json',
+        'content-length': bytes,
+        'cache-control': 'no-store',
+      })
+      .end(text)
+  }
+
+  async #find(url: string): Promise<object> {
+    const queries = this.queries()
+    if (queries === undefined) throw new PotorooError('QUERY_UNANSWERED', 'this worker has not started yet')
+    const [path = '', query = ''] = url.split(/\?(.*)/s, 2)
+    const [, state = '', rest = ''] = /^\/v1\/?([^/]*)\/?(.*)$/s.exec(path) ?? []
+    const given = parametersIn(query)
+    if (state === '') {
+      only(given)
+      return { states: queries.states }
+    }
+    const name = decoded(state, 'the name of the state object')
+    const consistency = consistencyIn(given.get('consistency'))
+    if (rest !== '') {
+      only(given, 'consistency', 'atLeast')
+      return one(queries, name, decoded(rest, 'the key'), consistency, wholeNumber(given, 'atLeast', 0))
+    }
+    only(given, 'consistency', 'prefix', 'from', 'before', 'limit', 'cursor')
+    return page(queries, name, rangeIn(given), wholeNumber(given, 'limit', 1) ?? DEFAULT_LIMIT, consistency)
+  }
+}
+
+async function one(
+  queries: QueryService,
+  state: string,
+  key: string,
+  consistency: Consistency | undefined,
+  atLeast: number | undefined,
+): Promise<object> {
+  const { packed, asOf, from } = await queries.get(state, key, { consistency, atLeast })
+  return { key, state: packed === undefined ? null : fields(packed, state), asOf, from }
+}
+
+async function page(
+  queries: QueryService,
+  state: string,
+  range: ByteRange,
+  limit: number,
+  consistency: Consistency | undefined,
+): Promise<object> {
+  const { entries, rest, parts } = await queries.page(state, range, Math.min(limit, MAX_PAGE_ENTRIES), consistency)
+  return {
+    entries: entries.map(({ key, packed, asOf, from }) => ({
+      key: textOf(key),
+      state: fields(packed, state),
+      asOf,
+      from,
+    })),
+    ...(rest === undefined ? {} : { cursor: encodeCursor(rest) }),
+    parts,
+  }
+}
+
+function fields(packed: ByteString, state: string): unknown {
+  const shown = shownState(bytesOf(packed))
+  if (shown === undefined) throw new PotorooError('STORE_DAMAGED', `the bytes of a state object ${state} can't be read`)
+  return shown
+}
+
+const invalid = (what: string): PotorooError => new PotorooError('QUERY_INVALID', what)
+
+/** By name, as they stand in the URL. */
+function parametersIn(query: string): ReadonlyMap<string, string> {
+  const found = new Map<string, string>()
+  for (const part of query.split('&')) {
+    if (part === '') continue
+    const [name = '', value = ''] = part.split(/=(.*)/s, 2).map((text) => decoded(text.replaceAll('+', ' '), 'the URL'))
+    if (found.has(name)) throw invalid(`${name} is given twice`)
+    found.set(name, value)
+  }
+  return found
+}
+
+function decoded(text: string, what: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw invalid(`${what} is no UTF-8 in percent-encoding`)
+  }
+}
+
+function only(given: ReadonlyMap<string, string>, ...known: readonly string[]): void {
+  for (const name of given.keys())
+    if (!known.includes(name))
+      throw invalid(
+        `there is no parameter ${name.slice(0, 100)} here${known.length === 0 ? '' : `: there are ${known.join(', ')}`}`,
+      )
+}
+
+function wholeNumber(given: ReadonlyMap<string, string>, name: string, least: number): number | undefined {
+  const text = given.get(name)
+  if (text === undefined) return undefined
+  const number = Number(text)
+  if (!/^\d{1,15}$/.test(text) || number < least)
+    throw invalid(`${name} '${text.slice(0, 100)}': it has to be a whole number, ${String(least)} or more`)
+  return number
+}
+
+function consistencyIn(text: string | undefined): Consistency | undefined {
+  if (text === undefined || text === 'committed' || text === 'fenced') return text
+  if (/^\d{1,7}$/.test(text)) return Number(text)
+  throw invalid(`consistency '${text.slice(0, 100)}': it has to be committed, fenced, or a number of ms, 0 to 3600000`)
+}
+
+function rangeIn(given: ReadonlyMap<string, string>): ByteRange {
+  const [prefix, from, before, cursor] = ['prefix', 'from', 'before', 'cursor'].map((name) => given.get(name))
+  if (prefix !== undefined && (from !== undefined || before !== undefined))
+    throw invalid('prefix and from or before are both given: give one of them')
+  const range = prefix === undefined ? rangeBetween(from, before) : prefixRange(prefix)
+  if (cursor === undefined) return range
+  const rest = decodeCursor(cursor)
+  if (rest === undefined) throw invalid('the cursor is none that was given out')
+  // The range need not be said again; where it is, the cursor has to be of it.
+  const isSaid = prefix !== undefined || from !== undefined || before !== undefined
+  if (isSaid && (rest.before !== range.before || rest.from < range.from))
+    throw invalid('the cursor is of another range')
+  return rest
+}

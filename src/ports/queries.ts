@@ -1,0 +1,23 @@
+/** State objects of any key, asked for on any worker: for who serves them to the outside. */
+import type { AsOf, Consistency, Given, StateAnswer } from '../core/query/question.js'
+import type { ByteRange, MergedPage } from '../core/query/range.js'
+
+export interface PointOptions {
+  readonly consistency?: Consistency | undefined
+  /** Not of an earlier commit: a position in the changelog. */
+  readonly atLeast?: number | undefined
+}
+
+export interface FoundPage extends MergedPage {
+  /** By partition: as of which commit its part is. */
+  readonly parts: readonly (Given & { readonly partition: number; readonly asOf: AsOf })[]
+}
+
+export interface QueryService {
+  /** Names of state objects and tables. */
+  readonly states: readonly string[]
+  /** Rejects with STATE_UNKNOWN, QUERY_INVALID, QUERY_UNANSWERED, STATE_UPGRADE_FAILED, STORE_DAMAGED. */
+  get(state: string, key: string, options?: PointOptions): Promise<StateAnswer>
+  /** `most`: more than 1,000 are 1,000. */
+  page(state: string, range: ByteRange, most: number, consistency?: Consistency): Promise<FoundPage>
+}

@@ -1,0 +1,68 @@
+/** What `worker.query()` gives: state objects of one kind, unpacked. */
+import type { StateDefinition } from '../../api/definition.js'
+import type { Answer, KeyRange, Queries, QueryOptions } from '../../api/queries.js'
+import { isKey, shownKey } from '../../api/names.js'
+import type { Given } from '../../core/query/question.js'
+import { MAX_PAGE_ENTRIES } from '../../core/query/question.js'
+import { prefixRange, rangeBetween, textOf, type ByteRange } from '../../core/query/range.js'
+import type { ByteString } from '../../core/records/byte-string.js'
+import { unpack } from '../../core/state/packing.js'
+import { PotorooError } from '../../errors.js'
+import type { QueryService } from '../../ports/queries.js'
+import { unknownState } from './router.js'
+
+export class StateQueries<S> implements Queries<S> {
+  /** `service`: undefined where the worker was told to stop before it had started. Throws STATE_UNKNOWN. */
+  constructor(
+    private readonly definition: StateDefinition,
+    private readonly service: () => QueryService | undefined,
+  ) {
+    const { name } = definition
+    const states = service()?.states
+    if (states !== undefined && !states.includes(name)) throw unknownState(name, states)
+  }
+
+  async get(key: string, { consistency, atLeast }: QueryOptions = {}): Promise<Answer<S>> {
+    const found = await this.#service().get(this.definition.name, key, { consistency, atLeast })
+    return this.#answerOf(found.packed, key, found)
+  }
+
+  async *scan(
+    range: KeyRange,
+    { consistency = 'committed' }: Pick<QueryOptions, 'consistency'> = {},
+  ): AsyncGenerator<{ readonly key: string } & Answer<S>, void, undefined> {
+    let rest: ByteRange | undefined = rangeOf(range)
+    while (rest !== undefined) {
+      const page = await this.#service().page(this.definition.name, rest, MAX_PAGE_ENTRIES, consistency)
+      for (const { key: bytes, packed, asOf, from } of page.entries) {
+        const key = textOf(bytes)
+        yield { key, ...this.#answerOf(packed, key, { asOf, from }) }
+      }
+      rest = page.rest
+    }
+  }
+
+  #answerOf(packed: ByteString | undefined, key: string, { asOf, from }: Given): Answer<S> {
+    const state = packed === undefined ? undefined : (unpack(this.definition, packed, key) as S)
+    return { state, asOf: { ...asOf }, from }
+  }
+
+  #service(): QueryService {
+    const service = this.service()
+    if (service === undefined)
+      throw new PotorooError('QUERY_UNANSWERED', 'the worker was stopped before it had started')
+    return service
+  }
+}
+
+function rangeOf(range: KeyRange): ByteRange {
+  const { prefix, from, before } = range as { readonly [name: string]: unknown }
+  for (const [name, value] of Object.entries({ prefix, from, before }))
+    if (value !== undefined && !isKey(value)) throw new PotorooError('QUERY_INVALID', `${name} is ${shownKey(value)}`)
+  if (isKey(prefix)) {
+    if (from !== undefined || before !== undefined)
+      throw new PotorooError('QUERY_INVALID', 'prefix and from or before are both given: give one of them')
+    return prefixRange(prefix)
+  }
+  return rangeBetween(isKey(from) ? from : undefined, isKey(before) ? before : undefined)
+}
