@@ -15,6 +15,11 @@ export const pairsFaults: readonly PlantedFault[] = [
         find: 'export const overMs = (atMs: number, withinMs: number): number => atMs + withinMs + 1\n',
         replace: 'export const overMs = (atMs: number, withinMs: number): number => atMs + withinMs\n',
       },
+      {
+        file: places,
+        find: '    const over = own.from(byMs - withinMs)\n',
+        replace: '    const over = own.from(byMs - withinMs + 1)\n',
+      },
     ],
   },
   {
