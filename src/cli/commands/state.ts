@@ -11,7 +11,14 @@ import { systemClock } from '../../system.js'
 import { loadApplication } from '../application.js'
 import { kafkaOptions } from '../connection.js'
 import type { CliContext } from '../context.js'
-import { connectionHelp, type ConnectionFlags, wholeNumber, withConnection, withTopicPrefix } from '../options.js'
+import {
+  connectionHelp,
+  type ConnectionFlags,
+  queryConsistency,
+  wholeNumber,
+  withConnection,
+  withTopicPrefix,
+} from '../options.js'
 import { printable } from '../printable.js'
 
 interface StateFlags extends ConnectionFlags {
@@ -47,7 +54,7 @@ export function registerState(program: Command, context: CliContext): void {
     .option('--before <key>', 'keys before this one')
     .option('--limit <n>', 'of a range, so many at most', wholeNumber(1), 100)
     .option('--json', 'one JSON object a line')
-    .option('--consistency <what>', 'committed, fenced, or a number of ms: see docs/queries.md')
+    .option('--consistency <what>', 'committed, fenced, or a number of ms: see docs/queries.md', queryConsistency)
   withTopicPrefix(withConnection(command))
     .addHelpText(
       'after',

@@ -78,6 +78,14 @@ const table: Readonly<Record<string, Refused>> = {
   'run --log-level': refuses('Allowed choices are trace, debug, info, warn, error, fatal, silent', '', 'verbose'),
   'run --brokers': brokers,
   'run --topic-prefix': topicPrefix,
+  // Any text may be a key, or begin one.
+  'state --prefix': refuses(''),
+  'state --from': refuses(''),
+  'state --before': refuses(''),
+  'state --limit': wholeNumbers(', 1 or more', '0'),
+  'state --consistency': refuses('It has to be committed, fenced, or a number of ms', '', 'soon', '-1', '3600001'),
+  'state --brokers': brokers,
+  'state --topic-prefix': topicPrefix,
   'status --brokers': brokers,
   'status --topic-prefix': topicPrefix,
   'tail --count': wholeNumbers(', 1 or more', '0'),
@@ -103,7 +111,8 @@ writeFileSync(
   module,
   `const orders = { name: 'orders', partitions: 1, partitioner: 'murmur2', config: {}, start: 'earliest', key: {} }
   const upstream = { kind: 'source', topic: orders, name: 'orders' }
-  const definition = { name: 'a', pipelines: [{ kind: 'sink', upstream, topic: orders }] }
+  const compute = { kind: 'compute', upstream, state: { name: 'orders' }, compute: () => undefined }
+  const definition = { name: 'a', pipelines: [{ kind: 'sink', upstream, topic: orders }, compute] }
   export default { name: 'a', [Symbol.for('potoroo.application')]: definition }`,
 )
 
