@@ -26,7 +26,7 @@ import { WorkerProcess } from './worker.js'
 
 const SYMBOLS = 10_000
 const PARTITIONS = 8
-const CONNECTIONS = 16
+const CONNECTIONS = 48
 const WARM_UP_MS = 5_000
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 

@@ -305,6 +305,14 @@ export type TaskEvent = { readonly task: string } &
         readonly position: number
         readonly waitedMs: number
       }
+    /** A record's timestamp is so far in the future that it moves no time; once for each topic and activation. */
+    | {
+        readonly kind: 'record-ahead'
+        readonly topic: string
+        readonly partition: number
+        /** Of the record, ms since the epoch. */
+        readonly timestampMs: number
+      }
     /** A source can't be read further while a transaction of its producer is open. */
     | {
         readonly kind: 'transaction-open'

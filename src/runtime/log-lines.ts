@@ -154,6 +154,10 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
     'warn',
     'a source gave no answer in time: records of the others go first, whatever their timestamps',
   ),
+  'record-ahead': say(
+    'warn',
+    "a record is more than an hour ahead of this worker's clock: it is processed, and moves no time; one of the clocks is wrong, the producer's or this one",
+  ),
   'transaction-open': say(
     'warn',
     'a transaction of a producer is open: what follows it on this partition of the source waits for its end',

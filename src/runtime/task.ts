@@ -88,6 +88,8 @@ export interface TaskEnvironment extends ObservedPorts {
   isOverdue(): boolean
   /** When in its interval a task commits. */
   readonly phase: CommitPhase
+  /** What the clock may be at most for time to go by it, ms since the epoch; by those of other workers. Default: anything. */
+  readonly clockLimitMs?: () => number
   /** A commit was acknowledged that has worked off a repartition up to there. */
   acknowledged(at: PartitionPosition): void
   /** The task has processed its first message here, after it was another worker's. */
@@ -420,8 +422,15 @@ export class Task {
       return isTimed ? { topic, latenessMs, ticks, writers: writers[i] } : { topic, latenessMs: Infinity, ticks: false }
     })
     const store = this.holder.store
+    // Once for each topic.
+    const told = new Set<string>()
     return {
-      watermark: new Watermark(topics, activation.time),
+      watermark: new Watermark(topics, activation.time, this.#time.nowMs, (topic, timestampMs) => {
+        if (told.has(topic)) return
+        told.add(topic)
+        const { id: task, partition } = this.plan
+        this.env.observer.observe({ kind: 'record-ahead', task, topic, partition, timestampMs })
+      }),
       marks: marks.length === 0 ? undefined : new Marks(this.id, marks),
       load: (clock, after, most) => store?.dues(clock, after, most) ?? [],
     }

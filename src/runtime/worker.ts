@@ -23,6 +23,7 @@ import { openCodecs } from './codecs.js'
 import { logObserver } from './log-lines.js'
 import { Broadcasts } from './broadcasts.js'
 import { GroupMembership } from './membership.js'
+import { PeerClocks } from './peer-clocks.js'
 import { Pump } from './pump.js'
 import { Purge } from './purge.js'
 import { Standby } from './standby.js'
@@ -87,6 +88,8 @@ export class Worker {
   #closing: Promise<void> | undefined
   #refreshTimer: Timer | undefined
   #topicsWatch: TopicsWatch | undefined
+  /** Undefined where nothing goes by the clock. */
+  #clocks: PeerClocks | undefined
   readonly #purge: Purge
   #rejoinTimer: Timer | undefined
   readonly #standbys = new Map<string, Standby>()
@@ -254,6 +257,7 @@ export class Worker {
     if (this.#isClosing()) return
     this.#plans = await planTasks(topology, ports, options, this.#startAbort.signal)
     if (this.#isClosing()) return
+    if ([...this.#plans.values()].some(({ time }) => time !== undefined)) this.#clocks = new PeerClocks(ports)
     const fetcher = (this.#fetcher = log.fetcher())
     await this.#loadBroadcasts()
     if (this.#isClosing()) return
@@ -278,6 +282,7 @@ export class Worker {
       },
       isOverdue: () => this.#watchdog.isOverdue(),
       phase: this.#phase,
+      clockLimitMs: () => this.#clocks?.limitMs ?? Infinity,
       acknowledged: (at) => {
         this.#purge.acknowledged(at)
       },
@@ -432,6 +437,7 @@ export class Worker {
       }),
       standby: [...this.#standbys].map(([task, { lag }]) => (Number.isFinite(lag) ? { task, lag } : { task })),
       ...(this.#broadcasts && { broadcasts: this.#broadcasts.status }),
+      nowMs: this.ports.clock.now(),
       handOffs: this.#handOffs,
     }
   }
@@ -448,6 +454,7 @@ export class Worker {
     const me = this.#membership?.memberId
     this.#others = peers.filter(({ memberId }) => memberId !== me)
     this.#everybodyLeaves = everybodyLeaves
+    this.#clocks?.peersAre(this.#others)
     this.ports.peers.watch(this.#others, (peer) => {
       observer.observe({ kind: 'peer-gone', ...peer })
       void this.#membership?.bury(peer.memberId)
@@ -578,6 +585,7 @@ export class Worker {
     const { observer, log, stores, peers } = this.ports
     this.#refreshTimer?.cancel()
     this.#topicsWatch?.stop()
+    this.#clocks?.stop()
     this.#queries?.close()
     this.#purge.stop()
     this.#rejoinTimer?.cancel()

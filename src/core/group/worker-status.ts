@@ -11,6 +11,8 @@ export interface WorkerStatus {
   readonly generation: number
   readonly active: readonly ActiveStatus[]
   readonly standby: readonly StandbyStatus[]
+  /** Its clock, ms since the epoch; absent from earlier versions. */
+  readonly nowMs?: number | undefined
   /** Absent where it has none, and from earlier versions. */
   readonly broadcasts?: readonly BroadcastStatus[]
   /** Tasks that came to this worker, the latest last; a bounded number. They are forgotten when the worker ends. */
@@ -108,11 +110,12 @@ export function decodeWorkerStatus(text: string): WorkerStatus | undefined {
   return parseOr(() => {
     const value: unknown = JSON.parse(text)
     if (!isRecord(value) || value.v !== 1) return undefined
-    const { worker, memberId, generation, active, standby, broadcasts, handOffs } = value
+    const { worker, memberId, generation, active, standby, nowMs, broadcasts, handOffs } = value
     if (!isText(worker) || !isText(memberId) || !isNumber(generation)) return undefined
     if (!isList(active, isActive) || !isList(standby, isStandby) || !isList(handOffs, isHandOff)) return undefined
     if (broadcasts !== undefined && !isList(broadcasts, isBroadcastStatus)) return undefined
-    const own = { v: 1, worker, memberId, generation, active, standby, handOffs } as const
+    if (nowMs !== undefined && !isNumber(nowMs)) return undefined
+    const own = { v: 1, worker, memberId, generation, active, standby, nowMs, handOffs } as const
     return broadcasts === undefined ? own : { ...own, broadcasts }
   })
 }

@@ -21,6 +21,7 @@
  *    one that it brings along.
  * 5. A repartition's bound is over all of its writers that the plan has, those that have never said anything included.
  * 6. Frontiers are committed, ticks of writers are not; and they bring time no further than to the next message that is here.
+ * 7. A record from the future, by more than an hour, moves no time: one wrong clock of a producer would end all that is open.
  */
 import type { CommittedTime } from '../commit/commit-record.js'
 import { decodeFrontiers, encodeFrontiers } from './frontiers.js'
@@ -56,6 +57,8 @@ export interface Holder {
 
 /** What a tick leaves to clocks that differ. */
 export const TICK_MARGIN_MS = 1000
+/** What lies further ahead of the clock is wrong; it is what brokers take at most, since Kafka 4 (`message.timestamp.after.max.ms`). */
+export const FUTURE_MS = 3_600_000
 /** Timers by the wall clock wait for their inputs to be drained, but no longer than this. */
 export const WALL_PATIENCE_MS = 10_000
 
@@ -75,6 +78,8 @@ export class Watermark {
 
   #timeMs: number
   #wallMs: number
+  /** What lies behind this is ahead of the clock, as it was when it was looked at last. */
+  #aheadMs = -Infinity
   #bounds: number[]
   /** By how much what came last of an input was older than it may be; 0: it was not. */
   #behindMs: number[]
@@ -90,6 +95,10 @@ export class Watermark {
   constructor(
     private readonly topics: readonly TimedTopic[],
     committed: CommittedTime | undefined,
+    /** The clock that time may go by. */
+    private readonly nowMs: () => number = () => Infinity,
+    /** Told of a record from the future. */
+    private readonly ahead: (topic: string, timestampMs: number) => void = () => undefined,
   ) {
     const { timeMs = -Infinity, wallMs = -Infinity, bounds = {}, behind = {}, frontiers = {} } = committed ?? {}
     this.#timeMs = timeMs
@@ -134,6 +143,10 @@ export class Watermark {
     }
     const boundMs = this.boundMs(next)
     this.lateBoundMs = input.headMs < boundMs ? boundMs : undefined
+    if (this.#isAhead(input.headMs)) {
+      this.ahead(topic.topic, input.headMs)
+      return
+    }
     this.#bounds[next] = this.#boundOf(next, input, true)
     if (input.headProvenMs === -Infinity) return
     const behindMs = input.headProvenMs - input.headMs
@@ -275,6 +288,13 @@ export class Watermark {
     return Math.max(this.#frontiers[index]?.get(task) ?? -Infinity, this.#ticks[index]?.get(task) ?? -Infinity)
   }
 
+  /** Invariant 7. The clock is looked at where what was known of it is not enough to say no. */
+  #isAhead(timestampMs: number): boolean {
+    if (timestampMs <= this.#aheadMs) return false
+    this.#aheadMs = this.nowMs() + FUTURE_MS
+    return timestampMs > this.#aheadMs
+  }
+
   #boundOf(i: number, input: TimedInputState | undefined, isNext: boolean): number {
     const bound = this.boundMs(i)
     const topic = this.topics[i]
@@ -286,7 +306,7 @@ export class Watermark {
       const ticks = this.#leastOf(i, (task) => this.#tickOf(i, task))
       return Math.max(bound, input.hasHead ? Math.min(ticks, input.headMs) : ticks)
     }
-    if (isNext) return Math.max(bound, input.headMs - topic.latenessMs)
+    if (isNext) return this.#isAhead(input.headMs) ? bound : Math.max(bound, input.headMs - topic.latenessMs)
     // What is here already may be older than what is still to come.
     if (input.hasHead || !topic.ticks) return bound
     return Math.max(bound, input.provenMs - (this.#behindMs[i] ?? 0) - topic.latenessMs - TICK_MARGIN_MS)

@@ -75,6 +75,8 @@ interface Current {
   keptBytes: number
   /** Messages of this interval that nothing came of. */
   silent: number
+  /** Keys of what has failed, as the commit under way says. */
+  failed: readonly string[]
 }
 
 /** Of what an attempt failed with, in characters. */
@@ -118,7 +120,7 @@ export class Caller {
     const window = new CallWindow<Kept>(this.call.overlap, position, done)
     const called = new CalledInput(input, window)
     const processor = new Processor({ ...work.plan, subTopology: this.#resultsOf() })
-    this.#current = { work, window, input, called, processor, isCommitted, keptBytes: 0, silent: 0 }
+    this.#current = { work, window, input, called, processor, isCommitted, keptBytes: 0, silent: 0, failed: [] }
     this.#attempts.begin()
   }
 
@@ -172,6 +174,7 @@ export class Caller {
     const calls: CommittedCalls = { generation: work.generation, ...(done === undefined ? {} : { done }) }
     const collected = processor.collect({ ...commit, calls }, nowMs)
     current.silent = 0
+    current.failed = window.takeFailed()
     return { ...collected, messages: collected.messages + silent }
   }
 
@@ -181,6 +184,8 @@ export class Caller {
     if (current === undefined) return
     current.processor.committed()
     current.isCommitted = true
+    current.window.passOn(current.failed)
+    current.failed = []
   }
 
   /** Does what can be done, until the deadline (on the monotonic clock). Throws what the task can't go on with. */
@@ -248,7 +253,8 @@ export class Caller {
     if ('error' in outcome) this.#failed(current, request, outcome.error)
     else this.#give(current, outcome.result)
     isolation.current = undefined
-    current.window.finish(request)
+    if ('error' in outcome) current.window.fail(request)
+    else current.window.finish(request)
     current.called.done(request.batch)
     current.keptBytes -= request.bytes
   }

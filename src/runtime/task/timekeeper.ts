@@ -19,6 +19,8 @@ import type { Fetcher } from '../../ports/log.js'
 export interface TimekeeperEnvironment {
   readonly clock: Clock
   readonly fetcher: Pick<Fetcher, 'wake'>
+  /** What the clock may be at most, by those of other workers; default: anything. */
+  readonly clockLimitMs?: (() => number) | undefined
 }
 
 interface Current {
@@ -59,8 +61,9 @@ export class Timekeeper {
 
   /** The wall clock, as time may go by it. */
   readonly nowMs = (): number => {
-    const { clock } = this.env
-    return this.#clock.read(clock.now(), clock.monotonic())
+    const { clock, clockLimitMs } = this.env
+    const nowMs = this.#clock.read(clock.now(), clock.monotonic())
+    return clockLimitMs === undefined ? nowMs : Math.min(nowMs, clockLimitMs())
   }
 
   /** An input is about to be asked for more. */

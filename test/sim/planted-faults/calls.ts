@@ -130,4 +130,14 @@ export const callsFaults: readonly PlantedFault[] = [
       },
     ],
   },
+  {
+    what: 'calls: what comes behind a message that has failed does not wait for the commit that says so',
+    plants: [
+      {
+        file: caller,
+        find: "    if ('error' in outcome) current.window.fail(request)\n    else current.window.finish(request)\n",
+        replace: '    current.window.finish(request)\n',
+      },
+    ],
+  },
 ]

@@ -124,7 +124,7 @@ ${least.replace('Math.min', 'Math.max')}`,
     plants: [
       {
         file: timeFlow,
-        find: 'edges.filter((edge) => !closing.has(edge))',
+        find: 'edges.filter((edge) => !closing.has(edge) && edge.writer.call === undefined)',
         replace: 'edges.filter(() => closing.size >= 0)',
       },
     ],

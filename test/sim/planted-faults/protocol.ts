@@ -12,7 +12,7 @@ const fence = '  const producer = await log.producer(plan.transactionalId, signa
 
 const begin = '  try {\n    signal.throwIfAborted()\n    // A2\n'
 const newProcessor =
-  "new Processor({\n      ...plan.processor,\n      maxStateBytes: () => env.stateBytes(),\n      load: (storeKey) => store?.get(storeKey),\n      storeWasEmpty: (store?.size() ?? 0) === 0,\n      secret: activation.identity ?? '',\n      time: this.#timeOf(activation),\n      lookUp: env.broadcasts && ((broadcast, key) => env.broadcasts?.lookup(broadcast, key)),\n    })"
+  "new Processor({\n      ...plan.processor,\n      maxStateBytes: () => env.stateBytes(),\n      load: (storeKey) => store?.get(storeKey),\n      storeWasEmpty: (store?.size() ?? 0) === 0,\n      secret: activation.identity ?? '',\n      time,\n      lookUp: env.broadcasts && ((broadcast, key) => env.broadcasts?.lookup(broadcast, key)),\n    })"
 
 export const protocolFaults: readonly PlantedFault[] = [
   {

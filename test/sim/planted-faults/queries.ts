@@ -88,26 +88,6 @@ export const queriesFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'query: a standby takes what an open transaction hides for nothing',
-    plants: [
-      {
-        file: reader,
-        find: 'if (this.#position >= fetched.highWatermark) this.#completeMs',
-        replace: 'if (this.#position >= fetched.lastStableOffset) this.#completeMs',
-      },
-    ],
-  },
-  {
-    what: 'query: a worker forgets what it has told',
-    plants: [
-      {
-        file: 'src/runtime/queries/router.ts',
-        find: 'this.#seen.set(task, Math.max(changelogPosition, this.#seen.get(task) ?? -1))',
-        replace: 'void changelogPosition',
-      },
-    ],
-  },
-  {
     what: 'scan: a store is said to have the last commit',
     plants: [
       { file: answers, find: '{ asOf: stored, timeMs: made.timeMs', replace: '{ asOf: made.asOf, timeMs: made.timeMs' },
@@ -117,20 +97,6 @@ export const queriesFaults: readonly PlantedFault[] = [
     what: 'scan: fenced, of a store that is behind',
     plants: [
       { file: answers, find: "if (consistency !== 'committed') {", replace: "if (typeof consistency === 'number') {" },
-    ],
-  },
-  {
-    what: 'scan: of a store without the commit whose acknowledgement is still to come',
-    plants: [{ file: answers, find: "if (consistency !== 'fenced') await this.committer.underWay()", replace: '' }],
-  },
-  {
-    what: 'scan: a commit counts from its acknowledgement, which may be late',
-    plants: [
-      {
-        file: 'src/runtime/task/store-writer.ts',
-        find: 'current.behindSinceMs ??= begunMs',
-        replace: 'current.behindSinceMs ??= this.env.clock.monotonic()',
-      },
     ],
   },
   {

@@ -35,8 +35,8 @@ export const timeFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/runtime/task.ts',
-        find: 'new Watermark(topics, activation.time)',
-        replace: 'new Watermark(topics, undefined)',
+        find: 'new Watermark(topics, activation.time,',
+        replace: 'new Watermark(topics, undefined,',
       },
     ],
   },

@@ -33,7 +33,7 @@ export const topicsFaults: readonly PlantedFault[] = [
   },
   {
     what: "C2: nothing is noted beside the group's offsets",
-    plants: [{ file: committer, find: ', note: activation.notes[i] }', replace: ' }' }],
+    plants: [{ file: committer, find: ', note: this.#noteOf(i, activation, record) }', replace: ' }' }],
   },
   {
     what: 'A3: a changelog without a commit record is taken for a new one, whatever the group has',

@@ -13,6 +13,8 @@
  * 4. A bit beyond the position is set exactly for a message that is done: the commit has both, with the results.
  * 5. Nothing is taken that lies as far beyond the position as there are bits.
  * 6. A message that the commit says is done is not given out again.
+ * 7. The turn of what comes behind a message that has failed for good comes when a commit has said so: until then the message may be called for
+ *    once more, and then it comes first.
  */
 
 /** How far beyond the position messages may be done; bits of the commit record, 128 bytes. */
@@ -42,6 +44,8 @@ export class CallWindow<P extends Pending> {
   /** Whose turn it is, in the order of offsets. */
   readonly #ready: Entry<P>[] = []
   readonly #entryOf = new Map<P, Entry<P>>()
+  /** Keys of messages that have failed, since the last commit began. */
+  #failed: string[] = []
   #underWay = 0
 
   /** `done`: as the commit record has it, of that position. */
@@ -113,12 +117,33 @@ export class CallWindow<P extends Pending> {
 
   /** What `next` gave is done. */
   finish(message: P): void {
+    this.#end(message)
+    this.#passTurn(message.key)
+  }
+
+  /** What `next` gave is done, without a result (invariant 7). */
+  fail(message: P): void {
+    this.#end(message)
+    this.#failed.push(message.key)
+  }
+
+  /** A commit begins: of what it says has failed, the keys are to be passed on once it is acknowledged. */
+  takeFailed(): readonly string[] {
+    const keys = this.#failed
+    this.#failed = []
+    return keys
+  }
+
+  passOn(keys: readonly string[]): void {
+    for (const key of keys) this.#passTurn(key)
+  }
+
+  #end(message: P): void {
     const entry = this.#entryOf.get(message)
     if (entry === undefined) throw new RangeError(`the message at offset ${String(message.offset)} is not under way`)
     this.#underWay--
     this.#entryOf.delete(message)
     entry.isDone = true
-    this.#passTurn(message.key)
     this.#moveOn()
   }
 

@@ -82,6 +82,33 @@ describe('time', () => {
     )
   })
 
+  it('is not moved by a record that is more than an hour ahead of the clock; the clock is looked at where that is in doubt (invariant 7)', () => {
+    let [nowMs, looks] = [10_000_000, 0]
+    const ahead: unknown[] = []
+    const now = (): number => {
+      looks++
+      return nowMs
+    }
+    const time = new Watermark([a], undefined, now, (...of) => ahead.push(of))
+    for (let n = 0; n < 5; n++) time.reach([head(nowMs + n)], 0)
+    expect([time.timeMs, looks]).toEqual([nowMs + 4 - 10, 1])
+    time.reach([head(nowMs + 3_600_001)], 0)
+    time.reach([head(4_070_908_800_000)], 0)
+    expect([time.timeMs, ahead]).toEqual([
+      nowMs + 4 - 10,
+      [
+        ['a', nowMs + 3_600_001],
+        ['a', 4_070_908_800_000],
+      ],
+    ])
+    // What follows is in time.
+    time.reach([head(nowMs + 5)], 0)
+    expect([time.lateBoundMs, time.timeMs]).toEqual([undefined, nowMs + 5 - 10])
+    nowMs += 60_000
+    time.reach([head(nowMs + 3_600_000)], 0)
+    expect(time.timeMs).toBe(nowMs + 3_600_000 - 10)
+  })
+
   it('keeps what a commit has of topics that another version of the application reads', () => {
     const time = new Watermark([a], { timeMs: 5, bounds: { a: 7, other: 9 } })
     expect(time.committed()).toEqual({ timeMs: 5, bounds: { a: 7, other: 9 }, wallMs: undefined })

@@ -94,6 +94,19 @@ describe('calls of one partition', () => {
     expect(window.position(9)).toBe(9)
   })
 
+  it('lets nothing go behind what has failed before a commit says so (invariant 7)', () => {
+    const window = new CallWindow<Pending>(4)
+    for (const offset of [0, 1]) window.take(messageAt(offset, 'a'))
+    window.take(messageAt(2, 'b'))
+    const [failed] = [window.next(), window.next()]
+    if (failed !== undefined) window.fail(failed)
+    expect(window.position(3)).toBe(1)
+    const keys = window.takeFailed()
+    expect([window.next(), keys, window.takeFailed()]).toEqual([undefined, ['a'], []])
+    window.passOn(keys)
+    expect(window.next()).toEqual({ offset: 1, key: 'a' })
+  })
+
   it('has all of its bits in 128 bytes', () => {
     const window = new CallWindow<Pending>(WINDOW_OFFSETS)
     for (let offset = 0; offset < WINDOW_OFFSETS; offset++) window.take(messageAt(offset))
