@@ -86,6 +86,16 @@ export const errorKinds = {
     false,
     "The producer has to write a value; or declare the topic with tombstones: 'message'. Tables take records without one, right behind their topic.",
   ),
+  LATE: kind(
+    failure,
+    false,
+    "Raise the topic's latenessMs, if records may come so late; or declare the windows with late: 'drop'. Its other effects are done.",
+  ),
+  TOO_MANY_WINDOWS: kind(
+    stoppedByOnError,
+    false,
+    "A key may have 1,000 windows open: see the message's timestamps, and what holds the task's time back (npx potoroo status).",
+  ),
   // broker
   BROKER_UNREACHABLE: kind(
     broker,

@@ -13,19 +13,27 @@ export {
   type Stream,
   type ToOptions,
   type Unkeyed,
+  type WindowContext,
 } from './api/stream.js'
 export type { Call, CallOptions } from './api/call.js'
 export { broadcast, type Broadcast, type BroadcastOptions } from './api/broadcast.js'
 export type { Table } from './api/table.js'
 export { bytesCodec, messagePackCodec, stringCodec, type Codec } from './api/codec.js'
+export { stateObject, type Expired, type StateClass, type StateObject, type StateOptions } from './api/state-object.js'
 export {
-  stateObject,
-  type Expired,
+  counting,
+  hopping,
+  session,
+  tumbling,
+  windowed,
+  type Closed,
+  type SessionOptions,
+  type Sessions,
   type State,
-  type StateClass,
-  type StateObject,
-  type StateOptions,
-} from './api/state-object.js'
+  type Windowed,
+  type WindowOptions,
+  type Windows,
+} from './api/windows.js'
 export type { Answer, AsOf, KeyRange, Queries, QueryOptions } from './api/queries.js'
 export { timer, type Due, type Timer, type TimerOptions } from './api/timer.js'
 export {

@@ -74,6 +74,35 @@ export interface StateDefinition {
   readonly ttlMs?: number | undefined
   /** Of a table: what writes it. Undefined for a state object, which computations write. */
   readonly table?: TableNode | undefined
+  /** Of windows: then the state objects are OpenWindows, all of a key's in one, and `initial` gives none. */
+  readonly windows?: WindowsDefinition | undefined
+}
+
+/** Which stretches of time, or of messages, the state objects of a key are for. Times are ms. */
+export type WindowShape =
+  | { readonly kind: 'tumbling'; readonly sizeMs: number }
+  | { readonly kind: 'hopping'; readonly sizeMs: number; readonly everyMs: number }
+  | { readonly kind: 'session'; readonly gapMs: number }
+  | { readonly kind: 'counting'; readonly messages: number }
+
+export interface WindowsDefinition {
+  readonly shape: WindowShape
+  /** What becomes of a message that some of its windows are closed for. */
+  readonly late: 'dead-letter' | 'drop'
+  /** What a window begins with. */
+  initial(key: string): object
+  /** Of sessions: the earlier of two takes over what the later one has. */
+  readonly merge: ((earlier: object, later: object) => void) | undefined
+}
+
+/** A window that messages may still come to. */
+export interface OpenWindow {
+  /** Of counting windows, the least timestamp of its messages. */
+  startMs: number
+  /** Exclusive; of counting windows, behind the greatest timestamp of its messages. */
+  endMs: number
+  messages: number
+  state: object
 }
 
 export interface BroadcastDefinition {
@@ -92,7 +121,7 @@ export interface ComputationContext {
   readonly timestampMs: number
   /**
    * The task's time, ms since the epoch: nothing older comes any more but what is late; -Infinity while there is none.
-   * Throws INVALID_DEFINITION where nothing uses time: no timer and no state object with `ttlMs` is in the sub-topology.
+   * Throws INVALID_DEFINITION where nothing uses time: no timer, no windows and no state object with `ttlMs` are in the sub-topology.
    */
   readonly timeMs: number
   header(name: string): Uint8Array | undefined
@@ -141,7 +170,7 @@ export interface SourceNode {
   readonly name: string
 }
 /** What time brings, of the keys of one state object. */
-export type TimedDefinition = TimerDefinition | ExpiredDefinition
+export type TimedDefinition = TimerDefinition | ExpiredDefinition | ClosedDefinition
 export interface TimerDefinition {
   readonly kind: 'timer'
   readonly name: string
@@ -151,6 +180,11 @@ export interface TimerDefinition {
 /** State objects whose time to live is over. */
 export interface ExpiredDefinition {
   readonly kind: 'expired'
+  readonly state: StateDefinition
+}
+/** Windows that are over. */
+export interface ClosedDefinition {
+  readonly kind: 'closed'
   readonly state: StateDefinition
 }
 export interface TimedNode {

@@ -32,10 +32,6 @@ export interface Expired<S> {
   readonly state: S
 }
 
-/** The type of a state object, or of a table's entries. */
-export type State<T extends AnyStateObject> =
-  T extends StateObject<infer S> ? S : T extends { readonly [state]?: { readonly entry: () => infer V } } ? V : never
-
 /** A class of state objects. `pack` of its instances and its own `unpack` come together or not at all. */
 export interface StateClass<S extends object> {
   new (key: string): S
@@ -93,6 +89,21 @@ export function stateObject<S extends object>(
   const definition: StateDefinition = { ...shape, partitions, upgrades, ttlMs }
   const expired = { name: `${name}-expired`, [originKey]: { kind: 'expired', state: definition } as const }
   return { name, expired, [stateKey]: definition }
+}
+
+/** Of state objects that are object literals, or whatever `pack` takes; with their options, checked. Throws INVALID_DEFINITION. */
+export function literalShapeOf<S extends object>(
+  name: string,
+  initial: (key: string) => S,
+  options: StateOptions<S>,
+): Pick<StateDefinition, 'partitions' | 'upgrades' | 'ttlMs'> & { readonly shape: Shape } {
+  const { packing, ...own } = checkOptions(name, options)
+  if (isClass(initial))
+    throw invalid(
+      `The initial value of ${name} is a class: it has to be a function that gives an object literal, or with pack and unpack ` +
+        'an instance.',
+    )
+  return { ...own, shape: ofFactory(name, initial, packing) }
 }
 
 /** What a time to live is rounded by: a part of itself. */
@@ -277,5 +288,10 @@ function asObject(name: string, value: unknown): object {
 /** The definition behind a state object. Throws INVALID_DEFINITION for anything else, naming `where` it was found. */
 export function stateDefinition(value: unknown, where: string): StateDefinition {
   if (typeof value === 'object' && value !== null && stateKey in value) return value[stateKey] as StateDefinition
-  throw invalid(`${where} is ${shown(value)}: it has to be a state object, made with stateObject().`)
+  const isWindows = typeof value === 'object' && value !== null && Symbol.for('potoroo.windows') in value
+  throw invalid(
+    isWindows
+      ? `${where} is windows: only to() takes them, and from() what they have closed.`
+      : `${where} is ${shown(value)}: it has to be a state object, made with stateObject().`,
+  )
 }

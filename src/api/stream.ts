@@ -23,6 +23,7 @@ import { stateDefinition, type AnyStateObject, type StateObject } from './state-
 import { tableOf, type Table } from './table.js'
 import type { Timer } from './timer.js'
 import { originDefinition, topicDefinition, type Origin, type Sink } from './topic.js'
+import { windowsDefinition, type AnyWindowed, type Windowed } from './windows.js'
 
 const pipelineKey: unique symbol = Symbol.for('potoroo.pipeline')
 /** Registered, so that a stream made with another copy of Potoroo is a stream, too. */
@@ -45,6 +46,17 @@ export interface Context extends ComputationContext {
    * place, or that `reads` of to() names: else INVALID_DEFINITION, which stops the worker.
    */
   lookup<V extends object>(broadcast: Broadcast<V>, key: string): Readonly<V> | undefined
+}
+
+/** What a computation of windows gets: it runs once for each window that its message lies in. */
+export interface WindowContext extends Omit<Context, 'set' | 'clear'> {
+  readonly window: {
+    readonly startMs: number
+    /** Exclusive. */
+    readonly endMs: number
+    /** How many have come to it, this one included. */
+    readonly messages: number
+  }
 }
 
 /** What to() may be told. */
@@ -127,6 +139,15 @@ export interface Keyed<out M> extends Stream<M> {
     options?: ToOptions,
   ): Synchronous<R, [Emitted<R>] extends [never] ? Pipeline : Keyed<Emitted<R>>>
   /**
+   * Calls `compute` once for each window that the message lies in, earliest first, with what the window has. What it gives are early
+   * results; the final ones are `from(windows.closed)`. A window that has closed takes no message any more: it is late for that.
+   */
+  to<S extends object, R>(
+    windows: Windowed<S>,
+    compute: (state: S, message: M, context: WindowContext) => R,
+    options?: ToOptions,
+  ): Synchronous<R, [Emitted<R>] extends [never] ? Pipeline : Keyed<Emitted<R>>>
+  /**
    * Calls `step` with each message and the entry of its key in a table, or the state object of its key; undefined where
    * there is none. Nothing goes on where it gives nothing, which makes an inner join; an array goes on as its elements. The entry is a copy,
    * as of the message's place in the order of all that the task reads: what came to the table with a timestamp up to the message's is in
@@ -169,7 +190,8 @@ type Synchronous<R, T> = [Extract<R, PromiseLike<unknown>>] extends [never]
   : 'error: computations and steps are synchronous, this one gives a promise: use call() for what waits'
 
 /**
- * A stream of a topic's messages, or of what time brings: timers that are due, state objects whose time is over. It is named
+ * A stream of a topic's messages, or of what time brings: timers that are due, state objects whose time is over, windows that have
+ * closed. It is named
  * after the topic unless `name` says otherwise; names of what Potoroo keeps in Kafka are made of it. Throws INVALID_DEFINITION.
  */
 export function from<M>(origin: Origin<M, 'keyed'>, name?: string): Keyed<M>
@@ -265,9 +287,9 @@ class Flow {
     return new Flow({ kind: 'keyBy', upstream: this[streamKey], key: keyOf, name }, true)
   }
 
-  to(state: AnyStateObject, compute: Compute, { reads = [] }: ToOptions = {}): Flow {
+  to(state: AnyStateObject | AnyWindowed, compute: Compute, { reads = [] }: ToOptions = {}): Flow {
     const { name } = this
-    const definition = stateDefinition(state, `What to() of pipeline ${name} was given`)
+    const definition = windowsDefinition(state) ?? stateDefinition(state, `What to() of pipeline ${name} was given`)
     if (definition.table !== undefined)
       throw invalid(
         `What to() of pipeline ${name} was given is table ${definition.name}, which its stream alone writes: join() it, or read it in the ` +

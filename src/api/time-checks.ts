@@ -2,6 +2,7 @@
 import type { ApplicationDefinition, ComputeNode, StateDefinition, TimedNode, TimerDefinition } from './definition.js'
 import { keyOriginsOf, nodesOf } from './graph.js'
 import { invalid } from './names.js'
+import { windowRanks } from './window-ranks.js'
 
 /** Throws INVALID_DEFINITION. */
 export function checkTime(application: ApplicationDefinition): void {
@@ -9,12 +10,14 @@ export function checkTime(application: ApplicationDefinition): void {
   const timed = nodes.filter((node) => node.kind === 'timed')
   const computations = nodes.filter((node) => node.kind === 'compute')
   checkTimers(application, timed)
+  const reached = reachedStates(computations)
   for (const { origin, name } of timed)
-    if (!isReached(origin.state, computations))
+    if (!reached.has(origin.state))
       throw invalid(
         `Application ${application.name} has from(${name}), but no message reaches state object ${origin.state.name}: a pipeline ` +
           'from a topic has to lead to it.',
       )
+  checkWindowChains(application.name, timed, computations)
 }
 
 function checkTimers({ name: application }: ApplicationDefinition, timed: readonly TimedNode[]): void {
@@ -32,5 +35,35 @@ function checkTimers({ name: application }: ApplicationDefinition, timed: readon
   }
 }
 
-const isReached = (state: StateDefinition, computations: readonly ComputeNode[]): boolean =>
-  computations.some((node) => node.state === state && keyOriginsOf(node).some(({ kind }) => kind !== 'timed'))
+/** State objects that messages come to, also by what time brings of others. */
+function reachedStates(computations: readonly ComputeNode[]): ReadonlySet<StateDefinition> {
+  const reached = new Set<StateDefinition>()
+  for (let before = -1; before < reached.size;) {
+    before = reached.size
+    for (const node of computations)
+      if (keyOriginsOf(node).some((origin) => origin.kind !== 'timed' || reached.has(origin.origin.state)))
+        reached.add(node.state)
+  }
+  return reached
+}
+
+/** Windows whose own results came to them would have closed by then. */
+function checkWindowChains(
+  application: string,
+  timed: readonly TimedNode[],
+  computations: readonly ComputeNode[],
+): void {
+  const states = [...new Set(computations.map(({ state }) => state))]
+  const edges = computations.flatMap((node) =>
+    keyOriginsOf(node).flatMap((origin) =>
+      origin.kind === 'timed' && timed.includes(origin) ? [{ from: origin.origin.state, to: node.state }] : [],
+    ),
+  )
+  const ranks = windowRanks(states, edges)
+  if (ranks !== undefined) return
+  const names = states.flatMap((state) => (state.windows === undefined ? [] : [state.name])).join(', ')
+  throw invalid(
+    `Application ${application} leads what windows have closed back to themselves (${names}): they are over by then. Lead it to other ` +
+      'windows, or to a state object.',
+  )
+}

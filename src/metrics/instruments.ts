@@ -26,6 +26,11 @@ export const attributes = {
   /** Of an attempt: `succeeded`, `failed` or `timed out`. */
   outcome: 'potoroo.call.outcome',
   quantile: 'potoroo.quantile',
+  windows: 'potoroo.windows',
+  /** What became of late messages: `dead letter` or `dropped`. */
+  lateOutcome: 'potoroo.windows.late.outcome',
+  /** What had closed the window: `records`, or the `clock`, for nothing was left to read. */
+  lateBy: 'potoroo.windows.late.by',
   /** The name of a state object or a table. */
   state: 'potoroo.state.name',
   /** `get` or `scan`: a page of one. */
@@ -123,6 +128,20 @@ export const instruments = {
     unit: '{message}',
     attributes: ['topic', 'error'],
     help: 'Messages that went to the dead letters, by source and code.',
+  },
+  windowsClosed: {
+    name: 'potoroo.windows.closed',
+    kind: 'counter',
+    unit: '{window}',
+    attributes: ['windows'],
+    help: 'Windows that have closed, those that a pipeline threw at not among them.',
+  },
+  windowsLate: {
+    name: 'potoroo.windows.late',
+    kind: 'counter',
+    unit: '{message}',
+    attributes: ['windows', 'lateOutcome', 'lateBy'],
+    help: 'Messages that were late for one window or more. By the clock: their producer wrote them later than latenessMs and a second after their timestamp, so another run may find them in time.',
   },
   slow: {
     name: 'potoroo.slow_messages',

@@ -105,6 +105,16 @@ export class WorkerMetrics implements Observer {
       case 'dead-letter':
         counters.deadLetters.add(1, this.#with({ topic: event.topic, error: event.code }))
         return
+      case 'windows': {
+        const { windows, closed, late, lateByRecords, lateByClock } = event
+        if (closed > 0) counters.windowsClosed.add(closed, this.#with({ windows }))
+        const lateOutcome = late === 'drop' ? 'dropped' : 'dead letter'
+        if (lateByRecords > 0)
+          counters.windowsLate.add(lateByRecords, this.#with({ windows, lateOutcome, lateBy: 'records' }))
+        if (lateByClock > 0)
+          counters.windowsLate.add(lateByClock, this.#with({ windows, lateOutcome, lateBy: 'clock' }))
+        return
+      }
       case 'slow-message':
         counters.slow.add(1, this.#with({ subTopology: subTopologyInId(event.task) }))
         return

@@ -7,6 +7,7 @@
  */
 import type { Positions } from '../core/commit/commit-record.js'
 import type { HandOff } from '../core/group/worker-status.js'
+import type { WindowCounts } from '../core/processing/windowing.js'
 import type { DeadLetter } from '../core/processing/outbox.js'
 import type { TracedRecord } from '../core/processing/traced-records.js'
 import type { StoredNaN } from '../core/state/nan-fields.js'
@@ -256,6 +257,8 @@ export type TaskEvent = { readonly task: string } &
         /** Records by the topic that they went to, the changelog's not among them. */
         readonly to: readonly { readonly topic: string; readonly records: number }[]
       }
+    /** What happened to windows in a commit that Kafka has acknowledged. */
+    | ({ readonly kind: 'windows' } & WindowCounts)
     /** Whether Kafka has it is unknown. `code`: undefined for a defect. */
     | {
         readonly kind: 'commit-failed'

@@ -123,6 +123,7 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
   fenced: say('info', 'fenced: another activation of this task began'),
   'task-again': say('warn', 'the task starts again from its last commit'),
   committed: undefined,
+  windows: undefined,
   'commit-failed': undefined,
   'dead-letter': {
     level: 'warn',

@@ -126,6 +126,8 @@ export class Task {
   #abort = new AbortController()
   #stopping = false
   #isOutdated = false
+  /** Messages that were late for windows. */
+  #late = 0
   /** In which it was certain last that nobody else had it, or has had it since its activation. */
   #tenure = -1
   /** The activation under way, or the last one. Never rejects. */
@@ -163,12 +165,18 @@ export class Task {
 
   /** Undefined where nothing uses time, and while the task is not running. */
   get time(): TimeStatus | undefined {
-    const time = this.#running?.processor.time
+    const { time, firings } = this.#running?.processor ?? {}
     if (time === undefined || !this.#isTimed) return undefined
     const { inputs } = this.#sources
     const timeMs = time.reached(inputs, undefined)
     const holder = time.heldBy(inputs)
-    return { timeMs: Number.isFinite(timeMs) ? timeMs : undefined, heldBy: holder?.topic, heldByTask: holder?.task }
+    return {
+      timeMs: Number.isFinite(timeMs) ? timeMs : undefined,
+      heldBy: holder?.topic,
+      heldByTask: holder?.task,
+      nextDueMs: firings?.nextMs('time'),
+      late: this.#late === 0 ? undefined : this.#late,
+    }
   }
 
   /** What of its input stands still, and for what; undefined for nothing. */
@@ -386,7 +394,8 @@ export class Task {
           this.#runner.retake(error)
           env.ready(this)
         },
-        committed: ({ messages }) => {
+        committed: ({ messages, windows = [] }) => {
+          for (const { lateByRecords, lateByClock } of windows) this.#late += lateByRecords + lateByClock
           this.#failures.committed()
           this.#isolation.committed(messages)
         },
@@ -433,6 +442,7 @@ export class Task {
       }),
       marks: marks.length === 0 ? undefined : new Marks(this.id, marks),
       load: (clock, after, most) => store?.dues(clock, after, most) ?? [],
+      nowMs: () => this.env.recordTime.now(),
     }
   }
 

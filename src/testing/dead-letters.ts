@@ -35,10 +35,10 @@ export interface DeadLetter {
   readonly statesLeftOut: string | undefined
 }
 
-/** A timer, or the end of a state object. */
+/** A timer, or the end of a state object or of windows. */
 export interface DueLetter {
   readonly stateObject: string
-  /** Undefined: the state object's time to live has ended. */
+  /** Undefined: the state object's time to live has ended, or windows have closed. */
   readonly timer: string | undefined
   readonly id: string | undefined
   readonly dueMs: number

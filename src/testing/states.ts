@@ -1,14 +1,18 @@
 /** State objects of a driver's world: read from the changelogs, and written there as the owner of a task would. */
-import type { StateDefinition } from '../api/definition.js'
+import type { OpenWindow, StateDefinition } from '../api/definition.js'
+import { OpenWindows } from '../api/open-windows.js'
+import { hasTimeWindows } from '../api/window-ranks.js'
 import { bytesOf } from '../core/records/byte-string.js'
 import { COMMIT_KEY, encodeCommitRecord } from '../core/commit/commit-record.js'
+import { NO_TIMES } from '../core/state/header.js'
+import { firstEnd } from '../core/processing/window-places.js'
 import { decodeOffsetNote } from '../core/commit/offset-note.js'
-import { pack, unpack } from '../core/state/packing.js'
+import { pack, packer, unpack } from '../core/state/packing.js'
 import { partitionOf } from '../core/plan/partitioner.js'
 import { RecordWriter } from '../core/records/records.js'
 import { MAX_KEY_BYTES, storeKeyOf } from '../core/state/store-key.js'
 import { isBroughtByClock, subTopologiesBefore, timeFlow } from '../core/plan/time-flow.js'
-import { hasDues, type SubTopology } from '../core/plan/topology.js'
+import { hasDues, ranksIn, type SubTopology } from '../core/plan/topology.js'
 import { PotorooError } from '../errors.js'
 import { isBrokerError } from '../memory/broker-error.js'
 import type { ProducerIdentity } from '../memory/transactions.js'
@@ -28,12 +32,12 @@ export class States {
 
   get(definition: StateDefinition, key: string): object | undefined {
     const bytes = this.#changelog(this.#home(definition)).get(definition.name, key)
-    return bytes === undefined ? undefined : unpack(definition, bytes, key)
+    return bytes === undefined ? undefined : shownOf(definition, unpack(definition, bytes, key), key)
   }
 
   all(definition: StateDefinition): Map<string, object> {
     const entries = this.#changelog(this.#home(definition)).entries(definition.name)
-    return new Map(entries.map(([key, bytes]) => [key, unpack(definition, bytes, key)]))
+    return new Map(entries.map(([key, bytes]) => [key, shownOf(definition, unpack(definition, bytes, key), key)]))
   }
 
   /** Whether something is due at that time or before that the clock brings about. */
@@ -74,7 +78,7 @@ export class States {
     const keyBytes = Buffer.from(key)
     if (keyBytes.length > MAX_KEY_BYTES)
       throw new PotorooError('KEY_TOO_LONG', `the key has ${String(keyBytes.length)} bytes`)
-    const value = state === undefined ? null : bytesOf(pack(definition, state))
+    const value = state === undefined ? null : packed(sub, definition, state)
     const partitioner = sub.sources.find(({ topic }) => topic.partitioner !== undefined)?.topic.partitioner
     // where its records are, whose keys may be other bytes
     const hexKeys = sub.sources.some(({ topic }) => topic.hexKeys === true)
@@ -144,4 +148,24 @@ export class States {
     this.#changelogs.set(sub, made)
     return made
   }
+}
+
+/** Windows as a test has them: a list. */
+const shownOf = (definition: StateDefinition, state: object, key: string): object =>
+  definition.windows === undefined ? state : (state as OpenWindows).list.map((window) => ({ key, ...window }))
+
+function packed(sub: SubTopology, definition: StateDefinition, state: object): Buffer | null {
+  if (definition.windows === undefined) return bytesOf(pack(definition, state))
+  const open = new OpenWindows()
+  open.list = (state as readonly OpenWindow[]).map((one) => ({
+    startMs: one.startMs,
+    endMs: one.endMs,
+    messages: one.messages,
+    state: one.state,
+  }))
+  open.list.sort((a, b) => a.startMs - b.startMs)
+  if (open.list.length === 0) return null
+  const endsMs = hasTimeWindows(definition) ? firstEnd(open) + (ranksIn(sub).get(definition) ?? 0) : 0
+  const length = packer.pack(definition, open, { ...NO_TIMES, endsMs })
+  return Buffer.from(packer.bytes.subarray(0, length))
 }

@@ -3,10 +3,11 @@
  * waits for real time, and the same calls give the same run.
  */
 import { definitionOf, type Application } from '../api/application.js'
-import type { ApplicationDefinition, TopicDefinition } from '../api/definition.js'
+import type { ApplicationDefinition, StateDefinition, TopicDefinition } from '../api/definition.js'
 import { topicsOf } from '../api/graph.js'
-import { stateDefinition, type AnyStateObject, type State } from '../api/state-object.js'
+import { stateDefinition, type AnyStateObject } from '../api/state-object.js'
 import { topicDefinition, type Message, type Origin, type Sink } from '../api/topic.js'
+import { windowsDefinition, type AnyWindowed, type State } from '../api/windows.js'
 import { loadPartitioners } from '../core/plan/partitioner.js'
 import { PotorooError } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
@@ -142,7 +143,7 @@ export class TestDriver {
 
   /**
    * Lets time go on until everything that was piped is processed and committed, also what passes through topics within the
-   * application, and what is due by now is done: timers, and state objects whose time is over. Workers do that by the clock where
+   * application, and what is due by now is done: timers, state objects whose time is over, and windows that close. Workers do that by the clock where
    * nothing comes, once the lateness of the topics and a second have passed. Throws what stopped a worker; INVALID_TEST when no worker runs, or when there is no end to it.
    */
   settle(): Promise<void> {
@@ -186,17 +187,17 @@ export class TestDriver {
 
   /**
    * The state object of a key as it was last committed; undefined where none is stored: no message has changed it yet, or
-   * it was forgotten. It is a copy: changing it changes nothing.
+   * it was forgotten. Of windows, those that are open, in the order of their beginning. It is a copy: changing it changes nothing.
    */
-  state<T extends AnyStateObject>(stateObject: T, key: string): State<T> | undefined {
+  state<T extends AnyStateObject | AnyWindowed>(stateObject: T, key: string): State<T> | undefined {
     this.#requireOpen()
-    return this.#states.get(stateDefinition(stateObject, 'What state() was given'), key) as State<T> | undefined
+    return this.#states.get(definitionIn(stateObject, 'What state() was given'), key) as State<T> | undefined
   }
 
   /** All of its stored state objects, by key. */
-  states<T extends AnyStateObject>(stateObject: T): Map<string, State<T>> {
+  states<T extends AnyStateObject | AnyWindowed>(stateObject: T): Map<string, State<T>> {
     this.#requireOpen()
-    const all = this.#states.all(stateDefinition(stateObject, 'What states() was given'))
+    const all = this.#states.all(definitionIn(stateObject, 'What states() was given'))
     return all as Map<string, State<T>>
   }
 
@@ -204,9 +205,13 @@ export class TestDriver {
    * Puts a state object in place, after everything piped so far was processed; undefined deletes it. Throws
    * STATE_NOT_PACKABLE or RECORD_TOO_LARGE.
    */
-  setState<T extends AnyStateObject>(stateObject: T, key: string, state: State<T> | undefined): Promise<void> {
+  setState<T extends AnyStateObject | AnyWindowed>(
+    stateObject: T,
+    key: string,
+    state: State<T> | undefined,
+  ): Promise<void> {
     return this.#do(async () => {
-      const definition = stateDefinition(stateObject, 'What setState() was given')
+      const definition = definitionIn(stateObject, 'What setState() was given')
       const running = this.world.running.length > 0
       if (running) await this.#rest()
       await this.#states.set(definition, key, state)
@@ -341,3 +346,6 @@ function requireWhole(name: string, value: number, least: number, most: number):
 }
 
 const isList = <T>(value: T | readonly T[]): value is readonly T[] => Array.isArray(value)
+
+const definitionIn = (value: unknown, where: string): StateDefinition =>
+  windowsDefinition(value) ?? stateDefinition(value, where)

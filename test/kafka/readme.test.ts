@@ -43,7 +43,7 @@ beforeAll(async () => {
     'package.json': JSON.stringify({ name: 'bank', private: true, type: 'module' }),
     'tsconfig.json': blockWith(tutorial, 'json', 'compilerOptions'),
     'bookings.ndjson': blockWith(tutorial, 'json', '"account":"ada"'),
-    'src/bank.ts': blockWith(readme, 'ts', "'bank'"),
+    'src/wallets.ts': blockWith(readme, 'ts', "'wallets'"),
     'src/desk.ts': blockWith(codeBlocks(readDocument('docs/api.md')), 'ts', "'desk'"),
     'src/application.ts': blockWith(tutorial, 'ts', "application('bank'"),
     'src/check.ts': blockWith(tutorial, 'ts', 'node:assert'),
@@ -101,13 +101,13 @@ test('the API on one screen processes messages', async () => {
 })
 
 test('the first application runs without being compiled, command by command', async () => {
-  writeFiles(folder, { 'bank.mjs': blockWith(readme, 'ts', "'bank'") })
+  writeFiles(folder, { 'wallets.mjs': blockWith(readme, 'ts', "'wallets'") })
   const commands = blockWith(readme, 'sh', 'potoroo run').trim().split('\n')
   const shown = commands.map((line) => /^(?:echo '(.*)' \| )?npx potoroo (.*)$/.exec(line)?.slice(1) ?? [])
   // Node 22.18 runs TypeScript; what is on any Node takes the name that the README has for older ones.
   const [broker, topics, run, ...rest] = shown.map(([input, line = '']) => ({
     input: input === undefined ? {} : { input: `${input}\n` },
-    words: [...wordsOf(line.replace('bank.ts', 'bank.mjs')), '--topic-prefix', firstPrefix],
+    words: [...wordsOf(line.replace('wallets.ts', 'wallets.mjs')), '--topic-prefix', firstPrefix],
   }))
   if (broker === undefined || topics === undefined || run === undefined) throw new Error('commands are missing')
   expect(broker.words[0]).toBe('broker') // the test broker takes its place
@@ -115,7 +115,7 @@ test('the first application runs without being compiled, command by command', as
   const worker = startCli([...run.words, '--state-dir', 'state/first'], { cwd: folder })
   const printed: string[] = []
   for (const { input, words } of rest) {
-    if (words[0] === 'tail') await readCommitted(`${firstPrefix}balances`, 2)
+    if (words[0] === 'tail') await readCommitted(`${firstPrefix}wallet-balances`, 2)
     const { code, stdout, stderr } = await runCli(words, { cwd: folder, ...input })
     expect(code, stderr.join('\n')).toBe(0)
     if (words[0] === 'tail') printed.push(...stdout)

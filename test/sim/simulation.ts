@@ -40,6 +40,7 @@ import { joinsApplication } from './applications/joins-application.js'
 import { routingApplication } from './applications/routing-application.js'
 import { distantApplication } from './applications/distant-application.js'
 import { timedApplication } from './applications/timed-application.js'
+import { windowsApplication } from './applications/windows-application.js'
 import { SchemaTrouble } from './schema-trouble.js'
 import { SlowMessages } from './slow-messages.js'
 import { Upgrades } from './upgrades.js'
@@ -92,7 +93,8 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   const joined = withSecond(routed, await simulateJoins(seed, options), 'joins')
   const timed = withSecond(joined, await simulateTimed(seed, options), 'timed')
   const called = withSecond(timed, await simulateCalls(seed, options), 'calls')
-  const outcome = withSecond(called, await simulateDistant(seed, options), 'distant')
+  const distant = withSecond(called, await simulateDistant(seed, options), 'distant')
+  const outcome = withSecond(distant, await simulateWindows(seed, options), 'windows')
   // Their brokers are those in memory: beside worlds of bytes it would be nothing new.
   if (options.wire === true) return outcome
   const others = [
@@ -125,6 +127,14 @@ export async function simulateTimed(seed: number, options: SimulateOptions): Pro
     timedApplication(random.pick(['clock', 'clock', 'never'])),
     true,
   ).run()
+}
+
+/** And so have windows. */
+export async function simulateWindows(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
+  const random = new SeededRandom(seed ^ 0x1f83d9ab)
+  if (!random.chance(1 / 3)) return undefined
+  const idle = random.pick(['clock', 'clock', 'never'] as const)
+  return new World(seed ^ 0x5be0cd19, options, undefined, windowsApplication(idle), true).run()
 }
 
 /** And what uses time behind repartitions, in every sixth: there are many tasks in them. */

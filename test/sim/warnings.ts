@@ -241,11 +241,16 @@ const startsAgain: Cause = (line, plan) => {
   return codes.includes(code) && byRequests(line, plan)
 }
 
+/** No producer is later than the clock leaves it time. */
+const isLate = (fields: Line['fields']): boolean =>
+  fields.code === 'LATE' && !text(fields.message).includes('by the clock')
+
 const rules: readonly Rule[] = [
   [
     /^a record went to the dead letters$/,
     ({ fields }, { chronicle }) =>
       ['NOT_JSON', 'COMPUTATION_FAILED', 'CALL_FAILED'].includes(text(fields.code)) ||
+      isLate(fields) ||
       (chronicle.recordsAreRefused && isRefusal(fields)) ||
       (chronicle.messagesAreSlow && isTooLong(fields)),
   ],

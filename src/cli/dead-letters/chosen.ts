@@ -18,7 +18,7 @@ export interface ChoiceFlags {
 /** What a message can fail with. */
 const USUAL_CODES =
   'NOT_JSON, SCHEMA_MISMATCH, NUMBER_NOT_EXACT, VALUE_NULL, KEY_MISSING, KEY_MISMATCH, KEY_TOO_LONG, WRONG_PARTITION, ' +
-  'COMPUTATION_FAILED, COMPUTATION_TOO_LONG, OUTPUT_INVALID, STATE_NOT_PACKABLE, RECORD_TOO_LARGE, RECORD_REFUSED'
+  'COMPUTATION_FAILED, COMPUTATION_TOO_LONG, OUTPUT_INVALID, STATE_NOT_PACKABLE, RECORD_TOO_LARGE, RECORD_REFUSED, LATE, TOO_MANY_WINDOWS'
 
 /** Collected over several uses of the option. */
 export function letterCode(text: string, before: readonly string[] = []): readonly string[] {

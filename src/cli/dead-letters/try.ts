@@ -76,11 +76,17 @@ export function tryLetter(
   partitions: number,
   nowMs: number,
 ): Tried {
-  const { origin, due } = letter.block
+  const { origin, due, code } = letter.block
   if (due !== undefined)
     throw new PotorooError(
       'INVALID_CONFIGURATION',
       `dead letter ${letterId(letter)} came from no record but from ${dueText(due)}: only records can be tried again here`,
+    )
+  if (code === 'LATE')
+    throw new PotorooError(
+      'INVALID_CONFIGURATION',
+      `dead letter ${letterId(letter)} has not failed: ${letter.block.message}. What else the message was to do is done`,
+      { cure: 'Raise latenessMs of its topic, for those that are still to come; drop it when it was seen to.' },
     )
   const { sub, index, source } = readerOf(definition, names, origin.topic)
   const stored = new Map(

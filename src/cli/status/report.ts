@@ -76,6 +76,8 @@ export interface TaskReport {
   readonly time?: {
     readonly timeMs: number | null
     readonly heldBy: string | null
+    readonly nextDueMs: number | null
+    readonly late: number
     /** Where that is a repartition, the task that writes to it and is not as far as others. */
     readonly heldByTask: string | null
   }
@@ -142,10 +144,12 @@ export function reportOf({ members, answers, inputs, repartitions, ...known }: K
   }
 }
 
-const timeOf = ({ timeMs, heldBy, heldByTask }: TimeStatus): NonNullable<TaskReport['time']> => ({
+const timeOf = ({ timeMs, heldBy, heldByTask, nextDueMs, late }: TimeStatus): NonNullable<TaskReport['time']> => ({
   timeMs: timeMs ?? null,
   heldBy: heldBy ?? null,
   heldByTask: heldByTask ?? null,
+  nextDueMs: nextDueMs ?? null,
+  late: late ?? 0,
 })
 
 function topicsOf(inputs: readonly InputLag[], repartitions: ReadonlySet<string>): readonly TopicReport[] {

@@ -41,7 +41,7 @@ export function textOf(report: StatusReport): string {
     parts.push(
       'time\n' +
         table(
-          ['task', 'has everything up to', 'seconds ago', 'waits for'],
+          ['task', 'has everything up to', 'seconds ago', 'waits for', 'next due', 'late'],
           timed.map(({ task, time }) => {
             const timeMs = time?.timeMs ?? undefined
             return [
@@ -49,6 +49,8 @@ export function textOf(report: StatusReport): string {
               timeMs === undefined ? '-' : new Date(timeMs).toISOString(),
               timeMs === undefined ? '-' : seconds(report.atMs - timeMs),
               heldBy(time),
+              typeof time?.nextDueMs === 'number' ? new Date(time.nextDueMs).toISOString() : '-',
+              time?.late ?? 0,
             ]
           }),
         ),

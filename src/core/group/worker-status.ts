@@ -63,6 +63,10 @@ export interface TimeStatus {
   readonly timeMs?: number | undefined
   /** The topic that it waits for: its bound is the least. */
   readonly heldBy?: string | undefined
+  /** When something is due next by it, a timer, an end or a window, at the earliest; absent: nothing is, or not known. */
+  readonly nextDueMs?: number | undefined
+  /** Messages that were late for windows since the task is here; absent: none. */
+  readonly late?: number | undefined
   /** Where that is a repartition, the task that writes to it and is not as far as others. Absent from earlier versions. */
   readonly heldByTask?: string | undefined
 }
@@ -148,6 +152,8 @@ const isTime = (value: unknown): value is TimeStatus =>
   isRecord(value) &&
   (value.timeMs === undefined || isNumber(value.timeMs)) &&
   (value.heldBy === undefined || isText(value.heldBy)) &&
+  (value.nextDueMs === undefined || isNumber(value.nextDueMs)) &&
+  (value.late === undefined || isNumber(value.late)) &&
   (value.heldByTask === undefined || isText(value.heldByTask))
 const isBroadcastStatus = (value: unknown): value is BroadcastStatus =>
   isRecord(value) && isText(value.broadcast) && isText(value.topic) && isNumber(value.entries) && isNumber(value.bytes)

@@ -14,6 +14,7 @@
  *    So an application that knows less is refused (STATE_NEWER), and one that only started leaves no trace.
  */
 import type { PartitionerName } from '../../api/definition.js'
+import { shapeText } from '../../api/windows.js'
 import { PotorooError } from '../../errors.js'
 import { isList, isRecord, isText, isTexts, parseOr } from '../json-shape.js'
 import { planHash } from './plan-hash.js'
@@ -52,6 +53,8 @@ export interface ManifestState {
   readonly name: string
   /** The newest that may be in the changelog: how many upgrades its state objects have been through. Absent: 0. */
   readonly version?: number
+  /** Of windows: what they are, as in `tumbling(60000)`. Absent for other state objects. */
+  readonly windows?: string
   /** Whether it is a call: which messages it has been made for. */
   readonly call?: true
 }
@@ -200,12 +203,12 @@ export function manifestBefore(
   const entries = topology.subTopologies.flatMap((sub) =>
     sub.states
       .filter(({ name }) => changelogs.has(name))
-      .map(({ name }): ManifestEntry => {
+      .map(({ name, windows }): ManifestEntry => {
         const sources = sub.sources.filter(({ isRepartition }) => !isRepartition)
         return {
           ...grown(undefined, { ...sub, sources }, name, counts.get(sub) ?? 0),
           // Which of the others were there is not known; where there is one changelog, they can only be in that.
-          states: [{ name }],
+          states: [{ name, ...(windows === undefined ? {} : { windows: shapeText(windows.shape) }) }],
         }
       }),
   )
@@ -242,6 +245,15 @@ function differences(sub: SubTopology, entry: ManifestEntry, partitions: number)
   const hadKept = keptIn(sub).length > 0 && entry.states.length > 0
   if (hadKept && entry.sources.every(({ isRepartition }) => isRepartition) && entry.partitions !== partitions)
     found.push(`has ${String(entry.partitions)} partitions, and would have ${String(partitions)} now`)
+  for (const { name, windows } of sub.states) {
+    const known = entry.states.find((state) => state.name === name)
+    const now = windows && shapeText(windows.shape)
+    if (known !== undefined && known.windows !== now)
+      found.push(
+        `has ${known.windows ?? 'no windows'} as ${name}, and would have ${now ?? 'no windows'} now: what is stored is of other ` +
+          'stretches of time then',
+      )
+  }
   return found
 }
 
@@ -324,7 +336,10 @@ function grown(entry: ManifestEntry | undefined, sub: SubTopology, name: string,
 }
 
 const keptIn = ({ states, call }: Pick<SubTopology, 'states' | 'call'>): readonly ManifestState[] => [
-  ...states.map(({ name }) => ({ name })),
+  ...states.map(({ name, windows }) => ({
+    name,
+    ...(windows === undefined ? {} : { windows: shapeText(windows.shape) }),
+  })),
   ...(call === undefined ? [] : [{ name: call.name, call: true as const }]),
 ]
 
@@ -412,4 +427,5 @@ const isState = (value: unknown): value is ManifestState =>
   isRecord(value) &&
   isText(value.name) &&
   (value.call === undefined || value.call === true) &&
-  (value.version === undefined || (Number.isSafeInteger(value.version) && Number(value.version) > 0))
+  (value.version === undefined || (Number.isSafeInteger(value.version) && Number(value.version) > 0)) &&
+  (value.windows === undefined || isText(value.windows))

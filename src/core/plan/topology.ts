@@ -35,6 +35,7 @@ import {
   statesOf,
   type StatefulNode,
 } from '../../api/graph.js'
+import { hasTimeWindows, windowRanks } from '../../api/window-ranks.js'
 import { Carried, carryingTopic, type StepNode } from './carried.js'
 import { repartitionKey, repartitionTopic } from './repartition.js'
 
@@ -44,6 +45,13 @@ export type Operator =
   | { readonly kind: 'flatMap'; readonly flatMap: (message: unknown) => unknown; readonly next: readonly Operator[] }
   | {
       readonly kind: 'compute'
+      readonly state: StateDefinition
+      readonly compute: Compute
+      readonly next: readonly Operator[]
+    }
+  /** A computation of windows. */
+  | {
+      readonly kind: 'window'
       readonly state: StateDefinition
       readonly compute: Compute
       readonly next: readonly Operator[]
@@ -101,7 +109,7 @@ export interface SourceInput {
   /** State objects and tables of its operators. */
   readonly states: readonly StateDefinition[]
 }
-/** A timer, or what becomes of state objects whose time is over. */
+/** A timer, what becomes of state objects whose time is over, or windows that have closed. */
 export interface TimedInput {
   readonly origin: TimedDefinition
   /** What its messages run through, in the order of declaration. */
@@ -382,7 +390,12 @@ function cut(
       case 'flatMap':
         return put(stepOf(node), placesOf(node.upstream))
       case 'compute':
-        return putStateful(node, { kind: 'compute', state: node.state, compute: node.compute, next: [] })
+        return putStateful(node, {
+          kind: node.state.windows === undefined ? 'compute' : 'window',
+          state: node.state,
+          compute: node.compute,
+          next: [],
+        })
       case 'join':
         return putStateful(node, { kind: 'join', state: node.state, step: node.step, next: [] })
       case 'lookup': {
@@ -420,13 +433,30 @@ const timedSegment = (timed: TimedDefinition, name: string): Segment => ({
   leadsToTable: false,
 })
 
-/** Whether its tasks have a time: what needs one is a timer that goes by it, or a time to live. */
+/** Whether its tasks have a time: what needs one is a timer that goes by it, a time to live, or windows of time. */
 export const usesTime = ({ timed, states }: Pick<SubTopology, 'timed' | 'states'>): boolean =>
   timed.some(({ origin }) => origin.kind === 'timer' && origin.clock === 'time') ||
-  states.some(({ ttlMs }) => ttlMs !== undefined)
+  states.some((state) => state.ttlMs !== undefined || hasTimeWindows(state))
 
 /** Whether something may fall due in it, by whichever clock. */
-export const hasDues = (sub: Pick<SubTopology, 'timed' | 'states'>): boolean => sub.timed.length > 0 || usesTime(sub)
+export const hasDues = (sub: Pick<SubTopology, 'timed' | 'states'>): boolean =>
+  usesTime(sub) || sub.timed.some(({ origin }) => origin.kind !== 'closed')
+
+/** Of windows, by how many ms later than they end they close: see api/window-ranks.ts. */
+export function ranksIn({
+  states,
+  timed,
+}: Pick<SubTopology, 'states' | 'timed'>): ReadonlyMap<StateDefinition, number> {
+  const statesBelow = (operators: readonly Operator[]): readonly StateDefinition[] =>
+    operators.flatMap((operator) => [
+      ...(operator.kind === 'compute' || operator.kind === 'window' ? [operator.state] : []),
+      ...('next' in operator ? statesBelow(operator.next) : []),
+    ])
+  const edges = timed.flatMap(({ origin, operators }) =>
+    statesBelow(operators).map((to) => ({ from: origin.state, to })),
+  )
+  return windowRanks(states, edges) ?? new Map()
+}
 
 /** Whether its tasks have a changelog: for state objects, or for which calls are done. */
 export const hasChangelog = ({ states, call }: Pick<SubTopology, 'states' | 'call'>): boolean =>

@@ -1,6 +1,12 @@
 /** What a computation gets beside state and message, and what it may ask of it. */
 import { broadcastDefinition } from '../../api/broadcast.js'
-import type { BroadcastDefinition, ComputationContext, StateDefinition, TimerDefinition } from '../../api/definition.js'
+import type {
+  BroadcastDefinition,
+  ComputationContext,
+  OpenWindow,
+  StateDefinition,
+  TimerDefinition,
+} from '../../api/definition.js'
 import { isKey, shownKey } from '../../api/names.js'
 import { stateDefinition } from '../../api/state-object.js'
 import { timerDefinition } from '../../api/timer.js'
@@ -15,6 +21,8 @@ export class Context implements ComputationContext {
   key = ''
   timestampMs = 0
   forgotten = false
+  /** Of the computation under way, where it is one of windows. */
+  window: { readonly startMs: number; readonly endMs: number; readonly messages: number } | undefined
   #cursor: RecordCursor | undefined
   /** Of the computation under way. */
   #definition: StateDefinition | undefined
@@ -31,7 +39,7 @@ export class Context implements ComputationContext {
     if (this.time === undefined || !usesTime(this.subTopology))
       throw new PotorooError(
         'INVALID_DEFINITION',
-        'context.timeMs was read where nothing uses time: it needs a timer or a state object with ttlMs in the same sub-topology',
+        'context.timeMs was read where nothing uses time: it needs a timer, windows or a state object with ttlMs in the same sub-topology',
       )
     return this.time.timeMs
   }
@@ -44,6 +52,10 @@ export class Context implements ComputationContext {
     this.key = key
     this.forgotten = false
     this.#definition = definition
+  }
+  beginWindow(key: string, definition: StateDefinition, { startMs, endMs, messages }: OpenWindow): void {
+    this.beginComputation(key, definition)
+    this.window = { startMs, endMs, messages }
   }
   header(name: string): Uint8Array | undefined {
     const value = this.#cursor?.header(name)

@@ -6,12 +6,18 @@ import { recordKey } from './record-key.js'
 export class CurrentRecord {
   cursor!: RecordCursor
   source!: SourceInput
+  /** Of its source among the task's; -1: it is none of theirs. */
+  get inputIndex(): number {
+    return this.sources.indexOf(this.source)
+  }
   /** Whether a state object was touched, or something put out. */
   hasEffects = false
   /** Whether the record lies where its key belongs. */
   wasChecked = false
   #message: unknown
   #key: string | undefined
+
+  constructor(private readonly sources: readonly SourceInput[] = []) {}
 
   begin(source: SourceInput, cursor: RecordCursor, message: unknown): void {
     this.source = source

@@ -27,6 +27,8 @@ export const deadLetterHeaders = {
   timer: 'potoroo-timer',
   timerId: 'potoroo-timer-id',
   due: 'potoroo-due',
+  /** Only where windows have closed: 'closed'. */
+  windows: 'potoroo-windows',
 } as const
 
 /** Followed by the state object's name. Its packed bytes before the message; null where none was stored. */
@@ -60,12 +62,14 @@ export interface RecordOrigin {
   readonly timestampMs: number
 }
 
-/** What was due: a timer, or the end of a state object. */
+/** What was due: a timer, or the end of a state object or of windows. */
 export interface DueOrigin {
   readonly stateObject: string
   /** Undefined: its time to live has ended. */
   readonly timer?: string
   readonly id?: string
+  /** Windows have closed. */
+  readonly windows?: true
   readonly dueMs: number
 }
 export interface LetterOfDue extends DueOrigin {
@@ -73,16 +77,17 @@ export interface LetterOfDue extends DueOrigin {
 }
 
 /** For whoever reads what became of it. */
-export const dueText = ({ stateObject, timer, id }: DueOrigin): string =>
+export const dueText = ({ stateObject, timer, id, windows }: DueOrigin): string =>
   timer === undefined
-    ? `the end of state object ${stateObject}`
+    ? `the end of ${windows === true ? 'windows' : 'state object'} ${stateObject}`
     : `timer ${timer} of state object ${stateObject}${id === undefined || id === '' ? '' : `, id '${id}'`}`
 
 /** Behind the beginning of the block. */
-export const dueHeaders = ({ stateObject, timer, id, dueMs }: DueOrigin): RecordHeader[] => [
+export const dueHeaders = ({ stateObject, timer, id, windows, dueMs }: DueOrigin): RecordHeader[] => [
   header(deadLetterHeaders.stateObject, stateObject),
   ...(timer === undefined ? [] : [header(deadLetterHeaders.timer, timer)]),
   ...(id === undefined ? [] : [header(deadLetterHeaders.timerId, id)]),
+  ...(windows === undefined ? [] : [header(deadLetterHeaders.windows, 'closed')]),
   header(deadLetterHeaders.due, String(dueMs)),
 ]
 
@@ -193,7 +198,13 @@ export function readDeadLetter(headers: readonly RecordHeader[]): DeadLetterBloc
   const due =
     stateObject === undefined || dueMs === undefined
       ? undefined
-      : { stateObject, dueMs, ...(timer === undefined ? {} : { timer }), ...(id === undefined ? {} : { id }) }
+      : {
+          stateObject,
+          dueMs,
+          ...(timer === undefined ? {} : { timer }),
+          ...(id === undefined ? {} : { id }),
+          ...(found(deadLetterHeaders.windows) === undefined ? {} : { windows: true as const }),
+        }
   if (offset < 0 && due === undefined) return undefined
   return {
     headers: headers.slice(0, begin),

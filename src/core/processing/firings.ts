@@ -1,12 +1,13 @@
 /**
- * What falls due: timers, and state objects that end. When each has its turn, and what it does then; as messages, it is done with
+ * What falls due: timers, state objects that end, and windows that close. When each has its turn, and what it does then; as messages, it is done with
  * all of its effects or none.
  *
  * Invariants
  * 1. Before a record moves the task's time, all is done that is due by then (`before`).
  * 2. What was due is out of its state object's header in the transaction of its outputs: it is done once, and taken back as a
  *    record is.
- * 3. Its outputs carry when it was due as their timestamp, whenever it is done.
+ * 3. Its outputs carry when it was due as their timestamp, whenever it is done; those of windows the last moment that lies in
+ *    them, so that they go into larger windows.
  */
 import type { StateDefinition } from '../../api/definition.js'
 import { visible } from '../../api/visible.js'
@@ -19,12 +20,14 @@ import type { DueObject, StateTable } from '../state/state-table.js'
 import { MAX_KEY_BYTES, storeKeyOf } from '../state/store-key.js'
 import type { Context } from './context.js'
 import type { CurrentRecord } from './current-record.js'
+import { dueText, type LetterOfDue } from './dead-letter.js'
 import { collecting, type Emit } from './emit.js'
 import { asPotorooError, isNotOfTheMessage, Retake } from './failures.js'
 import type { Input } from './input.js'
 import type { Marks } from './marks.js'
 import type { Destination, Outbox } from './outbox.js'
 import type { Watermark } from './watermark.js'
+import type { Windowing } from './windowing.js'
 
 export interface ProcessorTime {
   readonly watermark: Watermark
@@ -32,6 +35,8 @@ export interface ProcessorTime {
   readonly marks?: Marks | undefined
   /** Entries of the store. */
   readonly load: LoadDues
+  /** For records that the runtime writes for itself. */
+  readonly nowMs: () => number
 }
 
 /** Something is due, and its turn has come. */
@@ -59,6 +64,8 @@ export interface FiringParts {
   /** One more has failed. */
   failed(): void
   run(operators: readonly Operator[], message: unknown, emit: Emit): void
+  /** Undefined where the sub-topology has no windows. */
+  readonly windowing: Windowing | undefined
   /** Normal mode's. */
   readonly put: Emit
 }
@@ -67,6 +74,8 @@ export class Firings {
   /** Of its own, for what is due: its key, and no more. */
   readonly #cursor = new RecordCursor()
   readonly #source: SourceInput | undefined
+  /** What is being done. */
+  #current: Firing | undefined
   /** By source: state objects with a time to live. */
   readonly #ending: readonly (readonly StateDefinition[])[]
 
@@ -75,6 +84,8 @@ export class Firings {
     private readonly time: Watermark,
     private readonly dues: DueIndex,
     private readonly parts: FiringParts,
+    /** For records that the runtime writes for itself. */
+    private readonly clock: () => number,
   ) {
     const { sources } = plan.subTopology
     this.#ending = sources.map(({ states }) => states.filter(({ ttlMs }) => ttlMs !== undefined))
@@ -104,6 +115,15 @@ export class Firings {
   /** When something may be due next by that clock, at the earliest; undefined: nothing is. */
   nextMs(clock: DueClock): number | undefined {
     return this.dues.least(clock)?.dueMs
+  }
+
+  /**
+   * What is due next by the task's time gives nothing that is a millisecond older than that, or more; undefined: nothing is due. Windows that
+   * others lead into close later than what they give: see api/window-ranks.ts.
+   */
+  get nextOutputMs(): number | undefined {
+    const nextMs = this.nextMs('time')
+    return nextMs === undefined ? undefined : nextMs - (this.parts.windowing?.maxRank ?? 0)
   }
 
   /** Whether something may be due now, before the next record. */
@@ -141,10 +161,12 @@ export class Firings {
       states.settle()
     } catch (error) {
       states.undo()
+      this.parts.windowing?.undo()
       if (isNotOfTheMessage(error)) throw error
       this.#failed(firing, error, nowMs)
       return
     }
+    this.parts.windowing?.settle()
     for (const [to, partition, key, value, headers] of outputs)
       outbox.add(to, partition, context.timestampMs, key, value, headers)
   }
@@ -174,8 +196,20 @@ export class Firings {
     return undefined
   }
 
-  #begin({ clock, keyBytes, what: { dueMs } }: Firing): void {
+  /** Sends what is being done to the dead letters, beside what it does else; false: nothing that is due is being done. */
+  addLetter(error: PotorooError): boolean {
+    const firing = this.#current
+    if (firing === undefined || this.parts.record.source !== this.#source) return false
+    const { deadLetters, partition } = this.plan
+    this.parts.outbox.addDueLetter(deadLetters, partition, letterOf(firing), null, error, this.clock())
+    return true
+  }
+
+  #begin(firing: Firing): void {
+    const { clock, keyBytes, definition } = firing
+    const { dueMs } = firing.what
     this.parts.begins()
+    this.#current = firing
     this.time.begin(dueMs)
     if (clock === 'time') this.time.fire(dueMs)
     if (clock === 'wall') this.time.fireWall(dueMs)
@@ -184,7 +218,7 @@ export class Firings {
     cursor.buffer = keyBytes
     cursor.keyStart = 0
     cursor.keyEnd = keyBytes.length
-    cursor.timestampMs = dueMs
+    cursor.timestampMs = definition.windows === undefined ? dueMs : (this.parts.windowing?.timestampOf(firing) ?? dueMs)
     this.parts.context.begin(cursor)
     this.parts.record.begin(this.#source, cursor, undefined)
     this.parts.record.wasChecked = true
@@ -192,8 +226,12 @@ export class Firings {
 
   #run(firing: Firing, emit: Emit): void {
     const key = this.parts.record.key()
+    const { what, definition } = firing
+    if (definition.windows !== undefined) {
+      this.parts.windowing?.close(firing, key, emit)
+      return
+    }
     const state = this.#take(firing, key)
-    const { what } = firing
     if (state === undefined) return
     const { timed } = this.plan.subTopology
     const message = what.kind === 'timer' ? { key, id: what.id, dueMs: what.dueMs } : { key, state }
@@ -202,7 +240,11 @@ export class Firings {
 
   /** It is not due any more. */
   #take(firing: Firing, key: string): object | undefined {
-    const { states } = this.parts
+    const { states, windowing } = this.parts
+    if (firing.definition.windows !== undefined) {
+      windowing?.takeDue(firing, key)
+      return undefined
+    }
     const state = states.touchDue(firing, key)
     if (state === undefined) return undefined
     if (firing.what.kind === 'end') states.forget()
@@ -215,10 +257,8 @@ export class Firings {
     const { states, outbox } = this.parts
     const key = utf8Text(keyBytes, 0, keyBytes.length)
     const known = asPotorooError(error)
-    const where =
-      what.kind === 'timer'
-        ? `timer ${what.name} of state object ${definition.name}, id '${visible(what.id)}'`
-        : `the end of state object ${definition.name}`
+    const letter = letterOf(firing)
+    const where = visible(dueText(letter))
     const stopped = (reason: string): PotorooError =>
       new PotorooError(
         'STOPPED_BY_ON_ERROR',
@@ -227,8 +267,11 @@ export class Firings {
       )
     if (this.plan.onError === 'stop') throw stopped(`${known.code}: ${known.message}`)
     this.parts.failed()
-    const stored = what.kind === 'end' ? states.packedOf(firing) : undefined
+    let stored = what.kind === 'end' ? states.packedOf(firing) : undefined
     try {
+      // Those that are still open stay where they are.
+      if (stored !== undefined && definition.windows !== undefined)
+        stored = this.parts.windowing?.packedDue(firing, key, stored)
       this.#take(firing, key)
       if (this.parts.isCareful()) states.settle()
     } catch (failure) {
@@ -237,12 +280,19 @@ export class Firings {
       // Left as it is, it would be due for ever.
       throw stopped(`it can't be passed over, for the state object can't be read or written: ${messageOf(failure)}`)
     }
-    const timer = what.kind === 'timer' ? { timer: what.name, id: what.id } : {}
-    const letter = { stateObject: definition.name, key, ...timer, dueMs: what.dueMs }
     const value = stored === undefined ? null : bytesOf(stored)
     outbox.addDueLetter(this.plan.deadLetters, this.plan.partition, letter, value, known, nowMs())
   }
 }
+
+/** As a dead letter names it. */
+const letterOf = ({ definition, what, keyBytes }: Firing): LetterOfDue => ({
+  stateObject: definition.name,
+  key: utf8Text(keyBytes, 0, keyBytes.length),
+  ...(what.kind === 'timer' && { timer: what.name, id: what.id }),
+  ...(definition.windows !== undefined && { windows: true as const }),
+  dueMs: what.dueMs,
+})
 
 /** Where what is due comes from: as if from a source of the sub-topology, by the key of its state object. */
 const sourceLike = ({ topic, ...source }: SourceInput): SourceInput => ({

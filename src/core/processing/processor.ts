@@ -45,6 +45,7 @@ import { MAX_KEY_BYTES } from '../state/store-key.js'
 import { upgradesIn, type Operator, type SourceInput, type SubTopology } from '../plan/topology.js'
 import { requirePlace } from './record-key.js'
 import type { Watermark } from './watermark.js'
+import { Windowing, type WindowCounts } from './windowing.js'
 
 export interface ProcessorPlan {
   readonly subTopology: SubTopology
@@ -83,6 +84,8 @@ export interface Collected {
   /** Fields of state objects that hold NaN from now on, as has not been told before. */
   readonly nans: readonly StoredNaN[]
   readonly messages: number
+  /** Undefined where there are no windows. */
+  readonly windows?: readonly WindowCounts[] | undefined
 }
 
 const NO_MARKS: ReadonlyMap<string, number> = new Map()
@@ -100,7 +103,9 @@ export class Processor {
   readonly #states: StateTable
   readonly #outbox = new Outbox()
   readonly #context: Context
-  readonly #record = new CurrentRecord()
+  readonly #record: CurrentRecord
+  /** Undefined where the sub-topology has no windows. */
+  readonly #windowing: Windowing | undefined
   readonly #partitioner = new TextPartitioner()
   /** Normal mode's, one for all messages. */
   readonly #addOutput: Emit = (to, partition, key, value, headers) => {
@@ -126,6 +131,7 @@ export class Processor {
       dues,
     )
     this.#upgrades = upgradesIn(subTopology)
+    this.#record = new CurrentRecord(subTopology.sources)
     this.#context = new Context(
       this.#states,
       subTopology,
@@ -133,26 +139,35 @@ export class Processor {
       (definition) => this.#read(definition),
       (broadcast, key) => this.#find(broadcast, key),
     )
-    this.firings =
-      plan.time &&
-      dues &&
-      new Firings(plan, plan.time.watermark, dues, {
-        states: this.#states,
-        outbox: this.#outbox,
-        context: this.#context,
-        record: this.#record,
-        isCareful: () => this.careful,
-        begins: () => {
-          this.messages++
-        },
-        failed: () => {
-          this.#failures++
-        },
-        run: (operators, message, emit) => {
-          this.#run(operators, message, emit)
-        },
-        put: this.#addOutput,
-      })
+    const parts = {
+      states: this.#states,
+      outbox: this.#outbox,
+      context: this.#context,
+      record: this.#record,
+      isCareful: () => this.careful,
+      begins: () => {
+        this.messages++
+      },
+      failed: () => {
+        this.#failures++
+      },
+      run: (operators: readonly Operator[], message: unknown, emit: Emit) => {
+        this.#run(operators, message, emit)
+      },
+      put: this.#addOutput,
+      placeOf: (definition: StateDefinition) => this.#placeOf(definition),
+      goOn: (next: readonly Operator[], result: unknown, emit: Emit) => {
+        this.#goOn(next, result, emit)
+      },
+      late: (error: PotorooError) => {
+        this.#late(error)
+      },
+    }
+    const { time } = plan
+    const hasWindows = subTopology.states.some(({ windows }) => windows !== undefined)
+    const windowing = hasWindows ? new Windowing(subTopology, time?.watermark, parts) : undefined
+    this.#windowing = windowing
+    this.firings = time && dues && new Firings(plan, time.watermark, dues, { ...parts, windowing }, time.nowMs)
   }
 
   /** The task's time; undefined where nothing falls due. */
@@ -267,7 +282,8 @@ export class Processor {
     this.#calm = this.#failures === 0 ? this.#calm + 1 : 0
     if (this.#calm >= CALM_INTERVALS) this.careful = false
     this.#failures = this.messages = 0
-    return { records, changes, deadLetters, marks, nans: this.#states.takeNaNs(), messages }
+    const windows = this.#windowing?.takeCounts()
+    return { records, changes, deadLetters, marks, nans: this.#states.takeNaNs(), messages, windows }
   }
 
   /** The log has what was collected last. */
@@ -304,6 +320,7 @@ export class Processor {
   retake(): void {
     this.#states.retake()
     this.time?.retake()
+    this.#windowing?.retake()
     this.#outbox.discard()
     this.messages = this.#failures = this.#calm = 0
     this.careful = true
@@ -332,11 +349,13 @@ export class Processor {
     } catch (error) {
       const met = this.plan.deadLetterState === false ? [] : this.#states.met()
       this.#states.undo()
+      this.#windowing?.undo()
       if (isNotOfTheMessage(error)) throw error
       if (isBadInput(error)) this.#toDeadLetters(input, error, nowMs)
       else this.#failed(input, error, nowMs, met)
       return
     }
+    this.#windowing?.settle()
     for (const [to, partition, key, value, headers] of outputs)
       this.#outbox.add(to, partition, this.#context.timestampMs, key, value, headers)
   }
@@ -364,6 +383,9 @@ export class Processor {
         for (const one of several as readonly unknown[]) this.#run(operator.next, one, emit)
         break
       }
+      case 'window':
+        this.#windowing?.take(operator, message, emit)
+        break
       case 'join':
         this.#join(operator, message, emit)
         break
@@ -560,6 +582,14 @@ export class Processor {
   #toDeadLetters(input: Input, error: PotorooError, nowMs: () => number, met?: readonly MetState[]): void {
     const { deadLetters, partition } = this.plan
     this.#outbox.addDeadLetter(deadLetters, input.topic, partition, input.cursor, error, nowMs(), met)
+  }
+
+  /** A message is late for windows: to the dead letters, beside what it does else. */
+  #late(error: PotorooError): void {
+    const { time, deadLetters, partition } = this.plan
+    if (time === undefined || this.firings?.addLetter(error) === true) return
+    const { cursor, inputIndex } = this.#record
+    this.#outbox.addDeadLetter(deadLetters, time.watermark.topicOf(inputIndex), partition, cursor, error, time.nowMs())
   }
 
   /** The state objects of the record's key that its computations work on. */

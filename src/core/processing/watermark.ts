@@ -125,6 +125,11 @@ export class Watermark {
     return this.#bounds[index] ?? -Infinity
   }
 
+  /** By its name in Kafka. */
+  topicOf(index: number): string {
+    return this.topics[index]?.topic ?? ''
+  }
+
   /** What time is once the head of that input is taken, or, without one, as of now. */
   reached(inputs: readonly TimedInputState[], next: number | undefined): number {
     let least = Infinity

@@ -38,7 +38,7 @@ export const CLOCKS = ['time', 'wall'] as const satisfies readonly DueClock[]
 export const compareEntries = (a: DueEntry, b: DueEntry): number =>
   a.dueMs - b.dueMs || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
 
-/** What a state object has due next: a timer, or the end of its time to live. */
+/** What a state object has due next: a timer, or the end of its time to live, or of a window. */
 export type NextDue = (TimerEntry & { readonly kind: 'timer' }) | { readonly kind: 'end'; readonly dueMs: number }
 
 /** By that clock; undefined: nothing. While a timer of it is set, a state object does not end. */

@@ -6,7 +6,7 @@
  *         Flags  => varint; bit n is set where field n is there
  *         Field  => in the order of their bits
  *           0: varint, the version: how many upgrades the state object has been through, 1 or more
- *           1: varint, when its time to live ends, ms since the epoch, 1 or more
+ *           1: varint, when its time to live ends, or of windows, when the next of them closes, ms since the epoch, 1 or more
  *           2: Timers, those that go by the task's time
  *           3: Timers, those that go by the wall clock
  *         Timers => Count (Due Name Id)*       one or more, in the order of due, name and id
@@ -44,7 +44,7 @@ export interface TimerEntry {
 
 /** The times of a state object. */
 export interface Times {
-  /** When its time to live ends, ms since the epoch; 0: never. */
+  /** When its time to live ends, or the next of its windows closes, ms since the epoch; 0: never. */
   readonly endsMs: number
   /** In the order of `compareTimers`. */
   readonly time: readonly TimerEntry[]

@@ -402,6 +402,15 @@ export class StateTable {
     return !sameBytes(bytes, 0, length, source, from, start + stored)
   }
 
+  /** When the next of the windows that were touched last closes; 0: none by time. */
+  setEnd(endsMs: number): void {
+    const live = this.#lastLive()
+    if ((live.times?.endsMs ?? 0) === endsMs) return
+    this.#changeTimes(live, (times) => {
+      times.endsMs = endsMs
+    })
+  }
+
   /** What is due next by that clock, at that time or before; to be asked again when it was seen to. */
   due(clock: DueClock, toMs: number): DueObject | undefined {
     const { dues } = this
@@ -464,9 +473,8 @@ export class StateTable {
       times = timesOf(this.#memory.bytesOf(place), start, start + this.#memory.valueBytes(place))
     }
     // Another version of the application gave it an end.
-    return definition.ttlMs === undefined && times.endsMs > 0
-      ? { endsMs: 0, time: times.time, wall: times.wall }
-      : times
+    const hasEnd = definition.ttlMs !== undefined || definition.windows !== undefined
+    return !hasEnd && times.endsMs > 0 ? { endsMs: 0, time: times.time, wall: times.wall } : times
   }
 
   #definitionOf(storeKey: ByteString): StateDefinition | undefined {

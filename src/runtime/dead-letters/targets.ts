@@ -22,11 +22,13 @@ export class Targets {
 
   /** Why it can't be replayed with that timestamp; undefined: it can. */
   async refusal({ key, value, block }: Letter, timestampMs: number, nowMs: number): Promise<string | undefined> {
-    const { origin, due, headers, fullSize } = block
+    const { origin, due, code, headers, fullSize } = block
     if (due !== undefined)
       return `it came from no record but from ${dueText(due)}, which is over: what it was to do has to be done by a message`
     if (fullSize !== undefined)
       return `only the beginning of it is there: its value had ${String(fullSize)} bytes, more than the dead letters take`
+    if (code === 'LATE')
+      return 'it was late for windows that have closed, and all else that it was to do is done: it would be late again, and the rest be done twice'
     const topic = await this.topic(origin.topic)
     if (topic === undefined) return `topic ${origin.topic}, which it came from, does not exist any more`
     if (origin.partition >= topic.partitions)

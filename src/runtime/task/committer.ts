@@ -417,10 +417,15 @@ export class Committer {
     return records.map((entry, i) => (i === 0 ? { ...entry, end: this.#changelogEnd } : entry))
   }
 
-  #sayCommitted({ records, deadLetters, marks, nans, messages }: Collected, did: Work, begunMs: number): void {
+  #sayCommitted(
+    { records, deadLetters, marks, nans, messages, windows = [] }: Collected,
+    did: Work,
+    begunMs: number,
+  ): void {
     const { clock, observer } = this.env
     const { changelog, id: task } = this.plan
     for (const letter of deadLetters) observer.observe({ kind: 'dead-letter', task, ...letter })
+    for (const counts of windows) observer.observe({ kind: 'windows', task, ...counts })
     for (const nan of nans) observer.observe({ kind: 'nan-stored', task, ...nan })
     for (const outputs of this.#shortLived.among(records, clock.now()))
       observer.observe({ kind: 'outputs-short-lived', task, ...outputs })

@@ -78,4 +78,4 @@ export class Marker {
   }
 }
 
-const claimOf = ({ time, firings, inputs }: Current): Claim => time.claim(inputs, firings.nextMs('time'))
+const claimOf = ({ time, firings, inputs }: Current): Claim => time.claim(inputs, firings.nextOutputMs)

@@ -18,6 +18,7 @@ import { snapshotsFaults } from './snapshots.js'
 import { timeFaults } from './time.js'
 import { topicsFaults } from './topics.js'
 import { upgradesFaults } from './upgrades.js'
+import { windowsFaults } from './windows.js'
 import { wireFaults } from './wire.js'
 import { worldsFaults } from './worlds.js'
 import type { PlantedFault } from './planted-fault.js'
@@ -40,6 +41,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...formatsFaults,
   ...replaysFaults,
   ...joinsFaults,
+  ...windowsFaults,
   ...queriesFaults,
   ...callsFaults,
   ...frontiersFaults,

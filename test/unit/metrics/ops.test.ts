@@ -61,6 +61,7 @@ const rare: readonly RuntimeEvent[] = [
   { kind: 'purge-failed', topics: [REPARTITION], error: '' },
   { kind: 'queried', state: 'device', what: 'get', outcome: 'answered', tookMs: 3 },
   { kind: 'calls-attempted', task: 'device_0', attempts: [{ outcome: 'succeeded', tookMs: 1 }] },
+  { kind: 'windows', task: 'device_0', windows: 'minute', late: 'drop', closed: 1, lateByRecords: 1, lateByClock: 1 },
 ]
 const MESSAGES = 40
 

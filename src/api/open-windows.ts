@@ -1,0 +1,42 @@
+/** The windows of a key that are open: what is stored of them, all in one state object. */
+import type { OpenWindow } from './definition.js'
+
+export class OpenWindows {
+  /** In the order of their beginning. */
+  list: OpenWindow[] = []
+}
+
+/** `{ w: [start, length, messages, state, …] }`: names would take more than what they name. */
+export function windowsToPlain({ list }: OpenWindows, toPlain: (state: object) => unknown): object {
+  const w: unknown[] = []
+  for (const { startMs, endMs, messages, state } of list) w.push(startMs, endMs - startMs, messages, toPlain(state))
+  return { w }
+}
+
+const FIELDS = 4
+
+/** Throws a TypeError for what `windowsToPlain` has not given. */
+export function windowsFromPlain(plain: unknown, fromPlain: (plain: unknown) => object): OpenWindows {
+  const open = new OpenWindows()
+  const w = fieldsOf(plain)
+  for (let i = 0; i < w.length; i += FIELDS) {
+    const [startMs, lengthMs, messages, state] = [w[i], w[i + 1], w[i + 2], w[i + 3]]
+    if (typeof startMs !== 'number' || typeof lengthMs !== 'number' || typeof messages !== 'number') throw noWindows()
+    open.list.push({ startMs, endMs: startMs + lengthMs, messages, state: fromPlain(state) })
+  }
+  return open
+}
+
+/** The same windows, each state as `step` makes it of what is stored. Throws as `windowsFromPlain`. */
+export function upgradeWindows(plain: unknown, step: (stored: object) => object): object {
+  const w = fieldsOf(plain).map((field, i) => (i % FIELDS === FIELDS - 1 ? step(field as object) : field))
+  return { w }
+}
+
+function fieldsOf(plain: unknown): readonly unknown[] {
+  if (typeof plain === 'object' && plain !== null && 'w' in plain && Array.isArray(plain.w) && plain.w.length % 4 === 0)
+    return plain.w as unknown[]
+  throw noWindows()
+}
+
+const noWindows = (): TypeError => new TypeError('what is stored is no list of windows')

@@ -1,0 +1,146 @@
+/**
+ * Which windows a message lies in. Pure.
+ *
+ * Invariants
+ * 1. A window takes a message if its end is above the message's bound: that of the message's own partition, so that it depends on one
+ *    log alone. A session's is the gap from the message on; those that are open and above the bound are one with it.
+ * 2. A window that has closed takes nothing more. Where the clock closed it, not records, a message may be late that is not so by
+ *    its bound: it is counted apart.
+ */
+import type { OpenWindow, WindowShape } from '../../api/definition.js'
+import type { OpenWindows } from '../../api/open-windows.js'
+import { MAX_OPEN_WINDOWS } from '../../api/windows.js'
+import { PotorooError } from '../../errors.js'
+
+export interface Stretch {
+  readonly startMs: number
+  readonly endMs: number
+}
+export interface LateWindow extends Stretch {
+  /** By what it has closed: the message's bound, or the clock. */
+  readonly by: 'records' | 'clock'
+}
+/** A message's place in time. */
+export interface Moment {
+  /** 0 or more. */
+  readonly atMs: number
+  /** No record of its partition is older than that but what is late; -Infinity: not known. */
+  readonly boundMs: number
+  /** Windows that end at or before it have closed; -Infinity: none. */
+  readonly closedMs: number
+}
+export interface Begin {
+  readonly initial: () => object
+  readonly merge: ((earlier: object, later: object) => void) | undefined
+}
+export interface Places {
+  /** Open, with their states, in the order of their beginning; some are new. */
+  readonly windows: readonly OpenWindow[]
+  readonly late: readonly LateWindow[]
+}
+
+const NONE: readonly never[] = []
+
+/** Takes the message into account: windows are there that it begins, and sessions are one that it has joined; it is not counted in them yet. */
+export function placesFor(open: OpenWindows, shape: WindowShape, moment: Moment, begin: Begin): Places {
+  switch (shape.kind) {
+    case 'tumbling':
+      return steady(open, shape.sizeMs, shape.sizeMs, moment, begin)
+    case 'hopping':
+      return steady(open, shape.sizeMs, shape.everyMs, moment, begin)
+    case 'session':
+      return sessionOf(open, shape.gapMs, moment, begin)
+    case 'counting':
+      return counted(open, moment, begin)
+  }
+}
+
+/** Invariants 1 and 2. Undefined: it is open. */
+function lateBy(endMs: number, { boundMs, closedMs }: Moment): LateWindow['by'] | undefined {
+  if (endMs <= boundMs) return 'records'
+  return endMs <= closedMs ? 'clock' : undefined
+}
+
+function steady(open: OpenWindows, sizeMs: number, everyMs: number, moment: Moment, begin: Begin): Places {
+  const { atMs } = moment
+  const lastMs = Math.floor(atMs / everyMs) * everyMs
+  const firstMs = everyMs === sizeMs ? lastMs : (Math.floor((atMs - sizeMs) / everyMs) + 1) * everyMs
+  const windows: OpenWindow[] = []
+  let late: LateWindow[] | undefined
+  for (let startMs = firstMs; startMs <= lastMs; startMs += everyMs) {
+    const endMs = startMs + sizeMs
+    const by = lateBy(endMs, moment)
+    if (by !== undefined) (late ??= []).push({ startMs, endMs, by })
+    else windows.push(at(open, startMs, endMs, begin))
+  }
+  return { windows, late: late ?? NONE }
+}
+
+function at(open: OpenWindows, startMs: number, endMs: number, begin: Begin): OpenWindow {
+  const { list } = open
+  // Most messages lie in the newest.
+  let i = list.length
+  for (; i > 0; i--) {
+    const window = list[i - 1]
+    if (window === undefined || window.startMs < startMs) break
+    if (window.startMs === startMs) return window
+  }
+  return insert(open, i, startMs, endMs, begin)
+}
+
+function insert(open: OpenWindows, at: number, startMs: number, endMs: number, begin: Begin): OpenWindow {
+  const { list } = open
+  if (list.length >= MAX_OPEN_WINDOWS)
+    throw new PotorooError(
+      'TOO_MANY_WINDOWS',
+      `a window from ${new Date(startMs).toISOString()} on would begin, and the key has ${String(MAX_OPEN_WINDOWS)} open, the first from ` +
+        `${new Date(list[0]?.startMs ?? 0).toISOString()} on`,
+    )
+  const made = { startMs, endMs, messages: 0, state: begin.initial() }
+  if (at === list.length) list.push(made)
+  else list.splice(at, 0, made)
+  return made
+}
+
+function sessionOf(open: OpenWindows, gapMs: number, moment: Moment, begin: Begin): Places {
+  const [startMs, endMs] = [moment.atMs, moment.atMs + gapMs]
+  const by = lateBy(endMs, moment)
+  if (by !== undefined) return { windows: NONE, late: [{ startMs, endMs, by }] }
+  const joined = open.list.filter(
+    (window) => window.endMs > startMs && window.startMs < endMs && window.endMs > moment.boundMs,
+  )
+  const [one, ...others] = joined
+  if (one === undefined) {
+    const place = open.list.findIndex((window) => window.startMs > startMs)
+    return { windows: [insert(open, place < 0 ? open.list.length : place, startMs, endMs, begin)], late: NONE }
+  }
+  for (const other of others) {
+    begin.merge?.(one.state, other.state)
+    one.messages += other.messages
+    one.endMs = Math.max(one.endMs, other.endMs)
+  }
+  one.startMs = Math.min(one.startMs, startMs)
+  one.endMs = Math.max(one.endMs, endMs)
+  if (others.length > 0) open.list = open.list.filter((window) => !others.includes(window))
+  return { windows: [one], late: NONE }
+}
+
+function counted(open: OpenWindows, { atMs }: Moment, begin: Begin): Places {
+  const window = open.list[0] ?? insert(open, 0, atMs, atMs + 1, begin)
+  window.startMs = Math.min(window.startMs, atMs)
+  window.endMs = Math.max(window.endMs, atMs + 1)
+  return { windows: [window], late: NONE }
+}
+
+/** Out of those that are open. */
+export function remove(open: OpenWindows, window: OpenWindow): void {
+  const at = open.list.indexOf(window)
+  if (at >= 0) open.list.splice(at, 1)
+}
+
+/** When the first of them ends; Infinity where there is none. */
+export function firstEnd({ list }: OpenWindows): number {
+  let first = Infinity
+  for (const { endMs } of list) if (endMs < first) first = endMs
+  return first
+}
