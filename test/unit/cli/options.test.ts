@@ -111,8 +111,7 @@ writeFileSync(
   module,
   `const orders = { name: 'orders', partitions: 1, partitioner: 'murmur2', config: {}, start: 'earliest', key: {} }
   const upstream = { kind: 'source', topic: orders, name: 'orders' }
-  const compute = { kind: 'compute', upstream, state: { name: 'orders' }, compute: () => undefined }
-  const definition = { name: 'a', pipelines: [{ kind: 'sink', upstream, topic: orders }, compute] }
+  const definition = { name: 'a', pipelines: [{ kind: 'sink', upstream, topic: orders }] }
   export default { name: 'a', [Symbol.for('potoroo.application')]: definition }`,
 )
 
