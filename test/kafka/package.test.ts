@@ -185,7 +185,14 @@ test('the bundled application is where the command line looks for it, with its t
 })
 
 test('documents and licence come along, tests and build leftovers do not', () => {
-  for (const name of ['README.md', 'LICENSE', 'CHANGELOG.md', 'docker-compose.yml', 'docs/design.md'])
+  for (const name of [
+    'README.md',
+    'LICENSE',
+    'CHANGELOG.md',
+    'docker-compose.yml',
+    'docs/design.md',
+    'docs/tutorial.md',
+  ])
     expect(readFileSync(installed(name), 'utf8')).toBe(readDocument(name))
   for (const name of ['test', '.ci', 'tsconfig.json', 'dist/.tsbuildinfo'])
     expect(existsSync(installed(name))).toBe(false)
