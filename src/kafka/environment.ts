@@ -1,4 +1,4 @@
-/** How to reach Kafka, from environment variables (documented in the README). */
+/** How to reach Kafka, from environment variables (documented in docs/configuration.md). */
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
 import { messageOf, PotorooError } from '../errors.js'

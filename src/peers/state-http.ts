@@ -10,7 +10,8 @@
  * 1. It reads, and changes nothing: GET alone, and no body is looked at.
  * 2. No client holds up messages, or others for long: so many questions are under way at once and no more, with so many bytes of
  *    answers that nobody has taken yet; whoever comes then is told to come again.
- * 3. Without the token nothing is told but 401; where there is none, and others than this machine may come, nobody has it.
+ * 3. Without the token nothing is told but 401; where there is none, and others than this machine may come, nobody has it; nor
+ *    has a page in a browser on this machine that came under another name.
  * 4. What is asked wrongly is refused with what is wrong: nothing is guessed.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -45,6 +46,9 @@ export interface StateAccess {
 }
 
 export const isStatesPath = (url: string): boolean => /^\/v1(?:[/?]|$)/.test(url)
+
+/** Of a Host header, without its port. */
+const hostOf = (header: string): string => header.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
 
 export class StateHttp {
   #underWay = 0
@@ -91,7 +95,9 @@ export class StateHttp {
 
   #isLetIn(request: IncomingMessage): boolean {
     const { token, host } = this.access
-    return token === undefined ? isLoopback(host) : isAuthorized(request, token)
+    if (token !== undefined) return isAuthorized(request, token)
+    // A page that a browser here has open may let a name of its own lead to loopback (DNS rebinding): that is the name it says.
+    return isLoopback(host) && isLoopback(hostOf(request.headers.host ?? ''))
   }
 
   #refuse(response: ServerResponse, status: number, error: unknown): void {

@@ -32,7 +32,7 @@ const node = (source: string) => run(process.execPath, ['--input-type=module', '
 test('an import gives the public API, and nothing else', async () => {
   const { stdout } = await node(`console.log(Object.keys(await import('potoroo')).sort().join())`)
   expect(stdout.trim()).toBe(
-    'PotorooError,application,broadcast,bytesCodec,days,from,hours,isPotorooError,merge,messagePackCodec,minutes,seconds,startWorker,stateObject,stringCodec,table,timer,topic',
+    'PotorooError,application,broadcast,bytesCodec,counting,days,from,hopping,hours,isPotorooError,merge,messagePackCodec,minutes,seconds,session,startWorker,stateObject,stringCodec,table,timer,topic,tumbling,windowed',
   )
   await expect(node(`await import('potoroo/dist/core/records.js')`)).rejects.toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED')
 })
@@ -185,7 +185,14 @@ test('the bundled application is where the command line looks for it, with its t
 })
 
 test('documents and licence come along, tests and build leftovers do not', () => {
-  for (const name of ['README.md', 'LICENSE', 'CHANGELOG.md', 'docker-compose.yml', 'docs/design.md'])
+  for (const name of [
+    'README.md',
+    'LICENSE',
+    'CHANGELOG.md',
+    'docker-compose.yml',
+    'docs/design.md',
+    'docs/tutorial.md',
+  ])
     expect(readFileSync(installed(name), 'utf8')).toBe(readDocument(name))
   for (const name of ['test', '.ci', 'tsconfig.json', 'dist/.tsbuildinfo'])
     expect(existsSync(installed(name))).toBe(false)

@@ -1,4 +1,7 @@
-/** Everything that the README shows is done here: commands, code, tables. */
+/**
+ * Everything that the README, the tutorial and the pages on API, command line and configuration show is done here: commands,
+ * code, tables.
+ */
 import { execFile, spawn } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -17,27 +20,31 @@ import { silentLogger } from '../support/silent-logger.js'
 import { temporaryFolder } from '../support/temporary.js'
 import { createTopics } from '../support/topics.js'
 
-const readme = readDocument('README.md')
+const readme = codeBlocks(readDocument('README.md'), '## Your first application', '## The API on one screen')
+const commandLine = readDocument('docs/command-line.md')
+const configuration = readDocument('docs/configuration.md')
 const documents = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md'].concat(
   readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
 )
-const all = codeBlocks(readme)
-const tutorial = codeBlocks(readme, '## Write an application', '### A worker inside your own program')
+const tutorialPage = readDocument('docs/tutorial.md')
+const tutorial = codeBlocks(tutorialPage, '## 1. Set up', '## A worker inside your own program')
 
-/** The folder that the README lets its reader make. */
+/** The folder that the tutorial lets its reader make, and in it the application of the README. */
 const folder = temporaryFolder()
-const prefix = `${uniqueName('readme')}-`
+const prefix = `${uniqueName('tutorial')}-`
+const firstPrefix = `${uniqueName('readme')}-`
 const embeddedPrefix = `${uniqueName('embedded')}-`
 let complaints = ''
 
 beforeAll(async () => {
   linkPackages(folder, ['potoroo', 'zod', '@types/node'])
-  const embedded = blockWith(all, 'ts', 'startWorker(bank')
+  const embedded = blockWith(codeBlocks(tutorialPage), 'ts', 'startWorker(bank')
   writeFiles(folder, {
     'package.json': JSON.stringify({ name: 'bank', private: true, type: 'module' }),
     'tsconfig.json': blockWith(tutorial, 'json', 'compilerOptions'),
     'bookings.ndjson': blockWith(tutorial, 'json', '"account":"ada"'),
-    'src/desk.ts': blockWith(all, 'ts', "'desk'"),
+    'src/wallets.ts': blockWith(readme, 'ts', "'wallets'"),
+    'src/desk.ts': blockWith(codeBlocks(readDocument('docs/api.md')), 'ts', "'desk'"),
     'src/application.ts': blockWith(tutorial, 'ts', "application('bank'"),
     'src/check.ts': blockWith(tutorial, 'ts', 'node:assert'),
     // The test broker in place of the one on the usual port, and names of its own on it.
@@ -55,7 +62,7 @@ function replaced(text: string, what: string, by: string): string {
   return text.replace(what, () => by)
 }
 
-test('its TypeScript compiles, strictly, with the tsconfig that it shows', () => {
+test('their TypeScript compiles, strictly, with the tsconfig that the tutorial shows', () => {
   expect(JSON.parse(blockWith(tutorial, 'json', 'compilerOptions'))).toMatchObject({
     compilerOptions: { strict: true },
   })
@@ -93,6 +100,31 @@ test('the API on one screen processes messages', async () => {
   expect((await worker.exited).code).toBe(0)
 })
 
+test('the first application runs without being compiled, command by command', async () => {
+  writeFiles(folder, { 'wallets.mjs': blockWith(readme, 'ts', "'wallets'") })
+  const commands = blockWith(readme, 'sh', 'potoroo run').trim().split('\n')
+  const shown = commands.map((line) => /^(?:echo '(.*)' \| )?npx potoroo (.*)$/.exec(line)?.slice(1) ?? [])
+  // Node 22.18 runs TypeScript; what is on any Node takes the name that the README has for older ones.
+  const [broker, topics, run, ...rest] = shown.map(([input, line = '']) => ({
+    input: input === undefined ? {} : { input: `${input}\n` },
+    words: [...wordsOf(line.replace('wallets.ts', 'wallets.mjs')), '--topic-prefix', firstPrefix],
+  }))
+  if (broker === undefined || topics === undefined || run === undefined) throw new Error('commands are missing')
+  expect(broker.words[0]).toBe('broker') // the test broker takes its place
+  expect(await runCli(topics.words, { cwd: folder })).toMatchObject({ code: 0, stderr: [] })
+  const worker = startCli([...run.words, '--state-dir', 'state/first'], { cwd: folder })
+  const printed: string[] = []
+  for (const { input, words } of rest) {
+    if (words[0] === 'tail') await readCommitted(`${firstPrefix}wallet-balances`, 2)
+    const { code, stdout, stderr } = await runCli(words, { cwd: folder, ...input })
+    expect(code, stderr.join('\n')).toBe(0)
+    if (words[0] === 'tail') printed.push(...stdout)
+  }
+  expect(printed).toEqual(blockWith(readme, 'text', 'balance').trim().split('\n'))
+  worker.kill('SIGTERM')
+  expect((await worker.exited).code).toBe(0)
+})
+
 describe('an application of one’s own', () => {
   test('has computations that a plain program can test', async () => {
     await promisify(execFile)(process.execPath, ['dist/check.js'], { cwd: folder })
@@ -115,7 +147,7 @@ describe('an application of one’s own', () => {
     const printed: string[] = []
     for (const words of rest) {
       if (words[0] === 'tail') {
-        // The README's reader is slower than the worker; this one waits.
+        // The tutorial's reader is slower than the worker; this one waits.
         const [topic = ''] = words.slice(1)
         await readCommitted(`${prefix}${topic}`, topic === 'balances' ? 4 : 1)
       }
@@ -152,7 +184,7 @@ describe('an application of one’s own', () => {
   })
 })
 
-describe('what it says about the command line', async () => {
+describe('what they say about the command line', async () => {
   const stream = new PassThrough()
   const program = await createProgram(
     [],
@@ -175,7 +207,7 @@ describe('what it says about the command line', async () => {
     const text = readDocument(document)
     const spans = [...text.matchAll(/`((?:npx )?potoroo [^`\n]+)`/g)].map(([, span = '']) => wordsOf(span))
     const shown = [...shellLines(codeBlocks(text)), ...spans].filter(([first]) => first === 'potoroo')
-    if (document === 'README.md') expect(shown.length).toBeGreaterThan(10)
+    if (document === 'docs/command-line.md') expect(shown.length).toBeGreaterThan(10)
     for (const [, name = '', ...words] of shown) {
       if (name === '<command>' || name.startsWith('--')) continue
       const command = commandOf(name)
@@ -191,22 +223,25 @@ describe('what it says about the command line', async () => {
     }
   })
 
-  test('names every command, and only options that there are', () => {
+  test('docs/command-line.md names every command, and only options that there are', () => {
     for (const command of program.commands)
-      expect(readme.includes(`\`potoroo ${command.name()}`), command.name()).toBe(true)
+      expect(commandLine.includes(`\`potoroo ${command.name()}`), command.name()).toBe(true)
     const known = new Set(program.commands.flatMap(optionsOf))
-    for (const [, flag = ''] of readme.matchAll(/`(--[a-z-]+)/g)) expect(known, flag).toContain(flag)
+    for (const [, flag = ''] of [commandLine, configuration, readDocument('README.md')]
+      .join()
+      .matchAll(/`(--[a-z-]+)/g))
+      expect(known, flag).toContain(flag)
   })
 
-  test('has every exit code', () => {
-    const codes = [...readme.matchAll(/^\| (\d) +\|/gm)].map(([, code]) => Number(code))
+  test('docs/command-line.md has every exit code', () => {
+    const codes = [...commandLine.matchAll(/^\| (\d) +\|/gm)].map(([, code]) => Number(code))
     expect(codes).toEqual(Object.values(exitCodes).sort())
   })
 })
 
-describe('its tables of configuration', () => {
+describe('the tables of docs/configuration.md', () => {
   const rowOf = (name: string): string[] | undefined =>
-    readme
+    configuration
       .split('\n')
       .filter((line) => line.startsWith(`| \`${name}\``))
       .map((line) => line.split('|').map((cell) => cell.trim()))[0]
@@ -238,7 +273,7 @@ describe('its tables of configuration', () => {
     )
     expect(new Set(read).size).toBeGreaterThan(5)
     for (const name of new Set(read))
-      if (name !== 'KAFKA_VERSION') expect(readme.includes(`\`${name}\``), name).toBe(true)
+      if (name !== 'KAFKA_VERSION') expect(configuration.includes(`\`${name}\``), name).toBe(true)
   })
 })
 
@@ -274,7 +309,7 @@ const shellLines = (blocks: readonly { readonly language: string; readonly text:
   blocks
     .filter(({ language }) => language === 'sh')
     .flatMap(({ text }) => text.trim().split('\n'))
-    .flatMap((line) => line.replace(/#.*$/, '').split('&&'))
+    .flatMap((line) => line.replace(/#.*$/, '').split(/&&| \| /))
     .map(wordsOf)
 
 const wordsOf = (command: string): string[] =>

@@ -11,7 +11,14 @@ import { systemClock } from '../../system.js'
 import { loadApplication } from '../application.js'
 import { kafkaOptions } from '../connection.js'
 import type { CliContext } from '../context.js'
-import { connectionHelp, type ConnectionFlags, wholeNumber, withConnection, withTopicPrefix } from '../options.js'
+import {
+  connectionHelp,
+  type ConnectionFlags,
+  queryConsistency,
+  wholeNumber,
+  withConnection,
+  withTopicPrefix,
+} from '../options.js'
 import { printable } from '../printable.js'
 
 interface StateFlags extends ConnectionFlags {
@@ -47,7 +54,7 @@ export function registerState(program: Command, context: CliContext): void {
     .option('--before <key>', 'keys before this one')
     .option('--limit <n>', 'of a range, so many at most', wholeNumber(1), 100)
     .option('--json', 'one JSON object a line')
-    .option('--consistency <what>', 'committed, fenced, or a number of ms: see docs/queries.md')
+    .option('--consistency <what>', 'committed, fenced, or a number of ms: see docs/queries.md', queryConsistency)
   withTopicPrefix(withConnection(command))
     .addHelpText(
       'after',
@@ -73,6 +80,7 @@ async function runState(
   flags: StateFlags,
   context: CliContext,
 ): Promise<void> {
+  const kafka = kafkaOptions(context, flags)
   const { definition } = await loadApplication(path)
   const known = topologyOf(definition).subTopologies.flatMap(({ states }) => states.map(({ name }) => name))
   if (!known.includes(state)) throw unknownState(state, known)
@@ -82,7 +90,7 @@ async function runState(
   const token = context.env.POTOROO_PEER_TOKEN
   const { logger } = context
   const settings = settingsOf({ token: token === '' ? undefined : token, logger, clock: systemClock })
-  const members = await membersOf(context, flags, namesOf(flags.topicPrefix, definition.name).group)
+  const members = await membersOf(kafka, namesOf(flags.topicPrefix, definition.name).group)
   const asker = new Asker(members, settings, definition.name)
   const { consistency } = flags
   if (key !== undefined) {
@@ -121,8 +129,8 @@ const entryText = (entry: unknown): string => {
 }
 
 /** Those that can be asked. */
-async function membersOf(context: CliContext, flags: StateFlags, group: string): Promise<readonly GroupMember[]> {
-  const view = await viewGroup(kafkaOptions(context, flags), group)
+async function membersOf(kafka: ReturnType<typeof kafkaOptions>, group: string): Promise<readonly GroupMember[]> {
+  const view = await viewGroup(kafka, group)
   try {
     const untilMs = systemClock.monotonic() + REBALANCE_MS
     for (;;) {

@@ -89,6 +89,14 @@ export function tryLetter(
       { cure: 'Raise latenessMs of its topic, for those that are still to come; drop it when it was seen to.' },
     )
   const { sub, index, source } = readerOf(definition, names, origin.topic)
+  if (sub.call !== undefined)
+    throw new PotorooError(
+      'INVALID_CONFIGURATION',
+      `dead letter ${letterId(letter)} is of call ${sub.call.name}, which asks the outside: that is not done here`,
+      {
+        cure: `To have a worker make the call again: npx potoroo dead-letters <application> replay ${letterId(letter)}`,
+      },
+    )
   const stored = new Map(
     letter.block.states.flatMap(({ name, packed }) =>
       packed === undefined ? [] : [[storeKey(name, letter), byteString(Buffer.from(packed))]],

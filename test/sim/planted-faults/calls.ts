@@ -24,7 +24,7 @@ export const callsFaults: readonly PlantedFault[] = [
     what: 'calls: what is done is committed with the results of the next commit',
     plants: [
       { file: caller, find: '    const done = window.done(input.position)\n', replace: '    const { done } = current\n    current.done = window.done(input.position)\n' }, // prettier-ignore
-      { file: caller, find: '  silent: number\n}', replace: '  silent: number\n  done?: string\n}' },
+      { file: caller, find: '  silent: number\n', replace: '  silent: number\n  done?: string\n' },
     ],
   },
   {

@@ -111,9 +111,9 @@ export const joinsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: stateTable,
-        find: '    if (live?.object !== undefined) {\n      length =',
+        find: '    if (live?.object !== undefined) {\n      // Without its times',
         replace:
-          '    if (live?.object !== undefined && live.packed === undefined) return live.object\n    if (live?.object !== undefined) {\n      length =',
+          '    if (live?.object !== undefined && live.packed === undefined) return live.object\n    if (live?.object !== undefined) {\n      // Without its times',
       },
     ],
   },

@@ -214,7 +214,7 @@ export const protocolFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: committer,
-        find: '      if (!work.isCurrent()) return\n      this.#sayFailed(collected, begunMs, error)\n      work.failed(collected, error)\n      return\n',
+        find: '      if (!work.isCurrent()) return undefined\n      this.#sayFailed(collected, begunMs, error)\n      work.failed(collected, error)\n      return undefined\n',
         replace:
           "      if (error.code !== 'TRANSACTION_FAILED') {\n        if (work.isCurrent()) work.failed(collected, error)\n        return\n      }\n" +
           '      Object.assign(activation, { producer: await this.env.log.producer(plan.transactionalId) })\n      return\n',

@@ -3,7 +3,6 @@ import type { PlantedFault } from './planted-fault.js'
 
 const answers = 'src/runtime/task/answers.ts'
 const committer = 'src/runtime/task/committer.ts'
-const reader = 'src/runtime/changelog-reader.ts'
 
 export const queriesFaults: readonly PlantedFault[] = [
   {

@@ -12,6 +12,7 @@ const operands: Readonly<Record<string, readonly string[]>> = {
   reset: ['nowhere.js'],
   'roll-back': ['nowhere.js'],
   run: ['nowhere.js'],
+  state: ['nowhere.js', 'account'],
   status: ['nowhere.js'],
   produce: ['orders', '/dev/null'],
   tail: ['orders'],

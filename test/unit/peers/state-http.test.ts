@@ -1,6 +1,8 @@
 /** src/peers/state-http.ts with clients of every kind. Its invariants are at the head of that file. */
 import { once } from 'node:events'
+import { request } from 'node:http'
 import { connect } from 'node:net'
+import { urlToHttpOptions } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { stateDefinition, stateObject } from '../../../src/api/state-object.js'
 import type { PageEntry } from '../../../src/core/query/question.js'
@@ -209,4 +211,25 @@ test('a head that is too long, or no HTTP, ends with its connection and nothing 
   expect(await raw(`GET /v1/account/${'a'.repeat(100_000)} HTTP/1.1\r\nHost: x\r\n\r\n`)).toContain('431')
   expect(await raw('nonsense\r\n\r\n')).toContain('400')
   expect((await get(`${url.origin}/v1/account/a`)).status).toBe(200)
+})
+
+test('without a token, whoever comes under a name that is not loopback is told nothing', async () => {
+  const url = new URL(await serve(accounts(['a'])))
+  const status = (host: string): Promise<number | undefined> =>
+    new Promise((resolve, reject) => {
+      const asked = request({ ...urlToHttpOptions(url), path: '/v1/account/a', headers: { host } }, (response) => {
+        response.resume()
+        resolve(response.statusCode)
+      })
+      asked.on('error', reject).end()
+    })
+  for (const host of [`127.0.0.1:${url.port}`, 'localhost', `localhost:${url.port}`, '[::1]:80', '127.0.0.1'])
+    expect(await status(host), host).toBe(200)
+  for (const host of [
+    'evil.example',
+    `evil.example:${url.port}`,
+    '127.0.0.1.evil.example',
+    'localhost.evil.example:80',
+  ])
+    expect(await status(host), host).toBe(401)
 })

@@ -1,4 +1,4 @@
-/** What README and docs/testing.md show of TestDriver compiles, strictly, and runs; so does what docs/routing.md shows. */
+/** What docs/tutorial.md and docs/testing.md show of TestDriver compiles, strictly, and runs; so does what docs/routing.md shows. */
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
@@ -28,7 +28,7 @@ interface Plant {
   readonly totals: Topic<{ readonly site: string; readonly sum: number }>
 }
 
-const readme = codeBlocks(readDocument('README.md'))
+const tutorial = codeBlocks(readDocument('docs/tutorial.md'))
 const shown = codeBlocks(readDocument('docs/testing.md')).filter(({ language }) => language === 'ts')
 const folder = temporaryFolder()
 linkPackages(folder, ['zod', 'vitest', '@types/node'])
@@ -45,8 +45,8 @@ writeFiles(folder, {
     },
     include: ['*.ts'],
   }),
-  'application.ts': blockWith(readme, 'ts', "application('bank'"),
-  'readme.ts': blockWith(readme, 'ts', 'potoroo/testing'),
+  'application.ts': blockWith(tutorial, 'ts', "application('bank'"),
+  'tutorial.ts': blockWith(tutorial, 'ts', 'potoroo/testing'),
   'plant.ts': blockWith(codeBlocks(readDocument('docs/routing.md')), 'ts', "application(\n  'plant'"),
   'shown.ts': shown.map(({ text }) => text).join('\n'),
 })
@@ -56,8 +56,8 @@ test('the documents’ code compiles', { timeout: 120_000 }, async () => {
   expect(await compile(folder)).toBe('')
 })
 
-test('the README’s code runs', async () => {
-  await load('readme.ts')
+test('the tutorial’s code runs', async () => {
+  await load('tutorial.ts')
 })
 
 test.each([1, 7])('the application of docs/routing.md does what it says, on %i partitions', async (partitions) => {

@@ -1,8 +1,9 @@
-/** Dead letters of what was due: they come from no record, so there is nothing to replay or to try. */
+/** Dead letters that are not tried: those of what was due, which come from no record, and those of calls, which ask the outside. */
 import { describe, expect, it } from 'vitest'
 import { letterJson, listText, showText } from '../../../../src/cli/dead-letters/text.js'
 import { tryLetter } from '../../../../src/cli/dead-letters/try.js'
 import { definitionOf } from '../../../../src/api/application.js'
+import { BATCH_HEADER_BYTES, RecordCursor, RecordWriter } from '../../../../src/core/records/records.js'
 import { readDeadLetter, type LetterOfDue } from '../../../../src/core/processing/dead-letter.js'
 import { Outbox } from '../../../../src/core/processing/outbox.js'
 import { namesOf } from '../../../../src/core/plan/topology.js'
@@ -66,4 +67,40 @@ describe('a dead letter of what was due', () => {
       }) as Error,
     )
   })
+})
+
+it('a dead letter of a call is not tried', () => {
+  const orders = topic('orders', { schema: anySchema<{ id: string }>(), key: ({ id }) => id })
+  const answers = topic('answers', { schema: anySchema<{ id: string }>(), key: ({ id }) => id })
+  const asked: string[] = []
+  const app = application(
+    'shop',
+    from(orders)
+      .call('price', ({ id }) => {
+        asked.push(id)
+        return Promise.resolve({ id })
+      })
+      .sink(answers),
+  )
+  const outbox = new Outbox()
+  const writer = new RecordWriter(1_000)
+  writer.append(5, 'a', '{"id":"a"}')
+  const cursor = new RecordCursor()
+  const [chunk] = writer.take()
+  if (chunk === undefined) throw new Error('nothing was written')
+  cursor.open({ ...chunk, start: BATCH_HEADER_BYTES, baseOffset: 0, appendTimeMs: -1 })
+  cursor.next()
+  const to = { topic: 'dead', partitions: 1, maxMessageBytes: 1_000_000 }
+  outbox.addDeadLetter(to, 'orders', 0, cursor, new PotorooError('CALL_FAILED', 'on purpose'), 99)
+  const block = readDeadLetter(headersOf(outbox.take()[0]?.chunks ?? []))
+  if (block === undefined) throw new Error('no dead letter')
+  const letter = { partition: 0, offset: 7, timestampMs: 99, key: Buffer.from('a'), value: null, block, bytes: 0 }
+  expect(() => tryLetter(definitionOf(app), namesOf('', 'shop'), letter, 1, 99)).toThrow(
+    expect.objectContaining({
+      code: 'INVALID_CONFIGURATION',
+      message: expect.stringContaining('0:7 is of call price') as string,
+      cure: expect.stringContaining('npx potoroo dead-letters <application> replay 0:7') as string,
+    }) as Error,
+  )
+  expect(asked).toEqual([])
 })
