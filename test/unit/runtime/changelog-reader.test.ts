@@ -115,7 +115,7 @@ describe('ChangelogReader', () => {
       await expect(reading).rejects.toThrow(ForeignChangelog)
       await expect(reading).rejects.toThrow(
         'a-b-c-changelog is the changelog of application a-b with state object c, and would be that of application a with ' +
-          'state object b-c, too: the names join to the same.',
+          'state object b-c, too: the names join to the same',
       )
       expect(store.values.size).toBe(0)
     }
