@@ -32,7 +32,7 @@ const node = (source: string) => run(process.execPath, ['--input-type=module', '
 test('an import gives the public API, and nothing else', async () => {
   const { stdout } = await node(`console.log(Object.keys(await import('potoroo')).sort().join())`)
   expect(stdout.trim()).toBe(
-    'PotorooError,application,broadcast,bytesCodec,counting,days,from,hopping,hours,isPotorooError,merge,messagePackCodec,minutes,seconds,session,startWorker,stateObject,stringCodec,table,timer,topic,tumbling,windowed',
+    'PotorooError,application,broadcast,bytesCodec,counting,days,from,hopping,hours,intervalJoin,isPotorooError,merge,messagePackCodec,minutes,seconds,session,startWorker,stateObject,stringCodec,table,timer,topic,tumbling,windowed',
   )
   await expect(node(`await import('potoroo/dist/core/records.js')`)).rejects.toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED')
 })
