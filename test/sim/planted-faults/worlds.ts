@@ -94,7 +94,7 @@ export const worldsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: processor,
-        find: '      this.#run(operators, message, collecting(outputs))',
+        find: '      this.#run(operators, message, collecting(outputs, this.#context))',
         replace: '      this.#run(operators, message, this.#addOutput)',
       },
     ],
