@@ -25,7 +25,9 @@ const LATENESS_MS = 300
 /** What a tick leaves to clocks that differ: whoever keeps to that is not late by it. */
 const TICK_MARGIN_MS = 1_000
 const WITHIN_MS = 400
-const AGAIN_MS = 600
+/** So much that what it keeps is over when what has met nothing comes: that of the first join is out of reach of the same payment. */
+const AGAIN_MS = 1_000
+const GRAIN_MS = 100
 
 export type Idle = 'clock' | 'never'
 
@@ -78,15 +80,22 @@ function drawSent(random: SeededRandom, { events, keys, fromMs, toMs }: FeedPlan
     const at = quiet ? (share < 0.5 ? share * 0.4 : 0.6 + share * 0.4) : share
     return Math.floor(fromMs + at * (toMs - fromMs))
   }).sort((a, b) => a - b)
+  // Now and then much of it is at the same moments, so that what is over meets what comes.
+  const grainMs = random.pick([1, GRAIN_MS])
   return times.map((atMs, index) => {
     const key = `K${String(random.below(keys))}`
     const id = `p${String(index)}`
     const delayMs = random.chance(0.1)
-      ? LATENESS_MS + random.below(TICK_MARGIN_MS)
+      ? LATENESS_MS + random.below(TICK_MARGIN_MS - GRAIN_MS)
       : random.chance(0.4)
         ? random.below(LATENESS_MS)
         : 0
-    const common = { topic: random.pick(['orders', 'payments']), key, atMs, timestampMs: START_MS + atMs - delayMs }
+    const common = {
+      topic: random.pick(['orders', 'payments']),
+      key,
+      atMs,
+      timestampMs: Math.floor((START_MS + atMs - delayMs) / grainMs) * grainMs,
+    }
     if (random.chance(0.02)) return { ...common, text: `no json ${id}`, message: undefined }
     const draw = random.next()
     const message: Sent = { id, key, kind: draw < 0.03 ? 'throws' : draw < 0.1 ? 'bad' : 'plain' }

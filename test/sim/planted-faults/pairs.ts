@@ -75,13 +75,12 @@ export const pairsFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'pairs: what has met nothing is given, and stays in the state object',
+    what: 'pairs: where all have met another, nothing is kept for a third',
     plants: [
       {
         file: pairing,
-        find: '    const over = takeOver(open, this.#overByMs(firing), withinOf(definition))\n    this.#keep(definition, open)\n',
-        replace:
-          '    const over = takeOver(open, this.#overByMs(firing), withinOf(definition))\n    if (over !== undefined) open[over.side].add({ ...over.one, hasMet: true })\n    if (over !== undefined) open[over.side].add({ ...over.one, atMs: over.one.atMs + 1 })\n    this.#keep(definition, open)\n',
+        find: '    if (open.count === 0) states.forget()\n',
+        replace: '    if (open.left.alone === undefined && open.right.alone === undefined) states.forget()\n',
       },
     ],
   },
