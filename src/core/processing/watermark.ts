@@ -68,9 +68,11 @@ interface State {
   readonly wallMs: number
   readonly bounds: readonly number[]
   readonly frontiers: readonly ReadonlyMap<string, number>[]
+  readonly ticks: readonly ReadonlyMap<string, number>[]
 }
 
 const NO_FRONTIERS: ReadonlyMap<string, number> = new Map()
+const NO_TICKS = NO_FRONTIERS
 
 export class Watermark {
   /** The bound by which the message at hand, or what is due, is late; undefined: it is not. */
@@ -85,8 +87,8 @@ export class Watermark {
   #behindMs: number[]
   /** By input and writer; a map is never changed once it is here. Also of writers that this version does not know. */
   #frontiers: ReadonlyMap<string, number>[]
-  /** By input and writer: how far the clock would bring it, as it said last. */
-  readonly #ticks: readonly Map<string, number>[]
+  /** By input and writer: how far the clock would bring it, as it said last; maps as those of frontiers. */
+  #ticks: ReadonlyMap<string, number>[]
   /** As of the last commit that was collected. */
   #mark: State
   /** Of topics that this version of the application does not read. */
@@ -106,7 +108,7 @@ export class Watermark {
     this.#bounds = topics.map(({ topic }) => bounds[topic] ?? -Infinity)
     this.#behindMs = topics.map(({ topic }) => behind[topic] ?? 0)
     this.#frontiers = topics.map(({ topic }) => decodeFrontiers(frontiers[topic]))
-    this.#ticks = topics.map(() => new Map())
+    this.#ticks = topics.map(() => NO_TICKS)
     const others = <T>(of: Readonly<Record<string, T>>): Readonly<Record<string, T>> =>
       Object.fromEntries(Object.entries(of).filter(([name]) => !topics.some(({ topic }) => topic === name)))
     this.#foreign = { bounds: others(bounds), behind: others(behind), frontiers: others(frontiers) }
@@ -166,7 +168,7 @@ export class Watermark {
       this.#bounds[index] = Math.max(this.boundMs(index), this.#leastFrontier(index))
     }
     // It may have gone back: something has come that is older.
-    this.#ticks[index]?.set(task, tickMs)
+    this.#ticks[index] = new Map(this.#ticks[index]).set(task, tickMs)
   }
 
   /** What a task may say of what it writes from now on. `nextDueMs`: what is due next; undefined: nothing is. */
@@ -272,11 +274,13 @@ export class Watermark {
     this.#bounds = [...this.#mark.bounds]
     this.#behindMs = [...this.#mark.behindMs]
     this.#frontiers = [...this.#mark.frontiers]
+    this.#ticks = [...this.#mark.ticks]
   }
 
   #state(): State {
-    const [bounds, behindMs, frontiers] = [[...this.#bounds], [...this.#behindMs], [...this.#frontiers]]
-    return { timeMs: this.#timeMs, wallMs: this.#wallMs, bounds, behindMs, frontiers }
+    const [bounds, behindMs] = [[...this.#bounds], [...this.#behindMs]]
+    const [frontiers, ticks] = [[...this.#frontiers], [...this.#ticks]]
+    return { timeMs: this.#timeMs, wallMs: this.#wallMs, bounds, behindMs, frontiers, ticks }
   }
 
   /** Over the writers of an input that the plan has (invariant 5). */

@@ -120,6 +120,10 @@ ${least.replace('Math.min', 'Math.max')}`,
     ],
   },
   {
+    what: 'frontiers: what the clock brought writers to stays when an interval is taken back',
+    plants: [{ file: watermark, find: '    this.#ticks = [...this.#mark.ticks]\n', replace: '' }],
+  },
+  {
     what: 'frontiers: the edge that closes a loop carries time',
     plants: [
       {

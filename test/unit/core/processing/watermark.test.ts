@@ -123,6 +123,23 @@ describe('time', () => {
   })
 })
 
+describe('what writers of a repartition say', () => {
+  const behind: TimedTopic = { topic: 'r', latenessMs: 0, ticks: false, writers: ['w_0'] }
+
+  it('is as it was at the last commit when an interval is taken back, ticks among it', () => {
+    const time = new Watermark([behind], undefined)
+    time.say(0, { task: 'w_0', boundMs: 100, tickMs: 150 })
+    time.mark()
+    time.say(0, { task: 'w_0', boundMs: 500, tickMs: 900 })
+    expect(time.reached([empty], undefined)).toBe(900)
+    time.retake()
+    expect(time.boundMs(0)).toBe(100)
+    expect(time.reached([empty], undefined)).toBe(150)
+    // What lies there is out of order, and is here again: the mark behind it is not yet.
+    expect(time.reached([head(800)], 0)).toBe(150)
+  })
+})
+
 describe('the clock of ticks', () => {
   it('is the wall clock, and one that is set forward only ten seconds later', () => {
     const clock = new TickClock()
