@@ -79,10 +79,18 @@ const consequences: readonly (readonly [RegExp, string])[] = [
   [/^asked: /, 'a result is of another call than the one that was made'],
   [/^deliveries: /, 'a state object is wrong'],
   [/^checked, /, 'an output has seen another state than it should'],
+  [/^it was (?:told before it was|never) committed/, 'an answer is of what is not committed'],
+  [/^it is older than it may be/, 'an answer is older than it may be'],
+  [/^it is not what that commit has/, 'an answer is not what its commit has'],
+  [/^an answer of .* was seen before/, 'an answer goes back'],
+  [/^a scan has passed over /, 'a scan passes over a key'],
+  [/^a scan /, 'a scan has what is not in its range'],
+  [/ fails, and is no dead letter/, 'a message is neither done nor a dead letter'],
+  [/ has not said that .* is back, /, 'the log never says that what was gone is back'],
 ]
 
 function consequenceOf(said: string): string {
-  const problem = said.replace(/^(?:operator|routing|timed|joins|calls|replays): /, '')
+  const problem = said.replace(/^(?:operator|routing|timed|joins|calls|replays|distant|windows|pairs|queries): /, '')
   for (const [pattern, consequence] of consequences) {
     const match = pattern.exec(problem)
     if (match !== null) return consequence.replace('$1', match[1] ?? '')
