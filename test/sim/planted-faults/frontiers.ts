@@ -40,16 +40,6 @@ export const frontiersFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'mark: what is still due counts as done',
-    plants: [
-      {
-        file: watermark,
-        find: 'return { boundMs: Math.min(boundMs, nextDueMs - 1), tickMs: Math.min(tickMs, nextDueMs - 1) }',
-        replace: 'return { boundMs, tickMs }',
-      },
-    ],
-  },
-  {
     what: 'mark: in partitions with records alone',
     plants: [
       {
