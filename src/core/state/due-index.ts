@@ -58,10 +58,11 @@ export const timesOf = (bytes: Buffer, start: number, end: number): Times => rea
 /**
  * What becomes of a store's entries where a replay gives it records, put together for several. What state objects have due in
  * the end is put, whether it is there or not, for earlier records may still be on their way into the store. The entries of
- * an owner may have been earlier than what was due: they stay, and are passed over when their time comes.
+ * an owner may have been earlier than what was due: they stay, and are passed over when their time comes. What a state object had due in
+ * between is put as well, and removed behind the records: whoever dies while they are written may leave it as it was in between.
  */
 export class ReplayedDues {
-  readonly #of = new Map<ByteString, { readonly before: Times; now: Times }>()
+  readonly #of = new Map<ByteString, { readonly before: Times; readonly between: Times[]; now: Times }>()
 
   get isEmpty(): boolean {
     return this.#of.size === 0
@@ -72,9 +73,11 @@ export class ReplayedDues {
     const of = (packed: Buffer | undefined): Times =>
       packed === undefined ? NO_TIMES : timesOf(packed, 0, packed.length)
     const known = this.#of.get(key)
-    if (known !== undefined) known.now = of(now)
-    else {
-      const entry = { before: of(before), now: of(now) }
+    if (known !== undefined) {
+      if (known.now !== NO_TIMES) known.between.push(known.now)
+      known.now = of(now)
+    } else {
+      const entry = { before: of(before), between: [], now: of(now) }
       if (entry.before !== NO_TIMES || entry.now !== NO_TIMES) this.#of.set(key, entry)
     }
   }
@@ -84,11 +87,14 @@ export class ReplayedDues {
     if (this.isEmpty) return undefined
     const put: ClockedEntry[] = []
     const remove: ClockedEntry[] = []
-    for (const [key, { before, now }] of this.#of)
+    for (const [key, { before, between, now }] of this.#of)
       for (const clock of CLOCKS) {
         const [from, to] = [nextDueOf(before, clock)?.dueMs, nextDueOf(now, clock)?.dueMs]
+        const passed = new Set(between.flatMap((times) => nextDueOf(times, clock)?.dueMs ?? []))
+        for (const dueMs of passed) put.push({ clock, dueMs, key })
         if (to !== undefined) put.push({ clock, dueMs: to, key })
-        if (from !== undefined && from !== to) remove.push({ clock, dueMs: from, key })
+        if (from !== undefined) passed.add(from)
+        for (const dueMs of passed) if (dueMs !== to) remove.push({ clock, dueMs, key })
       }
     this.#of.clear()
     return { put, remove }

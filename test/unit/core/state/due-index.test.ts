@@ -16,7 +16,7 @@ import {
   type DueChanges,
   type DueClock,
 } from '../../../../src/core/state/due-index.js'
-import { compareTimers, type TimerEntry } from '../../../../src/core/state/header.js'
+import { compareTimers, encodeHeader, type TimerEntry } from '../../../../src/core/state/header.js'
 import { NOWHERE, StateTable, type Unstored } from '../../../../src/core/state/state-table.js'
 import { storeKeyOf } from '../../../../src/core/state/store-key.js'
 import { stateObject } from '../../../../src/index.js'
@@ -174,7 +174,11 @@ class Model {
           value === undefined ? undefined : bytesOf(value),
         )
       }
-      this.store.write(slice, dues.take())
+      const changes = dues.take()
+      // Whoever dies meanwhile leaves half of it, where a state object may be as it was in between.
+      this.store.write(slice.slice(0, slice.length >> 1), { put: changes?.put ?? [], remove: [] })
+      this.checkStore()
+      this.store.write(slice, changes)
     }
     this.storedUpTo = this.log.length
     this.current = copyOf(this.committed)
@@ -433,4 +437,14 @@ describe('the index of what falls due', () => {
     expect(model.table.due('time', 148)).toBeUndefined()
     expect(model.table.due('time', 149)?.what).toMatchObject({ dueMs: 149 })
   })
+})
+
+it('has what a replay gives a state object in between, until all of it is written', () => {
+  const ending = (endsMs: number): Buffer => Buffer.from(encodeHeader({ version: 0, endsMs, time: [], wall: [] }))
+  const dues = new ReplayedDues()
+  dues.add('k', undefined, ending(1_000))
+  dues.add('k', ending(500), ending(2_000))
+  dues.add('k', ending(500), undefined)
+  const entries = [1_000, 2_000].map((dueMs) => ({ clock: 'time', dueMs, key: 'k' }))
+  expect(dues.take()).toEqual({ put: entries, remove: entries })
 })
