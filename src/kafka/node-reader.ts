@@ -13,7 +13,8 @@
  * 1. An input is in at most one poll, and in at most one express.
  * 2. It is in both only while it is hurried and the poll lingers; what comes second is for a position that is past, which
  *    the input drops.
- * 3. Inputs that gave records go to the end of the line: the broker fills its answer in the order asked, and returns a
+ * 3. An input that rests waits for a poll that is under way: one that breaks leaves none resting.
+ * 4. Inputs that gave records go to the end of the line: the broker fills its answer in the order asked, and returns a
  *    batch larger than its bounds only for the first partition that has any.
  */
 import { PotorooError } from '../errors.js'
@@ -33,6 +34,8 @@ import { byTopic } from './requests.js'
 export interface Place {
   readonly input: FetchInput
   readonly backoff: Backoff
+  /** When its leader was last looked for: an answer says how it was then, however late it comes. */
+  soughtMs: number
   /** Since when its topic is said to be unknown. */
   unknownSince: number | undefined
   /** Answers in a row that nobody expects. */
@@ -138,7 +141,11 @@ export class NodeReader {
       this.#lingers = !hurried
       const there = await this.#fetch('poll', asked, hurried ? 0 : this.host.cluster.settings.fetch.maxWaitMs)
       this.#lingers = undefined
-      if (!there) return
+      if (!there) {
+        // What the express found empty rests until the next poll, which nobody else would send.
+        if ([...this.#places].some(({ rested }) => rested)) this.wake()
+        return
+      }
       for (const { place } of asked) place.rested = false
     }
   }
