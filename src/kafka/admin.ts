@@ -125,12 +125,15 @@ export async function listOffsets(
 ): Promise<readonly number[]> {
   if (partitions.length === 0) return []
   if (anew) for (const { topic } of partitions) cluster.forgetTopic(topic)
-  const started = cluster.now()
+  let unknownSince: number | undefined
   return guarded(cluster, `offsets of ${summary(partitions)}`, async () => {
+    const askedMs = cluster.now()
     try {
       return await offsetsOnce(cluster, partitions, which === 'earliest' ? EARLIEST : LATEST)
     } catch (error) {
-      if (isUnknownTopic(error) && cluster.now() - started > UNKNOWN_TOPIC_MS)
+      // While nobody answers, nobody says that it is missing; an answer says how it was when it was asked for.
+      if (!isUnknownTopic(error)) unknownSince = undefined
+      else if (askedMs - (unknownSince ??= cluster.now()) > UNKNOWN_TOPIC_MS)
         throw new PotorooError('TOPIC_MISSING', error.message, { cause: error })
       throw error
     }

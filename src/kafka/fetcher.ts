@@ -60,6 +60,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     const place: Place = {
       input,
       backoff: new Backoff(FIRST_PAUSE_MS, MAX_PAUSE_MS),
+      soughtMs: this.cluster.now(),
       unknownSince: undefined,
       flying: 0,
       rested: false,
@@ -130,6 +131,8 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     const address = this.cluster.addressOf(nodeId)
     if (address !== undefined) this.cluster.gone.gone(address, reasonOf(error))
     for (const place of places) {
+      // While nobody answers, nobody says that it is missing, or shorter.
+      place.unknownSince = place.beyondSince = undefined
       this.cluster.forgetTopic(place.input.topic)
       this.#seek(place, place.backoff.next())
     }
@@ -207,7 +210,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     const kind = error instanceof BrokerError ? error.kind : 'unexpected'
     if (code !== undefined && unknownTopic.has(code)) {
       place.unknownSince ??= now
-      if (now - place.unknownSince > UNKNOWN_TOPIC_MS) {
+      if (place.soughtMs - place.unknownSince > UNKNOWN_TOPIC_MS) {
         this.fail(
           place,
           this.#isReplaced(input)
@@ -258,7 +261,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
       const [start = 0] = await listOffsets(this.cluster, [input], 'earliest', { anew: true })
       const [end = 0] = await listOffsets(this.cluster, [input], 'end')
       place.beyondSince ??= this.cluster.now()
-      const isPatient = this.cluster.now() - place.beyondSince < BEYOND_MS
+      const isPatient = place.soughtMs - place.beyondSince < BEYOND_MS
       if (position >= start && isPatient) {
         this.#seek(place, place.backoff.next())
         return
@@ -300,7 +303,10 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
         await this.#pause(nextAt - now)
         continue
       }
-      for (const place of due) this.#seekers.delete(place)
+      for (const place of due) {
+        this.#seekers.delete(place)
+        place.soughtMs = now
+      }
       const topics = due
         .filter(({ input }) => this.cluster.leaderOf(input) === undefined)
         .map(({ input }) => input.topic)
