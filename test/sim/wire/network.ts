@@ -321,7 +321,8 @@ class Connection implements Wire {
 
 /** Bytes in one direction, in their order. What arrives at about the same time arrives together. */
 class Pipe {
-  readonly #underWay: { readonly atMs: number; readonly bytes: Buffer }[] = []
+  /** Calls stand between the bytes that they wait for, and those behind: times, which are sums, differ in their last digits. */
+  readonly #underWay: { readonly atMs: number; readonly what: Buffer | (() => void) }[] = []
   #lastAtMs = 0
   #stopped = false
 
@@ -332,19 +333,22 @@ class Pipe {
   ) {}
 
   send(bytes: Buffer, delayMs: number): void {
-    const { elapsedMs } = this.scheduler
-    const atMs = Math.max(elapsedMs + delayMs, this.#lastAtMs)
-    this.#lastAtMs = atMs
-    this.#underWay.push({ atMs, bytes })
-    this.scheduler.after(this.owner, atMs - elapsedMs, () => {
-      this.#arrive()
-    })
+    this.#put(bytes, delayMs)
   }
 
   /** Behind what is under way. */
   then(call: () => void): void {
+    this.#put(call, 0)
+  }
+
+  #put(what: Buffer | (() => void), delayMs: number): void {
     const { elapsedMs } = this.scheduler
-    this.scheduler.after(undefined, Math.max(0, this.#lastAtMs - elapsedMs), call)
+    const atMs = Math.max(elapsedMs + delayMs, this.#lastAtMs)
+    this.#lastAtMs = atMs
+    this.#underWay.push({ atMs, what })
+    this.scheduler.after(this.owner, atMs - elapsedMs, () => {
+      this.#arrive()
+    })
   }
 
   stop(): void {
@@ -353,13 +357,22 @@ class Pipe {
 
   #arrive(): void {
     if (this.#stopped) return
-    const arrived: Buffer[] = []
-    while ((this.#underWay[0]?.atMs ?? Infinity) <= this.scheduler.elapsedMs + TOGETHER_MS) {
-      const next = this.#underWay.shift()
-      if (next !== undefined) arrived.push(next.bytes)
+    let arrived: Buffer[] = []
+    const deliver = (): void => {
+      const [first] = arrived
+      if (first !== undefined) this.deliver(arrived.length === 1 ? first : Buffer.concat(arrived))
+      arrived = []
     }
-    const [first] = arrived
-    if (first !== undefined) this.deliver(arrived.length === 1 ? first : Buffer.concat(arrived))
+    while ((this.#underWay[0]?.atMs ?? Infinity) <= this.scheduler.elapsedMs + TOGETHER_MS) {
+      const what = this.#underWay.shift()?.what
+      if (typeof what === 'function') {
+        deliver()
+        what()
+      } else if (what !== undefined) {
+        arrived.push(what)
+      }
+    }
+    deliver()
   }
 }
 const TOGETHER_MS = 0.05
