@@ -2,10 +2,10 @@
  * What the simulation is good for: every fault that is planted is found. docs/simulation.md lists them, with a seed that finds
  * each; where code has moved and that one does not any more, all seeds are looked through. `.ci/nightly` does that for all.
  */
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { readDocument } from '../support/documents.js'
 import { compileSimulation } from './compile.mjs'
-import { foundAt, plant, readTable, search } from './planted.js'
+import { Planted, readTable } from './planted.js'
 import { plantedFaults } from './planted-faults/index.js'
 import { simulate } from './simulation.js'
 
@@ -29,11 +29,12 @@ test('docs/simulation.md lists the faults that are planted', () => {
 
 for (const fault of plantedFaults)
   test(`found: ${fault.what}`, { timeout: 180_000 }, async () => {
-    const planted = await plant(fault, compileSimulation)
+    const planted = Planted.in(fault, compileSimulation)
+    onTestFinished(() => planted.end())
     let seed = table.find(({ what }) => what === fault.what)?.seed
-    if (seed === undefined || (await foundAt(seed, planted)) === undefined) {
+    if (seed === undefined || (await planted.foundAt(seed)) === undefined) {
       // Code that moved moves seeds.
-      seed = (await search(fault, planted))?.seed
+      seed = (await planted.search())?.seed
       if (seed === undefined) expect.unreachable('no seed finds it')
       console.log(`seed ${String(seed)} finds it now: npm run sim -- --planted writes docs/simulation.md anew`)
     }

@@ -1,14 +1,13 @@
 /** Plants faults, looks for them with the simulation, and writes down what was found: the table of docs/simulation.md. */
+import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { plantedFaults, type PlantedFault } from './planted-faults/index.js'
+import { Worker as Thread } from 'node:worker_threads'
 import type { compileSimulation } from './compile.mjs'
-import type * as simulation from './simulation.js'
+import { plantedFaults, type PlantedFault } from './planted-faults/index.js'
+import type { SimulateInThread } from './planted-thread.js'
 
 type Compile = typeof compileSimulation
-/** What is compiled has the same shape. */
-type Simulate = typeof simulation.simulate
 
 /** A row of the table. */
 export interface Found {
@@ -20,26 +19,45 @@ export interface Found {
 
 const SEEDS = 1_000
 
-/** Simulates with the fault, in the worlds that are to find it. */
-export async function plant({ what, plants, wire = false }: PlantedFault, compile: Compile): Promise<Simulate> {
-  const folder = compile(`planted-${String(plantedFaults.findIndex((fault) => fault.what === what))}`, plants)
-  const planted = (await import(pathToFileURL(join(folder, 'test/sim/simulation.js')).href)) as typeof simulation
-  return (seed, options) => planted.simulate(seed, { ...options, wire })
-}
+/** The simulation with a fault in it, in the worlds that are to find it. Call `end` when done. */
+export class Planted {
+  readonly #thread: Thread
 
-/** Undefined when that seed finds nothing. */
-export async function foundAt(seed: number, simulate: Simulate): Promise<string | undefined> {
-  const [problem] = (await simulate(seed)).problems
-  return problem === undefined ? undefined : consequenceOf(problem)
-}
-
-/** With the first seed that finds it; undefined when none does. */
-export async function search({ what }: PlantedFault, simulate: Simulate): Promise<Found | undefined> {
-  for (let seed = 1; seed <= SEEDS; seed++) {
-    const consequence = await foundAt(seed, simulate)
-    if (consequence !== undefined) return { what, seed, consequence }
+  private constructor(
+    readonly what: string,
+    folder: string,
+    private readonly wire: boolean,
+  ) {
+    // A thread of its own: what was imported stays in memory, and there are hundreds of faults.
+    this.#thread = new Thread(join(folder, 'test/sim/planted-thread.js'))
   }
-  return undefined
+
+  static in({ what, plants, wire = false }: PlantedFault, compile: Compile): Planted {
+    const folder = compile(`planted-${String(plantedFaults.findIndex((fault) => fault.what === what))}`, plants)
+    return new Planted(what, folder, wire)
+  }
+
+  /** Undefined when that seed finds nothing. */
+  async foundAt(seed: number): Promise<string | undefined> {
+    const answered = once(this.#thread, 'message')
+    this.#thread.postMessage({ seed, wire: this.wire } satisfies SimulateInThread)
+    const [problems] = (await answered) as [readonly string[]]
+    const [problem] = problems
+    return problem === undefined ? undefined : consequenceOf(problem)
+  }
+
+  /** With the first seed that finds it; undefined when none does. */
+  async search(): Promise<Found | undefined> {
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const consequence = await this.foundAt(seed)
+      if (consequence !== undefined) return { what: this.what, seed, consequence }
+    }
+    return undefined
+  }
+
+  async end(): Promise<void> {
+    await this.#thread.terminate()
+  }
 }
 
 const consequences: readonly (readonly [RegExp, string])[] = [
@@ -128,7 +146,9 @@ function tableOf(found: readonly Found[]): string {
 export async function renewTable(path: string, compile: Compile): Promise<number> {
   const found: Found[] = []
   for (const fault of plantedFaults) {
-    const one = await search(fault, await plant(fault, compile))
+    const planted = Planted.in(fault, compile)
+    const one = await planted.search()
+    await planted.end()
     process.stdout.write(`${one === undefined ? 'NOT FOUND' : `seed ${String(one.seed)}`}: ${fault.what}\n`)
     if (one !== undefined) found.push(one)
   }

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { simulate } from './simulation.js'
 
-const SEEDS = 300
+const SEEDS = 200
 
 const snapshots = { taken: 0, discarded: 0 }
 

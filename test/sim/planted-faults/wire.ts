@@ -108,6 +108,36 @@ const faults: readonly PlantedFault[] = [
     ],
   },
   {
+    what: 'wire: an input that rests goes on resting when the poll that it waits for breaks',
+    plants: [
+      {
+        file: 'src/kafka/node-reader.ts',
+        find: 'if ([...this.#places].some(({ rested }) => rested)) this.wake()\n',
+        replace: '',
+      },
+    ],
+  },
+  {
+    what: 'wire: a topic is missing by one answer, if nobody answered before that',
+    plants: [
+      {
+        file: 'src/kafka/admin.ts',
+        find: 'if (!isUnknownTopic(error)) unknownSince = undefined\n      else if',
+        replace: 'unknownSince ??= askedMs\n      if (isUnknownTopic(error)) if',
+      },
+    ],
+  },
+  {
+    what: 'wire: a topic is missing by when the answer came, not by when it was asked for',
+    plants: [
+      {
+        file: 'src/kafka/admin.ts',
+        find: 'else if (askedMs - (',
+        replace: 'else if (cluster.now() - (',
+      },
+    ],
+  },
+  {
     what: 'wire: leaders are never looked up anew',
     plants: [
       {

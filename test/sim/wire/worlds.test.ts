@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { simulate } from '../simulation.js'
 
-const SEEDS = 300
+const SEEDS = 100
 
 test(`nothing is lost or repeated in ${String(SEEDS)} worlds of bytes`, { timeout: 900_000 }, async () => {
   const found: string[] = []
