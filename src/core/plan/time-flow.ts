@@ -73,17 +73,13 @@ export function subTopologiesBefore(
   flow: ReadonlyMap<SubTopology, TimeInto>,
   sub: SubTopology,
 ): readonly SubTopology[] {
-  const before = new Set([sub])
-  for (const one of before)
-    for (const input of flow.get(one)?.inputs ?? [])
-      if (typeof input !== 'string') for (const writer of input) before.add(writer)
-  return [...before]
+  const writersTo = (one: SubTopology): readonly SubTopology[] =>
+    (flow.get(one)?.inputs ?? []).flatMap((input) => (typeof input === 'string' ? [] : input))
+  return [...new Set([sub, ...reached(sub, writersTo)])]
 }
 
 function requireTime(sub: SubTopology, edges: readonly Edge[], carrying: readonly Edge[]): void {
-  const writersTo = (one: SubTopology): readonly SubTopology[] =>
-    edges.flatMap(({ writer, reader }) => (reader === one ? [writer] : []))
-  const isLoop = (call: SubTopology): boolean => reached(call, writersTo).has(sub)
+  const isLoop = (call: SubTopology): boolean => reached(call, writersBy(edges)).has(sub)
   const hasTime =
     sub.sources.some(({ isRepartition }) => !isRepartition) || carrying.some(({ reader }) => reader === sub)
   const call = edges.find(
@@ -103,6 +99,12 @@ interface Edge {
   readonly reader: SubTopology
 }
 
+/** Who writes to a sub-topology, by those edges. */
+const writersBy =
+  (edges: readonly Edge[]) =>
+  (sub: SubTopology): readonly SubTopology[] =>
+    edges.flatMap(({ writer, reader }) => (reader === sub ? [writer] : []))
+
 const edgesOf = (subTopologies: readonly SubTopology[]): readonly Edge[] =>
   subTopologies.flatMap((reader) =>
     reader.sources.flatMap(({ topic, isRepartition }) =>
@@ -119,8 +121,7 @@ const edgesOf = (subTopologies: readonly SubTopology[]): readonly Edge[] =>
 function closingOf(subTopologies: readonly SubTopology[], edges: readonly Edge[]): ReadonlySet<Edge> {
   const placed = new Set<SubTopology>()
   const closing = new Set<Edge>()
-  const writersTo = (sub: SubTopology): readonly SubTopology[] =>
-    edges.flatMap(({ writer, reader }) => (reader === sub ? [writer] : []))
+  const writersTo = writersBy(edges)
   const before = new Map(subTopologies.map((sub) => [sub, reached(sub, writersTo)]))
   /** Whether nothing that is not placed lies before it but what it lies before, too. */
   const isNext = (sub: SubTopology): boolean =>

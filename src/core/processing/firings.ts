@@ -21,6 +21,7 @@ import { MAX_KEY_BYTES, storeKeyOf } from '../state/store-key.js'
 import type { Context } from './context.js'
 import type { CurrentRecord } from './current-record.js'
 import { dueText, type LetterOfDue } from './dead-letter.js'
+import type { Closings } from './closings.js'
 import { collecting, type Emit, type Output } from './emit.js'
 import { asPotorooError, isNotOfTheMessage, Retake } from './failures.js'
 import type { Input } from './input.js'
@@ -65,6 +66,7 @@ export interface FiringParts {
   /** One more has failed. */
   failed(): void
   run(operators: readonly Operator[], message: unknown, emit: Emit): void
+  readonly closings: Closings
   /** Undefined where the sub-topology has no windows. */
   readonly windowing: Windowing | undefined
   /** Undefined where it has no interval joins. */
@@ -126,7 +128,7 @@ export class Firings {
    */
   get nextOutputMs(): number | undefined {
     const nextMs = this.nextMs('time')
-    return nextMs === undefined ? undefined : nextMs - (this.parts.windowing?.maxRank ?? 0)
+    return nextMs === undefined ? undefined : nextMs - (this.parts.windowing === undefined ? 0 : this.parts.closings.maxRank)
   }
 
   /** Whether something may be due now, before the next record. */
@@ -164,14 +166,12 @@ export class Firings {
       states.settle()
     } catch (error) {
       states.undo()
-      this.parts.windowing?.undo()
-      this.parts.pairing?.undo()
+      this.parts.closings.undo()
       if (isNotOfTheMessage(error)) throw error
       this.#failed(firing, error, nowMs)
       return
     }
-    this.parts.windowing?.settle()
-    this.parts.pairing?.settle()
+    this.parts.closings.settle()
     for (const [timestampMs, to, partition, key, value, headers] of outputs)
       outbox.add(to, partition, timestampMs, key, value, headers)
   }

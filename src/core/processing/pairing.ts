@@ -7,36 +7,33 @@
  * 2. What two messages give carries the later of their timestamps; what has met nothing, the last moment at which it could have.
  * 3. A message is given as having met nothing once, by what falls due alone: it is out of the state object in that transaction.
  * 4. Messages are kept, and given, as copies: what a step does to one changes neither what is stored nor what others meet.
- * 5. A message that is over when it comes is late: it is in the dead letters, beside its other effects. Counted, too; what a message has
- *    counted or sent there before it failed in careful mode has not been.
+ * 5. A message that is over when it comes is late: it is counted, and in the dead letters, beside its other effects.
  */
 import type { Side, StateDefinition } from '../../api/definition.js'
 import { OpenPairs, otherSide } from '../../api/open-pairs.js'
 import { MAX_OPEN_MESSAGES } from '../../api/pairs.js'
 import { PotorooError } from '../../errors.js'
-import { ranksIn, type Operator, type SubTopology } from '../plan/topology.js'
+import type { Operator, SubTopology } from '../plan/topology.js'
 import type { ByteString } from '../records/byte-string.js'
 import { pack, packer, unpack, unpackRange } from '../state/packing.js'
 import type { DueObject } from '../state/state-table.js'
+import { lateBy, type LateBy } from './closings.js'
 import type { Emit } from './emit.js'
 import { nextOverMs, overMs, partnersOf, takeOver } from './pair-places.js'
-import type { Watermark } from './watermark.js'
-import type { WindowCounts, WindowingParts } from './windowing.js'
+import type { WindowingParts } from './windowing.js'
 
 export class Pairing {
-  readonly #ranks: ReadonlyMap<StateDefinition, number>
   /** By join and side: what becomes of those that have met nothing. */
   readonly #unmatched: ReadonlyMap<StateDefinition, Readonly<Record<Side, readonly (readonly Operator[])[]>>>
-  #counts = new Map<StateDefinition, WindowCounts>()
-  /** Careful mode's, of the message under way. */
-  #pending: (() => void)[] = []
+
+  /** By join: what its messages are packed as. */
+  readonly #envelopes: ReadonlyMap<StateDefinition, StateDefinition>
 
   constructor(
     { states, timed }: SubTopology,
-    private readonly time: Watermark | undefined,
     private readonly parts: WindowingParts,
   ) {
-    this.#ranks = ranksIn({ states, timed })
+    this.#envelopes = new Map(states.map((state) => [state, envelopeOf(state)]))
     const readersOf = (state: StateDefinition, side: Side): readonly (readonly Operator[])[] =>
       timed.flatMap(({ origin, operators }) =>
         origin.kind === 'unmatched' && origin.state === state && origin.side === side ? [operators] : [],
@@ -52,34 +49,36 @@ export class Pairing {
     message: unknown,
     emit: Emit,
   ): void {
-    const { states, context, record } = this.parts
+    const { states, context, record, closings } = this.parts
     const withinMs = withinOf(definition)
+    const envelope = this.#envelopes.get(definition)
+    if (envelope === undefined) throw new RangeError(`${definition.name} is not kept here`)
     const place = this.parts.placeOf(definition)
     const key = record.key()
     const atMs = Math.max(0, context.timestampMs)
     record.hasEffects = true
-    const partitionMs = this.time?.lateBoundMs ?? -Infinity
-    const by = this.#lateBy(definition, overMs(atMs, withinMs), partitionMs)
+    const reached = closings.reached(definition)
+    const by = lateBy(overMs(atMs, withinMs), reached)
     if (by !== undefined) {
-      this.#late(definition, by, partitionMs)
+      closings.late(definition, by, this.#lateError(definition, by))
       return
     }
-    const packed = packMessage(definition, message)
+    const packed = packMessage(envelope, message)
     const open = states.touch(definition, key, place) as OpenPairs
     if (open.count >= MAX_OPEN_MESSAGES)
       throw new PotorooError(
         'TOO_MANY_OPEN',
         `interval join ${definition.name} has ${String(MAX_OPEN_MESSAGES)} open messages of this key, and takes no more`,
       )
-    const boundMs = Math.max(atMs, partitionMs)
+    const boundMs = Math.max(atMs, reached.boundMs)
     const partners = partnersOf(open, side, { atMs, boundMs }, withinMs)
-    open[side].add({ atMs, boundMs, hasMet: partners.length > 0, message: unpackMessage(definition, packed) })
-    const given = partners.map((partner) => ({ atMs: partner.atMs, packed: packMessage(definition, partner.message) }))
+    open[side].add({ atMs, boundMs, hasMet: partners.length > 0, message: unpackMessage(envelope, packed) })
+    const given = partners.map((partner) => ({ atMs: partner.atMs, packed: packMessage(envelope, partner.message) }))
     for (const partner of partners) open[otherSide(side)].met(partner)
     this.#keep(definition, open)
     const own = context.timestampMs
     for (const partner of given) {
-      const [one, other] = [unpackMessage(definition, packed), unpackMessage(definition, partner.packed)]
+      const [one, other] = [unpackMessage(envelope, packed), unpackMessage(envelope, partner.packed)]
       context.timestampMs = Math.max(own, partner.atMs)
       this.parts.run(next, side === 'left' ? { left: one, right: other } : { left: other, right: one }, emit)
     }
@@ -119,76 +118,26 @@ export class Pairing {
     return this.#overByMs(firing) - 1
   }
 
-  /** Careful mode: the message under way is done. */
-  settle(): void {
-    const pending = this.#pending
-    this.#pending = []
-    for (const happens of pending) happens()
-  }
-  /** Careful mode: the message under way has not been. */
-  undo(): void {
-    this.#pending = []
-  }
-  /** Of the interval; the next one begins. */
-  takeCounts(): readonly WindowCounts[] {
-    const counts = [...this.#counts.values()]
-    if (counts.length > 0) this.#counts = new Map()
-    return counts
-  }
-  /** The interval has not been. */
-  retake(): void {
-    this.#pending = []
-    this.#counts = new Map()
-  }
-
   #overByMs({ definition, what: { dueMs } }: DueObject): number {
-    return dueMs - this.#rankOf(definition)
-  }
-
-  /** By how many ms later than they are over they are taken out: see api/window-ranks.ts. */
-  #rankOf(definition: StateDefinition): number {
-    return this.#ranks.get(definition) ?? 0
+    return dueMs - this.parts.closings.rankOf(definition)
   }
 
   /** Invariant 1 */
   #keep(definition: StateDefinition, open: OpenPairs): void {
-    const { states } = this.parts
+    const { states, closings } = this.parts
     if (open.count === 0) states.forget()
-    else states.setEnd(nextOverMs(open, withinOf(definition)) + this.#rankOf(definition))
-  }
-
-  #lateBy(definition: StateDefinition, endMs: number, partitionMs: number): 'records' | 'clock' | undefined {
-    if (endMs <= partitionMs) return 'records'
-    return this.time !== undefined && endMs <= this.time.timeMs - this.#rankOf(definition) ? 'clock' : undefined
+    else states.setEnd(nextOverMs(open, withinOf(definition)) + closings.rankOf(definition))
   }
 
   /** Invariant 5 */
-  #late(definition: StateDefinition, by: 'records' | 'clock', partitionMs: number): void {
-    const { name } = definition
-    const reason =
-      by === 'records'
-        ? `its partition had come to ${iso(partitionMs)}`
-        : `time had come to ${iso(this.time?.timeMs ?? -Infinity)}, by the clock, for nothing was left to read`
-    const error = new PotorooError(
+  #lateError(definition: StateDefinition, by: LateBy): PotorooError {
+    const kept = `which keeps one for ${String(withinOf(definition))} ms`
+    return new PotorooError(
       'LATE',
-      `the message was late for interval join ${name}, which keeps one for ${String(withinOf(definition))} ms: ${reason}`,
+      `the message was late for interval join ${definition.name}, ${kept}: ${this.parts.closings.reasonOf(by)}`,
     )
-    const happens = (): void => {
-      let counts = this.#counts.get(definition)
-      if (counts === undefined) {
-        counts = { windows: name, closed: 0, late: 'dead-letter', lateByRecords: 0, lateByClock: 0 }
-        this.#counts.set(definition, counts)
-      }
-      if (by === 'records') counts.lateByRecords++
-      else counts.lateByClock++
-      this.parts.late(error)
-    }
-    if (this.parts.isCareful()) this.#pending.push(happens)
-    else happens()
   }
 }
-
-const iso = (ms: number): string => (Number.isFinite(ms) ? new Date(ms).toISOString() : 'nowhere')
 
 function withinOf({ pairs, name }: StateDefinition): number {
   if (pairs === undefined) throw new RangeError(`${name} is no interval join`)
@@ -196,29 +145,21 @@ function withinOf({ pairs, name }: StateDefinition): number {
 }
 
 /** A message is a field of it: for it may be any value, and an object is then named as that of the join. */
-const envelopes = new WeakMap<StateDefinition, StateDefinition>()
-function envelopeOf(definition: StateDefinition): StateDefinition {
-  let envelope = envelopes.get(definition)
-  if (envelope === undefined) {
-    envelope = {
-      name: definition.name,
-      partitions: undefined,
-      beginsAlike: true,
-      prototype: Object.prototype,
-      initial: () => ({}),
-      toPlain: (one) => one,
-      fromPlain: (plain) => plain as object,
-      upgrades: [],
-    }
-    envelopes.set(definition, envelope)
-  }
-  return envelope
-}
+const envelopeOf = ({ name }: StateDefinition): StateDefinition => ({
+  name,
+  partitions: undefined,
+  beginsAlike: true,
+  prototype: Object.prototype,
+  initial: () => ({}),
+  toPlain: (one) => one,
+  fromPlain: (plain) => plain as object,
+  upgrades: [],
+})
 
 /** A copy of its own: what is packed next takes the packer's memory. */
-function packMessage(definition: StateDefinition, message: unknown): Buffer {
-  const length = packer.pack(envelopeOf(definition), { message })
+function packMessage(envelope: StateDefinition, message: unknown): Buffer {
+  const length = packer.pack(envelope, { message })
   return Buffer.from(packer.bytes.subarray(0, length))
 }
-const unpackMessage = (definition: StateDefinition, packed: Buffer): unknown =>
-  (unpackRange(envelopeOf(definition), packed, 0, packed.length, '') as { readonly message: unknown }).message
+const unpackMessage = (envelope: StateDefinition, packed: Buffer): unknown =>
+  (unpackRange(envelope, packed, 0, packed.length, '') as { readonly message: unknown }).message

@@ -21,6 +21,7 @@ import { COMMIT_KEY, encodeCommitRecord, type CommitRecord } from '../commit/com
 import type { ByteString } from '../records/byte-string.js'
 import type { Changes } from '../state/changes.js'
 import { DueIndex } from '../state/due-index.js'
+import { Closings, type WindowCounts } from './closings.js'
 import { Context } from './context.js'
 import { CurrentRecord } from './current-record.js'
 import { collecting, type Emit, type Output } from './emit.js'
@@ -46,7 +47,7 @@ import { upgradesIn, type Operator, type SourceInput, type SubTopology } from '.
 import { Pairing } from './pairing.js'
 import { requirePlace } from './record-key.js'
 import type { Watermark } from './watermark.js'
-import { Windowing, type WindowCounts } from './windowing.js'
+import { Windowing } from './windowing.js'
 
 export interface ProcessorPlan {
   readonly subTopology: SubTopology
@@ -105,6 +106,7 @@ export class Processor {
   readonly #outbox = new Outbox()
   readonly #context: Context
   readonly #record: CurrentRecord
+  readonly #closings: Closings
   /** Undefined where the sub-topology has no windows. */
   readonly #windowing: Windowing | undefined
   /** Undefined where it has no interval joins. */
@@ -142,12 +144,20 @@ export class Processor {
       (definition) => this.#read(definition),
       (broadcast, key) => this.#find(broadcast, key),
     )
+    const { time } = plan
+    const isCareful = (): boolean => this.careful
+    const closings = (this.#closings = new Closings(subTopology, time?.watermark, {
+      isCareful,
+      late: (error) => {
+        this.#late(error)
+      },
+    }))
     const parts = {
       states: this.#states,
       outbox: this.#outbox,
       context: this.#context,
       record: this.#record,
-      isCareful: () => this.careful,
+      isCareful,
       begins: () => {
         this.messages++
       },
@@ -162,18 +172,15 @@ export class Processor {
       goOn: (next: readonly Operator[], result: unknown, emit: Emit) => {
         this.#goOn(next, result, emit)
       },
-      late: (error: PotorooError) => {
-        this.#late(error)
-      },
     }
-    const { time } = plan
     const hasWindows = subTopology.states.some(({ windows }) => windows !== undefined)
-    const windowing = hasWindows ? new Windowing(subTopology, time?.watermark, parts) : undefined
+    const windowing = hasWindows ? new Windowing(subTopology, { ...parts, closings }) : undefined
     this.#windowing = windowing
     const hasPairs = subTopology.states.some(({ pairs }) => pairs !== undefined)
-    const pairing = hasPairs ? new Pairing(subTopology, time?.watermark, parts) : undefined
+    const pairing = hasPairs ? new Pairing(subTopology, { ...parts, closings }) : undefined
     this.#pairing = pairing
-    this.firings = time && dues && new Firings(plan, time.watermark, dues, { ...parts, windowing, pairing }, time.nowMs)
+    const firingParts = { ...parts, closings, windowing, pairing }
+    this.firings = time && dues && new Firings(plan, time.watermark, dues, firingParts, time.nowMs)
   }
 
   /** The task's time; undefined where nothing falls due. */
@@ -288,13 +295,8 @@ export class Processor {
     this.#calm = this.#failures === 0 ? this.#calm + 1 : 0
     if (this.#calm >= CALM_INTERVALS) this.careful = false
     this.#failures = this.messages = 0
-    const windows = this.#closedAndLate()
-    return { records, changes, deadLetters, marks, nans: this.#states.takeNaNs(), messages, windows }
-  }
-
-  #closedAndLate(): readonly WindowCounts[] | undefined {
-    const [windows, pairs] = [this.#windowing?.takeCounts(), this.#pairing?.takeCounts()]
-    return pairs === undefined ? windows : [...(windows ?? []), ...pairs]
+    const [nans, windows] = [this.#states.takeNaNs(), this.#closings.takeCounts()]
+    return { records, changes, deadLetters, marks, nans, messages, windows }
   }
 
   /** The log has what was collected last. */
@@ -331,8 +333,7 @@ export class Processor {
   retake(): void {
     this.#states.retake()
     this.time?.retake()
-    this.#windowing?.retake()
-    this.#pairing?.retake()
+    this.#closings.retake()
     this.#outbox.discard()
     this.messages = this.#failures = this.#calm = 0
     this.careful = true
@@ -361,15 +362,13 @@ export class Processor {
     } catch (error) {
       const met = this.plan.deadLetterState === false ? [] : this.#states.met()
       this.#states.undo()
-      this.#windowing?.undo()
-      this.#pairing?.undo()
+      this.#closings.undo()
       if (isNotOfTheMessage(error)) throw error
       if (isBadInput(error)) this.#toDeadLetters(input, error, nowMs)
       else this.#failed(input, error, nowMs, met)
       return
     }
-    this.#windowing?.settle()
-    this.#pairing?.settle()
+    this.#closings.settle()
     for (const [timestampMs, to, partition, key, value, headers] of outputs)
       this.#outbox.add(to, partition, timestampMs, key, value, headers)
   }

@@ -11,23 +11,19 @@ import type { OpenWindow, WindowShape } from '../../api/definition.js'
 import type { OpenWindows } from '../../api/open-windows.js'
 import { MAX_OPEN_WINDOWS } from '../../api/windows.js'
 import { PotorooError } from '../../errors.js'
+import { lateBy, type LateBy, type Reached } from './closings.js'
 
 export interface Stretch {
   readonly startMs: number
   readonly endMs: number
 }
 export interface LateWindow extends Stretch {
-  /** By what it has closed: the message's bound, or the clock. */
-  readonly by: 'records' | 'clock'
+  readonly by: LateBy
 }
 /** A message's place in time. */
-export interface Moment {
+export interface Moment extends Reached {
   /** 0 or more. */
   readonly atMs: number
-  /** No record of its partition is older than that but what is late; -Infinity: not known. */
-  readonly boundMs: number
-  /** Windows that end at or before it have closed; -Infinity: none. */
-  readonly closedMs: number
 }
 export interface Begin {
   readonly initial: () => object
@@ -53,12 +49,6 @@ export function placesFor(open: OpenWindows, shape: WindowShape, moment: Moment,
     case 'counting':
       return counted(open, moment, begin)
   }
-}
-
-/** Invariants 1 and 2. Undefined: it is open. */
-function lateBy(endMs: number, { boundMs, closedMs }: Moment): LateWindow['by'] | undefined {
-  if (endMs <= boundMs) return 'records'
-  return endMs <= closedMs ? 'clock' : undefined
 }
 
 function steady(open: OpenWindows, sizeMs: number, everyMs: number, moment: Moment, begin: Begin): Places {

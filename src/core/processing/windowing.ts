@@ -6,63 +6,41 @@
  *    what ends later with each message, as a session does, writes no entry for that.
  * 2. A window closes once: it is out of the state object in the transaction of its outputs.
  * 3. A message that is late for a window is in the dead letters, or counted. Its other effects stay.
- * 4. What a message has counted or sent to the dead letters before it failed in careful mode has not been.
  */
 import type { OpenWindow, StateDefinition, WindowsDefinition } from '../../api/definition.js'
 import type { OpenWindows } from '../../api/open-windows.js'
 import { hasTimeWindows } from '../../api/window-ranks.js'
 import { PotorooError } from '../../errors.js'
-import { ranksIn, type Operator, type SubTopology } from '../plan/topology.js'
+import type { Operator, SubTopology } from '../plan/topology.js'
 import type { ByteString } from '../records/byte-string.js'
 import { pack, unpack } from '../state/packing.js'
 import type { DueObject, StateTable } from '../state/state-table.js'
+import { iso, type Closings, type Reached } from './closings.js'
 import type { Context } from './context.js'
 import type { CurrentRecord } from './current-record.js'
 import type { Emit } from './emit.js'
-import type { Watermark } from './watermark.js'
 import { firstEnd, placesFor, remove, type LateWindow } from './window-places.js'
-
-/** What happened to windows of one kind, in a commit interval. */
-export interface WindowCounts {
-  /** Name of the windows. */
-  readonly windows: string
-  closed: number
-  /** What becomes of messages that are late. */
-  readonly late: WindowsDefinition['late']
-  /** Messages that were late for one of them or more. */
-  lateByRecords: number
-  /** Because the clock has closed the window, not records: a producer has written later than it may, or it was late in one run alone. */
-  lateByClock: number
-}
 
 /** What the processor does it with. */
 export interface WindowingParts {
   readonly states: StateTable
   readonly context: Context
   readonly record: CurrentRecord
-  isCareful(): boolean
+  readonly closings: Closings
   /** Where the state object of the record's key is in memory now. Throws bad input. */
   placeOf(definition: StateDefinition): number
   /** With what a computation gave. */
   goOn(next: readonly Operator[], result: unknown, emit: Emit): void
   run(operators: readonly Operator[], message: unknown, emit: Emit): void
-  /** To the dead letters, beside what it does else. */
-  late(error: PotorooError): void
 }
 
 export class Windowing {
-  readonly #ranks: ReadonlyMap<StateDefinition, number>
   readonly #closed: ReadonlyMap<StateDefinition, readonly (readonly Operator[])[]>
-  #counts = new Map<StateDefinition, WindowCounts>()
-  /** Careful mode's, of the message under way. */
-  #pending: (() => void)[] = []
 
   constructor(
     { states, timed }: SubTopology,
-    private readonly time: Watermark | undefined,
     private readonly parts: WindowingParts,
   ) {
-    this.#ranks = ranksIn({ states, timed })
     this.#closed = new Map(
       states.map((state) => [
         state,
@@ -73,16 +51,6 @@ export class Windowing {
     )
   }
 
-  /** The most of all windows of the task. */
-  get maxRank(): number {
-    return Math.max(0, ...this.#ranks.values())
-  }
-
-  /** By how many ms later than it ends a window closes. */
-  rankOf(definition: StateDefinition): number {
-    return this.#ranks.get(definition) ?? 0
-  }
-
   /** Does a message in each window that it lies in. Throws as a computation. */
   take(
     { state: definition, compute, next }: Extract<Operator, { readonly kind: 'window' }>,
@@ -90,7 +58,7 @@ export class Windowing {
     emit: Emit,
   ): void {
     const { parts } = this
-    const { states, context, record } = parts
+    const { states, context, record, closings } = parts
     const windows = windowsOf(definition)
     const place = parts.placeOf(definition)
     const key = record.key()
@@ -99,8 +67,7 @@ export class Windowing {
     const isTimed = hasTimeWindows(definition)
     const moment = {
       atMs: Math.max(0, context.timestampMs),
-      boundMs: isTimed ? this.#boundMs() : -Infinity,
-      closedMs: isTimed && this.time !== undefined ? this.time.timeMs - this.rankOf(definition) : -Infinity,
+      ...(isTimed ? closings.reached(definition) : NEVER),
     }
     const { shape, merge } = windows
     const places = placesFor(open, shape, moment, { initial: () => windows.initial(key), merge })
@@ -142,55 +109,24 @@ export class Windowing {
 
   /** The timestamp of what closes then. */
   timestampOf({ definition, what: { dueMs } }: DueObject): number {
-    return dueMs - this.rankOf(definition) - 1
-  }
-
-  /** Careful mode: the message under way is done. */
-  settle(): void {
-    const pending = this.#pending
-    this.#pending = []
-    for (const happens of pending) happens()
-  }
-  /** Careful mode: the message under way has not been. */
-  undo(): void {
-    this.#pending = []
-  }
-
-  /** Of the interval; the next one begins. */
-  takeCounts(): readonly WindowCounts[] {
-    if (this.#counts.size === 0) return NONE
-    const counts = [...this.#counts.values()]
-    this.#counts = new Map()
-    return counts
-  }
-  /** The interval has not been. */
-  retake(): void {
-    this.#pending = []
-    this.#counts = new Map()
+    return dueMs - this.parts.closings.rankOf(definition) - 1
   }
 
   #dueIn({ definition, what: { dueMs } }: DueObject, { list }: OpenWindows): readonly OpenWindow[] {
-    const endMs = dueMs - this.rankOf(definition)
+    const endMs = dueMs - this.parts.closings.rankOf(definition)
     return list.filter((window) => window.endMs <= endMs)
   }
 
   /** Invariant 1 */
   #keep(definition: StateDefinition, open: OpenWindows, isTimed: boolean): void {
-    const { states } = this.parts
+    const { states, closings } = this.parts
     if (open.list.length === 0) states.forget()
-    else if (isTimed) states.setEnd(firstEnd(open) + this.rankOf(definition))
-  }
-
-  /** Of the message's own partition, as it was in its source; of what is due late, the time by which it is. */
-  #boundMs(): number {
-    return this.time?.lateBoundMs ?? -Infinity
+    else if (isTimed) states.setEnd(firstEnd(open) + closings.rankOf(definition))
   }
 
   #give(definition: StateDefinition, key: string, closed: readonly OpenWindow[], emit: Emit): void {
     if (closed.length === 0) return
-    this.#count(definition, (counts) => {
-      counts.closed += closed.length
-    })
+    this.parts.closings.closed(definition, closed.length)
     const readers = this.#closed.get(definition) ?? NONE
     for (const { startMs, endMs, messages, state } of closed)
       for (const operators of readers) this.parts.run(operators, { key, startMs, endMs, messages, state }, emit)
@@ -198,49 +134,26 @@ export class Windowing {
 
   /** Invariant 3 */
   #late(definition: StateDefinition, { late }: WindowsDefinition, windows: readonly LateWindow[]): void {
-    this.#count(definition, (counts) => {
-      if (windows.some(({ by }) => by === 'records')) counts.lateByRecords++
-      else counts.lateByClock++
-    })
-    if (late === 'drop') return
-    const error = this.#lateError(definition, windows)
-    const send = (): void => {
-      this.parts.late(error)
-    }
-    if (this.parts.isCareful()) this.#pending.push(send)
-    else send()
+    const by = windows.some((window) => window.by === 'records') ? 'records' : 'clock'
+    const error = late === 'drop' ? undefined : this.#lateError(definition, windows)
+    this.parts.closings.late(definition, by, error)
   }
 
   #lateError({ name }: StateDefinition, windows: readonly LateWindow[]): PotorooError {
     const [first] = windows
-    const [boundMs, timeMs] = [this.#boundMs(), this.time?.timeMs ?? -Infinity]
     const which =
       windows.length === 1
         ? `the window ${stretch(first)} of ${name}`
         : `${String(windows.length)} windows of ${name}, from ${stretch(first)} to ${stretch(windows.at(-1))}`
-    const reason =
-      first?.by === 'records'
-        ? `its partition had come to ${iso(boundMs)}`
-        : `time had come to ${iso(timeMs)}, by the clock, for nothing was left to read`
-    return new PotorooError('LATE', `the message was late for ${which}: ${reason}`)
-  }
-
-  #count(definition: StateDefinition, change: (counts: WindowCounts) => void): void {
-    const happens = (): void => {
-      let counts = this.#counts.get(definition)
-      if (counts === undefined) {
-        const { late } = windowsOf(definition)
-        counts = { windows: definition.name, closed: 0, late, lateByRecords: 0, lateByClock: 0 }
-        this.#counts.set(definition, counts)
-      }
-      change(counts)
-    }
-    if (this.parts.isCareful()) this.#pending.push(happens)
-    else happens()
+    return new PotorooError(
+      'LATE',
+      `the message was late for ${which}: ${this.parts.closings.reasonOf(first?.by ?? 'clock')}`,
+    )
   }
 }
 
 const NONE: readonly never[] = []
+const NEVER: Reached = { boundMs: -Infinity, closedMs: -Infinity }
 
 function windowsOf({ windows, name }: StateDefinition): WindowsDefinition {
   if (windows === undefined) throw new RangeError(`${name} is no windows`)
@@ -255,6 +168,5 @@ function takeFull(open: OpenWindows, { shape }: WindowsDefinition): OpenWindow |
   return window
 }
 
-const iso = (ms: number): string => (Number.isFinite(ms) ? new Date(ms).toISOString() : 'nowhere')
 const stretch = (window: LateWindow | undefined): string =>
   window === undefined ? '' : `[${iso(window.startMs)}, ${iso(window.endMs)})`

@@ -38,8 +38,9 @@ export const pairsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: pairing,
-        find: 'const partitionMs = this.time?.lateBoundMs ?? -Infinity\n',
-        replace: 'const partitionMs = this.time?.timeMs ?? -Infinity\n',
+        find: '    const reached = closings.reached(definition)\n',
+        replace:
+          '    const { closedMs } = closings.reached(definition)\n    const reached = { boundMs: closedMs + closings.rankOf(definition), closedMs }\n',
       },
     ],
   },
@@ -136,14 +137,20 @@ export const pairsFaults: readonly PlantedFault[] = [
   },
   {
     what: 'pairs: what is late is dropped in silence',
-    plants: [{ file: pairing, find: '      this.parts.late(error)\n', replace: '      void error\n' }],
+    plants: [
+      {
+        file: pairing,
+        find: 'closings.late(definition, by, this.#lateError(definition, by))',
+        replace: 'closings.late(definition, by, undefined)',
+      },
+    ],
   },
   {
     what: 'pairs: what is late takes what it does else with it',
     plants: [
       {
         file: pairing,
-        find: '      this.#late(definition, by, partitionMs)\n      return\n',
+        find: '      closings.late(definition, by, this.#lateError(definition, by))\n      return\n',
         replace: "      throw new PotorooError('RECORD_TOO_LARGE', 'it is late')\n",
       },
     ],

@@ -2,6 +2,7 @@
 import type { PlantedFault } from './planted-fault.js'
 
 const windowing = 'src/core/processing/windowing.ts'
+const closings = 'src/core/processing/closings.ts'
 const places = 'src/core/processing/window-places.ts'
 const stateTable = 'src/core/state/state-table.ts'
 
@@ -11,8 +12,9 @@ export const windowsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: windowing,
-        find: 'boundMs: isTimed ? this.#boundMs() : -Infinity,',
-        replace: 'boundMs: isTimed && this.time !== undefined ? this.time.timeMs : -Infinity,',
+        find: '      ...(isTimed ? closings.reached(definition) : NEVER),\n',
+        replace:
+          '      ...(isTimed ? closings.reached(definition) : NEVER),\n      ...(isTimed && { boundMs: closings.reached(definition).closedMs + closings.rankOf(definition) }),\n',
       },
     ],
   },
@@ -41,7 +43,7 @@ export const windowsFaults: readonly PlantedFault[] = [
     what: 'windows: those of an hour close before the last minute that lies in them',
     plants: [
       {
-        file: windowing,
+        file: closings,
         find: '    return this.#ranks.get(definition) ?? 0\n',
         replace: '    return Math.min(0, this.#ranks.get(definition) ?? 0)\n',
       },
@@ -50,7 +52,11 @@ export const windowsFaults: readonly PlantedFault[] = [
   {
     what: 'windows: what closes has its end as its timestamp, which lies in the next one',
     plants: [
-      { file: windowing, find: '    return dueMs - this.rankOf(definition) - 1\n', replace: '    return dueMs\n' },
+      {
+        file: windowing,
+        find: '    return dueMs - this.parts.closings.rankOf(definition) - 1\n',
+        replace: '    return dueMs\n',
+      },
     ],
   },
   {
@@ -88,8 +94,8 @@ export const windowsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: windowing,
-        find: '    const error = this.#lateError(definition, windows)\n',
-        replace: '    const error = this.#lateError(definition, windows)\n    if (windows.length > 0) throw error\n',
+        find: '    this.parts.closings.late(definition, by, error)\n',
+        replace: '    if (error !== undefined) throw error\n    this.parts.closings.late(definition, by, error)\n',
       },
     ],
   },
@@ -97,9 +103,9 @@ export const windowsFaults: readonly PlantedFault[] = [
     what: 'careful mode: what is late is a dead letter though the message fails behind it',
     plants: [
       {
-        file: windowing,
-        find: '    if (this.parts.isCareful()) this.#pending.push(send)\n    else send()\n',
-        replace: '    send()\n',
+        file: closings,
+        find: '    if (error !== undefined)\n      this.#happens(() => {\n        this.parts.late(error)\n      })\n',
+        replace: '    if (error !== undefined) this.parts.late(error)\n',
       },
     ],
   },

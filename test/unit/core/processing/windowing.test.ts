@@ -96,7 +96,7 @@ it('counts what closes and what is late, with the commit that it is in (invarian
   expect(bench.take({ atMs: 3_000 }).collect()).toMatchObject({ deadLetters: [], windows: [{ closed: 1 }] })
 })
 
-it('has counted nothing of what was taken back, and nothing of a message that failed (invariant 4)', () => {
+it('has counted nothing of what was taken back, and nothing of a message that failed (invariant 2 of closings.ts)', () => {
   const bench = new Bench(
     application(
       'a',
