@@ -1,7 +1,8 @@
 /**
- * A task's life: becomes active, runs, closes; when something fails, becomes active again. What it does meanwhile is
- * done by its parts, each with the invariants that it keeps:
+ * A task: becomes active, runs, closes; when something fails, becomes active again. It is put together of parts, each with
+ * the invariants that it keeps:
  *
+ *   task/activations.ts   its life, and what is done about failures
  *   task/sources.ts       what it reads, and the order of it
  *   task/runner.ts        the running of messages
  *   task/committer.ts     when a commit is due, C1 and C2
@@ -25,15 +26,11 @@
  *   C3. Then, for all commits of some time together, one write to the store. Positions never go backwards.
  * So the store never runs ahead of Kafka, and a crash at any point loses and repeats nothing.
  *
- * Invariants
- * 1. At most one activation is current. What an earlier one still has under way compares its number before it changes anything.
- * 2. A failure ends the activation first: what it had in memory is not used again.
- * 3. The store is closed when nobody works on it any more.
+ * Invariant: the store is closed when nobody works on it any more.
  */
-import { messageOf, type PotorooError } from '../errors.js'
+import { messageOf } from '../errors.js'
 import type { CommitPhase } from '../core/commit/commit-phase.js'
-import { LongerChangelog } from '../core/commit/landing.js'
-import { TaskLife, type TaskState } from '../core/commit/task-life.js'
+import type { TaskState } from '../core/commit/task-life.js'
 import type { CallsStatus, HandOff, HeldStatus, TimeStatus } from '../core/group/worker-status.js'
 import { Retake } from '../core/processing/failures.js'
 import type { ProcessorTime } from '../core/processing/firings.js'
@@ -46,12 +43,12 @@ import type { RunningFigures, TaskFigures } from '../ports/figures.js'
 import type { Fetcher, PartitionPosition } from '../ports/log.js'
 import { activate, type Activation } from './activation.js'
 import type { Broadcasts } from './broadcasts.js'
-import { atMost, sleep, type ObservedPorts, type RuntimeOptions } from './options.js'
+import type { ObservedPorts, RuntimeOptions } from './options.js'
 import type { Pumped } from './pump.js'
 import type { RecordTime } from './record-time.js'
+import { Activations, type ActivationsEnvironment, type RunningActivation } from './task/activations.js'
 import { Answers } from './task/answers.js'
 import { Committer } from './task/committer.js'
-import { Failures } from './task/failures.js'
 import { Isolation } from './task/isolation.js'
 import { Marker } from './task/marker.js'
 import { Runner } from './task/runner.js'
@@ -61,7 +58,7 @@ import { Timekeeper } from './task/timekeeper.js'
 import type { TaskPlan } from './task-plan.js'
 import type { StoreHolder } from './task-store.js'
 
-export interface TaskEnvironment extends ObservedPorts {
+export interface TaskEnvironment extends ObservedPorts, ActivationsEnvironment {
   readonly fetcher: Fetcher
   readonly options: RuntimeOptions
   /** Of records that the runtime writes for itself. */
@@ -76,12 +73,8 @@ export interface TaskEnvironment extends ObservedPorts {
   unstoredBytes(): number
   /** How many tasks of this worker have a backlog. */
   backlogs(): number
-  /** Resolves once the group has confirmed, after the call, which tasks are this worker's. */
-  confirmOwnership(): Promise<void>
   /** Another number whenever somebody else may have had this worker's tasks meanwhile. */
   tenure(): number
-  /** The worker can't go on. */
-  fatal(error: PotorooError, task: string): void
   /** The task has something to do: `run` it. */
   ready(task: Pumped): void
   /** Whether the slice has lasted so long that it is to end with the record that it is at. */
@@ -101,19 +94,9 @@ export interface TaskArrival {
   readonly reason: string
 }
 
-interface Running {
-  readonly number: number
-  readonly activation: Activation
-  readonly processor: Processor
-}
-
-/** What was done is to be committed before a task closes, within that time. */
-export const STOP_COMMIT_MS = 10_000
-
 export class Task {
   readonly id: string
-  readonly #life: TaskLife
-  readonly #failures: Failures
+  readonly #activations: Activations
   readonly #isolation: Isolation
   readonly #sources: Sources
   readonly #store: StoreWriter
@@ -122,18 +105,14 @@ export class Task {
   readonly #time: Timekeeper
   readonly #answers: Answers
   readonly #marker: Marker
-  #running: Running | undefined
-  #abort = new AbortController()
-  #stopping = false
-  #isOutdated = false
+  /** Undefined while it does not run. */
+  #processor: Processor | undefined
   /** Messages that were late for windows. */
   #late = 0
   /** In which it was certain last that nobody else had it, or has had it since its activation. */
   #tenure = -1
-  /** The activation under way, or the last one. Never rejects. */
-  #activating: Promise<void> = Promise.resolve()
-  /** A producer is let go. Never rejects. */
-  #lettingGo: Promise<void> = Promise.resolve()
+  /** When the last activation began, or before. */
+  #ownedAtMs = 0
 
   /** `holder`: of a store that is open already, as a standby's; the task closes it. */
   constructor(
@@ -147,8 +126,26 @@ export class Task {
     const ready = (): void => {
       env.ready(this)
     }
-    this.#life = new TaskLife(plan.id)
-    this.#failures = new Failures(plan.id)
+    this.#activations = new Activations(plan.id, env, {
+      activate: (signal) => this.#activate(signal),
+      begin: (running) => {
+        this.#begin(running)
+      },
+      started: () => {
+        this.#sources.start()
+        ready()
+      },
+      end: (_, wasRunning) => {
+        this.#end(wasRunning)
+      },
+      positions: () => this.#sources.inputs.map(({ position }) => position),
+      changelogEndsAt: (end) => {
+        this.#committer.changelogEndsAt(end)
+      },
+      damaged: (what) => {
+        holder.damage = what
+      },
+    })
     this.#isolation = new Isolation(plan, env)
     this.#time = new Timekeeper(env, ready)
     this.#sources = new Sources(plan, env, this.#time, ready)
@@ -160,12 +157,12 @@ export class Task {
   }
 
   get state(): TaskState {
-    return this.#life.state
+    return this.#activations.state
   }
 
   /** Undefined where nothing uses time, and while the task is not running. */
   get time(): TimeStatus | undefined {
-    const { time, firings } = this.#running?.processor ?? {}
+    const { time, firings } = this.#processor ?? {}
     if (time === undefined || !this.#isTimed) return undefined
     const { inputs } = this.#sources
     const timeMs = time.reached(inputs, undefined)
@@ -179,42 +176,40 @@ export class Task {
     }
   }
 
-  /** What of its input stands still, and for what; undefined for nothing. */
   /** It makes none: see call-task.ts. */
   readonly calls: CallsStatus | undefined = undefined
 
+  /** What of its input stands still, and for what; undefined for nothing. */
   get held(): readonly HeldStatus[] | undefined {
     const { held } = this.#sources
-    return this.#running === undefined || held.length === 0 ? undefined : held
+    return this.#processor === undefined || held.length === 0 ? undefined : held
   }
 
   /** Whether it stands still, for a newer version of the application has processed. */
   get isOutdated(): boolean {
-    return this.#isOutdated
+    return this.#activations.isOutdated
   }
 
   /** Whether it has more to read than it can do at once; not while it waits for a source that gives nothing. */
   get isBacklogged(): boolean {
-    return this.#running !== undefined && this.#runner.isBacklogged
+    return this.#processor !== undefined && this.#runner.isBacklogged
   }
 
   /** Whether messages of it may take long: then they are done one by one, when nothing else is under way. */
   get isSlow(): boolean {
-    if (!this.#isolation.isSlow || this.#running === undefined) return false
+    const processor = this.#processor
+    if (!this.#isolation.isSlow || processor === undefined) return false
     const { inputs, hasHead } = this.#sources
-    return (
-      this.#committer.canCommit &&
-      (hasHead || this.#running.processor.firings?.mayBeDue(inputs, this.#time.nowMs) === true)
-    )
+    return this.#committer.canCommit && (hasHead || processor.firings?.mayBeDue(inputs, this.#time.nowMs) === true)
   }
 
   /** What it is and has, now. */
   figures(): TaskFigures {
     const { id: task, state } = this
     const { partition, processor: plan } = this.plan
-    const figures = { task, subTopology: plan.subTopology.name, state, isOutdated: this.#isOutdated }
-    if (this.#running === undefined) return { ...figures, running: undefined }
-    const { processor } = this.#running
+    const figures = { task, subTopology: plan.subTopology.name, state, isOutdated: this.isOutdated }
+    const processor = this.#processor
+    if (processor === undefined) return { ...figures, running: undefined }
     const { store } = this.holder
     const running: RunningFigures = {
       inputs: this.#sources.inputs.flatMap(({ topic, lag }) => (Number.isNaN(lag) ? [] : [{ topic, partition, lag }])),
@@ -230,15 +225,15 @@ export class Task {
    * have had the task since it became active here, which only a commit would find out. Never rejects.
    */
   async answer(question: Question, isFenced: boolean): Promise<TaskAnswer> {
-    const [tenure, number] = [this.env.tenure(), this.#running?.number]
+    const [tenure, number] = [this.env.tenure(), this.#activations.running?.number]
     const answer = await this.#answers.answer(question, isFenced || tenure !== this.#tenure)
-    if (answer.kind !== 'not here' && number === this.#running?.number) this.#tenure = tenure
+    if (answer.kind !== 'not here' && number === this.#activations.running?.number) this.#tenure = tenure
     return answer
   }
 
   /** Becomes active, in the background. */
   start(): void {
-    this.#activateSoon()
+    this.#activations.start()
   }
 
   /**
@@ -246,8 +241,8 @@ export class Task {
    * processed at once.
    */
   run(deadlineMs: number): boolean {
-    const running = this.#running
-    if (running === undefined || this.#stopping || this.#isolation.isCutOff) return false
+    const [{ running, isStopping }, processor] = [this.#activations, this.#processor]
+    if (running === undefined || processor === undefined || isStopping || this.#isolation.isCutOff) return false
     const firstMs = this.arrival && this.#sources.oldestHeadMs
     let hasMore: boolean
     try {
@@ -257,10 +252,13 @@ export class Task {
         this.#runner.retake(error)
         return true
       }
-      this.#fail(running.number, error)
+      this.#activations.fail(running.number, error)
       return false
     }
-    if (this.arrival !== undefined && running.processor.messages > 0) this.#sayHandOff(running, this.arrival, firstMs)
+    if (this.arrival !== undefined && processor.messages > 0) {
+      sayHandOff(this.id, running.activation, this.arrival.reason, firstMs, this.holder, this.env)
+      this.arrival = undefined
+    }
     this.#committer.commitWhenDue(this.#runner)
     this.#runner.holdOn()
     return hasMore
@@ -272,11 +270,11 @@ export class Task {
    * worker, as `onError` says.
    */
   cutOff(): void {
-    const running = this.#running
-    if (running === undefined) return
-    this.#fail(
+    const [{ running }, processor] = [this.#activations, this.#processor]
+    if (running === undefined || processor === undefined) return
+    this.#activations.fail(
       running.number,
-      this.#isolation.cutOff(this.#sources.inputs, running.processor.messages, timesOf(running)),
+      this.#isolation.cutOff(this.#sources.inputs, processor.messages, timesOf(processor)),
     )
   }
 
@@ -287,32 +285,26 @@ export class Task {
 
   /** Resolves when nothing of it is under way that may time out: an activation, or a commit. Never rejects. */
   async settle(): Promise<void> {
-    if (this.state === 'restoring') await this.#activating
+    await this.#activations.settled()
     await this.flush()
   }
 
   /** Ends: with a last commit, or at once. Never rejects. */
-  async close({ commit }: { readonly commit: boolean }): Promise<void> {
-    if (this.state === 'closed') return
-    this.#stopping = true
-    if (commit) await atMost(this.env.clock, STOP_COMMIT_MS, this.flush())
-    if (this.#isClosed()) return
-    const wasRunning = this.#running !== undefined
-    this.#drop()
-    this.#life.become('closed')
-    this.#abort.abort(new Error('the task is closed'))
-    await this.#lettingGo
-    // It may be opening the store: that is closed only when nobody works on it. Nothing else is waited for.
-    await this.#activating
+  close({ commit }: { readonly commit: boolean }): Promise<void> {
+    return this.#activations.close(commit ? () => this.flush() : undefined, (wasRunning) =>
+      this.#closeStore(wasRunning && commit),
+    )
+  }
+
+  async #closeStore(isToBeComplete: boolean): Promise<void> {
     await this.#store.written
-    if (wasRunning && commit)
+    if (isToBeComplete)
       await this.#store.writeRest()?.catch((error: unknown) => {
         this.env.observer.observe({ kind: 'store-not-written', task: this.id, error: messageOf(error) })
       })
     await this.holder.store?.close().catch((error: unknown) => {
       this.env.observer.observe({ kind: 'store-not-closed', task: this.id, error: messageOf(error) })
     })
-    this.env.observer.observe({ kind: 'task-closed', task: this.id })
   }
 
   /**
@@ -320,46 +312,25 @@ export class Task {
    * too long can't be trusted (core/commit/restore-plan.ts). To be called now and then, for an idle task commits nothing.
    */
   refresh(): void {
-    if (this.#running !== undefined) this.#store.refresh(this.env.clock.now())
+    if (this.#processor !== undefined) this.#store.refresh(this.env.clock.now())
   }
 
   // ---- becoming active ----
 
-  #activateSoon(): void {
-    this.#isOutdated = false
-    this.#activating = this.#activate()
-  }
-
-  async #activate(): Promise<void> {
-    const number = this.#life.become('restoring')
-    const abort = (this.#abort = new AbortController())
-    try {
-      // Before A1: whoever fences this worker does so later.
-      const ownedAtMs = this.env.clock.now()
-      this.#tenure = this.env.tenure()
-      const activation = await activate(
-        this.plan,
-        this.env,
-        abort.signal,
-        this.#store.written,
-        this.holder,
-        this.#committer.changelogEnd,
-      )
-      if (!this.#life.isCurrent(number)) {
-        await activation.producer.close()
-        return
-      }
-      this.#begin(number, activation, ownedAtMs)
-    } catch (error) {
-      this.#fail(number, error)
-    }
+  #activate(signal: AbortSignal): Promise<Activation> {
+    // Before A1: whoever fences this worker does so later.
+    this.#ownedAtMs = this.env.clock.now()
+    this.#tenure = this.env.tenure()
+    return activate(this.plan, this.env, signal, this.#store.written, this.holder, this.#committer.changelogEnd)
   }
 
   /** A4 */
-  #begin(number: number, activation: Activation, ownedAtMs: number): void {
+  #begin({ number, activation, signal }: RunningActivation): void {
     const { env, plan } = this
+    const ownedAtMs = this.#ownedAtMs
+    const { failures } = this.#activations
     const failed = (error: unknown): void => {
-      this.#fail(number, error)
+      this.#activations.fail(number, error)
     }
     const store = this.holder.store
     const time = this.#timeOf(activation)
@@ -384,8 +355,8 @@ export class Task {
         activation,
         inputs,
         processor,
-        signal: this.#abort.signal,
-        isCurrent: () => this.#life.isCurrent(number),
+        signal,
+        isCurrent: () => this.#activations.isCurrent(number),
         notCollected: (error) => {
           if (!(error instanceof Retake)) {
             failed(error)
@@ -396,22 +367,19 @@ export class Task {
         },
         committed: ({ messages, windows = [] }) => {
           for (const { lateByRecords, lateByClock } of windows) this.#late += lateByRecords + lateByClock
-          this.#failures.committed()
+          failures.committed()
           this.#isolation.committed(messages)
         },
         failed: ({ messages }, error) => {
-          const verdict = this.#isolation.failed(messages, inputs, error, timesOf({ processor }))
-          if (verdict.narrowed) this.#failures.narrowed()
+          const verdict = this.#isolation.failed(messages, inputs, error, timesOf(processor))
+          if (verdict.narrowed) failures.narrowed()
           failed(verdict.error)
         },
       },
       activation.changelogEnd ?? 0,
     )
     this.#runner.begin(processor)
-    this.#running = { number, activation, processor }
-    this.#life.become('running')
-    this.#sources.start()
-    env.ready(this)
+    this.#processor = processor
   }
 
   /** Whether its time is moved by what it reads. */
@@ -446,113 +414,40 @@ export class Task {
     }
   }
 
-  // ---- failure ----
-
-  #fail(number: number, error: unknown): void {
-    const running = this.#running
-    if (!this.#life.isCurrent(number) || (running === undefined && this.state === 'running')) return
-    this.#drop()
-    this.#abort.abort(error)
-    if (error instanceof LongerChangelog) this.#committer.changelogEndsAt(error.end)
-    if (this.#stopping) return
-    const positions = running && this.#sources.inputs.map(({ position }) => position)
-    const remedy = this.#failures.remedy(error, positions)
-    switch (remedy.kind) {
-      case 'stop':
-        this.env.fatal(remedy.error, this.id)
-        return
-      case 'confirm':
-        this.env.observer.observe({ kind: 'fenced', task: this.id })
-        void this.#whenConfirmed(number)
-        return
-      case 'rest': {
-        const { code, cure, message } = remedy.error
-        this.#isOutdated = true
-        this.env.observer.observe({ kind: 'task-outdated', task: this.id, code, cure, error: message })
-        return
-      }
-      case 'again': {
-        const { code, message } = remedy.error
-        if (remedy.damage !== undefined) this.holder.damage = remedy.damage
-        this.env.observer.observe({
-          kind: 'task-again',
-          task: this.id,
-          code,
-          error: message,
-          retryInMs: remedy.afterMs,
-        })
-        void this.#afterBackOff(number, remedy.afterMs)
-      }
-    }
-  }
-
-  async #whenConfirmed(number: number): Promise<void> {
-    await this.env.confirmOwnership()
-    if (this.#life.isCurrent(number)) this.#activateSoon()
-  }
-
-  async #afterBackOff(number: number, ms: number): Promise<void> {
-    await sleep(this.env.clock, ms)
-    if (this.#life.isCurrent(number)) this.#activateSoon()
-  }
-
-  /** What this activation had in memory is gone. */
-  #drop(): void {
-    const running = this.#running
-    this.#running = undefined
+  #end(wasRunning: boolean): void {
+    this.#processor = undefined
     this.#committer.end()
     this.#runner.end()
     this.#time.end()
     this.#marker.end()
     this.#store.end()
     this.#answers.end()
-    if (running === undefined) return
-    this.#sources.end()
-    this.#lettingGo = running.activation.producer.close()
-  }
-
-  // A method, for the compiler to forget what it knew before an await.
-  #isClosed(): boolean {
-    return this.#life.state === 'closed'
-  }
-
-  #sayHandOff({ activation }: Running, { reason }: TaskArrival, firstMs?: number): void {
-    this.arrival = undefined
-    const handOff = handOffOf(this.id, activation, reason, firstMs, this.holder, this.env)
-    if (handOff === undefined) return
-    this.env.observer.observe({ kind: 'handed-over', ...handOff })
-    this.env.handedOver(handOff)
+    if (wasRunning) this.#sources.end()
   }
 }
 
 /**
- * What is told of a hand-off, with its pause: to the first record of the new owner, from the last commit of the old one,
- * or from that record's own timestamp where it is later. Undefined where nobody had the task before.
+ * Tells of a hand-off, with its pause: to the first record of the new owner, from the last commit of the old one, or from
+ * that record's own timestamp where it is later. Of none where nobody had the task before.
  */
-export function handOffOf(
+export function sayHandOff(
   task: string,
   { before, replayed }: Pick<Activation, 'before' | 'replayed'>,
   reason: string,
   firstMs = 0,
   { snapshotBytes = 0, snapshotsDiscarded }: Pick<StoreHolder, 'snapshotBytes' | 'snapshotsDiscarded'>,
-  { clock, options }: Pick<TaskEnvironment, 'clock' | 'options'>,
-): HandOff | undefined {
-  if (before === undefined) return undefined
+  env: Pick<TaskEnvironment, 'clock' | 'observer' | 'options' | 'handedOver'>,
+): void {
+  if (before === undefined) return
+  const atMs = env.clock.now()
   // Before the first record came, nobody waited.
-  const pauseMs = Math.max(0, clock.now() - Math.max(before.atMs, firstMs))
-  return {
-    task,
-    from: before.by,
-    to: options.name,
-    reason,
-    snapshotBytes,
-    snapshotsDiscarded,
-    replayed,
-    pauseMs,
-    atMs: clock.now(),
-  }
+  const pauseMs = Math.max(0, atMs - Math.max(before.atMs, firstMs))
+  const [from, to] = [before.by, env.options.name]
+  const handOff = { task, from, to, reason, snapshotBytes, snapshotsDiscarded, replayed, pauseMs, atMs }
+  env.observer.observe({ kind: 'handed-over', ...handOff })
+  env.handedOver(handOff)
 }
 
 /** Up to where something due may have been done. */
-const timesOf = ({ processor: { time } }: Pick<Running, 'processor'>): readonly number[] =>
+const timesOf = ({ time }: Pick<Processor, 'time'>): readonly number[] =>
   time === undefined ? [] : [time.timeMs, time.wallMs]

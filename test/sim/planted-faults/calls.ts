@@ -114,8 +114,8 @@ export const callsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/runtime/calls/last-commit.ts',
-        find: 'this.#commit = { ...decodeCommitRecord',
-        replace: 'this.#commit ??= { ...decodeCommitRecord',
+        find: 'commit = { ...decodeCommitRecord',
+        replace: 'commit ??= { ...decodeCommitRecord',
       },
       { file: 'src/runtime/calls/last-commit.ts', find: 'FIRST_LOOK_RECORDS = 2', replace: 'FIRST_LOOK_RECORDS = 64' },
     ],

@@ -48,9 +48,9 @@ export const livenessFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/runtime/task.ts',
-        find: '    this.#fail(\n      running.number,\n      this.#isolation.cutOff(this.#sources.inputs, running.processor.messages, timesOf(running)),\n    )\n',
+        find: '    this.#activations.fail(\n      running.number,\n      this.#isolation.cutOff(this.#sources.inputs, processor.messages, timesOf(processor)),\n    )\n',
         replace:
-          '    const { current } = this.#isolation\n    this.#isolation.cutOff(this.#sources.inputs, running.processor.messages)\n    current?.advance()\n    this.env.ready(this)\n',
+          '    const { current } = this.#isolation\n    this.#isolation.cutOff(this.#sources.inputs, processor.messages)\n    current?.advance()\n    this.env.ready(this)\n',
       },
     ],
   },
