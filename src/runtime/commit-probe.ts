@@ -6,10 +6,9 @@
  * from earlier where there is none; one that has none is small, as a rule.
  */
 import { decodeCommitRecord, isCommitKey } from '../core/commit/commit-record.js'
-import { RecordCursor } from '../core/records/records.js'
-import type { Fetched, Fetcher, FetchInput, TopicPartition } from '../ports/log.js'
-import { abortable } from './abortable.js'
+import type { Fetcher, TopicPartition } from '../ports/log.js'
 import { otherEnd } from './changelog-end.js'
+import { lookThrough } from './look-through.js'
 import type { ObservedPorts } from './options.js'
 
 const FIRST_LOOK_RECORDS = 1000
@@ -60,84 +59,15 @@ async function identityBetween(
   fetcher: Fetcher,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  signal.throwIfAborted()
-  if (from >= end) return undefined
-  let settle: ProbeEvents = { found: () => undefined, failed: () => undefined }
-  const outcome = new Promise<string | undefined>((found, failed) => (settle = { found, failed }))
-  const probe = new Probe(changelog, from, end, settle)
-  fetcher.add(probe)
-  try {
-    return await abortable(signal, outcome)
-  } finally {
-    fetcher.remove(probe)
-  }
-}
-
-interface ProbeEvents {
-  found(identity: string | undefined): void
-  failed(error: Error): void
-}
-
-class Probe implements FetchInput {
-  readonly topic: string
-  readonly partition: number
-  readonly topicId: string | undefined
-  readonly #cursor = new RecordCursor()
-  #isOver = false
-
-  constructor(
-    { topic, partition, topicId }: ProbedChangelog,
-    private position: number,
-    private readonly end: number,
-    private readonly events: ProbeEvents,
-  ) {
-    this.topic = topic
-    this.partition = partition
-    this.topicId = topicId
-  }
-
-  wanted(): number | undefined {
-    return this.#isOver ? undefined : this.position
-  }
-
-  hurried(): boolean {
-    return false
-  }
-
-  deliver(fetched: Fetched): void {
-    try {
-      if (!this.#isOver && fetched.position === this.position) this.#look(fetched)
-    } catch (error) {
-      this.failed(error instanceof Error ? error : new Error(String(error)))
-    } finally {
-      fetched.release()
-    }
-  }
-
-  failed(error: Error): void {
-    if (this.#isOver) return
-    this.#isOver = true
-    this.events.failed(error)
-  }
-
-  #done(identity: string | undefined): void {
-    this.#isOver = true
-    this.events.found(identity)
-  }
-
-  #look({ batches, nextPosition }: Fetched): void {
-    const cursor = this.#cursor
-    for (const batch of batches) {
-      cursor.open(batch)
-      while (cursor.next())
-        if (cursor.offset < this.end && isCommitKey(cursor.buffer, cursor.keyStart, cursor.keyEnd)) {
-          const { buffer, valueStart, valueEnd } = cursor
-          if (valueStart < 0) continue
-          this.#done(decodeCommitRecord(buffer.subarray(valueStart, valueEnd), this.topic).identity)
-          return
-        }
-    }
-    this.position = nextPosition
-    if (this.position >= this.end) this.#done(undefined)
-  }
+  let identity: string | undefined
+  await lookThrough(
+    { ...changelog, from, end },
+    ({ buffer, keyStart, keyEnd, valueStart, valueEnd }) => {
+      if (valueStart < 0 || !isCommitKey(buffer, keyStart, keyEnd)) return false
+      identity = decodeCommitRecord(buffer.subarray(valueStart, valueEnd), changelog.topic).identity
+      return true
+    },
+    { fetcher, signal, hurried: false },
+  )
+  return identity
 }

@@ -3,10 +3,11 @@
  * own, so that of two workers that change it at the same time one is fenced, and looks again.
  */
 import { decodeManifest, encodeManifest, MANIFEST_KEY, type Manifest } from '../core/plan/manifest.js'
-import { RecordCursor, RecordWriter } from '../core/records/records.js'
+import { RecordWriter } from '../core/records/records.js'
 import { isPotorooError, PotorooError } from '../errors.js'
-import type { Fetched, FetchInput, Log } from '../ports/log.js'
+import type { Log } from '../ports/log.js'
 import { abortable } from './abortable.js'
+import { lookThrough } from './look-through.js'
 import { isInDoubt, MOST_UNEXPECTED, refusedAtLast } from './in-doubt.js'
 import { sleep } from './options.js'
 import { NO_TIME } from './record-time.js'
@@ -25,10 +26,17 @@ export async function readManifest(
   if (start >= end) return undefined
   const fetcher = log.fetcher()
   try {
-    const last = new Promise<Buffer | undefined>((resolve, reject) => {
-      fetcher.add(new LastRecord(topic, start, end, resolve, reject))
-    })
-    const value = await abortable(signal, last)
+    let value: Buffer | undefined
+    await lookThrough(
+      { topic, partition: 0, from: start, end },
+      ({ buffer, valueStart, valueEnd }) => {
+        if (valueStart < 0) throw new PotorooError('MANIFEST_UNREADABLE', `${topic}: a manifest without a value`)
+        value = Buffer.from(buffer.subarray(valueStart, valueEnd))
+        // The last one counts.
+        return false
+      },
+      { fetcher, signal, hurried: true },
+    )
     return value && decodeManifest(value, topic)
   } finally {
     await fetcher.close()
@@ -65,55 +73,5 @@ export async function changeManifest(
     } finally {
       await producer.close()
     }
-  }
-}
-
-/** Reads a partition up to an end, and keeps the last value. */
-class LastRecord implements FetchInput {
-  readonly partition = 0
-  readonly #cursor = new RecordCursor()
-  #position: number
-  #value: Buffer | undefined
-
-  constructor(
-    readonly topic: string,
-    start: number,
-    private readonly end: number,
-    private readonly done: (value: Buffer | undefined) => void,
-    readonly failed: (error: Error) => void,
-  ) {
-    this.#position = start
-  }
-
-  wanted(): number | undefined {
-    return this.#position < this.end ? this.#position : undefined
-  }
-
-  hurried(): boolean {
-    return true
-  }
-
-  deliver(fetched: Fetched): void {
-    if (fetched.position !== this.#position) {
-      fetched.release()
-      return
-    }
-    try {
-      for (const batch of fetched.batches) {
-        this.#cursor.open(batch)
-        while (this.#cursor.next()) {
-          const { buffer, valueStart, valueEnd } = this.#cursor
-          if (valueStart < 0) throw new PotorooError('MANIFEST_UNREADABLE', `${this.topic}: a manifest without a value`)
-          this.#value = Buffer.from(buffer.subarray(valueStart, valueEnd))
-        }
-      }
-    } catch (error) {
-      this.failed(error instanceof Error ? error : new Error(String(error)))
-      return
-    } finally {
-      fetched.release()
-    }
-    this.#position = fetched.nextPosition
-    if (this.#position >= this.end) this.done(this.#value)
   }
 }

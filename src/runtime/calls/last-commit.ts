@@ -4,10 +4,10 @@
  */
 import { subTopologyIn } from '../../core/commit/changelog-identity.js'
 import { decodeCommitRecord, isCommitKey, type CommitRecord } from '../../core/commit/commit-record.js'
-import { RecordCursor } from '../../core/records/records.js'
-import type { Fetched, Fetcher, FetchInput } from '../../ports/log.js'
+import type { Fetcher } from '../../ports/log.js'
 import { abortable } from '../abortable.js'
 import { ForeignChangelog } from '../changelog-reader.js'
+import { lookThrough } from '../look-through.js'
 import type { ObservedPorts } from '../options.js'
 import type { TaskPlan } from '../task-plan.js'
 import { lost } from '../task-store.js'
@@ -38,7 +38,18 @@ export async function lastCommit(
   const [earliest = 0] = await abortable(signal, env.log.listOffsets([{ topic, partition }], 'earliest'))
   for (let records = FIRST_LOOK_RECORDS; ; records *= FARTHER) {
     const from = Math.max(earliest, end - records)
-    const commit = await commitBetween({ topic, topicId, partition, from, end }, env.fetcher, signal)
+    let commit: LastCommit['commit']
+    await lookThrough(
+      { topic, topicId, partition, from, end },
+      ({ buffer, keyStart, keyEnd, valueStart, valueEnd, offset }) => {
+        if (valueStart < 0 || !isCommitKey(buffer, keyStart, keyEnd)) return false
+        const where = `${topic}, partition ${String(partition)}, offset ${String(offset)}`
+        commit = { ...decodeCommitRecord(buffer.subarray(valueStart, valueEnd), where), position: offset }
+        // There may be another one behind it.
+        return false
+      },
+      { fetcher: env.fetcher, signal, hurried: true },
+    )
     if (commit !== undefined) {
       const { name } = plan.processor.subTopology
       const owner = subTopologyIn(commit.identity) ?? name
@@ -49,95 +60,5 @@ export async function lastCommit(
     // Compaction leaves the last one: whoever deleted records deleted it.
     if (earliest > 0) throw lost(plan, changelog, `its records below ${String(earliest)} were deleted`, env)
     return { commit: undefined, end, from, records: 0, rebuilt: false }
-  }
-}
-
-interface Range {
-  readonly topic: string
-  readonly topicId: string | undefined
-  readonly partition: number
-  readonly from: number
-  readonly end: number
-}
-
-async function commitBetween(range: Range, fetcher: Fetcher, signal: AbortSignal): Promise<LastCommit['commit']> {
-  signal.throwIfAborted()
-  if (range.from >= range.end) return undefined
-  let events: ReaderEvents = { done: () => undefined, failed: () => undefined }
-  const found = new Promise<LastCommit['commit']>((done, failed) => (events = { done, failed }))
-  const reader = new LastCommitReader(range, events)
-  fetcher.add(reader)
-  try {
-    return await abortable(signal, found)
-  } finally {
-    fetcher.remove(reader)
-  }
-}
-
-interface ReaderEvents {
-  done(commit: LastCommit['commit']): void
-  failed(error: Error): void
-}
-
-class LastCommitReader implements FetchInput {
-  readonly topic: string
-  readonly topicId: string | undefined
-  readonly partition: number
-  readonly #cursor = new RecordCursor()
-  #position: number
-  #commit: LastCommit['commit']
-  #isOver = false
-
-  constructor(
-    private readonly range: Range,
-    private readonly events: ReaderEvents,
-  ) {
-    this.topic = range.topic
-    this.topicId = range.topicId
-    this.partition = range.partition
-    this.#position = range.from
-  }
-
-  wanted(): number | undefined {
-    return this.#isOver ? undefined : this.#position
-  }
-
-  hurried(): boolean {
-    return true
-  }
-
-  deliver(fetched: Fetched): void {
-    try {
-      if (!this.#isOver && fetched.position === this.#position) this.#look(fetched)
-    } catch (error) {
-      this.failed(error instanceof Error ? error : new Error(String(error)))
-    } finally {
-      fetched.release()
-    }
-  }
-
-  failed(error: Error): void {
-    if (this.#isOver) return
-    this.#isOver = true
-    this.events.failed(error)
-  }
-
-  #look({ batches, nextPosition }: Fetched): void {
-    const { end } = this.range
-    const cursor = this.#cursor
-    for (const batch of batches) {
-      cursor.open(batch)
-      while (cursor.next()) {
-        const { buffer, keyStart, keyEnd, valueStart, valueEnd, offset } = cursor
-        if (offset < this.#position || offset >= end || valueStart < 0) continue
-        if (!isCommitKey(buffer, keyStart, keyEnd)) continue
-        const where = `${this.topic}, partition ${String(this.partition)}, offset ${String(offset)}`
-        this.#commit = { ...decodeCommitRecord(buffer.subarray(valueStart, valueEnd), where), position: offset }
-      }
-    }
-    this.#position = nextPosition
-    if (this.#position < end) return
-    this.#isOver = true
-    this.events.done(this.#commit)
   }
 }
