@@ -1,5 +1,6 @@
 /** Options that several commands share, and how their values are read. */
 import { type Command, InvalidArgumentError } from 'commander'
+import { CONSISTENCIES, consistencyOf } from '../core/query/question.js'
 import type { RecordHeader } from '../core/records/records.js'
 
 export interface ConnectionFlags {
@@ -61,8 +62,8 @@ export function topicPrefix(text: string): string {
 /** An empty one is mostly a variable of the shell that has nothing in it, and would be the current directory. */
 /** As docs/queries.md has it. */
 export function queryConsistency(text: string): string {
-  if (text === 'committed' || text === 'fenced' || (/^\d{1,7}$/.test(text) && Number(text) <= 3_600_000)) return text
-  throw new InvalidArgumentError('It has to be committed, fenced, or a number of ms from 0 to 3600000.')
+  if (consistencyOf(text) !== undefined) return text
+  throw new InvalidArgumentError(`It has to be ${CONSISTENCIES}.`)
 }
 
 export function path(text: string): string {

@@ -15,8 +15,8 @@
  * 4. What is asked wrongly is refused with what is wrong: nothing is guessed.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { MAX_PAGE_ENTRIES, type Consistency } from '../core/query/question.js'
-import { decodeCursor, encodeCursor, prefixRange, rangeBetween, textOf, type ByteRange } from '../core/query/range.js'
+import { CONSISTENCIES, consistencyOf, MAX_PAGE_ENTRIES, type Consistency } from '../core/query/question.js'
+import { askedRange, decodeCursor, encodeCursor, textOf, type ByteRange } from '../core/query/range.js'
 import { shownState } from '../core/query/shown.js'
 import { bytesOf, type ByteString } from '../core/records/byte-string.js'
 import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
@@ -221,16 +221,15 @@ function wholeNumber(given: ReadonlyMap<string, string>, name: string, least: nu
 }
 
 function consistencyIn(text: string | undefined): Consistency | undefined {
-  if (text === undefined || text === 'committed' || text === 'fenced') return text
-  if (/^\d{1,7}$/.test(text)) return Number(text)
-  throw invalid(`consistency '${text.slice(0, 100)}': it has to be committed, fenced, or a number of ms, 0 to 3600000`)
+  if (text === undefined) return undefined
+  const consistency = consistencyOf(text)
+  if (consistency !== undefined) return consistency
+  throw invalid(`consistency '${text.slice(0, 100)}': it has to be ${CONSISTENCIES}`)
 }
 
 function rangeIn(given: ReadonlyMap<string, string>): ByteRange {
   const [prefix, from, before, cursor] = ['prefix', 'from', 'before', 'cursor'].map((name) => given.get(name))
-  if (prefix !== undefined && (from !== undefined || before !== undefined))
-    throw invalid('prefix and from or before are both given: give one of them')
-  const range = prefix === undefined ? rangeBetween(from, before) : prefixRange(prefix)
+  const range = askedRange({ prefix, from, before })
   if (cursor === undefined) return range
   const rest = decodeCursor(cursor)
   if (rest === undefined) throw invalid('the cursor is none that was given out')

@@ -5,7 +5,7 @@
 import type { ApplicationDefinition, StateDefinition } from '../api/definition.js'
 import type { Queries } from '../api/queries.js'
 import { CommitPhase } from '../core/commit/commit-phase.js'
-import { topologyOf, namesOf, taskId } from '../core/plan/topology.js'
+import { topologyOf, namesOf } from '../core/plan/topology.js'
 import type { Question, TaskAnswer } from '../core/query/question.js'
 import type { HandOff, WorkerStatus } from '../core/group/worker-status.js'
 import { messageOf, PotorooError } from '../errors.js'
@@ -80,8 +80,6 @@ export class Worker {
   #membership: GroupMembership | undefined
   #environment: TaskEnvironment | undefined
   #queries: QueryRouter | undefined
-  /** By state object: its sub-topology. */
-  readonly #homes = new Map<string, string>()
   /** Slices of scans, one after another. */
   #scanning: Promise<unknown> = Promise.resolve()
   #stopping: Promise<void> | undefined
@@ -367,8 +365,6 @@ export class Worker {
 
   #openQueries(group: string): QueryService {
     const { clock, observer, log, peers } = this.ports
-    for (const { processor } of this.#plans.values())
-      for (const { name } of processor.subTopology.states) this.#homes.set(name, processor.subTopology.name)
     this.#queries = new QueryRouter(this.#plans.values(), {
       ...{ clock, observer, log, peers, group },
       memberId: () => this.#membership?.memberId ?? '',
@@ -392,7 +388,8 @@ export class Worker {
       this.#scanning = turn
       await turn
     }
-    const id = taskId(this.#homes.get(question.state) ?? '', question.partition)
+    const id = this.#queries?.taskOf(question)
+    if (id === undefined) return NOT_HERE
     const { consistency } = question
     const task = this.#tasks.get(id)
     if (task instanceof Task && task.state === 'running') {

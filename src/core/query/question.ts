@@ -118,6 +118,13 @@ const bytesIn = (text: string | undefined): ByteString | undefined => (text === 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
 const isByteString = (value: unknown): value is ByteString => isText(value) && !/[^\0-\u00ff]/.test(value)
 export const MAX_AGE_MS = 3_600_000
+/** What `consistency` has to be, in words. */
+export const CONSISTENCIES = `committed, fenced, or a number of ms, 0 to ${String(MAX_AGE_MS)}`
+/** Undefined for what is none. */
+export function consistencyOf(text: string): Consistency | undefined {
+  const value = /^\d{1,7}$/.test(text) ? Number(text) : text
+  return isConsistency(value) ? value : undefined
+}
 export const isConsistency = (value: unknown): value is Consistency =>
   value === 'committed' || value === 'fenced' || (isNumber(value) && value >= 0 && value <= MAX_AGE_MS)
 const isAsOf = (value: unknown): value is AsOf =>

@@ -7,6 +7,7 @@
  * 2. Each page gets on: while something is left, it has an entry, or its cursor is further than the one before.
  * 3. A cursor is a key and the range's end: nobody keeps anything for it.
  */
+import { PotorooError } from '../../errors.js'
 import { parseOr } from '../json-shape.js'
 import { bytesOf, utf8ByteString, type ByteString } from '../records/byte-string.js'
 import { MAX_PAGE_ENTRIES, type Given, type PageAnswer, type PageEntry } from './question.js'
@@ -25,10 +26,21 @@ export function prefixRange(prefix: string): ByteRange {
   return { from, before: from === '' ? undefined : from.slice(0, -1) + String.fromCharCode(last + 1) }
 }
 
-export const rangeBetween = (from: string | undefined, before: string | undefined): ByteRange => ({
-  from: utf8ByteString(from ?? ''),
-  before: before === undefined ? undefined : utf8ByteString(before),
-})
+/** What is asked for: keys with a prefix, or from one on, before another. */
+export interface AskedRange {
+  readonly prefix?: string | undefined
+  readonly from?: string | undefined
+  readonly before?: string | undefined
+}
+
+/** Throws QUERY_INVALID. */
+export function askedRange({ prefix, from, before }: AskedRange): ByteRange {
+  if (prefix === undefined)
+    return { from: utf8ByteString(from ?? ''), before: before === undefined ? undefined : utf8ByteString(before) }
+  if (from !== undefined || before !== undefined)
+    throw new PotorooError('QUERY_INVALID', 'prefix and from or before are both given: give one of them')
+  return prefixRange(prefix)
+}
 
 /** What comes next in the order of bytes. */
 export const successorOf = (key: ByteString): ByteString => `${key}\0`

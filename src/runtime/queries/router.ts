@@ -88,6 +88,12 @@ export class QueryRouter implements QueryService {
     return [...this.#homes.keys()]
   }
 
+  /** The task that a question is of; undefined: there is no such state object. */
+  taskOf({ state, partition }: Question): string | undefined {
+    const home = this.#homes.get(state)
+    return home && taskId(home.subTopology, partition)
+  }
+
   /** Whoever asks from here on, or has asked, gets no answer. */
   close(): void {
     this.#closing.abort(new PotorooError('QUERY_UNANSWERED', 'this worker stops'))

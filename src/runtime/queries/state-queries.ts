@@ -4,7 +4,7 @@ import type { Answer, KeyRange, Queries, QueryOptions } from '../../api/queries.
 import { isKey, shownKey } from '../../api/names.js'
 import type { Given } from '../../core/query/question.js'
 import { MAX_PAGE_ENTRIES } from '../../core/query/question.js'
-import { prefixRange, rangeBetween, textOf, type ByteRange } from '../../core/query/range.js'
+import { askedRange, textOf, type ByteRange } from '../../core/query/range.js'
 import type { ByteString } from '../../core/records/byte-string.js'
 import { unpack } from '../../core/state/packing.js'
 import { PotorooError } from '../../errors.js'
@@ -56,13 +56,9 @@ export class StateQueries<S> implements Queries<S> {
 }
 
 function rangeOf(range: KeyRange): ByteRange {
-  const { prefix, from, before } = range as { readonly [name: string]: unknown }
-  for (const [name, value] of Object.entries({ prefix, from, before }))
-    if (value !== undefined && !isKey(value)) throw new PotorooError('QUERY_INVALID', `${name} is ${shownKey(value)}`)
-  if (isKey(prefix)) {
-    if (from !== undefined || before !== undefined)
-      throw new PotorooError('QUERY_INVALID', 'prefix and from or before are both given: give one of them')
-    return prefixRange(prefix)
-  }
-  return rangeBetween(isKey(from) ? from : undefined, isKey(before) ? before : undefined)
+  const asked = range as { readonly [name: string]: unknown }
+  for (const name of ['prefix', 'from', 'before'])
+    if (asked[name] !== undefined && !isKey(asked[name]))
+      throw new PotorooError('QUERY_INVALID', `${name} is ${shownKey(asked[name])}`)
+  return askedRange(range)
 }

@@ -2,11 +2,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
+  askedRange,
   decodeCursor,
   encodeCursor,
   mergePages,
   prefixRange,
-  rangeBetween,
   successorOf,
   textOf,
   type ByteRange,
@@ -32,7 +32,7 @@ test('pages of any length over any number of tasks have each key once, in the or
       fc.option(fc.string({ unit: 'grapheme', maxLength: 3 })),
       (all, tasks, limit, partLimit, prefix) => {
         const bytes = all.map(utf8ByteString)
-        const range = prefix === null ? rangeBetween(undefined, undefined) : prefixRange(prefix)
+        const range = prefix === null ? askedRange({}) : prefixRange(prefix)
         const of = (task: number): ByteString[] => bytes.filter((key) => (key.length * 7) % tasks === task)
         const found: string[] = []
         for (let rest: ByteRange | undefined = range; rest !== undefined;) {
