@@ -7,7 +7,7 @@
  */
 import type { Positions } from '../core/commit/commit-record.js'
 import type { HandOff } from '../core/group/worker-status.js'
-import type { WindowCounts } from '../core/processing/windowing.js'
+import type { WindowCounts } from '../core/processing/closings.js'
 import type { DeadLetter } from '../core/processing/outbox.js'
 import type { TracedRecord } from '../core/processing/traced-records.js'
 import type { StoredNaN } from '../core/state/nan-fields.js'
@@ -18,6 +18,15 @@ export interface Observer {
   readonly tracedPerCommit?: number
   /** Called at once, in the order of what happens. It has to return soon: the task that the event is about waits. */
   observe(event: RuntimeEvent): void
+}
+
+/** What decoding records needs, and is not to be had. */
+export interface Lack {
+  /** Of the first record that waits. */
+  readonly position: number
+  readonly code: ErrorCode
+  readonly error: string
+  readonly waitedMs: number
 }
 
 /** One attempt of a call. */
@@ -100,17 +109,12 @@ export type WorkerEvent =
       readonly waitedMs: number
     }
   /** What decoding its records needs could not be got: they wait, and messages with them. Said as `source-holds`. */
-  | {
+  | ({
       readonly kind: 'broadcast-holds'
       readonly broadcast: string
       readonly topic: string
       readonly partition: number
-      /** Of the first record that waits. */
-      readonly position: number
-      readonly code: ErrorCode
-      readonly error: string
-      readonly waitedMs: number
-    }
+    } & Lack)
   | {
       readonly kind: 'broadcast-goes-on'
       readonly broadcast: string
@@ -336,25 +340,20 @@ export type TaskEvent = { readonly task: string } &
      * What decoding fetched records needs could not be got, such as a schema: the input waits, and it is tried again. Said at
      * first, and now and then while that goes on.
      */
-    | {
+    | ({
         readonly kind: 'source-holds'
         readonly topic: string
         readonly partition: number
-        /** Of the first record that waits. */
-        readonly position: number
-        readonly code: ErrorCode
-        readonly error: string
-        readonly waitedMs: number
-      }
+      } & Lack)
     | {
         readonly kind: 'source-goes-on'
         readonly topic: string
         readonly partition: number
         readonly waitedMs: number
       }
-    /** The store has what was committed. */
     /** Attempts that a run of a call's task has seen end, in their order. */
     | { readonly kind: 'calls-attempted'; readonly attempts: readonly CallAttempt[] }
+    /** The store has what was committed. */
     | { readonly kind: 'store-written'; readonly changes: number; readonly tookMs: number }
     | { readonly kind: 'store-not-written'; readonly error: string }
     | { readonly kind: 'store-not-closed'; readonly error: string }

@@ -11,20 +11,13 @@
 import type { CodecSteps } from '../api/definition.js'
 import type { HeldStatus } from '../core/group/worker-status.js'
 import { RecordCursor } from '../core/records/records.js'
-import type { ErrorCode, PotorooError } from '../errors.js'
+import type { PotorooError } from '../errors.js'
 import type { Clock, Timer } from '../ports/clock.js'
 import type { Fetched } from '../ports/log.js'
+import type { Lack } from '../ports/observer.js'
 import { codecError } from './codecs.js'
 import { Retries } from './retries.js'
 
-/** What is not to be had. */
-export interface Lack {
-  /** Of the first record that waits. */
-  readonly position: number
-  readonly code: ErrorCode
-  readonly error: string
-  readonly waitedMs: number
-}
 /** Whose answers they are. */
 export interface PreparedInput {
   readonly topic: string
