@@ -1,10 +1,10 @@
 /** Calls on a real broker: what stands behind them, made for what is committed, their results exactly once, in the order of keys. */
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { application, from, topic, type Call } from '../../src/index.js'
-import { KafkaWorkers } from '../support/kafka-workers.js'
+import { kafkaWorkers } from '../support/kafka-workers.js'
 import { readCommitted } from '../support/read-committed.js'
 import { anySchema } from '../support/schemas.js'
-import { createTopics, produce } from '../support/topics.js'
+import { produce } from '../support/topics.js'
 
 interface Ask {
   readonly key: string
@@ -14,17 +14,7 @@ const asks = topic('asks', { schema: anySchema<Ask>(), key: ({ key }) => key })
 const answers = topic('answers', { schema: anySchema<Ask & { readonly id: string }>(), key: ({ key }) => key })
 const PARTITIONS = 2
 
-const opened: KafkaWorkers[] = []
-afterEach(async () => {
-  for (const workers of opened.splice(0)) await workers.close()
-})
-async function workersOf(...args: ConstructorParameters<typeof KafkaWorkers>): Promise<KafkaWorkers> {
-  const workers = new KafkaWorkers(...args)
-  opened.push(workers)
-  const topics = ['asks', 'answers'].map((name) => ({ name: workers.names.topic(name), partitions: PARTITIONS }))
-  await createTopics(topics)
-  return workers
-}
+const workersOf = kafkaWorkers(['asks', 'answers'], PARTITIONS)
 const asked = (first: number, count: number): Ask[] =>
   Array.from({ length: count }, (_, i) => ({ key: `k${String((first + i) % 7)}`, n: first + i }))
 const records = (all: readonly Ask[]) => all.map((one) => ({ key: one.key, value: JSON.stringify(one) }))

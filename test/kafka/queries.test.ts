@@ -1,11 +1,11 @@
 /** Queries on a real broker: what is told of state objects while messages come, and while workers come and die. */
-import { afterEach, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { application, from, stateObject, topic } from '../../src/index.js'
 import type { CliProcess } from '../support/cli.js'
-import { KafkaWorkers } from '../support/kafka-workers.js'
+import { kafkaWorkers, type KafkaWorkers } from '../support/kafka-workers.js'
 import { LedgerBench } from '../support/ledger.js'
 import { anySchema } from '../support/schemas.js'
-import { createTopics, produce } from '../support/topics.js'
+import { produce } from '../support/topics.js'
 import { until } from '../support/until.js'
 
 interface Step {
@@ -22,17 +22,7 @@ const counting = application(
   }),
 )
 
-const opened: KafkaWorkers[] = []
-afterEach(async () => {
-  for (const workers of opened.splice(0)) await workers.close()
-})
-
-async function onBroker(partitions = 4): Promise<KafkaWorkers> {
-  const workers = new KafkaWorkers(counting)
-  opened.push(workers)
-  await createTopics([{ name: workers.names.topic('steps'), partitions, config: {} }])
-  return workers
-}
+const workersOf = kafkaWorkers(['steps'], 4)
 const send = (workers: KafkaWorkers, ...all: readonly Step[]): Promise<unknown> =>
   produce(
     workers.names.topic('steps'),
@@ -40,7 +30,7 @@ const send = (workers: KafkaWorkers, ...all: readonly Step[]): Promise<unknown> 
   )
 
 it('answers with what is committed, whichever worker is asked', async () => {
-  const workers = await onBroker()
+  const workers = await workersOf(counting)
   await workers.start('w1')
   await send(workers, { id: 'a', n: 1 }, { id: 'a', n: 2 }, { id: 'b', n: 5 })
   const asked = workers.query('w1', counter)

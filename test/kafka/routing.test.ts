@@ -1,7 +1,7 @@
 /** What the runtime owns for routing, on a real broker: repartition topics, the manifest, and what becomes of both. */
 import { createRequire } from 'node:module'
 import type * as Kafkajs from 'kafkajs'
-import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { application, from, merge, stateObject, topic } from '../../src/index.js'
 import { encodeOffsetNote } from '../../src/core/commit/offset-note.js'
 import { partitionOf } from '../../src/core/plan/partitioner.js'
@@ -10,7 +10,7 @@ import type { Log, PartitionPosition } from '../../src/ports/log.js'
 import { runCli } from '../support/cli.js'
 import { ExampleBench } from '../support/example-bench.js'
 import { changelogRecords, lastCommits } from '../support/changelogs.js'
-import { KafkaWorkers } from '../support/kafka-workers.js'
+import { kafkaWorkers, type KafkaWorkers } from '../support/kafka-workers.js'
 import { openLog } from '../support/open-logs.js'
 import { readCommitted } from '../support/read-committed.js'
 import { anySchema } from '../support/schemas.js'
@@ -43,17 +43,7 @@ const readingsFrom = (first: number, count: number): Reading[] =>
   })
 const keyed = (all: readonly Reading[]) => all.map((one) => ({ key: one.device, value: JSON.stringify(one) }))
 
-const opened: KafkaWorkers[] = []
-afterEach(async () => {
-  for (const workers of opened.splice(0)) await workers.close()
-})
-async function workersOf(...args: ConstructorParameters<typeof KafkaWorkers>): Promise<KafkaWorkers> {
-  const workers = new KafkaWorkers(...args)
-  opened.push(workers)
-  const topics = ['readings', 'sums'].map((name) => ({ name: workers.names.topic(name), partitions: PARTITIONS }))
-  await createTopics(topics, args[2])
-  return workers
-}
+const workersOf = kafkaWorkers(['readings', 'sums'], PARTITIONS)
 
 /** Some readings were done, and the worker was stopped. */
 async function done(): Promise<KafkaWorkers> {

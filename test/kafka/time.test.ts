@@ -1,13 +1,12 @@
 /** Time on a real broker: the fraud example beside a plain calculation while workers come and die, and topics that go quiet. */
-import { afterEach, expect, it } from 'vitest'
-import { application, from, stateObject, timer, topic } from '../../src/index.js'
+import { expect, it } from 'vitest'
 import { lastCommits } from '../support/changelogs.js'
 import { ExampleBench } from '../support/example-bench.js'
 import { fraudAlerts, fraudPayments, type Payment } from '../support/fraud-example.js'
-import { KafkaWorkers } from '../support/kafka-workers.js'
+import { kafkaWorkers, type KafkaWorkers } from '../support/kafka-workers.js'
+import { pinging } from '../support/pinging.js'
 import { readCommitted } from '../support/read-committed.js'
-import { anySchema } from '../support/schemas.js'
-import { createTopics, produce, produceInTransaction } from '../support/topics.js'
+import { produce, produceInTransaction } from '../support/topics.js'
 
 const sorted = (values: readonly unknown[]): string[] => values.map((value) => JSON.stringify(value)).sort()
 
@@ -44,34 +43,11 @@ it('fraud raises the alerts that a plain calculation raises, with two workers, o
   }
 })
 
-interface Ping {
-  readonly id: string
-}
-const pings = topic('pings', { schema: anySchema<Ping>(), key: ({ id }) => id })
-const pongs = topic('pongs', { schema: anySchema<Ping>(), key: ({ id }) => id })
-const ping = stateObject('ping', () => ({ n: 0 }))
-const quiet = timer('quiet', ping)
 const WAIT_MS = 400
 const LATENESS_MS = 1_000
-const pinging = application(
-  'pinging',
-  from(pings).to(ping, (state, _, context) => {
-    state.n++
-    context.set(quiet, context.timestampMs + WAIT_MS)
-  }),
-  from(quiet)
-    .to(ping, (_, { key }) => ({ id: key }))
-    .sink(pongs),
-)
-
-let workers: KafkaWorkers | undefined
-afterEach(async () => {
-  await workers?.close()
-  workers = undefined
-})
+const workersOf = kafkaWorkers(['pings', 'pongs'], 2)
 async function begin(): Promise<KafkaWorkers> {
-  workers = new KafkaWorkers(pinging)
-  await createTopics(['pings', 'pongs'].map((name) => ({ name: workers?.names.topic(name) ?? '', partitions: 2 })))
+  const workers = await workersOf(pinging(WAIT_MS))
   await workers.start('w1')
   return workers
 }

@@ -10,7 +10,7 @@ import { topic } from '../../src/api/topic.js'
 import { partitionOf } from '../../src/core/plan/partitioner.js'
 import { namesOf } from '../../src/core/plan/topology.js'
 import { decodeCommitRecord, isCommitKey } from '../../src/core/commit/commit-record.js'
-import { rangeBetween, textOf, type ByteRange } from '../../src/core/query/range.js'
+import { askedRange, textOf, type ByteRange } from '../../src/core/query/range.js'
 import { bytesOf } from '../../src/core/records/byte-string.js'
 import { unpackRange } from '../../src/core/state/packing.js'
 import { isPotorooError, messageOf } from '../../src/errors.js'
@@ -381,7 +381,7 @@ class QueriesWorld {
     const keys: string[] = []
     const askedMs = this.#scheduler.elapsedMs
     try {
-      for (let rest: ByteRange | undefined = rangeBetween(from, before); rest !== undefined;) {
+      for (let rest: ByteRange | undefined = askedRange({ from, before }); rest !== undefined;) {
         const pageAskedMs = this.#scheduler.elapsedMs
         const page: FoundPage = await queries.page('count', rest, limit, consistency)
         for (const { key: bytes, packed, asOf, from: by } of page.entries) {

@@ -1,5 +1,6 @@
 /** Workers of an application in this process, on a broker, with stores on disk: for what a test has to hold in its hands. */
 import { join } from 'node:path'
+import { afterEach } from 'vitest'
 import { definitionOf, type Application } from '../../src/api/application.js'
 import type { Queries } from '../../src/api/queries.js'
 import { stateDefinition, type StateObject } from '../../src/api/state-object.js'
@@ -14,6 +15,7 @@ import { Worker } from '../../src/runtime/worker.js'
 import { systemClock, systemRandom } from '../../src/system.js'
 import { testBrokers, uniqueName } from './broker.js'
 import { temporaryFolder } from './temporary.js'
+import { createTopics } from './topics.js'
 
 export interface LoggedLine extends Readonly<Record<string, unknown>> {
   readonly level: string
@@ -23,6 +25,26 @@ export interface LoggedLine extends Readonly<Record<string, unknown>> {
 interface Life {
   readonly worker: Worker
   readonly ended: Promise<void>
+}
+
+/** For the tests of a file: what it gives have these topics, and are closed behind each test. */
+export function kafkaWorkers(
+  topics: readonly string[],
+  partitions: number,
+): (...args: ConstructorParameters<typeof KafkaWorkers>) => Promise<KafkaWorkers> {
+  const opened: KafkaWorkers[] = []
+  afterEach(async () => {
+    for (const workers of opened.splice(0)) await workers.close()
+  })
+  return async (...args) => {
+    const workers = new KafkaWorkers(...args)
+    opened.push(workers)
+    await createTopics(
+      topics.map((name) => ({ name: workers.names.topic(name), partitions })),
+      args[2],
+    )
+    return workers
+  }
 }
 
 export class KafkaWorkers {

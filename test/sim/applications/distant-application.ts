@@ -17,6 +17,7 @@ import { partitionOf } from '../../../src/core/plan/partitioner.js'
 import type { SeededRandom } from '../../../src/memory/random.js'
 import { anything } from '../application.js'
 import { multiset } from '../checks.js'
+import { drawMoments, START_MS } from './moments.js'
 import type { FeedEvent, FeedPlan, Seen, SimulatedApplication } from './simulated-application.js'
 import type { Idle } from './timed-application.js'
 
@@ -157,18 +158,11 @@ interface DistantEvent extends FeedEvent {
   readonly timestampMs: number
 }
 
-/** The world's clock begins there. */
-const START_MS = Date.UTC(2024, 0, 1)
-
-function drawEvents(random: SeededRandom, { events, keys, fromMs, toMs }: FeedPlan): DistantEvent[] {
+function drawEvents(random: SeededRandom, plan: FeedPlan): DistantEvent[] {
   // Quiet for a while in the middle, now and then, and some devices always: their partitions may be empty.
   const quiet = random.chance(0.5)
-  const devices = 1 + random.below(keys)
-  const times = Array.from({ length: Math.min(events, 250) }, () => {
-    const share = random.next()
-    const at = quiet ? (share < 0.5 ? share * 0.4 : 0.6 + share * 0.4) : share
-    return Math.floor(fromMs + at * (toMs - fromMs))
-  }).sort((a, b) => a - b)
+  const devices = 1 + random.below(plan.keys)
+  const times = drawMoments(random, plan, 250, quiet)
   return times.map((atMs, index) => {
     const number = random.below(devices)
     const device = `D${String(number)}`

@@ -12,6 +12,7 @@ import type { SeededRandom } from '../../../src/memory/random.js'
 import { plainPairs, type PlainRecord } from '../plain-pairs.js'
 import { anything } from '../application.js'
 import { multiset } from '../checks.js'
+import { drawMoments, START_MS } from './moments.js'
 import type { FeedEvent, FeedPlan, Seen, SimulatedApplication } from './simulated-application.js'
 
 /** `throws`: before the join. `bad`: when nothing has met it. */
@@ -69,21 +70,12 @@ interface SentEvent extends FeedEvent {
   readonly timestampMs: number
 }
 
-/** The world's clock begins there. */
-const START_MS = Date.UTC(2024, 0, 1)
-
-function drawSent(random: SeededRandom, { events, keys, fromMs, toMs }: FeedPlan): SentEvent[] {
-  // Quiet for a while in the middle, now and then: nothing comes, and yet time goes on.
-  const quiet = random.chance(0.5)
-  const times = Array.from({ length: Math.min(events, 300) }, () => {
-    const share = random.next()
-    const at = quiet ? (share < 0.5 ? share * 0.4 : 0.6 + share * 0.4) : share
-    return Math.floor(fromMs + at * (toMs - fromMs))
-  }).sort((a, b) => a - b)
+function drawSent(random: SeededRandom, plan: FeedPlan): SentEvent[] {
+  const times = drawMoments(random, plan, 300)
   // Now and then much of it is at the same moments, so that what is over meets what comes.
   const grainMs = random.pick([1, GRAIN_MS])
   return times.map((atMs, index) => {
-    const key = `K${String(random.below(keys))}`
+    const key = `K${String(random.below(plan.keys))}`
     const id = `p${String(index)}`
     const delayMs = random.chance(0.1)
       ? LATENESS_MS + random.below(TICK_MARGIN_MS - GRAIN_MS)

@@ -13,6 +13,7 @@ import { partitionOf } from '../../../src/core/plan/partitioner.js'
 import type { SeededRandom } from '../../../src/memory/random.js'
 import { anything } from '../application.js'
 import { multiset } from '../checks.js'
+import { drawMoments, START_MS } from './moments.js'
 import type { FeedEvent, FeedPlan, Seen, SimulatedApplication } from './simulated-application.js'
 
 /** `bad`: its end throws. `idle`: changes no visit. */
@@ -104,20 +105,11 @@ interface TimedEvent extends FeedEvent {
   readonly timestampMs: number
 }
 
-/** The world's clock begins there. */
-const START_MS = Date.UTC(2024, 0, 1)
-
-function drawRounds(random: SeededRandom, { events, keys, fromMs, toMs }: FeedPlan): TimedEvent[] {
+function drawRounds(random: SeededRandom, plan: FeedPlan): TimedEvent[] {
   const started: { readonly id: string; readonly key: string }[] = []
-  // Quiet for a while in the middle, now and then: nothing comes, and yet time goes on.
-  const quiet = random.chance(0.5)
-  const times = Array.from({ length: Math.min(events, 300) }, () => {
-    const share = random.next()
-    const at = quiet ? (share < 0.5 ? share * 0.4 : 0.6 + share * 0.4) : share
-    return Math.floor(fromMs + at * (toMs - fromMs))
-  }).sort((a, b) => a - b)
+  const times = drawMoments(random, plan, 300)
   return times.map((atMs, index) => {
-    const key = `K${String(random.below(keys))}`
+    const key = `K${String(random.below(plan.keys))}`
     const id = `t${String(index)}`
     const delayMs = random.chance(0.3) ? random.below(LATENESS_MS) : 0
     const common = { key, atMs, timestampMs: START_MS + atMs - delayMs }

@@ -11,6 +11,7 @@ import { partitionOf } from '../../../src/core/plan/partitioner.js'
 import type { SeededRandom } from '../../../src/memory/random.js'
 import { anything } from '../application.js'
 import { multiset } from '../checks.js'
+import { drawMoments, START_MS } from './moments.js'
 import type { FeedEvent, FeedPlan, Seen, SimulatedApplication } from './simulated-application.js'
 
 /** `throws`: behind windows that it may be late for. `bad`: the window that it lies in throws when it closes. `isLate`: it was written later than it may. */
@@ -114,19 +115,10 @@ interface HitEvent extends FeedEvent {
   readonly timestampMs: number
 }
 
-/** The world's clock begins there. */
-const START_MS = Date.UTC(2024, 0, 1)
-
-function drawHits(random: SeededRandom, { events, keys, fromMs, toMs }: FeedPlan): HitEvent[] {
-  // Quiet for a while in the middle, now and then: nothing comes, and yet windows close.
-  const quiet = random.chance(0.5)
-  const times = Array.from({ length: Math.min(events, 300) }, () => {
-    const share = random.next()
-    const at = quiet ? (share < 0.5 ? share * 0.4 : 0.6 + share * 0.4) : share
-    return Math.floor(fromMs + at * (toMs - fromMs))
-  }).sort((a, b) => a - b)
+function drawHits(random: SeededRandom, plan: FeedPlan): HitEvent[] {
+  const times = drawMoments(random, plan, 300)
   return times.map((atMs, index) => {
-    const key = `K${String(random.below(keys))}`
+    const key = `K${String(random.below(plan.keys))}`
     const id = `w${String(index)}`
     const source = random.pick(['lefts', 'lefts', 'rights'])
     const isLate = random.chance(0.1)

@@ -1,11 +1,10 @@
 /** Invariants are those of peer-clocks.ts. */
 import { expect, it } from 'vitest'
-import { application, from, stateObject, timer, topic } from '../../../src/index.js'
 import { Scheduler } from '../../../src/memory/scheduler.js'
 import { PeerClocks } from '../../../src/runtime/peer-clocks.js'
 import type { Peer } from '../../../src/ports/peers.js'
 import { MemoryWorkers } from '../../support/memory-workers.js'
-import { anySchema } from '../../support/schemas.js'
+import { pinging } from '../../support/pinging.js'
 
 const peers = ['a', 'b', 'c'].map((memberId): Peer => ({ memberId, address: memberId }))
 
@@ -55,26 +54,8 @@ it('the limit is the median of those that answer, and a second, and stays where 
   clocks.stop()
 })
 
-interface Ping {
-  readonly id: string
-}
-const pings = topic('pings', { schema: anySchema<Ping>(), key: ({ id }) => id })
-const pongs = topic('pongs', { schema: anySchema<Ping>(), key: ({ id }) => id })
-const ping = stateObject('ping', () => ({ n: 0 }))
-const quiet = timer('quiet', ping)
-const pinging = application(
-  'pinging',
-  from(pings).to(ping, (state, _, context) => {
-    state.n++
-    context.set(quiet, context.timestampMs + 60_000)
-  }),
-  from(quiet)
-    .to(ping, (_, { key }) => ({ id: key }))
-    .sink(pongs),
-)
-
 it('one of three workers whose clock is an hour ahead brings nothing about early', async () => {
-  const workers = new MemoryWorkers({ application: pinging, topics: ['pings', 'pongs'], partitions: 6 })
+  const workers = new MemoryWorkers({ application: pinging(60_000), topics: ['pings', 'pongs'], partitions: 6 })
   for (const name of ['w1', 'w2']) await workers.start(name)
   await workers.scheduler.advance(5_000)
   for (let n = 0; n < 30; n++) workers.append('pings', `p${String(n)}`, { id: `p${String(n)}` })

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest'
 import { isPotorooError, PotorooError } from '../../../src/errors.js'
 import { Scheduler } from '../../../src/memory/scheduler.js'
 import type { Fetched } from '../../../src/ports/log.js'
-import { Preparation, type Lack } from '../../../src/runtime/preparation.js'
+import type { Lack } from '../../../src/ports/observer.js'
+import { Preparation } from '../../../src/runtime/preparation.js'
 import { batchOf, fetchedOf } from '../../support/records.js'
 
 interface Missing {

@@ -1,31 +1,14 @@
 import { expect, it } from 'vitest'
-import { application, from, stateObject, timer, topic } from '../../../src/index.js'
 import { TestDriver } from '../../../src/testing/index.js'
-import { anySchema } from '../../support/schemas.js'
-
-interface Ping {
-  readonly id: string
-}
-const pings = topic('pings', { schema: anySchema<Ping>(), key: ({ id }) => id })
-const pongs = topic('pongs', { schema: anySchema<Ping>(), key: ({ id }) => id })
-const ping = stateObject('ping', () => ({ n: 0 }))
-const quiet = timer('quiet', ping)
-const app = application(
-  'pinging',
-  from(pings).to(ping, (state, _, context) => {
-    state.n++
-    context.set(quiet, context.timestampMs + 60_000)
-  }),
-  from(quiet)
-    .to(ping, (_, { key }) => ({ id: key }))
-    .sink(pongs),
-)
+import { ping, pinging, pings, pongs } from '../../support/pinging.js'
 
 it('a record from 2099 is processed, brings nothing about, and is told once', async () => {
   const warned: string[] = []
   const nothing = (): void => undefined
   const warn = (_: object, message: string): void => void warned.push(message)
-  const driver = await TestDriver.start(app, { logger: { debug: nothing, info: nothing, warn, error: nothing } })
+  const driver = await TestDriver.start(pinging(60_000), {
+    logger: { debug: nothing, info: nothing, warn, error: nothing },
+  })
   try {
     await driver.pipe(pings, { id: 'a' })
     await driver.pipe(pings, [{ id: 'wrong' }, { id: 'again' }], { timestampMs: Date.UTC(2099, 0, 1) })
