@@ -128,7 +128,7 @@ export class Firings {
    */
   get nextOutputMs(): number | undefined {
     const nextMs = this.nextMs('time')
-    return nextMs === undefined ? undefined : nextMs - (this.parts.windowing === undefined ? 0 : this.parts.closings.maxRank)
+    return nextMs === undefined ? undefined : nextMs - this.parts.closings.maxRank
   }
 
   /** Whether something may be due now, before the next record. */

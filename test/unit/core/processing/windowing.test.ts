@@ -5,7 +5,17 @@ import { Input } from '../../../../src/core/processing/input.js'
 import { Processor, type Collected } from '../../../../src/core/processing/processor.js'
 import { Watermark } from '../../../../src/core/processing/watermark.js'
 import { topologyOf } from '../../../../src/core/plan/topology.js'
-import { application, from, session, topic, tumbling, windowed, type Application } from '../../../../src/index.js'
+import {
+  application,
+  from,
+  intervalJoin,
+  session,
+  stateObject,
+  topic,
+  tumbling,
+  windowed,
+  type Application,
+} from '../../../../src/index.js'
 import { batchOf, fetchedOf } from '../../../support/records.js'
 import { anySchema } from '../../../support/schemas.js'
 
@@ -136,4 +146,33 @@ it('writes one entry for a session that goes on and on (invariant 1)', () => {
   // When that comes, the entry moves on to where the session ends now.
   for (let i = 50; i < 150; i++) bench.take({ atMs: i * 10 }).collect()
   expect(bench.dues).toEqual([1_000, 1_990])
+})
+
+it('gives nothing that is older than what is due says, also where interval joins alone lead into one another', () => {
+  const within = { withinMs: 100 }
+  const [asked, answered] = [
+    from(ins).filter(({ fails }) => fails !== true),
+    from(ins).filter(({ fails }) => fails === true),
+  ]
+  const first = intervalJoin('first', asked, answered, within)
+  const second = intervalJoin('second', first.left, answered, within)
+  const said: number[] = []
+  const bench = new Bench(
+    application(
+      'a',
+      second.left.to(
+        stateObject('last', () => ({ atMs: 0 })),
+        (state, _, { timestampMs }) => {
+          state.atMs = timestampMs
+          said.push(timestampMs)
+        },
+      ),
+    ),
+  )
+  // What has met nothing in the first one, 100 ms after it came, is open in the second.
+  bench.take({ atMs: 0 }, { atMs: 150 })
+  const { nextOutputMs } = bench.processor.firings ?? {}
+  bench.take({ atMs: 1_000 })
+  expect(said[0]).toBe(200)
+  expect(said[0]).toBeGreaterThanOrEqual(Number(nextOutputMs) - 1)
 })
