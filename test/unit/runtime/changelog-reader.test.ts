@@ -169,8 +169,8 @@ describe('ChangelogReader', () => {
     }
     const plan = { topic: 't', partition: 3, subTopology: 'b-c', deleteRetentionMs: 86_400_000, from: 0, end: 5 }
     const ports = { clock, observer: { observe: (event: RuntimeEvent): void => void said.push(event) } }
-    const unexpected = { done: expect.unreachable, failed: expect.unreachable }
-    new ChangelogReader(plan, new RecordingStore(undefined), fetcher, ports, unexpected).start()
+    const never = (): never => expect.unreachable('it ended')
+    new ChangelogReader(plan, new RecordingStore(undefined), fetcher, ports, { done: never, failed: never }).start()
     // The last record is gone, and a marker with it: the log says that it goes to 5, and gives nothing behind 4.
     input?.deliver(fetchedOf([batchOf(0, [commit()])], { position: 0, nextPosition: 4 }))
     input?.deliver(fetchedOf([], { position: 4, nextPosition: 4 }))
