@@ -7,6 +7,7 @@ import type { Queries } from '../api/queries.js'
 import { CommitPhase } from '../core/commit/commit-phase.js'
 import { topologyOf, namesOf } from '../core/plan/topology.js'
 import type { Question, TaskAnswer } from '../core/query/question.js'
+import { RecentLatency } from '../core/group/recent-latency.js'
 import type { HandOff, WorkerStatus } from '../core/group/worker-status.js'
 import { messageOf, PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
@@ -15,7 +16,7 @@ import type { Fetcher } from '../ports/log.js'
 import { knownIn, type TaskPlan } from './task-plan.js'
 import type { TaskAssignment } from '../core/group/group-metadata.js'
 import { unfailing } from '../ports/logger.js'
-import { allOf } from '../ports/observer.js'
+import { allOf, type Observer } from '../ports/observer.js'
 import type { Peer } from '../ports/peers.js'
 import type { QueryService } from '../ports/queries.js'
 import { unwatched, type Watchdog } from '../ports/watchdog.js'
@@ -95,6 +96,15 @@ export class Worker {
   readonly #transitions = new Map<string, Promise<void>>()
   #others: readonly Peer[] = []
   #everybodyLeaves = false
+  readonly #latency = new RecentLatency()
+  readonly #timing: Observer = {
+    observe: (event) => {
+      if (event.kind !== 'committed') return
+      for (const { messages, firstTimestampMs } of event.from)
+        if (firstTimestampMs >= 0)
+          this.#latency.record(this.ports.clock.monotonic(), event.atMs - firstTimestampMs, messages)
+    },
+  }
   /** The latest last. */
   #handOffs: readonly HandOff[] = []
   /** While this worker stops: called when an assignment has come. */
@@ -106,7 +116,7 @@ export class Worker {
     private readonly options: RuntimeOptions,
     { logger, observers = [], ...ports }: Ports,
   ) {
-    this.ports = { ...ports, observer: allOf([logObserver(unfailing(logger)), ...observers]) }
+    this.ports = { ...ports, observer: allOf([logObserver(unfailing(logger)), this.#timing, ...observers]) }
     this.#watchdog = ports.watchdog ?? unwatched(ports.clock)
     this.#purge = new Purge(this.ports, options.purge)
     this.#pump = new Pump(this.#tasks, ports.clock, this.#watchdog, options.maxComputationMs, () => {
@@ -435,6 +445,7 @@ export class Worker {
       standby: [...this.#standbys].map(([task, { lag }]) => (Number.isFinite(lag) ? { task, lag } : { task })),
       ...(this.#broadcasts && { broadcasts: this.#broadcasts.status }),
       nowMs: this.ports.clock.now(),
+      latency: this.#latency.counts(this.ports.clock.monotonic()),
       handOffs: this.#handOffs,
     }
   }

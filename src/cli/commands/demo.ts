@@ -16,7 +16,9 @@ import type { CliContext } from '../context.js'
 import { Feed } from '../demo/feed.js'
 import { holdings, lagOf, partitionsOf, Rejections } from '../demo/observe.js'
 import { WorkerProcess } from '../demo/worker-process.js'
+import { bootstrapServers } from '../invocation.js'
 import { connectionHelp, type ConnectionFlags, wholeNumber, withConnection } from '../options.js'
+import { serveUi } from '../ui/serving.js'
 
 interface DemoFlags extends ConnectionFlags {
   readonly seconds: number
@@ -106,6 +108,15 @@ async function demonstrate(
     return worker.failed()
   }
   const group = await viewGroup(kafka, names.group)
+  const ui = await serveUi({
+    ...{ definition, log, kafka, logger: context.logger, host: '127.0.0.1', port: 0 },
+    token: context.env.POTOROO_PEER_TOKEN === '' ? undefined : context.env.POTOROO_PEER_TOKEN,
+    invocation: {
+      ...{ application: bundledApplication(), brokers: flags.brokers, topicPrefix },
+      bootstrapServers: bootstrapServers(context.env, flags.brokers),
+    },
+  })
+  context.stdout.write(`to be seen at ${ui.url} while it runs\n`)
   const failures: Promise<never>[] = [startOne()]
   const view = new View(context)
   const watch = async (until: () => boolean): Promise<void> => {
@@ -134,6 +145,7 @@ async function demonstrate(
     for (const failure of failures) failure.catch(() => undefined)
     for (const worker of workers) worker.kill()
     await Promise.all(workers.map(({ exited }) => exited))
+    await ui.close()
     try {
       // On a broker that goes on, nothing of the demonstration stays.
       await group.deleteWith(wanted)
