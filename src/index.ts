@@ -37,7 +37,16 @@ export {
   type WindowOptions,
   type Windows,
 } from './api/windows.js'
-export type { Answer, AsOf, KeyRange, Queries, QueryOptions } from './api/queries.js'
+export type {
+  Answer,
+  AsOf,
+  KeyRange,
+  OpenMessages,
+  Queries,
+  QueryOptions,
+  SetTimer,
+  SideMessage,
+} from './api/queries.js'
 export { timer, type Due, type Timer, type TimerOptions } from './api/timer.js'
 export {
   topic,

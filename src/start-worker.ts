@@ -7,9 +7,11 @@ import { isAbsolute, join } from 'node:path'
 import type { Meter } from '@opentelemetry/api'
 import * as v from 'valibot'
 import { definitionOf, type Application } from './api/application.js'
-import type { Queries } from './api/queries.js'
-import { stateDefinition, type AnyStateObject, type StateObject } from './api/state-object.js'
+import type { OpenMessages, Queries } from './api/queries.js'
+import type { StateObject } from './api/state-object.js'
 import type { Table } from './api/table.js'
+import type { Pairs } from './api/stream.js'
+import type { Closed, Windowed } from './api/windows.js'
 import { topicsOf } from './api/graph.js'
 import { loadPartitioners } from './core/plan/partitioner.js'
 import { isPotorooError, PotorooError } from './errors.js'
@@ -28,6 +30,7 @@ import { unfailing, type Logger } from './ports/logger.js'
 import type { Observer } from './ports/observer.js'
 import type { QueryService } from './ports/queries.js'
 import type { StateStores } from './ports/store.js'
+import { askedDefinition } from './runtime/queries/state-queries.js'
 import { defaults, MIN_INPUT_BYTES, type RuntimeOptions } from './runtime/options.js'
 import { Worker } from './runtime/worker.js'
 import { memoryShare, systemClock, systemRandom } from './system.js'
@@ -71,6 +74,10 @@ export interface RunningWorker {
    */
   query<S extends object>(state: StateObject<S>): Queries<S>
   query<V>(table: Table<V>): Queries<V>
+  /** The open windows of a key, in the order of their beginning; those that `closed` has told of are not there. */
+  query<S extends object>(windows: Windowed<S>): Queries<readonly Closed<S>[]>
+  /** The open messages of a key. */
+  query<L, R>(pairs: Pairs<L, R>): Queries<OpenMessages<L, R>>
   /** Resolves when the worker was stopped; rejects with a PotorooError when something else ended it. */
   readonly ended: Promise<void>
   /** Commits, leaves the group, closes. Never rejects. */
@@ -216,7 +223,7 @@ export async function startMeasuredWorker(
     get queries() {
       return worker.queries
     },
-    query: <S>(state: AnyStateObject) => worker.query<S>(stateDefinition(state, 'What query() was given')),
+    query: <S>(state: unknown) => worker.query<S>(askedDefinition(state)),
     ended: worker.ended,
     stop: () => worker.stop(),
   }

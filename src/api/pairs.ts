@@ -7,10 +7,16 @@ import { checkName, invalid, shown } from './names.js'
 import { OpenPairs, pairsFromPlain, pairsToPlain } from './open-pairs.js'
 import { isDurationMs } from './topic.js'
 
+export const pairsKey: unique symbol = Symbol.for('potoroo.pairs')
+
 export interface IntervalJoinOptions {
   /** How far the timestamps of two messages may be from each other, ms, 0 or more. */
   readonly withinMs: number
 }
+
+/** The definition behind what `intervalJoin` gives; undefined for anything else. */
+export const pairsDefinition = (value: unknown): StateDefinition | undefined =>
+  typeof value === 'object' && value !== null && pairsKey in value ? (value[pairsKey] as StateDefinition) : undefined
 
 /** Open messages of a key at once, of both sides. */
 export const MAX_OPEN_MESSAGES = 100_000

@@ -8,9 +8,21 @@ export interface AsOf {
   readonly changelogPosition: number
 }
 
+/** A timer that is set (docs/time.md). */
+export interface SetTimer {
+  /** The timer's. */
+  readonly name: string
+  /** What it was set with. */
+  readonly id: string
+  /** When it is due, ms since the epoch. */
+  readonly dueMs: number
+}
+
 export interface Answer<S> {
   /** A copy; undefined: the key has none. */
   readonly state: S | undefined
+  /** Those of the state object that are set, in the order in which they are due; mostly none. */
+  readonly timers: readonly SetTimer[]
   readonly asOf: AsOf
   readonly from: 'owner' | 'standby'
 }
@@ -30,6 +42,19 @@ export interface QueryOptions {
 }
 
 export type KeyRange = { readonly prefix: string } | { readonly from?: string; readonly before?: string }
+
+/** What an interval join has open of a key: messages that others could still come to meet. */
+export interface OpenMessages<L, R> {
+  readonly left: readonly SideMessage<L>[]
+  readonly right: readonly SideMessage<R>[]
+}
+export interface SideMessage<M> {
+  /** ms since the epoch. A side is in their order. */
+  readonly timestampMs: number
+  /** Whether it has met one of the other side. */
+  readonly hasMet: boolean
+  readonly message: M
+}
 
 export interface Queries<S> {
   /**

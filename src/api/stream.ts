@@ -20,7 +20,7 @@ import type {
   StreamNode,
 } from './definition.js'
 import { checkFunction, checkName, invalid, isKey, isPromise, shown, shownKey } from './names.js'
-import { pairsOf, type IntervalJoinOptions } from './pairs.js'
+import { pairsKey, pairsOf, type IntervalJoinOptions } from './pairs.js'
 import { stateDefinition, type AnyStateObject, type StateObject } from './state-object.js'
 import { tableOf, type Table } from './table.js'
 import type { Timer } from './timer.js'
@@ -229,6 +229,7 @@ export interface Pairs<out L, out R> {
   /** Those that have met nothing, each once, when nothing can come any more that they would meet. */
   readonly left: Keyed<L>
   readonly right: Keyed<R>
+  readonly [pairsKey]: StateDefinition
 }
 
 /**
@@ -262,6 +263,7 @@ export function intervalJoin<L, R>(
     both: keyed({ kind: 'merge', upstreams: [state.pairs.left, state.pairs.right] }) as Pairs<L, R>['both'],
     left: alone('left') as Keyed<L>,
     right: alone('right') as Keyed<R>,
+    [pairsKey]: state,
   }
 }
 

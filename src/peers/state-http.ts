@@ -15,9 +15,11 @@
  * 4. What is asked wrongly is refused with what is wrong: nothing is guessed.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { StateDefinition } from '../api/definition.js'
 import { CONSISTENCIES, consistencyOf, MAX_PAGE_ENTRIES, type Consistency } from '../core/query/question.js'
 import { askedRange, decodeCursor, encodeCursor, textOf, type ByteRange } from '../core/query/range.js'
 import { shownState } from '../core/query/shown.js'
+import { timersIn } from '../core/query/visible-state.js'
 import { bytesOf, type ByteString } from '../core/records/byte-string.js'
 import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
 import type { QueryService } from '../ports/queries.js'
@@ -134,7 +136,7 @@ async function one(
   atLeast: number | undefined,
 ): Promise<object> {
   const { packed, asOf, from } = await queries.get(state, key, { consistency, atLeast })
-  return { key, state: packed === undefined ? null : fields(packed, state), asOf, from }
+  return { key, ...(packed === undefined ? { state: null } : told(queries.definition(state), packed, key)), asOf, from }
 }
 
 async function page(
@@ -145,22 +147,25 @@ async function page(
   consistency: Consistency | undefined,
 ): Promise<object> {
   const { entries, rest, parts } = await queries.page(state, range, Math.min(limit, MAX_PAGE_ENTRIES), consistency)
+  const definition = queries.definition(state)
   return {
-    entries: entries.map(({ key, packed, asOf, from }) => ({
-      key: textOf(key),
-      state: fields(packed, state),
-      asOf,
-      from,
-    })),
+    entries: entries.map(({ key: bytes, packed, asOf, from }) => {
+      const key = textOf(bytes)
+      return { key, ...told(definition, packed, key), asOf, from }
+    }),
     ...(rest === undefined ? {} : { cursor: encodeCursor(rest) }),
     parts,
   }
 }
 
-function fields(packed: ByteString, state: string): unknown {
-  const shown = shownState(bytesOf(packed))
-  if (shown === undefined) throw new PotorooError('STORE_DAMAGED', `the bytes of a state object ${state} can't be read`)
-  return shown
+/** `timers`: where there are any. */
+function told(definition: StateDefinition, packed: ByteString, key: string): { state: unknown; timers?: unknown } {
+  const bytes = bytesOf(packed)
+  const state = shownState(definition, bytes, key)
+  if (state === undefined)
+    throw new PotorooError('STORE_DAMAGED', `the bytes of a state object ${definition.name} can't be read`)
+  const timers = timersIn(bytes)
+  return timers.length === 0 ? { state } : { state, timers }
 }
 
 const invalid = (what: string): PotorooError => new PotorooError('QUERY_INVALID', what)

@@ -1,4 +1,5 @@
 /** State objects of any key, asked for on any worker: for who serves them to the outside. */
+import type { StateDefinition } from '../api/definition.js'
 import type { AsOf, Consistency, Given, StateAnswer } from '../core/query/question.js'
 import type { ByteRange, MergedPage } from '../core/query/range.js'
 
@@ -14,8 +15,10 @@ export interface FoundPage extends MergedPage {
 }
 
 export interface QueryService {
-  /** Names of state objects and tables. */
+  /** Names of state objects, tables, windows and interval joins. */
   readonly states: readonly string[]
+  /** Throws STATE_UNKNOWN. */
+  definition(state: string): StateDefinition
   /** Rejects with STATE_UNKNOWN, QUERY_INVALID, QUERY_UNANSWERED, STATE_UPGRADE_FAILED, STORE_DAMAGED. */
   get(state: string, key: string, options?: PointOptions): Promise<StateAnswer>
   /** `most`: more than 1,000 are 1,000. */

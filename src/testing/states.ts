@@ -5,6 +5,7 @@ import { hasTimeWindows } from '../api/window-ranks.js'
 import { bytesOf } from '../core/records/byte-string.js'
 import { COMMIT_KEY, encodeCommitRecord } from '../core/commit/commit-record.js'
 import { NO_TIMES } from '../core/state/header.js'
+import { visibleState } from '../core/query/visible-state.js'
 import { firstEnd } from '../core/processing/window-places.js'
 import { decodeOffsetNote } from '../core/commit/offset-note.js'
 import { pack, packer, unpack } from '../core/state/packing.js'
@@ -32,12 +33,12 @@ export class States {
 
   get(definition: StateDefinition, key: string): object | undefined {
     const bytes = this.#changelog(this.#home(definition)).get(definition.name, key)
-    return bytes === undefined ? undefined : shownOf(definition, unpack(definition, bytes, key), key)
+    return bytes === undefined ? undefined : visibleState(definition, unpack(definition, bytes, key), key)
   }
 
   all(definition: StateDefinition): Map<string, object> {
     const entries = this.#changelog(this.#home(definition)).entries(definition.name)
-    return new Map(entries.map(([key, bytes]) => [key, shownOf(definition, unpack(definition, bytes, key), key)]))
+    return new Map(entries.map(([key, bytes]) => [key, visibleState(definition, unpack(definition, bytes, key), key)]))
   }
 
   /** Whether something is due at that time or before that the clock brings about. */
@@ -149,10 +150,6 @@ export class States {
     return made
   }
 }
-
-/** Windows as a test has them: a list. */
-const shownOf = (definition: StateDefinition, state: object, key: string): object =>
-  definition.windows === undefined ? state : (state as OpenWindows).list.map((window) => ({ key, ...window }))
 
 function packed(sub: SubTopology, definition: StateDefinition, state: object): Buffer | null {
   if (definition.windows === undefined) return bytesOf(pack(definition, state))

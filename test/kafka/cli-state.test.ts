@@ -78,3 +78,29 @@ it('shows one and many, and the examples of docs/queries.md do what it says', as
   const bare = await fetch(`${url}/v1/ledger/alice`)
   expect([bare.status, await bare.text()]).toEqual([401, ''])
 })
+
+it('shows windows as a list, timers beside what they are of, and the open messages of interval joins', async () => {
+  const bench = new LedgerBench()
+  await bench.createTopics()
+  const visits = 'test/fixtures/visits.mjs'
+  const worker = bench.workerOf(visits, {}, 'w1', '--http-port', '0')
+  await worker.line(/"task is active"/)
+  // In a window that is not over before the test is.
+  const atMs = Math.floor(Date.now() / 60_000) * 60_000 + 180_000
+  const command = { account: 'alice', add: 5 }
+  await bench.send({ key: 'alice', value: JSON.stringify(command), timestamp: String(atMs) })
+  const ask = (...args: readonly string[]) => runCli(['state', visits, ...args, '--topic-prefix', bench.prefix])
+  const found = async (name: string): Promise<unknown> => jsonOf((await ask(name, 'alice', '--json')).stdout)[0]
+  const window = { key: 'alice', startMs: atMs, endMs: atMs + 60_000, messages: 1, state: { balance: 5 } }
+  await until('it has come', async () => (await ask('minute', 'alice')).stdout.length > 1)
+  expect(await found('minute')).toMatchObject({ key: 'alice', state: [window], from: 'owner' })
+  const dueMs = atMs + 3_600_000
+  const timers = [{ name: 'calm', id: 'x', dueMs }]
+  expect(await found('ledger')).toMatchObject({ state: { balance: 5 }, timers })
+  const message = { timestampMs: atMs, hasMet: true, message: command }
+  expect(await found('near')).toMatchObject({ state: { left: [message], right: [message] } })
+  const text = (await ask('ledger', 'alice')).stdout
+  expect(text).toContain(`timer calm 'x' is due ${new Date(dueMs).toISOString()}`)
+  await until('it is stored', async () => (await ask('minute')).stdout.length === 1)
+  expect((await ask('minute')).stdout).toEqual([`alice\t${JSON.stringify([window])}`])
+})

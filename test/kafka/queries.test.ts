@@ -1,6 +1,17 @@
 /** Queries on a real broker: what is told of state objects while messages come, and while workers come and die. */
 import { expect, it } from 'vitest'
-import { application, from, stateObject, topic } from '../../src/index.js'
+import {
+  application,
+  from,
+  hours,
+  intervalJoin,
+  minutes,
+  stateObject,
+  timer,
+  topic,
+  tumbling,
+  windowed,
+} from '../../src/index.js'
 import type { CliProcess } from '../support/cli.js'
 import { kafkaWorkers, type KafkaWorkers } from '../support/kafka-workers.js'
 import { LedgerBench } from '../support/ledger.js'
@@ -22,7 +33,8 @@ const counting = application(
   }),
 )
 
-const workersOf = kafkaWorkers(['steps'], 4)
+const others = topic('others', { schema: anySchema<Step>(), key: ({ id }) => id })
+const workersOf = kafkaWorkers(['steps', 'others'], 4)
 const send = (workers: KafkaWorkers, ...all: readonly Step[]): Promise<unknown> =>
   produce(
     workers.names.topic('steps'),
@@ -53,6 +65,51 @@ it('answers with what is committed, whichever worker is asked', async () => {
     return keys.length === 2
   })
   expect(keys).toEqual(['a', 'b'])
+})
+
+it('tells windows, timers and the open messages of interval joins as what they are, and never as they are stored', async () => {
+  const minute = windowed('minute', tumbling(minutes(1)), () => ({ seen: new Set<number>() }))
+  const met = intervalJoin('met', from(steps), from(others), { withinMs: minutes(1) })
+  const calm = timer('calm', counter)
+  const windows = application(
+    'windows',
+    from(steps).to(minute, ({ seen }, { n }) => void seen.add(n)),
+    from(steps).to(counter, (state, { n }, context) => {
+      state.n++
+      state.sum += n
+      context.set(calm, context.timestampMs + hours(1), String(n))
+    }),
+    from(calm).to(counter, () => undefined),
+    met.both.to(counter, () => undefined),
+  )
+  const workers = await workersOf(windows)
+  await workers.start('w1')
+  await workers.start('w2')
+  await until('each has its share', () => ['w1', 'w2'].every((worker) => workers.tasksOf(worker).length > 0))
+  // In a window that has room for both, and is not over before the test is.
+  const atMs = Math.floor(Date.now() / minutes(1)) * minutes(1) + minutes(3)
+  await produce(
+    workers.names.topic('steps'),
+    [1, 2].map((n) => ({ key: 'a', value: JSON.stringify({ id: 'a', n }), timestamp: String(atMs + n) })),
+  )
+  for (const worker of ['w1', 'w2']) {
+    const asked = workers.query(worker, minute)
+    await until('both have come', async () => (await asked.get('a')).state?.[0]?.messages === 2)
+    const open = { key: 'a', startMs: atMs, endMs: atMs + minutes(1), messages: 2, state: { seen: new Set([1, 2]) } }
+    expect((await asked.get('a')).state).toEqual([open])
+    expect((await asked.get('b')).state).toBeUndefined()
+    const scanned = []
+    for await (const { key, state } of asked.scan({ prefix: '' }, { consistency: 'fenced' })) scanned.push([key, state])
+    expect(scanned).toEqual([['a', [open]]])
+    expect(await workers.query(worker, counter).get('a')).toMatchObject({
+      state: { n: 2, sum: 3 },
+      timers: [1, 2].map((n) => ({ name: 'calm', id: String(n), dueMs: atMs + n + hours(1) })),
+    })
+    expect((await workers.query(worker, met).get('a')).state).toEqual({
+      left: [1, 2].map((n) => ({ timestampMs: atMs + n, hasMet: false, message: { id: 'a', n } })),
+      right: [],
+    })
+  }
 })
 
 const urlOf = async (worker: CliProcess): Promise<string> => {

@@ -2,8 +2,10 @@
 import { join } from 'node:path'
 import { afterEach } from 'vitest'
 import { definitionOf, type Application } from '../../src/api/application.js'
-import type { Queries } from '../../src/api/queries.js'
-import { stateDefinition, type StateObject } from '../../src/api/state-object.js'
+import type { OpenMessages, Queries } from '../../src/api/queries.js'
+import type { StateObject } from '../../src/api/state-object.js'
+import type { Pairs } from '../../src/api/stream.js'
+import type { Closed, Windowed } from '../../src/api/windows.js'
 import { namesOf } from '../../src/core/plan/topology.js'
 import { isPotorooError, type PotorooError } from '../../src/errors.js'
 import { createKafkaLog } from '../../src/kafka/log.js'
@@ -11,6 +13,7 @@ import { openStateStores } from '../../src/lmdb/stores.js'
 import { createPeers } from '../../src/peers/peers.js'
 import type { Log } from '../../src/ports/log.js'
 import { defaults, type RuntimeOptions } from '../../src/runtime/options.js'
+import { askedDefinition } from '../../src/runtime/queries/state-queries.js'
 import { Worker } from '../../src/runtime/worker.js'
 import { systemClock, systemRandom } from '../../src/system.js'
 import { testBrokers, uniqueName } from './broker.js'
@@ -115,8 +118,11 @@ export class KafkaWorkers {
     await Promise.all([...this.#lives.values()].map(({ worker }) => worker.stop()))
   }
 
-  query<S extends object>(name: string, state: StateObject<S>): Queries<S> {
-    return this.#life(name).worker.query<S>(stateDefinition(state, 'state'))
+  query<S extends object>(name: string, state: StateObject<S>): Queries<S>
+  query<S extends object>(name: string, windows: Windowed<S>): Queries<readonly Closed<S>[]>
+  query<L, R>(name: string, pairs: Pairs<L, R>): Queries<OpenMessages<L, R>>
+  query(name: string, state: unknown): Queries<unknown> {
+    return this.#life(name).worker.query(askedDefinition(state))
   }
   tasksOf(name: string): readonly string[] {
     return this.#life(name).worker.active

@@ -15,6 +15,7 @@ import {
   type Broadcast,
   type Context,
   type Keyed,
+  type RunningWorker,
   type State,
 } from '../../src/index.js'
 import type { TestDriver } from '../../src/testing/index.js'
@@ -101,6 +102,16 @@ export const met: Keyed<{ readonly left: { id: string; customer: string }; reado
 export const unpaid: Keyed<{ id: string; customer: string }> = paid.left
 export const unmet: Keyed<Customer> = paid.right
 application('a', paid.right.sink(out), paid.both.map(({ right }) => right).sink(out))
+export async function open(worker: RunningWorker): Promise<string | undefined> {
+  const { state, timers } = await worker.query(paid).get('k')
+  return state?.left[0]?.message.customer ?? state?.right[0]?.message.tier ?? timers[0]?.name
+}
+export function refused(worker: RunningWorker): void {
+  // @ts-expect-error a side of a join has no state of its own
+  worker.query(paid.left)
+  // @ts-expect-error a broadcast is on every worker: it is looked up
+  worker.query(rate)
+}
 // @ts-expect-error a stream without a key meets nothing
 intervalJoin('paid', from(lines), from(customers), { withinMs: 1 })
 // @ts-expect-error how far they may be apart has to be said

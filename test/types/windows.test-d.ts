@@ -12,6 +12,7 @@ import {
   windowed,
   type Closed,
   type Keyed,
+  type RunningWorker,
   type State,
 } from '../../src/index.js'
 import type { TestDriver } from '../../src/testing/index.js'
@@ -31,6 +32,17 @@ export const early: Keyed<{ user: string; n: number; fromMs: number }> = from(cl
 export async function inTests(driver: TestDriver): Promise<number | undefined> {
   await driver.setState(minute, 'k', open)
   return driver.state(minute, 'k')?.[0]?.state.n
+}
+export async function asked(worker: RunningWorker): Promise<readonly Closed<{ n: number }>[] | undefined> {
+  for await (const { key, state } of worker.query(minute).scan({ prefix: '' }))
+    if (state !== undefined) return state.filter((window) => window.key === key)
+  return (await worker.query(minute).get('k')).state
+}
+export function refused(worker: RunningWorker): void {
+  // @ts-expect-error what closes is a source
+  worker.query(minute.closed)
+  // @ts-expect-error only what has state can be asked
+  worker.query(clicks)
 }
 application(
   'a',

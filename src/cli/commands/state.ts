@@ -41,13 +41,13 @@ const MAX_ANSWER_BYTES = 256 * 1024 * 1024
 export function registerState(program: Command, context: CliContext): void {
   const command = program
     .command('state')
-    .summary('show state objects and table entries, as they are committed')
+    .summary('show state objects, table entries and open windows, as they are committed')
     .description(
       'Asks the workers of an application for the state object of a key, or for those of a range of keys, in the order of\n' +
         'their UTF-8 bytes. What is shown is committed. Changes nothing.',
     )
     .argument('<application>', 'a JavaScript module whose default export is an application')
-    .argument('<state object>', 'the name of a state object or a table')
+    .argument('<state object>', 'the name of a state object, a table, windows or an interval join')
     .argument('[key]', 'one key; without it a range, from the first key on')
     .option('--prefix <text>', 'keys that begin so')
     .option('--from <key>', 'keys from this one on')
@@ -116,12 +116,21 @@ async function runState(
 
 export type Found = Readonly<Record<string, unknown>>
 
-function oneText(state: string, { key, state: fields, asOf, from }: Found): string {
+function oneText(state: string, { key, state: fields, timers, asOf, from }: Found): string {
   if (fields === null) return printable(`no ${state} of key '${String(key)}'\n`)
   const { commitMs } = isRecord(asOf) ? asOf : {}
   const when = typeof commitMs === 'number' && commitMs > 0 ? new Date(commitMs).toISOString() : 'unknown'
-  return printable(`${JSON.stringify(fields, null, 2)}\nas of ${when}, from its ${String(from)}\n`)
+  return printable(`${JSON.stringify(fields, null, 2)}\n${timerLines(timers)}as of ${when}, from its ${String(from)}\n`)
 }
+
+const timerLines = (timers: unknown): string =>
+  (Array.isArray(timers) ? timers : [])
+    .flatMap((timer: unknown) => (isRecord(timer) ? [timer] : []))
+    .map(({ name, id, dueMs }) => {
+      const which = id === '' ? String(name) : `${String(name)} '${String(id).replaceAll('\n', ' ')}'`
+      return `timer ${which} is due ${new Date(Number(dueMs)).toISOString()}\n`
+    })
+    .join('')
 
 const entryText = (entry: unknown): string => {
   const { key, state } = isRecord(entry) ? entry : {}

@@ -1,10 +1,27 @@
-/** What is stored of a state object, as JSON: its fields, or what its `pack` gave. */
+/** What is stored of a state object, as JSON: its fields, or what its `pack` gave; of windows, those of each. */
+import type { StateDefinition } from '../../api/definition.js'
+import { pairsFromPlain } from '../../api/open-pairs.js'
+import { windowsFromPlain } from '../../api/open-windows.js'
 import { storedFields } from '../state/stored.js'
+import { visibleState } from './visible-state.js'
 
 /** Throws what JSON.stringify throws for what is too large for a text. Undefined for what can't be read. */
-export function shownState(packed: Uint8Array): unknown {
+export function shownState(definition: StateDefinition, packed: Uint8Array, key: string): unknown {
   const stored = storedFields(packed)
-  return stored === undefined ? undefined : shown(stored.fields, [])
+  if (stored === undefined) return undefined
+  try {
+    return shown(visibleState(definition, opened(definition, stored.fields), key), [])
+  } catch (error) {
+    // Windows or open messages that nobody has written.
+    if (error instanceof TypeError) return undefined
+    throw error
+  }
+}
+
+/** As `fromPlain` gives it, but for what users make of plain values. */
+function opened(definition: StateDefinition, fields: object): object {
+  if (definition.windows !== undefined) return windowsFromPlain(fields, (plain) => plain as object)
+  return definition.pairs === undefined ? fields : pairsFromPlain(fields)
 }
 
 /**

@@ -220,18 +220,20 @@ export function unpackBehind(
 }
 
 /**
- * The packed state object, as of the version that the application has: for who is asked for it. What is newer stays as it is.
+ * The packed state object with its times, as of the version that the application has: for who is asked for it. What is newer stays
+ * as it is.
  * Throws STORE_DAMAGED and STATE_UPGRADE_FAILED.
  */
 export function upgradedBytes(definition: StateDefinition, packed: Buffer, key: string): Buffer {
-  if (definition.upgrades.length === 0) return packed
+  const known = definition.upgrades.length
+  if (known === 0) return packed
   const found = readHeader(packed, 0, packed.length)
   if (found.kind === 'damaged') throw unreadable(definition, 'their header is none that was ever written')
-  if (found.kind === 'unknown' || found.header.version >= definition.upgrades.length) return packed
+  if (found.kind === 'unknown' || found.header.version >= known) return packed
   const { version } = found.header
   const plain = upgrade(definition, key, version, readBody(definition, packed, found.end, packed.length))
   try {
-    const length = packer.packPlain(definition, plain, headerOf(definition))
+    const length = packer.packPlain(definition, plain, encodeHeader({ ...found.header, version: known }))
     return Buffer.from(packer.bytes.subarray(0, length))
   } catch (error) {
     throw upgradeFailed(definition, key, version, `what they give can't be stored: ${messageOf(error)}`, error)

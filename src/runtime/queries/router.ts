@@ -88,6 +88,10 @@ export class QueryRouter implements QueryService {
     return [...this.#homes.keys()]
   }
 
+  definition(state: string): StateDefinition {
+    return this.#home(state).definition
+  }
+
   /** The task that a question is of; undefined: there is no such state object. */
   taskOf({ state, partition }: Question): string | undefined {
     const home = this.#homes.get(state)

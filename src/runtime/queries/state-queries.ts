@@ -2,14 +2,22 @@
 import type { StateDefinition } from '../../api/definition.js'
 import type { Answer, KeyRange, Queries, QueryOptions } from '../../api/queries.js'
 import { isKey, shownKey } from '../../api/names.js'
+import { pairsDefinition } from '../../api/pairs.js'
+import { stateDefinition } from '../../api/state-object.js'
+import { windowsDefinition } from '../../api/windows.js'
 import type { Given } from '../../core/query/question.js'
 import { MAX_PAGE_ENTRIES } from '../../core/query/question.js'
 import { askedRange, textOf, type ByteRange } from '../../core/query/range.js'
-import type { ByteString } from '../../core/records/byte-string.js'
+import { timersIn, visibleState } from '../../core/query/visible-state.js'
+import { bytesOf, type ByteString } from '../../core/records/byte-string.js'
 import { unpack } from '../../core/state/packing.js'
 import { PotorooError } from '../../errors.js'
 import type { QueryService } from '../../ports/queries.js'
 import { unknownState } from './router.js'
+
+/** What is asked for: a state object, a table, windows, or an interval join. Throws INVALID_DEFINITION. */
+export const askedDefinition = (asked: unknown): StateDefinition =>
+  windowsDefinition(asked) ?? pairsDefinition(asked) ?? stateDefinition(asked, 'What query() was given')
 
 export class StateQueries<S> implements Queries<S> {
   /** `service`: undefined where the worker was told to stop before it had started. Throws STATE_UNKNOWN. */
@@ -43,8 +51,10 @@ export class StateQueries<S> implements Queries<S> {
   }
 
   #answerOf(packed: ByteString | undefined, key: string, { asOf, from }: Given): Answer<S> {
-    const state = packed === undefined ? undefined : (unpack(this.definition, packed, key) as S)
-    return { state, asOf: { ...asOf }, from }
+    const given = { asOf: { ...asOf }, from }
+    if (packed === undefined) return { state: undefined, timers: [], ...given }
+    const state = visibleState(this.definition, unpack(this.definition, packed, key), key) as S
+    return { state, timers: timersIn(bytesOf(packed)), ...given }
   }
 
   #service(): QueryService {

@@ -5,10 +5,13 @@ import { connect } from 'node:net'
 import { urlToHttpOptions } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { stateDefinition, stateObject } from '../../../src/api/state-object.js'
+import { OpenWindows } from '../../../src/api/open-windows.js'
+import { tumbling, windowed, windowsDefinition } from '../../../src/api/windows.js'
 import type { PageEntry } from '../../../src/core/query/question.js'
 import { mergePages, successorOf } from '../../../src/core/query/range.js'
-import { utf8ByteString } from '../../../src/core/records/byte-string.js'
-import { pack } from '../../../src/core/state/packing.js'
+import { byteString, utf8ByteString } from '../../../src/core/records/byte-string.js'
+import { NO_TIMES } from '../../../src/core/state/header.js'
+import { pack, packer } from '../../../src/core/state/packing.js'
 import { PotorooError } from '../../../src/errors.js'
 import type { PeersOptions } from '../../../src/peers/options.js'
 import type { QueryService } from '../../../src/ports/queries.js'
@@ -30,6 +33,7 @@ function accounts(keys: readonly string[], over: Partial<QueryService> = {}): Qu
   return {
     asked,
     states: ['account'],
+    definition: () => definition,
     get: (state, key, options) => {
       asked.push([state, key, options])
       if (state !== 'account') return Promise.reject(new PotorooError('STATE_UNKNOWN', `no ${state}: there is account`))
@@ -71,6 +75,36 @@ test('one state object, whatever its key is', async () => {
     body: { key: 'nobody', state: null, asOf },
   })
   expect(await get(`${url}/v1`)).toEqual({ status: 200, body: { states: ['account'] } })
+})
+
+test('windows come as a list, and timers beside what they are of (docs/queries.md)', async () => {
+  const windows = windowed('minute', tumbling(60_000), () => ({ n: 0 }))
+  const minute = windowsDefinition(windows) ?? definition
+  const open = new OpenWindows()
+  open.list.push({ startMs: 0, endMs: 60_000, messages: 2, state: { n: 2 } })
+  const time = [{ dueMs: 5, name: 'calm', id: 'x' }]
+  const length = packer.pack(definition, { n: 1 }, { ...NO_TIMES, time })
+  const timed = byteString(packer.bytes, 0, length)
+  const shown: Record<string, unknown> = {
+    minute: { state: [{ key: 'ü', startMs: 0, endMs: 60_000, messages: 2, state: { n: 2 } }] },
+    account: { state: { n: 1 }, timers: [{ name: 'calm', id: 'x', dueMs: 5 }] },
+  }
+  for (const [name, of, packed] of [
+    ['minute', minute, pack(minute, open)],
+    ['account', definition, timed],
+  ] as const) {
+    const entries = [{ key: utf8ByteString('ü'), packed, ...given }]
+    const url = await serve(
+      accounts([], {
+        definition: () => of,
+        get: () => Promise.resolve({ kind: 'state', packed, ...given }),
+        page: () => Promise.resolve({ entries, rest: undefined, parts: [] }),
+      }),
+    )
+    const due = { key: 'ü', ...(shown[name] as object), ...given }
+    expect((await get(`${url}/v1/${name}/%C3%BC`)).body).toEqual(due)
+    expect((await get(`${url}/v1/${name}`)).body).toEqual({ entries: [due], parts: [] })
+  }
 })
 
 test('what is asked beside the key comes through', async () => {

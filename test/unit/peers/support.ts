@@ -46,6 +46,9 @@ const idle: WorkerStatus = {
 
 export const noQueries: QueryService = {
   states: [],
+  definition: (state) => {
+    throw new PotorooError('STATE_UNKNOWN', state)
+  },
   get: (state) => Promise.reject(new PotorooError('STATE_UNKNOWN', state)),
   page: (state) => Promise.reject(new PotorooError('STATE_UNKNOWN', state)),
 }

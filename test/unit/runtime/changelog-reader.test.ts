@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { COMMIT_KEY, encodeCommitRecord } from '../../../src/core/commit/commit-record.js'
+import type { Clock } from '../../../src/ports/clock.js'
 import type { Fetcher, FetchInput } from '../../../src/ports/log.js'
+import type { RuntimeEvent } from '../../../src/ports/observer.js'
 import type { Changes } from '../../../src/core/state/changes.js'
 import type { StateStore, StoreMeta } from '../../../src/ports/store.js'
 import {
@@ -144,5 +146,35 @@ describe('ChangelogReader', () => {
     await expect(read(new RecordingStore(undefined), 0, 0, [{ key: 'a', value: '1' }])).rejects.toThrow(
       /no changelog of Potoroo/,
     )
+  })
+
+  it('says where it stands when the end does not come', () => {
+    const said: RuntimeEvent[] = []
+    const waits: (() => void)[] = []
+    const clock: Clock = {
+      ...systemClock,
+      after: (_, call) => {
+        waits.push(call)
+        return { cancel: () => undefined }
+      },
+    }
+    let input: FetchInput | undefined
+    const fetcher: Fetcher = {
+      add: (added) => {
+        input = added
+      },
+      remove: () => undefined,
+      wake: () => undefined,
+      close: () => Promise.resolve(),
+    }
+    const plan = { topic: 't', partition: 3, subTopology: 'b-c', deleteRetentionMs: 86_400_000, from: 0, end: 5 }
+    const ports = { clock, observer: { observe: (event: RuntimeEvent): void => void said.push(event) } }
+    const never = (): never => expect.unreachable('it ended')
+    new ChangelogReader(plan, new RecordingStore(undefined), fetcher, ports, { done: never, failed: never }).start()
+    // The last record is gone, and a marker with it: the log says that it goes to 5, and gives nothing behind 4.
+    input?.deliver(fetchedOf([batchOf(0, [commit()])], { position: 0, nextPosition: 4 }))
+    input?.deliver(fetchedOf([], { position: 4, nextPosition: 4 }))
+    for (const call of waits) call()
+    expect(said).toEqual([{ kind: 'restoring-slowly', topic: 't', partition: 3, position: 4, end: 5 }])
   })
 })

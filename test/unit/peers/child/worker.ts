@@ -11,6 +11,13 @@ const address = await peers.listen({
   snapshot: () => Promise.resolve(undefined),
   status: () => ({ v: 1, worker: 'w', memberId, generation: 1, active: [], standby: [], handOffs: [] }),
   answer: () => Promise.resolve({ kind: 'not here' }),
-  queries: { states: [], get: () => Promise.reject(new Error()), page: () => Promise.reject(new Error()) },
+  queries: {
+    states: [],
+    definition: () => {
+      throw new Error()
+    },
+    get: () => Promise.reject(new Error()),
+    page: () => Promise.reject(new Error()),
+  },
 })
 process.stdout.write(`${address}\n`)

@@ -5,6 +5,7 @@ import type { StateDefinition } from '../../../../src/api/definition.js'
 import { byteString, bytesOf, type ByteString } from '../../../../src/core/records/byte-string.js'
 import type { PageQuestion, TaskAnswer } from '../../../../src/core/query/question.js'
 import { shownState } from '../../../../src/core/query/shown.js'
+import { timersIn } from '../../../../src/core/query/visible-state.js'
 import { NO_TIMES, type Times } from '../../../../src/core/state/header.js'
 import { packer, unpack } from '../../../../src/core/state/packing.js'
 import { storeKeyOf } from '../../../../src/core/state/store-key.js'
@@ -68,8 +69,19 @@ test('an older version is told as the newest that the application has, and left 
   const given = told(second, old, 'a', 0)
   expect(byteString(old)).toBe(bytes)
   expect(given && unpack(second, given, 'a')).toEqual({ total: 7 })
-  expect(given && shownState(bytesOf(given))).toEqual({ total: 7 })
+  expect(given && shownState(second, bytesOf(given), 'a')).toEqual({ total: 7 })
   expect(told(first, old, 'a', 0)).toBe(byteString(old))
+})
+
+test('timers that are set are told, also of an older version', () => {
+  const [time, wall] = [[{ dueMs: 9, name: 'late', id: '' }], [{ dueMs: 7, name: 'soon', id: 'x' }]]
+  const old = packed(first, { n: 7 }, { time, wall })
+  for (const definition of [first, second]) {
+    const given = told(definition, old, 'a', 0)
+    expect(given && timersIn(bytesOf(given)), String(definition.upgrades.length)).toEqual([...wall, ...time])
+    expect(given && shownState(definition, bytesOf(given), 'a')).toEqual(definition === first ? { n: 7 } : { total: 7 })
+  }
+  expect(timersIn(packed(first, { n: 7 }))).toEqual([])
 })
 
 test('an upgrade that fails is told, and stops nobody', () => {
