@@ -18,7 +18,7 @@ import { holdings, lagOf, partitionsOf, Rejections } from '../demo/observe.js'
 import { WorkerProcess } from '../demo/worker-process.js'
 import { bootstrapServers } from '../invocation.js'
 import { connectionHelp, type ConnectionFlags, wholeNumber, withConnection } from '../options.js'
-import { serveUi } from '../ui/serving.js'
+import { serveUi, type Serving, type ServingOptions } from '../ui/serving.js'
 
 interface DemoFlags extends ConnectionFlags {
   readonly seconds: number
@@ -108,14 +108,7 @@ async function demonstrate(
     return worker.failed()
   }
   const group = await viewGroup(kafka, names.group)
-  const ui = await serveUi({
-    ...{ definition, log, kafka, logger: context.logger, host: '127.0.0.1', port: 0 },
-    token: context.env.POTOROO_PEER_TOKEN === '' ? undefined : context.env.POTOROO_PEER_TOKEN,
-    invocation: {
-      ...{ application: bundledApplication(), brokers: flags.brokers, topicPrefix },
-      bootstrapServers: bootstrapServers(context.env, flags.brokers),
-    },
-  })
+  const ui = await uiOf({ definition, log, kafka, logger: context.logger }, topicPrefix, flags, context)
   context.stdout.write(`to be seen at ${ui.url} while it runs\n`)
   const failures: Promise<never>[] = [startOne()]
   const view = new View(context)
@@ -154,6 +147,21 @@ async function demonstrate(
     }
   }
 }
+
+const uiOf = (
+  of: Pick<ServingOptions, 'definition' | 'log' | 'kafka' | 'logger'>,
+  topicPrefix: string,
+  { brokers }: DemoFlags,
+  { env }: CliContext,
+): Promise<Serving> =>
+  serveUi({
+    ...{ ...of, host: '127.0.0.1', port: 0 },
+    token: env.POTOROO_PEER_TOKEN === '' ? undefined : env.POTOROO_PEER_TOKEN,
+    invocation: {
+      ...{ application: bundledApplication(), brokers, topicPrefix },
+      bootstrapServers: bootstrapServers(env, brokers),
+    },
+  })
 
 function report(
   { right, lost, repeated }: ReturnType<typeof compare>,

@@ -144,24 +144,20 @@ export class UiServer {
       sendJson(response, 404, { message: 'there is nothing here: the page is at /' })
       return
     }
-    if (!isLetIn(request, this.#access)) {
+    if (!isLetIn(request, this.#access))
       response.writeHead(401, { 'www-authenticate': 'Bearer', connection: 'close' }).end()
-      return
-    }
-    if (path === '/api/live') {
+    else if (path === '/api/live') {
       if (isRead(request)) this.#stream(request, response)
       else refuseMethod(response, 'GET')
-      return
-    }
+    } else this.#answerOne(request, response, url, path)
+  }
+
+  #answerOne(request: IncomingMessage, response: ServerResponse, url: string, path: string): void {
     response.setTimeout(STALL_MS, () => response.destroy())
     const { answers, actions, states } = this.service
     const name = path.slice('/api/'.length)
-    if (isStatesPath(url)) {
-      if (isRead(request)) void sendOutcome(response, () => states(url))
-      else refuseMethod(response, 'GET')
-      return
-    }
-    const answer = Object.hasOwn(answers, name) ? answers[name] : undefined
+    const own = Object.hasOwn(answers, name) ? answers[name] : undefined
+    const answer = isStatesPath(url) ? () => states(url) : own
     const action = Object.hasOwn(actions, name) ? actions[name] : undefined
     if (answer !== undefined && isRead(request)) void sendOutcome(response, answer)
     else if (action !== undefined && request.method === 'POST') void this.#act(request, response, action)
