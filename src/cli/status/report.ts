@@ -14,6 +14,7 @@ import type {
   TimeStatus,
   WorkerStatus,
 } from '../../core/group/worker-status.js'
+import type { LatencyCounts } from '../../core/group/recent-latency.js'
 import type { GroupMember } from '../../kafka/group-view.js'
 import type { InputLag } from '../lag.js'
 
@@ -60,6 +61,8 @@ export interface WorkerReport {
   }[]
   /** With their lag in changelog records. */
   readonly standby: readonly { readonly task: string; readonly lag: number | null }[]
+  /** Of its messages of the last 10 to 20 s; empty where it did not answer. */
+  readonly latency: LatencyCounts
   /** Its own copies; empty where it did not answer. */
   readonly broadcasts: readonly BroadcastStatus[]
 }
@@ -80,6 +83,8 @@ export interface TaskReport {
     readonly late: number
     /** Where that is a repartition, the task that writes to it and is not as far as others. */
     readonly heldByTask: string | null
+    /** The call that it waits for. */
+    readonly heldByCall?: string
   }
   /** What of its input stands still, and for what; absent where nothing does, or it is not known. */
   readonly held?: readonly HeldStatus[]
@@ -144,10 +149,18 @@ export function reportOf({ members, answers, inputs, repartitions, ...known }: K
   }
 }
 
-const timeOf = ({ timeMs, heldBy, heldByTask, nextDueMs, late }: TimeStatus): NonNullable<TaskReport['time']> => ({
+const timeOf = ({
+  timeMs,
+  heldBy,
+  heldByTask,
+  heldByCall,
+  nextDueMs,
+  late,
+}: TimeStatus): NonNullable<TaskReport['time']> => ({
   timeMs: timeMs ?? null,
   heldBy: heldBy ?? null,
   heldByTask: heldByTask ?? null,
+  ...(heldByCall !== undefined && { heldByCall }),
   nextDueMs: nextDueMs ?? null,
   late: late ?? 0,
 })
@@ -181,6 +194,7 @@ function workerOf({ memberId, info, assignment }: GroupMember, answer: Answer | 
       generation: status.generation,
       active: status.active,
       standby: status.standby.map(({ task, lag = null }) => ({ task, lag })),
+      latency: status.latency ?? [],
       broadcasts: status.broadcasts ?? [],
     }
   return {
@@ -190,6 +204,7 @@ function workerOf({ memberId, info, assignment }: GroupMember, answer: Answer | 
     generation: null,
     active: (assignment?.active ?? []).map((task) => ({ task, state: null })),
     standby: (assignment?.standby ?? []).map(({ task }) => ({ task, lag: lagAtJoin(info?.standby ?? {}, task) })),
+    latency: [],
     broadcasts: [],
   }
 }
