@@ -34,8 +34,9 @@ export interface Application {
   readonly source: string
   readonly sink: string
   readonly potoroo: { readonly file: string; readonly env?: Readonly<Record<string, string>> }
-  /** Of Routing.java. */
   readonly kafkaStreams: {
+    /** Which of the programs. Default: Routing. */
+    readonly program?: string
     readonly arguments: readonly string[]
     /** Without the application's id in front. */
     readonly repartitions: readonly string[]
@@ -125,13 +126,13 @@ export function kafkaStreams(brokers: string, peer: BuiltPeer, properties: reado
   return {
     name: 'kafka-streams',
     title: 'Kafka Streams',
-    install: ({ source, sink, kafkaStreams: { arguments: own, repartitions } }, prefix) => {
+    install: ({ source, sink, kafkaStreams: { program = 'Routing', arguments: own, repartitions } }, prefix) => {
       const id = `${prefix}streams`
       const names = [`topicPrefix=${prefix}`, `source=${source}`, `sink=${sink}`]
       return Promise.resolve({
         group: id,
         repartitions: repartitions.map((name) => `${id}-${name}${REPARTITION_SUFFIX}`),
-        worker: (_name, stateDir) => run('Routing', [...names, ...own], id, stateDir),
+        worker: (_name, stateDir) => run(program, [...names, ...own], id, stateDir),
       })
     },
     names: (place) => ({

@@ -34,6 +34,7 @@ import {
 import { sizes } from './sizes.js'
 import { lookAround } from './surroundings.js'
 import { throughput } from './throughput.js'
+import { windows } from './windows.js'
 
 interface Flags {
   readonly short?: boolean
@@ -61,6 +62,7 @@ const run: Readonly<Record<BenchmarkName, (context: BenchContext, settings: Sett
   handoff: (context, settings) => handoff(context, settings.handoff),
   sizes: (context, settings) => sizes(context, settings.sizes),
   routing: (context, settings) => routing(context, settings.routing),
+  windows: (context, settings) => windows(context, settings.windows),
   scaling: (context, settings) => scaling(context, settings.scaling),
 }
 
@@ -91,8 +93,12 @@ const program = new Command('bench')
   .addOption(new Option('--only <contender>', 'without the other').choices(['potoroo', 'kafka-streams']))
   .option('--results <dir>', 'where results are written (default: bench/results; with --short: nowhere)')
   .option('--rounds <n>', 'of each contender, in turns', wholeNumber(1))
-  .option('--records <n>', 'of the backlog; of routing, lines', wholeNumber(1000))
-  .option('--symbols <n,...>', 'state objects; throughput takes several, the others the first', list(wholeNumber(10)))
+  .option('--records <n>', 'of the backlog; of routing, lines; of windows, events', wholeNumber(1000))
+  .option(
+    '--symbols <n,...>',
+    'state objects, or keys; throughput takes several, the others the first',
+    list(wholeNumber(10)),
+  )
   .option('--partitions <n>', 'of every topic', wholeNumber(1, 1000))
   .option('--rate <n>', 'orders per second, and as many quotes; of routing, messages', wholeNumber(1))
   .option('--events <event,...>', `what happens during hand-off: ${handoffEvents.join(', ')}`, list(eventOf))
@@ -163,7 +169,8 @@ async function findContenders(
 }
 
 function settingsOf(flags: Flags): Settings {
-  const { throughput, latency, restore, handoff, sizes, routing, scaling } = flags.short === true ? short : full
+  const { throughput, latency, restore, handoff, sizes, routing, windows, scaling } =
+    flags.short === true ? short : full
   const { symbols: several, rounds, partitions, rate: ordersPerSecond } = flags
   const symbols = several?.[0]
   const gapMs = flags.gap === undefined ? undefined : flags.gap * 1000
@@ -178,6 +185,7 @@ function settingsOf(flags: Flags): Settings {
       ...defined({ rounds, partitions, parts: flags.parts, diskMinutes: flags.minutes }),
       ...defined({ lines: flags.records, messagesPerSecond: ordersPerSecond }),
     },
+    windows: { ...windows, ...defined({ rounds, partitions, events: flags.records, keys: symbols }) },
     scaling,
   }
 }

@@ -41,7 +41,7 @@ export interface Report extends Omit<Findings, 'charts'> {
 export const notMeasured: readonly string[] = [
   'Brokers, workers, the feeding and the reading process share one machine and its loopback: no network, no replication.',
   'The CPU time of the brokers, which both contenders load.',
-  'Other state objects and messages than those of Market Spread, some 20 and some 100 to 200 bytes, but by `sizes`, which measures Potoroo alone, and by `routing`.',
+  'Other state objects and messages than those of Market Spread, some 20 and some 100 to 200 bytes, but by `sizes`, which measures Potoroo alone, by `routing` and by `windows`.',
   'Days: leaks, compaction under load and full disks are for tests, not for this.',
   'Potoroo checks every message against its schema and every key against its partition; Kafka Streams does neither.',
 ]

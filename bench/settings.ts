@@ -66,6 +66,14 @@ export interface Settings {
     /** Enough for segments of 32 MiB to be full within minutes. */
     readonly diskLinesPerSecond: number
   }
+  readonly windows: {
+    readonly rounds: number
+    readonly partitions: number
+    readonly events: number
+    readonly keys: number
+    /** Over which the events' timestamps go. */
+    readonly minutes: number
+  }
   readonly scaling: {
     /** Simulated, each in turn. */
     readonly groups: readonly { readonly workers: number; readonly tasks: number; readonly standbys: number }[]
@@ -86,7 +94,16 @@ export type HandoffEvent = (typeof handoffEvents)[number]
 export const routingParts = ['latency', 'backlog', 'disk'] as const
 export type RoutingPart = (typeof routingParts)[number]
 
-export const benchmarks = ['throughput', 'latency', 'restore', 'handoff', 'sizes', 'routing', 'scaling'] as const
+export const benchmarks = [
+  'throughput',
+  'latency',
+  'restore',
+  'handoff',
+  'sizes',
+  'routing',
+  'windows',
+  'scaling',
+] as const
 export type BenchmarkName = (typeof benchmarks)[number]
 
 export const full: Settings = {
@@ -126,6 +143,7 @@ export const full: Settings = {
     diskMinutes: 10,
     diskLinesPerSecond: 5000,
   },
+  windows: { rounds: 3, partitions: 4, events: 3_000_000, keys: 100_000, minutes: 30 },
   scaling: {
     groups: [
       ...[0, 1].map((standbys) => ({ workers: 10, tasks: 100, standbys })),
@@ -177,6 +195,7 @@ export const short: Settings = {
     diskMinutes: 0.05,
     diskLinesPerSecond: 200,
   },
+  windows: { rounds: 1, partitions: 2, events: 5000, keys: 100, minutes: 3 },
   scaling: {
     groups: [{ workers: 4, tasks: 20, standbys: 1 }],
     rolling: 1,

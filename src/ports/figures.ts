@@ -1,5 +1,5 @@
 /** What a worker can be asked at any time, by whoever measures it or shows it. While nobody asks, it costs nothing. */
-import type { CallsStatus, HeldStatus } from '../core/group/worker-status.js'
+import type { CallsStatus, HeldStatus, TimeStatus } from '../core/group/worker-status.js'
 import type { TaskState } from '../core/commit/task-life.js'
 import type { TopicPartition } from '../core/records/fetched.js'
 
@@ -27,6 +27,8 @@ export interface RunningFigures {
   readonly held: readonly HeldStatus[]
   /** Of a task that makes calls. */
   readonly calls?: CallsStatus | undefined
+  /** Undefined where nothing uses time. */
+  readonly time?: TimeStatus | undefined
   readonly state: StateFigures
   /** Undefined without state. */
   readonly store: Stored | undefined

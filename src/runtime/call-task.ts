@@ -4,6 +4,7 @@
  *   calls/last-commit.ts    A2: that record
  *   calls/caller.ts         messages in, calls, results out
  *   calls/attempts.ts       attempts, their time, their signals
+ *   task/marker.ts          when those behind repartitions are told how far it is
  *   task/…                  activations, sources, commits and failures, as of any task (task.ts)
  *
  * Invariant: when an activation ends, its calls are aborted at once, also where the worker stops as it should: whoever has the task
@@ -19,6 +20,8 @@ import { Caller } from './calls/caller.js'
 import { Activations, type RunningActivation } from './task/activations.js'
 import { Committer } from './task/committer.js'
 import { Isolation } from './task/isolation.js'
+import { Marker } from './task/marker.js'
+import { processorTime } from './task/processor-time.js'
 import { Sources } from './task/sources.js'
 import { StoreWriter } from './task/store-writer.js'
 import { Timekeeper } from './task/timekeeper.js'
@@ -34,6 +37,8 @@ export class CallTask {
   readonly #sources: Sources
   readonly #committer: Committer
   readonly #caller: Caller
+  readonly #time: Timekeeper
+  readonly #marker: Marker
   /** Whether the last run stopped before it had done all that is here. */
   #hasLeft = false
 
@@ -60,6 +65,8 @@ export class CallTask {
       },
       end: (reason, wasRunning) => {
         this.#committer.end()
+        this.#time.end()
+        this.#marker.end()
         this.#caller.end(reason)
         if (wasRunning) this.#sources.end()
       },
@@ -70,8 +77,11 @@ export class CallTask {
       damaged: () => undefined,
     })
     this.#isolation = new Isolation(plan, env)
-    this.#sources = new Sources(plan, env, new Timekeeper(env, ready), ready)
-    this.#committer = new Committer(plan, env, new StoreWriter(plan.id, NO_STORE, env, ready), this.#isolation, ready)
+    this.#time = new Timekeeper(env, ready)
+    this.#sources = new Sources(plan, env, this.#time, ready)
+    this.#marker = new Marker(env.clock, this.#time)
+    const noStore = new StoreWriter(plan.id, NO_STORE, env, ready)
+    this.#committer = new Committer(plan, env, noStore, this.#isolation, ready, this.#marker)
     this.#caller = new Caller(plan, call, application, env, this.#sources, this.#isolation, this.#committer, ready)
   }
 
@@ -90,7 +100,11 @@ export class CallTask {
 
   /** What takes long of a call is waited for, and not computed. */
   readonly isSlow = false
-  readonly time: TimeStatus | undefined = undefined
+
+  /** Undefined where nobody behind it uses time, and while the task is not running. */
+  get time(): TimeStatus | undefined {
+    return this.#caller.time
+  }
 
   /** What its input waits for; undefined where that is nothing. */
   get held(): readonly HeldStatus[] | undefined {
@@ -113,7 +127,14 @@ export class CallTask {
     const none = { objects: 0, bytes: 0, unstoredBytes: 0 }
     return {
       ...figures,
-      running: { inputs, held: this.#sources.held, calls: this.calls, state: none, store: undefined },
+      running: {
+        inputs,
+        held: this.#sources.held,
+        calls: this.calls,
+        time: this.time,
+        state: none,
+        store: undefined,
+      },
     }
   }
 
@@ -137,6 +158,7 @@ export class CallTask {
         this.arrival = undefined
       }
       this.#committer.commitWhenDue({ isFull: this.#caller.isFull, isBacklogged: this.isBacklogged })
+      this.#time.lookWhenDue()
       return left === 'more'
     } catch (error) {
       this.#isolation.current = undefined
@@ -186,7 +208,13 @@ export class CallTask {
     const { generation, done } = resumedCalls(activation.commit, source, position)
     this.#sources.begin(activation.positions, failed)
     const caller = this.#caller
-    caller.begin({
+    const time = processorTime(plan, activation.time, {
+      observer: env.observer,
+      recordTime: env.recordTime,
+      nowMs: this.#time.nowMs,
+      load: () => [],
+    })
+    const processor = caller.begin({
       generation: generation ?? generationOf(env.random.id()),
       isCommitted: generation !== undefined,
       position,
@@ -197,9 +225,13 @@ export class CallTask {
         load: () => undefined,
         storeWasEmpty: true,
         secret: '',
+        time,
         lookUp: env.broadcasts && ((broadcast, key) => env.broadcasts?.lookup(broadcast, key)),
       },
     })
+    this.#time.begin(processor, this.#sources.inputs)
+    const { marks, watermark } = time ?? {}
+    this.#marker.begin(marks && watermark && { marks, time: watermark, claim: () => caller.claim(watermark) })
     this.#committer.begin(
       {
         activation,
@@ -212,6 +244,7 @@ export class CallTask {
           committed: () => {
             caller.committed()
           },
+          time: watermark && { committed: () => caller.committedTime(watermark) },
         },
         signal,
         isCurrent: () => this.#activations.isCurrent(number),

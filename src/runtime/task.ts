@@ -33,11 +33,7 @@ import type { CommitPhase } from '../core/commit/commit-phase.js'
 import type { TaskState } from '../core/commit/task-life.js'
 import type { CallsStatus, HandOff, HeldStatus, TimeStatus } from '../core/group/worker-status.js'
 import { Retake } from '../core/processing/failures.js'
-import type { ProcessorTime } from '../core/processing/firings.js'
 import { Processor } from '../core/processing/processor.js'
-import { Marks } from '../core/processing/marks.js'
-import { Watermark } from '../core/processing/watermark.js'
-import { hasDues, usesTime } from '../core/plan/topology.js'
 import type { Question, TaskAnswer } from '../core/query/question.js'
 import type { RunningFigures, TaskFigures } from '../ports/figures.js'
 import type { Fetcher, PartitionPosition } from '../ports/log.js'
@@ -51,6 +47,7 @@ import { Answers } from './task/answers.js'
 import { Committer } from './task/committer.js'
 import { Isolation } from './task/isolation.js'
 import { Marker } from './task/marker.js'
+import { isTimed, processorTime } from './task/processor-time.js'
 import { Runner } from './task/runner.js'
 import { Sources } from './task/sources.js'
 import { StoreWriter } from './task/store-writer.js'
@@ -163,7 +160,7 @@ export class Task {
   /** Undefined where nothing uses time, and while the task is not running. */
   get time(): TimeStatus | undefined {
     const { time, firings } = this.#processor ?? {}
-    if (time === undefined || !this.#isTimed) return undefined
+    if (time === undefined || !isTimed(this.plan)) return undefined
     const { inputs } = this.#sources
     const timeMs = time.reached(inputs, undefined)
     const holder = time.heldBy(inputs)
@@ -214,6 +211,7 @@ export class Task {
     const running: RunningFigures = {
       inputs: this.#sources.inputs.flatMap(({ topic, lag }) => (Number.isNaN(lag) ? [] : [{ topic, partition, lag }])),
       held: this.#sources.held,
+      time: this.time,
       state: { ...processor.inMemory, unstoredBytes: processor.unstoredBytes },
       store: store && { objects: store.size(), bytes: store.bytes() },
     }
@@ -333,7 +331,12 @@ export class Task {
       this.#activations.fail(number, error)
     }
     const store = this.holder.store
-    const time = this.#timeOf(activation)
+    const time = processorTime(plan, activation.time, {
+      observer: env.observer,
+      recordTime: env.recordTime,
+      nowMs: this.#time.nowMs,
+      load: (clock, after, most) => store?.dues(clock, after, most) ?? [],
+    })
     const processor = new Processor({
       ...plan.processor,
       maxStateBytes: () => env.stateBytes(),
@@ -347,7 +350,15 @@ export class Task {
     const { inputs } = this.#sources
     this.#time.begin(processor, inputs)
     const { asOf } = activation
-    this.#marker.begin(processor, time?.marks, inputs)
+    const { marks, watermark } = time ?? {}
+    this.#marker.begin(
+      marks &&
+        watermark && {
+          marks,
+          time: watermark,
+          claim: () => watermark.claim(inputs, processor.firings?.nextOutputMs),
+        },
+    )
     this.#store.begin({ processor, ownedAtMs, hasBacklog: () => this.#runner.hasBacklog, failed, asOf })
     this.#answers.begin(processor)
     this.#committer.begin(
@@ -380,38 +391,6 @@ export class Task {
     )
     this.#runner.begin(processor)
     this.#processor = processor
-  }
-
-  /** Whether its time is moved by what it reads. */
-  get #isTimed(): boolean {
-    return this.plan.time !== undefined || usesTime(this.plan.processor.subTopology)
-  }
-
-  /** Undefined where nothing falls due, and nobody behind it uses time. */
-  #timeOf(activation: Activation): ProcessorTime | undefined {
-    const { subTopology } = this.plan.processor
-    const isTimed = this.#isTimed
-    if (!isTimed && !hasDues(subTopology)) return undefined
-    const { writers = [], marks = [] } = this.plan.time ?? {}
-    const topics = this.plan.sources.map(({ topic }, i) => {
-      const { latenessMs = 0, ticks = false } = subTopology.sources[i]?.topic ?? {}
-      // Timers by the wall clock need no bounds.
-      return isTimed ? { topic, latenessMs, ticks, writers: writers[i] } : { topic, latenessMs: Infinity, ticks: false }
-    })
-    const store = this.holder.store
-    // Once for each topic.
-    const told = new Set<string>()
-    return {
-      watermark: new Watermark(topics, activation.time, this.#time.nowMs, (topic, timestampMs) => {
-        if (told.has(topic)) return
-        told.add(topic)
-        const { id: task, partition } = this.plan
-        this.env.observer.observe({ kind: 'record-ahead', task, topic, partition, timestampMs })
-      }),
-      marks: marks.length === 0 ? undefined : new Marks(this.id, marks),
-      load: (clock, after, most) => store?.dues(clock, after, most) ?? [],
-      nowMs: () => this.env.recordTime.now(),
-    }
   }
 
   #end(wasRunning: boolean): void {

@@ -13,7 +13,7 @@ import { partitionOf } from '../core/plan/partitioner.js'
 import { RecordWriter } from '../core/records/records.js'
 import { MAX_KEY_BYTES, storeKeyOf } from '../core/state/store-key.js'
 import { isBroughtByClock, subTopologiesBefore, timeFlow } from '../core/plan/time-flow.js'
-import { hasDues, ranksIn, type SubTopology } from '../core/plan/topology.js'
+import { hasChangelog, hasDues, ranksIn, type SubTopology } from '../core/plan/topology.js'
 import { PotorooError } from '../errors.js'
 import { isBrokerError } from '../memory/broker-error.js'
 import type { ProducerIdentity } from '../memory/transactions.js'
@@ -54,7 +54,7 @@ export class States {
     const { cluster, names } = this.world
     const writers = subTopologiesBefore(this.#flow, sub).filter((one) => one !== sub)
     const behindMs = writers.flatMap((writer) =>
-      writer.states.length > 0
+      hasChangelog(writer)
         ? this.#changelog(writer).behindMs
         : writer.sources.flatMap(({ topic: { name: topic } }) =>
             this.world

@@ -41,6 +41,7 @@ import { pairsApplication } from './applications/pairs-application.js'
 import { routingApplication } from './applications/routing-application.js'
 import { distantApplication } from './applications/distant-application.js'
 import { timedApplication } from './applications/timed-application.js'
+import { timedCallsApplication } from './applications/timed-calls-application.js'
 import { windowsApplication } from './applications/windows-application.js'
 import { SchemaTrouble } from './schema-trouble.js'
 import { SlowMessages } from './slow-messages.js'
@@ -96,7 +97,8 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   const called = withSecond(timed, await simulateCalls(seed, options), 'calls')
   const distant = withSecond(called, await simulateDistant(seed, options), 'distant')
   const windowed = withSecond(distant, await simulateWindows(seed, options), 'windows')
-  const outcome = withSecond(windowed, await simulatePairs(seed, options), 'pairs')
+  const paired = withSecond(windowed, await simulatePairs(seed, options), 'pairs')
+  const outcome = withSecond(paired, await simulateTimedCalls(seed, options), 'time of calls')
   // Their brokers are those in memory: beside worlds of bytes it would be nothing new.
   if (options.wire === true) return outcome
   const others = [
@@ -153,6 +155,14 @@ export async function simulateDistant(seed: number, options: SimulateOptions): P
   if (!random.chance(1 / 6)) return undefined
   const application = distantApplication(random.pick(['clock', 'clock', 'never']))
   return new World(seed ^ 0x6a09e667, options, undefined, application, true, random).run()
+}
+
+/** And what uses time behind calls. */
+export async function simulateTimedCalls(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
+  const random = new SeededRandom(seed ^ 0x7a13c9e5)
+  if (!random.chance(1 / 5)) return undefined
+  const application = timedCallsApplication(random, random.pick(['clock', 'clock', 'never']))
+  return new World(seed ^ 0x0f3d5b21, options, undefined, application, true, random).run()
 }
 
 /** So have tables, joins and broadcasts. */

@@ -1,8 +1,3 @@
-import com.fasterxml.jackson.annotation.JsonInclude;
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.ObjectReader;
-import com.fasterxml.jackson.databind.ObjectWriter;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
@@ -42,8 +37,6 @@ import org.apache.kafka.streams.state.Stores;
  * through of those of one commit interval.
  */
 public final class Routing {
-  private static final ObjectMapper JSON = new ObjectMapper().setSerializationInclusion(JsonInclude.Include.NON_NULL);
-
   record Line(String text) {}
 
   record WordCount(String word, long n) {}
@@ -77,13 +70,13 @@ public final class Routing {
             .withValueSerde(Serdes.Long());
     StreamsBuilder builder = new StreamsBuilder();
     builder
-        .stream(program.topic(program.own("source", "lines")), Consumed.with(Serdes.ByteArray(), json(Line.class)))
+        .stream(program.topic(program.own("source", "lines")), Consumed.with(Serdes.ByteArray(), Json.of(Line.class)))
         .flatMapValues(line -> wordsOf(word, line.text.toLowerCase()))
         .groupBy((key, value) -> value, Grouped.with("total", Serdes.String(), Serdes.String()))
         .count(caching ? total.withCachingEnabled() : total.withCachingDisabled())
         .toStream()
         .mapValues(WordCount::new)
-        .to(program.topic(program.own("sink", "counts")), Produced.with(Serdes.String(), json(WordCount.class)));
+        .to(program.topic(program.own("sink", "counts")), Produced.with(Serdes.String(), Json.of(WordCount.class)));
     return builder.build();
   }
 
@@ -99,7 +92,7 @@ public final class Routing {
     int partitions = Integer.parseInt(program.own("partitions", "1"));
     StreamsBuilder builder = new StreamsBuilder();
     KStream<String, Message> stream =
-        builder.stream(program.topic(program.own("source", "messages")), Consumed.with(Serdes.String(), json(Message.class)));
+        builder.stream(program.topic(program.own("source", "messages")), Consumed.with(Serdes.String(), Json.of(Message.class)));
     for (int i = 0; i < stages; i++) {
       int stage = i;
       String store = "stage-" + (stage + 1);
@@ -117,7 +110,7 @@ public final class Routing {
                         .withValueSerde(packed()));
       stream = stream.processValues(() -> new Count(store, stage), store);
     }
-    stream.to(program.topic(program.own("sink", "outputs")), Produced.with(Serdes.String(), json(Message.class)));
+    stream.to(program.topic(program.own("sink", "outputs")), Produced.with(Serdes.String(), Json.of(Message.class)));
     return builder.build();
   }
 
@@ -145,26 +138,6 @@ public final class Routing {
       counts.put(record.key(), count);
       context.forward(record.withValue(record.value().counted(stage, count)));
     }
-  }
-
-  private static <T> Serde<T> json(Class<T> type) {
-    ObjectReader reader = JSON.readerFor(type);
-    ObjectWriter writer = JSON.writerFor(type);
-    return Serdes.serdeFrom(
-        (topic, value) -> {
-          try {
-            return value == null ? null : writer.writeValueAsBytes(value);
-          } catch (JsonProcessingException e) {
-            throw new UncheckedIOException(e);
-          }
-        },
-        (topic, bytes) -> {
-          try {
-            return bytes == null ? null : reader.<T>readValue(bytes);
-          } catch (IOException e) {
-            throw new UncheckedIOException(e);
-          }
-        });
   }
 
   /** For repartition topics, which nobody else reads: smaller and faster than JSON. */

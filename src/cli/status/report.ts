@@ -80,6 +80,8 @@ export interface TaskReport {
     readonly late: number
     /** Where that is a repartition, the task that writes to it and is not as far as others. */
     readonly heldByTask: string | null
+    /** The call that it waits for. */
+    readonly heldByCall?: string
   }
   /** What of its input stands still, and for what; absent where nothing does, or it is not known. */
   readonly held?: readonly HeldStatus[]
@@ -144,10 +146,18 @@ export function reportOf({ members, answers, inputs, repartitions, ...known }: K
   }
 }
 
-const timeOf = ({ timeMs, heldBy, heldByTask, nextDueMs, late }: TimeStatus): NonNullable<TaskReport['time']> => ({
+const timeOf = ({
+  timeMs,
+  heldBy,
+  heldByTask,
+  heldByCall,
+  nextDueMs,
+  late,
+}: TimeStatus): NonNullable<TaskReport['time']> => ({
   timeMs: timeMs ?? null,
   heldBy: heldBy ?? null,
   heldByTask: heldByTask ?? null,
+  ...(heldByCall !== undefined && { heldByCall }),
   nextDueMs: nextDueMs ?? null,
   late: late ?? 0,
 })

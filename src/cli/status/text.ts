@@ -144,9 +144,10 @@ function headline({ application, group, state, describedMsAgo, workers, tasks }:
   return `${name}${state === 'rebalancing' ? old : state}, ${count(workers.length, 'worker')}${behind}`
 }
 
-/** The topic, or the task that writes to it. */
+/** The topic, the task that writes to it, or the call that is made for it. */
 const heldBy = (time: TaskReport['time']): string => {
   if (time === undefined || time.heldBy === null) return '-'
+  if (time.heldByCall !== undefined) return `call ${time.heldByCall}`
   return time.heldByTask === null ? time.heldBy : `${time.heldByTask} (in ${time.heldBy})`
 }
 

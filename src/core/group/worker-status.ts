@@ -69,6 +69,8 @@ export interface TimeStatus {
   readonly late?: number | undefined
   /** Where that is a repartition, the task that writes to it and is not as far as others. Absent from earlier versions. */
   readonly heldByTask?: string | undefined
+  /** Of a task that makes calls: the call, where its time waits for one that is not done. */
+  readonly heldByCall?: string | undefined
 }
 /** The worker's own copy of a broadcast. */
 export interface BroadcastStatus {
@@ -154,7 +156,8 @@ const isTime = (value: unknown): value is TimeStatus =>
   (value.heldBy === undefined || isText(value.heldBy)) &&
   (value.nextDueMs === undefined || isNumber(value.nextDueMs)) &&
   (value.late === undefined || isNumber(value.late)) &&
-  (value.heldByTask === undefined || isText(value.heldByTask))
+  (value.heldByTask === undefined || isText(value.heldByTask)) &&
+  (value.heldByCall === undefined || isText(value.heldByCall))
 const isBroadcastStatus = (value: unknown): value is BroadcastStatus =>
   isRecord(value) && isText(value.broadcast) && isText(value.topic) && isNumber(value.entries) && isNumber(value.bytes)
 const isStandby = (value: unknown): value is StandbyStatus =>

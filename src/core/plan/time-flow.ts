@@ -5,12 +5,10 @@
  * Invariants
  * 1. The edge that closes a loop carries no time: else it would wait for itself. Each sub-topology that has a time has an input
  *    that brings it. Which edge that is follows from the order of declaration.
- * 2. Nor do results of calls: a call may take as long as it likes. They may come back to what they came of, and to nothing else
- *    that uses time.
+ * 2. Results of calls carry time as all else does, but to what is before their call in a loop: a call closes it rather than anything else.
  * 3. What nobody needs is not said: where no time is used behind a repartition, nothing is written to it but messages.
  */
 import type { TopicDefinition } from '../../api/definition.js'
-import { PotorooError } from '../../errors.js'
 import { usesTime, type SubTopology } from './topology.js'
 
 /** What the bound of an input comes of. */
@@ -29,16 +27,15 @@ export interface TimeInto {
   readonly marks: readonly TopicDefinition[]
 }
 
-/** Pure. Of those sub-topologies that have a time. Throws INVALID_DEFINITION for time behind a call. */
+/** Pure. Of those sub-topologies that have a time. */
 export function timeFlow(subTopologies: readonly SubTopology[]): ReadonlyMap<SubTopology, TimeInto> {
   const edges = edgesOf(subTopologies)
   const closing = closingOf(subTopologies, edges)
-  const carrying = edges.filter((edge) => !closing.has(edge) && edge.writer.call === undefined)
+  const carrying = edges.filter((edge) => !closing.has(edge))
   const timed = new Set(subTopologies.filter(usesTime))
   // A set gives what is added to it meanwhile, too.
   for (const reader of timed) for (const edge of carrying) if (edge.reader === reader) timed.add(edge.writer)
   const isTimed = ({ reader }: Edge): boolean => timed.has(reader)
-  for (const sub of timed) requireTime(sub, edges, carrying)
   return new Map(
     subTopologies
       .filter((sub) => timed.has(sub))
@@ -78,21 +75,6 @@ export function subTopologiesBefore(
   return [...new Set([sub, ...reached(sub, writersTo)])]
 }
 
-function requireTime(sub: SubTopology, edges: readonly Edge[], carrying: readonly Edge[]): void {
-  const isLoop = (call: SubTopology): boolean => reached(call, writersBy(edges)).has(sub)
-  const hasTime =
-    sub.sources.some(({ isRepartition }) => !isRepartition) || carrying.some(({ reader }) => reader === sub)
-  const call = edges.find(
-    ({ reader, writer }) => reader === sub && writer.call !== undefined && (!hasTime || !isLoop(writer)),
-  )
-  if (call === undefined) return
-  throw new PotorooError(
-    'INVALID_DEFINITION',
-    `What comes of call ${call.writer.name} leads to ${sub.name}, which needs a time, for a timer or ttlMs there, or behind it: time does not ` +
-      "go through calls yet. Use a timer with clock: 'wall', or let the results lead to a state object that uses no time.",
-  )
-}
-
 interface Edge {
   readonly writer: SubTopology
   readonly topic: TopicDefinition
@@ -116,7 +98,7 @@ const edgesOf = (subTopologies: readonly SubTopology[]): readonly Edge[] =>
 
 /**
  * Those that close a loop: of the sub-topologies of one, the one that is declared first waits for none of the others, the next one for
- * the first, and so on. What has no time of its own to begin with can't be the first.
+ * the first, and so on. What has no time of its own to begin with can't be the first, and a call is not where something else can.
  */
 function closingOf(subTopologies: readonly SubTopology[], edges: readonly Edge[]): ReadonlySet<Edge> {
   const placed = new Set<SubTopology>()
@@ -130,7 +112,7 @@ function closingOf(subTopologies: readonly SubTopology[], edges: readonly Edge[]
     sub.sources.some(({ isRepartition }) => !isRepartition) || writersTo(sub).some((writer) => placed.has(writer))
   for (let left = subTopologies; left.length > 0; left = left.filter((sub) => !placed.has(sub))) {
     const next = left.filter(isNext)
-    const sub = next.find(begins) ?? next[0]
+    const sub = next.find((one) => begins(one) && one.call === undefined) ?? next.find(begins) ?? next[0]
     if (sub === undefined) throw new RangeError('of what is left, something has nothing before it but its loop')
     for (const edge of edges) if (edge.reader === sub && !placed.has(edge.writer)) closing.add(edge)
     placed.add(sub)

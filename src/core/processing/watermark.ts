@@ -62,7 +62,8 @@ export const FUTURE_MS = 3_600_000
 /** Timers by the wall clock wait for their inputs to be drained, but no longer than this. */
 export const WALL_PATIENCE_MS = 10_000
 
-interface State {
+/** As it was at some moment. */
+export interface WatermarkState {
   readonly behindMs: readonly number[]
   readonly timeMs: number
   readonly wallMs: number
@@ -90,7 +91,7 @@ export class Watermark {
   /** By input and writer: how far the clock would bring it, as it said last; maps as those of frontiers. */
   #ticks: ReadonlyMap<string, number>[]
   /** As of the last commit that was collected. */
-  #mark: State
+  #mark: WatermarkState
   /** Of topics that this version of the application does not read. */
   readonly #foreign: Pick<CommittedTime, 'bounds' | 'behind' | 'frontiers'>
 
@@ -112,7 +113,7 @@ export class Watermark {
     const others = <T>(of: Readonly<Record<string, T>>): Readonly<Record<string, T>> =>
       Object.fromEntries(Object.entries(of).filter(([name]) => !topics.some(({ topic }) => topic === name)))
     this.#foreign = { bounds: others(bounds), behind: others(behind), frontiers: others(frontiers) }
-    this.#mark = this.#state()
+    this.#mark = this.state()
   }
 
   get timeMs(): number {
@@ -239,32 +240,32 @@ export class Watermark {
     return new Map((this.topics[index]?.writers ?? []).map((task) => [task, this.#tickOf(index, task)]))
   }
 
-  /** For a commit record, as of now. */
-  committed(): CommittedTime {
+  /** For a commit record, as of now, or as of then. */
+  committed({ timeMs, wallMs, behindMs, bounds, frontiers: all }: WatermarkState = this.state()): CommittedTime {
     const own = (of: readonly number[], none: number): Readonly<Record<string, number>> =>
       Object.fromEntries(this.topics.flatMap(({ topic }, i) => (of[i] === none ? [] : [[topic, of[i] ?? none]])))
-    const behind = { ...this.#foreign.behind, ...own(this.#behindMs, 0) }
+    const behind = { ...this.#foreign.behind, ...own(behindMs, 0) }
     const frontiers = {
       ...this.#foreign.frontiers,
       ...Object.fromEntries(
         this.topics.flatMap(({ topic }, i) => {
-          const of = this.#frontiers[i] ?? NO_FRONTIERS
+          const of = all[i] ?? NO_FRONTIERS
           return of.size === 0 ? [] : [[topic, encodeFrontiers(of)]]
         }),
       ),
     }
     return {
-      timeMs: finite(this.#timeMs),
-      bounds: { ...this.#foreign.bounds, ...own(this.#bounds, -Infinity) },
+      timeMs: finite(timeMs),
+      bounds: { ...this.#foreign.bounds, ...own(bounds, -Infinity) },
       ...(Object.keys(behind).length > 0 && { behind }),
       ...(Object.keys(frontiers).length > 0 && { frontiers }),
-      wallMs: finite(this.#wallMs),
+      wallMs: finite(wallMs),
     }
   }
 
   /** A commit has collected what there was. */
   mark(): void {
-    this.#mark = this.#state()
+    this.#mark = this.state()
   }
 
   /** What came since the mark has not been. */
@@ -277,7 +278,7 @@ export class Watermark {
     this.#ticks = [...this.#mark.ticks]
   }
 
-  #state(): State {
+  state(): WatermarkState {
     const [bounds, behindMs] = [[...this.#bounds], [...this.#behindMs]]
     const [frontiers, ticks] = [[...this.#frontiers], [...this.#ticks]]
     return { timeMs: this.#timeMs, wallMs: this.#wallMs, bounds, behindMs, frontiers, ticks }

@@ -6,20 +6,26 @@
  * 2. Which call is next, and when it is done: core/processing/calls/window.ts.
  * 3. A message is done in the interval in which its result was put out, or its dead letter: the commit has both.
  * 4. What was fetched is let go at once. What is not done is kept as a copy, up to as many bytes as an input may keep.
+ * 5. The task's time is committed as it was before the first message that is not done was taken: whoever takes it again finds it late if it was,
+ *    and only then. What is told of it to others is in core/processing/calls/claim.ts.
  */
 import type { CallDefinition } from '../../api/definition.js'
 import { isPotorooError, messageOf, PotorooError } from '../../errors.js'
-import type { CommitRecord, CommittedCalls } from '../../core/commit/commit-record.js'
+import type { CommitRecord, CommittedCalls, CommittedTime } from '../../core/commit/commit-record.js'
+import { claimWith, takenAt, type Taken } from '../../core/processing/calls/claim.js'
 import { copyOf } from '../../core/processing/calls/record-copy.js'
 import { callId, pauseBeforeMs } from '../../core/processing/calls/resumed.js'
 import { CallWindow, type Pending } from '../../core/processing/calls/window.js'
 import { Input } from '../../core/processing/input.js'
+import type { Claim } from '../../core/processing/marks.js'
 import { Processor, type Collected, type ProcessorPlan } from '../../core/processing/processor.js'
 import { recordKey, requirePlace } from '../../core/processing/record-key.js'
+import { takeMarks } from '../../core/processing/taken-marks.js'
+import type { Watermark, WatermarkState } from '../../core/processing/watermark.js'
 import type { RecordBatch, RecordCursor } from '../../core/records/records.js'
 import type { SourceInput, SubTopology } from '../../core/plan/topology.js'
 import type { Clock } from '../../ports/clock.js'
-import type { CallsStatus } from '../../core/group/worker-status.js'
+import type { CallsStatus, TimeStatus } from '../../core/group/worker-status.js'
 import type { CallAttempt, Observer } from '../../ports/observer.js'
 import { applicationsOwn, type Outside } from '../../ports/outside.js'
 import type { RecordTime } from '../record-time.js'
@@ -62,6 +68,10 @@ interface Kept extends Request, Pending {
   attempts: number
   /** What the last one failed with. */
   why: string | undefined
+  /** Undefined where nobody behind it uses time. */
+  readonly taken: Taken | undefined
+  /** Of time, before it was taken. */
+  readonly before: WatermarkState | undefined
 }
 
 interface Current {
@@ -89,6 +99,7 @@ const RECORDS_PER_LOOK = 64
 export class Caller {
   readonly #attempts: Attempts<Kept>
   readonly #source: SourceInput
+  readonly #isRepartition: boolean
   /** The record whose result is given on. */
   readonly #slot: Input
   #slotKey = ''
@@ -110,10 +121,11 @@ export class Caller {
     const [source] = plan.processor.subTopology.sources
     if (source === undefined) throw new RangeError(`call ${call.name} has no source`)
     this.#source = source
+    this.#isRepartition = source.isRepartition
     this.#slot = new Input(0, plan.sources[0]?.topic ?? '', 0)
   }
 
-  begin(work: CallerWork): void {
+  begin(work: CallerWork): Processor {
     const { position, done, isCommitted } = work
     const [input] = this.sources.inputs
     if (input === undefined) throw new RangeError(`call ${this.call.name} has no input`)
@@ -122,6 +134,7 @@ export class Caller {
     const processor = new Processor({ ...work.plan, subTopology: this.#resultsOf() })
     this.#current = { work, window, input, called, processor, isCommitted, keptBytes: 0, silent: 0, failed: [] }
     this.#attempts.begin()
+    return processor
   }
 
   /** Aborts what is under way. */
@@ -163,6 +176,29 @@ export class Caller {
       ...status,
       oldest: { topic: current.input.topic, offset, attempts, waitedMs, ...(why !== undefined && { why }) },
     }
+  }
+
+  /** Undefined where nobody behind it uses time. */
+  get time(): TimeStatus | undefined {
+    const { input, window, processor: { time } = {} } = this.#current ?? {}
+    if (input === undefined || window === undefined || time === undefined) return undefined
+    const [byInput, { tickMs }] = [time.claim([input]), this.claim(time)]
+    const timeMs = Number.isFinite(tickMs) ? tickMs : undefined
+    if (tickMs < byInput.tickMs) return { timeMs, heldBy: input.topic, heldByCall: this.call.name }
+    const holder = time.heldBy([input])
+    return { timeMs, heldBy: holder?.topic, heldByTask: holder?.task }
+  }
+
+  /** What others are told. */
+  claim(time: Watermark): Claim {
+    const { input, window } = this.#current ?? {}
+    if (input === undefined || window === undefined) throw new RangeError('nothing is under way')
+    return claimWith(time.claim([input]), heldIn(window.pending))
+  }
+
+  /** Invariant 5 */
+  committedTime(time: Watermark): CommittedTime {
+    return time.committed(this.#current?.window.oldest?.before)
   }
 
   /** C1 */
@@ -251,7 +287,7 @@ export class Caller {
     isolation.lastTaken = { input: 0, offset: request.offset }
     isolation.current = this.#slot
     if ('error' in outcome) this.#failed(current, request, outcome.error)
-    else this.#give(current, outcome.result)
+    else this.#give(current, request, outcome.result)
     isolation.current = undefined
     if ('error' in outcome) current.window.fail(request)
     else current.window.finish(request)
@@ -266,7 +302,7 @@ export class Caller {
     if (!cursor.next()) throw new RangeError('a copy has its record')
   }
 
-  #give(current: Current, result: unknown): void {
+  #give(current: Current, { taken }: Kept, result: unknown): void {
     const { processor } = current
     if (result === undefined || result === null) {
       current.silent++
@@ -274,6 +310,7 @@ export class Caller {
     }
     // Always: calls are not made anew to do an interval once more.
     processor.careful = true
+    if (processor.time !== undefined) processor.time.lateBoundMs = taken?.lateBoundMs
     processor.give(this.#slot, result, () => this.env.recordTime.now())
   }
 
@@ -301,7 +338,7 @@ export class Caller {
         processor.condemn(this.#slot, new PotorooError('COMPUTATION_FAILED', what, { cause: thrown }), now)
         return
       }
-      this.#give(current, instead)
+      this.#give(current, request, instead)
     }
   }
 
@@ -312,6 +349,8 @@ export class Caller {
     const monotonic = (): number => this.env.clock.monotonic()
     let left: Left = 'nothing'
     for (let n = 1; left === 'nothing'; n++) {
+      // They are no messages: also where there is no room for any, or nobody needs to know.
+      if (this.#isRepartition) takeMarks([input], current.processor.time)
       if (!this.#mayDoMore() || merge.next(monotonic) === undefined) break
       const isKeptFull = current.keptBytes > 0 && current.keptBytes >= this.env.inputBytes()
       if (isKeptFull || !window.hasRoomFor(input.cursor.offset)) break
@@ -327,6 +366,9 @@ export class Caller {
     const { input, window, processor, work, called } = current
     const { cursor } = input
     const { offset } = cursor
+    const { time } = processor
+    const before = time?.state()
+    time?.reach([input], 0)
     if (window.wasDone(offset)) return
     const { isolation } = this
     const guilt = isolation.isOn ? isolation.take(input, this.inputs) : undefined
@@ -356,6 +398,8 @@ export class Caller {
       sinceMs: this.env.clock.monotonic(),
       attempts: 0,
       why: undefined,
+      taken: time && takenAt(cursor.timestampMs, time.lateBoundMs, time.boundMs(0)),
+      before,
       message: () => {
         if (!isFirst) return this.#decoded(batch)
         isFirst = false
@@ -426,6 +470,10 @@ const first = (request: Kept | undefined): Attempt<Kept> | undefined => request 
 const wordFor = (outcome: Outcome<Kept>): CallAttempt['outcome'] => {
   if (!('error' in outcome)) return 'succeeded'
   return isPotorooError(outcome.error, 'CALL_TIMED_OUT') ? 'timed out' : 'failed'
+}
+
+function* heldIn(pending: Iterable<Kept>): Iterable<Taken> {
+  for (const { taken } of pending) if (taken !== undefined) yield taken
 }
 
 const times = (attempts: number): string => (attempts === 1 ? 'its one attempt' : `${String(attempts)} attempts`)

@@ -23,6 +23,7 @@ import type { AsOf } from '../../core/query/question.js'
 import type { Input } from '../../core/processing/input.js'
 import { tracedAmong, type TracedRecord } from '../../core/processing/traced-records.js'
 import type { Collected, Processor } from '../../core/processing/processor.js'
+import type { Watermark } from '../../core/processing/watermark.js'
 import type { Clock, Timer } from '../../ports/clock.js'
 import type { Fetcher, PartitionPosition, Transaction } from '../../ports/log.js'
 import type { CommittedFrom, Observer } from '../../ports/observer.js'
@@ -62,7 +63,7 @@ export interface CommitWork {
   >
   readonly inputs: readonly CommittedInput[]
   readonly processor: Pick<Processor, 'messages' | 'collect' | 'committed'> & {
-    readonly time?: Processor['time']
+    readonly time?: Pick<Watermark, 'committed'> | undefined
   }
   /** Aborted when the activation has ended. */
   readonly signal: AbortSignal

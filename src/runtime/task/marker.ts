@@ -7,26 +7,24 @@
  * 2. A commit is made for marks alone only where they say something new.
  * 3. What the clock brings is as of the round: its inputs are asked once more, and waited for, but not for long.
  */
-import type { Firings } from '../../core/processing/firings.js'
-import type { Input } from '../../core/processing/input.js'
 import type { Claim, Marks } from '../../core/processing/marks.js'
-import type { Processor } from '../../core/processing/processor.js'
 import type { Watermark } from '../../core/processing/watermark.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Timekeeper } from './timekeeper.js'
 
-interface Current {
+/** What an activation tells. */
+export interface Telling {
   readonly marks: Marks
-  readonly time: Watermark
-  readonly firings: Firings
-  readonly inputs: readonly Input[]
+  readonly time: Pick<Watermark, 'claimed'>
+  /** How far it is, now. */
+  claim(): Claim
 }
 
 /** A broker that has not answered by then is not waited for. */
 const PATIENCE_MS = 500
 
 export class Marker {
-  #current: Current | undefined
+  #current: Telling | undefined
   /** On the monotonic clock. */
   #activityMs = -Infinity
 
@@ -35,13 +33,10 @@ export class Marker {
     private readonly timekeeper: Pick<Timekeeper, 'askAgain' | 'isAnswered'>,
   ) {}
 
-  begin(
-    { time, firings }: Pick<Processor, 'time' | 'firings'>,
-    marks: Marks | undefined,
-    inputs: readonly Input[],
-  ): void {
-    if (time === undefined || firings === undefined || marks === undefined) return
-    this.#current = { marks, time, firings, inputs }
+  /** `telling`: undefined where nobody needs its time. */
+  begin(telling: Telling | undefined): void {
+    if (telling === undefined) return
+    this.#current = telling
     this.#activityMs = this.clock.monotonic()
   }
 
@@ -61,7 +56,7 @@ export class Marker {
       this.timekeeper.askAgain(nowMs - roundMs)
       return roundMs + PATIENCE_MS
     }
-    if (marks.isNews(claimOf(current))) return nowMs
+    if (marks.isNews(current.claim())) return nowMs
     marks.skipRound(nowMs)
     return marks.roundDueMs(this.#activityMs)
   }
@@ -72,10 +67,8 @@ export class Marker {
     if (current === undefined) return
     const nowMs = this.clock.monotonic()
     if (hasWork) this.#activityMs = nowMs
-    const claim = claimOf(current)
+    const claim = current.claim()
     current.time.claimed(claim)
     current.marks.prepare(claim, nowMs, this.#activityMs)
   }
 }
-
-const claimOf = ({ time, firings, inputs }: Current): Claim => time.claim(inputs, firings.nextOutputMs)

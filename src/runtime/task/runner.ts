@@ -10,9 +10,7 @@
  */
 import type { Retake } from '../../core/processing/failures.js'
 import type { Processor } from '../../core/processing/processor.js'
-import type { Input } from '../../core/processing/input.js'
-import { decodeMark, isMark } from '../../core/processing/marks.js'
-import type { Watermark } from '../../core/processing/watermark.js'
+import { takeMarks } from '../../core/processing/taken-marks.js'
 import type { Clock, Timer } from '../../ports/clock.js'
 import type { Fetcher } from '../../ports/log.js'
 import type { Observer } from '../../ports/observer.js'
@@ -206,14 +204,4 @@ export class Runner implements Load {
     }
     return clock.monotonic() < deadlineMs ? 'nothing' : 'more'
   }
-}
-
-/** Marks are no messages: they have their turn when they are at the head, whatever others have. */
-function takeMarks(inputs: readonly Input[], time: Watermark | undefined): void {
-  for (const input of inputs)
-    while (input.hasHead && isMark(input.cursor)) {
-      const mark = decodeMark(input.cursor)
-      if (mark !== undefined) time?.say(input.index, mark)
-      input.skip()
-    }
 }

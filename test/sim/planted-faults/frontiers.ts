@@ -118,7 +118,7 @@ ${least.replace('Math.min', 'Math.max')}`,
     plants: [
       {
         file: timeFlow,
-        find: 'edges.filter((edge) => !closing.has(edge) && edge.writer.call === undefined)',
+        find: 'edges.filter((edge) => !closing.has(edge))',
         replace: 'edges.filter(() => closing.size >= 0)',
       },
     ],

@@ -3,6 +3,7 @@
  * finds them all. Texts that are not in the sources any more make the test fail: plant anew where the code went.
  */
 import { broadcastsFaults } from './broadcasts.js'
+import { calledTimeFaults } from './called-time.js'
 import { callsFaults } from './calls.js'
 import { changesFaults } from './changes.js'
 import { formatsFaults } from './formats.js'
@@ -49,4 +50,5 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...callsFaults,
   ...frontiersFaults,
   ...broadcastsFaults,
+  ...calledTimeFaults,
 ]

@@ -67,6 +67,11 @@ export class CallWindow<P extends Pending> {
     return this.#entryOf.size
   }
 
+  /** Those, in no order. */
+  get pending(): Iterable<P> {
+    return this.#entryOf.keys()
+  }
+
   /** The first message that is not done. */
   get oldest(): P | undefined {
     return this.#entries[this.#first]?.pending

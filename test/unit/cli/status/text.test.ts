@@ -91,6 +91,23 @@ clearing_0  clearing          3       20  61.0             x-trades at 7        
     expect(textOf(report([]))).not.toContain('calls')
   })
 
+  it('says what time waits for: a topic, the task that writes there, or a call', () => {
+    const time = { timeMs: 0, heldBy: 'x-trades' }
+    const active = [
+      { task: 'a_0', state: 'running' as const, time },
+      { task: 'b_0', state: 'running' as const, time: { ...time, heldByTask: 'clearing_0' } },
+      { task: 'clearing_0', state: 'running' as const, time: { ...time, heldByCall: 'clearing' } },
+    ]
+    const tasks = active.map(({ task }) => task)
+    const text = textOf(report([member('w1', { active: tasks })], { w1: { status: says('w1', { active }) } }))
+    const waits = text.split('\n').filter((line) => line.includes('1970-01-01T00:00:00.000Z'))
+    expect(waits).toEqual([
+      expect.stringMatching(/^a_0 .* x-trades +- /),
+      expect.stringMatching(/^b_0 .* clearing_0 \(in x-trades\) +- /),
+      expect.stringMatching(/^clearing_0 .* call clearing +- /),
+    ])
+  })
+
   it('says that there are no workers, and what is left to do', () => {
     expect(textOf(report([], {}, { state: 'no workers' }))).toMatch(
       /^market-spread \(group x-market-spread\): no workers, 2 tasks, lag 8\n\ntask .*\nsymbol_0 +- +- +5\n/,

@@ -2,9 +2,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { application, definitionOf } from '../../../../src/api/application.js'
-import { from, type Pipeline } from '../../../../src/api/stream.js'
+import { from, intervalJoin, type Pipeline } from '../../../../src/api/stream.js'
 import { stateObject } from '../../../../src/api/state-object.js'
 import { topic } from '../../../../src/api/topic.js'
+import { session, tumbling, windowed } from '../../../../src/api/windows.js'
 import {
   decodeManifest,
   encodeManifest,
@@ -70,6 +71,40 @@ describe('a manifest', () => {
   it('stays the one that it is where nothing changes, in whatever order pipelines stand', () => {
     const manifest = after(into(a, 's'), into(b, 't'))
     expect(change(manifest, topologyWith(into(b, 't'), into(a, 's'))).manifest).toBe(manifest)
+  })
+
+  it('refuses another withinMs of an interval join, as it does another stretch of windows: what is open is of the old one', () => {
+    const join = (withinMs: number, name = 'near') => intervalJoin(name, from(a), from(b), { withinMs }).left.sink(out)
+    const nothing = (): undefined => undefined
+    const tumble = (sizeMs: number) =>
+      from(a).to(
+        windowed('w', tumbling(sizeMs), () => ({ n: 0 })),
+        nothing,
+      )
+    const visits = from(a).to(
+      windowed('w', session(60_000), () => ({ n: 0 }), { merge: nothing }),
+      nothing,
+    )
+    const near = after(join(60_000))
+    expect(change(near, topologyWith(join(60_000))).manifest).toBe(near)
+    for (const withinMs of [59_999, 60_001, 0])
+      expect(refused(change(near, topologyWith(join(withinMs))))).toContain(
+        `has within(60000) as near, and would have within(${String(withinMs)}) now`,
+      )
+    // Under another name it is another one.
+    expect(change(near, topologyWith(join(60_001, 'nearer'))).problems).toEqual([])
+    const minutes = after(tumble(60_000))
+    for (const [windows, text] of [
+      [tumble(30_000), 'tumbling(30000)'],
+      [visits, 'session(60000)'],
+    ] as const)
+      expect(refused(change(minutes, topologyWith(windows)))).toContain(
+        `has tumbling(60000) as w, and would have ${text} now`,
+      )
+    // A join is no state object of computations.
+    expect(refused(change(after(join(60_000, 's')), topologyWith(into(a, 's'))))).toContain(
+      'has within(60000) as s, and would have no windows now',
+    )
   })
 
   it('keeps what the application has no more, so that both versions of a rolling deployment find it as they know it', () => {

@@ -124,7 +124,7 @@ describe('timeFlow', () => {
     })
   })
 
-  it('does not go through calls: results may come back to what they came of, and to nothing else that uses time (invariant 2)', () => {
+  it('goes through calls, but for the edge by which results come back to what is before their call (invariant 2)', () => {
     const [book, desk] = [ending('book'), state('desk')]
     const make = (item: Item): Promise<Item> => Promise.resolve(item)
     const called = from(a).to(book, same).call('ask', make)
@@ -138,11 +138,56 @@ describe('timeFlow', () => {
       },
     })
     const late = ending('late')
-    const refused = /What comes of call ask leads to (late|desk), which needs a time/
-    expect(() => shapeOf(application('app', called.to(late, nothing)))).toThrow(refused)
-    expect(() => shapeOf(application('app', from(b).to(late, nothing), called.to(late, nothing)))).toThrow(refused)
-    expect(() => shapeOf(application('app', called.to(desk, same).keyBy(other).to(late, nothing)))).toThrow(refused)
+    expect(shapeOf(application('app', from(b).to(late, nothing), called.to(late, nothing)))).toEqual({
+      book: { inputs: [['a', 'records']], marks: ['app-book-ask-repartition'] },
+      ask: { inputs: [['app-book-ask-repartition', ['book']]], marks: ['app-ask-late-repartition'] },
+      late: {
+        inputs: [
+          ['b', 'records'],
+          ['app-ask-late-repartition', ['ask']],
+        ],
+        marks: [],
+      },
+    })
+    expect(shapeOf(application('app', from(a).call('ask', make).to(late, nothing)))).toMatchObject({
+      ask: { inputs: [['a', 'records']], marks: ['app-ask-late-repartition'] },
+      late: { inputs: [['app-ask-late-repartition', ['ask']]] },
+    })
+    expect(Object.keys(shapeOf(application('app', called.to(desk, same).keyBy(other).to(late, nothing))))).toEqual([
+      'book',
+      'ask',
+      'desk',
+      'late',
+    ])
+    // Nobody behind it uses time.
     expect(Object.keys(shapeOf(application('app', called.to(desk, nothing))))).toEqual(['book'])
+    // Whatever is declared first, a call is not what the others of its loop wait for.
+    const right = ending('right')
+    const looped = merge(from(b).to(desk, same), from(timer('back', right)).to(right, same))
+      .keyBy(other, { name: 'in' })
+      .call('ask', make)
+    expect(shapeOf(application('app', looped.to(right, nothing), from(a).to(right, nothing)))).toEqual({
+      right: {
+        inputs: [
+          ['app-ask-right-repartition', 'none'],
+          ['a', 'records'],
+        ],
+        marks: [],
+      },
+    })
+    // Within a loop what lies behind it has its time.
+    expect(
+      shapeOf(application('app', called.to(late, same).keyBy(other, { name: 'back' }).to(book, nothing))),
+    ).toMatchObject({
+      book: {
+        inputs: [
+          ['a', 'records'],
+          ['app-back-repartition', 'none'],
+        ],
+      },
+      ask: { inputs: [['app-book-ask-repartition', ['book']]] },
+      late: { inputs: [['app-ask-late-repartition', ['ask']]] },
+    })
   })
 
   it('of any graph is without loops, and each that has a time has an input that brings it (invariant 1)', () => {

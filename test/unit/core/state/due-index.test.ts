@@ -175,9 +175,13 @@ class Model {
         )
       }
       const changes = dues.take()
-      // Whoever dies meanwhile leaves half of it, where a state object may be as it was in between.
-      this.store.write(slice.slice(0, slice.length >> 1), { put: changes?.put ?? [], remove: [] })
-      this.checkStore()
+      // Whoever dies meanwhile leaves a part of it, where a state object may be as it was in between.
+      const put = { put: changes?.put ?? [], remove: [] }
+      for (const change of slice) {
+        this.store.write([change], put)
+        this.checkStore()
+      }
+      // What lies before that may still be on its way into the store, whoever began again meanwhile: all of it is written once more.
       this.store.write(slice, changes)
     }
     this.storedUpTo = this.log.length
@@ -261,6 +265,11 @@ const acts = fc.array(
     act('collect', 2, {}),
     act('commit', 2, {}),
     act('retake', 1, {}),
+    // One key again and again, before the store has any of it: a replay gives it several values at once.
+    act('commit several', 2, {
+      ...of,
+      dues: fc.array(fc.option(fc.nat(3_000), { nil: undefined }), { minLength: 2, maxLength: 4 }),
+    }),
     act('begin write', 2, {}),
     act('end write', 2, {}),
     act('crash', 1, { half: fc.boolean() }),
@@ -296,6 +305,9 @@ function carryOut(model: Model, act: Act): void {
     case 'retake':
       model.retake()
       return
+    case 'commit several':
+      committed(model, act)
+      return
     case 'begin write':
       model.beginWrite()
       return
@@ -304,6 +316,16 @@ function carryOut(model: Model, act: Act): void {
       return
     case 'crash':
       model.crash(act.half)
+  }
+}
+
+/** Timers of a key are set, or cleared where there is no time, and each of that is committed. */
+function committed(model: Model, { dues, ...act }: Extract<Act, { readonly kind: 'commit several' }>): void {
+  for (const dueMs of dues) {
+    model.commit()
+    message(model, dueMs === undefined ? { ...act, kind: 'clear' } : { ...act, kind: 'set', dueMs })
+    model.collect()
+    model.commit()
   }
 }
 
