@@ -10,6 +10,7 @@ const commands = new Map<string, () => Promise<(program: Command, context: CliCo
   ['roll-back', async () => (await import('./commands/roll-back.js')).registerRollBack],
   ['run', async () => (await import('./commands/run.js')).registerRun],
   ['status', async () => (await import('./commands/status.js')).registerStatus],
+  ['ui', async () => (await import('./commands/ui.js')).registerUi],
   ['state', async () => (await import('./commands/state.js')).registerState],
   ['produce', async () => (await import('./commands/produce.js')).registerProduce],
   ['dead-letters', async () => (await import('./commands/dead-letters.js')).registerDeadLetters],
@@ -43,6 +44,7 @@ Examples:
   potoroo roll-back dist/market-spread/application.js    go back to this version of it for good
   potoroo run dist/market-spread/application.js          one worker; start as many as you like
   potoroo status dist/market-spread/application.js       who does what, and how far behind
+  potoroo ui dist/market-spread/application.js           the same and more in a browser, live
   potoroo state dist/market-spread/application.js symbol AAPL   a state object, as it is committed
   potoroo produce orders orders.ndjson                   feed it
   potoroo tail rejections --from-beginning --until-end   see what came out

@@ -2,7 +2,7 @@
 import { exitCodes, isPotorooError } from '../errors.js'
 import { jsonLogger } from '../output.js'
 import type { Readiness } from '../ports/figures.js'
-import type { StateAccess } from '../peers/state-http.js'
+import type { Access } from '../peers/access.js'
 import type { Logger } from '../ports/logger.js'
 import { startMeasuredWorker, startWorker, type ServedWorker, type WorkerOptions } from '../start-worker.js'
 import { loadApplication } from './application.js'
@@ -79,7 +79,7 @@ interface Served {
 }
 
 /** Who does not want it does not wait for the SDK to be loaded. */
-async function serveHealth(port: number, access: StateAccess, logger: Logger): Promise<Served> {
+async function serveHealth(port: number, access: Access, logger: Logger): Promise<Served> {
   const [{ startCollecting }, { HealthServer }, { StateHttp }] = await Promise.all([
     import('./http/collecting.js'),
     import('./http/health-server.js'),

@@ -23,8 +23,7 @@ import { timersIn } from '../core/query/visible-state.js'
 import { bytesOf, type ByteString } from '../core/records/byte-string.js'
 import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
 import type { QueryService } from '../ports/queries.js'
-import { isLoopback } from './options.js'
-import { isAuthorized } from './protocol.js'
+import { isLetIn, type Access } from './access.js'
 
 export const STATES_PATH = '/v1'
 
@@ -40,17 +39,7 @@ const statuses: Partial<Readonly<Record<ErrorCode, number>>> = {
   QUERY_UNANSWERED: 503,
 }
 
-/** One rule for every place where a worker listens: loopback is free unless there is a token; anything else needs one. */
-export interface StateAccess {
-  readonly token: string | undefined
-  /** Where it is listened. */
-  readonly host: string
-}
-
 export const isStatesPath = (url: string): boolean => /^\/v1(?:[/?]|$)/.test(url)
-
-/** Of a Host header, without its port. */
-const hostOf = (header: string): string => header.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
 
 export class StateHttp {
   #underWay = 0
@@ -59,12 +48,12 @@ export class StateHttp {
   /** `queries`: undefined while the worker starts. */
   constructor(
     private readonly queries: () => QueryService | undefined,
-    private readonly access: StateAccess,
+    private readonly access: Access,
   ) {}
 
   answer(request: IncomingMessage, response: ServerResponse): void {
     response.on('error', () => undefined)
-    if (!this.#isLetIn(request)) {
+    if (!isLetIn(request, this.access)) {
       response.writeHead(401, { 'www-authenticate': 'Bearer', connection: 'close' }).end()
       return
     }
@@ -93,13 +82,6 @@ export class StateHttp {
       })
       // A reader may go away between two lines.
       .catch(() => undefined)
-  }
-
-  #isLetIn(request: IncomingMessage): boolean {
-    const { token, host } = this.access
-    if (token !== undefined) return isAuthorized(request, token)
-    // A page that a browser here has open may let a name of its own lead to loopback (DNS rebinding): that is the name it says.
-    return isLoopback(host) && isLoopback(hostOf(request.headers.host ?? ''))
   }
 
   #refuse(response: ServerResponse, status: number, error: unknown): void {

@@ -7,7 +7,7 @@ import type { Queries } from '../api/queries.js'
 import { CommitPhase } from '../core/commit/commit-phase.js'
 import { topologyOf, namesOf } from '../core/plan/topology.js'
 import type { Question, TaskAnswer } from '../core/query/question.js'
-import type { HandOff, WorkerStatus } from '../core/group/worker-status.js'
+import type { WorkerStatus } from '../core/group/worker-status.js'
 import { messageOf, PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
 import type { NotReady, Readiness, WorkerFigures } from '../ports/figures.js'
@@ -20,6 +20,7 @@ import type { Peer } from '../ports/peers.js'
 import type { QueryService } from '../ports/queries.js'
 import { unwatched, type Watchdog } from '../ports/watchdog.js'
 import { openCodecs } from './codecs.js'
+import { Lately } from './lately.js'
 import { logObserver } from './log-lines.js'
 import { Broadcasts } from './broadcasts.js'
 import { GroupMembership } from './membership.js'
@@ -55,8 +56,6 @@ const ASK_AGAIN_MS = 20
 /** An owner that the group has confirmed so short ago answers without a proof. */
 const OWNER_MS = 1000
 const MEMBER_ID_NOTE = 'member-id'
-/** So many of the last hand-offs are told to those who ask. */
-const HAND_OFFS_KEPT = 20
 
 export class Worker {
   private readonly ports: ObservedPorts
@@ -95,8 +94,7 @@ export class Worker {
   readonly #transitions = new Map<string, Promise<void>>()
   #others: readonly Peer[] = []
   #everybodyLeaves = false
-  /** The latest last. */
-  #handOffs: readonly HandOff[] = []
+  readonly #lately = new Lately(() => this.ports.clock.monotonic())
   /** While this worker stops: called when an assignment has come. */
   #handedOver: (() => void) | undefined
   #end!: { resolve: () => void; reject: (error: PotorooError) => void }
@@ -106,7 +104,7 @@ export class Worker {
     private readonly options: RuntimeOptions,
     { logger, observers = [], ...ports }: Ports,
   ) {
-    this.ports = { ...ports, observer: allOf([logObserver(unfailing(logger)), ...observers]) }
+    this.ports = { ...ports, observer: allOf([logObserver(unfailing(logger)), this.#lately, ...observers]) }
     this.#watchdog = ports.watchdog ?? unwatched(ports.clock)
     this.#purge = new Purge(this.ports, options.purge)
     this.#pump = new Pump(this.#tasks, ports.clock, this.#watchdog, options.maxComputationMs, () => {
@@ -285,7 +283,7 @@ export class Worker {
         this.#purge.acknowledged(at)
       },
       handedOver: (handOff) => {
-        this.#handOffs = [...this.#handOffs, handOff].slice(-HAND_OFFS_KEPT)
+        this.#lately.handedOver(handOff)
       },
     }
     const names = namesOf(options.topicPrefix, application.name)
@@ -435,7 +433,7 @@ export class Worker {
       standby: [...this.#standbys].map(([task, { lag }]) => (Number.isFinite(lag) ? { task, lag } : { task })),
       ...(this.#broadcasts && { broadcasts: this.#broadcasts.status }),
       nowMs: this.ports.clock.now(),
-      handOffs: this.#handOffs,
+      ...this.#lately.status,
     }
   }
 

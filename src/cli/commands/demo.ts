@@ -16,7 +16,9 @@ import type { CliContext } from '../context.js'
 import { Feed } from '../demo/feed.js'
 import { holdings, lagOf, partitionsOf, Rejections } from '../demo/observe.js'
 import { WorkerProcess } from '../demo/worker-process.js'
+import { bootstrapServers } from '../invocation.js'
 import { connectionHelp, type ConnectionFlags, wholeNumber, withConnection } from '../options.js'
+import { serveUi, type Serving, type ServingOptions } from '../ui/serving.js'
 
 interface DemoFlags extends ConnectionFlags {
   readonly seconds: number
@@ -106,6 +108,8 @@ async function demonstrate(
     return worker.failed()
   }
   const group = await viewGroup(kafka, names.group)
+  const ui = await uiOf({ definition, log, kafka, logger: context.logger }, topicPrefix, flags, context)
+  context.stdout.write(`to be seen at ${ui.url} while it runs\n`)
   const failures: Promise<never>[] = [startOne()]
   const view = new View(context)
   const watch = async (until: () => boolean): Promise<void> => {
@@ -134,6 +138,7 @@ async function demonstrate(
     for (const failure of failures) failure.catch(() => undefined)
     for (const worker of workers) worker.kill()
     await Promise.all(workers.map(({ exited }) => exited))
+    await ui.close()
     try {
       // On a broker that goes on, nothing of the demonstration stays.
       await group.deleteWith(wanted)
@@ -142,6 +147,21 @@ async function demonstrate(
     }
   }
 }
+
+const uiOf = (
+  of: Pick<ServingOptions, 'definition' | 'log' | 'kafka' | 'logger'>,
+  topicPrefix: string,
+  { brokers }: DemoFlags,
+  { env }: CliContext,
+): Promise<Serving> =>
+  serveUi({
+    ...{ ...of, host: '127.0.0.1', port: 0 },
+    token: env.POTOROO_PEER_TOKEN === '' ? undefined : env.POTOROO_PEER_TOKEN,
+    invocation: {
+      ...{ application: bundledApplication(), brokers, topicPrefix },
+      bootstrapServers: bootstrapServers(env, brokers),
+    },
+  })
 
 function report(
   { right, lost, repeated }: ReturnType<typeof compare>,

@@ -114,7 +114,7 @@ async function runState(
   }
 }
 
-type Found = Readonly<Record<string, unknown>>
+export type Found = Readonly<Record<string, unknown>>
 
 function oneText(state: string, { key, state: fields, timers, asOf, from }: Found): string {
   if (fields === null) return printable(`no ${state} of key '${String(key)}'\n`)
@@ -154,10 +154,16 @@ async function membersOf(kafka: ReturnType<typeof kafkaOptions>, group: string):
   }
 }
 
+/** What has to be known of a worker to ask it. */
+export interface Addressed {
+  readonly memberId: string
+  readonly info: { readonly address?: string | undefined } | undefined
+}
+
 /** Asks one worker after another, until one answers. */
-class Asker {
+export class Asker {
   constructor(
-    private readonly members: readonly GroupMember[],
+    private readonly members: readonly Addressed[],
     private readonly settings: PeersSettings,
     private readonly application: string,
   ) {}
@@ -166,7 +172,11 @@ class Asker {
     const given = Object.entries(parameters).flatMap(([name, value]) =>
       value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
     )
-    const url = `${STATES_PATH}${path}${given.length === 0 ? '' : `?${given.join('&')}`}`
+    return this.askUrl(`${STATES_PATH}${path}${given.length === 0 ? '' : `?${given.join('&')}`}`)
+  }
+
+  /** By path and query, as docs/queries.md has them. */
+  async askUrl(url: string): Promise<Found> {
     let failure = new PotorooError('QUERY_UNANSWERED', `no worker of ${this.application} is running`, {
       cure: 'Start one: npx potoroo run <application>',
     })

@@ -14,6 +14,7 @@ import type {
   TimeStatus,
   WorkerStatus,
 } from '../../core/group/worker-status.js'
+import type { LatencyCounts } from '../../core/group/recent-latency.js'
 import type { GroupMember } from '../../kafka/group-view.js'
 import type { InputLag } from '../lag.js'
 
@@ -60,6 +61,8 @@ export interface WorkerReport {
   }[]
   /** With their lag in changelog records. */
   readonly standby: readonly { readonly task: string; readonly lag: number | null }[]
+  /** Of its messages of the last 10 to 20 s; empty where it did not answer. */
+  readonly latency: LatencyCounts
   /** Its own copies; empty where it did not answer. */
   readonly broadcasts: readonly BroadcastStatus[]
 }
@@ -191,6 +194,7 @@ function workerOf({ memberId, info, assignment }: GroupMember, answer: Answer | 
       generation: status.generation,
       active: status.active,
       standby: status.standby.map(({ task, lag = null }) => ({ task, lag })),
+      latency: status.latency ?? [],
       broadcasts: status.broadcasts ?? [],
     }
   return {
@@ -200,6 +204,7 @@ function workerOf({ memberId, info, assignment }: GroupMember, answer: Answer | 
     generation: null,
     active: (assignment?.active ?? []).map((task) => ({ task, state: null })),
     standby: (assignment?.standby ?? []).map(({ task }) => ({ task, lag: lagAtJoin(info?.standby ?? {}, task) })),
+    latency: [],
     broadcasts: [],
   }
 }

@@ -1,6 +1,7 @@
 /** What a worker says of itself while it works, to whoever asks it: more, and fresher, than the group's metadata has. */
 import { isList, isNumber, isRecord, isText, parseOr } from '../json-shape.js'
 import { isTaskState, type TaskState } from '../commit/task-life.js'
+import type { LatencyCounts } from './recent-latency.js'
 
 export interface WorkerStatus {
   readonly v: 1
@@ -15,6 +16,8 @@ export interface WorkerStatus {
   readonly nowMs?: number | undefined
   /** Absent where it has none, and from earlier versions. */
   readonly broadcasts?: readonly BroadcastStatus[]
+  /** Of the messages of the last 10 to 20 s; absent from earlier versions. */
+  readonly latency?: LatencyCounts | undefined
   /** Tasks that came to this worker, the latest last; a bounded number. They are forgotten when the worker ends. */
   readonly handOffs: readonly HandOff[]
 }
@@ -116,12 +119,13 @@ export function decodeWorkerStatus(text: string): WorkerStatus | undefined {
   return parseOr(() => {
     const value: unknown = JSON.parse(text)
     if (!isRecord(value) || value.v !== 1) return undefined
-    const { worker, memberId, generation, active, standby, nowMs, broadcasts, handOffs } = value
+    const { worker, memberId, generation, active, standby, nowMs, broadcasts, latency, handOffs } = value
     if (!isText(worker) || !isText(memberId) || !isNumber(generation)) return undefined
     if (!isList(active, isActive) || !isList(standby, isStandby) || !isList(handOffs, isHandOff)) return undefined
     if (broadcasts !== undefined && !isList(broadcasts, isBroadcastStatus)) return undefined
     if (nowMs !== undefined && !isNumber(nowMs)) return undefined
-    const own = { v: 1, worker, memberId, generation, active, standby, nowMs, handOffs } as const
+    if (latency !== undefined && !isList(latency, isLatencyCount)) return undefined
+    const own = { v: 1, worker, memberId, generation, active, standby, nowMs, latency, handOffs } as const
     return broadcasts === undefined ? own : { ...own, broadcasts }
   })
 }
@@ -160,6 +164,8 @@ const isTime = (value: unknown): value is TimeStatus =>
   (value.heldByCall === undefined || isText(value.heldByCall))
 const isBroadcastStatus = (value: unknown): value is BroadcastStatus =>
   isRecord(value) && isText(value.broadcast) && isText(value.topic) && isNumber(value.entries) && isNumber(value.bytes)
+const isLatencyCount = (value: unknown): value is LatencyCounts[number] =>
+  Array.isArray(value) && value.length === 2 && value.every(isNumber)
 const isStandby = (value: unknown): value is StandbyStatus =>
   isRecord(value) && isText(value.task) && (value.lag === undefined || isNumber(value.lag))
 const isHandOff = (value: unknown): value is HandOff =>

@@ -14,6 +14,7 @@ const operands: Readonly<Record<string, readonly string[]>> = {
   run: ['nowhere.js'],
   state: ['nowhere.js', 'account'],
   status: ['nowhere.js'],
+  ui: ['nowhere.js'],
   produce: ['orders', '/dev/null'],
   tail: ['orders'],
   demo: [],

@@ -98,6 +98,10 @@ const table: Readonly<Record<string, Refused>> = {
   'topology --against': brokers,
   'topology --brokers': refuses('write host:port', ...brokers.wrong),
   'topology --topic-prefix': topicPrefix,
+  'ui --host': refuses('It has to be a host or an address to listen on', '', ' '),
+  'ui --port': port,
+  'ui --brokers': brokers,
+  'ui --topic-prefix': topicPrefix,
 }
 /** Without them the option is not looked at. */
 const beside: Readonly<Record<string, readonly string[]>> = {

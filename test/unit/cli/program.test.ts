@@ -99,6 +99,7 @@ describe('the program', () => {
         'roll-back',
         'run',
         'status',
+        'ui',
         'state',
         'produce',
         'dead-letters',

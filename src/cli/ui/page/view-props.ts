@@ -1,0 +1,6 @@
+import type { Connection, Seen } from './connection.js'
+
+export interface ViewProps {
+  readonly seen: Seen
+  readonly connection: Connection
+}

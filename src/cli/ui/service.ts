@@ -1,0 +1,44 @@
+/** What the page's server is asked for, put together. */
+import type { ApplicationDefinition } from '../../api/definition.js'
+import type { namesOf, Topology } from '../../core/plan/topology.js'
+import type { PeersSettings } from '../../peers/options.js'
+import { Asker } from '../commands/state.js'
+import { copyable, type Invocation } from '../invocation.js'
+import type { Live } from './live.js'
+import type { UiService } from './server.js'
+import type { Begin } from './wire.js'
+
+export interface ServiceOptions {
+  readonly definition: ApplicationDefinition
+  readonly topology: Topology
+  readonly names: ReturnType<typeof namesOf>
+  readonly live: Live
+  readonly settings: PeersSettings
+  readonly invocation: Invocation
+}
+
+export function serviceOf({ definition, topology, names, live, settings, invocation }: ServiceOptions): UiService {
+  const begin = (): Begin => ({
+    application: definition.name,
+    group: names.group,
+    commands: {
+      run: copyable('npx potoroo run <application>', invocation),
+      deadLetters: copyable('npx potoroo dead-letters <application> list', invocation),
+    },
+    states: topology.subTopologies.flatMap(({ states }) => states.map(({ name }) => name)),
+    history: live.history.samples,
+  })
+  return {
+    subscribe: (listener) => {
+      listener({ event: 'begin', data: begin() })
+      return live.subscribe(listener)
+    },
+    states: (url) => {
+      // As of the last look: one that has gone meanwhile is passed over for the next.
+      const members = live.members.map(({ memberId, address }) => ({ memberId, info: { address } }))
+      return new Asker(members, settings, definition.name).askUrl(url)
+    },
+    answers: {},
+    actions: {},
+  }
+}

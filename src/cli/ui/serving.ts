@@ -1,0 +1,67 @@
+/** The page with all that it stands on, for as long as somebody wants it. */
+import type { ApplicationDefinition } from '../../api/definition.js'
+import { namesOf, topologyOf } from '../../core/plan/topology.js'
+import type { KafkaOptions } from '../../kafka/options.js'
+import { viewGroup } from '../../kafka/group-view.js'
+import { settingsOf } from '../../peers/options.js'
+import { createPeers } from '../../peers/peers.js'
+import type { Logger } from '../../ports/logger.js'
+import type { Log } from '../../ports/log.js'
+import { systemClock } from '../../system.js'
+import type { Invocation } from '../invocation.js'
+import { Looker } from '../status/looker.js'
+import { readAssets } from './assets.js'
+import { Live } from './live.js'
+import { UiServer } from './server.js'
+import { serviceOf } from './service.js'
+
+export interface Serving {
+  /** The page's address. */
+  readonly url: string
+  close(): Promise<void>
+}
+
+export interface ServingOptions {
+  readonly definition: ApplicationDefinition
+  readonly log: Log
+  readonly kafka: KafkaOptions
+  readonly logger: Logger
+  readonly token: string | undefined
+  readonly host: string
+  readonly port: number
+  /** For the commands that the page shows. */
+  readonly invocation: Invocation
+}
+
+/** Rejects with INVALID_CONFIGURATION where it can't listen, and with what Kafka refuses. */
+export async function serveUi(options: ServingOptions): Promise<Serving> {
+  const { definition, log, kafka, logger, token, host, port, invocation } = options
+  const { topicPrefix } = invocation
+  const names = namesOf(topicPrefix, definition.name)
+  const settings = settingsOf({ token, logger, clock: systemClock })
+  const closing: (() => Promise<void>)[] = []
+  const close = async (): Promise<void> => {
+    for (const one of closing.splice(0).reverse()) await one()
+  }
+  try {
+    const peers = createPeers({ token, logger, clock: systemClock })
+    closing.push(() => peers.close())
+    const view = await viewGroup(kafka, names.group)
+    closing.push(() => view.close())
+    const looker = new Looker(definition, topicPrefix, { log, view, peers, clock: systemClock })
+    const live = new Live({ look: (signal) => looker.look(0, signal), deadLetters: () => null }, systemClock)
+    const service = serviceOf({ definition, topology: topologyOf(definition), names, live, settings, invocation })
+    const server = new UiServer({ host, port, token }, readAssets(), service)
+    const url = await server.listen()
+    const running = live.run()
+    closing.push(async () => {
+      live.stop()
+      await server.close()
+      await running
+    })
+    return { url, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}

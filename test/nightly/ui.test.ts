@@ -1,0 +1,293 @@
+/** The page of `potoroo ui` in a real browser (test/support/browser.ts). */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest'
+import { visible } from '../../src/api/visible.js'
+import type { StatusReport, TaskReport, WorkerReport } from '../../src/cli/status/report.js'
+import type { Assets } from '../../src/cli/ui/assets.js'
+import { Live } from '../../src/cli/ui/live.js'
+import { UiServer, type UiService } from '../../src/cli/ui/server.js'
+import type { Begin } from '../../src/cli/ui/wire.js'
+import { systemClock } from '../../src/system.js'
+import { openPage, seriousFindings } from '../support/browser.js'
+import { startCli } from '../support/cli.js'
+import { APPLICATION, events, MarketSpreadBench } from '../support/market-spread.js'
+import { OwnBroker } from '../support/own-broker.js'
+import { until } from '../support/until.js'
+
+const VIEWS = ['overview', 'tasks'] as const
+
+const heading = (page: Page, name: string | RegExp) => page.getByRole('heading', { name })
+const chips = (page: Page, worker: string) =>
+  page.getByRole('list', { name: `Tasks of ${worker}` }).getByRole('listitem')
+
+/** Where that is set, the views are pictured there, for people. */
+async function pictured(page: Page, name: string): Promise<void> {
+  const folder = process.env['POTOROO_UI_PICTURES'] ?? ''
+  if (folder === '') return
+  mkdirSync(folder, { recursive: true })
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true })
+}
+
+describe('with a group that runs', () => {
+  const broker = new OwnBroker()
+  beforeAll(() => broker.start(), 120_000)
+
+  it('shows workers come and go, tasks move, and a broker that goes away and comes back', async () => {
+    const env = { KAFKA_BROKERS: broker.brokers }
+    const bench = new MarketSpreadBench({ brokers: broker.brokers })
+    await bench.createTopics(8)
+    const cli = startCli(['ui', APPLICATION, '--port', '0', '--topic-prefix', bench.prefix], { env })
+    const url = (await cli.line(/^market-spread: http/)).replace('market-spread: ', '')
+    const { page, wrongs } = await openPage(url)
+    await page.goto(url)
+    await heading(page, 'No worker is running').waitFor()
+    await page.getByText(`npx potoroo run ${APPLICATION} --topic-prefix ${bench.prefix}`).waitFor()
+
+    const workers = [bench.worker('w1', '--standbys', '1'), bench.worker('w2', '--standbys', '1')]
+    await bench.feed(events(2_000, 1))
+    await bench.settled()
+    await page.getByRole('link', { name: 'Tasks' }).click()
+    await until(
+      'both have four',
+      async () => (await chips(page, 'w1').count()) + (await chips(page, 'w2').count()) === 8,
+    )
+    await until('standbys are warm', async () => (await page.getByText('warm', { exact: true }).count()) === 8)
+
+    workers.push(bench.worker('w3', '--standbys', '1'))
+    await until('the third has some', async () => (await chips(page, 'w3').count()) >= 2)
+    await bench.feed(events(2_000, 2))
+    await bench.settled()
+    // It says where it came from, why, and what that cost, on the task and in the table.
+    await chips(page, 'w3')
+      .first()
+      .getByText(/from w[12]: balance; paused .*, copied .*, replayed/)
+      .waitFor()
+    await page
+      .getByRole('region', { name: 'Last moves' })
+      .getByRole('row', { name: /w[12] → w3 balance/ })
+      .first()
+      .waitFor()
+    await pictured(page, 'moved')
+
+    workers[0]?.kill('SIGKILL')
+    await until(
+      'the others have all',
+      async () => (await chips(page, 'w2').count()) + (await chips(page, 'w3').count()) === 8,
+    )
+    expect(await page.getByRole('heading', { name: 'w1' }).count()).toBe(0)
+
+    await broker.stop('SIGKILL')
+    await page.getByText('Kafka does not answer').waitFor({ timeout: 60_000 })
+    // What was seen last is still there.
+    expect((await chips(page, 'w2').count()) + (await chips(page, 'w3').count())).toBe(8)
+    await pictured(page, 'broker-away')
+    await broker.start()
+    await page.getByText('Kafka does not answer').waitFor({ state: 'detached', timeout: 120_000 })
+    await until('the group is back', async () => (await page.getByRole('status').innerText()) === 'stable')
+
+    cli.kill('SIGTERM')
+    await page.getByText('potoroo ui does not answer').waitFor()
+    expect(wrongs).toEqual([])
+    for (const worker of workers) worker.kill('SIGKILL')
+  })
+})
+
+const HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script>\u202egnp.exe\n{{7*7}}'
+
+/** As the page has it: what can't be seen is spelled out. */
+const SHOWN = visible(HOSTILE)
+
+const workerWith = (some: Partial<WorkerReport>): WorkerReport => ({
+  worker: 'w1',
+  memberId: 'm1',
+  address: '127.0.0.1:1',
+  leaving: false,
+  live: true,
+  problem: null,
+  generation: 1,
+  active: [],
+  standby: [],
+  latency: [[10, 5]],
+  broadcasts: [],
+  ...some,
+})
+const taskWith = (some: Partial<TaskReport>): TaskReport => ({
+  task: 'a_0',
+  worker: 'w1',
+  state: 'running',
+  lag: 0,
+  inputs: [],
+  standbys: [],
+  ...some,
+})
+
+/** The built page, with a group that is made up. */
+async function serve(
+  report: () => Partial<StatusReport>,
+  token?: string,
+  some: Partial<UiService> = {},
+): Promise<string> {
+  if (inject('buildErrors') !== '') throw new Error('the page was not built')
+  const built = new URL('../../dist/cli/ui/assets.js', import.meta.url).href
+  const { readAssets } = (await import(/* @vite-ignore */ built)) as { readonly readAssets: () => Assets }
+  const look = (): Promise<StatusReport> =>
+    Promise.resolve({
+      ...{ application: 'app', group: 'app', state: 'stable', describedMsAgo: 0 },
+      ...{ workers: [], tasks: [], topics: [], handOffs: [], atMs: Date.now() },
+      ...report(),
+    })
+  const live = new Live({ look, deadLetters: () => 3 }, systemClock)
+  const begin = (): Begin => ({
+    application: HOSTILE,
+    group: HOSTILE,
+    commands: { run: `run ${HOSTILE}`, deadLetters: 'list' },
+    states: [HOSTILE],
+    history: live.history.samples,
+  })
+  const service: UiService = {
+    subscribe: (listener) => {
+      listener({ event: 'begin', data: begin() })
+      return live.subscribe(listener)
+    },
+    states: () => Promise.resolve({}),
+    answers: {},
+    actions: {},
+    ...some,
+  }
+  const server = new UiServer({ host: '127.0.0.1', port: 0, token }, readAssets(), service)
+  const url = await server.listen()
+  const running = live.run()
+  onTestFinished(async () => {
+    live.stop()
+    await server.close()
+    await running
+  })
+  return url
+}
+
+const hostileGroup = (): Partial<StatusReport> => ({
+  workers: [
+    workerWith({ worker: HOSTILE, problem: HOSTILE, live: false }),
+    workerWith({ worker: `"]${HOSTILE}`, memberId: HOSTILE }),
+  ],
+  tasks: [
+    taskWith({ task: `${HOSTILE}_0`, worker: HOSTILE, standbys: [{ worker: `"]${HOSTILE}`, lag: 3, live: false }] }),
+    taskWith({ task: `"]'\\_1`, worker: null, state: null, lag: null }),
+  ],
+  topics: [{ topic: HOSTILE, isRepartition: true, partitions: 1, lag: 1, mostLag: 1 }],
+  handOffs: [
+    {
+      ...{ task: `${HOSTILE}_0`, from: HOSTILE, to: HOSTILE, reason: HOSTILE },
+      ...{ snapshotBytes: 1, replayed: 2, pauseMs: 3, atMs: Date.now() },
+    },
+  ],
+})
+
+it('shows hostile names as the text that they are', async () => {
+  let owner: string | null = HOSTILE
+  const url = await serve(() => {
+    const group = hostileGroup()
+    return { ...group, tasks: (group.tasks ?? []).map((task) => ({ ...task, worker: owner })) }
+  })
+  const { page, wrongs } = await openPage(url)
+  for (const view of VIEWS) {
+    await page.goto(`${url}#${view}`)
+    await page
+      .getByText(SHOWN)
+      .first()
+      .waitFor()
+    expect(await page.locator('main img, main script, header img').count(), view).toBe(0)
+  }
+  // Tasks are found by their names, when they move.
+  owner = null
+  await page.getByRole('heading', { name: 'No worker', exact: true }).waitFor()
+  expect(wrongs).toEqual([])
+})
+
+it('shows 5,000 tasks, and finds one among them', async () => {
+  const workers = Array.from({ length: 20 }, (_, i) => `w${String(i)}`)
+  let turn = 0
+  const url = await serve(() => {
+    turn++
+    const tasks = Array.from({ length: 5_000 }, (_, i) =>
+      taskWith({
+        task: `${i % 2 === 0 ? 'orders' : 'positions'}_${String(i >> 1)}`,
+        worker: workers[(i + (i % 100 === 0 ? turn : 0)) % 20] ?? null,
+        state: i % 50 === 7 ? 'restoring' : 'running',
+        lag: (i * turn) % 17,
+        standbys: [{ worker: workers[(i + 1) % 20] ?? '', lag: i % 3, live: true }],
+      }),
+    )
+    const active = (worker: string) =>
+      tasks.filter((task) => task.worker === worker).map(({ task }) => ({ task, state: null }))
+    return { tasks, workers: workers.map((worker) => workerWith({ worker, memberId: worker, active: active(worker) })) }
+  })
+  const { page, wrongs } = await openPage(url)
+  await page.goto(`${url}#tasks`)
+  await page.getByText('5,000 tasks on 20 workers').waitFor()
+  await pictured(page, 'many')
+  // It answers while all of that goes on.
+  const began = performance.now()
+  await page.getByRole('searchbox', { name: 'Filter' }).fill('positions_2477')
+  await until(
+    'one is left',
+    async () => (await page.getByRole('region', { name: 'All tasks' }).getByRole('row').count()) === 2,
+  )
+  expect(performance.now() - began).toBeLessThan(10_000)
+  expect(wrongs).toEqual([])
+})
+
+it('asks for a token, takes no other, and goes on with the right one', async () => {
+  const url = await serve(hostileGroup, 'a-secret')
+  const { page, wrongs } = await openPage(url)
+  await page.goto(url)
+  await heading(page, 'A token is wanted').waitFor()
+  await page.getByLabel('Token').fill('another')
+  await page.getByRole('button', { name: 'Show' }).click()
+  await page.getByRole('alert').waitFor()
+  expect(await page.getByText('Records per second').count()).toBe(0)
+  await page.getByLabel('Token').fill('a-secret')
+  // By keyboard alone.
+  await page.keyboard.press('Enter')
+  await heading(page, 'Records per second').waitFor()
+  await page.reload()
+  await heading(page, 'Records per second').waitFor()
+  expect(wrongs).toEqual([])
+})
+
+describe.each(['light', 'dark'] as const)('in the %s', (colorScheme) => {
+  it.each([
+    ['wide', 1_600, 900],
+    ['phone', 390, 844],
+  ])('has no serious finding of axe-core, and nothing sticks out (%s)', async (name, width, height) => {
+    const url = await serve(hostileGroup)
+    const { page } = await openPage(url, { bypassCSP: true, colorScheme, viewport: { width, height } })
+    for (const view of VIEWS) {
+      await page.goto(`${url}#${view}`)
+      await page
+        .getByText(SHOWN)
+        .first()
+        .waitFor()
+      await pictured(page, `${view}-${colorScheme}-${name}`)
+      expect(await seriousFindings(page), view).toEqual([])
+      expect(await page.evaluate('document.documentElement.scrollWidth'), view).toBeLessThanOrEqual(width)
+    }
+  })
+})
+
+it('is used by keyboard: the first stop leads to the content, then come the views', async () => {
+  const url = await serve(hostileGroup)
+  const { page } = await openPage(url)
+  await page.goto(url)
+  await heading(page, 'Records per second').waitFor()
+  await page.keyboard.press('Tab')
+  expect(await page.locator(':focus').innerText()).toBe('To the content')
+  await page.keyboard.press('Enter')
+  expect(await page.locator(':focus').getAttribute('id')).toBe('main')
+  await page.getByRole('link', { name: 'Tasks' }).focus()
+  await page.keyboard.press('Enter')
+  await heading(page, 'Last moves').waitFor()
+  expect(await page.getByRole('link', { name: 'Tasks' }).getAttribute('aria-current')).toBe('page')
+})
