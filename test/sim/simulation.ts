@@ -167,10 +167,10 @@ export async function simulateTimedCalls(seed: number, options: SimulateOptions)
 }
 
 /** So have tables, joins and broadcasts. */
-async function simulateJoins(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
+export async function simulateJoins(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
   const random = new SeededRandom(seed ^ 0x3d8a91c7)
   if (!random.chance(1 / 3)) return undefined
-  return new World(seed ^ 0x6b43a9b5, options, undefined, joinsApplication(random)).run()
+  return new World(seed ^ 0x6b43a9b5, options, undefined, joinsApplication(random, TROUBLE_MS)).run()
 }
 
 /** And so have calls. */
@@ -336,7 +336,7 @@ class World {
     this.#chronicle.mayBeOutdated = (process) => this.#upgrades.mayBeOutdated(process)
     if (this.#upgrades.isOn) this.#places = placesOf(this.#upgrades.newest)
     this.#schemas = new SchemaTrouble(seed, isPlain && !this.#upgrades.isOn, TROUBLE_MS)
-    this.#chronicle.schemasAreFetched = this.#schemas.isOn
+    this.#chronicle.schemasAreFetched = this.#schemas.isOn || breadth.application.equip !== undefined
     this.#runtime = {
       ...defaults,
       ...this.#slow.options,
@@ -789,7 +789,7 @@ class World {
     const peers = this.#peers.peers({ process, faults: this.#weather })
     const definition = this.#upgrades.isOn
       ? this.#upgrades.start(process.name, this.#scheduler.elapsedMs, this.#weather.calm, () => this.#values().values())
-      : this.#definitionOf(slot)
+      : (this.#breadth.application.equip?.(process, () => this.#weather.calm) ?? this.#definitionOf(slot))
     const { group } = this.#places.names
     const equipped = this.#slow.equip(process, this.#cluster, group, this.#runtime, definition)
     const { isOn: isDeployed = false, rollsBack = false } = this.#deployments ?? {}

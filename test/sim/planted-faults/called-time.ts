@@ -48,9 +48,8 @@ export const calledTimeFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/runtime/calls/attempts.ts',
-        find: '      current.outcomes.push({ request,',
-        replace:
-          '      request.taken &&= { ...request.taken, holdsMs: Infinity }\n      current.outcomes.push({ request,',
+        find: '    current.outcomes.push({ request,',
+        replace: '    request.taken &&= { ...request.taken, holdsMs: Infinity }\n    current.outcomes.push({ request,',
       },
     ],
   },

@@ -2,6 +2,7 @@
  * Faults to plant, each a breach of one numbered step or invariant: what the simulation is good for shows in that it
  * finds them all. Texts that are not in the sources any more make the test fail: plant anew where the code went.
  */
+import { broadcastsFaults } from './broadcasts.js'
 import { calledTimeFaults, slowClocksFaults } from './called-time.js'
 import { callsFaults } from './calls.js'
 import { changesFaults } from './changes.js'
@@ -48,6 +49,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...queriesFaults,
   ...callsFaults,
   ...frontiersFaults,
+  ...broadcastsFaults,
   ...calledTimeFaults,
   ...slowClocksFaults,
 ]
