@@ -285,7 +285,7 @@ export type TaskEvent = { readonly task: string } &
         readonly likeSeconds: boolean
       }
     /** A computation threw: what was done since the last commit is taken back, and done again message by message. */
-    | { readonly kind: 'retaken'; readonly reason: string }
+    | { readonly kind: 'rolled-back'; readonly reason: string }
     /** A computation held up the event loop. The place is undefined where it was one of several. */
     | {
         readonly kind: 'slow-message'

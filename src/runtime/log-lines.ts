@@ -145,7 +145,7 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
         : 'outputs are older than retention.ms of their topic: the broker deletes them',
     fields: ({ kind: _kind, likeSeconds: _likeSeconds, ...fields }) => fields,
   },
-  retaken: say('debug', 'a message failed: the interval is done again, message by message'),
+  'rolled-back': say('debug', 'a message failed: the interval is done again, message by message'),
   'slow-message': say(
     'warn',
     'the event loop was held up while a message was computed: for a while messages of this task are committed one by one',

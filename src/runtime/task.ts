@@ -32,7 +32,7 @@ import { messageOf } from '../errors.js'
 import type { CommitPhase } from '../core/commit/commit-phase.js'
 import type { TaskState } from '../core/commit/task-life.js'
 import type { CallsStatus, HandOff, HeldStatus, TimeStatus } from '../core/group/worker-status.js'
-import { Retake } from '../core/processing/failures.js'
+import { Rollback } from '../core/processing/failures.js'
 import { Processor } from '../core/processing/processor.js'
 import type { Question, TaskAnswer } from '../core/query/question.js'
 import type { RunningFigures, TaskFigures } from '../ports/figures.js'
@@ -248,8 +248,8 @@ export class Task {
     try {
       hasMore = this.#runner.run(deadlineMs)
     } catch (error) {
-      if (error instanceof Retake) {
-        this.#runner.retake(error)
+      if (error instanceof Rollback) {
+        this.#runner.rollBack(error)
         return true
       }
       this.#activations.fail(running.number, error)
@@ -371,11 +371,11 @@ export class Task {
         signal,
         isCurrent: () => this.#activations.isCurrent(number),
         notCollected: (error) => {
-          if (!(error instanceof Retake)) {
+          if (!(error instanceof Rollback)) {
             failed(error)
             return
           }
-          this.#runner.retake(error)
+          this.#runner.rollBack(error)
           env.ready(this)
         },
         committed: ({ messages, windows = [] }) => {

@@ -100,7 +100,7 @@ const consequences: readonly (readonly [RegExp, string])[] = [
   [/^it was (?:told before it was|never) committed/, 'an answer is of what is not committed'],
   [/^it is older than it may be/, 'an answer is older than it may be'],
   [/^it is not what that commit has/, 'an answer is not what its commit has'],
-  [/^an answer of .* was seen before/, 'an answer goes back'],
+  [/^an answer of .* was seen before|: an answer went back from /, 'an answer goes back'],
   [/^a scan has passed over /, 'a scan passes over a key'],
   [/^a scan /, 'a scan has what is not in its range'],
   [/ fails, and is no dead letter/, 'a message is neither done nor a dead letter'],

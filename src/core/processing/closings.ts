@@ -126,7 +126,7 @@ export class Closings {
   }
 
   /** The interval has not been. */
-  retake(): void {
+  rollBack(): void {
     this.#pending = []
     this.#counts = new Map()
   }

@@ -3,9 +3,9 @@ import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../../e
 import { takeLarger } from '../plan/topic-cures.js'
 import type { Destination } from './outbox.js'
 
-/** Thrown in normal mode: take the interval back (`retake`), rewind the inputs, and go on in careful mode. */
-export class Retake extends Error {
-  override readonly name = 'Retake'
+/** Thrown in normal mode: take the interval back (`rollBack`), rewind the inputs, and go on in careful mode. */
+export class Rollback extends Error {
+  override readonly name = 'Rollback'
 }
 
 /** Bad input, found before the pipeline has changed anything: dead letters, whatever onError says. */

@@ -23,7 +23,7 @@ import type { CurrentRecord } from './current-record.js'
 import { dueText, type LetterOfDue } from './dead-letter.js'
 import type { Closings } from './closings.js'
 import { collecting, type Emit, type Output } from './emit.js'
-import { asPotorooError, isNotOfTheMessage, Retake } from './failures.js'
+import { asPotorooError, isNotOfTheMessage, Rollback } from './failures.js'
 import type { Input } from './input.js'
 import type { Marks } from './marks.js'
 import type { Destination, Outbox } from './outbox.js'
@@ -148,7 +148,7 @@ export class Firings {
     return [done('time', this.time.timeMs), done('wall', this.time.wallMs)]
   }
 
-  /** Does what is due. Throws Retake (normal mode only), or STOPPED_BY_ON_ERROR: then it has had no effect. */
+  /** Does what is due. Throws Rollback (normal mode only), or STOPPED_BY_ON_ERROR: then it has had no effect. */
   fire(firing: Firing, nowMs: () => number): void {
     const { states, outbox, context, put } = this.parts
     this.#begin(firing)
@@ -156,7 +156,7 @@ export class Firings {
       try {
         this.#run(firing, put)
       } catch (error) {
-        throw new Retake(messageOf(error), { cause: error })
+        throw new Rollback(messageOf(error), { cause: error })
       }
       return
     }

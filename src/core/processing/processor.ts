@@ -6,7 +6,7 @@
  * 1. A record has all of its effects or none: state objects and outputs.
  * 2. Bad input goes to the dead letters with its bytes as they were; no state object has seen it.
  * 3. What a computation did before it threw is taken back. In normal mode nothing is copied per message: the whole
- *    interval is taken back (Retake), and done again in careful mode, which packs state objects after each message and
+ *    interval is taken back (Rollback), and done again in careful mode, which packs state objects after each message and
  *    so can take back a single one.
  * 4. Outputs carry the timestamp of the record that caused them, or when that was due which did (firings.ts): the same input gives
  *    the same bytes.
@@ -25,7 +25,7 @@ import { Closings, type WindowCounts } from './closings.js'
 import { Context } from './context.js'
 import { CurrentRecord } from './current-record.js'
 import { collecting, type Emit, type Output } from './emit.js'
-import { asPotorooError, isBadInput, isNotOfTheMessage, noKey, Retake, tooLarge } from './failures.js'
+import { asPotorooError, isBadInput, isNotOfTheMessage, noKey, Rollback, tooLarge } from './failures.js'
 import { Firings, type ProcessorTime } from './firings.js'
 import type { Input } from './input.js'
 import { fits, Outbox, type DeadLetter, type Destination, type OutgoingRecords } from './outbox.js'
@@ -199,7 +199,7 @@ export class Processor {
   }
 
   /**
-   * Does the record under the input's cursor; the caller advances the input afterwards. Throws Retake (normal mode
+   * Does the record under the input's cursor; the caller advances the input afterwards. Throws Rollback (normal mode
    * only), or STOPPED_BY_ON_ERROR: then the record has had no effect.
    */
   process(sourceIndex: number, input: Input, nowMs: () => number): void {
@@ -244,8 +244,8 @@ export class Processor {
     const { cursor } = input
     this.#context.begin(cursor)
     this.#record.begin(source, cursor, message)
-    if (this.careful) this.#carefully(operators, input, message, nowMs)
-    else this.#briskly(operators, input, message, nowMs)
+    if (this.careful) this.#inCarefulMode(operators, input, message, nowMs)
+    else this.#inNormalMode(operators, input, message, nowMs)
   }
 
   /** Runs what has come of the record under the cursor, of the first source, elsewhere. Throws as `process`. */
@@ -268,7 +268,7 @@ export class Processor {
     this.#failed(input, error, nowMs, this.#wouldMeet(input))
   }
 
-  /** Everything of this interval; what comes after belongs to the next. Throws Retake in normal mode. */
+  /** Everything of this interval; what comes after belongs to the next. Throws Rollback in normal mode. */
   collect(commit: CommitRecord, nowMs: number): Collected {
     const { changelog, partition } = this.plan
     const writer = new RecordWriter(changelog?.maxMessageBytes ?? 0)
@@ -277,7 +277,7 @@ export class Processor {
       changes = this.#states.collect(writer, nowMs)
     } catch (error) {
       if (isPotorooError(error) && error.code === 'INTERNAL') throw error
-      throw new Retake(messageOf(error), { cause: error })
+      throw new Rollback(messageOf(error), { cause: error })
     }
     this.time?.mark()
     const marks = this.plan.time?.marks?.write(this.#outbox, nowMs) ?? NO_MARKS
@@ -330,10 +330,10 @@ export class Processor {
   }
 
   /** Takes the current interval back, and goes on in careful mode: state objects are as after the last `collect`. */
-  retake(): void {
-    this.#states.retake()
-    this.time?.retake()
-    this.#closings.retake()
+  rollBack(): void {
+    this.#states.rollBack()
+    this.time?.rollBack()
+    this.#closings.rollBack()
     this.#outbox.discard()
     this.messages = this.#failures = this.#calm = 0
     this.careful = true
@@ -345,16 +345,16 @@ export class Processor {
     for (const state of states) this.#states.prefetch(state, input.cursor.buffer, this.#keys, count)
   }
 
-  #briskly(operators: readonly Operator[], input: Input, message: unknown, nowMs: () => number): void {
+  #inNormalMode(operators: readonly Operator[], input: Input, message: unknown, nowMs: () => number): void {
     try {
       this.#run(operators, message, this.#addOutput)
     } catch (error) {
       if (isBadInput(error) && !this.#record.hasEffects) this.#toDeadLetters(input, error, nowMs)
-      else throw new Retake(messageOf(error), { cause: error })
+      else throw new Rollback(messageOf(error), { cause: error })
     }
   }
 
-  #carefully(operators: readonly Operator[], input: Input, message: unknown, nowMs: () => number): void {
+  #inCarefulMode(operators: readonly Operator[], input: Input, message: unknown, nowMs: () => number): void {
     const outputs: Output[] = []
     try {
       this.#run(operators, message, collecting(outputs, this.#context))

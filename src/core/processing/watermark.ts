@@ -16,7 +16,7 @@
  *    hold for the moment, and what they bring about is what time has come to.
  * 2. A tick needs an answer, asked for at that clock, that left the input empty with no transaction open. It leaves a second to
  *    clocks that differ.
- * 3. What was taken back has moved nothing (`retake`).
+ * 3. What was taken back has moved nothing (`rollBack`).
  * 4. Whether a record is late is decided by its own partition's bound, as it was before the record; behind a repartition, by the
  *    one that it brings along.
  * 5. A repartition's bound is over all of its writers that the plan has, those that have never said anything included.
@@ -269,7 +269,7 @@ export class Watermark {
   }
 
   /** What came since the mark has not been. */
-  retake(): void {
+  rollBack(): void {
     this.#timeMs = this.#mark.timeMs
     this.#wallMs = this.#mark.wallMs
     this.#bounds = [...this.#mark.bounds]

@@ -185,7 +185,7 @@ export class DueIndex {
   }
 
   /** The interval has not been. */
-  retake(): void {
+  rollBack(): void {
     for (const { clock, ...entry } of this.#popped) this.#clocks[clock].push(entry)
     this.#popped = []
     this.#interval = new Map()

@@ -10,7 +10,7 @@
  *    was loaded since).
  * 2. What a message of this interval touched, or a commit under way holds, or was committed and is not stored yet, is in
  *    memory: the store does not have it.
- * 3. What a message touched can be taken back: the whole interval always (`retake`); one message when every message
+ * 3. What a message touched can be taken back: the whole interval always (`rollBack`); one message when every message
  *    before it was settled (`settle`, careful mode), so that nothing else is live.
  * 4. Timers, and when its time to live ends, are in the header of a state object, so they change with it and are taken back
  *    with it. When that ends is decided after each message, so that it does not depend on when commits are (`changed`).
@@ -558,7 +558,7 @@ export class StateTable {
   /**
    * What this interval changed, as records of the changelog; the next interval begins. A state object whose bytes are as
    * before, or that is as it would begin, is not among it. `committed` is to be called before the next `collect`. Throws as
-   * `settle`: then `retake`.
+   * `settle`: then `rollBack`.
    */
   collect(writer: RecordWriter, timestampMs: number): readonly Changes[] {
     this.#putAll()
@@ -627,7 +627,7 @@ export class StateTable {
   }
 
   /** This interval has not touched anything. */
-  retake(): void {
+  rollBack(): void {
     this.undo()
     const touched = this.#touched
     const noted = this.#noted
@@ -643,7 +643,7 @@ export class StateTable {
         )
       this.#memory.setLive(place, 0)
     }
-    this.dues?.retake()
+    this.dues?.rollBack()
     this.#nextInterval()
   }
 

@@ -93,7 +93,7 @@ interface Current {
 const MAX_WHY = 200
 
 /** What the last run has left: `blocked`: until a commit has ended. */
-type Left = 'nothing' | 'more' | 'blocked'
+type Remaining = 'nothing' | 'more' | 'blocked'
 const RECORDS_PER_LOOK = 64
 
 export class Caller {
@@ -225,7 +225,7 @@ export class Caller {
   }
 
   /** Does what can be done, until the deadline (on the monotonic clock). Throws what the task can't go on with. */
-  run(deadlineMs: number): Left {
+  run(deadlineMs: number): Remaining {
     const left = this.#run(deadlineMs)
     if (this.#attempted.length > 0) {
       const attempts = this.#attempted
@@ -235,7 +235,7 @@ export class Caller {
     return left
   }
 
-  #run(deadlineMs: number): Left {
+  #run(deadlineMs: number): Remaining {
     const current = this.#current
     if (current === undefined) return 'nothing'
     if (!current.isCommitted) {
@@ -257,7 +257,7 @@ export class Caller {
   }
 
   /** What has come of calls. */
-  #settle(current: Current, isLate: () => boolean): Left {
+  #settle(current: Current, isLate: () => boolean): Remaining {
     while (this.#attempts.hasMore) {
       if (!this.#mayDoMore()) return this.committer.canCommit ? 'more' : 'blocked'
       const outcome = this.#attempts.take()
@@ -343,11 +343,11 @@ export class Caller {
   }
 
   /** Messages that have come. */
-  #take(current: Current, isLate: () => boolean): Left {
+  #take(current: Current, isLate: () => boolean): Remaining {
     const { input, window } = current
     const { merge } = this.sources
     const monotonic = (): number => this.env.clock.monotonic()
-    let left: Left = 'nothing'
+    let left: Remaining = 'nothing'
     for (let n = 1; left === 'nothing'; n++) {
       // They are no messages: also where there is no room for any, or nobody needs to know.
       if (this.#isRepartition) takeMarks([input], current.processor.time)
@@ -441,7 +441,7 @@ export class Caller {
   }
 
   /** Calls whose turn it is. */
-  #make(current: Current, isLate: () => boolean): Left {
+  #make(current: Current, isLate: () => boolean): Remaining {
     const { isolation } = this
     const { window } = current
     for (;;) {

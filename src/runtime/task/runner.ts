@@ -8,7 +8,7 @@
  * 3. While messages are isolated, what goes into a commit is committed before the next message begins.
  * 4. What is due takes its turn as messages do: so a commit may come between, and one that does harm is isolated.
  */
-import type { Retake } from '../../core/processing/failures.js'
+import type { Rollback } from '../../core/processing/failures.js'
 import type { Processor } from '../../core/processing/processor.js'
 import { takeMarks } from '../../core/processing/taken-marks.js'
 import type { Clock, Timer } from '../../ports/clock.js'
@@ -33,7 +33,7 @@ export interface RunnerEnvironment {
 }
 
 /** What is left to process: more at once, nothing for now, or more once a commit is through. */
-type Left = 'more' | 'nothing' | 'blocked'
+type Remaining = 'more' | 'nothing' | 'blocked'
 
 /** Records between two looks at the clock. */
 const RECORDS_PER_LOOK = 64
@@ -84,7 +84,7 @@ export class Runner implements Load {
 
   /**
    * Processes what is there, until the deadline (on the monotonic clock). Returns whether more is there that can be
-   * processed at once. Throws Retake, or what the task can't go on with.
+   * processed at once. Throws Rollback, or what the task can't go on with.
    */
   run(deadlineMs: number): boolean {
     const processor = this.#processor
@@ -92,7 +92,7 @@ export class Runner implements Load {
     this.#holdTimer?.cancel()
     this.#holdTimer = undefined
     const beganMs = this.env.clock.monotonic()
-    let left: Left
+    let left: Remaining
     try {
       left = this.isolation.isOn ? this.#processFew(processor, deadlineMs) : this.#processUntil(processor, deadlineMs)
     } finally {
@@ -117,13 +117,13 @@ export class Runner implements Load {
   }
 
   /** Takes the interval back, for it to be done again. */
-  retake(reason: Retake): void {
-    this.env.observer.observe({ kind: 'retaken', task: this.task, reason: reason.message })
-    this.#processor?.retake()
+  rollBack(reason: Rollback): void {
+    this.env.observer.observe({ kind: 'rolled-back', task: this.task, reason: reason.message })
+    this.#processor?.rollBack()
     for (const input of this.sources.inputs) input.rewind()
   }
 
-  #processUntil(processor: Processor, deadlineMs: number): Left {
+  #processUntil(processor: Processor, deadlineMs: number): Remaining {
     const { isolation } = this
     const { merge, inputs } = this.sources
     const { firings } = processor
@@ -167,7 +167,7 @@ export class Runner implements Load {
   }
 
   /** Few messages, one commit: see isolation.ts. */
-  #processFew(processor: Processor, deadlineMs: number): Left {
+  #processFew(processor: Processor, deadlineMs: number): Remaining {
     if (!this.committer.canCommit) return 'blocked'
     const { isolation } = this
     const { merge, inputs } = this.sources

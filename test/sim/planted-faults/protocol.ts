@@ -272,8 +272,8 @@ export const protocolFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/core/state/state-table.ts',
-        find: '  retake(): void {\n    this.undo()\n',
-        replace: '  retake(): void {\n    this.#putAll()\n',
+        find: '  rollBack(): void {\n    this.undo()\n',
+        replace: '  rollBack(): void {\n    this.#putAll()\n',
       },
       { file: 'src/core/state/state-table.ts', find: 'if (was !== NONE)', replace: 'if (was < NONE)' },
     ],

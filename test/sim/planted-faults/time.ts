@@ -42,7 +42,7 @@ export const timeFaults: readonly PlantedFault[] = [
   },
   {
     what: 'time: stays where it was when an interval is taken back',
-    plants: [{ file: processor, find: '    this.time?.retake()\n', replace: '' }],
+    plants: [{ file: processor, find: '    this.time?.rollBack()\n', replace: '' }],
   },
   {
     what: 'tick: without proof',

@@ -62,7 +62,7 @@ describe('the bound of a repartition', () => {
       task: fc.constantFrom(...writers, 'stranger_3'),
       ms: fc.nat(5_000),
       ahead: fc.nat(500),
-      kind: fc.constantFrom('say', 'record', 'mark', 'retake', 'restart'),
+      kind: fc.constantFrom('say', 'record', 'mark', 'rollBack', 'restart'),
     })
     fc.assert(
       fc.property(fc.array(step), (steps) => {
@@ -75,10 +75,10 @@ describe('the bound of a repartition', () => {
           else if (kind === 'mark') {
             time.mark()
             marked = time.committed()
-          } else if (kind === 'retake') time.retake()
+          } else if (kind === 'rollBack') time.rollBack()
           else time = new Watermark([repartition, beside], JSON.parse(JSON.stringify(marked)) as typeof marked)
           const now = [time.timeMs, time.boundMs(0)]
-          if (kind === 'retake' || kind === 'restart') expect(time.committed()).toEqual(marked)
+          if (kind === 'rollBack' || kind === 'restart') expect(time.committed()).toEqual(marked)
           else expect(now.map((value, i) => value >= (before[i] ?? 0))).toEqual([true, true])
           before = now
         }

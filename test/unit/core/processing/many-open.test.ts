@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { definitionOf } from '../../../../src/api/application.js'
 import { OpenPairs } from '../../../../src/api/open-pairs.js'
 import { MAX_OPEN_MESSAGES, pairsDefinition } from '../../../../src/api/pairs.js'
-import { Retake } from '../../../../src/core/processing/failures.js'
+import { Rollback } from '../../../../src/core/processing/failures.js'
 import { Input } from '../../../../src/core/processing/input.js'
 import { Processor, type Collected } from '../../../../src/core/processing/processor.js'
 import { Watermark } from '../../../../src/core/processing/watermark.js'
@@ -69,7 +69,7 @@ function begin(packed: ByteString, onError: 'dead-letter' | 'stop' = 'dead-lette
       nowMs: () => 77,
     },
   })
-  // What comes after that message is done singly.
+  // What comes after that message is processed in careful mode.
   processor.careful = true
   const input = new Input(0, 'ins', 0)
   let end = 0
@@ -132,15 +132,15 @@ describe('a key that has as many open messages as it may', () => {
     expect(codesIn(bench.collect())).toEqual(['TOO_MANY_OPEN'])
   })
 
-  it('stops the worker where onError does, and does it singly before it says so', () => {
+  it('stops the worker where onError does, and processes it in careful mode before it says so', () => {
     const bench = begin(FULL, 'stop')
     expect(() => {
       bench.take(2, true)
     }).toThrow(expect.toSatisfy((error) => isPotorooError(error, 'STOPPED_BY_ON_ERROR')))
-    const briskly = begin(FULL)
-    briskly.processor.careful = false
+    const normal = begin(FULL)
+    normal.processor.careful = false
     expect(() => {
-      briskly.take(2, true)
-    }).toThrow(Retake)
+      normal.take(2, true)
+    }).toThrow(Rollback)
   })
 })

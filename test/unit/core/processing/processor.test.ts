@@ -3,7 +3,7 @@ import { application, from, stateObject, topic } from '../../../../src/index.js'
 import { definitionOf } from '../../../../src/api/application.js'
 import { Input } from '../../../../src/core/processing/input.js'
 import { deadLetterHeaders } from '../../../../src/core/processing/dead-letter.js'
-import { Retake } from '../../../../src/core/processing/failures.js'
+import { Rollback } from '../../../../src/core/processing/failures.js'
 import { Processor, type Collected, type ProcessorPlan } from '../../../../src/core/processing/processor.js'
 import { StateTable } from '../../../../src/core/state/state-table.js'
 import { topologyOf } from '../../../../src/core/plan/topology.js'
@@ -116,9 +116,9 @@ class Bench {
         this.processor.stored(unstored)
         return collected
       } catch (error) {
-        if (!(error instanceof Retake)) throw error
+        if (!(error instanceof Rollback)) throw error
         this.retakes++
-        this.processor.retake()
+        this.processor.rollBack()
         this.input.rewind()
       }
   }

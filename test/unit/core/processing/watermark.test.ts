@@ -57,7 +57,7 @@ describe('time', () => {
     const step = fc.record({
       which: fc.nat(1),
       ms: fc.nat(5_000),
-      kind: fc.constantFrom('record', 'tick', 'due', 'mark', 'retake', 'restart'),
+      kind: fc.constantFrom('record', 'tick', 'due', 'mark', 'rollBack', 'restart'),
     })
     fc.assert(
       fc.property(fc.array(step), (steps) => {
@@ -72,9 +72,9 @@ describe('time', () => {
           else if (kind === 'mark') {
             time.mark()
             marked = time.committed()
-          } else if (kind === 'retake') time.retake()
+          } else if (kind === 'rollBack') time.rollBack()
           else time = new Watermark([a, b], JSON.parse(JSON.stringify(marked)) as typeof marked)
-          if (kind === 'retake' || kind === 'restart') expect(time.committed()).toEqual(marked)
+          if (kind === 'rollBack' || kind === 'restart') expect(time.committed()).toEqual(marked)
           else expect(time.timeMs).toBeGreaterThanOrEqual(before)
           before = time.timeMs
         }
@@ -132,7 +132,7 @@ describe('what writers of a repartition say', () => {
     time.mark()
     time.say(0, { task: 'w_0', boundMs: 500, tickMs: 900 })
     expect(time.reached([empty], undefined)).toBe(900)
-    time.retake()
+    time.rollBack()
     expect(time.boundMs(0)).toBe(100)
     expect(time.reached([empty], undefined)).toBe(150)
     // What lies there is out of order, and is here again: the mark behind it is not yet.

@@ -123,7 +123,7 @@ it('has counted nothing of what was taken back, and nothing of a message that fa
   )
   bench.take({ atMs: 2_500 }).collect()
   bench.take({ atMs: 100 })
-  bench.processor.retake()
+  bench.processor.rollBack()
   expect(bench.collect().windows).toEqual([])
   // It is in careful mode now.
   const collected = bench.take({ atMs: 200, fails: true }).collect()

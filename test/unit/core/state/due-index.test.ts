@@ -130,9 +130,9 @@ class Model {
     this.collected = undefined
   }
 
-  retake(): void {
+  rollBack(): void {
     // What is collected stays: it is the log's, or an activation ends.
-    this.table.retake()
+    this.table.rollBack()
     this.current = copyOf(this.collected?.state ?? this.committed)
   }
 
@@ -267,7 +267,7 @@ const acts = fc.array(
     act('fire', 3, { clock: of.clock, atMs: of.atMs }),
     act('collect', 2, {}),
     act('commit', 2, {}),
-    act('retake', 1, {}),
+    act('rollBack', 1, {}),
     // One key again and again, before the store has any of it: a replay gives it several values at once.
     act('commit several', 2, {
       ...of,
@@ -305,8 +305,8 @@ function carryOut(model: Model, act: Act): void {
     case 'commit':
       model.commit()
       return
-    case 'retake':
-      model.retake()
+    case 'rollBack':
+      model.rollBack()
       return
     case 'commit several':
       committed(model, act)
@@ -425,7 +425,7 @@ describe('the index of what falls due', () => {
     store.write([], { put: [{ clock: 'time', dueMs: 1, key: 'a' }], remove: [] })
     for (const dueMs of [2, 1, 1, 2]) index.add('time', dueMs, 'a')
     index.move('time', 2)
-    index.retake()
+    index.rollBack()
     expect(index.least('time')).toMatchObject({ dueMs: 1, key: 'a' })
     index.move('time', 2)
     expect(index.least('time')).toMatchObject({ dueMs: 2, key: 'a' })

@@ -122,8 +122,8 @@ class Model {
     this.table.stored(unstored)
   }
 
-  retake(): void {
-    this.table.retake()
+  rollBack(): void {
+    this.table.rollBack()
     this.interval = new Map()
   }
 }
@@ -135,7 +135,10 @@ const step = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('touch' as const) }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('read' as const) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('commit' as const, 'save' as const, 'retake' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constantFrom('commit' as const, 'save' as const, 'rollBack' as const) }),
+  },
 )
 
 describe('a reader', () => {

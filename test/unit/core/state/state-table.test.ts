@@ -135,7 +135,10 @@ const step = fc.oneof(
     arbitrary: fc.record({ kind: fc.constantFrom('commit' as const, 'write' as const, 'written' as const) }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('burst' as const), from: fc.nat(3000) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('retake' as const, 'settle' as const, 'undo' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constantFrom('rollBack' as const, 'settle' as const, 'undo' as const) }),
+  },
 )
 
 describe('a state table', () => {
@@ -180,8 +183,8 @@ describe('a state table', () => {
                 model.interval = before
                 break
               }
-              case 'retake':
-                model.table.retake()
+              case 'rollBack':
+                model.table.rollBack()
                 model.interval = new Map()
                 break
               default:
