@@ -186,6 +186,13 @@ export const instruments = {
     attributes: ['subTopology'],
     help: 'How long the oldest message has waited whose call is not done. Where it grows, its key is stuck, and in the end its partition: `potoroo status` says which, and why.',
   },
+  timeLag: {
+    name: 'potoroo.time.lag',
+    kind: 'observed gauge',
+    unit: 's',
+    attributes: ['subTopology'],
+    help: 'How far the time of the slowest running task is behind the clock; only of what has a time. Idle, it is the lateness of its topics and about two seconds; in a backlog as much as that is old. Where it grows, windows do not close and timers do not fire: `potoroo status` says what each task waits for.',
+  },
   codecWaits: {
     name: 'potoroo.codec.waits',
     kind: 'counter',

@@ -239,6 +239,8 @@ export class WorkerMetrics implements Observer {
     of('held', sum(running.map(({ held }) => held.length)), own)
     of('callsUnderWay', sum(running.map(({ calls }) => calls?.underWay ?? 0)), own)
     of('callsOldest', Math.max(0, ...running.map(({ calls }) => calls?.oldest?.waitedMs ?? 0)) / 1000, own)
+    const behind = running.flatMap(({ timeLagMs }) => timeLagMs ?? [])
+    if (behind.length > 0) of('timeLag', Math.max(...behind) / 1000, own)
     of('stateObjects', sum(running.map(({ state }) => state.objects)), { ...own, place: 'memory' })
     of('stateObjects', sum(running.map(({ store }) => store?.objects ?? 0)), { ...own, place: 'store' })
     of('stateSize', sum(running.map(({ state }) => state.bytes)), { ...own, place: 'memory' })

@@ -29,6 +29,8 @@ export interface RunningFigures {
   readonly calls?: CallsStatus | undefined
   /** Undefined where nothing uses time. */
   readonly time?: TimeStatus | undefined
+  /** How far that is behind the clock, as it is now; undefined before there is a time. */
+  readonly timeLagMs?: number | undefined
   readonly state: StateFigures
   /** Undefined without state. */
   readonly store: Stored | undefined

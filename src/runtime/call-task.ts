@@ -21,7 +21,7 @@ import { Activations, type RunningActivation } from './task/activations.js'
 import { Committer } from './task/committer.js'
 import { Isolation } from './task/isolation.js'
 import { Marker } from './task/marker.js'
-import { processorTime } from './task/processor-time.js'
+import { lagOf, processorTime } from './task/processor-time.js'
 import { Sources } from './task/sources.js'
 import { StoreWriter } from './task/store-writer.js'
 import { Timekeeper } from './task/timekeeper.js'
@@ -124,6 +124,7 @@ export class CallTask {
     const inputs = this.#caller.inputs.flatMap(({ topic, lag }) =>
       Number.isNaN(lag) ? [] : [{ topic, partition, lag }],
     )
+    const { time } = this
     const none = { objects: 0, bytes: 0, unstoredBytes: 0 }
     return {
       ...figures,
@@ -131,7 +132,8 @@ export class CallTask {
         inputs,
         held: this.#sources.held,
         calls: this.calls,
-        time: this.time,
+        time,
+        timeLagMs: lagOf(time, this.env.clock),
         state: none,
         store: undefined,
       },

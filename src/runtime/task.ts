@@ -47,7 +47,7 @@ import { Answers } from './task/answers.js'
 import { Committer } from './task/committer.js'
 import { Isolation } from './task/isolation.js'
 import { Marker } from './task/marker.js'
-import { isTimed, processorTime } from './task/processor-time.js'
+import { isTimed, lagOf, processorTime } from './task/processor-time.js'
 import { Runner } from './task/runner.js'
 import { Sources } from './task/sources.js'
 import { StoreWriter } from './task/store-writer.js'
@@ -208,10 +208,12 @@ export class Task {
     const processor = this.#processor
     if (processor === undefined) return { ...figures, running: undefined }
     const { store } = this.holder
+    const { time } = this
     const running: RunningFigures = {
       inputs: this.#sources.inputs.flatMap(({ topic, lag }) => (Number.isNaN(lag) ? [] : [{ topic, partition, lag }])),
       held: this.#sources.held,
-      time: this.time,
+      time,
+      timeLagMs: lagOf(time, this.env.clock),
       state: { ...processor.inMemory, unstoredBytes: processor.unstoredBytes },
       store: store && { objects: store.size(), bytes: store.bytes() },
     }

@@ -68,8 +68,11 @@ export async function simulateQueries(
   options: { readonly trace?: boolean } = {},
 ): Promise<OperatorOutcome | undefined> {
   const random = new SeededRandom(seed ^ 0x71c5b3e9)
-  if (!random.chance(1 / 5)) return undefined
-  return new QueriesWorld(random, options.trace === true).run()
+  const tracing = options.trace === true
+  if (random.chance(1 / 5)) return new QueriesWorld(random, tracing).run()
+  // Most of what is asked in these is ranges, of stores that are often behind, while acknowledgements come late.
+  const scanning = new SeededRandom(seed ^ 0x52a7c11f)
+  return scanning.chance(1 / 8) ? new QueriesWorld(scanning, tracing, true).run() : undefined
 }
 
 type Consistency = 'committed' | 'fenced' | number
@@ -131,12 +134,13 @@ class QueriesWorld {
   constructor(
     private readonly random: SeededRandom,
     private readonly tracing: boolean,
+    private readonly scans = false,
   ) {
     this.#partitions = random.pick([1, 2, 4])
     // More than fit into little memory, in some worlds.
     this.#keys = Array.from({ length: random.pick([3, 12, 60]) }, (_, i) => `k${String(i)}${i % 5 === 0 ? 'ü' : ''}`)
     // An acknowledgement that comes late meets a successor.
-    const climate = { ...drawClimate(random), lateRate: random.pick([0, 0.002, 0.03]) }
+    const climate = { ...drawClimate(random), lateRate: random.pick(scans ? [0.03, 0.1] : [0, 0.002, 0.03]) }
     this.#weather = new Weather(random.fork(), climate, {
       crash: (process, why, afterMs) => {
         this.#scheduler.after(undefined, afterMs, () => {
@@ -165,7 +169,7 @@ class QueriesWorld {
     this.#runtime = {
       ...defaults,
       commitIntervalMs: random.pick([1, 15, 100]),
-      storeIntervalMs: random.pick([0, 50, 1000]),
+      storeIntervalMs: random.pick(scans ? [1_000, 5_000] : [0, 50, 1000]),
       standbys: random.pick([0, 1]),
       // Whoever does not reach its group soon has successors, and does not know it.
       sessionTimeoutMs: random.pick([1_500, 6_000]),
@@ -324,7 +328,7 @@ class QueriesWorld {
       })
       if (worker.queries === undefined) return
       const queries = worker.query<Count>(definition)
-      if (random.chance(0.1)) {
+      if (random.chance(this.scans ? 0.6 : 0.1)) {
         await Promise.race([gone, this.#scan(worker, name, random)])
         return
       }
@@ -376,7 +380,7 @@ class QueriesWorld {
     if (queries === undefined) return
     const bounds = [random.pick(this.#keys), random.pick(this.#keys)].sort()
     const [from = '', before] = random.chance(0.3) ? [''] : bounds
-    const consistency = random.pick<Consistency>(['committed', 'fenced', 300])
+    const consistency = random.pick<Consistency>(this.scans ? [0, 50, 300, 'fenced'] : ['committed', 'fenced', 300])
     const limit = random.pick([1, 3, 1_000])
     const keys: string[] = []
     const askedMs = this.#scheduler.elapsedMs

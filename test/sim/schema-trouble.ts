@@ -22,18 +22,14 @@ const MOST_TIMES_AWAY = 3
 
 export class SchemaTrouble {
   readonly isOn: boolean
-  readonly #random: SeededRandom
-  readonly #away: readonly { readonly fromMs: number; readonly toMs: number }[]
+  readonly #registry: Registry
   #calm = false
 
   /** `may`: false where the world has trouble that this one is not to have beside its own. */
   constructor(seed: number, may: boolean, withinMs: number) {
-    const random = (this.#random = new SeededRandom(seed ^ 0x71374491))
+    const random = new SeededRandom(seed ^ 0x71374491)
     this.isOn = random.chance(0.3) && may
-    this.#away = Array.from({ length: random.below(MOST_TIMES_AWAY + 1) }, () => {
-      const fromMs = random.between(0, withinMs)
-      return { fromMs, toMs: fromMs + random.pick(AWAY_MS) }
-    })
+    this.#registry = new Registry(random, withinMs)
   }
 
   /** Nothing is away any more. */
@@ -42,53 +38,71 @@ export class SchemaTrouble {
   }
 
   /** What a worker in that process is made of. */
-  equip({ clock }: SimulatedProcess, definition: ApplicationDefinition): ApplicationDefinition {
+  equip(process: SimulatedProcess, definition: ApplicationDefinition): ApplicationDefinition {
     if (!this.isOn) return definition
+    return withTopics(definition, (topic) => this.#registry.topicIn(process, topic, () => this.#calm))
+  }
+}
+
+/** Where schemas are: it takes its time, and is away now and then. */
+export class Registry {
+  readonly #away: readonly { readonly fromMs: number; readonly toMs: number }[]
+
+  constructor(
+    private readonly random: SeededRandom,
+    withinMs: number,
+  ) {
+    this.#away = Array.from({ length: random.below(MOST_TIMES_AWAY + 1) }, () => {
+      const fromMs = random.between(0, withinMs)
+      return { fromMs, toMs: fromMs + random.pick(AWAY_MS) }
+    })
+  }
+
+  /** The topic as a process has it that knows no schema yet. `isCalm`: nothing is away any more. */
+  topicIn({ clock }: SimulatedProcess, topic: TopicDefinition, isCalm: () => boolean): TopicDefinition {
     const isAway = (): boolean =>
-      !this.#calm && this.#away.some(({ fromMs, toMs }) => clock.monotonic() >= fromMs && clock.monotonic() < toMs)
+      !isCalm() && this.#away.some(({ fromMs, toMs }) => clock.monotonic() >= fromMs && clock.monotonic() < toMs)
     const later = (call: () => void): void => {
-      clock.after(this.#random.pick(TAKES_MS), call)
+      clock.after(this.random.pick(TAKES_MS), call)
     }
-    return withTopics(definition, (topic) => {
-      const known = new Set<number>()
-      const asking = new Map<number, Promise<void>>()
-      const ask = (id: number): Promise<void> =>
+    const known = new Set<number>()
+    const asking = new Map<number, Promise<void>>()
+    const ask = (id: number): Promise<void> =>
+      new Promise((resolve, reject) => {
+        later(() => {
+          asking.delete(id)
+          if (isAway()) reject(new PotorooError('REGISTRY_UNREACHABLE', 'the registry is away'))
+          else {
+            known.add(id)
+            resolve()
+          }
+        })
+      })
+    const codec: CodecSteps = {
+      open: () =>
         new Promise((resolve, reject) => {
           later(() => {
-            asking.delete(id)
             if (isAway()) reject(new PotorooError('REGISTRY_UNREACHABLE', 'the registry is away'))
-            else {
-              known.add(id)
-              resolve()
-            }
+            else resolve()
           })
-        })
-      const codec: CodecSteps = {
-        open: () =>
-          new Promise((resolve, reject) => {
-            later(() => {
-              if (isAway()) reject(new PotorooError('REGISTRY_UNREACHABLE', 'the registry is away'))
-              else resolve()
-            })
-          }),
-        prepare: (bytes, start, end) => {
-          const id = schemaOf(bytes, start, end)
-          if (known.has(id)) return undefined
-          const asked = asking.get(id) ?? ask(id)
-          asking.set(id, asked)
-          return asked
-        },
-      }
-      return {
-        ...topic,
-        codec,
-        decode: (bytes, start, end) => {
-          const id = schemaOf(bytes, start, end)
-          if (!known.has(id)) throw new PotorooError('NOT_DECODABLE', `schema ${String(id)} is not there yet`)
-          return topic.decode(bytes, start, end)
-        },
-      }
-    })
+        }),
+      prepare: (bytes, start, end) => {
+        const id = schemaOf(bytes, start, end)
+        if (known.has(id)) return undefined
+        const asked = asking.get(id) ?? ask(id)
+        asking.set(id, asked)
+        return asked
+      },
+    }
+    return {
+      ...topic,
+      codec,
+      decode: (bytes, start, end) => {
+        const id = schemaOf(bytes, start, end)
+        if (!known.has(id)) throw new PotorooError('NOT_DECODABLE', `schema ${String(id)} is not there yet`)
+        return topic.decode(bytes, start, end)
+      },
+    }
   }
 }
 

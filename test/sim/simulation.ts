@@ -44,6 +44,7 @@ import { timedApplication } from './applications/timed-application.js'
 import { timedCallsApplication } from './applications/timed-calls-application.js'
 import { windowsApplication } from './applications/windows-application.js'
 import { SchemaTrouble } from './schema-trouble.js'
+import { SlowClocks } from './slow-clocks.js'
 import { SlowMessages } from './slow-messages.js'
 import { Upgrades } from './upgrades.js'
 import { drawClimate, Weather } from './weather.js'
@@ -166,10 +167,10 @@ export async function simulateTimedCalls(seed: number, options: SimulateOptions)
 }
 
 /** So have tables, joins and broadcasts. */
-async function simulateJoins(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
+export async function simulateJoins(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
   const random = new SeededRandom(seed ^ 0x3d8a91c7)
   if (!random.chance(1 / 3)) return undefined
-  return new World(seed ^ 0x6b43a9b5, options, undefined, joinsApplication(random)).run()
+  return new World(seed ^ 0x6b43a9b5, options, undefined, joinsApplication(random, TROUBLE_MS)).run()
 }
 
 /** And so have calls. */
@@ -234,6 +235,7 @@ class World {
   readonly #leaderTrouble: LeaderTrouble
   readonly #refusals: Refusals
   readonly #slow: SlowMessages
+  readonly #slowClocks: SlowClocks
   readonly #upgrades: Upgrades
   readonly #schemas: SchemaTrouble
   #counts: (readonly [SubTopology, number])[] | undefined
@@ -255,7 +257,7 @@ class World {
     private readonly routing?: SeededRandom,
     /** Instead of one of those that are drawn. */
     given?: SimulatedApplication,
-    /** It uses time: then clocks are right, and leaders know who they are, for time goes by them. */
+    /** It uses time: then clocks are right, or behind, and leaders know who they are, for time goes by them. */
     private readonly isTimed = false,
     /** Its repartitions are purged at a pace that is drawn. */
     purging = routing,
@@ -322,6 +324,8 @@ class World {
     const isPlainMarket = breadth.application === marketApplication && !odd && options.wire !== true
     this.#refusals = new Refusals(seed, this.#shortRetention, isPlainMarket)
     this.#chronicle.recordsAreRefused = this.#refusals.isThere
+    this.#slowClocks = new SlowClocks(seed, isTimed && !this.#shortRetention)
+    if (this.#slowClocks.isOn) this.#chronicle.clocksWereSet = true
     this.#handOffs = new SeededRandom(seed ^ 0x5bd1e995)
     this.#biggerSteps = this.#handOffs.chance(0.5)
     this.#slow = new SlowMessages(seed, isPlainMarket)
@@ -332,7 +336,7 @@ class World {
     this.#chronicle.mayBeOutdated = (process) => this.#upgrades.mayBeOutdated(process)
     if (this.#upgrades.isOn) this.#places = placesOf(this.#upgrades.newest)
     this.#schemas = new SchemaTrouble(seed, isPlain && !this.#upgrades.isOn, TROUBLE_MS)
-    this.#chronicle.schemasAreFetched = this.#schemas.isOn
+    this.#chronicle.schemasAreFetched = this.#schemas.isOn || breadth.application.equip !== undefined
     this.#runtime = {
       ...defaults,
       ...this.#slow.options,
@@ -785,7 +789,7 @@ class World {
     const peers = this.#peers.peers({ process, faults: this.#weather })
     const definition = this.#upgrades.isOn
       ? this.#upgrades.start(process.name, this.#scheduler.elapsedMs, this.#weather.calm, () => this.#values().values())
-      : this.#definitionOf(slot)
+      : (this.#breadth.application.equip?.(process, () => this.#weather.calm) ?? this.#definitionOf(slot))
     const { group } = this.#places.names
     const equipped = this.#slow.equip(process, this.#cluster, group, this.#runtime, definition)
     const { isOn: isDeployed = false, rollsBack = false } = this.#deployments ?? {}
@@ -793,7 +797,7 @@ class World {
     const { watchdog } = equipped
     const outside = this.#outside
     const ports = { log, stores, peers, clock: process.clock, random: this.#random.fork(), logger, watchdog, outside }
-    process.setWallClockOff(this.#refusals.clockOffMs(slot.lives))
+    process.setWallClockOff(this.#refusals.clockOffMs(slot.lives) + this.#slowClocks.offMs(this.#weather.calm))
     const options = { ...this.#runtime, ...this.#refusals.onError(this.#weather.calm), name: slot.name }
     const worker = new Worker(this.#schemas.equip(process, equipped.definition), options, ports)
     slot.process = process
@@ -882,6 +886,7 @@ class World {
     this.#weather.calm = true
     this.#slow.calm()
     this.#schemas.calm()
+    this.#slowClocks.putRight(this.#hands)
     this.#deployments?.finish(this.#hands)
     for (const slot of this.#slots) if (slot.process && this.#upgrades.isOld(slot.process.name)) this.#stop(slot)
   }
@@ -942,7 +947,7 @@ class World {
   async #untilDue(): Promise<void> {
     const { restMs } = this.#breadth.application
     if (restMs === undefined || this.#problems.length > 0) return
-    await this.#scheduler.advance(restMs)
+    await this.#scheduler.advance(restMs + this.#slowClocks.restMs)
     await this.#rest()
   }
 

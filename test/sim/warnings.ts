@@ -255,7 +255,7 @@ const rules: readonly Rule[] = [
       (chronicle.messagesAreSlow && isTooLong(fields)),
   ],
   [/^a record of a broadcast can not be taken/, ({ fields }) => fields.code === 'NOT_JSON'],
-  [/^messages wait for a broadcast/, byRequests],
+  [/^messages wait for a broadcast/, (line, plan) => plan.chronicle.schemasAreFetched || byRequests(line, plan)],
   [/^a source gave no answer in time/, (_, { strict }) => !strict],
   [/^a transaction of a producer is open/, (line, { chronicle }) => chronicle.explainsOpenTransaction(line)],
   [
@@ -288,7 +288,7 @@ const rules: readonly Rule[] = [
   ],
   [/^the group cannot be reached/, byRequests],
   [
-    /^what decoding a source's records needs is not to be had|^the codec of a topic is not ready/,
+    /^what decoding a (?:source|broadcast)'s records needs is not to be had|^the codec of a topic is not ready/,
     (_, { chronicle }) => chronicle.schemasAreFetched,
   ],
   [/^the task stands still here$/, (line, { chronicle }) => chronicle.explainsOutdated(line)],

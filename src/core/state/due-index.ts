@@ -107,7 +107,11 @@ const READ_AT_ONCE = 512
 const FEW = 4096
 
 type Op = 'put' | 'remove'
-type Ops = Map<string, readonly [Op, ClockedEntry]>
+interface Noted extends ClockedEntry {
+  readonly op: Op
+}
+/** What became of entries last, by the key of their state object: most have one alone, whose name would cost more than the rest of it. */
+type Ops = Map<ByteString, Noted | Map<number, Noted>>
 
 export class DueIndex {
   readonly #clocks: Readonly<Record<DueClock, ClockEntries>>
@@ -130,18 +134,18 @@ export class DueIndex {
 
   /** It is to be asked then. */
   add(clock: DueClock, dueMs: number, key: ByteString): void {
-    const entry = { clock, dueMs, key }
+    const entry: Noted = { op: 'put', clock, dueMs, key }
     this.#clocks[clock].push(entry)
-    this.#interval.set(nameOf(entry), ['put', entry])
+    note(this.#interval, entry)
   }
 
   /** The least entry has been seen to: what it is about is due then, or by no means. */
   move(clock: DueClock, toMs: number | undefined): void {
     const popped = this.#clocks[clock].pop()
     if (popped === undefined) return
-    const entry = { clock, ...popped }
+    const entry: Noted = { op: 'remove', clock, dueMs: popped.dueMs, key: popped.key }
     this.#popped.push(entry)
-    this.#interval.set(nameOf(entry), ['remove', entry])
+    note(this.#interval, entry)
     if (toMs !== undefined) this.add(clock, toMs, entry.key)
   }
 
@@ -168,8 +172,8 @@ export class DueIndex {
   takeUnstored(): DueChanges {
     this.#storing = this.#unstored
     this.#unstored = new Map()
-    const ops = [...this.#storing.values()]
-    const of = (wanted: Op) => ops.flatMap(([op, entry]) => (op === wanted ? [entry] : []))
+    const ops = allOf(this.#storing)
+    const of = (wanted: Op) => ops.filter(({ op }) => op === wanted)
     return { put: of('put'), remove: of('remove') }
   }
 
@@ -177,8 +181,7 @@ export class DueIndex {
   stored(): void {
     this.#storing = new Map()
     const waiting = [this.#unstored, this.#collected, this.#interval]
-    for (const clock of CLOCKS)
-      this.#clocks[clock].forget((entry) => waiting.some((ops) => ops.has(nameOf({ clock, ...entry }))))
+    for (const clock of CLOCKS) this.#clocks[clock].forget((entry) => waiting.some((ops) => has(ops, clock, entry)))
   }
 
   /** The interval has not been. */
@@ -189,10 +192,38 @@ export class DueIndex {
   }
 }
 
-const nameOf = ({ clock, dueMs, key }: ClockedEntry): string => `${clock}${String(dueMs)}\0${key}`
+/** Of a key: no entry by one clock has the place of one by the other. */
+const placeOf = (clock: DueClock, dueMs: number): number => (clock === 'time' ? dueMs : -1 - dueMs)
+
+function note(ops: Ops, noted: Noted): void {
+  const { clock, dueMs, key } = noted
+  const known = ops.get(key)
+  if (known instanceof Map) known.set(placeOf(clock, dueMs), noted)
+  else if (known === undefined || isOf(known, clock, dueMs)) ops.set(key, noted)
+  else ops.set(key, new Map([[placeOf(known.clock, known.dueMs), known]]).set(placeOf(clock, dueMs), noted))
+}
+
+const isOf = (entry: ClockedEntry, clock: DueClock, dueMs: number): boolean =>
+  entry.dueMs === dueMs && entry.clock === clock
+
+function has(ops: Ops, clock: DueClock, { dueMs, key }: DueEntry): boolean {
+  const known = ops.get(key)
+  if (known instanceof Map) return known.has(placeOf(clock, dueMs))
+  return known !== undefined && isOf(known, clock, dueMs)
+}
+
+function allOf(ops: Ops): Noted[] {
+  const all: Noted[] = []
+  for (const of of ops.values())
+    if (of instanceof Map) for (const noted of of.values()) all.push(noted)
+    else all.push(of)
+  return all
+}
 
 function merge(into: Ops, later: Ops): void {
-  for (const [name, op] of later) into.set(name, op)
+  for (const of of later.values())
+    if (of instanceof Map) for (const noted of of.values()) note(into, noted)
+    else note(into, of)
 }
 
 /** Entries by one clock: a heap of those in memory, and the next ones of the store. */

@@ -6,6 +6,8 @@
  * 2. Attempts of an activation that is over are aborted, and what they give is dropped.
  * 3. What is outside is called within `make` alone, which the task calls from its runs: there it can be ended from outside.
  * 4. Whatever it gives, throws or rejects with has one outcome, and nothing of it is left unhandled.
+ * 5. One timer is set for all attempts under way: they take equally long at most, so the first that began is the first whose time is over.
+ *    A signal is made when it is asked for: most calls never do.
  */
 import type { CallDefinition } from '../../api/definition.js'
 import { PotorooError } from '../../errors.js'
@@ -33,9 +35,43 @@ interface Current<R extends Request> {
   readonly outcomes: Outcome<R>[]
   /** Attempts whose pause is over. */
   readonly due: Attempt<R>[]
-  readonly aborts: Set<AbortController>
-  readonly timers: Set<Timer>
+  /** In the order in which they have begun. */
+  readonly underWay: Set<UnderWay<R>>
+  /** Of the first of them, or of one before it. */
+  deadline: Timer | undefined
+  /** Of pauses. */
+  readonly pauses: Set<Timer>
 }
+
+type Came = { readonly result: unknown } | { readonly error: unknown }
+
+/** An attempt, and what a call is given of it. */
+class UnderWay<R extends Request> {
+  #abort: AbortController | undefined
+  #aborted: { readonly reason: unknown } | undefined
+
+  constructor(
+    readonly request: R,
+    readonly attempt: number,
+    readonly begunMs: number,
+  ) {}
+
+  abort(reason: unknown): void {
+    this.#aborted = { reason }
+    this.#abort?.abort(reason)
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController()
+      if (this.#aborted !== undefined) this.#abort.abort(this.#aborted.reason)
+    }
+    return this.#abort.signal
+  }
+}
+
+/** Sums of fractions may come out so much too large. */
+const ROUNDING_MS = 0.001
 
 export class Attempts<R extends Request> {
   #current: Current<R> | undefined
@@ -49,7 +85,7 @@ export class Attempts<R extends Request> {
   ) {}
 
   begin(): void {
-    this.#current = { outcomes: [], due: [], aborts: new Set(), timers: new Set() }
+    this.#current = { outcomes: [], due: [], underWay: new Set(), deadline: undefined, pauses: new Set() }
   }
 
   /** Invariant 2 */
@@ -57,8 +93,9 @@ export class Attempts<R extends Request> {
     const current = this.#current
     this.#current = undefined
     if (current === undefined) return
-    for (const timer of current.timers) timer.cancel()
-    for (const abort of current.aborts) abort.abort(reason)
+    current.deadline?.cancel()
+    for (const pause of current.pauses) pause.cancel()
+    for (const one of current.underWay) one.abort(reason)
   }
 
   /** What is here was not looked at yet. */
@@ -75,9 +112,12 @@ export class Attempts<R extends Request> {
   makeLater(attempt: Attempt<R>, pauseMs: number): void {
     const current = this.#current
     if (current === undefined) return
-    this.#after(current, pauseMs, () => {
+    const pause = this.clock.after(pauseMs, () => {
+      current.pauses.delete(pause)
       current.due.push(attempt)
+      this.ready()
     })
+    current.pauses.add(pause)
   }
 
   /** An attempt whose pause is over. */
@@ -88,49 +128,56 @@ export class Attempts<R extends Request> {
   make({ request, attempt }: Attempt<R>): void {
     const current = this.#current
     if (current === undefined) return
-    const { name, timeoutMs } = this.call
-    const begunMs = this.clock.monotonic()
-    const abort = new AbortController()
-    current.aborts.add(abort)
-    const timer = this.#after(current, timeoutMs, () => {
-      const error = new PotorooError('CALL_TIMED_OUT', `call ${name} has taken longer than ${String(timeoutMs)} ms`)
-      settle({ error })
-      abort.abort(error)
-    })
-    let isSettled = false
-    const settle = (outcome: { readonly result: unknown } | { readonly error: unknown }): void => {
-      // Invariants 1 and 2
-      if (isSettled || this.#current !== current) return
-      isSettled = true
-      timer.cancel()
-      current.timers.delete(timer)
-      current.aborts.delete(abort)
-      current.outcomes.push({ request, attempt, tookMs: this.clock.monotonic() - begunMs, ...outcome })
-      this.ready()
-    }
+    const one = new UnderWay(request, attempt, this.clock.monotonic())
+    current.underWay.add(one)
+    if (current.deadline === undefined) this.#watch(current, this.call.timeoutMs)
     const { id, key } = request
+    const context = {
+      id,
+      key,
+      attempt,
+      get signal() {
+        return one.signal
+      },
+    }
     try {
-      const given = this.outside.make(this.call, request.message(), { id, key, attempt, signal: abort.signal })
+      const given = this.outside.make(this.call, request.message(), context)
       Promise.resolve(given).then(
         (result) => {
-          settle({ result })
+          this.#settle(current, one, { result })
         },
         (error: unknown) => {
-          settle({ error })
+          this.#settle(current, one, { error })
         },
       )
     } catch (error) {
-      settle({ error })
+      this.#settle(current, one, { error })
     }
   }
 
-  #after(current: Current<R>, ms: number, call: () => void): Timer {
-    const timer = this.clock.after(ms, () => {
-      current.timers.delete(timer)
-      call()
-      this.ready()
+  #settle(current: Current<R>, one: UnderWay<R>, came: Came): void {
+    // Invariants 1 and 2
+    if (this.#current !== current || !current.underWay.delete(one)) return
+    const { request, attempt, begunMs } = one
+    current.outcomes.push({ request, attempt, tookMs: this.clock.monotonic() - begunMs, ...came })
+    this.ready()
+  }
+
+  /** Invariant 5. What has begun first may be through when it goes off. */
+  #watch(current: Current<R>, afterMs: number): void {
+    current.deadline = this.clock.after(afterMs, () => {
+      current.deadline = undefined
+      const { name, timeoutMs } = this.call
+      for (const one of current.underWay) {
+        const leftMs = one.begunMs + timeoutMs - this.clock.monotonic()
+        if (leftMs > ROUNDING_MS) {
+          this.#watch(current, leftMs)
+          return
+        }
+        const error = new PotorooError('CALL_TIMED_OUT', `call ${name} has taken longer than ${String(timeoutMs)} ms`)
+        this.#settle(current, one, { error })
+        one.abort(error)
+      }
     })
-    current.timers.add(timer)
-    return timer
   }
 }

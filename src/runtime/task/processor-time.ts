@@ -1,8 +1,10 @@
 import type { CommittedTime } from '../../core/commit/commit-record.js'
+import type { TimeStatus } from '../../core/group/worker-status.js'
 import { hasDues, usesTime } from '../../core/plan/topology.js'
 import type { ProcessorTime } from '../../core/processing/firings.js'
 import { Marks } from '../../core/processing/marks.js'
 import { Watermark } from '../../core/processing/watermark.js'
+import type { Clock } from '../../ports/clock.js'
 import type { Observer } from '../../ports/observer.js'
 import type { RecordTime } from '../record-time.js'
 import type { TaskPlan } from '../task-plan.js'
@@ -48,3 +50,7 @@ export function processorTime(
     nowMs: () => env.recordTime.now(),
   }
 }
+
+/** How far a task's time is behind the clock; undefined where it has none. */
+export const lagOf = (time: TimeStatus | undefined, clock: Pick<Clock, 'now'>): number | undefined =>
+  time?.timeMs === undefined ? undefined : Math.max(0, clock.now() - time.timeMs)

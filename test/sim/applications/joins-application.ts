@@ -7,13 +7,14 @@
  * message was written. What steps and computations do to the copies that they are given must be seen nowhere.
  */
 import { application, definitionOf } from '../../../src/api/application.js'
-import { broadcast } from '../../../src/api/broadcast.js'
+import { broadcast, type Broadcast } from '../../../src/api/broadcast.js'
 import { from, table } from '../../../src/api/stream.js'
 import { stateObject } from '../../../src/api/state-object.js'
-import { topic } from '../../../src/api/topic.js'
+import { originKey, topic, topicDefinition } from '../../../src/api/topic.js'
 import type { SeededRandom } from '../../../src/memory/random.js'
 import { anything, follow } from '../application.js'
 import { multiset } from '../checks.js'
+import { Registry } from '../schema-trouble.js'
 import type { SeenRecord } from '../views.js'
 import type { FeedEvent, FeedPlan, SimulatedApplication } from './simulated-application.js'
 
@@ -76,7 +77,6 @@ function versionOf(copy: { v: number } | undefined): number {
 }
 
 const customer = table('customer', from(customers))
-const rate = broadcast('rate', rates)
 const account = stateObject('account', (): Account => ({ n: 0, trail: 0, v: NONE }))
 
 const price = ({ id, customer: of, currency }: Order, found: Readonly<Rate> | undefined): Priced => ({
@@ -85,39 +85,49 @@ const price = ({ id, customer: of, currency }: Order, found: Readonly<Rate> | un
   currency,
   rate: versionOf(found),
 })
-const joins = application(
-  'joins',
-  from(orders)
-    .join(customer, (order, found) => ({ ...order, v: versionOf(found) }))
-    .to(
-      account,
-      (state, order, context) => {
-        state.n++
-        state.trail = follow(state.trail, order.id)
-        state.v = versionOf(context.read(customer))
-        versionOf(context.read(account))
-        if (order.kind === 'throws') throw new Error(`order ${order.id} throws`)
-        const found = versionOf(context.lookup(rate, order.currency))
-        return { id: order.id, customer: order.customer, currency: order.currency, v: order.v, n: state.n, rate: found }
-      },
-      { reads: [rate] },
-    )
-    .join(account, (order, state) => ({ ...order, read: state?.v ?? NONE, account: state?.n ?? 0 }))
-    .sink(joined),
-  // Behind the table: what becomes of a message there is none of its business.
-  from(customers, 'spoiling')
-    .filter((one) => {
-      one.v = SPOILT
-      return false
-    })
-    .map((): Priced => {
-      throw new Error('nothing comes here')
-    })
-    .sink(priced),
-  from(refunds)
-    .join(rate, ({ currency }) => currency, price)
-    .sink(priced),
-)
+const joinsWith = (rate: Broadcast<Rate>) =>
+  definitionOf(
+    application(
+      'joins',
+      from(orders)
+        .join(customer, (order, found) => ({ ...order, v: versionOf(found) }))
+        .to(
+          account,
+          (state, order, context) => {
+            state.n++
+            state.trail = follow(state.trail, order.id)
+            state.v = versionOf(context.read(customer))
+            versionOf(context.read(account))
+            if (order.kind === 'throws') throw new Error(`order ${order.id} throws`)
+            const found = versionOf(context.lookup(rate, order.currency))
+            return {
+              id: order.id,
+              customer: order.customer,
+              currency: order.currency,
+              v: order.v,
+              n: state.n,
+              rate: found,
+            }
+          },
+          { reads: [rate] },
+        )
+        .join(account, (order, state) => ({ ...order, read: state?.v ?? NONE, account: state?.n ?? 0 }))
+        .sink(joined),
+      // Behind the table: what becomes of a message there is none of its business.
+      from(customers, 'spoiling')
+        .filter((one) => {
+          one.v = SPOILT
+          return false
+        })
+        .map((): Priced => {
+          throw new Error('nothing comes here')
+        })
+        .sink(priced),
+      from(refunds)
+        .join(rate, ({ currency }) => currency, price)
+        .sink(priced),
+    ),
+  )
 
 interface JoinsEvent extends FeedEvent {
   /** Undefined for a value that is no JSON, null where there is none. */
@@ -220,11 +230,18 @@ function checkLookups(events: readonly JoinsEvent[], outputs: readonly (Joined |
   })
 }
 
-/** Of a shape that is drawn. */
-export function joinsApplication(random: SeededRandom): SimulatedApplication {
+/** Of a shape that is drawn: in every second one, what decoding rates needs is fetched, for so long not always with success. */
+export function joinsApplication(random: SeededRandom, troubleMs: number): SimulatedApplication {
   const rateParts = random.pick([1, 2, 3])
+  const registry = random.chance(0.5) ? new Registry(random.fork(), troubleMs) : undefined
   return {
-    definition: definitionOf(joins),
+    definition: joinsWith(broadcast('rate', rates)),
+    ...(registry && {
+      equip: (process, isCalm) => {
+        const fetched = registry.topicIn(process, topicDefinition(rates, 'rates'), isCalm)
+        return joinsWith(broadcast('rate', { ...rates, [originKey]: fetched }))
+      },
+    }),
     partitionsOf: (name, partitions) => (name === 'rates' ? rateParts : partitions),
     draw: (own, plan) => {
       const { written, taken } = plan.stamp(drawEvents(own, plan))

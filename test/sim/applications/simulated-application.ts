@@ -1,7 +1,7 @@
 /** What runs in a simulated world: an application, what goes into it, and what has to come out. */
 import type { ApplicationDefinition } from '../../../src/api/definition.js'
 import type { SeededRandom } from '../../../src/memory/random.js'
-import type { Scheduler } from '../../../src/memory/scheduler.js'
+import type { Scheduler, SimulatedProcess } from '../../../src/memory/scheduler.js'
 import type { TopicPartition } from '../../../src/ports/log.js'
 import type { Outside } from '../../../src/ports/outside.js'
 import type { SeenRecord } from '../views.js'
@@ -14,6 +14,8 @@ export interface SimulatedApplication {
   partitionsOf?(topic: string, partitions: number): number
   /** For rolling deployments: a version that goes on where the definition is, and one that can't. */
   readonly later?: { readonly compatible: ApplicationDefinition; readonly incompatible: ApplicationDefinition }
+  /** What a worker in that process is made of; default: the definition. `isCalm`: nothing goes wrong any more. */
+  equip?(process: SimulatedProcess, isCalm: () => boolean): ApplicationDefinition
   /** How long the world goes on when all that was fed is done, ms: what is due still comes. Default: not at all. */
   readonly restMs?: number
   /** What its calls reach, in a world whose workers all reach the same. */

@@ -4,6 +4,20 @@ import type { PlantedFault } from './planted-fault.js'
 const caller = 'src/runtime/calls/caller.ts'
 const claim = 'src/core/processing/calls/claim.ts'
 
+/** Of worlds whose clocks are behind by minutes: see slow-clocks.ts. */
+export const slowClocksFaults: readonly PlantedFault[] = [
+  {
+    what: 'time: a record that is a minute ahead of a slow clock moves none',
+    plants: [
+      {
+        file: 'src/core/processing/watermark.ts',
+        find: 'export const FUTURE_MS = 3_600_000',
+        replace: 'export const FUTURE_MS = 60_000',
+      },
+    ],
+  },
+]
+
 export const calledTimeFaults: readonly PlantedFault[] = [
   {
     what: 'time of calls: a mark does not count what is under way',
@@ -34,9 +48,8 @@ export const calledTimeFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/runtime/calls/attempts.ts',
-        find: '      current.outcomes.push({ request,',
-        replace:
-          '      request.taken &&= { ...request.taken, holdsMs: Infinity }\n      current.outcomes.push({ request,',
+        find: '    current.outcomes.push({ request,',
+        replace: '    request.taken &&= { ...request.taken, holdsMs: Infinity }\n    current.outcomes.push({ request,',
       },
     ],
   },

@@ -95,7 +95,11 @@ export const callsFaults: readonly PlantedFault[] = [
   {
     what: 'calls: what an earlier activation has asked for is taken by the next',
     plants: [
-      { file: attempts, find: 'if (isSettled || this.#current !== current) return', replace: 'if (isSettled) return' },
+      {
+        file: attempts,
+        find: 'if (this.#current !== current || !current.underWay.delete(one)) return',
+        replace: 'if (!current.underWay.delete(one)) return',
+      },
       { file: attempts, find: 'current.outcomes.push(', replace: 'this.#current?.outcomes.push(' },
     ],
   },
@@ -104,8 +108,8 @@ export const callsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: attempts,
-        find: 'if (isSettled || this.#current !== current) return',
-        replace: 'if (this.#current !== current) return',
+        find: 'if (this.#current !== current || !current.underWay.delete(one)) return',
+        replace: 'if (this.#current !== current) return\n    current.underWay.delete(one)',
       },
     ],
   },

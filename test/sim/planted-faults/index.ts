@@ -2,7 +2,8 @@
  * Faults to plant, each a breach of one numbered step or invariant: what the simulation is good for shows in that it
  * finds them all. Texts that are not in the sources any more make the test fail: plant anew where the code went.
  */
-import { calledTimeFaults } from './called-time.js'
+import { broadcastsFaults } from './broadcasts.js'
+import { calledTimeFaults, slowClocksFaults } from './called-time.js'
 import { callsFaults } from './calls.js'
 import { changesFaults } from './changes.js'
 import { formatsFaults } from './formats.js'
@@ -48,5 +49,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...queriesFaults,
   ...callsFaults,
   ...frontiersFaults,
+  ...broadcastsFaults,
   ...calledTimeFaults,
+  ...slowClocksFaults,
 ]

@@ -3,6 +3,9 @@ import type { PlantedFault } from './planted-fault.js'
 
 const answers = 'src/runtime/task/answers.ts'
 const committer = 'src/runtime/task/committer.ts'
+const reader = 'src/runtime/changelog-reader.ts'
+const router = 'src/runtime/queries/router.ts'
+const writer = 'src/runtime/task/store-writer.ts'
 
 export const queriesFaults: readonly PlantedFault[] = [
   {
@@ -117,5 +120,88 @@ export const queriesFaults: readonly PlantedFault[] = [
         replace: "from: last.key + '~', before",
       },
     ],
+  },
+  {
+    what: 'query: a heartbeat confirms an owner from when it is answered',
+    plants: [
+      {
+        file: 'src/runtime/membership.ts',
+        find: 'this.#attended()\n      this.#confirmedMs = sentMs',
+        replace: 'this.#attended()\n      this.#confirmedMs = clock.monotonic()',
+      },
+    ],
+  },
+  {
+    what: 'query: a standby takes what is not decided yet for what is not there',
+    plants: [
+      {
+        file: reader,
+        find: 'if (this.#position >= fetched.highWatermark) this.#completeMs',
+        replace: 'if (this.#position >= fetched.lastStableOffset) this.#completeMs',
+      },
+    ],
+  },
+  {
+    what: 'query: a standby is as old as the answer that it has read, not as the question for it',
+    plants: [
+      {
+        file: reader,
+        find: 'this.#completeMs = this.#asked.monotonicMs',
+        replace: 'this.#completeMs = this.#moment().monotonicMs',
+      },
+    ],
+  },
+  {
+    what: 'query: a standby has what it has read, written or not',
+    plants: [
+      {
+        file: reader,
+        find: 'const isWritten = this.#slice.count === 0 && this.#writing === undefined && this.#commit === this.#written',
+        replace: 'const isWritten = true',
+      },
+    ],
+  },
+  {
+    what: 'query: what the client has seen before is not looked at',
+    plants: [{ file: router, find: 'Math.max(atLeast, question', replace: 'Math.max(-1, question' }],
+  },
+  {
+    what: 'query: who has a task is looked up once',
+    plants: [
+      { file: router, find: 'isFirst ? RECORD_MS : RECORD_AGAIN_MS', replace: '1e9' },
+      {
+        file: router,
+        find: 'Math.min(this.#holdersAtMs, this.env.clock.monotonic() - RECORD_MS)',
+        replace: 'this.#holdersAtMs',
+      },
+    ],
+  },
+  {
+    what: 'scan: a store has what is being written',
+    plants: [
+      { file: writer, find: 'Math.min(writesSinceMs, behindSinceMs) > untilMs', replace: 'behindSinceMs > untilMs' },
+    ],
+  },
+  {
+    what: 'scan: a store that was written has the last commit by then',
+    plants: [{ file: writer, find: 'current.stored = asOf\n', replace: 'current.stored = current.made\n' }],
+  },
+  {
+    what: 'scan: a part that was cut off is said to be whole',
+    plants: [{ file: 'src/runtime/queries/stored.ts', find: 'next = key\n', replace: '' }],
+  },
+  {
+    what: 'scan: the key that a part has ended before is passed over',
+    plants: [
+      {
+        file: 'src/core/query/range.ts',
+        find: 'rest: { from: told, before',
+        replace: 'rest: { from: successorOf(told), before',
+      },
+    ],
+  },
+  {
+    what: 'scan: what is under way is not waited for, though it may have been decided long ago',
+    plants: [{ file: answers, find: "if (consistency !== 'fenced') await this.committer.underWay()", replace: '' }],
   },
 ]

@@ -34,8 +34,8 @@ export const timeFaults: readonly PlantedFault[] = [
     what: 'time: forgotten at activation',
     plants: [
       {
-        file: 'src/runtime/task.ts',
-        find: 'new Watermark(topics, activation.time,',
+        file: 'src/runtime/task/processor-time.ts',
+        find: 'new Watermark(topics, committed,',
         replace: 'new Watermark(topics, undefined,',
       },
     ],

@@ -33,7 +33,8 @@ interface Reading {
 const readings = topic('readings', { schema: anySchema<Reading>(), key: ({ device }) => device })
 const sums = topic('sums', { schema: anySchema<{ site: string; n: number }>(), key: ({ site }) => site })
 const site = stateObject('site', () => ({ n: 0 }))
-const device = stateObject('device', () => ({ n: 0 }))
+// What has no time has no lag of it: here one has, the other has not.
+const device = stateObject('device', () => ({ n: 0 }), { ttlMs: 86_400_000 })
 const plant = application(
   'plant',
   from(readings)
@@ -131,6 +132,10 @@ describe('of workers that run', () => {
     expect(out.sum('potoroo_state_objects', { potoroo_state_place: 'store', potoroo_sub_topology: 'device' })).toBe(
       MESSAGES,
     )
+    expect(out.of('potoroo_time_lag_seconds').map(({ labels }) => labels.potoroo_sub_topology)).toEqual([
+      'device',
+      'device',
+    ])
     expect(out.sum('potoroo_purge_records_total')).toBeGreaterThan(0)
     expect(out.sum('potoroo_restore_left')).toBe(0)
   })

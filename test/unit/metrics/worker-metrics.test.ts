@@ -154,6 +154,16 @@ test('attempts of calls are measured by how they end; what is under way, and how
   expect(all.by('potoroo_sub_topology', 'potoroo_calls_oldest_seconds')).toEqual({ symbol: 61, other: 0 })
 })
 
+test('how far time is behind the clock is that of the slowest task, and of none that has no time', async () => {
+  const lag = (timeLagMs: number | undefined) => {
+    const one = running({})
+    return { ...one, running: one.running && { ...one.running, timeLagMs } }
+  }
+  const tasks = [lag(2_500), lag(61_000), lag(undefined)]
+  const all = await measuring(() => ({ ...NOTHING, subTopologies: ['symbol', 'other'], tasks })).after()
+  expect(all.by('potoroo_sub_topology', 'potoroo_time_lag_seconds')).toEqual({ symbol: 61 })
+})
+
 test('tasks by state: each state has its number, also 0', async () => {
   const task = { ...running({}), running: undefined }
   const figures: WorkerFigures = {

@@ -43,17 +43,20 @@ interface Plain {
 }
 const copyOf = (all: ReadonlyMap<ByteString, Plain>): Map<ByteString, Plain> =>
   new Map([...all].map(([key, { n, endsMs, time, wall }]) => [key, { n, endsMs, time: [...time], wall: [...wall] }]))
+/** What a store tells entries apart by. */
+const nameOf = ({ clock, dueMs, key }: ClockedEntry): string => JSON.stringify([clock, dueMs, key])
+
 /** A store as simple as can be. */
 class Store {
   values = new Map<ByteString, ByteString>()
   dues = new Map<string, ClockedEntry>()
 
   write(changes: Iterable<Change>, dues: DueChanges | undefined): void {
-    for (const entry of dues?.put ?? []) this.dues.set(JSON.stringify(entry), entry)
+    for (const entry of dues?.put ?? []) this.dues.set(nameOf(entry), entry)
     for (const { key, value } of changes)
       if (value === undefined) this.values.delete(key)
       else this.values.set(key, value)
-    for (const entry of dues?.remove ?? []) this.dues.delete(JSON.stringify(entry))
+    for (const entry of dues?.remove ?? []) this.dues.delete(nameOf(entry))
   }
 
   load(clock: DueClock, after: { readonly dueMs: number; readonly key: ByteString } | undefined, most: number) {
