@@ -6,8 +6,8 @@ import { Table } from '../parts.js'
 import type { ViewProps } from '../view-props.js'
 import { visible } from '../visible.js'
 
-/** What fits into the widest node. */
-const MOST_LETTERS = 32
+/** About what a letter takes, in the widest node that the server makes. */
+const LETTER_WIDTH = 7.6
 
 export function TopologyView({ seen: { now }, connection }: ViewProps): JSX.Element {
   const [graph, setGraph] = useState<LaidOut>()
@@ -102,12 +102,13 @@ function Picture({ graph, topics }: { readonly graph: LaidOut; readonly topics: 
 
 function Node({ node: { kind, name, x, y, width, height } }: { readonly node: GraphNode }): JSX.Element {
   const text = visible(name)
+  const fitting = Math.floor((width - 16) / LETTER_WIDTH)
   return (
     <g class={`node ${kind}`}>
       <title>{`${kind} ${text}`}</title>
       <rect x={x} y={y} width={width} height={height} rx={kind === 'state' || kind === 'table' ? 10 : 4} />
       <text x={x + width / 2} y={y + 19} text-anchor="middle">
-        {text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS - 1)}…` : text}
+        {text.length > fitting ? `${text.slice(0, fitting - 1)}…` : text}
       </text>
       <text class="kind" x={x + width / 2} y={y + 34} text-anchor="middle">
         {kind === 'state' ? 'state object' : kind}
