@@ -1,9 +1,10 @@
 /** `potoroo ui` on a real broker: what the page is served, and told. How it looks in a browser: test/nightly/ui.test.ts. */
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { EventParser } from '../../src/cli/ui/page/event-parser.js'
-import type { Begin, Now, UiEvent } from '../../src/cli/ui/wire.js'
+import type { Begin, LaidOut, LetterList, Now, UiEvent } from '../../src/cli/ui/wire.js'
 import { uniqueName } from '../support/broker.js'
 import { runCli, startCli, type CliOptions, type CliProcess } from '../support/cli.js'
+import { LEDGER, LedgerBench } from '../support/ledger.js'
 import { APPLICATION, events, MarketSpreadBench } from '../support/market-spread.js'
 import { until } from '../support/until.js'
 
@@ -100,7 +101,7 @@ describe('potoroo ui', () => {
     expect(policy).toContain("default-src 'none'")
     const seen = new Set<string>()
     const follow = async (from: string, text: string): Promise<void> => {
-      const named = [...text.matchAll(/(?:src|href)="([^"]+)"|(?:from|import) ?['"]([^'"]+)['"]/g)]
+      const named = [...text.matchAll(/(?:src|href)="([^"]+)"|(?:^|[}\s*])(?:from|import) ?['"]([^'"\s]+)['"]/g)]
       const map = JSON.parse(/<script type="importmap">(.*?)<\/script>/.exec(html)?.[1] ?? '{}') as {
         readonly imports: Readonly<Record<string, string>>
       }
@@ -128,6 +129,61 @@ describe('potoroo ui', () => {
     await until('it tells', () => stream.now() !== undefined)
     const none = await fetch(new URL('/v1/symbol/AAPL', url), { headers: { authorization: 'Bearer a-secret' } })
     expect([none.status, await none.json()]).toMatchObject([503, { code: 'QUERY_UNANSWERED' }])
+  })
+
+  it('has state objects, the topology, and dead letters, which are replayed once and only when that is confirmed', async () => {
+    const bench = new LedgerBench()
+    await bench.createTopics({}, 2)
+    const worker = bench.worker('w1')
+    await worker.line(/tasks assigned/)
+    const hostile = '<img src=x onerror=alert(1)>'
+    await bench.send(
+      { key: hostile, value: JSON.stringify({ account: hostile, add: 7 }) },
+      { key: 'broken', value: '{"account": <b>' },
+    )
+    const cli = startCli(['ui', LEDGER, '--port', '0', '--topic-prefix', bench.prefix])
+    const url = (await cli.line(/^ledger: http/)).replace('ledger: ', '')
+    const get = async (path: string): Promise<unknown> => (await fetch(new URL(path, url))).json()
+    const post = async (path: string, body: object) => {
+      const headers = { 'content-type': 'application/json' }
+      const answer = await fetch(new URL(path, url), { method: 'POST', headers, body: JSON.stringify(body) })
+      return { status: answer.status, body: await answer.json() }
+    }
+
+    const found = await until('the state object is there', async () => {
+      const answer = (await get(`/v1/ledger/${encodeURIComponent(hostile)}`)) as { readonly state?: unknown }
+      return (answer.state ?? null) !== null && answer
+    })
+    expect(found).toMatchObject({ key: hostile, state: { balance: 7 }, from: 'owner' })
+    const graph = (await get('/api/topology')) as LaidOut
+    expect(graph.nodes.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['source', 'state']))
+
+    const list = async () => (await get('/api/dead-letters')) as LetterList
+    const [letter] = await until('the dead letter is there', async () => {
+      const { letters } = await list()
+      return letters.length === 1 && letters
+    })
+    expect(letter).toMatchObject({ code: 'NOT_JSON', key: 'broken', state: 'open' })
+    const letters = [letter?.letter]
+    expect(await post('/api/dead-letter', { letters })).toMatchObject({
+      status: 200,
+      body: { value: '{"account": <b>' },
+    })
+    // Asked twice, or not at all.
+    expect(await post('/api/replay', { letters })).toMatchObject({ status: 400, body: { code: 'QUERY_INVALID' } })
+    expect((await list()).open).toBe(1)
+    expect(await post('/api/replay', { letters, confirmed: true })).toMatchObject({ status: 200, body: { done: 1 } })
+    expect(await post('/api/replay', { letters, confirmed: true })).toMatchObject({ body: { done: 0, before: 1 } })
+    // It fails again, and comes back: one that was replayed, and one that is open.
+    const states = await until('it is back', async () => {
+      const now = (await list()).letters.map(({ state }) => state).sort()
+      return now.length === 2 && now
+    })
+    expect(states).toEqual(['open', 'replayed'])
+    const stream = listen(url)
+    await until('the count is told', () => stream.now()?.sample.deadLetters === 1)
+    cli.kill('SIGTERM')
+    expect(await cli.exited).toEqual({ code: 0, signal: null })
   })
 
   it('does not listen to other machines without a token', async () => {

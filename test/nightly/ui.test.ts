@@ -16,7 +16,7 @@ import { APPLICATION, events, MarketSpreadBench } from '../support/market-spread
 import { OwnBroker } from '../support/own-broker.js'
 import { until } from '../support/until.js'
 
-const VIEWS = ['overview', 'tasks'] as const
+const VIEWS = ['overview', 'tasks', 'topology', 'state', 'dead-letters', 'time'] as const
 
 const heading = (page: Page, name: string | RegExp) => page.getByRole('heading', { name })
 const chips = (page: Page, worker: string) =>
@@ -120,8 +120,29 @@ const taskWith = (some: Partial<TaskReport>): TaskReport => ({
   lag: 0,
   inputs: [],
   standbys: [],
+  time: { timeMs: 1_000, heldBy: HOSTILE, heldByTask: HOSTILE, nextDueMs: 2_000, late: 1 },
+  held: [{ topic: HOSTILE, why: HOSTILE, waitedMs: 5 }],
   ...some,
 })
+
+const letter = {
+  ...{ letter: '0:17', writtenMs: 1, code: HOSTILE, message: HOSTILE, key: HOSTILE, state: 'open' },
+  source: { topic: HOSTILE, partition: 0, offset: 5 },
+}
+const rest = {
+  headers: [{ name: HOSTILE, value: HOSTILE }],
+  value: HOSTILE,
+  stateObjects: [{ name: HOSTILE, text: HOSTILE }],
+  stacktrace: HOSTILE,
+}
+const node = (id: string, kind: string, x: number) => ({
+  ...{ id, kind, name: `${HOSTILE} ${id}`, group: null, x, y: 10, width: 200, height: 44 },
+})
+const graph = {
+  ...{ width: 600, height: 80, nodes: [node('a', 'source', 10), node('b', 'state', 390)] },
+  edges: [{ from: 'a', to: 'b', topic: HOSTILE, isRead: false, points: [[210, 32], [300, 32], [390, 32]] }], // prettier-ignore
+}
+const replays: unknown[] = []
 
 /** The built page, with a group that is made up. */
 async function serve(
@@ -151,9 +172,30 @@ async function serve(
       listener({ event: 'begin', data: begin() })
       return live.subscribe(listener)
     },
-    states: () => Promise.resolve({}),
-    answers: {},
-    actions: {},
+    states: (path) =>
+      Promise.resolve(
+        path === '/v1'
+          ? { states: [HOSTILE] }
+          : path.includes('prefix')
+            ? { entries: [{ key: HOSTILE, state: { [HOSTILE]: HOSTILE } }] }
+            : {
+                key: HOSTILE,
+                state: { [HOSTILE]: HOSTILE },
+                asOf: { commitMs: 1, changelogPosition: 2 },
+                from: 'owner',
+              },
+      ),
+    answers: {
+      topology: () => Promise.resolve(graph),
+      'dead-letters': () => Promise.resolve({ open: 1, isCut: true, letters: [letter] }),
+    },
+    actions: {
+      'dead-letter': () => Promise.resolve({ ...letter, ...rest }),
+      replay: (body) => {
+        replays.push(body)
+        return Promise.resolve({ done: 1, before: 0, refusals: [] })
+      },
+    },
     ...some,
   }
   const server = new UiServer({ host: '127.0.0.1', port: 0, token }, readAssets(), service)
@@ -194,15 +236,35 @@ it('shows hostile names as the text that they are', async () => {
   const { page, wrongs } = await openPage(url)
   for (const view of VIEWS) {
     await page.goto(`${url}#${view}`)
-    await page
-      .getByText(SHOWN)
-      .first()
-      .waitFor()
+    await page.getByText(SHOWN).first().waitFor()
     expect(await page.locator('main img, main script, header img').count(), view).toBe(0)
   }
   // Tasks are found by their names, when they move.
+  await page.goto(`${url}#tasks`)
+  await chips(page, SHOWN).first().waitFor()
   owner = null
   await page.getByRole('heading', { name: 'No worker', exact: true }).waitFor()
+  expect(wrongs).toEqual([])
+})
+
+it('shows a state object and a dead letter as they are, and replays it when that was asked twice', async () => {
+  const url = await serve(hostileGroup)
+  const { page, wrongs } = await openPage(url)
+  await page.goto(`${url}#state`)
+  await page.getByRole('button', { name: 'Ask' }).click()
+  await page.getByRole('listitem').getByRole('button').click()
+  await page.getByText('From its owner; as of the commit of').waitFor()
+  await page.goto(`${url}#dead-letters`)
+  await page.getByRole('button', { name: '0:17' }).click()
+  await page.getByRole('button', { name: 'Replay …' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByRole('button', { name: 'Leave it' }).click()
+  expect(replays).toEqual([])
+  await page.getByRole('button', { name: 'Replay …' }).click()
+  await dialog.getByRole('button', { name: 'Replay it' }).click()
+  await page.getByText('0:17 was replayed').waitFor()
+  expect(replays).toEqual([{ letters: ['0:17'], confirmed: true }])
+  expect(await page.locator('main img, main script').count()).toBe(0)
   expect(wrongs).toEqual([])
 })
 
@@ -266,10 +328,11 @@ describe.each(['light', 'dark'] as const)('in the %s', (colorScheme) => {
     const { page } = await openPage(url, { bypassCSP: true, colorScheme, viewport: { width, height } })
     for (const view of VIEWS) {
       await page.goto(`${url}#${view}`)
-      await page
-        .getByText(SHOWN)
-        .first()
-        .waitFor()
+      await page.getByText(SHOWN).first().waitFor()
+      if (view === 'state') await page.getByRole('button', { name: 'Ask' }).click()
+      if (view === 'state') await page.getByText('1 key').waitFor()
+      if (view === 'dead-letters') await page.getByRole('button', { name: '0:17' }).click()
+      if (view === 'dead-letters') await heading(page, 'Dead letter 0:17').waitFor()
       await pictured(page, `${view}-${colorScheme}-${name}`)
       expect(await seriousFindings(page), view).toEqual([])
       expect(await page.evaluate('document.documentElement.scrollWidth'), view).toBeLessThanOrEqual(width)

@@ -4,6 +4,8 @@ import type { namesOf, Topology } from '../../core/plan/topology.js'
 import type { PeersSettings } from '../../peers/options.js'
 import { Asker } from '../commands/state.js'
 import { copyable, type Invocation } from '../invocation.js'
+import { graphOf } from './graph.js'
+import type { LetterBook } from './letters.js'
 import type { Live } from './live.js'
 import type { UiService } from './server.js'
 import type { Begin } from './wire.js'
@@ -13,11 +15,21 @@ export interface ServiceOptions {
   readonly topology: Topology
   readonly names: ReturnType<typeof namesOf>
   readonly live: Live
+  readonly letters: LetterBook
   readonly settings: PeersSettings
   readonly invocation: Invocation
 }
 
-export function serviceOf({ definition, topology, names, live, settings, invocation }: ServiceOptions): UiService {
+export function serviceOf({
+  definition,
+  topology,
+  names,
+  live,
+  letters,
+  settings,
+  invocation,
+}: ServiceOptions): UiService {
+  const graph = graphOf(topology, names)
   const begin = (): Begin => ({
     application: definition.name,
     group: names.group,
@@ -38,7 +50,13 @@ export function serviceOf({ definition, topology, names, live, settings, invocat
       const members = live.members.map(({ memberId, address }) => ({ memberId, info: { address } }))
       return new Asker(members, settings, definition.name).askUrl(url)
     },
-    answers: {},
-    actions: {},
+    answers: {
+      topology: () => Promise.resolve(graph),
+      'dead-letters': () => letters.list(),
+    },
+    actions: {
+      'dead-letter': (body) => letters.show(body),
+      replay: (body) => letters.replay(body),
+    },
   }
 }

@@ -11,6 +11,7 @@ import { systemClock } from '../../system.js'
 import type { Invocation } from '../invocation.js'
 import { Looker } from '../status/looker.js'
 import { readAssets } from './assets.js'
+import { LetterBook } from './letters.js'
 import { Live } from './live.js'
 import { UiServer } from './server.js'
 import { serviceOf } from './service.js'
@@ -49,8 +50,18 @@ export async function serveUi(options: ServingOptions): Promise<Serving> {
     const view = await viewGroup(kafka, names.group)
     closing.push(() => view.close())
     const looker = new Looker(definition, topicPrefix, { log, view, peers, clock: systemClock })
-    const live = new Live({ look: (signal) => looker.look(0, signal), deadLetters: () => null }, systemClock)
-    const service = serviceOf({ definition, topology: topologyOf(definition), names, live, settings, invocation })
+    const letters = new LetterBook(log, names, systemClock)
+    closing.push(() => letters.close())
+    const live = new Live({ look: (signal) => looker.look(0, signal), deadLetters: () => letters.open }, systemClock)
+    const service = serviceOf({
+      definition,
+      topology: topologyOf(definition),
+      names,
+      live,
+      letters,
+      settings,
+      invocation,
+    })
     const server = new UiServer({ host, port, token }, readAssets(), service)
     const url = await server.listen()
     const running = live.run()

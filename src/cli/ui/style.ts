@@ -218,6 +218,32 @@ form.card { display: grid; gap: 0.75rem; }
 .many .chip.running { background: var(--accent-ground); border-color: transparent; }
 .many .chip.behind { border-color: var(--warn); }
 
+.entries li { display: grid; grid-template-columns: minmax(6rem, 14rem) 1fr; gap: 1rem; padding: 0.25rem 0; border-bottom: 1px solid var(--line); }
+.entries + button { margin-top: 0.75rem; }
+.cut { min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+input[type='checkbox'] { accent-color: var(--accent); }
+.graph { display: block; max-width: none; }
+.graph text { font: 13px system-ui, sans-serif; fill: var(--ink); }
+.graph .kind { font-size: 11px; fill: var(--soft); }
+.graph .node rect { fill: var(--surface); stroke: var(--edge); stroke-width: 1.25; }
+.graph .state rect, .graph .table rect { fill: var(--accent-ground); stroke: var(--accent); }
+.graph .repartition rect, .graph .broadcast rect { stroke-dasharray: 5 3; }
+.graph .step rect, .graph .call rect, .graph .timer rect { fill: var(--sunk); stroke: var(--line); }
+.graph .edge { fill: none; stroke: var(--edge); stroke-width: 1.5; }
+.graph .edge.read { stroke-dasharray: 3 4; }
+.graph .tip { fill: var(--edge); }
+.graph .flow { font-size: 11.5px; fill: var(--soft); paint-order: stroke; stroke: var(--surface); stroke-width: 4px; }
+.graph .flow.behind { fill: var(--warn); }
+dialog {
+  width: min(40rem, calc(100vw - 2rem));
+  padding: 1rem;
+  background: var(--surface);
+  color: var(--ink);
+  border: 1px solid var(--line);
+  border-radius: 10px;
+}
+dialog::backdrop { background: rgb(0 0 0 / 45%); }
+dialog form { display: grid; gap: 0.75rem; }
 pre.value {
   overflow: auto;
   max-height: 32rem;
@@ -227,8 +253,8 @@ pre.value {
   white-space: pre-wrap;
   overflow-wrap: anywhere;
 }
-dl.facts { display: grid; grid-template-columns: minmax(6rem, max-content) 1fr; gap: 0.25rem 1rem; font-size: 0.875rem; }
-dl.facts dt { color: var(--soft); }
+dl.facts { display: grid; grid-template-columns: fit-content(16rem) 1fr; gap: 0.25rem 1.5rem; margin-top: 0.5rem; font-size: 0.875rem; }
+dl.facts dt { color: var(--soft); overflow-wrap: anywhere; min-width: 5rem; }
 dl.facts dd { overflow-wrap: anywhere; min-width: 0; }
 @media (max-width: 40rem) {
   .brand { flex-basis: 100%; }

@@ -64,3 +64,48 @@ export interface UiEvents {
 export type UiEvent = {
   readonly [K in keyof UiEvents]: { readonly event: K; readonly data: UiEvents[K] }
 }[keyof UiEvents]
+
+/** Some of the last dead letters, the latest first. */
+export interface LetterList {
+  readonly open: number
+  /** There are older ones, which are not counted. */
+  readonly isCut: boolean
+  readonly letters: readonly {
+    /** `<partition>:<offset>` */
+    readonly letter: string
+    readonly writtenMs: number
+    readonly code: string
+    readonly message: string
+    readonly source?: { readonly topic: string; readonly partition: number; readonly offset: number }
+    readonly key?: string | null
+    readonly keyBase64?: string
+    readonly state: 'open' | 'replayed' | 'dropped'
+  }[]
+}
+
+export interface GraphNode {
+  readonly id: string
+  readonly kind: 'source' | 'sink' | 'repartition' | 'broadcast' | 'state' | 'table' | 'step' | 'call' | 'timer'
+  readonly name: string
+  /** Of the sub-topology; null for topics. */
+  readonly group: string | null
+  readonly x: number
+  readonly y: number
+  readonly width: number
+  readonly height: number
+}
+export interface GraphEdge {
+  readonly from: string
+  readonly to: string
+  /** By its name in Kafka: whose rate and lag it has. */
+  readonly topic: string | null
+  /** It is looked into. */
+  readonly isRead: boolean
+  readonly points: readonly (readonly [x: number, y: number])[]
+}
+export interface LaidOut {
+  readonly width: number
+  readonly height: number
+  readonly nodes: readonly GraphNode[]
+  readonly edges: readonly GraphEdge[]
+}

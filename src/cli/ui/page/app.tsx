@@ -2,8 +2,12 @@ import type { ComponentChildren, JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import type { Connection, Seen } from './connection.js'
 import { duration } from './format.js'
+import { DeadLetters } from './views/dead-letters.js'
 import { Overview } from './views/overview.js'
+import { State } from './views/state.js'
 import { Tasks } from './views/tasks.js'
+import { Time } from './views/time.js'
+import { TopologyView } from './views/topology.js'
 import { TokenForm } from './token-form.js'
 import type { ViewProps } from './view-props.js'
 
@@ -16,6 +20,10 @@ interface View {
 const views: readonly View[] = [
   { id: 'overview', name: 'Overview', show: Overview },
   { id: 'tasks', name: 'Tasks', show: Tasks },
+  { id: 'topology', name: 'Topology', show: TopologyView },
+  { id: 'state', name: 'State', show: State },
+  { id: 'dead-letters', name: 'Dead letters', show: DeadLetters },
+  { id: 'time', name: 'Time', show: Time },
 ]
 
 const viewInUrl = (): View | undefined => views.find(({ id }) => `#${id}` === location.hash) ?? views[0]

@@ -35,6 +35,12 @@ const tiles: readonly Tile[] = [
     valueOf: ({ p99Ms }) => p99Ms,
     format: duration,
   },
+  {
+    label: 'Dead letters',
+    hint: 'open: neither replayed nor dropped',
+    valueOf: ({ deadLetters }) => deadLetters,
+    format: count,
+  },
 ]
 
 export function Overview({ seen }: ViewProps): JSX.Element {
