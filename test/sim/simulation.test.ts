@@ -1,8 +1,7 @@
 /** A part of what `npm run sim` does, on every run of the tests. */
 import { expect, test } from 'vitest'
+import { SEEDS } from './seeds.js'
 import { simulate } from './simulation.js'
-
-const SEEDS = 200
 
 const snapshots = { taken: 0, discarded: 0 }
 

@@ -1,12 +1,11 @@
 /** Worlds whose workers reach their brokers through src/kafka: a part of what `npm run sim -- --wire` does. */
 import { expect, test } from 'vitest'
+import { WIRE_SEEDS } from '../seeds.js'
 import { simulate } from '../simulation.js'
 
-const SEEDS = 100
-
-test(`nothing is lost or repeated in ${String(SEEDS)} worlds of bytes`, { timeout: 900_000 }, async () => {
+test(`nothing is lost or repeated in ${String(WIRE_SEEDS)} worlds of bytes`, { timeout: 900_000 }, async () => {
   const found: string[] = []
-  for (let seed = 1; seed <= SEEDS; seed++) {
+  for (let seed = 1; seed <= WIRE_SEEDS; seed++) {
     const { problems } = await simulate(seed, { wire: true })
     for (const problem of problems) found.push(`seed ${String(seed)}: ${problem}`)
   }
