@@ -139,6 +139,9 @@ class OperatorWorld {
       writeFailed: (process) => {
         this.#chronicle.writeFailed(process)
       },
+      markerIsLate: () => {
+        this.#chronicle.markersWereLate = true
+      },
     })
     this.#weather.calm = true
     this.#withIds = random.chance(0.9)

@@ -152,6 +152,7 @@ class QueriesWorld {
       },
       sent: () => undefined,
       writeFailed: () => undefined,
+      markerIsLate: () => undefined,
     })
     this.#cluster = new MemoryCluster({
       scheduler: this.#scheduler,

@@ -69,6 +69,7 @@ class ReplayWorld {
       },
       sent: () => undefined,
       writeFailed: () => undefined,
+      markerIsLate: () => undefined,
     })
     const leaders = new LeaderTrouble(seed, false)
     this.#cluster = new MemoryCluster({

@@ -290,6 +290,9 @@ class World {
       writeFailed: (process) => {
         this.#chronicle.writeFailed(process)
       },
+      markerIsLate: () => {
+        this.#chronicle.markersWereLate = true
+      },
     })
     const cluster: MemoryClusterOptions = {
       scheduler: this.#scheduler,

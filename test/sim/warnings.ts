@@ -39,6 +39,7 @@ export class Chronicle {
   /** Brokers do not take everything (refusals.ts). */
   recordsAreRefused = false
   clocksWereSet = false
+  markersWereLate = false
   workerDied = false
   /** Workers may not delete records (routing.ts). */
   deletingIsRefused = false
@@ -137,9 +138,9 @@ export class Chronicle {
   #isRepartition({ fields }: Line): boolean {
     return text(fields.topic).endsWith(REPARTITION_SUFFIX)
   }
-  /** Who writes to a repartition may be gone, or not reach a broker. */
+  /** Who writes to a repartition may be gone, or not reach a broker, or what was decided is not written for seconds. */
   get explainsOwnTransaction(): boolean {
-    return this.explainsFailedCopy || this.brokerWentDown || this.leadersMoved
+    return this.explainsFailedCopy || this.brokerWentDown || this.leadersMoved || this.markersWereLate
   }
   explainsReset(line: Line): boolean {
     return this.#resets.has(partitionIn(line))

@@ -55,6 +55,9 @@ const LATE_MS = 1_000
 
 export const groupRequests: ReadonlySet<Api> = new Set<Api>(['joinGroup', 'syncGroup', 'heartbeat', 'leaveGroup'])
 
+/** A good part of what a worker waits for before it says that a transaction is open. */
+const LATE_MARKER_MS = 2_000
+
 export interface WeatherEvents {
   /** That process dies, after so many ms; 0: now. */
   crash(process: string, why: string, afterMs: number): void
@@ -62,6 +65,8 @@ export interface WeatherEvents {
   /** A request is on its way. `wrong`: it is lost, refused, late or not answered. */
   sent(request: RequestInfo, wrong: boolean): void
   writeFailed(process: string): void
+  /** A transaction that has been decided stays open for seconds. */
+  markerIsLate(): void
 }
 
 export class Weather implements Faults {
@@ -93,7 +98,10 @@ export class Weather implements Faults {
   }
 
   markerMs(): number {
-    return this.calm ? 0.5 : this.#about(this.climate.markerMs)
+    if (this.calm) return 0.5
+    const ms = this.#about(this.climate.markerMs)
+    if (ms >= LATE_MARKER_MS) this.events.markerIsLate()
+    return ms
   }
 
   write({ process, task }: { readonly process: string; readonly task: string }): WriteFate {
