@@ -35,6 +35,10 @@ export const kafkaOptions = (
   clock: systemClock,
 })
 
+/** The secret that workers share; undefined: they have none. */
+export const peerToken = ({ POTOROO_PEER_TOKEN: token }: Environment): string | undefined =>
+  token === '' ? undefined : token
+
 /** Connects, lets `use` work, and closes, whatever came of it. */
 export async function withLog<T>(
   context: Pick<CliContext, 'env' | 'logger'>,

@@ -5,8 +5,9 @@ import type { Readiness } from '../ports/figures.js'
 import type { Access } from '../peers/access.js'
 import type { Logger } from '../ports/logger.js'
 import { startMeasuredWorker, startWorker, type ServedWorker, type WorkerOptions } from '../start-worker.js'
+import { aborted } from './aborted.js'
 import { loadApplication } from './application.js'
-import { connectionOf } from './connection.js'
+import { connectionOf, peerToken } from './connection.js'
 import type { CliContext } from './context.js'
 import type { Collecting } from './http/collecting.js'
 import { bootstrapServers, withCopyableCures } from './invocation.js'
@@ -61,8 +62,7 @@ async function run(path: string, flags: RunFlags, context: CliContext, stop: Abo
     bootstrapServers: bootstrapServers(context.env, flags.brokers),
   })
   // Before the application is loaded: that may take long, and it may have instruments of its own.
-  const token = context.env.POTOROO_PEER_TOKEN
-  const access = { host: flags.httpHost, token: token === '' ? undefined : token }
+  const access = { host: flags.httpHost, token: peerToken(context.env) }
   const served = flags.httpPort === undefined ? undefined : await serveHealth(flags.httpPort, access, logger)
   try {
     await runApplication(path, flags, context, signal, logger, served)
@@ -143,14 +143,6 @@ async function runApplication(
   if (supervised && !signal.aborted) tellStarted(worker.name)
   await worker.ended
 }
-
-const aborted = (signal: AbortSignal): Promise<undefined> =>
-  new Promise((resolve) => {
-    signal.addEventListener('abort', () => {
-      resolve(undefined)
-    })
-    if (signal.aborted) resolve(undefined)
-  })
 
 function workerLogger({ logLevel, supervised = false }: RunFlags, { stdout }: CliContext): Logger {
   if (stdout.isTTY === true) return prettyLogger(logLevel, supervised)

@@ -33,7 +33,8 @@ const DEFAULT_LIMIT = 100
 /** A slow reader is let go after that long without taking anything. */
 const STALL_MS = 10_000
 
-const statuses: Partial<Readonly<Record<ErrorCode, number>>> = {
+/** What is not here is a failure of the server's, 500. */
+export const stateStatuses: Partial<Readonly<Record<ErrorCode, number>>> = {
   QUERY_INVALID: 400,
   STATE_UNKNOWN: 404,
   QUERY_UNANSWERED: 503,
@@ -74,7 +75,7 @@ export class StateHttp {
           this.#send(response, 200, found)
         },
         (error: unknown) => {
-          this.#refuse(response, isPotorooError(error) ? (statuses[error.code] ?? 500) : 500, error)
+          this.#refuse(response, isPotorooError(error) ? (stateStatuses[error.code] ?? 500) : 500, error)
         },
       )
       .finally(() => {

@@ -11,7 +11,7 @@ import { viewGroup } from '../../kafka/group-view.js'
 import { compare, rejectionsOf } from '../../market-spread/calculation.js'
 import type { Log } from '../../ports/log.js'
 import { bundledApplication, loadApplication } from '../application.js'
-import { kafkaOptions, withLog } from '../connection.js'
+import { kafkaOptions, peerToken, withLog } from '../connection.js'
 import type { CliContext } from '../context.js'
 import { Feed } from '../demo/feed.js'
 import { holdings, lagOf, partitionsOf, Rejections } from '../demo/observe.js'
@@ -156,7 +156,7 @@ const uiOf = (
 ): Promise<Serving> =>
   serveUi({
     ...{ ...of, host: '127.0.0.1', port: 0 },
-    token: env.POTOROO_PEER_TOKEN === '' ? undefined : env.POTOROO_PEER_TOKEN,
+    token: peerToken(env),
     invocation: {
       ...{ application: bundledApplication(), brokers, topicPrefix },
       bootstrapServers: bootstrapServers(env, brokers),

@@ -5,7 +5,7 @@ import { viewGroup } from '../../kafka/group-view.js'
 import { createPeers } from '../../peers/peers.js'
 import { systemClock } from '../../system.js'
 import { loadApplication } from '../application.js'
-import { kafkaOptions, withLog } from '../connection.js'
+import { kafkaOptions, peerToken, withLog } from '../connection.js'
 import type { CliContext } from '../context.js'
 import { failureLine } from '../failure.js'
 import { connectionHelp, type ConnectionFlags, withConnection, withTopicPrefix } from '../options.js'
@@ -58,9 +58,8 @@ Examples:
 
 async function runStatus(path: string, flags: StatusFlags, context: CliContext): Promise<void> {
   const { definition } = await loadApplication(path)
-  const token = context.env.POTOROO_PEER_TOKEN
   const { logger } = context
-  const peers = createPeers({ token: token === '' ? undefined : token, logger, clock: systemClock })
+  const peers = createPeers({ token: peerToken(context.env), logger, clock: systemClock })
   try {
     await withLog(context, flags, async (log) => {
       const view = await viewGroup(kafkaOptions(context, flags), namesOf(flags.topicPrefix, definition.name).group)

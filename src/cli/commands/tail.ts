@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { Writable } from 'node:stream'
 import type { Log } from '../../ports/log.js'
+import { aborted } from '../aborted.js'
 import { describeTopic, withLog } from '../connection.js'
 import type { CliContext } from '../context.js'
 import { connectionHelp, type ConnectionFlags, wholeNumber, withConnection, withTopicPrefix } from '../options.js'
@@ -77,9 +78,7 @@ async function runTail(log: Log, topic: string, flags: TailFlags, context: CliCo
     tail.wake()
   }
   const waiting = setInterval(sayWaiting(tail, topic, context), SAY_WAITING_AFTER_MS)
-  const stopped = new Promise<void>((resolve) => {
-    stop.addEventListener('abort', () => resolve(), { once: true })
-  })
+  const stopped = aborted(stop)
   try {
     await Promise.race([tail.done, output.closed, stopped])
   } finally {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
+import { aborted } from '../aborted.js'
 import { loadApplication } from '../application.js'
-import { kafkaOptions, withLog } from '../connection.js'
+import { kafkaOptions, peerToken, withLog } from '../connection.js'
 import type { CliContext } from '../context.js'
 import { bootstrapServers } from '../invocation.js'
 import { connectionHelp, type ConnectionFlags, listenHost, port, withConnection, withTopicPrefix } from '../options.js'
@@ -48,7 +49,7 @@ async function runUi(path: string, flags: UiFlags, context: CliContext): Promise
   await withLog(context, flags, async (log) => {
     const serving = await serveUi({
       ...{ definition, log, logger, host, port: wanted, kafka: kafkaOptions(context, flags) },
-      token: env.POTOROO_PEER_TOKEN === '' ? undefined : env.POTOROO_PEER_TOKEN,
+      token: peerToken(env),
       invocation: { application: path, brokers, bootstrapServers: bootstrapServers(env, brokers), topicPrefix },
     })
     try {
@@ -59,11 +60,3 @@ async function runUi(path: string, flags: UiFlags, context: CliContext): Promise
     }
   })
 }
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    signal.addEventListener('abort', () => {
-      resolve()
-    })
-    if (signal.aborted) resolve()
-  })

@@ -8,12 +8,11 @@
  *    connections a bounded number, and what was collected a moment ago is told again.
  * 3. What an answer costs does not grow with what a client sends.
  */
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { isIPv6 } from 'node:net'
 import { messageOf, PotorooError } from '../../errors.js'
 import type { Readiness } from '../../ports/figures.js'
 import { isStatesPath, type StateHttp } from '../../peers/state-http.js'
+import { closeServer, listen } from './listening.js'
 import { contentTypes, formatFor, type TextFormat } from './text-format.js'
 
 /** Prometheus, a probe or two, somebody who looks, and who asks for state objects. */
@@ -66,36 +65,23 @@ export class HealthServer {
   }
 
   /** Resolves with its URL. Rejects with INVALID_CONFIGURATION. */
-  async listen(): Promise<string> {
-    const { host, port } = this.options
-    const shown = isIPv6(host) ? `[${host}]` : host
-    try {
-      // exclusive: in a cluster, the primary would else listen, for all of its workers
-      this.#server.listen({ host, port, exclusive: true })
-      await once(this.#server, 'listening')
-    } catch (error) {
-      throw new PotorooError(
-        'INVALID_CONFIGURATION',
-        `Can't serve metrics and health on ${shown}:${String(port)}: ${messageOf(error)}. Give --http-port another port, or 0 for any ` +
-          'that is free, and --http-host an address of this machine.',
-        { cause: error },
-      )
-    }
-    // Nobody is served while there are no file descriptors, say; messages go on.
-    this.#server.on('error', () => undefined)
-    const bound = this.#server.address()
-    return `http://${shown}:${String(typeof bound === 'object' && bound !== null ? bound.port : port)}`
+  listen(): Promise<string> {
+    return listen(
+      this.#server,
+      this.options,
+      (address, error) =>
+        new PotorooError(
+          'INVALID_CONFIGURATION',
+          `Can't serve metrics and health on ${address}: ${messageOf(error)}. Give --http-port another port, or 0 for any ` +
+            'that is free, and --http-host an address of this machine.',
+          { cause: error },
+        ),
+    )
   }
 
   /** Never rejects. */
-  async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => {
-      this.#server.close(() => {
-        resolve()
-      })
-    })
-    this.#server.closeAllConnections()
-    await closed
+  close(): Promise<void> {
+    return closeServer(this.#server)
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {

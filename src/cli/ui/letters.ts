@@ -4,13 +4,12 @@
  */
 import type { namesOf } from '../../core/plan/topology.js'
 import { letterId, placeOfLetter } from '../../core/processing/dead-letter-marks.js'
-import { readDeadLetter } from '../../core/processing/dead-letter.js'
 import { isRecord, isTexts } from '../../core/json-shape.js'
 import { PotorooError } from '../../errors.js'
 import type { Clock, Timer } from '../../ports/clock.js'
 import type { Log, TopicInfo } from '../../ports/log.js'
 import { finishLetters } from '../../runtime/dead-letters/finish.js'
-import { describeLetters, lettersOf, readMarks } from '../../runtime/dead-letters/letters.js'
+import { describeLetters, letterIn, lettersOf, readMarks } from '../../runtime/dead-letters/letters.js'
 import { recordsIn } from '../../runtime/dead-letters/records-in.js'
 import { letterJson } from '../dead-letters/text.js'
 import type { LetterList } from './wire.js'
@@ -132,13 +131,11 @@ export class LetterBook {
     const letters: { readonly writtenMs: number; readonly json: object }[] = []
     let open = 0
     for await (const record of recordsIn(this.log, ranges, signal)) {
-      const block = readDeadLetter(record.headers)
-      if (block === undefined) continue
-      const { partition, offset, timestampMs, key, bytes } = record
-      const letter = { partition, offset, timestampMs, key, value: null, block, bytes }
+      const letter = letterIn(record)
+      if (letter === undefined) continue
       const mark = marks.of(letter)
       if (mark === undefined) open++
-      letters.push({ writtenMs: timestampMs, json: letterJson({ letter, mark }, false) })
+      letters.push({ writtenMs: letter.timestampMs, json: letterJson({ letter, mark }, false) })
     }
     return {
       open,

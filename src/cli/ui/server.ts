@@ -13,14 +13,13 @@
  * 2. The page loads nothing from anywhere else, and runs no script but its own files: its policy says so to the browser.
  * 3. No client holds others up: connections, streams and bytes that wait are bounded; a stream that takes nothing is ended.
  */
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { isIPv6 } from 'node:net'
 import { visible } from '../../api/visible.js'
 import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../../errors.js'
 import { isLetIn, type Access } from '../../peers/access.js'
 import { isLoopback } from '../../peers/options.js'
-import { isStatesPath } from '../../peers/state-http.js'
+import { isStatesPath, stateStatuses } from '../../peers/state-http.js'
+import { closeServer, listen } from '../http/listening.js'
 import type { Asset, Assets } from './assets.js'
 import type { UiEvent } from './wire.js'
 
@@ -53,12 +52,10 @@ const STALL_MS = 30_000
 const PING_MS = 10_000
 
 const statuses: Partial<Readonly<Record<ErrorCode, number>>> = {
-  QUERY_INVALID: 400,
+  ...stateStatuses,
   INVALID_CONFIGURATION: 400,
-  STATE_UNKNOWN: 404,
   TOPIC_MISSING: 404,
   FENCED: 409,
-  QUERY_UNANSWERED: 503,
   BROKER_UNREACHABLE: 503,
   PEER_UNREACHABLE: 503,
   PEER_REFUSED: 503,
@@ -96,35 +93,21 @@ export class UiServer {
 
   /** Resolves with the page's address. Rejects with INVALID_CONFIGURATION. */
   async listen(): Promise<string> {
-    const { host, port } = this.options
-    const shown = isIPv6(host) ? `[${host}]` : host
-    try {
-      this.#server.listen({ host, port, exclusive: true })
-      await once(this.#server, 'listening')
-    } catch (error) {
-      throw new PotorooError(
-        'INVALID_CONFIGURATION',
-        `Can't serve the page on ${shown}:${String(port)}: ${messageOf(error)}`,
-        {
+    const url = await listen(
+      this.#server,
+      this.options,
+      (address, error) =>
+        new PotorooError('INVALID_CONFIGURATION', `Can't serve the page on ${address}: ${messageOf(error)}`, {
           cause: error,
           cure: 'Give --port another port, or 0 for any that is free, and --host an address of this machine.',
-        },
-      )
-    }
-    this.#server.on('error', () => undefined)
-    const bound = this.#server.address()
-    return `http://${shown}:${String(typeof bound === 'object' && bound !== null ? bound.port : port)}/`
+        }),
+    )
+    return `${url}/`
   }
 
   /** Never rejects. */
-  async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => {
-      this.#server.close(() => {
-        resolve()
-      })
-    })
-    this.#server.closeAllConnections()
-    await closed
+  close(): Promise<void> {
+    return closeServer(this.#server)
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {

@@ -2,7 +2,7 @@
 import type { ApplicationDefinition } from '../../api/definition.js'
 import type { namesOf, Topology } from '../../core/plan/topology.js'
 import type { PeersSettings } from '../../peers/options.js'
-import { Asker } from '../commands/state.js'
+import { Asker } from '../asker.js'
 import { copyable, type Invocation } from '../invocation.js'
 import { graphOf } from './graph.js'
 import type { LetterBook } from './letters.js'

@@ -4,7 +4,7 @@ import { readDeadLetter, type DeadLetterBlock } from '../../core/processing/dead
 import type { namesOf } from '../../core/plan/topology.js'
 import { PotorooError } from '../../errors.js'
 import type { Log, TopicInfo } from '../../ports/log.js'
-import { recordsIn, type PartitionRange } from './records-in.js'
+import { recordsIn, type PartitionRange, type ReadRecord } from './records-in.js'
 
 export type Names = Pick<ReturnType<typeof namesOf>, 'deadLetters' | 'deadLetterMarks' | 'group'>
 export type LettersLog = Pick<Log, 'describeTopics' | 'listOffsets' | 'offsetsAt' | 'fetcher'>
@@ -84,20 +84,21 @@ export async function* lettersOf(
   const wanted = choice.places && new Set(choice.places.map(letterId))
   for await (const record of recordsIn(log, await rangesOf(log, topic, choice), signal)) {
     if (wanted !== undefined && !wanted.delete(letterId(record))) continue
-    const block = readDeadLetter(record.headers)
-    if (block === undefined) {
-      other()
-      continue
-    }
-    const { partition, offset, timestampMs, key, value, bytes } = record
-    const letter = { partition, offset, timestampMs, key, value, block, bytes }
-    if (isChosen(letter, choice)) yield letter
+    const letter = letterIn(record)
+    if (letter === undefined) other()
+    else if (isChosen(letter, choice)) yield letter
   }
   const [missing] = wanted ?? []
   if (missing !== undefined)
     throw new PotorooError('INVALID_CONFIGURATION', `there is no dead letter ${missing} in ${topic.name}`, {
       cure: 'It may be older than the topic keeps its records (retention.ms): `list --all` shows those there are.',
     })
+}
+
+/** Undefined for what is no dead letter. */
+export function letterIn({ headers, ...record }: ReadRecord): Letter | undefined {
+  const block = readDeadLetter(headers)
+  return block && { ...record, block }
 }
 
 function isChosen({ block, timestampMs, key }: Letter, choice: LetterChoice): boolean {
