@@ -1,6 +1,6 @@
 /** Pure: rounds of both contenders beside each other, as a table and as bars. */
 import type { Rounds } from './benchmark.js'
-import type { Bar } from './charts/bars.js'
+import type { Bar, Panel } from './charts/bars.js'
 import type { Table } from './report.js'
 import { type Spread, spreadOf } from './statistics.js'
 
@@ -47,6 +47,18 @@ export const barsOf = <T>(results: readonly Rounds<T>[], of: (round: T) => numbe
     const { median, low, high } = spread(result, of)
     return { series: result.contender.name, value: median, low, high }
   })
+
+/** One group of bars: a contender each. */
+export const panelOf = <T>(
+  title: string,
+  unit: string,
+  results: readonly Rounds<T>[],
+  of: (round: T) => number,
+): Panel => ({
+  title,
+  unit,
+  groups: [{ label: '', bars: barsOf(results, of) }],
+})
 
 /** The median, and between which values it lies. */
 export function rangeText(values: readonly number[], text: (value: number) => string): string {

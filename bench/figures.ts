@@ -19,6 +19,14 @@ export const cpuFor = <T>(what: string, of: (round: T) => number): Figure<T> => 
   better: 'less',
 })
 
+/** Of a backlog, too: the more, the better. */
+export const perSecond = <T>(name: string, of: (round: T) => number): Figure<T> => ({
+  name,
+  of,
+  text: wholeNumber,
+  better: 'more',
+})
+
 /** Of a steady load. */
 export const underLoad = {
   p50: latency('p50, ms', ({ p50Ms }) => p50Ms),

@@ -2,12 +2,12 @@
 import { fileURLToPath } from 'node:url'
 import { counts, lines as source } from '#potoroo/examples/word-count/application.js'
 import type { OutgoingRecord } from '#potoroo/kafka/idempotent-producer.js'
-import { alternate, type BenchContext, type Rounds } from './benchmark.js'
+import { alternate, type BenchContext } from './benchmark.js'
 import type { Panel } from './charts/bars.js'
-import { barsOf, comparison } from './comparison.js'
+import { comparison, panelOf } from './comparison.js'
 import type { Application, Contender } from './contenders.js'
 import { DiskWatch } from './disk-watch.js'
-import { cpuFor, peakMemory, RunningRate } from './figures.js'
+import { cpuFor, peakMemory, perSecond, RunningRate } from './figures.js'
 import { CountCheck, Lines, WORDS_COME, WORDS_PER_LINE } from './lines.js'
 import { readAll } from './output-reader.js'
 import { pump } from './paced-load.js'
@@ -99,8 +99,8 @@ export async function routingBacklog(
         ]),
       ],
       panels: [
-        panel('Word count from a backlog', 'thousand words/s', results, (round) => round.wordsPerSecond / 1000),
-        panel('CPU of the worker', 'µs per word', results, (round) => round.cpuMicrosPerWord),
+        panelOf('Word count from a backlog', 'thousand words/s', results, (round) => round.wordsPerSecond / 1000),
+        panelOf('CPU of the worker', 'µs per word', results, (round) => round.cpuMicrosPerWord),
       ],
       measured: results.map((result) => ({ contender: result.contender.name, rounds: result.rounds })),
       right: results.every((result) => result.rounds.every(({ wrong }) => wrong === 0)),
@@ -155,28 +155,12 @@ async function checked(cluster: BenchContext['cluster'], sink: string): Promise<
 }
 
 const figures = {
-  lines: { name: 'lines/s', of: (round: Round) => round.linesPerSecond, text: wholeNumber, better: 'more' },
-  words: { name: 'words/s', of: (round: Round) => round.wordsPerSecond, text: wholeNumber, better: 'more' },
-  running: {
-    name: 'words/s running',
-    of: (round: Round) => round.runningWordsPerSecond,
-    text: wholeNumber,
-    better: 'more',
-  },
+  lines: perSecond('lines/s', (round: Round) => round.linesPerSecond),
+  words: perSecond('words/s', (round: Round) => round.wordsPerSecond),
+  running: perSecond('words/s running', (round: Round) => round.runningWordsPerSecond),
   cpu: cpuFor('word', (round: Round) => round.cpuMicrosPerWord),
   memory: peakMemory,
 } as const
-
-const panel = (
-  title: string,
-  unit: string,
-  results: readonly Rounds<Round>[],
-  of: (round: Round) => number,
-): Panel => ({
-  title,
-  unit,
-  groups: [{ label: '', bars: barsOf(results, of) }],
-})
 
 export interface DiskFindings {
   readonly method: readonly string[]

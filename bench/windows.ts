@@ -2,11 +2,11 @@
 import { fileURLToPath } from 'node:url'
 import { partitionOf } from '#potoroo/core/plan/partitioner.js'
 import type { OutgoingRecord } from '#potoroo/kafka/idempotent-producer.js'
-import { alternate, type BenchContext, type Rounds } from './benchmark.js'
-import { barChart, type Panel } from './charts/bars.js'
-import { barsOf, comparison } from './comparison.js'
+import { alternate, type BenchContext } from './benchmark.js'
+import { barChart } from './charts/bars.js'
+import { comparison, panelOf } from './comparison.js'
 import type { Application, Contender } from './contenders.js'
-import { cpuFor, peakMemory, RunningRate } from './figures.js'
+import { cpuFor, peakMemory, perSecond, RunningRate } from './figures.js'
 import { type KeyedEvent, KeyedMinutes, keyName, type MinuteCount } from './keyed-minutes.js'
 import { readAll } from './output-reader.js'
 import { type Findings, mebibytes, seconds, wholeNumber } from './report.js'
@@ -70,8 +70,8 @@ export async function windows(context: BenchContext, settings: Settings['windows
       return result
     })
     const panels = [
-      panel('Count a minute from a backlog', 'thousand events/s', results, (round) => round.eventsPerSecond / 1000),
-      panel('CPU of the worker', 'µs per event', results, (round) => round.cpuMicrosPerEvent),
+      panelOf('Count a minute from a backlog', 'thousand events/s', results, (round) => round.eventsPerSecond / 1000),
+      panelOf('CPU of the worker', 'µs per event', results, (round) => round.cpuMicrosPerEvent),
     ]
     return {
       title: 'Windows: a count a minute from a backlog',
@@ -181,24 +181,8 @@ const figures = {
     text: (value: number) => value.toFixed(2),
     better: 'less',
   },
-  events: { name: 'events/s', of: (round: Round) => round.eventsPerSecond, text: wholeNumber, better: 'more' },
-  running: {
-    name: 'events/s running',
-    of: (round: Round) => round.runningEventsPerSecond,
-    text: wholeNumber,
-    better: 'more',
-  },
+  events: perSecond('events/s', (round: Round) => round.eventsPerSecond),
+  running: perSecond('events/s running', (round: Round) => round.runningEventsPerSecond),
   cpu: cpuFor('event', (round: Round) => round.cpuMicrosPerEvent),
   memory: peakMemory,
 } as const
-
-const panel = (
-  title: string,
-  unit: string,
-  results: readonly Rounds<Round>[],
-  of: (round: Round) => number,
-): Panel => ({
-  title,
-  unit,
-  groups: [{ label: '', bars: barsOf(results, of) }],
-})

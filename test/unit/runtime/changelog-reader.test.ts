@@ -52,6 +52,23 @@ class RecordingStore implements StateStore {
   }
 }
 
+/** Keeps what is added to it, to be fed. */
+class KeptFetcher implements Fetcher {
+  input: FetchInput | undefined
+  add(input: FetchInput): void {
+    this.input = input
+  }
+  remove(): void {
+    // It goes on being kept.
+  }
+  wake(): void {
+    // It is fed by hand.
+  }
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+}
+
 /** Feeds a reader from `from` to `end` with these records, the first at offset `at`. */
 function read(
   store: StateStore,
@@ -60,15 +77,7 @@ function read(
   records: readonly TestRecord[],
   end = at + records.length,
 ): Promise<Replayed> {
-  let input: FetchInput | undefined
-  const fetcher: Fetcher = {
-    add: (added) => {
-      input = added
-    },
-    remove: () => undefined,
-    wake: () => undefined,
-    close: () => Promise.resolve(),
-  }
+  const fetcher = new KeptFetcher()
   return new Promise((resolve, reject) => {
     const plan = {
       topic: 'a-b-c-changelog',
@@ -80,7 +89,7 @@ function read(
     }
     const ports = { clock: systemClock, observer: silentObserver }
     new ChangelogReader(plan, store, fetcher, ports, { done: resolve, failed: reject }).start()
-    input?.deliver(fetchedOf([batchOf(at, records)], { position: from, nextPosition: end }))
+    fetcher.input?.deliver(fetchedOf([batchOf(at, records)], { position: from, nextPosition: end }))
   })
 }
 const known = (changelogPosition: number): StoreMeta => ({
@@ -158,22 +167,14 @@ describe('ChangelogReader', () => {
         return { cancel: () => undefined }
       },
     }
-    let input: FetchInput | undefined
-    const fetcher: Fetcher = {
-      add: (added) => {
-        input = added
-      },
-      remove: () => undefined,
-      wake: () => undefined,
-      close: () => Promise.resolve(),
-    }
+    const fetcher = new KeptFetcher()
     const plan = { topic: 't', partition: 3, subTopology: 'b-c', deleteRetentionMs: 86_400_000, from: 0, end: 5 }
     const ports = { clock, observer: { observe: (event: RuntimeEvent): void => void said.push(event) } }
     const never = (): never => expect.unreachable('it ended')
     new ChangelogReader(plan, new RecordingStore(undefined), fetcher, ports, { done: never, failed: never }).start()
     // The last record is gone, and a marker with it: the log says that it goes to 5, and gives nothing behind 4.
-    input?.deliver(fetchedOf([batchOf(0, [commit()])], { position: 0, nextPosition: 4 }))
-    input?.deliver(fetchedOf([], { position: 4, nextPosition: 4 }))
+    fetcher.input?.deliver(fetchedOf([batchOf(0, [commit()])], { position: 0, nextPosition: 4 }))
+    fetcher.input?.deliver(fetchedOf([], { position: 4, nextPosition: 4 }))
     for (const call of waits) call()
     expect(said).toEqual([{ kind: 'restoring-slowly', topic: 't', partition: 3, position: 4, end: 5 }])
   })
