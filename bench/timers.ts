@@ -144,7 +144,7 @@ async function ofOneKey(count: number, ttlMs?: number): Promise<void> {
       await bench.commit()
     })
     say(
-      `${String(count)} timers of one key${ttlMs === undefined ? '' : ', with ttlMs'}: set ${each(setMs, count)}, set anew ${each(againMs, count)}, ` +
+      `${String(count)} timers of one key${ttlMs === undefined ? '' : ', with ttlMs'}: set ${each(setMs, count)}, set again ${each(againMs, count)}, ` +
         `clear ${each(clearMs, count / 2)}, fire ${each(fireMs, fired)} of CPU each; changelog ${(bench.changelogBytes / MEBIBYTE).toFixed(1)} MiB`,
     )
   })

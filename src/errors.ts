@@ -136,7 +136,7 @@ export const errorKinds = {
   UNEXPECTED_ANSWER: kind(
     failure,
     true,
-    "Nothing, if it passes: the task starts again from its last commit, a few times. If it comes again, look at the broker's log.",
+    "Nothing, if it passes: the task restarts from its last commit, a few times. If it comes again, look at the broker's log.",
   ),
   REQUEST_REFUSED: kind(
     failure,
@@ -147,7 +147,7 @@ export const errorKinds = {
   TRANSACTION_FAILED: kind(
     failure,
     true,
-    'Nothing, if it passes: the task starts again from its last commit. If it comes again, look at the log of the broker that the message names.',
+    'Nothing, if it passes: the task restarts from its last commit. If it comes again, look at the log of the broker that the message names.',
   ),
   // codecs
   CODEC_NOT_READY: kind(

@@ -65,7 +65,7 @@ type Ended<P> = P extends Pipeline
 export function definitionOf(application: unknown): ApplicationDefinition {
   if (typeof application === 'object' && application !== null && applicationKey in application)
     return application[applicationKey] as ApplicationDefinition
-  throw invalid(`${shown(application)} is not an application: it has to be made with application().`)
+  throw invalid(`${shown(application)} is not an application: it must be created with application().`)
 }
 
 const sourcesOf = (application: ApplicationDefinition): SourceNode[] =>
@@ -78,7 +78,7 @@ function checkTopics(application: ApplicationDefinition): void {
     const other = seen.get(topic.name)
     if (other !== undefined && other !== topic)
       throw invalid(
-        `Application ${name} uses two topics named ${topic.name} that were declared apart: declare it once, and use that.`,
+        `Application ${name} uses two topics named ${topic.name} that were declared separately: declare it once, and use that declaration.`,
       )
     seen.set(topic.name, topic)
     if (isOwnTopic(name, topic.name))
@@ -101,7 +101,7 @@ function checkStates(application: ApplicationDefinition): void {
     const other = seen.get(state.name)
     if (other !== undefined && other !== state)
       throw invalid(
-        `Application ${application.name} has two state objects${(other.table ?? state.table) ? ' or tables' : ''} named ${state.name}: define it once, and use that in both.`,
+        `Application ${application.name} has two state objects${(other.table ?? state.table) ? ' or tables' : ''} named ${state.name}: define it once, and use that definition in both places.`,
       )
     seen.set(state.name, state)
     for (const origin of keyOriginsOf(node)) {
@@ -113,8 +113,8 @@ function checkStates(application: ApplicationDefinition): void {
       if (one.partitioner !== two.partitioner)
         throw invalid(
           `Pipelines ${before.name} and ${origin.name} share ${state.table === undefined ? 'state object' : 'table'} ${state.name}, but topic ${one.name} is ` +
-            `partitioned by ${String(one.partitioner)} and topic ${two.name} by ${String(two.partitioner)}: they have to be partitioned ` +
-            `alike, or one of them needs keyBy() before ${state.table === undefined ? 'to()' : 'join() or table()'}.`,
+            `partitioned by ${String(one.partitioner)} and topic ${two.name} by ${String(two.partitioner)}: they must have the same ` +
+            `partitioner, or one of them needs keyBy() before ${state.table === undefined ? 'to()' : 'join() or table()'}.`,
         )
     }
   }
@@ -137,7 +137,7 @@ function checkBroadcasts(application: ApplicationDefinition): void {
     const other = seen.get(broadcast.name) ?? broadcast
     if (other !== broadcast)
       throw invalid(
-        `Application ${application.name} has two broadcasts named ${broadcast.name}: define it once, and use that in both.`,
+        `Application ${application.name} has two broadcasts named ${broadcast.name}: define it once, and use that definition in both places.`,
       )
     seen.set(broadcast.name, broadcast)
   }
@@ -157,8 +157,8 @@ function checkKeyFormats(application: ApplicationDefinition): void {
     const other = text.get(state)
     if (other !== undefined)
       throw invalid(
-        `State object ${state} gets keys from ${topic}, which has keyFormat: 'hex', and from ${other}, which gives texts: they ` +
-          `would not meet. Put keyBy() behind ${topic}, too.`,
+        `State object ${state} gets keys from ${topic}, which has keyFormat: 'hex', and from ${other}, whose keys are text: they ` +
+          `would never match. Put keyBy() after ${topic}, too.`,
       )
   }
 }
@@ -212,7 +212,7 @@ function checkRepartitions(application: ApplicationDefinition): void {
     if (other !== undefined)
       throw invalid(
         `Application ${application.name} has two repartitions named ${name}, to ${other} and ` +
-          `${leadsTo}: give one of them a name of its own, as in keyBy(key, { name: '${name}-2' }).`,
+          `${leadsTo}: give one of them a different name, as in keyBy(key, { name: '${name}-2' }).`,
       )
     seen.set(name, leadsTo)
   }

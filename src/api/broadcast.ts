@@ -40,9 +40,9 @@ export function broadcast<M extends object | null>(
   checkName('a broadcast', name)
   const definition = topicDefinition(topic, `The topic of broadcast ${name}`)
   if (definition.key === undefined)
-    throw invalid(`Broadcast ${name} is of topic ${definition.name}, which was declared without a key: it needs one.`)
+    throw invalid(`Broadcast ${name} reads topic ${definition.name}, which is declared without a key: it needs one.`)
   if (!Number.isSafeInteger(maxBytes) || maxBytes < 1)
-    throw invalid(`Broadcast ${name} has maxBytes: ${shown(maxBytes)}. It has to be a whole number, 1 or more.`)
+    throw invalid(`Broadcast ${name} has maxBytes: ${shown(maxBytes)}. It must be a whole number, 1 or more.`)
   return { name, [broadcastKey]: { name, topic: definition, maxBytes } }
 }
 
@@ -56,5 +56,5 @@ export const broadcastIn = (value: unknown): BroadcastDefinition | undefined =>
 export function broadcastDefinition(value: unknown, where: string): BroadcastDefinition {
   const definition = broadcastIn(value)
   if (definition !== undefined) return definition
-  throw invalid(`${where} is ${shown(value)}: it has to be a broadcast, made with broadcast().`)
+  throw invalid(`${where} is ${shown(value)}: it must be a broadcast, created with broadcast().`)
 }

@@ -45,9 +45,9 @@ export const callDefaults = { overlap: 16, timeoutMs: 30_000, attempts: 10 } as 
 export function callDefinition(pipeline: string, given: unknown, make: unknown, options: unknown = {}): CallDefinition {
   const name = checkName('a call', given)
   if (typeof make !== 'function')
-    throw invalid(`What call ${name} of pipeline ${pipeline} is to do is ${shown(make)}: it has to be a function.`)
+    throw invalid(`The function of call ${name} of pipeline ${pipeline} is ${shown(make)}: it must be a function.`)
   if (typeof options !== 'object' || options === null)
-    throw invalid(`Call ${name} has options: ${shown(options)}. They have to be an object.`)
+    throw invalid(`Call ${name} has options: ${shown(options)}. They must be an object.`)
   const { overlap, timeoutMs, attempts, failed }: Readonly<Record<string, unknown>> = {
     ...callDefaults,
     ...defined(options),
@@ -70,12 +70,12 @@ const defined = (options: object): object =>
 function whole(call: string, option: string, value: unknown, most: number): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1 && value <= most) return value
   const bound = most === Number.MAX_SAFE_INTEGER ? '1 or more, or Infinity' : `from 1 to ${String(most)}`
-  throw invalid(`Call ${call} has ${option}: ${shown(value)}. It has to be a whole number, ${bound}.`)
+  throw invalid(`Call ${call} has ${option}: ${shown(value)}. It must be a whole number, ${bound}.`)
 }
 
 function whatThen(call: string, failed: unknown): CallDefinition['failed'] {
   if (failed === undefined) return 'as-on-error'
   if (failed === 'dead-letter' || failed === 'stop') return failed
   if (typeof failed === 'function') return failed as (message: unknown, error: unknown) => unknown
-  throw invalid(`Call ${call} has failed: ${shown(failed)}. It has to be 'dead-letter', 'stop', or a function.`)
+  throw invalid(`Call ${call} has failed: ${shown(failed)}. It must be 'dead-letter', 'stop', or a function.`)
 }

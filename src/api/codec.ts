@@ -42,7 +42,7 @@ export interface Codec<out Out, in In = Out> {
   /**
    * Called for each record that was fetched, before it may be decoded: what decoding it needs and is not there yet, such as its
    * schema; undefined: nothing. Until that resolves, this partition's input waits, with what was fetched together with the
-   * record; the task's other inputs and other tasks go on. Rejections are as those of `open`, and it is called anew. It has
+   * record; the task's other inputs and other tasks go on. Rejections are as those of `open`, and it is called again. It has
    * to look at the bytes before it returns.
    */
   prepare?(bytes: Buffer, topic: string): Promise<unknown> | undefined
@@ -57,7 +57,7 @@ export const stringCodec: Codec<string> = {
   },
   encode: (message: unknown) => {
     if (typeof message !== 'string') throw new TypeError(`it is ${shown(message)}, not a string`)
-    if (!message.isWellFormed()) throw new TypeError("it has a lone surrogate, which UTF-8 can't hold")
+    if (!message.isWellFormed()) throw new TypeError("it has a lone surrogate, which UTF-8 can't encode")
     return message
   },
 }
@@ -100,7 +100,7 @@ export function messagePackCodec<M = unknown>(): Codec<M> {
 /** Throws for what MessagePack has nothing for: it would be written as something else. */
 function refuseLost(value: unknown, path: string): void {
   if (typeof value === 'function' || typeof value === 'symbol' || isLost(value))
-    throw new TypeError(`${path === '' ? 'it' : path} is ${shown(value)}, which MessagePack does not have`)
+    throw new TypeError(`${path === '' ? 'it' : path} is ${shown(value)}, which MessagePack can't represent`)
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return
   if (Array.isArray(value)) for (const [i, one] of value.entries()) refuseLost(one, `${path}[${String(i)}]`)
   else for (const [field, one] of Object.entries(value)) refuseLost(one, path === '' ? field : `${path}.${field}`)
@@ -144,7 +144,7 @@ export function codecFormat(topic: string, value: unknown, schema: Validator | u
       }
       if (typeof value === 'string' || value instanceof Uint8Array) return value
       if (isPromise(value)) value.then(undefined, () => undefined)
-      throw notWritable(`its codec gave ${shown(value)}, neither bytes nor a string`)
+      throw notWritable(`its codec returned ${shown(value)}, which is neither bytes nor a string`)
     },
     codec: {
       open: async (use) => {
@@ -162,12 +162,12 @@ export function codecFormat(topic: string, value: unknown, schema: Validator | u
 
 function checked(topic: string, value: unknown): Codec<unknown> {
   if (typeof value !== 'object' || value === null)
-    throw invalid(`The codec of topic ${topic} is ${shown(value)}: it has to be an object with decode and encode.`)
+    throw invalid(`The codec of topic ${topic} is ${shown(value)}: it must be an object with decode and encode.`)
   const codec = value as Partial<Readonly<Record<string, unknown>>>
   if (typeof codec['name'] !== 'string') throw invalid(`The codec of topic ${topic} has no name.`)
   for (const method of ['decode', 'encode'])
     if (typeof codec[method] !== 'function')
-      throw invalid(`The codec of topic ${topic} has no method ${method}: it has to be a Codec.`)
+      throw invalid(`The codec of topic ${topic} has no method ${method}: it must be a Codec.`)
   return value as Codec<unknown>
 }
 

@@ -139,7 +139,7 @@ export interface ComputationContext {
   /** The state object does not exist any more when the computation returns, nor do its timers. */
   forget(): void
   /**
-   * Sets the timer of this key with this id, or sets it anew. `atMs`: ms since the epoch; what lies before the message's
+   * Sets the timer of this key with this id, or sets it again. `atMs`: ms since the epoch; what lies before the message's
    * timestamp is due at that. Throws where it is no timer of the state object at hand, and with more than 10,000 of a key.
    */
   set(timer: { readonly name: string }, atMs: number, id?: string): void
@@ -153,7 +153,7 @@ export interface ComputationContext {
 
 /**
  * Gives undefined or null, one output, or an array of outputs. Throws what the user's computation throws,
- * INVALID_DEFINITION when it gives a promise.
+ * INVALID_DEFINITION when it returns a promise.
  */
 export type Compute = (state: object, message: unknown, context: ComputationContext) => unknown
 

@@ -13,7 +13,7 @@ export const checkName = (what: string, name: unknown): string => checkNameUpTo(
 export const checkTopicName = (what: string, name: unknown): string => checkNameUpTo(MAX_TOPIC_NAME_LENGTH, what, name)
 
 function checkNameUpTo(maxLength: number, what: string, name: unknown): string {
-  if (typeof name !== 'string') throw invalid(`The name of ${what} is ${shown(name)}: it has to be a string.`)
+  if (typeof name !== 'string') throw invalid(`The name of ${what} is ${shown(name)}: it must be a string.`)
   if (name.length > maxLength)
     throw invalid(
       `The name of ${what} has ${String(name.length)} characters: at most ${String(maxLength)} are allowed.`,
@@ -25,13 +25,13 @@ function checkNameUpTo(maxLength: number, what: string, name: unknown): string {
 
 /** A function that a definition was given. An async one is refused here: its promise would be taken for its result. */
 export function checkFunction(what: string, value: unknown): void {
-  if (typeof value !== 'function') throw invalid(`${what} is ${shown(value)}: it has to be a function.`)
+  if (typeof value !== 'function') throw invalid(`${what} is ${shown(value)}: it must be a function.`)
   const kind = Object.prototype.toString.call(value)
   if (kind === '[object Function]') return
   // async functions, generators and async generators
-  const advice = kind === '[object AsyncFunction]' ? ' What waits for something goes into call().' : ''
+  const advice = kind === '[object AsyncFunction]' ? ' Use call() for asynchronous work.' : ''
   throw invalid(
-    `${what} is ${kind.slice('[object '.length, -1)}: it has to be an ordinary function, without async or *.${advice}`,
+    `${what} is ${kind.slice('[object '.length, -1)}: it must be an ordinary function, without async or *.${advice}`,
   )
 }
 
@@ -60,7 +60,7 @@ export const isHex = (text: string): boolean => /^(?:[0-9a-f]{2})*$/.test(text)
 
 /** What is wrong with what is no key. */
 export const shownKey = (value: unknown): string =>
-  `${shown(value)}, ${typeof value === 'string' ? "with a lone surrogate, which UTF-8 can't hold" : 'not a string'}`
+  `${shown(value)}, ${typeof value === 'string' ? "with a lone surrogate, which UTF-8 can't encode" : 'not a string'}`
 
 /** The name of an object's class, which need not have one. */
 export function classNameOf(value: object): string {

@@ -11,7 +11,7 @@ import type { Side } from './definition.js'
 export interface OpenMessage {
   /** Its timestamp, ms since the epoch, 0 or more. */
   readonly atMs: number
-  /** What its partition had come to when it came, where that is more than its timestamp: it was late. Else its timestamp. */
+  /** What its partition had reached when it came, where that is more than its timestamp: it was late. Else its timestamp. */
   readonly boundMs: number
   hasMet: boolean
   readonly message: unknown

@@ -39,4 +39,4 @@ function fieldsOf(plain: unknown): readonly unknown[] {
   throw noWindows()
 }
 
-const noWindows = (): TypeError => new TypeError('what is stored is no list of windows')
+const noWindows = (): TypeError => new TypeError('the stored value is not a list of windows')

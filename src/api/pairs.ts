@@ -32,8 +32,8 @@ export function pairsOf(
   const withinMs: unknown = given?.withinMs
   if (!isDurationMs(withinMs))
     throw invalid(
-      `Interval join ${name} has withinMs: ${shown(withinMs)}. It has to be whole milliseconds, 0 or more: how far the timestamps of two ` +
-        'messages may be from each other, as in { withinMs: minutes(15) }.',
+      `Interval join ${name} has withinMs: ${shown(withinMs)}. It must be whole milliseconds, 0 or more: how far apart the timestamps ` +
+        'of two messages may be, as in { withinMs: minutes(15) }.',
     )
   const made = {
     name,

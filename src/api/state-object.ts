@@ -56,7 +56,7 @@ export type StateOptions<S extends object> = (Packing<S> | { readonly pack?: nev
    * For state objects whose shape has changed: upgrades[n] makes of what version n stored what version n + 1 stores. The version
    * of a state object is how many of them it has been through; a new one has been through all. It is upgraded when a message
    * finds it, and stored so with that message. A step is given plain data, the fields without their class, or what `pack`
-   * gave, and gives an object literal; it has to give the same each time, and change nothing else. Steps are never
+   * gave, and gives an object literal; it must give the same each time, and change nothing else. Steps are never
    * changed or removed once they ran, only added at the end. One that throws, or gives no object literal or what can't be stored,
    * stops the worker: STATE_UPGRADE_FAILED. What a newer version stored stops a worker that does not know it: STATE_NEWER.
    * Default: none, version 0.
@@ -100,7 +100,7 @@ export function literalShapeOf<S extends object>(
   const { packing, ...own } = checkOptions(name, options)
   if (isClass(initial))
     throw invalid(
-      `The initial value of ${name} is a class: it has to be a function that gives an object literal, or with pack and unpack ` +
+      `The initial value of ${name} is a class: it must be a function that returns an object literal or, with pack and unpack, ` +
         'an instance.',
     )
   return { ...own, shape: ofFactory(name, initial, packing) }
@@ -113,7 +113,7 @@ type Shape = Omit<StateDefinition, 'partitions' | 'upgrades' | 'ttlMs'>
 interface NoPromise {
   readonly then?: never
 }
-type NotPromised<S> = S extends PromiseLike<unknown> ? 'error: a state object is made synchronously' : unknown
+type NotPromised<S> = S extends PromiseLike<unknown> ? 'error: a state object must be created synchronously' : unknown
 
 /** A class's `prototype` can't be written; a function's can, and arrow functions and methods have none. */
 const isClass = (value: unknown): boolean =>
@@ -135,7 +135,7 @@ function ofFactory<S extends object>(
       if (options !== undefined && typeof made === 'object' && made !== null) return made
       if (!isPlain(made))
         throw invalid(
-          `The initial value of state object ${name} is ${shown(made)}: it has to be an object literal. ` +
+          `The initial value of state object ${name} is ${shown(made)}: it must be an object literal. ` +
             'For an instance of a class, give stateObject() the class itself, or pack and unpack.',
         )
       if (!wasChecked || !beginsAlike) refuseAccessors(name, made)
@@ -159,7 +159,7 @@ function ofClass<S extends object>(name: string, constructor: StateClass<S>, opt
   if (options === undefined && brings !== takes)
     throw invalid(
       `The class of state object ${name} has ${brings ? 'pack() but no static unpack()' : 'static unpack() but no pack()'}: ` +
-        'it has to have both or neither.',
+        'it must have both or neither.',
     )
   const initial = (key: string): object => new constructor(key)
   const beginsAlike = takesNothing(constructor)
@@ -174,8 +174,8 @@ function ofClass<S extends object>(name: string, constructor: StateClass<S>, opt
     }
   if (ancestor !== undefined && !brings)
     throw invalid(
-      `State object ${name} can't be a ${ancestor.name}: its contents are no fields, so they would not be stored. ` +
-        'Keep it in a field of the state object, or bring pack and unpack.',
+      `State object ${name} can't be a ${ancestor.name}: its contents are not fields, so they would not be stored. ` +
+        'Keep it in a field of the state object, or provide pack and unpack.',
     )
   if (brings)
     return {
@@ -246,14 +246,14 @@ interface CheckedOptions<S extends object> extends Pick<StateDefinition, 'partit
 
 function checkOptions<S extends object>(name: string, options: StateOptions<S> = {}): CheckedOptions<S> {
   if (typeof options !== 'object' || (options as unknown) === null)
-    throw invalid(`The options of state object ${name} are ${shown(options)}: they have to be an object.`)
+    throw invalid(`The options of state object ${name} are ${shown(options)}: they must be an object.`)
   const { pack, unpack, partitions, upgrades: steps = [], ttlMs }: GivenOptions<S> = options
   if (partitions !== undefined && (!Number.isInteger(partitions) || partitions < 1))
-    throw invalid(`State object ${name} has partitions: ${shown(partitions)}. It has to be a whole number, 1 or more.`)
+    throw invalid(`State object ${name} has partitions: ${shown(partitions)}. It must be a whole number, 1 or more.`)
   if (ttlMs !== undefined && (!isDurationMs(ttlMs) || ttlMs < LEAST_TTL_MS))
-    throw invalid(`State object ${name} has ttlMs: ${shown(ttlMs)}. It has to be whole milliseconds, 64 or more.`)
+    throw invalid(`State object ${name} has ttlMs: ${shown(ttlMs)}. It must be whole milliseconds, 64 or more.`)
   if (!Array.isArray(steps))
-    throw invalid(`State object ${name} has upgrades: ${shown(steps)}. It has to be an array of functions.`)
+    throw invalid(`State object ${name} has upgrades: ${shown(steps)}. It must be an array of functions.`)
   // Not by forEach(), which passes over holes.
   for (const [version, step] of [...(steps as readonly unknown[])].entries())
     checkFunction(`upgrades[${String(version)}] of state object ${name}`, step)
@@ -261,7 +261,7 @@ function checkOptions<S extends object>(name: string, options: StateOptions<S> =
   const own = { partitions, upgrades: [...(steps as readonly Upgrade[])], ttlMs }
   if (pack === undefined && unpack === undefined) return { ...own, packing: undefined }
   if (pack === undefined || unpack === undefined)
-    throw invalid(`State object ${name} has one of pack and unpack: it has to have both or neither.`)
+    throw invalid(`State object ${name} has one of pack and unpack: it must have both or neither.`)
   checkFunction(`pack of state object ${name}`, pack)
   checkFunction(`unpack of state object ${name}`, unpack)
   return { ...own, packing: { pack, unpack } }
@@ -282,7 +282,7 @@ function refuseAccessors(name: string, made: object): void {
 
 function asObject(name: string, value: unknown): object {
   if (typeof value === 'object' && value !== null) return value
-  throw new PotorooError('STATE_NOT_PACKABLE', `State object ${name} comes back from storage as ${shown(value)}.`)
+  throw new PotorooError('STATE_NOT_PACKABLE', `State object ${name} is unpacked as ${shown(value)}.`)
 }
 
 /** The definition behind a state object. Throws INVALID_DEFINITION for anything else, naming `where` it was found. */
@@ -291,7 +291,7 @@ export function stateDefinition(value: unknown, where: string): StateDefinition 
   const isWindows = typeof value === 'object' && value !== null && Symbol.for('potoroo.windows') in value
   throw invalid(
     isWindows
-      ? `${where} is windows: only to() takes them, and from() what they have closed.`
-      : `${where} is ${shown(value)}: it has to be a state object, made with stateObject().`,
+      ? `${where} is a windowed state: only to() accepts it, and from(windows.closed) reads the windows that have closed.`
+      : `${where} is ${shown(value)}: it must be a state object, created with stateObject().`,
   )
 }

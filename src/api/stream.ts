@@ -189,7 +189,7 @@ type Nothing = ReturnType<() => void> | undefined | null
 type Emitted<R> = R extends Nothing ? never : R extends readonly (infer O)[] ? O : R
 type Synchronous<R, T> = [Extract<R, PromiseLike<unknown>>] extends [never]
   ? T
-  : 'error: computations and steps are synchronous, this one gives a promise: use call() for what waits'
+  : 'error: computations and steps are synchronous, but this one returns a promise: use call() for asynchronous work'
 
 /**
  * A stream of a topic's messages, or of what time brings: timers that are due, state objects whose time is over, windows that have
@@ -202,7 +202,7 @@ export function from<M>(origin: Origin<M>, name?: string): Stream<M> {
   const timed = originDefinition(origin)
   if (timed !== undefined && 'kind' in timed)
     return new Flow({ kind: 'timed', origin: timed, name: origin.name }, true) as unknown as Stream<M>
-  const topic = topicDefinition(origin, 'What from() was given')
+  const topic = topicDefinition(origin, 'The argument of from()')
   if (name !== undefined) checkName('a pipeline', name)
   const flow = new Flow({ kind: 'source', topic, name: name ?? topic.name }, topic.key !== undefined)
   return flow as unknown as Stream<M>
@@ -216,7 +216,7 @@ export function from<M>(origin: Origin<M>, name?: string): Stream<M> {
  */
 export function table<V extends object>(name: string, stream: Keyed<V | null>): Table<V> {
   const flow = flowOf(stream)
-  if (flow === undefined) throw invalid(`Table ${shown(name)} was given ${shown(stream)}: it has to be a stream.`)
+  if (flow === undefined) throw invalid(`Table ${shown(name)} was given ${shown(stream)}: it must be a stream.`)
   if (!flow.isKeyed)
     throw invalid(`Table ${shown(name)} is of stream ${flow.name}, which has no key: put keyBy() before table().`)
   return tableOf<V>(name, flow[streamKey])
@@ -248,7 +248,7 @@ export function intervalJoin<L, R>(
   const sideOf = (side: Side, stream: unknown): StreamNode => {
     const flow = flowOf(stream)
     if (flow === undefined)
-      throw invalid(`The ${side} side of interval join ${shown(name)} is ${shown(stream)}: it has to be a stream.`)
+      throw invalid(`The ${side} side of interval join ${shown(name)} is ${shown(stream)}: it must be a stream.`)
     if (!flow.isKeyed)
       throw invalid(
         `The ${side} side of interval join ${shown(name)} is stream ${flow.name}, which has no key: put keyBy() before intervalJoin().`,
@@ -278,7 +278,7 @@ export function merge<const T extends readonly [unknown, ...unknown[]]>(
   const flows = streams.map((stream: unknown, i): Flow => {
     const flow = flowOf(stream)
     if (flow === undefined)
-      throw invalid(`Stream ${String(i + 1)} of merge() is ${shown(stream)}: it has to be a stream.`)
+      throw invalid(`Stream ${String(i + 1)} of merge() is ${shown(stream)}: it must be a stream.`)
     if (!flow.isKeyed)
       throw invalid(`Stream ${String(i + 1)} of merge(), ${flow.name}, has no key: put keyBy() before merge().`)
     return flow
@@ -330,20 +330,20 @@ class Flow {
     checkFunction(`keyBy() of pipeline ${this.name}`, key)
     const { name } = options
     if (name !== undefined) checkName('a repartition', name)
-    const keyOf = checkedKey(`The key that keyBy() of pipeline ${this.name} gives`, key)
+    const keyOf = checkedKey(`The key from keyBy() of pipeline ${this.name}`, key)
     return new Flow({ kind: 'keyBy', upstream: this[streamKey], key: keyOf, name }, true)
   }
 
   to(state: AnyStateObject | AnyWindowed, compute: Compute, { reads = [] }: ToOptions = {}): Flow {
     const { name } = this
-    const definition = windowsDefinition(state) ?? stateDefinition(state, `What to() of pipeline ${name} was given`)
+    const definition = windowsDefinition(state) ?? stateDefinition(state, `The argument of to() of pipeline ${name}`)
     if (definition.table !== undefined)
       throw invalid(
-        `What to() of pipeline ${name} was given is table ${definition.name}, which its stream alone writes: join() it, or read it in the ` +
+        `The argument of to() of pipeline ${name} is table ${definition.name}, which its stream alone writes: join() it, or read it in the ` +
           'computation of a state object.',
       )
     checkFunction(`The computation of pipeline ${name}`, compute)
-    const others = readsOf(`What the computation of pipeline ${name} reads`, reads)
+    const others = readsOf(`The reads of the computation of pipeline ${name}`, reads)
     if (!this.isKeyed)
       throw invalid(`Pipeline ${name} has a computation, but its messages have no key: put keyBy() before to().`)
     const checked = synchronous(name, compute)
@@ -359,7 +359,7 @@ class Flow {
       throw invalid(`Pipeline ${name} has a join, but its messages have no key: put keyBy() before join().`)
     const broadcast = broadcastIn(target)
     if (broadcast === undefined) {
-      const state = stateDefinition(target, `What join() of pipeline ${name} was given`)
+      const state = stateDefinition(target, `The argument of join() of pipeline ${name}`)
       return new Flow({ kind: 'join', upstream, state, step: joinStep(name, functions[0]) }, true)
     }
     const [key, step] = functions
@@ -383,8 +383,8 @@ class Flow {
     const sink = topicDefinition(topic, `The sink of pipeline ${name}`)
     if (sink.partitioner === undefined)
       throw invalid(
-        `The sink of pipeline ${name}, topic ${sink.name}, has no known partitioner, so that it can't be said where ` +
-          "outputs belong: declare it with 'murmur2' or 'xxh64'.",
+        `The sink of pipeline ${name}, topic ${sink.name}, has no known partitioner, so Potoroo can't tell which partition ` +
+          "an output belongs on: declare it with 'murmur2' or 'xxh64'.",
       )
     const headers = passedHeaders(name, options)
     return { [pipelineKey]: { kind: 'sink', upstream: this[streamKey], topic: sink, headers } }
@@ -403,7 +403,7 @@ function joinStep(pipeline: string, step: unknown): JoinNode['step'] {
 }
 
 function readsOf(what: string, reads: unknown) {
-  if (!Array.isArray(reads)) throw invalid(`${what} is ${shown(reads)}: it has to be an array.`)
+  if (!Array.isArray(reads)) throw invalid(`${what} is ${shown(reads)}: it must be an array.`)
   const all = reads as readonly unknown[]
   const isBroadcast = (one: unknown): boolean => broadcastIn(one) !== undefined
   return {
@@ -414,7 +414,7 @@ function readsOf(what: string, reads: unknown) {
 
 function passedHeaders(pipeline: string, options: unknown): PassedHeaders {
   if (typeof options !== 'object' || options === null)
-    throw invalid(`The sink of pipeline ${pipeline} has options: ${shown(options)}. They have to be an object.`)
+    throw invalid(`The sink of pipeline ${pipeline} has options: ${shown(options)}. They must be an object.`)
   const { headers }: { readonly headers?: unknown } = options
   if (headers === undefined) return 'trace'
   if (headers === 'all' || headers === 'none') return headers
@@ -422,10 +422,12 @@ function passedHeaders(pipeline: string, options: unknown): PassedHeaders {
     const names: readonly unknown[] = headers
     const wrong = names.find((name) => typeof name !== 'string')
     if (wrong === undefined) return new Set(names as readonly string[])
-    throw invalid(`The sink of pipeline ${pipeline} passes header ${shown(wrong)} on: a header's name is a string.`)
+    throw invalid(
+      `The sink of pipeline ${pipeline} passes on header ${shown(wrong)}: the name of a header must be a string.`,
+    )
   }
   throw invalid(
-    `The sink of pipeline ${pipeline} has headers: ${shown(headers)}. It has to be a list of names, 'all' or 'none'.`,
+    `The sink of pipeline ${pipeline} has headers: ${shown(headers)}. It must be a list of names, 'all' or 'none'.`,
   )
 }
 
@@ -457,14 +459,12 @@ function synchronous(pipeline: string, compute: Compute): Compute {
 
 function refusePromise(what: string, promise: PromiseLike<unknown>): never {
   promise.then(undefined, () => undefined) // its failure would end the process
-  throw invalid(
-    `${what} gave a promise. Computations and steps are synchronous: what waits for something goes into call().`,
-  )
+  throw invalid(`${what} returned a promise. Computations and steps are synchronous: use call() for asynchronous work.`)
 }
 
 /** The definition behind a pipeline. Throws INVALID_DEFINITION for anything else, naming `where` it was found. */
 export function pipelineDefinition(value: unknown, where: string): PipelineDefinition {
   if (typeof value === 'object' && value !== null && pipelineKey in value)
     return value[pipelineKey] as PipelineDefinition
-  throw invalid(`${where} is ${shown(value)}: it has to be a pipeline, made with from().`)
+  throw invalid(`${where} is ${shown(value)}: it must be a pipeline, created with from().`)
 }

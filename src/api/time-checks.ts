@@ -70,7 +70,7 @@ function checkWindowChains(
   if (ranks !== undefined) return
   const names = states.flatMap((state) => (state.windows === undefined ? [] : [state.name])).join(', ')
   throw invalid(
-    `Application ${application} leads what windows have closed back to themselves (${names}): they are over by then. Lead it to other ` +
-      'windows, or to a state object.',
+    `Application ${application} sends closed windows back to the windows that they came from (${names}), which no longer exist by then. Send them to ` +
+      'other windows, or to a state object.',
   )
 }

@@ -38,7 +38,7 @@ export function timer(name: string, state: AnyStateObject, options: TimerOptions
   const definition = stateDefinition(state, `The state object of timer ${name}`)
   const { clock = 'time' }: { readonly clock?: unknown } = options
   if (clock !== 'time' && clock !== 'wall')
-    throw invalid(`Timer ${name} has clock: ${shown(clock)}. It has to be 'time' or 'wall'.`)
+    throw invalid(`Timer ${name} has clock: ${shown(clock)}. It must be 'time' or 'wall'.`)
   const made: TimerDefinition = { kind: 'timer', name, state: definition, clock }
   return { name, state, [originKey]: made }
 }
@@ -48,5 +48,5 @@ export function timerDefinition(value: unknown, where: string): TimerDefinition 
   const found = typeof value === 'object' && value !== null && originKey in value ? value[originKey] : undefined
   if (typeof found === 'object' && found !== null && 'kind' in found && found.kind === 'timer')
     return found as TimerDefinition
-  throw invalid(`${where} is ${shown(value)}: it has to be a timer, made with timer().`)
+  throw invalid(`${where} is ${shown(value)}: it must be a timer, created with timer().`)
 }

@@ -134,7 +134,7 @@ interface Deciding<T, P = PartitionerName | 'none'> {
 type Tombstones = 'message' | undefined
 /** What the compiler says where a key is none. */
 interface NoKey {
-  readonly key?: 'error: a key is a function that gives a string'
+  readonly key?: 'error: a key must be a function that returns a string'
 }
 /** As callers without types may have it. */
 interface AnyTopicOptions extends TopicSettings {
@@ -200,28 +200,28 @@ export function topic(name: string, options: AnyTopicOptions): Origin<unknown> {
       : codecFormat(name, codec, schema === undefined ? undefined : validatorOf(name, schema))
   if ('key' in options) checkFunction(`The key of topic ${name}`, key)
   if (!Number.isInteger(partitions) || partitions < 1)
-    throw invalid(`Topic ${name} has partitions: ${shown(partitions)}. It has to be a whole number, 1 or more.`)
+    throw invalid(`Topic ${name} has partitions: ${shown(partitions)}. It must be a whole number, 1 or more.`)
   if (!PARTITIONERS.includes(partitioner))
-    throw invalid(`Topic ${name} has partitioner: ${shown(partitioner)}. It has to be 'murmur2', 'xxh64' or 'none'.`)
+    throw invalid(`Topic ${name} has partitioner: ${shown(partitioner)}. It must be 'murmur2', 'xxh64' or 'none'.`)
   if (!STARTS.includes(start))
-    throw invalid(`Topic ${name} has start: ${shown(start)}. It has to be 'earliest' or 'latest'.`)
+    throw invalid(`Topic ${name} has start: ${shown(start)}. It must be 'earliest' or 'latest'.`)
   if (!isDurationMs(latenessMs))
-    throw invalid(`Topic ${name} has latenessMs: ${shown(latenessMs)}. It has to be whole milliseconds, 0 or more.`)
+    throw invalid(`Topic ${name} has latenessMs: ${shown(latenessMs)}. It must be whole milliseconds, 0 or more.`)
   if ((idle as unknown) !== 'clock' && (idle as unknown) !== 'never')
-    throw invalid(`Topic ${name} has idle: ${shown(idle)}. It has to be 'clock' or 'never'.`)
+    throw invalid(`Topic ${name} has idle: ${shown(idle)}. It must be 'clock' or 'never'.`)
   for (const [entry, value] of Object.entries<unknown>(config))
-    if (typeof value !== 'string') throw invalid(`Topic ${name} has ${entry}: ${shown(value)}. It has to be a string.`)
+    if (typeof value !== 'string') throw invalid(`Topic ${name} has ${entry}: ${shown(value)}. It must be a string.`)
   if (tombstones !== undefined && (tombstones as unknown) !== 'message')
-    throw invalid(`Topic ${name} has tombstones: ${shown(tombstones)}. It has to be 'message', or absent.`)
+    throw invalid(`Topic ${name} has tombstones: ${shown(tombstones)}. It must be 'message', or absent.`)
   if (tombstones !== undefined && key === undefined)
-    throw invalid(`Topic ${name} has tombstones, but no key: a null value says something of a key alone.`)
+    throw invalid(`Topic ${name} has tombstones, but no key: a null value has a meaning only for a key.`)
   if (!KEY_FORMATS.includes(keyFormat))
-    throw invalid(`Topic ${name} has keyFormat: ${shown(keyFormat)}. It has to be 'utf8' or 'hex'.`)
+    throw invalid(`Topic ${name} has keyFormat: ${shown(keyFormat)}. It must be 'utf8' or 'hex'.`)
   if (keyFormat === 'hex' && key === undefined) throw invalid(`Topic ${name} has keyFormat: 'hex', but no key.`)
   if (!BIG_INTEGERS.includes(bigIntegers))
-    throw invalid(`Topic ${name} has bigIntegers: ${shown(bigIntegers)}. It has to be 'refuse', 'text' or 'bigint'.`)
+    throw invalid(`Topic ${name} has bigIntegers: ${shown(bigIntegers)}. It must be 'refuse', 'text' or 'bigint'.`)
   if (codec !== undefined && 'bigIntegers' in options && options.bigIntegers !== undefined)
-    throw invalid(`Topic ${name} has bigIntegers, which is of JSON, beside a codec: say it to the codec.`)
+    throw invalid(`Topic ${name} has both bigIntegers, which is an option for JSON, and a codec: set it on the codec.`)
 
   const hexKeys = keyFormat === 'hex'
   const definition: TopicDefinition = {
@@ -257,11 +257,11 @@ const keyDefinition = (topic: string, key: (message: unknown) => unknown, hexKey
   of: (message) => {
     const value = key(message)
     if (!isKey(value))
-      throw new PotorooError('OUTPUT_INVALID', `The key that topic ${topic} gives is ${shownKey(value)}.`)
+      throw new PotorooError('OUTPUT_INVALID', `The key function of topic ${topic} returned ${shownKey(value)}.`)
     if (!hexKeys || isHex(value)) return value
     throw new PotorooError(
       'OUTPUT_INVALID',
-      `The key that topic ${topic} gives is ${shown(value)}, not hex text: two digits of 0-9 and a-f for each byte.`,
+      `The key function of topic ${topic} returned ${shown(value)}, not hex text: two digits of 0-9 and a-f for each byte.`,
     )
   },
 })
@@ -285,7 +285,7 @@ function validatorOf(name: string, schema: unknown): Validator {
 export function topicDefinition(value: unknown, where: string): TopicDefinition {
   const found = originDefinition(value)
   if (found !== undefined && !('kind' in found)) return found
-  throw invalid(`${where} is ${shown(value)}: it has to be a topic, made with topic().`)
+  throw invalid(`${where} is ${shown(value)}: it must be a topic, created with topic().`)
 }
 
 /** The definition behind what from() takes; undefined for anything else. */

@@ -97,13 +97,13 @@ export function hopping(sizeMs: number, everyMs: number): Windows {
   checkMs('hopping()', 'a distance', everyMs)
   if (everyMs > sizeMs)
     throw invalid(
-      `hopping() was given a distance of ${String(everyMs)} ms, more than the size, ${String(sizeMs)} ms: messages between two windows ` +
-        'would be in none. Filter them out before, if that is meant.',
+      `hopping() was given a hop of ${String(everyMs)} ms, longer than the size, ${String(sizeMs)} ms: messages between two windows would be ` +
+        'in neither. If that is what you want, filter them out first.',
     )
   if (Math.ceil(sizeMs / everyMs) > MAX_OPEN_WINDOWS)
     throw invalid(
-      `hopping() was given size ${String(sizeMs)} and distance ${String(everyMs)}: each message would lie in ` +
-        `${String(Math.ceil(sizeMs / everyMs))} windows, and a key may have ${String(MAX_OPEN_WINDOWS)} open.`,
+      `hopping() was given size ${String(sizeMs)} and hop ${String(everyMs)}: each message would be in ` +
+        `${String(Math.ceil(sizeMs / everyMs))} windows, and a key may have at most ${String(MAX_OPEN_WINDOWS)} open.`,
     )
   const shape: WindowShape = { kind: 'hopping', sizeMs, everyMs }
   return shape
@@ -122,7 +122,7 @@ export function session(gapMs: number): Sessions {
 /** Windows of so many messages of a key, one after the other, whatever their time. Throws INVALID_DEFINITION. */
 export function counting(messages: number): Windows {
   if (!Number.isSafeInteger(messages) || messages < 1)
-    throw invalid(`counting() was given ${shown(messages)}: it has to be a whole number of messages, 1 or more.`)
+    throw invalid(`counting() was given ${shown(messages)}: it must be a whole number of messages, 1 or more.`)
   const shape: WindowShape = { kind: 'counting', messages }
   return shape
 }
@@ -153,10 +153,10 @@ export function windowed<S extends object>(
   checkName('windows', name)
   const shape = checkedShape(name, windows)
   const { shape: inner, partitions, upgrades, ttlMs } = literalShapeOf(name, initial, options)
-  if (ttlMs !== undefined) throw invalid(`Windows ${name} have ttlMs: they end by themselves.`)
+  if (ttlMs !== undefined) throw invalid(`Windows ${name} have ttlMs: windows end on their own, and don't take it.`)
   const { late = 'dead-letter', merge }: { readonly late?: unknown; readonly merge?: unknown } = options
   if (late !== 'dead-letter' && late !== 'drop')
-    throw invalid(`Windows ${name} have late: ${shown(late)}. It has to be 'dead-letter' or 'drop'.`)
+    throw invalid(`Windows ${name} have late: ${shown(late)}. It must be 'dead-letter' or 'drop'.`)
   const definition: StateDefinition = {
     name,
     partitions,
@@ -207,30 +207,30 @@ function checkedShape(name: string, windows: Windows | Sessions): WindowShape {
   if (kind === 'session') return session(gap) as WindowShape
   if (kind === 'counting') return counting(messages) as WindowShape
   throw invalid(
-    `Windows ${name} are ${shown(windows)}: they have to be made with tumbling(), hopping(), session() or counting().`,
+    `Windows ${name} are ${shown(windows)}: they must be created with tumbling(), hopping(), session() or counting().`,
   )
 }
 
 function checkMs(where: string, what: string, ms: unknown): void {
   if (!isDurationMs(ms) || ms < 1)
-    throw invalid(`${where} was given ${what} of ${shown(ms)}: it has to be whole milliseconds, 1 or more.`)
+    throw invalid(`${where} was given ${what} of ${shown(ms)}: it must be whole milliseconds, 1 or more.`)
 }
 
 type Merge = (earlier: object, later: object) => void
 
 function mergeOf(name: string, { kind }: WindowShape, merge: unknown): Merge | undefined {
   if (kind !== 'session') {
-    if (merge !== undefined) throw invalid(`Windows ${name} have merge, which is of sessions alone.`)
+    if (merge !== undefined) throw invalid(`Windows ${name} have merge, which only sessions take.`)
     return undefined
   }
   if (merge === undefined)
-    throw invalid(`Sessions ${name} have no merge: two become one when a message closes the gap.`)
+    throw invalid(`Sessions ${name} have no merge: two sessions become one when a message closes the gap between them.`)
   checkFunction(`merge of sessions ${name}`, merge)
   return (earlier, later) => {
     const given = (merge as (earlier: object, later: object) => unknown)(earlier, later)
     if (!isPromise(given)) return
     given.then(undefined, () => undefined) // its failure would end the process
-    throw invalid(`merge of sessions ${name} gave a promise. It is synchronous.`)
+    throw invalid(`merge of sessions ${name} returned a promise. It is synchronous.`)
   }
 }
 
@@ -242,10 +242,10 @@ const upgradeOf =
       const given = step(one)
       if (isPromise(given)) {
         given.then(undefined, () => undefined) // its failure would end the process
-        throw new TypeError('it gave a promise: upgrades are synchronous')
+        throw new TypeError('it returned a promise: upgrades are synchronous')
       }
       if (typeof given === 'object' && given !== null && Object.getPrototypeOf(given) === Object.prototype) return given
       throw new TypeError(
-        `it gave ${shown(given)}: it has to give an object literal, with what is to be stored as its fields`,
+        `it returned ${shown(given)}: it must return an object literal whose fields are what is to be stored`,
       )
     })

@@ -34,7 +34,7 @@ export async function freePorts(count: number, fixed = 0): Promise<readonly numb
       held.push(
         await listen(i === 0 ? fixed : 0).catch((cause: unknown) => {
           const where = `127.0.0.1:${String(i === 0 ? fixed : 0)}`
-          throw new PotorooError('BROKER_NOT_STARTED', `${where} can't be listened on: ${messageOf(cause)}`, { cause })
+          throw new PotorooError('BROKER_NOT_STARTED', `can't listen on ${where}: ${messageOf(cause)}`, { cause })
         }),
       )
     return held.map((server) => server.port)

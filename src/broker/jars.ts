@@ -82,7 +82,10 @@ ${log4jArtifacts(version).map(log4jDependency).join('')}  </dependencies>
 /** Resolves with the folder that holds Kafka's jars. Rejects with TOOL_MISSING (no mvn) or JARS_NOT_FETCHED. */
 export async function brokerJars({ version = KAFKA_VERSION, env, logger }: JarsOptions): Promise<string> {
   if (!/^\d+\.\d+\.\d+$/.test(version))
-    throw new PotorooError('INVALID_CONFIGURATION', `${version} is no release of Kafka: give one like ${KAFKA_VERSION}`)
+    throw new PotorooError(
+      'INVALID_CONFIGURATION',
+      `${version} is not a release of Kafka: use one like ${KAFKA_VERSION}`,
+    )
   const cache = cacheDirectory(env)
   const folder = join(cache, `kafka-${version}`)
   if (await isComplete(folder, version)) return folder

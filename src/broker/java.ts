@@ -47,7 +47,7 @@ export async function findJava(env: Environment): Promise<string> {
   }
   const release = javaRelease(printed)
   if (release === undefined)
-    throw new PotorooError('TOOL_MISSING', `'${command} -version' names no version: ${install}`)
+    throw new PotorooError('TOOL_MISSING', `'${command} -version' prints no version: ${install}`)
   if (release < MIN_JAVA)
     throw new PotorooError(
       'TOOL_MISSING',

@@ -69,7 +69,7 @@ export async function launch({ command, args, env, outputFile }: LaunchOptions):
   // Somebody may look at it only later: that is not an unhandled rejection.
   exited.catch(() => undefined)
   const pid = await Promise.race([firstLine(shell), exited.then(() => '')])
-  if (!/^\d+$/.test(pid)) throw new Error(`the shell that starts ${command} ended at once`)
+  if (!/^\d+$/.test(pid)) throw new Error(`the shell that starts ${command} exited immediately`)
   return { pid: Number(pid), exited, running: () => running }
 }
 

@@ -70,7 +70,10 @@ export async function startBroker(options: BrokerOptions): Promise<LocalBroker> 
   const temporary = options.dataDir === undefined
   const dataDir = temporary ? await mkdtemp(join(tmpdir(), 'potoroo-broker-')) : absolute(options.dataDir)
   if (/[,\r\n]/.test(dataDir))
-    throw new PotorooError('INVALID_CONFIGURATION', `data directory ${dataDir}: Kafka takes no comma in its path`)
+    throw new PotorooError(
+      'INVALID_CONFIGURATION',
+      `data directory ${dataDir}: Kafka does not allow a comma in its path`,
+    )
   const removeTemporary = async (): Promise<void> => {
     if (temporary) await rm(dataDir, { recursive: true, force: true })
   }
@@ -215,7 +218,7 @@ async function ready(launched: Launched, port: number, timeoutMs: number, files:
     if (!launched.running())
       throw new PotorooError(
         'BROKER_NOT_STARTED',
-        `Kafka ended with exit status ${String(await launched.exited)} before it was ready. ${await logTail(files)}`,
+        `Kafka exited with status ${String(await launched.exited)} before it was ready. ${await logTail(files)}`,
       )
     if (performance.now() > deadline)
       throw new PotorooError(

@@ -32,7 +32,10 @@ export function moduleFile(path: string): string {
   }
   // A pipe or a device would be waited for.
   if (!statSync(file).isFile())
-    throw new PotorooError('INVALID_CONFIGURATION', `${file} is no file: name the module that exports the application`)
+    throw new PotorooError(
+      'INVALID_CONFIGURATION',
+      `${file} is not a file: name the module that exports the application`,
+    )
   return file
 }
 
@@ -80,12 +83,12 @@ function whyNot(
     if (importsJavaScript)
       return {
         code: 'INVALID_CONFIGURATION',
-        cure: `Where Node runs TypeScript itself, an import names the file that is there ('./topics.ts'). Or ${orHowToCompile(file)}`,
+        cure: `Where Node runs TypeScript directly, an import must name the source file ('./topics.ts'). Or ${orHowToCompile(file)}`,
       }
     if (importsType)
       return {
         code: 'INVALID_CONFIGURATION',
-        cure: `If that is a type, Node wants 'import type', or 'type' before its name. Or ${orHowToCompile(file)}`,
+        cure: `If that is a type, Node needs 'import type', or 'type' before its name. Or ${orHowToCompile(file)}`,
       }
   }
   if (/Cannot use import statement outside a module|Unexpected token 'export'/.test(text))
@@ -121,7 +124,7 @@ function applicationIn(module: unknown, file: string): Application {
   throw new PotorooError(
     'INVALID_DEFINITION',
     only === undefined
-      ? `the default export of ${file} is no application, and no other export is one`
+      ? `the default export of ${file} is not an application, and neither is any other export`
       : `${file} exports several applications (${[...named.values()].join(', ')}): make one the default export`,
   )
 }

@@ -49,8 +49,8 @@ export class Asker {
       }
     }
     if (failure.code === 'PEER_REFUSED')
-      throw new PotorooError('PEER_REFUSED', 'The workers have a token, and it is not the one that is set here.', {
-        cure: 'Set POTOROO_PEER_TOKEN to what the workers have.',
+      throw new PotorooError('PEER_REFUSED', 'The workers use a token, and it is not the one set here.', {
+        cure: 'Set POTOROO_PEER_TOKEN to the token that the workers use.',
       })
     throw failure
   }
@@ -59,7 +59,7 @@ export class Asker {
     const response = await answerTo(question, this.settings, new AbortController().signal)
     const found: unknown = JSON.parse(await textOf(response, question, MAX_ANSWER_BYTES))
     if (!isRecord(found))
-      throw new PotorooError('QUERY_UNANSWERED', `${question.peer.address} answers what is no answer`)
+      throw new PotorooError('QUERY_UNANSWERED', `${question.peer.address} sent something that is not an answer`)
     if (response.statusCode === 200) return found
     const { code, message, cure } = found
     if (!isErrorCode(code) || typeof message !== 'string')

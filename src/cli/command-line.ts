@@ -29,7 +29,8 @@ export async function commandLine(args: readonly string[], signals: StopSignals,
   stderr.on('error', () => undefined)
   // Nothing is under way any more, and the command has not ended: it awaits what never comes.
   process.once('beforeExit', () => {
-    const message = 'there is nothing left to wait for, as where the module of an application awaits what never comes'
+    const message =
+      "there is nothing left to do, but the command has not finished: perhaps the application's module awaits something that never comes"
     process.exitCode = reportFailure(new PotorooError('INVALID_DEFINITION', message), stderr, debug)
     void endProcess(stdout, stderr)
   })

@@ -16,5 +16,8 @@ export async function confirmed(name: string, { stdin, stderr }: Pick<CliContext
   } finally {
     lines.close()
   }
-  throw new PotorooError('INVALID_CONFIGURATION', `nothing was changed: the name was not typed; --yes does not ask`)
+  throw new PotorooError(
+    'INVALID_CONFIGURATION',
+    `nothing was changed: the name was not typed; with --yes, no confirmation is needed`,
+  )
 }

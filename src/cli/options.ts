@@ -11,7 +11,7 @@ export const withConnection = (command: Command): Command =>
   command.option('--brokers <host:port,...>', 'where Kafka is (default: KAFKA_BROKERS, else 127.0.0.1:9092)')
 
 export const withTopicPrefix = (command: Command): Command =>
-  command.option('--topic-prefix <prefix>', 'put in front of every name in Kafka', topicPrefix, '')
+  command.option('--topic-prefix <prefix>', 'prefix of every name in Kafka', topicPrefix, '')
 
 export const connectionHelp = `
 TLS and SASL come from the environment:
@@ -26,8 +26,8 @@ export const wholeNumber =
     if (value >= min && value <= max) return value
     throw new InvalidArgumentError(
       max === Number.MAX_SAFE_INTEGER
-        ? `It has to be a whole number, ${String(min)} or more.`
-        : `It has to be a whole number from ${String(min)} to ${String(max)}.`,
+        ? `It must be a whole number, ${String(min)} or more.`
+        : `It must be a whole number from ${String(min)} to ${String(max)}.`,
     )
   }
 
@@ -43,19 +43,19 @@ export const size =
     const [, number, unit] = /^(\d+(?:\.\d+)?)([kmg]?)(?:i?b)?$/i.exec(text) ?? []
     const value = Math.floor(Number(number) * unitBytes[(unit ?? '').toLowerCase() as keyof typeof unitBytes])
     if (value >= min && Number.isSafeInteger(value)) return value
-    throw new InvalidArgumentError(`It has to be a size, ${String(min / unitBytes.m)}m or more: 512m, 2g.`)
+    throw new InvalidArgumentError(`It must be a size, ${String(min / unitBytes.m)}m or more: 512m, 2g.`)
   }
 
 /** As Java's -Xmx takes it. */
 export function javaSize(text: string): string {
   if (/^[1-9]\d{0,9}[kmg]?$/i.test(text)) return text
-  throw new InvalidArgumentError('It has to be a size as Java takes it: 512m, 1g.')
+  throw new InvalidArgumentError('It must be a size as Java takes it: 512m, 1g.')
 }
 
 export function topicPrefix(text: string): string {
   if (/^[a-zA-Z0-9._-]{0,100}$/.test(text)) return text
   throw new InvalidArgumentError(
-    "It has to be letters, digits, '.', '_' or '-', 100 at most: Kafka takes no others in names.",
+    "It must be letters, digits, '.', '_' or '-', 100 at most: Kafka allows no others in names.",
   )
 }
 
@@ -63,42 +63,42 @@ export function topicPrefix(text: string): string {
 /** As docs/queries.md has it. */
 export function queryConsistency(text: string): string {
   if (consistencyOf(text) !== undefined) return text
-  throw new InvalidArgumentError(`It has to be ${CONSISTENCIES}.`)
+  throw new InvalidArgumentError(`It must be ${CONSISTENCIES}.`)
 }
 
 export function path(text: string): string {
   if (text.trim() !== '') return text
-  throw new InvalidArgumentError('It has to be a path.')
+  throw new InvalidArgumentError('It must be a path.')
 }
 
 /** An empty one would be all of this machine's addresses. */
 export function listenHost(text: string): string {
   if (text.trim() !== '') return text
-  throw new InvalidArgumentError('It has to be a host or an address to listen on: 127.0.0.1, 0.0.0.0.')
+  throw new InvalidArgumentError('It must be a host or an address to listen on: 127.0.0.1, 0.0.0.0.')
 }
 
 export function topicName(text: string): string {
   if (/^[a-zA-Z0-9._-]{1,249}$/.test(text)) return text
-  throw new InvalidArgumentError("It has to be a topic's name: 1 to 249 letters, digits, '.', '_' or '-'.")
+  throw new InvalidArgumentError("It must be a topic's name: 1 to 249 letters, digits, '.', '_' or '-'.")
 }
 
 /** Becomes part of paths, and of names in Kafka. */
 export function workerName(text: string): string {
   if (/^[a-zA-Z0-9._-]{1,100}$/.test(text)) return text
-  throw new InvalidArgumentError("It has to be 1 to 100 letters, digits, '.', '_' or '-'.")
+  throw new InvalidArgumentError("It must be 1 to 100 letters, digits, '.', '_' or '-'.")
 }
 
 /** `name=value`, collected over several uses of the option. */
 export function setting(text: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
   const at = text.indexOf('=')
-  if (at < 1) throw new InvalidArgumentError('It has to be name=value.')
+  if (at < 1) throw new InvalidArgumentError('It must be name=value.')
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
 }
 
 /** `name=value` of a record's header, collected over several uses of the option; the same name may come again. */
 export function recordHeader(text: string, before: readonly RecordHeader[] = []): readonly RecordHeader[] {
   const at = text.indexOf('=')
-  if (at < 1) throw new InvalidArgumentError('It has to be name=value.')
+  if (at < 1) throw new InvalidArgumentError('It must be name=value.')
   return [...before, { key: text.slice(0, at), value: Buffer.from(text.slice(at + 1)) }]
 }
 
@@ -106,5 +106,5 @@ export function recordHeader(text: string, before: readonly RecordHeader[] = [])
 export function fieldPath(text: string): readonly string[] {
   const names = text.split('.')
   if (names.every((name) => name.trim() !== '')) return names
-  throw new InvalidArgumentError('It has to be the name of a field, or names with dots between them: order.placedAt.')
+  throw new InvalidArgumentError('It must be the name of a field, or names with dots between them: order.placedAt.')
 }

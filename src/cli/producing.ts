@@ -170,7 +170,7 @@ function timestampIn(line: Buffer, field: readonly string[]): number {
   if (typeof ms === 'number' && Number.isSafeInteger(ms) && ms >= 0) return ms
   throw new PotorooError(
     'SCHEMA_MISMATCH',
-    `${field.join('.')} is ${shown(found)}: as a timestamp it has to be whole milliseconds since 1970, or text as 2026-01-31T12:00:00Z`,
+    `${field.join('.')} is ${shown(found)}: a timestamp must be whole milliseconds since 1970, or text such as 2026-01-31T12:00:00Z`,
   )
 }
 
@@ -183,5 +183,5 @@ const tooLarge = (topic: TopicInfo, maxRecordBytes: number): PotorooError =>
 export const unknownPartitioner = (definition: TopicDefinition): PotorooError =>
   new PotorooError(
     'INVALID_CONFIGURATION',
-    `topic ${definition.name} declares no partitioner, so where its records belong is not known: only its own producers can write it`,
+    `topic ${definition.name} declares no partitioner, so Potoroo can't tell where its records belong: only its own producers can write to it`,
   )

@@ -26,7 +26,7 @@ export async function createProgram(args: readonly string[], context: CliContext
   const program = new Command('potoroo')
     .description('Scale-independent stateful stream processing for TypeScript on Kafka.')
     .version(version)
-    .option('--debug', 'show stack traces and what goes on (or set DEBUG)')
+    .option('--debug', 'show stack traces and debug output (or set DEBUG)')
     .configureOutput({
       writeOut: (text) => void context.stdout.write(text),
       writeErr: (text) => void context.stderr.write(text),
@@ -44,16 +44,16 @@ Examples:
   potoroo roll-back dist/market-spread/application.js    go back to this version of it for good
   potoroo run dist/market-spread/application.js          one worker; start as many as you like
   potoroo status dist/market-spread/application.js       who does what, and how far behind
-  potoroo ui dist/market-spread/application.js           the same and more in a browser, live
-  potoroo state dist/market-spread/application.js symbol AAPL   a state object, as it is committed
+  potoroo ui dist/market-spread/application.js           the same and more, live in a browser
+  potoroo state dist/market-spread/application.js symbol AAPL   a committed state object
   potoroo produce orders orders.ndjson                   feed it
-  potoroo tail rejections --from-beginning --until-end   see what came out
+  potoroo tail rejections --from-beginning --until-end   see the results
   potoroo dead-letters market-spread list                what failed; show, try, replay, drop
 
 Exit codes:
   0 done   1 failed   2 wrong usage, configuration or definition   3 topics missing or unfit
   4 no broker, or credentials refused   5 state directory   6 stopped by onError: do not restart
-  7 positions lost: an operator has to decide`,
+  7 positions lost: an operator must decide`,
     )
   // No option of the program itself takes a value: what comes first without a dash is the command.
   const named = commands.get(args.find((arg) => !arg.startsWith('-')) ?? '')

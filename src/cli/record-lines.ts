@@ -33,7 +33,7 @@ const shownKey = (key: Uint8Array): string => readable(key) ?? hexOf(key)
 const shownHeader = (value: Uint8Array | null): string => (value === null ? 'null' : (readable(value) ?? hexOf(value)))
 
 /**
- * One object a record. What is no text has `keyHex` for `key`, `hex` for `value` of a header, and `valueHex`; a value that is JSON
+ * One object a record. Anything that is not text has `keyHex` for `key`, `hex` for `value` of a header, and `valueHex`; a value that is JSON
  * stands in `value` with its bytes as they are, digits of large numbers among them, and other text in `valueText`.
  */
 function jsonOf(record: TailRecord): string {

@@ -14,14 +14,17 @@ export function resetText(application: string, plan: ResetPlan, to: ResetTarget)
     ...(calls.length === 0
       ? []
       : [
-          ['forgets', `which calls are done: ${calls.join(', ')}; those made again have other ids`] as [string, string],
+          [
+            'forgets',
+            `the record of which calls are done: ${calls.join(', ')}; calls that are repeated get new ids`,
+          ] as [string, string],
         ]),
     ['keeps', `topic ${deadLetters}`],
     ...sinks.map((name): [string, string] => ['keeps', `topic ${name}${to === 'latest' ? '' : `: ${againText(to)}`}`]),
   ]
   const width = Math.max(...rows.map(([what]) => what.length))
   const head = isResumed
-    ? `a reset of ${application} was begun and has not ended; it goes on:`
+    ? `a reset of ${application} was started and has not finished; it continues:`
     : `a reset of ${application}:`
   return `${[head, ...rows.map(([what, text]) => `  ${what.padEnd(width)}  ${text}`)].join('\n')}\n`
 }
@@ -31,16 +34,16 @@ const fromText = (to: ResetTarget): string =>
 
 const againText = (to: ResetTarget): string =>
   to === 'earliest'
-    ? 'results that are in it come again'
-    : 'results of that time and later that are in it come again, of state objects that begin empty'
+    ? 'results that it already has are written again'
+    : 'results from that time on that it already has are written again, from state objects that start empty'
 
 const steps: Readonly<Record<ResetStep['kind'] | 'mark', string>> = {
-  mark: 'marking the manifest: no worker starts from here on',
+  mark: 'marking the manifest: no worker starts from now on',
   fence: 'fencing former owners',
   'delete group': "deleting the group's offsets",
   'delete topics': 'deleting changelogs and repartitions',
-  'create topics': 'creating them anew',
-  begin: 'writing where each task begins',
-  finish: 'taking the mark away',
+  'create topics': 'recreating them',
+  begin: 'writing where each task starts',
+  finish: 'removing the mark',
 }
 export const stepText = (step: ResetStep['kind'] | 'mark'): string => steps[step]

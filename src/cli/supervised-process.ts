@@ -161,7 +161,7 @@ function argumentOf(option: Command['options'][number], value: unknown): string[
   const flag = option.long ?? option.short ?? option.name()
   if (typeof value === 'boolean') return value === option.negate ? [] : [flag]
   if (typeof value === 'string' || typeof value === 'number') return [`${flag}=${String(value)}`]
-  throw new PotorooError('INTERNAL', `${flag} can't be handed on to workers`)
+  throw new PotorooError('INTERNAL', `${flag} can't be passed on to workers`)
 }
 
 /** In a worker: aborted when there is no supervisor any more. */

@@ -206,7 +206,7 @@ export class Supervisor {
     worker.codeBefore = exit.code
     if ('endWith' in decision) {
       this.#code = decision.endWith
-      logger.error(what, 'worker ended in a way that a restart does not cure: it is not started again')
+      logger.error(what, 'worker ended in a way that a restart does not fix: it is not restarted')
       this.stop()
       return
     }
@@ -215,7 +215,7 @@ export class Supervisor {
     worker.pause = clock.after(decision.restartInMs, () => {
       this.#start(worker)
     })
-    logger.warn({ ...what, restartInMs: decision.restartInMs }, 'worker died: it is started again')
+    logger.warn({ ...what, restartInMs: decision.restartInMs }, 'worker died: restarting it')
   }
 
   #running(): readonly Worker[] {

@@ -56,7 +56,7 @@ function compilationOf(source: string): { readonly command: string; readonly out
 export function howToCompile(source: string): string {
   const { command, output } = compilationOf(source)
   const runs = nodeRunsTypeScript() ? '' : ' (Node runs TypeScript itself from version 22.18 on.)'
-  if (output === undefined) return `Compile it with ${command}, and name the JavaScript that this makes.${runs}`
+  if (output === undefined) return `Compile it with ${command}, and name the JavaScript file that this writes.${runs}`
   const name = shellQuoted(shortest(output))
   return existsSync(output)
     ? `Name what it is compiled to: ${name}.${runs}`
@@ -67,11 +67,11 @@ export function howToCompile(source: string): string {
 export function whatWasMeant(missing: string): string | undefined {
   const beside = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts'].map((extension) => missing + extension)
   const there = beside.find((file) => existsSync(file))
-  if (there !== undefined) return `There is ${shortest(there)}: name that.`
+  if (there !== undefined) return `Name ${shortest(there)}, which exists.`
   const source = sourceOf(missing)
   if (source === undefined) return undefined
   const { command } = compilationOf(source)
-  return `Its source ${shortest(source)} has yet to be compiled: ${command}`
+  return `Its source ${shortest(source)} is not compiled yet: ${command}`
 }
 
 function sourceOf(output: string): string | undefined {

@@ -16,7 +16,7 @@ export function parseAddress(text: string): Address {
   const host = match?.groups?.['v6'] ?? match?.groups?.['name']
   const port = Number(match?.groups?.['port'])
   if (host === undefined || !(port > 0 && port < 65_536)) {
-    throw new PotorooError('INVALID_CONFIGURATION', `'${text}' is no broker address: write host:port${advice(text)}`)
+    throw new PotorooError('INVALID_CONFIGURATION', `'${text}' is not a broker address: write host:port${advice(text)}`)
   }
   return { host, port }
 }

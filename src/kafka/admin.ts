@@ -121,10 +121,10 @@ export async function listOffsets(
   cluster: Cluster,
   partitions: readonly TopicPartition[],
   which: 'earliest' | 'end',
-  { anew = false } = {},
+  { refresh = false } = {},
 ): Promise<readonly number[]> {
   if (partitions.length === 0) return []
-  if (anew) for (const { topic } of partitions) cluster.forgetTopic(topic)
+  if (refresh) for (const { topic } of partitions) cluster.forgetTopic(topic)
   let unknownSince: number | undefined
   return guarded(cluster, `offsets of ${summary(partitions)}`, async () => {
     const askedMs = cluster.now()
@@ -325,7 +325,7 @@ async function guarded<T>(
     options.onFailure?.(error)
     if (said || cluster.closed || cluster.now() - beganMs < SAY_WAITING_AFTER_MS) return
     said = true
-    cluster.settings.logger.warn({ reason: messageOf(error) }, `${what}: no answer yet, trying on`)
+    cluster.settings.logger.warn({ reason: messageOf(error) }, `${what}: no answer yet, still trying`)
   }
   try {
     return await retrying(cluster, { deadline: () => beganMs + PATIENCE_MS, ...options, onFailure }, attempt)

@@ -64,7 +64,7 @@ export class BatchSender {
       for (const waiting of batches) {
         const answer = byPartition.get(keyOf(waiting))
         if (answer === undefined)
-          waiting.reject(new BrokerError(-1, 'the answer to a Produce leaves partitions out', 'Produce'))
+          waiting.reject(new BrokerError(-1, 'the answer to a Produce leaves out partitions', 'Produce'))
         else waiting.resolve(answer)
       }
     } catch (error) {

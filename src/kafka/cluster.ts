@@ -9,7 +9,7 @@
  * 2. Who leads a partition, or coordinates a group or a transactional id, is remembered until a broker says otherwise or
  *    the connection to it breaks: no look-ups where things go well.
  * 3. What a broker says of leaders is not taken where a later election is known (KIP-320): metadata spread from broker to
- *    broker. It is then asked of another one. (Without topic ids, before Kafka 2.8, a topic that was made anew looks the
+ *    broker. It is then asked of another one. (Without topic ids, before Kafka 2.8, a topic that was recreated looks the
  *    same: there any word is taken.)
  * 4. After `close`, nothing is opened, and everything that waits is rejected.
  */
@@ -134,7 +134,7 @@ export class Cluster {
         },
       )
       if (connected) return
-      if (!said) this.settings.logger.info({ tried: listed(failures) }, 'no broker answers yet, trying on')
+      if (!said) this.settings.logger.info({ tried: listed(failures) }, 'no broker answers yet, still trying')
       const pause = backoff.next()
       if (this.now() + pause >= deadline) throw notConnected(failures, this.settings.connectTimeoutMs)
       await this.sleeper.sleep(pause)
@@ -280,7 +280,7 @@ export class Cluster {
   forgetCoordinator(kind: CoordinatorKind, of: string): void {
     this.#coordinators.delete(key(kind, of))
   }
-  /** After a failure: looks the coordinator up anew if the code says that it moved. */
+  /** After a failure: looks the coordinator up again if the code says that it moved. */
   noteCoordinatorFailure(kind: CoordinatorKind, of: string, error: unknown): void {
     if (error instanceof LinkError || (error instanceof BrokerError && isCoordinatorMoved(error))) {
       this.forgetCoordinator(kind, of)

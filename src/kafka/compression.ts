@@ -29,7 +29,7 @@ function load(name: string): unknown {
   try {
     return require(name)
   } catch (cause) {
-    const what = `${name}, which reads compressed records, does not load: was it installed on this kind of machine?`
+    const what = `${name}, which reads compressed records, does not load: was it installed for this platform?`
     throw new PotorooError('INVALID_CONFIGURATION', `${what} ${messageOf(cause)}`, { cause })
   }
 }
@@ -62,7 +62,7 @@ export function decompress(codec: number, bytes: Buffer, maxBytes = MAX_DECOMPRE
 
 function requireAtMost(maxBytes: number, bytes: number): void {
   if (bytes > maxBytes)
-    throw new RangeError(`it becomes up to ${String(bytes)} bytes, and more than ${String(maxBytes)} are not taken`)
+    throw new RangeError(`it expands to up to ${String(bytes)} bytes, and the limit is ${String(maxBytes)}`)
 }
 
 function ungzip(bytes: Buffer, maxBytes: number): Buffer {

@@ -33,9 +33,9 @@ export type JudgedApi = (typeof judgedApis)[number]
 export type ErrorKind =
   /** Nothing was done; the same request may succeed a moment later. */
   | 'again'
-  /** The same, once it was asked anew who leads the partition. */
+  /** The same, once it was asked again who leads the partition. */
   | 'leader'
-  /** The same, once it was asked anew who coordinates. */
+  /** The same, once it was asked again who coordinates. */
   | 'coordinator'
   /** Records of the request are at fault: with them it is refused whenever it is sent. */
   | 'record'

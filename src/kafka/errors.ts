@@ -29,7 +29,7 @@ export class BrokerError extends Error {
   }
 }
 
-/** Whether the coordinator has to be looked up anew. */
+/** Whether the coordinator has to be looked up again. */
 export const isCoordinatorMoved = ({ kind }: BrokerError): boolean => kind === 'coordinator'
 
 /** Whether the same request may succeed a moment later. */

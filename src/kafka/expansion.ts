@@ -40,7 +40,7 @@ export function mostOfLz4(frame: Buffer): number {
   const [flags = 0, sizes = 0] = [frame[4], frame[5]]
   const blockBytes = [64, 256, 1024, 4096][((sizes >> 4) & 7) - 4]
   if (frame.length < 7 || frame.readUInt32LE(0) !== LZ4_MAGIC || flags >> 6 !== 1 || blockBytes === undefined)
-    throw new RangeError('no lz4 frame')
+    throw new RangeError('not an lz4 frame')
   const checksumBytes = flags & 0x10 ? 4 : 0
   const hasSize = (flags & 0x08) !== 0
   let at = 7 + (hasSize ? 8 : 0) + (flags & 0x01 ? 4 : 0)
@@ -51,7 +51,7 @@ export function mostOfLz4(frame: Buffer): number {
     if (word === 0) break
     const bytes = word & 0x7fffffff
     at += bytes + checksumBytes
-    if (at > frame.length) throw new RangeError('an lz4 block is cut off')
+    if (at > frame.length) throw new RangeError('an lz4 block is truncated')
     most += word > 0x7fffffff ? bytes : Math.min(bytes * MOST_OF_LZ4, blockBytes * 1024)
   }
   if (hasSize && frame.readBigUInt64LE(6) > most) throw liar('lz4', Number(frame.readBigUInt64LE(6)), frame.length)
@@ -72,7 +72,7 @@ export function zstdFrames(bytes: Buffer): { readonly frames: Buffer; readonly m
       if (at > bytes.length) throw new RangeError('a frame to be skipped is cut off')
       continue
     }
-    if (magic !== ZSTD_MAGIC) throw new RangeError('no zstd frame')
+    if (magic !== ZSTD_MAGIC) throw new RangeError('not a zstd frame')
     const frame = zstdFrame(bytes.subarray(at))
     frames.push(frame.bytes)
     most += frame.most
@@ -89,7 +89,7 @@ function zstdFrame(bytes: Buffer): { readonly bytes: Buffer; readonly most: numb
   const sizeAt = 5 + (isOneSegment ? 0 : 1) + ([0, 1, 2, 4][descriptor & 3] ?? 0)
   const { blocks, most, end: blocksEnd } = zstdBlocks(bytes, sizeAt + sizeBytes)
   const end = blocksEnd + (descriptor & 0x04 ? 4 : 0)
-  if (end > bytes.length) throw new RangeError('a zstd frame is cut off')
+  if (end > bytes.length) throw new RangeError('a zstd frame is truncated')
   const frame = bytes.subarray(0, end)
   const claimed = sizeBytes === 0 ? 0 : contentSize(bytes, sizeAt, sizeBytes)
   if (claimed > most) throw liar('zstd', claimed, end)
@@ -141,4 +141,4 @@ function contentSize(bytes: Buffer, at: number, sizeBytes: number): number {
 }
 
 const liar = (codec: string, claimed: number, bytes: number): RangeError =>
-  new RangeError(`${String(bytes)} bytes of ${codec} that claim to become ${String(claimed)}`)
+  new RangeError(`${String(bytes)} bytes of ${codec} that claim to expand to ${String(claimed)}`)

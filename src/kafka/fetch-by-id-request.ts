@@ -1,5 +1,5 @@
 /**
- * Fetch, version 13, which names topics by their ids: where a topic was deleted and made anew, the broker answers
+ * Fetch, version 13, which names topics by their ids: where a topic was deleted and recreated, the broker answers
  * UNKNOWN_TOPIC_ID, and not with what another topic of the same name has. Otherwise as version 11 in fetch-request.ts.
  *
  *     Request => Tags ReplicaId MaxWaitMs MinBytes MaxBytes IsolationLevel SessionId SessionEpoch [Topic] [Forgotten] RackId Tags

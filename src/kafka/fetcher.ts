@@ -214,7 +214,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
         this.fail(
           place,
           this.#isReplaced(input)
-            ? new PotorooError('TOPIC_REPLACED', `${nameOf(input)} is of a topic that was deleted and made anew`)
+            ? new PotorooError('TOPIC_REPLACED', `${nameOf(input)} is of a topic that was deleted and recreated`)
             : new PotorooError('TOPIC_MISSING', `there is no partition ${nameOf(input)}`),
         )
         return
@@ -242,7 +242,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     if (epoch === undefined || !proof.begin(epoch)) return
     listOffsets(this.cluster, [input], 'end').then(
       () => {
-        // Another election may have come in between: then it is asked anew, where anybody waits still.
+        // Another election may have come in between: then it is asked again, where anybody waits still.
         if (this.cluster.epochOf(input) === epoch) proof.answered(epoch)
         else proof.failed()
         this.wake()
@@ -258,7 +258,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
     const { input } = place
     const asked = `${nameOf(input)}: position ${String(position)} was asked for`
     try {
-      const [start = 0] = await listOffsets(this.cluster, [input], 'earliest', { anew: true })
+      const [start = 0] = await listOffsets(this.cluster, [input], 'earliest', { refresh: true })
       const [end = 0] = await listOffsets(this.cluster, [input], 'end')
       place.beyondSince ??= this.cluster.now()
       const isPatient = place.soughtMs - place.beyondSince < BEYOND_MS
@@ -273,7 +273,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
       const reason = messageOf(error)
       this.cluster.settings.logger.warn(
         { ...here(input), position, reason },
-        'where the log begins and ends can not be asked',
+        "the broker can't be asked where the log begins and ends",
       )
       this.#seek(place, place.backoff.next())
     }

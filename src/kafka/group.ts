@@ -151,7 +151,7 @@ export class KafkaGroup implements GroupClient {
           : 'refused')
     const hint =
       kind === 'inconsistent-protocol'
-        ? `. Other software, or another version of this application, is in group ${this.groupId} with protocols of its own`
+        ? `. Other software, or another version of this application, is in group ${this.groupId} with its own protocols`
         : ''
     return new GroupError(kind, `${messageOf(error)}${hint}`, { cause: kind === 'refused' ? refusal(error) : error })
   }
@@ -161,7 +161,7 @@ const refusal = (error: unknown): PotorooError =>
   error instanceof BrokerError && error.errorCode === codes.INVALID_SESSION_TIMEOUT
     ? new PotorooError(
         'INVALID_CONFIGURATION',
-        `the brokers' group.min.session.timeout.ms and group.max.session.timeout.ms leave no room for this worker's session timeout`,
+        `the brokers' group.min.session.timeout.ms and group.max.session.timeout.ms don't allow this worker's session timeout`,
         { cause: error },
       )
     : toPotorooError(error, 'the group')

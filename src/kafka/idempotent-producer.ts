@@ -257,7 +257,7 @@ export class IdempotentProducer {
     const { topic, partition: number } = partition
     this.options.logger.warn(
       { topic, partition: number, reason: messageOf(error) },
-      'the brokers have not acknowledged records yet, trying on',
+      'the brokers have not acknowledged records yet, still trying',
     )
   }
 }

@@ -37,7 +37,7 @@ export class InFlight implements RequestQueue {
   constructor(
     private readonly clock: Clock,
     private readonly requestTimeoutMs: number,
-    /** The connection is at its end: it has to be closed, and this with it. */
+    /** The connection is at its end: it must be closed, and this with it. */
     private readonly broken: (why: string) => void,
   ) {}
 

@@ -112,7 +112,7 @@ const { version } = load('package.json') as { version: string }
 if (version !== KNOWN_VERSION) {
   throw new PotorooError(
     'INTERNAL',
-    `kafkajs ${version} is installed, but Potoroo knows the insides of ${KNOWN_VERSION} only`,
+    `kafkajs ${version} is installed, but Potoroo only knows the internals of ${KNOWN_VERSION}`,
   )
 }
 
@@ -133,7 +133,10 @@ export function exchangeOf(name: ApiName, args: object, versions: ApiVersions | 
   const offered = versions?.[apiKeys[name] ?? -1]
   const usable = known.filter((v) => (offered ? v >= offered.minVersion && v <= offered.maxVersion : true))
   if (usable.length === 0 || (versions && !offered)) {
-    throw new PotorooError('REQUEST_FAILED', `the broker does not take ${name} requests in a version known here`)
+    throw new PotorooError(
+      'REQUEST_FAILED',
+      `the broker does not support any version of ${name} requests that Potoroo knows`,
+    )
   }
   return definition.protocol({ version: Math.max(...usable) })(args)
 }

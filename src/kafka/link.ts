@@ -44,7 +44,7 @@ export class Link {
       this.#answered(answer)
     },
     (bytes) => {
-      this.close(`an answer of ${String(bytes)} bytes: that is no Kafka broker`)
+      this.close(`an answer of ${String(bytes)} bytes: that is not a Kafka broker`)
     },
   )
 

@@ -59,7 +59,7 @@ class KafkaLog implements Log {
   listOffsets(
     partitions: readonly TopicPartition[],
     which: 'earliest' | 'end',
-    options?: { readonly anew?: boolean },
+    options?: { readonly refresh?: boolean },
   ): Promise<readonly number[]> {
     return listOffsets(this.cluster, partitions, which, options)
   }

@@ -33,7 +33,7 @@ export interface MetadataAnswer {
   readonly topicMetadata: readonly {
     readonly topicErrorCode: number
     readonly topic: string
-    /** As Kafka's tools print it; undefined where the broker knows none. A topic that is made anew has another. */
+    /** As Kafka's tools print it; undefined where the broker knows none. A topic that is recreated has another. */
     readonly topicId?: string | undefined
     readonly partitionMetadata: readonly {
       readonly partitionErrorCode: number

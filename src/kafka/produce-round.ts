@@ -38,7 +38,8 @@ export class PartitionWriter {
 
   /** `end`: where the partition ends, if nobody else writes there. */
   queue(chunks: readonly RecordChunk[], end?: number): void {
-    if (this.#chunks.length > this.#sent) throw new PotorooError('INTERNAL', `${nameOf(this)} is written twice at once`)
+    if (this.#chunks.length > this.#sent)
+      throw new PotorooError('INTERNAL', `${nameOf(this)} is written to twice at the same time`)
     this.#chunks = chunks
     this.#sent = 0
     this.#landing = new Landing(this, end)
@@ -47,7 +48,7 @@ export class PartitionWriter {
   /** For a new epoch: every partition's sequence begins again. */
   restart(): void {
     if (this.#chunks.length > this.#sent)
-      throw new PotorooError('INTERNAL', `${nameOf(this)} changes its epoch half way`)
+      throw new PotorooError('INTERNAL', `${nameOf(this)} changes its epoch halfway`)
     this.#sequence = 0
   }
 
@@ -110,7 +111,7 @@ export class ProduceRound {
       if (batches.length === 0 || !this.goesOn()) return
       const answers = await this.#request(leader, batches)
       if (answers.length < batches.length)
-        throw new BrokerError(-1, 'the answer to a Produce leaves partitions out', 'Produce')
+        throw new BrokerError(-1, 'the answer to a Produce leaves out partitions', 'Produce')
       const refused = this.#take(byName, answers)
       if (!refused) {
         backoff.reset()

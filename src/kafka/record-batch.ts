@@ -237,7 +237,8 @@ function batchBytes(raw: Buffer, start: number, baseOffset: number): number {
 function verify(raw: Buffer, start: number, end: number, baseOffset: number): void {
   const said = raw.readUInt32BE(start + at.crc)
   const is = crc32c(raw.subarray(start + at.attributes, end))
-  if (said !== is) throw corrupt(baseOffset, `its CRC-32C is ${is.toString(16)}, but it says ${said.toString(16)}`)
+  if (said !== is)
+    throw corrupt(baseOffset, `its CRC-32C is ${is.toString(16)}, but the batch says ${said.toString(16)}`)
 }
 
 function readOffset(raw: Buffer, start: number): number {

@@ -6,7 +6,7 @@
 import type { Clock } from '../ports/clock.js'
 import type { Logger } from '../ports/logger.js'
 
-/** A broker that throttled nothing for so long throttles anew when it does again: that is said again. */
+/** A broker that throttled nothing for so long starts throttling afresh when it does so again: that is said again. */
 const QUIET_MS = 60_000
 
 /** Own codecs read `throttleTimeMs`; kafkajs's have two names for it, by the version of the request. */
@@ -34,7 +34,7 @@ export class ThrottleNotices {
     if (isNew)
       logger.warn(
         fields,
-        'throttled: the broker takes nothing on this connection for a while, by a quota of this client',
+        'throttled: the broker reads nothing from this connection for a while, because of a quota of this client',
       )
     else logger.debug(fields, 'throttled')
   }

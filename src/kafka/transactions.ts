@@ -93,7 +93,7 @@ export async function openProducer(
     const { producerId, producerEpoch } = await retrying(
       cluster,
       {
-        // Whoever waits begins anew then, and says so in turn.
+        // Whoever waits starts over then, and says so in turn.
         deadline: () => beganMs + OPENING_MS,
         firstPauseMs: FIRST_PAUSE_MS,
         maxPauseMs: 10 * MAX_PAUSE_MS,
@@ -109,7 +109,7 @@ export async function openProducer(
     )
     return new KafkaProducer(cluster, { transactionalId, producerId, producerEpoch })
   } catch (error) {
-    if (signal?.aborted) throw new PotorooError('REQUEST_FAILED', `${what}: given up`, { cause: error })
+    if (signal?.aborted) throw new PotorooError('REQUEST_FAILED', `${what}: giving up`, { cause: error })
     if (error instanceof BrokerError && error.kind === 'fenced')
       throw new PotorooError('FENCED', `${what}: another worker opens it at the same time`, { cause: error })
     if (error instanceof BrokerError && error.errorCode === codes.INVALID_TRANSACTION_TIMEOUT) {
@@ -123,7 +123,7 @@ export async function openProducer(
 
 const whyWaiting = (error: unknown): string =>
   error instanceof BrokerError && error.errorCode === codes.CONCURRENT_TRANSACTIONS
-    ? 'waiting for the last transaction of this id to be ended: it takes for as long as a partition that it wrote to has no ' +
+    ? 'waiting for the last transaction of this id to end, which takes as long as a partition that it wrote to has no ' +
       'leader (kafka-topics --describe --unavailable-partitions)'
     : 'waiting for the transaction coordinator'
 
@@ -330,13 +330,13 @@ class KafkaProducer implements TransactionalProducer {
         this.#keptOfNotes = this.#keptOfNotes === 'all' ? 'plain' : 'nothing'
         this.cluster.settings.logger.info(
           { group, kept: this.#keptOfNotes },
-          "offset.metadata.max.bytes leaves no room for notes beside the group's offsets",
+          "offset.metadata.max.bytes leaves no room for the metadata that Potoroo stores with the group's offsets",
         )
         answers = (await this.cluster.call(this.#lanes.control, node, request())).topics
       }
       const answered = answers.reduce((sum, { partitions }) => sum + partitions.length, 0)
       if (answered < positions.length)
-        throw new BrokerError(-1, 'the answer to a TxnOffsetCommit leaves partitions out', 'TxnOffsetCommit')
+        throw new BrokerError(-1, 'the answer to a TxnOffsetCommit leaves out partitions', 'TxnOffsetCommit')
       for (const { topic, partitions } of answers) {
         for (const { partition, errorCode } of partitions) {
           if (errorCode === codes.UNKNOWN_MEMBER_ID) throw new PotorooError('TRANSACTION_FAILED', newProtocol(group))
@@ -435,7 +435,7 @@ class KafkaProducer implements TransactionalProducer {
   }
 
   #givenUp(): PotorooError {
-    return new PotorooError('TRANSACTION_FAILED', `${this.#name} gave the commit up`)
+    return new PotorooError('TRANSACTION_FAILED', `${this.#name} gave up the commit`)
   }
 
   /** As Promise.all, but nothing goes on behind the back of a failed commit: the others stop, and are waited for. */
@@ -495,5 +495,5 @@ const connectionOf = (transactionalId: string): number =>
   [...Buffer.from(transactionalId)].reduce((sum, byte) => sum + byte, 0) % CONNECTIONS
 
 export const newProtocol = (group: string): string =>
-  `group ${group} is run by the new consumer protocol (KIP-848, group.protocol=consumer), which gives out partitions by ` +
+  `group ${group} is run by the new consumer protocol (KIP-848, group.protocol=consumer), which assigns partitions ` +
   'itself: use another application name, or stop its members and delete the group'

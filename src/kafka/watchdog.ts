@@ -155,7 +155,7 @@ class ThreadWatchdog implements Watchdog {
     if (this.#closed) return
     this.logger.warn(
       { error: messageOf(error) },
-      'no watchdog: a computation longer than the session timeout costs this worker its tasks',
+      'no watchdog: a computation that takes longer than the session timeout costs this worker its tasks',
     )
   }
 }

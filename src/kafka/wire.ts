@@ -53,7 +53,7 @@ export class WireWriter {
   }
   uuid(value: string): this {
     const bytes = Buffer.from(value, 'base64url')
-    if (bytes.length !== UUID_BYTES) throw new RangeError(`${value} is no UUID`)
+    if (bytes.length !== UUID_BYTES) throw new RangeError(`${value} is not a UUID`)
     return this.#as(bytes)
   }
   array<T>(items: readonly T[], write: (item: T) => void): this {
@@ -98,7 +98,7 @@ export class WireWriter {
   }
 }
 
-/** Reads them; a RangeError says that the answer is shorter than it has to be. */
+/** Reads them; a RangeError says that the answer is shorter than it must be. */
 export class WireReader {
   #at = 0
   constructor(private readonly buffer: Buffer) {}

@@ -62,7 +62,7 @@ function whatIsWrong(file: number): string | undefined {
   if (needed > BigInt(size)) return `it is truncated: ${String(size)} bytes of ${String(needed)}`
   for (const root of meta.roots) {
     if (root === NO_PAGE) continue
-    if (root > meta.lastPage) return `it names page ${String(root)}, its last is ${String(meta.lastPage)}`
+    if (root > meta.lastPage) return `it refers to page ${String(root)}, its last is ${String(meta.lastPage)}`
     const header = read(file, Number(root) * meta.pageBytes, 20)
     const isTreePage = (header.readUInt16LE(18) & (FLAG_BRANCH | FLAG_LEAF)) !== 0
     if (header.readBigUInt64LE(0) !== root || !isTreePage) return `page ${String(root)} is overwritten`

@@ -165,7 +165,7 @@ async function withShortPath<T>(directory: string, name: string, use: (path: str
     symlinkSync(directory, short)
     const shortPath = join(short, name)
     if (Buffer.byteLength(shortPath) > MAX_SOCKET_PATH_BYTES)
-      throw new RangeError(`${path} is too long a path for a socket, and so is ${shortPath}`)
+      throw new RangeError(`${path} is too long for the path of a socket, and so is ${shortPath}`)
     return await use(shortPath)
   } finally {
     rmSync(detour, { recursive: true, force: true })

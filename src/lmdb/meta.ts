@@ -33,7 +33,7 @@ export function decodeMeta(bytes: Uint8Array): { readonly meta: StoreMeta | unde
   const { format, changelogPosition, identity, inputPositions, atEndMs } = value
   if (typeof format === 'number' && format > STORE_FORMAT)
     return `it was written by a newer Potoroo (store format ${String(format)}; this one knows ${String(STORE_FORMAT)})`
-  if (format !== STORE_FORMAT) return 'it names no store format'
+  if (format !== STORE_FORMAT) return 'it does not say which store format it has'
   if (Object.keys(value).length === 1) return { meta: undefined }
   if (
     !isPosition(changelogPosition) ||

@@ -36,7 +36,7 @@ export function whyUntrusted(directory: string, file: string, bootId: string | u
   const mark = readFileIfThere(markOf(directory))
   if (mark === undefined) return undefined
   const [boot, place] = mark.split(' ')
-  if (boot !== bootId) return 'the machine went down while it was open, so its last writes may not be on the disk'
+  if (boot !== bootId) return 'the machine crashed while it was open, so its last writes may not be on disk'
   // earlier versions noted down no place
   return place === undefined || place === placeOf(file)
     ? undefined

@@ -5,7 +5,7 @@
  * 1. A write is one LMDB transaction, or several where it is large; the meta goes with the last one. So a store may have
  *    objects that are newer than its position, which the replay from there gives it again, but never older ones.
  * 2. One transaction at a time. Writes that wait meanwhile go into the next one, together, in their order.
- * 3. After a write has failed, every later one fails, until the store is opened anew: it would put the position past
+ * 3. After a write has failed, every later one fails, until the store is reopened: it would put the position past
  *    changes that are missing.
  * 4. Entries of the index are put with the first of a write's transactions, and removed with the last: a record that has something
  *    due has an entry at or before it, wherever a write ends.
@@ -30,7 +30,7 @@ import { markClosed, markOpen, whyUntrusted } from './power-mark.js'
 
 /** LMDB takes 1,978 bytes with pages of 4 KiB. */
 export const MAX_KEY_BYTES = 1970
-/** Address space, not memory: LMDB maps the file anew, twice as large, whenever it outgrows this. */
+/** Address space, not memory: LMDB maps the file again, twice as large, whenever it outgrows this. */
 const INITIAL_MAP_BYTES = 256 * 1024 * 1024
 /** The most that a write insists on finding free on the disk before it starts. */
 const MAX_FREE_BYTES_ASKED = 8 * 1024 * 1024
@@ -350,7 +350,7 @@ export class LmdbStore implements StateStore {
       await markClosed(directory)
     } catch (error) {
       // nothing is lost: the mark stays, and costs a rebuild if the machine goes down before the next clean close
-      logger.warn({ store: directory, err: error }, 'store closed, but not known to be on the disk')
+      logger.warn({ store: directory, err: error }, 'store closed, but perhaps not flushed to disk')
     } finally {
       onClosed?.()
     }

@@ -224,7 +224,7 @@ export class MemoryFetcher implements Fetcher {
       const name = partitionKey(input)
       const error =
         answer.code === 'UNKNOWN_TOPIC_ID'
-          ? new PotorooError('TOPIC_REPLACED', `${name} is of a topic that was deleted and made anew`)
+          ? new PotorooError('TOPIC_REPLACED', `${name} is of a topic that was deleted and recreated`)
           : new PotorooError('TOPIC_MISSING', `there is no partition ${name}`)
       this.#fail(entry, error)
       return

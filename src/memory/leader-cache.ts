@@ -33,7 +33,7 @@ export class LeaderCache {
     this.#known.delete(partitionKey(partition))
   }
 
-  /** After a failure: asks anew if it may be that another leads now. */
+  /** After a failure: asks again if it may be that another leads now. */
   noteFailure(partition: TopicPartition, error: unknown): void {
     if (isBrokerError(error, ...moved)) this.forget(partition)
   }

@@ -107,11 +107,11 @@ export class MemoryLog implements Log {
   async listOffsets(
     partitions: readonly TopicPartition[],
     which: 'earliest' | 'end',
-    { anew = false } = {},
+    { refresh = false } = {},
   ): Promise<readonly number[]> {
     // By name alone, as with Kafka, whatever else is known of the topic.
     const named = partitions.map(({ topic, partition }) => ({ topic, partition }))
-    if (anew) for (const of of named) this.#leaders.forget(of)
+    if (refresh) for (const of of named) this.#leaders.forget(of)
     return Promise.all(
       named.map((of) =>
         this.#askLeader('listOffsets', of, (broker, epoch) =>

@@ -4,7 +4,7 @@
  *
  * 1. A batch that is among the last five of its epoch is there already: it is acknowledged, and not appended.
  * 2. The first batch of an epoch has sequence 0, each other one goes on where the one before ended. Of a producer that is not
- *    known here, as in a topic that was made anew, any sequence is taken.
+ *    known here, as in a topic that was recreated, any sequence is taken.
  */
 import { BrokerError } from './broker-error.js'
 import type { ProducerIdentity } from './transactions.js'

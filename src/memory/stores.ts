@@ -5,7 +5,7 @@
  * Invariants
  * 1. A write is on the disk in the order of the calls, and in two parts, the meta with the second: a process that is
  *    killed may have written nothing, half of the objects, or all; the disk may hold it before the writer knows.
- * 2. After a write that failed none succeeds, until the store is opened anew.
+ * 2. After a write that failed none succeeds, until the store is reopened.
  * 3. One living process has the directory; a dead one's lock counts for nothing.
  * 4. Writes don't wait for the disk, as LMDB's don't: when power fails, what a store holds that was open then is anything
  *    between what it was when it was last closed and what was written since. A mark tells such a store from a whole one

@@ -33,7 +33,7 @@ export async function retrying<T>(retries: Retries, attempt: () => Promise<T>): 
   const { clock, on, fromMs, toMs, forMs = Infinity, signal } = retries
   const untilMs = clock.monotonic() + forMs
   for (let pauseMs = fromMs; ; pauseMs = Math.min(pauseMs * 2, toMs)) {
-    if (signal?.aborted === true) throw new PotorooError('REQUEST_FAILED', 'it was called off')
+    if (signal?.aborted === true) throw new PotorooError('REQUEST_FAILED', 'it was cancelled')
     try {
       return await attempt()
     } catch (error) {

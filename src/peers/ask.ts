@@ -29,7 +29,7 @@ export async function ask(
   signal.throwIfAborted()
   const asked: Asked = { peer, what: 'answer', path: ASK_PATH, answerTimeoutMs: TIMEOUT_MS }
   const to = parseAddress(peer.address)
-  if (to === undefined) throw unreachable(asked, `${JSON.stringify(peer.address)} is no address`)
+  if (to === undefined) throw unreachable(asked, `${JSON.stringify(peer.address)} is not an address`)
   const path = ASK_PATH + Buffer.from(encodeQuestion(question)).toString('base64url')
   return new Promise((resolve, reject) => {
     const request = get({ ...to, path, agent, headers: authorization(token) })
@@ -61,7 +61,7 @@ export async function ask(
       textOf(response, asked, MAX_ANSWER_BYTES).then(
         (text) => {
           if (response.statusCode === 401)
-            end(new PotorooError('PEER_REFUSED', `The worker at ${peer.address} has another token than this one.`))
+            end(new PotorooError('PEER_REFUSED', `The worker at ${peer.address} uses a different token from this one.`))
           else if (response.statusCode !== 200 || memberOf(response) !== peer.memberId) end(undefined)
           else end(decodeAnswer(text))
         },

@@ -26,7 +26,7 @@ export async function answerTo(
   signal.throwIfAborted()
   const { peer, path, answerTimeoutMs } = question
   const to = parseAddress(peer.address)
-  if (to === undefined) throw unreachable(question, `${JSON.stringify(peer.address)} is no address`)
+  if (to === undefined) throw unreachable(question, `${JSON.stringify(peer.address)} is not an address`)
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const asking = get({ ...to, path, headers: authorization(token), agent: false, signal })
     asking.setTimeout(stallTimeoutMs, () => asking.destroy(new Error('no answer')))
@@ -47,7 +47,7 @@ export async function answerTo(
   response.on('error', () => undefined)
   if (response.statusCode !== 401) return response
   response.destroy()
-  throw new PotorooError('PEER_REFUSED', `The worker at ${peer.address} has another token than this one.`)
+  throw new PotorooError('PEER_REFUSED', `The worker at ${peer.address} uses a different token from this one.`)
 }
 
 /** The answer's body. Rejects with PEER_UNREACHABLE, or the signal's reason. */
@@ -67,7 +67,7 @@ export async function textOf(
     }
   } catch (error) {
     if (signal?.aborted === true) throw signal.reason
-    throw error instanceof PotorooError ? error : unreachable(question, `it broke off: ${messageOf(error)}`, error)
+    throw error instanceof PotorooError ? error : unreachable(question, `it was cut off: ${messageOf(error)}`, error)
   }
   return Buffer.concat(chunks).toString()
 }

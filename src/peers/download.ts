@@ -41,7 +41,7 @@ function snapshotOf(response: IncomingMessage, question: Question, signal: Abort
   const { statusCode, headers } = response
   const { peer } = question
   const member = memberOf(response)
-  if (member === undefined) throw foreign(peer, 'what answers is not Potoroo')
+  if (member === undefined) throw foreign(peer, 'what answers there is not Potoroo')
   if (member !== peer.memberId) throw foreign(peer, `there is ${JSON.stringify(member)}, not ${peer.memberId}`)
   if (statusCode === 404) {
     response.destroy()
@@ -50,7 +50,7 @@ function snapshotOf(response: IncomingMessage, question: Question, signal: Abort
   if (statusCode !== 200) throw unreachable(question, `it answers with status ${String(statusCode)}`)
   const bytes = Number(headers['content-length']) - CHECKSUM_BYTES
   if (headers['content-type'] !== SNAPSHOT_TYPE || !Number.isSafeInteger(bytes) || bytes < 0)
-    throw foreign(peer, 'its answer is no snapshot')
+    throw foreign(peer, 'its answer is not a snapshot')
   return {
     bytes,
     chunks: () => read(response, bytes, question, signal),
@@ -81,15 +81,15 @@ async function* read(
   } catch (error) {
     throw signal.aborted
       ? signal.reason
-      : unreachable(question, `its snapshot broke off, ${left} of ${bytes} bytes are missing`, error)
+      : unreachable(question, `its snapshot was cut off, ${left} of ${bytes} bytes are missing`, error)
   }
   const sent = Buffer.concat(end)
   if (sent.length !== CHECKSUM_BYTES)
-    throw unreachable(question, `its snapshot broke off, ${left} of ${bytes} bytes are missing`)
+    throw unreachable(question, `its snapshot was cut off, ${left} of ${bytes} bytes are missing`)
   if (sent.readUInt32BE() !== checksum)
     throw new PotorooError(
       'SNAPSHOT_DAMAGED',
-      `The snapshot from ${question.peer.address} came damaged: its checksum is wrong.`,
+      `The snapshot from ${question.peer.address} arrived damaged: its checksum is wrong.`,
     )
 }
 

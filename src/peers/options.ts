@@ -49,15 +49,15 @@ export function settingsOf(options: PeersOptions): PeersSettings {
   if (host === '') throw invalid('the host to listen on is empty')
   // never with the token itself
   if (token !== undefined && !/^[\x21-\x7e]+$/.test(token))
-    throw invalid('the token has to be of visible ASCII characters, at least one')
+    throw invalid('the token must be one or more visible ASCII characters')
   if (token === undefined && !isLoopback(host))
     throw invalid(`${host} can be reached from other machines: set a token that all workers of the group share`)
   if (['0.0.0.0', '::'].includes(advertise))
-    throw invalid(`no peer can connect to ${advertise}: say under which host others reach this worker`)
+    throw invalid(`no peer can connect to ${advertise}: set the host under which others reach this worker`)
   if (parseAddress(addressOf(advertise, 1)) === undefined)
-    throw invalid(`${JSON.stringify(advertise)} is no host that peers can connect to`)
+    throw invalid(`${JSON.stringify(advertise)} is not a host that peers can connect to`)
   if (!(maxSnapshotBytesPerSecond > 0)) throw invalid('snapshots need more than 0 bytes a second')
-  if (!(stallTimeoutMs > 0)) throw invalid('a stall timeout has to be more than 0 ms')
+  if (!(stallTimeoutMs > 0)) throw invalid('a stall timeout must be more than 0 ms')
   return { host, port, advertise, token, maxSnapshotBytesPerSecond, stallTimeoutMs, logger, clock }
 }
 

@@ -175,7 +175,7 @@ export class PeerServer {
       if (snapshot === undefined) response.writeHead(404).end()
       else await this.#send(snapshot, response, signal)
     } catch (error) {
-      if (!signal.aborted) this.settings.logger.warn({ err: error, task }, 'a snapshot could not be given')
+      if (!signal.aborted) this.settings.logger.warn({ err: error, task }, 'a snapshot could not be sent')
       if (response.headersSent) response.destroy()
       else response.writeHead(500).end()
     } finally {

@@ -7,7 +7,7 @@
  *     &consistency=committed | fenced | <ms>  &atLeast=<changelog position>
  *
  * Invariants
- * 1. It reads, and changes nothing: GET alone, and no body is looked at.
+ * 1. It reads, and changes nothing: only GET is allowed, and no body is looked at.
  * 2. No client holds up messages, or others for long: so many questions are under way at once and no more, with so many bytes of
  *    answers that nobody has taken yet; whoever comes then is told to come again.
  * 3. Without the token nothing is told but 401; where there is none, and others than this machine may come, nobody has it; nor
@@ -60,11 +60,11 @@ export class StateHttp {
     }
     response.setTimeout(STALL_MS, () => response.destroy())
     if (request.method !== 'GET') {
-      this.#refuse(response.setHeader('allow', 'GET'), 405, new PotorooError('QUERY_INVALID', 'GET alone'))
+      this.#refuse(response.setHeader('allow', 'GET'), 405, new PotorooError('QUERY_INVALID', 'only GET is allowed'))
       return
     }
     if (this.#underWay >= MAX_AT_A_TIME || this.#waitingBytes >= MAX_WAITING_BYTES) {
-      const why = 'this worker answers as many questions as it may at once'
+      const why = 'this worker is already answering as many queries as it may'
       this.#refuse(response, 503, new PotorooError('QUERY_UNANSWERED', why))
       return
     }
@@ -187,7 +187,7 @@ function decoded(text: string, what: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    throw invalid(`${what} is no UTF-8 in percent-encoding`)
+    throw invalid(`${what} is not percent-encoded UTF-8`)
   }
 }
 
@@ -195,7 +195,7 @@ function only(given: ReadonlyMap<string, string>, ...known: readonly string[]): 
   for (const name of given.keys())
     if (!known.includes(name))
       throw invalid(
-        `there is no parameter ${name.slice(0, 100)} here${known.length === 0 ? '' : `: there are ${known.join(', ')}`}`,
+        `there is no parameter ${name.slice(0, 100)}${known.length === 0 ? '' : `: there are ${known.join(', ')}`}`,
       )
 }
 
@@ -204,7 +204,7 @@ function wholeNumber(given: ReadonlyMap<string, string>, name: string, least: nu
   if (text === undefined) return undefined
   const number = Number(text)
   if (!/^\d{1,15}$/.test(text) || number < least)
-    throw invalid(`${name} '${text.slice(0, 100)}': it has to be a whole number, ${String(least)} or more`)
+    throw invalid(`${name} '${text.slice(0, 100)}': it must be a whole number, ${String(least)} or more`)
   return number
 }
 
@@ -212,7 +212,7 @@ function consistencyIn(text: string | undefined): Consistency | undefined {
   if (text === undefined) return undefined
   const consistency = consistencyOf(text)
   if (consistency !== undefined) return consistency
-  throw invalid(`consistency '${text.slice(0, 100)}': it has to be ${CONSISTENCIES}`)
+  throw invalid(`consistency '${text.slice(0, 100)}': it must be ${CONSISTENCIES}`)
 }
 
 function rangeIn(given: ReadonlyMap<string, string>): ByteRange {
@@ -220,10 +220,10 @@ function rangeIn(given: ReadonlyMap<string, string>): ByteRange {
   const range = askedRange({ prefix, from, before })
   if (cursor === undefined) return range
   const rest = decodeCursor(cursor)
-  if (rest === undefined) throw invalid('the cursor is none that was given out')
+  if (rest === undefined) throw invalid('the cursor is not valid')
   // The range need not be said again; where it is, the cursor has to be of it.
   const isSaid = prefix !== undefined || from !== undefined || before !== undefined
   if (isSaid && (rest.before !== range.before || rest.from < range.from))
-    throw invalid('the cursor is of another range')
+    throw invalid('the cursor belongs to another range')
   return rest
 }

@@ -51,7 +51,7 @@ export class Watch {
     const { token, clock } = this.settings
     const to = parseAddress(this.peer.address)
     if (to === undefined) {
-      this.settings.logger.warn({ peer: this.peer }, 'a peer is not watched: its address is none')
+      this.settings.logger.warn({ peer: this.peer }, 'a peer is not watched: its address is invalid')
       return
     }
     const connecting = get({ ...to, path: WATCH_PATH, headers: authorization(token), agent: false })
@@ -118,7 +118,7 @@ export class Watch {
   #logRefusal(): void {
     if (this.#refusalLogged) return
     this.#refusalLogged = true
-    this.settings.logger.warn({ peer: this.peer }, 'a peer has another token: its death will be noticed late')
+    this.settings.logger.warn({ peer: this.peer }, 'a peer uses a different token: its death will be noticed late')
   }
 }
 

@@ -95,7 +95,7 @@ export interface TransactionalProducer {
    * partition of `records`, in their order. Rejects with FENCED (another activation of this transactional id exists),
    * RECORD_TOO_LARGE or RECORD_REFUSED (the message names topic and partition, the cause is RecordsRefused), NOT_AUTHORIZED,
    * REQUEST_REFUSED, or one of TRANSACTION_FAILED and UNEXPECTED_ANSWER: then whether it was committed is unknown until
-   * `Log.producer` was called anew. A LandedElsewhere is a TRANSACTION_FAILED of which nothing was committed. This object is of
+   * `Log.producer` was called again. A LandedElsewhere is a TRANSACTION_FAILED of which nothing was committed. This object is of
    * no further use after any of them.
    * Calls must not overlap.
    */
@@ -204,14 +204,14 @@ export interface Log {
   /** Topics that exist already are left as they are. Resolves when all have leaders. */
   createTopics(topics: readonly NewTopic[]): Promise<void>
   /**
-   * `earliest`: log start. `end`: the high watermark, read-uncommitted. In the order asked. `anew`: of who leads now by what
+   * `earliest`: log start. `end`: the high watermark, read-uncommitted. In the order asked. `refresh`: of who leads now by what
    * brokers say, not by what is remembered. A leader that was replaced and has not noticed may answer for a while, unless a
    * later election is known here.
    */
   listOffsets(
     partitions: readonly TopicPartition[],
     which: 'earliest' | 'end',
-    options?: { readonly anew?: boolean },
+    options?: { readonly refresh?: boolean },
   ): Promise<readonly number[]>
   /** Committed positions of the group; undefined where there is none. In the order asked. Waits out unstable offsets. */
   committedPositions(group: string, partitions: readonly TopicPartition[]): Promise<readonly (number | undefined)[]>

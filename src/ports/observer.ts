@@ -122,7 +122,7 @@ export type WorkerEvent =
       readonly partition: number
       readonly waitedMs: number
     }
-  /** Its log begins behind where the worker was: it is read anew, from its beginning. */
+  /** Its log begins behind where the worker was: it is read again, from its beginning. */
   | { readonly kind: 'broadcast-again'; readonly broadcast: string; readonly topic: string; readonly error: string }
   /** At its start: what a topic is read or written with can't begin yet. Said at first, and now and then while that goes on. */
   | {
@@ -168,7 +168,7 @@ export type TopicsEvent =
       readonly records: number
     }
   | { readonly kind: 'purge-failed'; readonly topics: readonly string[]; readonly error: string }
-  /** This user may not: nothing is purged until the worker is started anew. */
+  /** This user may not: nothing is purged until the worker is restarted. */
   | { readonly kind: 'purge-forbidden'; readonly topics: readonly string[]; readonly error: string }
   /** Records that were given this worker's time were refused for it. */
   | {

@@ -29,7 +29,7 @@ export interface StateStore {
    * Applies all of it, the meta with the last of it; resolves when a later open in any process sees it. meta undefined
    * leaves it as it is. Writes are applied in the order of the calls, and the changes in theirs; they are not to be altered
    * any more. Whoever ends in the middle leaves some of the changes, with the meta that was before. Rejects with
-   * STORE_FAILED (a full disk, say): so it is then, too, and the store takes no write until it is opened anew, for a later
+   * STORE_FAILED (a full disk, say): so it is then, too, and the store takes no write until it is reopened, for a later
    * one would leave a gap. `dues`: what becomes of the index of what falls due; entries are put with the first of the
    * changes, and removed with the last.
    */
@@ -58,7 +58,7 @@ export interface StateStores {
    * it is to have an index of what falls due; it is made from what is there, where there is none. One that is there is kept.
    */
   open(task: string, options?: { readonly dues: boolean }): Promise<StateStore>
-  /** Moves the store out of the way (kept beside it until the next discard of this task) so that `open` creates it anew. */
+  /** Moves the store out of the way (kept beside it until the next discard of this task) so that `open` recreates it. */
   discard(task: string): Promise<void>
   /**
    * A consistent copy of an open store, as it is now; writes go on meanwhile. The copy is bounded in time and is made

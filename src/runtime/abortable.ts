@@ -4,7 +4,7 @@
 export function abortable<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const giveUp = (): void => {
-      reject(signal.reason instanceof Error ? signal.reason : new Error('it was called off'))
+      reject(signal.reason instanceof Error ? signal.reason : new Error('it was cancelled'))
     }
     if (signal.aborted) giveUp()
     else signal.addEventListener('abort', giveUp, { once: true })

@@ -150,7 +150,7 @@ function requireCurrentPlan({ id, version, processor }: TaskPlan, commit: Commit
   const [theirs, own] = isUpgraded ? [upgrades, version.upgrades] : [plan, version.number]
   throw new PotorooError(
     'TOPOLOGY_OUTDATED',
-    `task ${id}: ${commit?.by ?? 'another worker'} has processed with a newer version of the application: ${what(theirs)} of ` +
+    `task ${id}: ${commit?.by ?? 'another worker'} has processed messages with a newer version of the application: ${what(theirs)} of ` +
       `sub-topology ${processor.subTopology.name}, where this worker has ${what(own)}`,
   )
 }
@@ -168,7 +168,7 @@ async function restore(
   try {
     return await restoreFrom(plan, changelog, env, signal, holder, atLeast)
   } catch (error) {
-    // Deleted while this worker runs, and perhaps made anew.
+    // Deleted while this worker runs, and perhaps recreated.
     if (!isPotorooError(error, 'TOPIC_MISSING') && !isPotorooError(error, 'TOPIC_REPLACED')) throw error
     await abortable(signal, requireMissing(error, changelog, env))
     throw lost(plan, changelog, error.message, env)

@@ -50,7 +50,7 @@ export interface TaskBroadcasts extends Gate {
 
 /** After so long it is said that messages wait. */
 const SAY_AFTER_MS = 5_000
-/** Pause before a broadcast is read anew. */
+/** Pause before a broadcast is read again. */
 const AGAIN_MS = 1_000
 
 export class Broadcasts {
@@ -136,7 +136,7 @@ class Waiting implements TaskBroadcasts {
     return false
   }
 
-  /** One of them is read anew. */
+  /** One of them is read again. */
   forget(): void {
     this.#proven = -1
   }
@@ -167,7 +167,7 @@ interface Told {
 /** One broadcast. */
 class Followed {
   readonly copy: BroadcastCopy
-  /** It is about to be read anew. */
+  /** It is about to be read again. */
   #isRestarting = false
   #inputs: readonly FetchInput[] = []
   /** Of its partitions, where records may need something before they are decoded. */
@@ -219,7 +219,7 @@ class Followed {
   }
 
   want(tick: number): void {
-    // It may be read anew, and have lost what it was proven for.
+    // It may be read again, and have lost what it was proven for.
     if (this.#isClosed || (tick <= this.#wanted && this.#waited !== undefined)) return
     this.#wanted = Math.max(this.#wanted, tick)
     if (this.copy.provenUpTo >= tick) return
@@ -259,7 +259,7 @@ class Followed {
   async #begin(): Promise<void> {
     const { topic, partitions } = this.plan
     const all = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
-    const positions = await this.env.log.listOffsets(all, 'earliest', { anew: true })
+    const positions = await this.env.log.listOffsets(all, 'earliest', { refresh: true })
     if (this.#isClosed) return
     this.copy.begin(positions)
     this.#inputs = all.map(({ partition }) => this.#inputOf(partition))

@@ -24,7 +24,7 @@ export async function changelogEnd(
 ): Promise<number> {
   const untilMs = clock.monotonic() + PATIENCE_MS
   for (let isFirst = true; ; isFirst = false) {
-    const [end = 0] = await abortable(signal, log.listOffsets([of], 'end', { anew: !isFirst }))
+    const [end = 0] = await abortable(signal, log.listOffsets([of], 'end', { refresh: !isFirst }))
     if (end >= atLeast) return end
     const said = { topic: of.topic, partition: of.partition, end, wasAt: atLeast }
     if (clock.monotonic() >= untilMs) {
@@ -45,7 +45,7 @@ export async function otherEnd(
 ): Promise<number | undefined> {
   const untilMs = clock.monotonic() + PATIENCE_MS
   for (;;) {
-    const [end = 0] = await abortable(signal, log.listOffsets([of], 'end', { anew: true }))
+    const [end = 0] = await abortable(signal, log.listOffsets([of], 'end', { refresh: true }))
     if (end !== listed) return end
     if (clock.monotonic() >= untilMs) return undefined
     await abortable(signal, sleep(clock, PAUSE_MS))

@@ -31,7 +31,7 @@ export interface ChangelogPlan {
   /** Undefined where brokers have no ids. */
   readonly topicId?: string | undefined
   readonly partition: number
-  /** Whose changelog it has to be. */
+  /** Whose changelog it must be. */
   readonly subTopology: string
   readonly from: number
   /** Where a restore is done, exclusive; undefined: follow for ever. */
@@ -64,7 +64,7 @@ export class StoreLeftBehind extends PotorooError {
   constructor(where: string, forMs: number, deleteRetentionMs: number) {
     super(
       'STORE_DAMAGED',
-      `${where}: the store has not had all of it for ${String(Math.round(forMs / 1000))} s, too long for delete.retention.ms ` +
+      `${where}: the store has been incomplete for ${String(Math.round(forMs / 1000))} s, too long for delete.retention.ms ` +
         `(${String(deleteRetentionMs)}): deletions may be compacted away`,
     )
   }
@@ -75,8 +75,8 @@ export class ForeignChangelog extends PotorooError {
   constructor(topic: string, found: string, expected: string) {
     super(
       'CHANGELOG_UNFIT',
-      `${topic} is the changelog of ${changelogOwner(topic, found)}, and would be that of ${changelogOwner(topic, expected)}, too: ` +
-        'the names join to the same',
+      `${topic} is the changelog of ${changelogOwner(topic, found)}, and would also be that of ${changelogOwner(topic, expected)}: joined, ` +
+        'their names are the same',
       { cure: 'Give the application or its state object another name.' },
     )
   }
@@ -347,7 +347,7 @@ export class ChangelogReader implements FetchInput {
 
   async #lastSlice(): Promise<Replayed> {
     await this.#writing
-    if (!this.#verified) throw new IdentityMismatch('there is no commit record of this changelog behind its position')
+    if (!this.#verified) throw new IdentityMismatch('there is no commit record of this changelog after its position')
     // Its end was listed before the reader began; what has become of the task since, the reader can't know.
     const atEndMs = Math.max(this.#begunMs, this.#whole.wallMs)
     if (this.#commit !== undefined) await this.#store.write([this.#slice], this.#meta(atEndMs), this.#dues.take())
@@ -355,8 +355,8 @@ export class ChangelogReader implements FetchInput {
       throw new PotorooError(
         'CHANGELOG_UNFIT',
         `${this.topic}, partition ${String(this.partition)} has records, but no commit record under the reserved key ` +
-          `${COMMIT_KEY.toString('hex')}: it is no changelog of Potoroo`,
-        { cure: `If nobody needs its records: ${deleteTopic(this.topic)}; npx potoroo reset <application>` },
+          `${COMMIT_KEY.toString('hex')}: it is not a Potoroo changelog`,
+        { cure: `If its records are not needed: ${deleteTopic(this.topic)}; npx potoroo reset <application>` },
       )
     return { records: this.#records, commit: this.#commit }
   }

@@ -1,5 +1,5 @@
 /**
- * What an operator does about topics that were lost or made anew: commands to copy, with the names that they take here. In
+ * What an operator does about topics that were lost or recreated: commands to copy, with the names that they take here. In
  * place of `<application>` the command line puts its module, and where the cluster is (src/cli/invocation.ts).
  */
 import { repartitionConfig } from '../core/plan/repartition.js'
@@ -30,9 +30,9 @@ export function changelogLost(
   const remove = isMissing ? '' : `kafka-topics ${server} --delete --topic ${quoted(changelog)}; `
   return new PotorooError('CHANGELOG_LOST', message, {
     cure:
-      `Stop all workers, and restore ${changelog} from a backup. Or give the state objects up. To start again from the ` +
-      "sources, also where the brokers' data were deleted on purpose: npx potoroo reset <application> (what is in state " +
-      `directories, here ${stores.directory}, is set aside then). Or, to go on where the group is, with empty state objects: ${remove}` +
+      `Stop all workers, and restore ${changelog} from a backup. Or give up the state objects. To start again from the ` +
+      "sources, for instance after the brokers' data were deleted on purpose: npx potoroo reset <application> (the stores in state " +
+      `directories, here ${stores.directory}, are then set aside). Or, to continue from the group's offsets with empty state objects: ${remove}` +
       `rm -r ${quoted(stores.directory)} (and the state directory of each other worker), ` +
       `kafka-consumer-groups ${server} --group ${quoted(group)} ${topics} --reset-offsets --to-current --execute, ` +
       'and npx potoroo topics <application>, which creates the changelog.',
@@ -59,12 +59,12 @@ export function recordsLost(
   return new PotorooError(
     'CHANGELOG_LOST',
     `task ${id}: a transaction gave the group ${group} the offset ${String(offset)} of ${topic}, partition ${String(partition)}, but ` +
-      `${changelog}, partition ${String(partition)}, which ends at ${String(end)}, has no commit record that says so (its last one ` +
-      `says ${String(committed)}): its last records are lost`,
+      `${changelog}, partition ${String(partition)}, which ends at ${String(end)}, has no commit record of it (the last one ` +
+      `says ${String(committed)}): the end of the changelog is lost`,
     {
       cure:
-        'Perhaps a leader was elected that lacked them (unclean.leader.election.enable). To go on from what the changelog has, ' +
-        "which does once more what came later, stop all workers, and set the group's offset: " +
+        'Perhaps a leader was elected that did not have these records (unclean.leader.election.enable). To continue from what the changelog ' +
+        "has, which processes later messages again, stop all workers and set the group's offset: " +
         `kafka-consumer-groups --bootstrap-server ${log.bootstrapServers} --group ${quoted(group)} ` +
         `--topic ${quoted(`${topic}:${String(partition)}`)} --reset-offsets --to-offset ${String(committed ?? 0)} --execute`,
     },
@@ -80,9 +80,9 @@ export function topicReplaced(
 ): PotorooError {
   return new PotorooError('TOPIC_REPLACED', message, {
     cure:
-      'Its messages are other ones than before. Stop all workers, and set where to go on in it, from its beginning, say: ' +
+      'Its messages are not those that the offsets refer to. Stop all workers, and set the offset to continue from, for instance the beginning: ' +
       `kafka-consumer-groups --bootstrap-server ${log.bootstrapServers} --group ${quoted(group)} --topic ${quoted(topic)} ` +
-      '--reset-offsets --to-earliest --execute. State objects stay as they are. Or, to begin with new ones, too: ' +
+      '--reset-offsets --to-earliest --execute. State objects stay as they are. Or, to start with empty ones as well: ' +
       'npx potoroo reset <application>',
   })
 }
@@ -101,16 +101,16 @@ export const inputDeleted = (
 ): PotorooError =>
   new PotorooError('OFFSET_OUT_OF_RANGE', message, {
     cure:
-      'What lies between was not processed, and is gone. To go on without it, stop all workers, and: ' +
+      'The messages in between were not processed, and are gone. To continue without them, stop all workers and run: ' +
       `kafka-consumer-groups --bootstrap-server ${log.bootstrapServers} --group ${quoted(group)} ` +
-      `--topic ${quoted(`${topic}:${String(partition)}`)} --reset-offsets --to-earliest --execute. Or, to begin again with what ` +
-      'there is and new state objects: npx potoroo reset <application>',
+      `--topic ${quoted(`${topic}:${String(partition)}`)} --reset-offsets --to-earliest --execute. Or, to start again with what ` +
+      'is left and empty state objects: npx potoroo reset <application>',
   })
 
 interface LostRepartition {
   readonly group: string
   readonly repartition: string
-  /** As many as it has to have. */
+  /** As many as it must have. */
   readonly partitions: number
   /** There is no topic of this name. */
   readonly isMissing?: boolean
@@ -126,10 +126,10 @@ export function repartitionLost(
   const topic = quoted(repartition)
   const config = Object.entries(repartitionConfig).map(([name, value]) => `--config ${name}=${value}`)
   const create = `kafka-topics ${server} --create --topic ${topic} --partitions ${String(partitions)} ${config.join(' ')}; `
-  return new PotorooError('REPARTITION_LOST', `${message}: messages on their way through it are gone`, {
+  return new PotorooError('REPARTITION_LOST', `${message}: the messages in transit through it are gone`, {
     cure:
-      'Stop all workers. To start again from the sources: npx potoroo reset <application>. Or, to go on without what was in it, ' +
-      `with the state objects as they are: ${isMissing ? create : ''}kafka-consumer-groups ${server} --group ${quoted(group)} ` +
+      'Stop all workers. To start again from the sources: npx potoroo reset <application>. Or, to continue without them, with ' +
+      `the state objects as they are: ${isMissing ? create : ''}kafka-consumer-groups ${server} --group ${quoted(group)} ` +
       `--topic ${topic} --reset-offsets --to-earliest --execute`,
   })
 }

@@ -2,7 +2,7 @@
  * Where a task's inputs are read from: step A3 of task.ts.
  *
  * A repartition's position is the changelog's alone: what is behind it is purged, so nobody can set it back. The group has
- * it, too, for tools to show lag; here that only proves that a commit was made. In a repartition that was made anew there
+ * it, too, for tools to show lag; here that only proves that a commit was made. In a repartition that was recreated there
  * is no position: an offset that somebody has set there since says where to go on, as in a source.
  */
 import type { CommitRecord, CommittedTime } from '../core/commit/commit-record.js'
@@ -20,7 +20,7 @@ type Environment = Pick<ObservedPorts, 'log' | 'observer'> & { readonly stores: 
 export interface InputPositions {
   /** In the order of the sources. */
   readonly positions: number[]
-  /** Those that changelog and group have both, with all that belongs to them; NaN: to be committed anew. */
+  /** Those that changelog and group have both, with all that belongs to them; NaN: to be committed again. */
   readonly known: number[]
 }
 
@@ -40,7 +40,7 @@ export const choosePositions = (
   plan.sources.map((source, i) => {
     const note = decodeOffsetNote(group[i]?.note ?? '')
     const known = knownPosition(plan, source, commit, group[i], note)
-    // In one that was made anew, an operator may have said where to go on.
+    // In one that was recreated, an operator may have said where to go on.
     const isChangelogs = source.isRepartition && !isOfAnother(known)
     const asked = isChangelogs ? { ...known, group: undefined, groupThen: undefined } : known
     return { source, note, known, choice: choosePosition(asked, source.start, plan.changelog !== undefined) }
@@ -176,7 +176,7 @@ const purgedUnread = (
   changelogLost(
     { group, changelog: changelog?.topic ?? '', sources: sources.filter(({ isRepartition }) => !isRepartition) },
     `task ${id}: ${topic}, partition ${String(partition)} was processed up to ${String(start)} at least, but ` +
-      `${changelog?.topic ?? 'no changelog'} has no commit that says so: its state objects are gone`,
+      `${changelog?.topic ?? 'no changelog'} has no commit of it: its state objects are gone`,
     env,
   )
 
@@ -184,7 +184,7 @@ const purgedUnread = (
 function committedPosition(plan: TaskPlan, known: KnownPosition, note: OffsetNote | undefined): number {
   const { committed, group = NaN, idThen, id } = known
   const inLog = plan.changelog === undefined ? group : committed
-  // A position that only one of them has is committed anew, to both; so is one without the id of its topic.
+  // A position that only one of them has is committed again, to both; so is one without the id of its topic.
   return inLog === group && note !== undefined && idThen === id ? group : NaN
 }
 
@@ -196,13 +196,13 @@ async function replaced(
 ): Promise<PotorooError> {
   const now = (await log.describeTopics([topic])).get(topic)?.id
   if (now !== undefined && now !== id)
-    return new PotorooError('TOPIC_CHANGED', `${topic} was deleted and made anew since this worker started`)
+    return new PotorooError('TOPIC_CHANGED', `${topic} was deleted and recreated since this worker started`)
   const position = String(committed ?? group)
   return topicReplaced(
     plan,
     topic,
     `task ${plan.id}: ${topic}, partition ${String(plan.partition)}: the position ${position} is of a topic of this name that was ` +
-      `deleted since (its id was ${idThen}); the one that is there now (${String(id)}) has other messages`,
+      `deleted since (its id was ${idThen}); the one that is there now (${String(id)}) is a different topic with other messages`,
     { log },
   )
 }

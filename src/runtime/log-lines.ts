@@ -26,36 +26,39 @@ const say = (level: keyof Logger, message: string): { readonly level: keyof Logg
 const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
   'worker-started': say('info', 'worker started'),
   'handing-over': say('info', 'stopping: handing tasks over'),
-  'handing-over-ended': say('warn', 'not everything was handed over in time: whoever gets the rest restores it'),
-  'worker-stops': say('warn', 'the worker cannot go on: it stops'),
+  'handing-over-ended': say(
+    'warn',
+    'not everything was handed over in time: the new owners restore the remaining tasks',
+  ),
+  'worker-stops': say('warn', 'the worker cannot continue: it stops'),
   'closing-failed': say('warn', 'closing'),
   'worker-stopped': say('info', 'worker stopped'),
   'worker-failed': say('error', 'worker stopped by an error'),
   'tasks-assigned': say('info', 'tasks assigned'),
   'unknown-task': say(
     'warn',
-    'the leader gave this worker a task that it does not know: the leader is of a version of Potoroo that does not ask for that',
+    'the leader assigned this worker a task that it does not know: the leader runs a version of Potoroo that does not check this',
   ),
   'peer-gone': say('info', 'a worker is gone: its address refuses connections'),
   queried: undefined,
   'codec-waits': say('warn', 'the codec of a topic is not ready: the worker waits for it before it starts'),
-  'former-member-stays': say('debug', 'the earlier member could not be made to leave'),
+  'former-member-stays': say('debug', 'the previous member of this worker could not be removed from the group'),
 
   'broadcast-loaded': say('info', 'broadcast was read to its end'),
   'broadcast-record-refused': say(
     'warn',
-    'a record of a broadcast can not be taken: its key keeps what it had, on every worker',
+    'a record of a broadcast was rejected: its key keeps its old entry, on every worker',
   ),
   'broadcast-awaited': say(
     'warn',
-    'messages wait for a broadcast: its brokers have not said for a while that there is nothing new',
+    'messages wait for a broadcast: for a while, its brokers have not confirmed that it has been read to its end',
   ),
-  'broadcast-caught-up': say('info', 'the broadcast has caught up: messages go on'),
+  'broadcast-caught-up': say('info', 'the broadcast has caught up: messages are processed again'),
   'broadcast-holds': say(
     'warn',
-    "what decoding a broadcast's records needs is not to be had: they wait, and messages that read the broadcast with them",
+    "something needed to decode a broadcast's records is unavailable: they wait, and so do messages that read the broadcast",
   ),
-  'broadcast-goes-on': say('info', "what a broadcast's records need is there: it goes on"),
+  'broadcast-goes-on': say('info', "what a broadcast's records need is available: reading continues"),
   'broadcast-again': say(
     'warn',
     'records of a broadcast were deleted before they were read: it is read from its beginning',
@@ -69,35 +72,35 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
   'group-unreachable': say('warn', 'the group cannot be reached: trying again'),
   'group-answers': say('info', 'the group answers again'),
   'group-not-left': say('warn', 'could not leave the group: its members wait for the session timeout'),
-  'dead-member-stays': say('debug', 'a dead member could not be made to leave'),
+  'dead-member-stays': say('debug', 'a dead member could not be removed from the group'),
 
-  'manifest-overtaken': say('info', 'another worker has changed the manifest at the same time: planning again'),
+  'manifest-overtaken': say('info', 'another worker changed the manifest at the same time: planning again'),
   'creating-topics': say('info', 'creating topics'),
   'topology-changed': say('info', 'the topology has changed'),
   'table-late': say(
     'warn',
-    'a table is new, and its topic was read before: it has what comes from now on, and nothing of what was there',
+    'a table is new, but its topic was read before: the table has only what is written from now on',
   ),
   'topics-unchecked': say('debug', 'the topics could not be checked'),
   purged: undefined,
   'purge-failed': say('debug', 'repartition topics could not be purged'),
   'purge-forbidden': say(
     'warn',
-    'repartition topics are not purged, and grow: give this user the operation Delete on them, and restart the worker',
+    'repartition topics are not purged, and grow: grant this user Delete on them, and restart the worker',
   ),
   'time-refused': say(
     'warn',
-    "the broker refuses this worker's time: put the clock right. Until then changelogs and dead letters get records without a time",
+    "the broker rejects this worker's timestamps: correct its clock. Until then, records of changelogs and dead letters have no timestamp",
   ),
 
   'changelog-end-doubted': say(
     'info',
-    'the changelog is said to end below where it ended: a leader that was replaced may have answered',
+    'the broker lists a changelog end below the known one: a former leader may have answered',
   ),
   'changelog-shorter': say(
     'warn',
-    'the changelog has lost records: it ends below where it ended. Either it was made anew, or a leader was elected that ' +
-      'lacked records (unclean.leader.election.enable, or disks that were lost)',
+    'the changelog has lost records: its end is lower than before. Either it was recreated, or a leader was elected that ' +
+      'did not have all records (unclean.leader.election.enable, or lost disks)',
   ),
   'restoring-slowly': say('info', 'restoring: still reading the changelog, or waiting for a transaction on it to end'),
 
@@ -106,9 +109,9 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
     level: ({ wasActive }) => (wasActive ? 'warn' : 'info'),
     message: ({ wasActive }) =>
       wasActive
-        ? 'the group has no position of this source, though the task was active before: it begins as its topic declares, and what ' +
-          'was done already may be done again, or skipped'
-        : 'the group has no position of this source: it begins as its topic declares',
+        ? 'the group has no offset for this source, although the task was active before: it starts where the topic declares, so ' +
+          'messages may be processed again, or skipped'
+        : 'the group has no offset for this source: it starts where the topic declares',
     fields: ({ kind: _kind, wasActive: _wasActive, ...fields }) => fields,
   },
   'position-corrected': {
@@ -118,24 +121,26 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
   },
   'task-active': say('info', 'task is active'),
   'task-closed': undefined,
-  'task-outdated': say('warn', 'the task stands still here'),
+  'task-outdated': say('warn', 'the task is suspended here'),
   'handed-over': say('info', 'task was handed over'),
-  fenced: say('info', 'fenced: another activation of this task began'),
-  'task-again': say('warn', 'the task starts again from its last commit'),
+  fenced: say('info', 'fenced: another activation of this task started'),
+  'task-again': say('warn', 'the task restarts from its last commit'),
   committed: undefined,
   windows: undefined,
   'commit-failed': undefined,
   'dead-letter': {
     level: 'warn',
     message: ({ cut }) =>
-      cut ? 'too large for the dead letters: only its beginning went there' : 'a record went to the dead letters',
+      cut
+        ? 'too large for the dead-letter topic: only its beginning was written there'
+        : 'a record went to the dead letters',
     fields: ({ kind: _kind, cut: _cut, ...fields }) => fields,
   },
   'nan-stored': {
     level: 'warn',
     message:
-      'a state object is stored with NaN where a number was meant: is the field missing in older ones (undefined + 1)? ' +
-      'upgrades of stateObject() give it to them',
+      'a state object is stored with NaN where a number was meant: is the field missing in older objects (undefined + ' +
+      '1)? Add it with upgrades of stateObject()',
   },
   'outputs-short-lived': {
     level: 'warn',
@@ -145,30 +150,30 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
         : 'outputs are older than retention.ms of their topic: the broker deletes them',
     fields: ({ kind: _kind, likeSeconds: _likeSeconds, ...fields }) => fields,
   },
-  'rolled-back': say('debug', 'a message failed: the interval is done again, message by message'),
+  'rolled-back': say('debug', 'a message failed: the interval is rolled back and repeated message by message'),
   'slow-message': say(
     'warn',
-    'the event loop was held up while a message was computed: for a while messages of this task are committed one by one',
+    'a computation blocked the event loop: for a while, messages of this task are committed one by one',
   ),
   'culprit-found': undefined,
   'source-waived': say(
     'warn',
-    'a source gave no answer in time: records of the others go first, whatever their timestamps',
+    'a source gave no answer in time: records of the other sources go first, whatever their timestamps',
   ),
   'record-ahead': say(
     'warn',
-    "a record is more than an hour ahead of this worker's clock: it is processed, and moves no time; one of the clocks is wrong, the producer's or this one",
+    "a record is more than an hour ahead of this worker's clock: it is processed, but does not advance time; either the producer's clock or this one is wrong",
   ),
   'transaction-open': say(
     'warn',
-    'a transaction of a producer is open: what follows it on this partition of the source waits for its end',
+    'a producer has an open transaction: records after it on this partition of the source wait until it ends',
   ),
-  'transaction-ended': say('info', 'the transaction has ended: the source goes on'),
+  'transaction-ended': say('info', 'the transaction has ended: the source continues'),
   'source-holds': say(
     'warn',
-    "what decoding a source's records needs is not to be had: they wait here, and other partitions go on",
+    "something needed to decode a source's records is unavailable: they wait, and other partitions continue",
   ),
-  'source-goes-on': say('info', "what a source's records need is there: it goes on"),
+  'source-goes-on': say('info', "what a source's records need is available: reading continues"),
   'calls-attempted': undefined,
   'store-written': undefined,
   'store-not-written': say('warn', 'could not write to the store'),
@@ -177,8 +182,8 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
 
   'standby-follows': say('debug', 'a standby follows its changelog'),
   'standby-progress': undefined,
-  'standby-again': say('warn', 'a standby starts again'),
-  'snapshot-absent': say('info', 'the owner has no snapshot to give: the changelog is read'),
+  'standby-again': say('warn', 'a standby restarts'),
+  'snapshot-absent': say('info', 'the owner has no snapshot: the changelog is read instead'),
   'snapshot-taken': say('info', 'took a snapshot of the store'),
   'snapshot-failed': say('warn', 'no snapshot: the changelog is read instead'),
 }

@@ -129,7 +129,7 @@ export class GroupMembership {
     })
   }
 
-  /** Joins again, so that the leader decides anew on what this worker says of itself now. */
+  /** Joins again, so that the leader decides again on what this worker says of itself now. */
   rejoin(): void {
     this.#rejoinWanted = true
     this.#wakeHeartbeat?.()
@@ -206,7 +206,7 @@ export class GroupMembership {
     this.#generation = joined.generation
     const assignment = decodeAssignment(mine)
     if (assignment === undefined)
-      throw new GroupError('inconsistent-protocol', 'the assignment is in no format that this version knows')
+      throw new GroupError('inconsistent-protocol', 'the assignment is not in a format that this version knows')
     this.#recovered()
     this.#attended()
     this.#isMember = true

@@ -34,5 +34,5 @@ export async function requireMissing(
   if (!isPotorooError(error, 'TOPIC_MISSING')) return
   const there = (await log.describeTopics([topic])).get(topic)
   if (there === undefined || (id !== undefined && there.id !== undefined && there.id !== id)) return
-  throw new PotorooError('REQUEST_FAILED', `${error.message}; but ${topic} is there`, { cause: error })
+  throw new PotorooError('REQUEST_FAILED', `${error.message}, although ${topic} exists`, { cause: error })
 }

@@ -51,7 +51,7 @@ export interface RuntimeOptions {
   readonly memoryBytes: number
   /**
    * The part of it for fetched records, of all inputs; default 192 MiB, a quarter of `memoryBytes` at most. Each input gets
-   * a share, 1 to 8 MiB; half of one is processed before it has to be committed.
+   * a share, 1 to 8 MiB; half of one is processed before it must be committed.
    */
   readonly bufferBytes: number
   /** What happens to a message whose computation throws; default 'dead-letter'. */

@@ -45,7 +45,7 @@ async function lostOne(
     if (await isDecided(there, names, log)) return undefined
     return repartitionLost(
       lost,
-      `${name} was deleted and made anew: by the manifest ${names.manifest} its id is ${String(knownId)}, and it is ` +
+      `${name} was deleted and recreated: by the manifest ${names.manifest} its id is ${String(knownId)}, and it is ` +
         `${String(there.id)} now`,
       { log },
     )

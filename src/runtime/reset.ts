@@ -70,7 +70,7 @@ export async function planReset(declared: Topology, names: Names, env: Environme
   const known = await topologyInKafka(declared, log, names)
   const missing = missingTopics(declared, names, known.found)
   if (missing !== undefined) throw missing
-  // As if the repartitions that are there were not: they are made anew.
+  // As if the repartitions that are there were not: they are recreated.
   const counts = (topology: Topology): ReadonlyMap<SubTopology, number> =>
     partitionCounts(topology.subTopologies, (topic) =>
       repartitions.has(topic) ? undefined : known.found.get(names.topic(topic.name))?.partitions,
@@ -164,11 +164,11 @@ async function carryOut(step: ResetStep, carried: Carried): Promise<void> {
           ]),
         ),
       ]
-      const found = await describeAnew(topics, former, carried)
+      const found = await describeRecreated(topics, former, carried)
       return each(step.tasks, (task) => begin(task, found, carried))
     }
     case 'finish': {
-      const found = await describeAnew(topicsOf(step.manifest, names), former, carried)
+      const found = await describeRecreated(topicsOf(step.manifest, names), former, carried)
       const manifest = withTopicIds(step.manifest, (topic) => found.get(names.topic(topic))?.id)
       await changeManifest({ ...env, signal }, names.manifest, names.group, () => manifest)
     }
@@ -240,7 +240,7 @@ async function positionOf(of: TopicPartition, target: ResetTarget, log: Log): Pr
 }
 
 /** Brokers hear of new topics one after another: one may still tell of those that were there before. */
-async function describeAnew(
+async function describeRecreated(
   topics: readonly string[],
   former: ReadonlyMap<string, TopicInfo>,
   { env: { log, clock }, signal }: Carried,
@@ -271,7 +271,7 @@ async function requireOurs(fresh: readonly string[], ours: readonly string[], lo
     if ((await log.listOffsets(all, 'end')).some((end) => end > 0))
       throw new PotorooError(
         'CHANGELOG_UNFIT',
-        `${name} is not in the manifest of the application, and has records: delete it, if nobody needs them, or give the ` +
+        `${name} is not in the manifest of the application, and has records: delete it if they are not needed, or give the ` +
           'state object or the application another name',
         { cure: `To delete it: ${deleteTopic(name)}. Then: npx potoroo reset <application>` },
       )

@@ -12,7 +12,7 @@ export interface RollBackPlan {
   readonly outdated: readonly Outdated[]
   /** What the newer version has and this one has not. */
   readonly leftBehind: readonly Change[]
-  /** Writes the manifest. What others have made of it meanwhile is looked at anew. Rejects as `planRollBack`. */
+  /** Writes the manifest. What others have made of it meanwhile is looked at again. Rejects as `planRollBack`. */
   readonly run: (signal: AbortSignal) => Promise<void>
 }
 

@@ -57,7 +57,7 @@ export async function prepareStore(
   signal.throwIfAborted()
   try {
     holder.store ??= await env.stores.open(plan.id, storeOptions(plan))
-    if (holder.store.meta() === undefined && holder.store.size() > 0) why ??= 'it was left half rebuilt'
+    if (holder.store.meta() === undefined && holder.store.size() > 0) why ??= 'it was left partly rebuilt'
   } catch (error) {
     if (!isPotorooError(error, 'STORE_DAMAGED')) throw error
     why = messageOf(error)
@@ -68,11 +68,11 @@ export async function prepareStore(
     return setAside(plan, changelog, why ?? 'it is not open', { earliest, end }, env, holder, signal)
   const meta = holder.store.meta()
   if (meta !== undefined && meta.changelogPosition >= end) {
-    // A reset has begun it anew: that the end is below where it was is as it should be.
+    // A reset has begun it again: that the end is below where it was is as it should be.
     const identity = await identityNearEnd({ ...of, topicId: changelog.id, earliest, end }, env, signal)
     if (identity !== undefined && identity !== meta.identity) {
-      const anew = `its changelog was begun anew: it had the identity ${meta.identity}, and has ${identity} now`
-      return setAside(plan, changelog, anew, { earliest, end }, env, holder, signal)
+      const recreated = `its changelog was recreated: it had the identity ${meta.identity}, and has ${identity} now`
+      return setAside(plan, changelog, recreated, { earliest, end }, env, holder, signal)
     }
     // The commit record at the store's position was there. A good store is not set aside for one answer that is short.
     end = await changelogEnd(of, meta.changelogPosition + 1, env, signal)

@@ -1,5 +1,5 @@
 /**
- * Notices in a running group that partitions were added to a source, and that a topic was deleted and made anew. The answer
+ * Notices in a running group that partitions were added to a source, and that a topic was deleted and recreated. The answer
  * to that question has an entry for each partition of each topic, so not everybody asks all the time.
  *
  * Invariants

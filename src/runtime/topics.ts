@@ -172,7 +172,7 @@ interface PlannedTopic {
 /**
  * Throws PARTITION_COUNT_CHANGED when a source has another number of partitions than when the tasks were planned: nobody
  * reads the new ones, and the keys of what producers write now belong on other partitions than their state objects.
- * Where a topic was deleted and made anew, throws TOPIC_REPLACED (a source), REPARTITION_LOST, CHANGELOG_LOST or TOPIC_CHANGED
+ * Where a topic was deleted and recreated, throws TOPIC_REPLACED (a source), REPARTITION_LOST, CHANGELOG_LOST or TOPIC_CHANGED
  * (any other).
  */
 export async function checkTopics(plans: Iterable<TaskPlan>, env: Pick<Ports, 'log' | 'stores'>): Promise<void> {
@@ -182,12 +182,12 @@ export async function checkTopics(plans: Iterable<TaskPlan>, env: Pick<Ports, 'l
     const now = found.get(topic)
     if (now === undefined) continue
     if (before.id !== undefined && now.id !== undefined && now.id !== before.id)
-      throw before.replaced(`${topic} was deleted and made anew while this worker runs`)
+      throw before.replaced(`${topic} was deleted and recreated while this worker runs`)
     if (before.partitions !== undefined && now.partitions !== before.partitions)
       throw new PotorooError(
         'PARTITION_COUNT_CHANGED',
-        `${topic} has ${String(now.partitions)} partitions now, and had ${String(before.partitions)} when this worker started: nobody ` +
-          'reads the others, and keys belong on other partitions than before',
+        `${topic} has ${String(now.partitions)} partitions now, and had ${String(before.partitions)} when this worker started: no task ` +
+          'reads the new ones, and keys now belong on other partitions',
       )
   }
 }

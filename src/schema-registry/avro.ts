@@ -75,7 +75,7 @@ export class AvroFormat implements Format {
   }
 
   #loaded(): Avsc {
-    if (this.#avsc === undefined) throw new PotorooError('INTERNAL', 'Avro is used before it was loaded.')
+    if (this.#avsc === undefined) throw new PotorooError('INTERNAL', 'Avro was used before it was loaded.')
     return this.#avsc
   }
 }
@@ -97,8 +97,8 @@ function schemaIn(text: string): avsc.Schema {
 function refuse(path: readonly string[], value: unknown, type: avsc.Type): never {
   const where = path.join('.') || 'it'
   const extra = undeclared(value, type)
-  if (extra !== undefined) throw new TypeError(`${[...path, extra].join('.')} is no field of ${String(type.name)}`)
-  throw new TypeError(`${where} is ${shown(value)}, which is not as its schema has it: ${String(type).slice(0, 100)}`)
+  if (extra !== undefined) throw new TypeError(`${[...path, extra].join('.')} is not a field of ${String(type.name)}`)
+  throw new TypeError(`${where} is ${shown(value)}, which does not match its schema: ${String(type).slice(0, 100)}`)
 }
 
 function undeclared(value: unknown, type: avsc.Type): string | undefined {

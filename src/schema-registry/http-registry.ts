@@ -44,7 +44,7 @@ export class HttpRegistry implements Registry {
     const answer = await this.#ask('GET', `/subjects/${encodeURIComponent(subject)}/versions/${String(version)}`)
     if (answer === undefined) return undefined
     const schema = schemaIn(answer)
-    if (schema === undefined) throw this.#refused(`it gave no schema of a type that is known: ${shown(answer)}`)
+    if (schema === undefined) throw this.#refused(`it returned no schema of a known type: ${shown(answer)}`)
     return { ...schema, id: this.#idIn(answer) }
   }
 
@@ -89,7 +89,7 @@ export class HttpRegistry implements Registry {
       if (typeof answer !== 'string') return answer.found
       failures.push(answer)
     }
-    throw new PotorooError('REGISTRY_UNREACHABLE', `${this.name} can't be asked: ${failures.join('; ')}`)
+    throw new PotorooError('REGISTRY_UNREACHABLE', `${this.name} can't be reached: ${failures.join('; ')}`)
   }
 
   /** A text says why another url, or a later time, may have the answer. */
@@ -138,7 +138,7 @@ export class HttpRegistry implements Registry {
 
   #idIn(answer: Answer): number {
     if (isNumber(answer['id'])) return answer['id']
-    throw this.#refused(`it gave no id: ${shown(answer)}`)
+    throw this.#refused(`it returned no id: ${shown(answer)}`)
   }
 }
 

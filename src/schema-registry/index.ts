@@ -93,14 +93,14 @@ function declaredOf(
   { subject, register = false, references = [] }: WritingOptions,
 ): Declared {
   if (register && text === undefined)
-    throw new PotorooError('INVALID_DEFINITION', 'A codec of a schema registry has register: true, but no schema.')
+    throw new PotorooError('INVALID_DEFINITION', 'A schema registry codec has register: true, but no schema.')
   const subjectOf = typeof subject === 'function' ? subject : (topic: string) => subject ?? `${topic}-value`
   return { text, references, register, subjectOf }
 }
 
 function checkedLongs(longs: Longs): Longs {
   if ((['number', 'bigint', 'text'] as readonly unknown[]).includes(longs)) return longs
-  throw new PotorooError('INVALID_DEFINITION', `longs is ${shown(longs)}: it has to be 'number', 'bigint' or 'text'.`)
+  throw new PotorooError('INVALID_DEFINITION', `longs is ${shown(longs)}: it must be 'number', 'bigint' or 'text'.`)
 }
 
 const DEFAULT_TIMEOUT_MS = 5_000
@@ -117,9 +117,9 @@ function registryOf({
   if (urls.length === 1 && urls[0] === 'memory:') return new MemoryRegistry()
   if (urls.length === 0) throw invalid('url is empty')
   if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_TIMEOUT_MS)
-    throw invalid(`timeoutMs is ${String(timeoutMs)}: it has to be a whole number from 1 to 600,000`)
-  if ((username === undefined) !== (password === undefined)) throw invalid('username and password go together')
-  if (username !== undefined && token !== undefined) throw invalid('there is a token beside username and password')
+    throw invalid(`timeoutMs is ${String(timeoutMs)}: it must be a whole number from 1 to 600,000`)
+  if ((username === undefined) !== (password === undefined)) throw invalid('set both username and password, or neither')
+  if (username !== undefined && token !== undefined) throw invalid('set either a token or username and password')
   const basic = username === undefined ? undefined : Buffer.from(`${username}:${password ?? ''}`).toString('base64')
   const authorization = basic === undefined ? token && `Bearer ${token}` : `Basic ${basic}`
   return new HttpRegistry({
@@ -131,7 +131,7 @@ function registryOf({
 
 function checkedUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined || !/^https?:$/.test(url.protocol)) throw invalid('url is no http or https url')
+  if (url === undefined || !/^https?:$/.test(url.protocol)) throw invalid('url is not an http or https URL')
   // it would stand in messages and logs
   if (url.username !== '' || url.password !== '') throw invalid('url has credentials in it: set username and password')
   if (url.search !== '' || url.hash !== '') throw invalid(`url ${url.href} has more than a path`)

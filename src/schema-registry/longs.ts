@@ -15,7 +15,7 @@ export function longOf(value: bigint, longs: Longs): number | bigint | string {
   if (Number.isSafeInteger(number)) return number
   throw new PotorooError(
     'NUMBER_NOT_EXACT',
-    `A record has a number that JavaScript can't hold: ${String(value)}. The codec can read such as BigInts or texts: longs: 'bigint'.`,
+    `A record has a number that JavaScript can't represent exactly: ${String(value)}. Set longs to 'bigint' or 'text' on the codec.`,
   )
 }
 

@@ -21,7 +21,7 @@ class Writing {
     if (!isRecord(value) || value instanceof Map) throw wrong(path, value, `a message ${type.name}`)
     for (const name of Object.keys(value))
       if (!Object.hasOwn(type.fields, name))
-        throw new TypeError(`${inner(path, name)} is no field of message ${type.name}`)
+        throw new TypeError(`${inner(path, name)} is not a field of message ${type.name}`)
     const fields: Fields = {}
     for (const field of type.fieldsArray) {
       const { name } = field
@@ -34,7 +34,7 @@ class Writing {
     for (const { oneof } of type.oneofsArray) {
       const [first, second] = oneof.filter((name) => name in fields)
       if (second !== undefined)
-        throw new TypeError(`${inner(path, second)} stands beside ${first ?? ''}, of which only one may be there`)
+        throw new TypeError(`${inner(path, second)} is set together with ${first ?? ''}, of which only one may be set`)
     }
     return fields
   }
@@ -108,7 +108,7 @@ const isWithin32 = (value: number): boolean => (value | 0) === value
 
 function requireText(value: unknown, path: string): string {
   if (typeof value !== 'string') throw wrong(path, value, 'a string')
-  if (!value.isWellFormed()) throw new TypeError(`${path} has a lone surrogate, which UTF-8 can't hold`)
+  if (!value.isWellFormed()) throw new TypeError(`${path} has a lone surrogate, which UTF-8 can't encode`)
   return value
 }
 

@@ -89,7 +89,7 @@ export class ProtobufFormat implements Format {
   }
 
   #loaded(): Protobuf {
-    if (this.#protobuf === undefined) throw new PotorooError('INTERNAL', 'Protobuf is used before it was loaded.')
+    if (this.#protobuf === undefined) throw new PotorooError('INTERNAL', 'Protobuf was used before it was loaded.')
     return this.#protobuf
   }
 }
@@ -119,7 +119,7 @@ function messageAt(
 ): protobufjs.Type {
   const [first, ...rest] = indexes
   const type = first === undefined ? undefined : messages[first]
-  if (type === undefined) throw new RangeError('its message indexes are of no message in the schema')
+  if (type === undefined) throw new RangeError('its message indexes refer to no message in the schema')
   return rest.length === 0 ? type : messageAt(protobuf, messagesIn(protobuf, type), rest)
 }
 

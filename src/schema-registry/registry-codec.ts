@@ -94,8 +94,7 @@ export class RegistryCodec<M> implements Codec<M> {
     const { text, references } = this.declared
     if (text === undefined) return undefined
     const schema = await this.schemas.whole({ type: this.format.type, text, references })
-    if ('unusable' in schema)
-      throw new PotorooError('SCHEMA_UNKNOWN', `The schema that was declared: ${schema.unusable}.`)
+    if ('unusable' in schema) throw new PotorooError('SCHEMA_UNKNOWN', `The declared schema: ${schema.unusable}.`)
     return schema
   }
 
@@ -123,7 +122,7 @@ export class RegistryCodec<M> implements Codec<M> {
     const latest = await registry.version(subject, 'latest')
     if (latest === undefined)
       throw new PotorooError('SCHEMA_UNKNOWN', `${registry.name} has no schema under subject ${subject}.`, {
-        cure: `Register one under ${subject}; or declare the schema, with register: true.`,
+        cure: `Register one under ${subject}, or declare the schema with register: true.`,
       })
     const schema = await this.schemas.whole(latest)
     if ('unusable' in schema) throw new PotorooError('SCHEMA_UNKNOWN', `Subject ${subject}: ${schema.unusable}.`)
@@ -140,7 +139,7 @@ export class RegistryCodec<M> implements Codec<M> {
       'SCHEMA_UNKNOWN',
       `${registry.name} does not have the declared schema under subject ${subject}.`,
       {
-        cure: `Register it under ${subject}; or say register: true to the codec.`,
+        cure: `Register it under ${subject}; or set register: true on the codec.`,
       },
     )
   }
@@ -154,6 +153,6 @@ function notInFormat(bytes: Buffer): Error {
   return new Error(
     bytes.length === 0
       ? 'the value is empty'
-      : `it is not in Confluent's wire format, a byte 0 and a schema id of 4 bytes: it begins with ${begin.toString('hex')} in hex${like}`,
+      : `it is not in Confluent's wire format, a zero byte and a 4-byte schema id: it begins with ${begin.toString('hex')} in hex${like}`,
   )
 }

@@ -85,7 +85,7 @@ export class Schemas {
     if (asked < MAX_ASKS)
       throw new PotorooError(
         'REGISTRY_UNREACHABLE',
-        `${this.registry.name} has no schema with id ${String(id)}: it is asked again, for one that is new may not be everywhere yet`,
+        `${this.registry.name} has no schema with id ${String(id)}: asking again, because a new one may not have reached all replicas yet`,
       )
   }
 

@@ -40,7 +40,7 @@ export function indexesIn(bytes: Buffer): { readonly indexes: readonly number[];
         return value / 2
       }
     }
-    throw new RangeError('its message indexes are not as they must be')
+    throw new RangeError('its message indexes are malformed')
   }
   const count = next()
   // no file nests that deep

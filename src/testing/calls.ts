@@ -47,12 +47,12 @@ export class Calls implements DrivenCalls, Outside {
     if (typeof answer !== 'function')
       throw new PotorooError(
         'INVALID_TEST',
-        `calls.answer('${name}') was given ${shown(answer)}: it has to be a function.`,
+        `calls.answer('${name}') was given ${shown(answer)}: it must be a function.`,
       )
     if (!(afterMs >= 0 && afterMs < Infinity))
       throw new PotorooError(
         'INVALID_TEST',
-        `calls.answer('${name}') was given afterMs: ${String(afterMs)}, which is no number of ms.`,
+        `calls.answer('${name}') was given afterMs: ${String(afterMs)}, which is not a number of ms.`,
       )
     this.#answers.set(name, { answer, afterMs })
   }
@@ -68,7 +68,7 @@ export class Calls implements DrivenCalls, Outside {
     if (answering === undefined || world === undefined) {
       const error = new PotorooError(
         'INVALID_TEST',
-        `Call ${name} was made, and has no answer: driver.calls.answer('${name}', (message, call) => …).`,
+        `Call ${name} was made, but has no answer: set one with driver.calls.answer('${name}', (message, call) => …).`,
       )
       world?.fail(error)
       throw error

@@ -47,7 +47,7 @@ function keyOfNull(topic: TopicDefinition, { key }: PipeOptions): Buffer {
   if (key !== undefined) return keyBytes(topic, key)
   throw new PotorooError(
     'INVALID_TEST',
-    `null was piped into topic ${topic.name} without a key: say { key: '…' } behind it.`,
+    `null was piped into topic ${topic.name} without a key: pass { key: '…' } after it.`,
   )
 }
 
@@ -97,13 +97,13 @@ function partitionFor(
   throw new PotorooError(
     'INVALID_TEST',
     `There is no partition ${String(partition)} of topic ${topic.name}: there are ${String(partitions)}, from 0. ` +
-      'TestDriver.start() takes another number.',
+      'TestDriver.start() can set another number.',
   )
 }
 
 function timestampOf({ timestampMs }: PipeOptions): number | undefined {
   if (timestampMs === undefined || (Number.isSafeInteger(timestampMs) && timestampMs >= 0)) return timestampMs
-  throw new PotorooError('INVALID_TEST', `timestampMs is ${String(timestampMs)}: it has to be whole milliseconds.`)
+  throw new PotorooError('INVALID_TEST', `timestampMs is ${String(timestampMs)}: it must be whole milliseconds.`)
 }
 
 const headersOf = ({ headers = {} }: PipeOptions): RecordHeader[] =>

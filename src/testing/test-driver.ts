@@ -157,7 +157,7 @@ export class TestDriver {
   advance(ms: number): Promise<void> {
     return this.#do(async () => {
       if (!(ms >= 0 && ms < Infinity))
-        throw new PotorooError('INVALID_TEST', `advance() was given ${String(ms)}: it has to be a number of ms.`)
+        throw new PotorooError('INVALID_TEST', `advance() was given ${String(ms)}: it must be a number of ms.`)
       await this.world.advance(ms)
     })
   }
@@ -191,13 +191,13 @@ export class TestDriver {
    */
   state<T extends AnyStateObject | AnyWindowed>(stateObject: T, key: string): State<T> | undefined {
     this.#requireOpen()
-    return this.#states.get(definitionIn(stateObject, 'What state() was given'), key) as State<T> | undefined
+    return this.#states.get(definitionIn(stateObject, 'The argument of state()'), key) as State<T> | undefined
   }
 
   /** All of its stored state objects, by key. */
   states<T extends AnyStateObject | AnyWindowed>(stateObject: T): Map<string, State<T>> {
     this.#requireOpen()
-    const all = this.#states.all(definitionIn(stateObject, 'What states() was given'))
+    const all = this.#states.all(definitionIn(stateObject, 'The argument of states()'))
     return all as Map<string, State<T>>
   }
 
@@ -211,7 +211,7 @@ export class TestDriver {
     state: State<T> | undefined,
   ): Promise<void> {
     return this.#do(async () => {
-      const definition = definitionIn(stateObject, 'What setState() was given')
+      const definition = definitionIn(stateObject, 'The argument of setState()')
       const running = this.world.running.length > 0
       if (running) await this.#rest()
       await this.#states.set(definition, key, state)
@@ -292,7 +292,7 @@ export class TestDriver {
   }
 
   #source(topic: Origin<unknown>): TopicDefinition {
-    const definition = topicDefinition(topic, 'What was piped into')
+    const definition = topicDefinition(topic, 'The argument of pipe() or pipeRaw()')
     const { application } = this.world
     const sources = this.world.sources.map(({ name }) => name)
     if (sources.includes(definition.name)) return definition
@@ -341,7 +341,7 @@ function requireWhole(name: string, value: number, least: number, most: number):
   if (Number.isInteger(value) && value >= least && value <= most) return
   throw new PotorooError(
     'INVALID_TEST',
-    `TestDriver.start() was given ${name}: ${String(value)}. It has to be a whole number from ${String(least)} to ${String(most)}.`,
+    `TestDriver.start() was given ${name}: ${String(value)}. It must be a whole number from ${String(least)} to ${String(most)}.`,
   )
 }
 

@@ -108,7 +108,7 @@ export class World {
     const slot = this.slots.find((one) => one.name === name)
     if (slot !== undefined) return slot
     const known = this.slots.map((one) => one.name).join(', ')
-    throw new PotorooError('INVALID_TEST', `There is no worker ${name}: there are ${known}.`)
+    throw new PotorooError('INVALID_TEST', `There is no worker ${name}: the workers are ${known}.`)
   }
 
   addSlot(): WorkerSlot {
@@ -146,7 +146,7 @@ export class World {
     if (this.running.length === 0) await this.scheduler.advance(MARKERS_MS)
     const unfinished = (): string | undefined =>
       this.#unfinished() ??
-      (isLeft() ? 'what is due is not done: a timer, or a state object whose time is over' : undefined)
+      (isLeft() ? 'something due is not processed: a timer, or a state object whose ttl has ended' : undefined)
     const withinMs = REST_WITHIN_MS + longestCallMs(this.application)
     await this.#until(() => unfinished() === undefined, withinMs)
     const left = unfinished()
@@ -155,7 +155,7 @@ export class World {
       'INVALID_TEST',
       this.running.length === 0
         ? `No worker is running, and ${left}: call restart() or addWorker().`
-        : `After ${String(withinMs / 1000)} s of virtual time ${left}. Does the application feed itself without end?${callsOf(this.application).length === 0 ? '' : ' Or does a call fail for ever?'}`,
+        : `After ${String(withinMs / 1000)} s of virtual time ${left}. Does the application feed itself in an endless loop?${callsOf(this.application).length === 0 ? '' : ' Or does a call fail forever?'}`,
     )
   }
 

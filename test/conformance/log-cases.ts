@@ -325,7 +325,7 @@ export function logCases(worlds: Worlds): void {
   })
 
   check(
-    'a topic that was made anew has another id, and whoever means the one before neither reads nor writes it',
+    'a topic that was recreated has another id, and whoever means the one before neither reads nor writes it',
     async (world) => {
       const log = world.log()
       const topic = await topicOf(world, log)

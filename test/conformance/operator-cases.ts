@@ -42,7 +42,7 @@ export function operatorCases(worlds: Worlds): void {
     expect([3, end]).toContain(found[4])
   })
 
-  check('a topic that is deleted is gone for whoever asks, and one that is made anew has another id', async (world) => {
+  check('a topic that is deleted is gone for whoever asks, and one that is recreated has another id', async (world) => {
     const log = world.log()
     await log.connect()
     const topic = await topicOf(world, log)

@@ -63,7 +63,7 @@ describe.each([
     const cli = startCli(['run', APPLICATION, '--state-dir', temporaryFolder()], {
       env: { KAFKA_BROKERS: broker.brokers },
     })
-    await cli.line(/"tried":"broker [\d.:]+ advertises .*"no broker answers yet, trying on"/)
+    await cli.line(/"tried":"broker [\d.:]+ advertises .*"no broker answers yet, still trying"/)
     cli.kill('SIGKILL')
     await cli.exited
   })
@@ -91,7 +91,7 @@ test('a broker that can’t be reached later on: what waits for it says so, and 
   expect(lines.filter(({ level }) => level === 'warn')).toEqual([
     {
       level: 'warn',
-      message: `offsets of ${topic}-0: no answer yet, trying on`,
+      message: `offsets of ${topic}-0: no answer yet, still trying`,
       fields: {
         reason: expect.stringMatching(
           new RegExp(

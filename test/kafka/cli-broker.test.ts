@@ -51,6 +51,6 @@ describe('potoroo broker', () => {
     const { cli, pid } = await startBroker(temporaryFolder())
     process.kill(pid, 'SIGKILL')
     expect(await cli.exited).toMatchObject({ code: 4 })
-    expect(cli.stderr.at(-1)).toMatch(/^error BROKER_NOT_STARTED: Kafka ended by itself with exit status 137/)
+    expect(cli.stderr.at(-1)).toMatch(/^error BROKER_NOT_STARTED: Kafka exited on its own with status 137/)
   })
 })

@@ -140,8 +140,8 @@ describe('potoroo produce', () => {
     const undeclared = await runCli(['produce', 'nix'])
     expect(undeclared.code).toBe(2)
     expect(undeclared.stderr).toEqual([
-      'error INVALID_CONFIGURATION: no application was named that declares topic nix. Name its module: npx potoroo produce nix ' +
-        '--application dist/application.js. (Without that, it takes the topics of the bundled Market Spread: ' +
+      'error INVALID_CONFIGURATION: no application was given that declares topic nix. Name its module: npx potoroo produce nix ' +
+        '--application dist/application.js. (Without that, it knows the topics of the bundled Market Spread: ' +
         'market-data, orders, rejections.)',
     ])
   })

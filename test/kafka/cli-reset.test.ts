@@ -67,7 +67,7 @@ describe('potoroo reset', () => {
       ['reads', `${name('lines')} from its beginning`],
       ['forgets', 'all state objects: total'],
       ['keeps', `topic ${bench.names.deadLetters}`],
-      ['keeps', `topic ${name('counts')}: results that are in it come again`],
+      ['keeps', `topic ${name('counts')}: results that it already has are written again`],
     ])
     await bench.send('lines', TEXTS.slice(0, 1))
     expect(sorted(await run(bench, WORDS + 2))).toEqual(once([...TEXTS, ...TEXTS.slice(0, 1)]))

@@ -97,7 +97,7 @@ describe('potoroo status', () => {
     const { code, stdout } = await status(prefix)
     expect(code).toBe(1)
     expect(stdout).toEqual([
-      `market-spread (group ${prefix}market-spread): rebalancing, so the group does not tell who its workers are`,
+      `market-spread (group ${prefix}market-spread): rebalancing, so the group can't name its workers`,
     ])
     const watching = startCli(['status', APPLICATION, '--topic-prefix', prefix, '--watch', '--json'])
     expect(JSON.parse(await watching.line(/rebalancing/))).toMatchObject({ state: 'rebalancing', describedMsAgo: null })

@@ -82,13 +82,13 @@ describe('an application in TypeScript', () => {
     const { code, said } = await topology(project(sources), 'dist/application.js')
     expect(code).toBe(2)
     expect(said).toMatch(
-      /there is no module .*dist\/application\.js.*Its source src\/application\.ts has yet to be compiled: npx tsc$/,
+      /there is no module .*dist\/application\.js.*Its source src\/application\.ts is not compiled yet: npx tsc$/,
     )
   })
 
   test.each([
     ['src/application', 'There is src/application.ts: name that.'],
-    ['src/application.js', 'Its source src/application.ts has yet to be compiled'],
+    ['src/application.js', 'Its source src/application.ts is not compiled yet'],
   ])('named as %s is found', async (path, said) => {
     expect((await topology(project(sources), path)).said).toContain(said)
   })

@@ -34,7 +34,7 @@ test.each([
   [
     'speaks HTTP is no broker',
     (socket: net.Socket) => socket.write('HTTP/1.1 400 Bad Request'),
-    'that is no Kafka broker',
+    'that is not a Kafka broker',
   ],
 ])('something that %s', async (_, connected, reason) => {
   const server = net.createServer((socket) => {
@@ -113,14 +113,14 @@ test('a session that ends is followed by a new connection, without a failure', a
   await log.connect()
   const logins = () => proxy.seen.filter(({ apiKey }) => apiKey === api.saslAuthenticate).length
   const before = logins()
-  await until('it logs in anew', async () => {
+  await until('it logs in again', async () => {
     await log.describeTopics(['none'])
     return logins() > before
   })
   await log.close()
 })
 
-test('an answer that does not come ends its connection, and the call is made anew on another', async () => {
+test('an answer that does not come ends its connection, and the call is made again on another', async () => {
   const { log, proxy } = await openProxied({ requestTimeoutMs: 300 })
   let once = true
   proxy.rule = ({ apiKey }) => {

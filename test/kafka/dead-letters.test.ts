@@ -99,7 +99,7 @@ describe('potoroo dead-letters', () => {
     await worker.exited
 
     const corrected = bench.workerOf(CORRECTED)
-    expect(await wrong(bench, 2, 'ledger', 'replay')).toMatch(/replay of all open dead letters wants --yes/)
+    expect(await wrong(bench, 2, 'ledger', 'replay')).toMatch(/replay of all open dead letters needs --yes/)
     expect((await letters(bench, 'ledger', 'replay', '--yes')).stdout).toEqual(['replayed 1; 1 done before'])
     expect(await bench.balances(2)).toEqual([100, 107])
     const [, again] = await bench.read('balances', 2)
@@ -115,13 +115,13 @@ describe('potoroo dead-letters', () => {
     await bench.createTopics()
     await createTopics([{ name: bench.topic('ledger-dead-letters') }])
     const mistakes = [
-      [/'replays' is nothing that dead-letters does: list, show, replay, drop, try/, 'ledger', 'replays'],
+      [/'replays' is not an action of dead-letters, which are list, show, replay, drop, try/, 'ledger', 'replays'],
       [/there is no dead letter 0:17/, 'ledger', 'show', '0:17'],
       [/'17' names no dead letter/, 'ledger', 'show', '17'],
       [/show wants to know which/, 'ledger', 'show'],
       [/--dry-run has no meaning for list: it is for replay, drop/, 'ledger', 'list', '--dry-run'],
-      [/It has to be an error code: NOT_JSON/, 'ledger', 'list', '--code', 'NO_JSON'],
-      [/It has to be a time with its zone/, 'ledger', 'list', '--since', 'yesterday'],
+      [/It must be an error code: NOT_JSON/, 'ledger', 'list', '--code', 'NO_JSON'],
+      [/It must be a time with its zone/, 'ledger', 'list', '--since', 'yesterday'],
       [/try runs the application's own code/, 'ledger', 'try', '0:0'],
     ] as const
     await Promise.all(mistakes.map(async ([said, ...args]) => expect(await wrong(bench, 2, ...args)).toMatch(said)))

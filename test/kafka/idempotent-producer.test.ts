@@ -108,7 +108,7 @@ describe('what is sent again is there once (2)', () => {
     expect((await readAll(log, topic)).values).toEqual(valuesOf(0, 9))
   })
 
-  test('to whoever leads the partition then: that is asked anew after each failure', async () => {
+  test('to whoever leads the partition then: that is asked again after each failure', async () => {
     const { log } = await openLog()
     const topic = await newTopic(log)
     const { producer, proxy } = await openProxiedProducer()
@@ -246,7 +246,7 @@ test('a partition that is not taken is said after 2 s, once', async () => {
   expect(lines.filter(({ level }) => level === 'warn')).toEqual([
     {
       level: 'warn',
-      message: 'the brokers have not acknowledged records yet, trying on',
+      message: 'the brokers have not acknowledged records yet, still trying',
       fields: { topic, partition: 0, reason: expect.stringContaining('NOT_LEADER') as unknown },
     },
   ])

@@ -180,7 +180,7 @@ test('the bundled application is where the command line looks for it, with its t
   const potoroo = join(app, 'node_modules', '.bin', 'potoroo')
   // A topic that the application does not declare: it was loaded, and nothing was connected.
   await expect(run(potoroo, ['produce', 'nix', 'orders.ndjson'], { cwd: app, env })).rejects.toThrow(
-    'it takes the topics of the bundled Market Spread: market-data, orders, rejections',
+    'it knows the topics of the bundled Market Spread: market-data, orders, rejections',
   )
 })
 

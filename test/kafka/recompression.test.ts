@@ -1,5 +1,5 @@
 /**
- * A topic with a codec of its own makes the broker take a batch apart, check every record of it, and write it anew with
+ * A topic with a codec of its own makes the broker take a batch apart, check every record of it, and write it again with
  * Kafka's Java codec: what comes back shows that it reads what is written here, and the other way round.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'

@@ -61,7 +61,7 @@ async function deleteTopic(name: string): Promise<void> {
     await until('the topic is gone', async () => !(await admin.listTopics()).includes(name))
   })
 }
-async function makeAnew(name: string): Promise<void> {
+async function recreate(name: string): Promise<void> {
   await deleteTopic(name)
   const { log } = await openLog()
   await log.createTopics([{ name, partitions: PARTITIONS }])
@@ -134,14 +134,14 @@ describe('a repartition', () => {
     )
   })
 
-  it('that was made anew while no worker ran is lost, until somebody says where to go on in it', async () => {
+  it('that was recreated while no worker ran is lost, until somebody says where to go on in it', async () => {
     const workers = await done()
     const repartition = workers.names.topic(REPARTITION)
-    await makeAnew(repartition)
+    await recreate(repartition)
     for (let again = 0; again < 2; again++) {
       const failure = await workers.refused('w1')
       expect(failure).toMatchObject({ code: 'REPARTITION_LOST', exitCode: 7 })
-      expect(failure.message).toContain('was deleted and made anew')
+      expect(failure.message).toContain('was deleted and recreated')
       expect(failure.cure).not.toContain('--create')
     }
     // As kafka-consumer-groups does, one partition after another.
@@ -163,20 +163,20 @@ describe('a repartition', () => {
     await workers.start('w1')
   })
 
-  it('that was made anew before its reader had committed anything is lost, too', async () => {
+  it('that was recreated before its reader had committed anything is lost, too', async () => {
     const workers = await workersOf(bySite)
     await workers.start('w1')
     await workers.stop('w1')
-    await makeAnew(workers.names.topic(REPARTITION))
+    await recreate(workers.names.topic(REPARTITION))
     expect(await workers.refused('w1')).toMatchObject({ code: 'REPARTITION_LOST' })
   })
 
-  it('that is made anew while workers run stops them, and stays lost', async () => {
+  it('that is recreated while workers run stops them, and stays lost', async () => {
     const workers = await workersOf(bySite)
     await workers.start('w1')
     await produce(workers.names.topic('readings'), keyed(readingsFrom(0, 20)))
     await readCommitted(workers.names.topic('sums'), 20)
-    await makeAnew(workers.names.topic(REPARTITION))
+    await recreate(workers.names.topic(REPARTITION))
     const end = await workers.endOf('w1')
     expect(end).toMatchObject({ code: 'REPARTITION_LOST', exitCode: 7 })
     expect(end.cure).toContain('--reset-offsets --to-earliest --execute')
@@ -210,8 +210,7 @@ describe('a repartition', () => {
   })
 })
 
-const GROWS =
-  'repartition topics are not purged, and grow: give this user the operation Delete on them, and restart the worker'
+const GROWS = 'repartition topics are not purged, and grow: grant this user Delete on them, and restart the worker'
 
 async function send(log: Log, name: string, all: readonly Reading[]): Promise<void> {
   const producer = await log.producer(`${name}-feed`)
@@ -253,7 +252,7 @@ describe('sources that do not fit together', () => {
     ['with a partitioner that is not known', PARTITIONS],
   ] as const
 
-  it.each(others)('%s: one that is keyed anew works with the other', async (_, partitions) => {
+  it.each(others)('%s: one that is rekeyed works with the other', async (_, partitions) => {
     const app = application(
       'plant',
       merge(

@@ -112,7 +112,7 @@ describe('a supervisor', () => {
     await withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] }))
     expect((await cli.exited).code).toBe(exitCodes.topics)
     // Who notices it first is started again, as it could do without state, and says that it can't with it.
-    const [first, ...others] = linesOf(cli, /^worker died: it is started again$/)
+    const [first, ...others] = linesOf(cli, /^worker died: restarting it$/)
     expect(first).toMatchObject({ exitCode: exitCodes.topics, level: 40 })
     expect(others.length).toBeLessThan(2)
     expect(linesOf(cli, /not started again/)[0]).toMatchObject({ exitCode: exitCodes.topics, level: 50 })

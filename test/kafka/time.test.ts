@@ -81,7 +81,7 @@ it('a timer waits for a transaction that is open on its topic, and for what come
   const { names } = await begin()
   const sentMs = Date.now()
   await produce(names.topic('pings'), [messageOf('a', sentMs)])
-  // Of the same key: it sets the timer anew, and lies before it in time.
+  // Of the same key: it sets the timer again, and lies before it in time.
   const transaction = await produceInTransaction(
     names.topic('pings'),
     [messageOf('a', sentMs + 300)],

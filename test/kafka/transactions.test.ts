@@ -45,7 +45,7 @@ describe.each(transactionVersions)('version %i', (version) => {
     ['EndTxn', api.endTxn],
   ]
 
-  test('a Produce whose answer is lost fails the transaction; done anew, its records are there once', async () => {
+  test('a Produce whose answer is lost fails the transaction; done again, its records are there once', async () => {
     const { log, proxy } = await proxied()
     const topic = await newTopic(log)
     const [group, id] = [uniqueName('group'), uniqueName('tx')]
@@ -185,7 +185,7 @@ describe.each(transactionVersions)('version %i', (version) => {
   })
 
   test.each(controls)(
-    '%s is not repeated when its connection breaks, for it may still arrive: the transaction is done anew',
+    '%s is not repeated when its connection breaks, for it may still arrive: the transaction is done again',
     async (_, apiKey) => {
       const { log, proxy } = await proxied()
       const topic = await newTopic(log)

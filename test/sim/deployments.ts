@@ -1,7 +1,7 @@
 /**
  * Rolling deployments: workers are restarted one by one with the next version of the application, and perhaps with the one
  * before again for a while, half way or whole, while everything else goes wrong. Meanwhile somebody may start a version that can't go on
- * where the application is: it has to be refused before it does anything.
+ * where the application is: it must be refused before it does anything.
  *
  * In some of these worlds an operator rolls back (core/plan/roll-back.ts): the first version becomes the newest, and may stay
  * it; or the later one does once more. Then sources and state objects of the later one are nobody's for a while.

@@ -217,8 +217,8 @@ class OperatorWorld {
     const acts = [
       () => this.#resetGroup(second),
       () => this.#forgetGroup(done, second),
-      () => this.#makeSinkAnew(second),
-      ...(this.#withIds ? [() => this.#makeSourceAnew(done, second), () => this.#makeSourceAnew(done, second)] : []),
+      () => this.#recreateSink(second),
+      ...(this.#withIds ? [() => this.#recreateSource(done, second), () => this.#recreateSource(done, second)] : []),
       ...(this.#stateful
         ? [
             () => this.#loseChangelog(done, second),
@@ -279,22 +279,22 @@ class OperatorWorld {
     return { rest: second }
   }
 
-  async #makeSinkAnew(second: readonly MarketEvent[]): Promise<Due> {
+  async #recreateSink(second: readonly MarketEvent[]): Promise<Due> {
     if (this.random.chance(0.5)) await this.#stopAll()
     const name = this.#stateful ? this.random.pick(['checked', 'noted']) : 'noted'
-    await this.#makeAnew(name)
+    await this.#recreate(name)
     this.#feed(second)
     return { rest: second, onlyRest: name }
   }
 
-  async #makeSourceAnew(done: readonly MarketEvent[], second: readonly MarketEvent[]): Promise<Due> {
+  async #recreateSource(done: readonly MarketEvent[], second: readonly MarketEvent[]): Promise<Due> {
     const running = this.random.chance(0.5)
     if (!running) await this.#stopAll()
     else if (this.#inTrouble) this.#weather.calm = false
     const name = this.random.pick(this.#sources())
     const groupsKeepPositions = this.random.chance(0.3)
     for (let partition = 0; partition < this.#partitions; partition++) this.#log.delete(`${name}-${String(partition)}`)
-    await this.#makeAnew(name, groupsKeepPositions)
+    await this.#recreate(name, groupsKeepPositions)
     const isReset = !running && this.random.chance(0.4)
     const mine = second.filter((event) => event.topic === name)
     // More than there was before, mostly.
@@ -328,7 +328,7 @@ class OperatorWorld {
       for (let partition = 0; partition < this.#partitions; partition++)
         this.#cluster.partition({ topic: this.#changelog, partition }).deleteBefore(Infinity)
     } else {
-      await this.#makeAnew(this.#changelog)
+      await this.#recreate(this.#changelog)
       if (!running && this.random.chance(0.5)) this.#abortIn(this.#changelog)
     }
     if (running && isEmptied) {
@@ -373,7 +373,7 @@ class OperatorWorld {
   /** As the error says. */
   async #acceptLoss(second: readonly MarketEvent[]): Promise<Due> {
     this.#say(() => 'the operator gives the state objects up')
-    await this.#makeAnew(this.#changelog)
+    await this.#recreate(this.#changelog)
     for (const slot of this.#slots) slot.disk.wipe()
     const positions = this.#sources().flatMap((name) =>
       Array.from({ length: this.#partitions }, (_, partition) => {
@@ -417,10 +417,10 @@ class OperatorWorld {
     return { mayStop: 'CHANGELOG_LOST', most: [...done, ...second] }
   }
 
-  async #makeAnew(name: string, groupsKeepPositions = false): Promise<void> {
+  async #recreate(name: string, groupsKeepPositions = false): Promise<void> {
     const isChangelog = name === this.#changelog
     const gapMs = this.random.pick([0, 0, 300])
-    this.#say(() => `${name} is deleted, and made anew ${String(gapMs)} ms later`)
+    this.#say(() => `${name} is deleted, and recreated ${String(gapMs)} ms later`)
     this.#chronicle.wasTamperedWith(name)
     this.#cluster.deleteTopic(name, { groupsKeepPositions })
     await this.#scheduler.advance(gapMs)

@@ -27,7 +27,7 @@ function problemsWithout(seed: number, wire: boolean): Promise<readonly string[]
 test('docs/simulation.md lists the faults that are planted', () => {
   expect(
     table.map(({ what }) => what),
-    'npm run sim -- --planted writes the table anew',
+    'npm run sim -- --planted writes the table again',
   ).toEqual(plantedFaults.map(({ what }) => what))
 })
 
@@ -40,7 +40,7 @@ for (const fault of plantedFaults.filter((_, i) => i % 2 === 0))
       // Code that moved moves seeds.
       seed = (await planted.search())?.seed
       if (seed === undefined) expect.unreachable('no seed finds it')
-      console.log(`seed ${String(seed)} finds it now: npm run sim -- --planted writes docs/simulation.md anew`)
+      console.log(`seed ${String(seed)} finds it now: npm run sim -- --planted writes docs/simulation.md again`)
     }
     // What was found there is the fault, and nothing else.
     expect(await problemsWithout(seed, fault.wire ?? false)).toEqual([])

@@ -142,7 +142,7 @@ function tableOf(found: readonly Found[]): string {
   return [head, widths.map((width) => '-'.repeat(width)), ...rows].map(line).join('')
 }
 
-/** `npm run sim -- --planted`: looks for all of them, and writes the table of that document anew. Returns the exit status. */
+/** `npm run sim -- --planted`: looks for all of them, and writes the table of that document again. Returns the exit status. */
 export async function renewTable(path: string, compile: Compile): Promise<number> {
   const found: Found[] = []
   for (const fault of plantedFaults) {

@@ -157,11 +157,11 @@ class ResetWorld {
       .flatMap(({ sources }) => sources)
       .find(({ topic: one }) => one === REPARTITION)
     if (known === undefined) return
-    const isMadeAnew = random.chance(0.6)
+    const isRecreated = random.chance(0.6)
     const groupsKeepPositions = random.chance(0.3)
-    this.#say(() => `the repartition is deleted${isMadeAnew ? ', and made anew' : ''}`)
+    this.#say(() => `the repartition is deleted${isRecreated ? ', and recreated' : ''}`)
     this.#cluster.deleteTopic(REPARTITION, { groupsKeepPositions })
-    if (isMadeAnew) {
+    if (isRecreated) {
       this.#cluster.createTopic({ name: REPARTITION, partitions: this.#partitions })
       // Said of some of its partitions, it is not said where to go on.
       const some = random.below(this.#partitions)

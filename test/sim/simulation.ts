@@ -597,7 +597,7 @@ class World {
         }
       },
       () => {
-        // Tasks without a changelog have them nowhere else, and would begin anew.
+        // Tasks without a changelog have them nowhere else, and would start over.
         if (this.#places.subTopologies.some(({ changelog }) => changelog === undefined)) return
         this.#say(() => 'the group loses its positions')
         this.#cluster.deleteOffsets(this.#places.names.group)
@@ -974,7 +974,7 @@ class World {
   /** Repartitions end up empty, unless somebody may not delete. */
   async #untilPurged(): Promise<void> {
     const untilMs = this.#scheduler.elapsedMs + PURGED_WITHIN_MS
-    // Where tasks tell each other how far they are, it never ends; up to here it has to be purged.
+    // Where tasks tell each other how far they are, it never ends; up to here it must be purged.
     this.#purgeWatch.stand()
     for (;;) {
       if (this.#slots.some(({ process }) => process !== undefined && this.#deletingRefused.has(process.name))) return

@@ -28,7 +28,7 @@ export class Chronicle {
   readonly #begun = new Set<string>()
   readonly #openUpstream = new Set<string>()
   readonly #resets = new Set<string>()
-  /** Topics that were deleted, made anew, emptied or shortened. */
+  /** Topics that were deleted, recreated, emptied or shortened. */
   readonly #tampered = new Set<string>()
   brokerWentDown = false
   leadersMoved = false
@@ -227,7 +227,7 @@ const reasons: readonly Rule[] = [
   [/ is past the changelog's end /, (_, { chronicle }) => chronicle.explainsLoss()],
   [/the machine went down while it was open/, (line, { chronicle }) => chronicle.explainsPowerLoss(line)],
   // Reading of its changelog was cut off, by the worker's death, or because the task went from standby to owner.
-  [/^it was left half rebuilt$/, (line, { chronicle }) => chronicle.explainsHalf(line)],
+  [/^it was left partly rebuilt$/, (line, { chronicle }) => chronicle.explainsHalf(line)],
   [/longer than half of delete\.retention\.ms|too long for delete\.retention\.ms/, byAge],
 ]
 
@@ -255,16 +255,16 @@ const rules: readonly Rule[] = [
       (chronicle.recordsAreRefused && isRefusal(fields)) ||
       (chronicle.messagesAreSlow && isTooLong(fields)),
   ],
-  [/^a record of a broadcast can not be taken/, ({ fields }) => fields.code === 'NOT_JSON'],
+  [/^a record of a broadcast was rejected/, ({ fields }) => fields.code === 'NOT_JSON'],
   [/^messages wait for a broadcast/, (line, plan) => plan.chronicle.schemasAreFetched || byRequests(line, plan)],
   [/^a source gave no answer in time/, (_, { strict }) => !strict],
-  [/^a transaction of a producer is open/, (line, { chronicle }) => chronicle.explainsOpenTransaction(line)],
+  [/^a producer has an open transaction/, (line, { chronicle }) => chronicle.explainsOpenTransaction(line)],
   [
-    /it was reset, and is honoured$|was set since, and is honoured$|^no commit in the changelog yet/,
+    /it was reset, so the worker starts there$|was set since, so the worker starts there$|^no commit in the changelog yet/,
     (line, { chronicle }) => chronicle.explainsReset(line),
   ],
   [
-    /^the group has no position of this source, though the task was active before/,
+    /^the group has no offset for this source, although the task was active before/,
     (line, { chronicle, application }) => chronicle.explainsBeginning(line, application),
   ],
   [
@@ -274,7 +274,7 @@ const rules: readonly Rule[] = [
   [/^the changelog has lost records/, (line, { chronicle }) => chronicle.explainsLossOf(line)],
   [/^the store is set aside/, (line, plan) => isExplained(reasons, text(line.fields.why), line, plan)],
   [
-    /^the task starts again from its last commit$/,
+    /^the task restarts from its last commit$/,
     (line, plan) =>
       isRefusal(line.fields)
         ? plan.chronicle.recordsAreRefused
@@ -284,7 +284,7 @@ const rules: readonly Rule[] = [
   ],
   // Of src/kafka, where brokers speak its protocol.
   [
-    /^broker is gone|^waiting for the (last transaction of this id|transaction coordinator)|^where the log begins and ends|^throttled: |: no answer yet, trying on$/,
+    /^broker is gone|^waiting for the (last transaction of this id|transaction coordinator)|^where the log begins and ends|^throttled: |: no answer yet, still trying$/,
     byRequests,
   ],
   [/^the group cannot be reached/, byRequests],
@@ -292,12 +292,12 @@ const rules: readonly Rule[] = [
     /^what decoding a (?:source|broadcast)'s records needs is not to be had|^the codec of a topic is not ready/,
     (_, { chronicle }) => chronicle.schemasAreFetched,
   ],
-  [/^the task stands still here$/, (line, { chronicle }) => chronicle.explainsOutdated(line)],
+  [/^the task is suspended here$/, (line, { chronicle }) => chronicle.explainsOutdated(line)],
   [/^the event loop was held up/, (_, { chronicle }) => chronicle.messagesAreSlow],
-  [/^the broker refuses this worker's time/, (_, { chronicle }) => chronicle.recordsAreRefused],
+  [/^the broker rejects this worker's timestamps/, (_, { chronicle }) => chronicle.recordsAreRefused],
   [/^could not leave the group/, byRequests],
   [/^repartition topics are not purged/, (_, { chronicle }) => chronicle.deletingIsRefused],
-  [/^a standby starts again$/, (line, plan) => byRequests(line, plan) || isTooOld(line, plan)],
+  [/^a standby restarts$/, (line, plan) => byRequests(line, plan) || isTooOld(line, plan)],
   [/^no snapshot: /, (_, { chronicle }) => chronicle.explainsFailedCopy],
   [/^not everything was handed over in time/, (line, { chronicle }) => chronicle.explainsHandOver(line)],
   [
@@ -374,7 +374,7 @@ export class Warnings {
     const problem = (what: string): string[] => [`${what}: ${process} ${level}: ${message} ${JSON.stringify(fields)}`]
     this.#missed(line)
     switch (message) {
-      case 'fenced: another activation of this task began':
+      case 'fenced: another activation of this task started':
         this.#fenced.set(process, (this.#fenced.get(process) ?? new Set()).add(idOf(line, plan.application)))
         return plan.chronicle.explainsFencing(line, plan.application) ? [] : problem('nobody fenced it')
       case 'the group has forgotten this worker: joining as a new member':
@@ -386,7 +386,7 @@ export class Warnings {
         this.snapshotsTaken++
         this.#usesCopy.add(of)
         return []
-      case 'the owner has no snapshot to give: the changelog is read':
+      case 'the owner has no snapshot: the changelog is read instead':
       case 'no snapshot: the changelog is read instead':
         this.#withoutCopy.add(of)
         break

@@ -56,7 +56,7 @@ const versions = [
 ]
 const PARTITIONS = 8
 const SYMBOLS = Array.from({ length: 40 }, (_, i) => `S${String(i)}`)
-const HOLDS = /what decoding a source's records needs is not to be had/
+const HOLDS = /something needed to decode a source's records is unavailable/
 const UNKNOWN_ID = 2_000_000
 
 export async function runAvroVolumes(registry: RegistryUnderTest): Promise<void> {

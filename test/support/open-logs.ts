@@ -57,7 +57,7 @@ export async function readAll(
   } catch (error) {
     // What the last answer says of an open transaction, and whether the end is another by now.
     const { highWatermark, lastStableOffset, nextPosition } = input.answers.at(-1) ?? {}
-    const [now] = await log.listOffsets([{ topic, partition }], 'end', { anew: true })
+    const [now] = await log.listOffsets([{ topic, partition }], 'end', { refresh: true })
     const told = {
       position: input.position,
       answers: input.answers.length,

@@ -49,7 +49,7 @@ export function validated(topic: string, schema: Validator, value: unknown): unk
     if (result instanceof Promise || isPromise(result)) {
       result.then(undefined, () => undefined)
       throw invalid(
-        `The schema of topic ${topic} is asynchronous. Messages are checked synchronously: take another schema.`,
+        `The schema of topic ${topic} is asynchronous. Messages are checked synchronously: use another schema.`,
       )
     }
     if (result.issues === undefined) return result.value
@@ -105,7 +105,7 @@ function parse(
   if (altered !== undefined)
     throw new PotorooError(
       'NUMBER_NOT_EXACT',
-      `A record of topic ${topic} has a number that JavaScript can't hold: ` +
+      `A record of topic ${topic} has a number that JavaScript can't represent exactly: ` +
         `${visible(altered.path) || 'it'} is ${altered.written}, and would be read as ${String(altered.read)}.`,
     )
   reader.learn(text, json)
@@ -135,7 +135,7 @@ function described(issues: readonly StandardSchemaV1.Issue[]): string {
 /** Throws OUTPUT_INVALID for what JSON can't hold: BigInts among it, unless bigIntegers says that they are messages'. */
 export function encodeMessage(topic: string, message: unknown, bigIntegers: BigIntegers = 'refuse'): string {
   if (typeof message !== 'object' || message === null || Array.isArray(message))
-    throw unwritable(topic, `a message is an object, this is ${shown(message)}`)
+    throw unwritable(topic, `a message must be an object, and this is ${shown(message)}`)
   if (isPromise(message)) throw unwritable(topic, 'it is a promise: computations and steps are synchronous')
   let text: unknown
   try {
@@ -147,7 +147,7 @@ export function encodeMessage(topic: string, message: unknown, bigIntegers: BigI
     if (isPotorooError(error)) throw error
     throw unwritable(topic, visible(shortened(reasonOf(message, error, bigIntegers), MAX_ISSUE_LENGTH)), error)
   }
-  if (typeof text !== 'string' || !text.startsWith('{')) throw unwritable(topic, 'its toJSON gives no object')
+  if (typeof text !== 'string' || !text.startsWith('{')) throw unwritable(topic, 'its toJSON does not return an object')
   return text
 }
 
@@ -202,17 +202,17 @@ function isEmptyInJson(value: object | null): boolean {
 function lossOf(value: unknown, isElement: boolean): string | undefined {
   switch (typeof value) {
     case 'number':
-      return Number.isFinite(value) ? undefined : `${String(value)}, which JSON does not have`
+      return Number.isFinite(value) ? undefined : `${String(value)}, which JSON can't represent`
     case 'bigint':
-      return 'a BigInt, which JSON does not have: write it as a string'
+      return "a BigInt, which JSON can't represent: write it as a string"
     case 'object':
       return isEmptyInJson(value)
-        ? `a ${classNameOf(value ?? {})}, of which JSON keeps nothing: write an object or an array`
+        ? `a ${classNameOf(value ?? {})}, which JSON would drop: write an object or an array`
         : undefined
     case 'undefined':
     case 'function':
     case 'symbol':
-      return isElement ? `${shown(value)}, which an array in JSON does not have: write null` : undefined
+      return isElement ? `${shown(value)}, which a JSON array can't hold: write null` : undefined
     default:
       return undefined
   }

@@ -18,12 +18,12 @@ export function registerBroker(program: Command, context: CliContext): void {
     .summary('run a local Kafka for development, in the foreground')
     .description(
       `Runs Apache Kafka ${KAFKA_VERSION} on 127.0.0.1 for development: one node, one replica of everything, no topics\n` +
-        'made by accident. Needs Java 17 or newer and, the first time, Maven. Ctrl-C stops it; its data stays.',
+        'created automatically. Needs Java 17 or newer and, the first time, Maven. Ctrl-C stops it; its data stays.',
     )
-    .option('--port <n>', 'where to listen; 0 takes a free port', port, 9092)
-    .option('--data-dir <dir>', 'where its data lies', path, '.potoroo/broker')
+    .option('--port <n>', 'where to listen; 0 picks a free port', port, 9092)
+    .option('--data-dir <dir>', 'where it keeps its data', path, '.potoroo/broker')
     .option('--heap <size>', "Java's heap: 512m, 1g", javaSize, '1g')
-    .option('--set <name=value>', 'a broker setting, may be given several times', setting)
+    .option('--set <name=value>', 'a broker setting; may be repeated', setting)
     .addHelpText(
       'after',
       `
@@ -54,7 +54,7 @@ async function runBroker(options: Omit<BrokerOptions, 'logger' | 'env'>, context
     if (stop.aborted) return stopped
     throw new PotorooError(
       'BROKER_NOT_STARTED',
-      `Kafka ended by itself with exit status ${String(status)}; see server.log in ${broker.dataDir}`,
+      `Kafka exited on its own with status ${String(status)}; see server.log in ${broker.dataDir}`,
     )
   })
   await Promise.race([stopped, endedByItself])

@@ -68,39 +68,39 @@ const isAction = (word: string): word is Action => Object.hasOwn(actions, word)
 export function registerDeadLetters(program: Command, context: CliContext): void {
   const command = program
     .command('dead-letters')
-    .summary('look at what failed, try it again here, replay or drop it')
+    .summary('list, inspect, try, replay or drop dead letters')
     .description(
-      "What is done with an application's dead letters:\n" +
-        '  list     those that are open, one a line\n' +
-        '  show     everything about some of them: reason, origin, headers, key, value, the state objects that they met\n' +
-        '  replay   write them to where they came from: each once, also when this is killed and run again\n' +
-        '  drop     mark them as done: what is in the topic stays\n' +
-        '  try      run the computation here, on message and state object; nothing is written anywhere',
+      "Actions on an application's dead letters:\n" +
+        '  list     the open ones, one per line\n' +
+        '  show     some of them in full: reason, origin, headers, key, value, and the state objects that they met\n' +
+        '  replay   write them back to where they came from: each once, even if this is killed and run again\n' +
+        '  drop     mark them as done: nothing is removed from the topic\n' +
+        '  try      run the computation locally, on message and state object; nothing is written',
     )
     .argument(
       '<application>',
       "a JavaScript module whose default export is an application, or just the application's name",
     )
     .argument('<action>', 'list, show, replay, drop or try')
-    .argument('[letters...]', 'which ones: <partition>:<offset>, as list shows them')
-    .option('--code <code>', 'with this error code; several times for several', letterCode)
-    .option('--topic <topic>', 'that came from this topic', topicName)
-    .option('--partition <n>', 'that came from this partition of it', wholeNumber(0))
-    .option('--since <time>', 'that were written since: 2026-01-31T12:00:00Z, or 30m, 2h, 3d ago', time(now))
+    .argument('[letters...]', 'which ones: <partition>:<offset>, as shown by list')
+    .option('--code <code>', 'only with this error code; may be repeated', letterCode)
+    .option('--topic <topic>', 'only from this topic', topicName)
+    .option('--partition <n>', 'only from this partition of it', wholeNumber(0))
+    .option('--since <time>', 'only those written since 2026-01-31T12:00:00Z, or 30m, 2h, 3d ago', time(now))
     .option('--until <time>', 'that were written before', time(now))
     .option('--key <key>', 'of this key')
-    .option('--all', 'list: those that are replayed or dropped, too')
-    .option('--json', 'list, show: as JSON, one object a line')
-    .option('--dry-run', 'replay, drop: say which ones, and do nothing')
-    .option('--yes', 'replay, drop: all that are open, where none is named and nothing chosen')
+    .option('--all', 'list: also those that were replayed or dropped')
+    .option('--json', 'list, show: print JSON, one object per line')
+    .option('--dry-run', 'replay, drop: show which ones, and do nothing')
+    .option('--yes', 'replay, drop: all open ones, if none are named or selected')
     .addOption(
-      new Option('--timestamps <which>', 'replay: with the time that the record had, or the present one')
+      new Option('--timestamps <which>', 'replay: keep the timestamp of the record, or use the current time')
         .choices(['original', 'now'])
         .default('original'),
     )
     .option(
       '--replication-factor <n>',
-      "replay, drop: of the topic of marks, the first time (default: the broker's)",
+      "replay, drop: for the topic of marks when it is created (default: the broker's)",
       wholeNumber(1, 32_767),
     )
   withTopicPrefix(withConnection(command))
@@ -108,7 +108,7 @@ export function registerDeadLetters(program: Command, context: CliContext): void
       'after',
       `${connectionHelp}
 
-Workers may run meanwhile. Two who replay or drop at the same time don't do anything twice: one of them ends with FENCED.
+Workers may run meanwhile. If two processes replay or drop at the same time, nothing is done twice: one of them ends with FENCED.
 
 Exit codes:
   0  done, and try: the message went through
@@ -131,7 +131,7 @@ Examples:
       if (!isAction(action))
         throw new PotorooError(
           'INVALID_CONFIGURATION',
-          `'${action}' is nothing that dead-letters does: ${Object.keys(actions).join(', ')}`,
+          `'${action}' is not an action of dead-letters, which are ${Object.keys(actions).join(', ')}`,
         )
       checkFlags(command, action)
       return run(application, action, letters, flags, context)
@@ -149,7 +149,7 @@ function checkFlags(command: Command, action: Action): void {
     )
     throw new PotorooError(
       'INVALID_CONFIGURATION',
-      `${option.long ?? name} has no meaning for ${action}: it is for ${takers.join(', ')}`,
+      `${option.long ?? name} does not apply to ${action}: it is for ${takers.join(', ')}`,
     )
   }
 }
@@ -176,7 +176,7 @@ async function run(
   const names = namesOf(flags.topicPrefix, typeof loaded === 'string' ? loaded : loaded.definition.name)
   if ((action === 'show' || action === 'try') && letters.length === 0) throw wants(action)
   if ((action === 'replay' || action === 'drop') && isEmpty(choice) && flags.yes !== true && flags.dryRun !== true)
-    throw new PotorooError('INVALID_CONFIGURATION', `${action} of all open dead letters wants --yes`, {
+    throw new PotorooError('INVALID_CONFIGURATION', `${action} of all open dead letters needs --yes`, {
       cure: 'Name some, choose with --code, --topic, --key, --since or --until, or look with --dry-run.',
     })
   const signal = context.stopRequested()
@@ -196,9 +196,13 @@ async function run(
 }
 
 const wants = (action: Action): PotorooError =>
-  new PotorooError('INVALID_CONFIGURATION', `${action} wants to know which: <partition>:<offset>, as 0:17`, {
-    cure: '`list` shows them.',
-  })
+  new PotorooError(
+    'INVALID_CONFIGURATION',
+    `${action} needs the ids of dead letters: <partition>:<offset>, such as 0:17`,
+    {
+      cure: '`list` shows them.',
+    },
+  )
 
 /** A name where that is enough. */
 async function applicationOf(application: string, action: Action): Promise<LoadedApplication | string> {
@@ -219,7 +223,7 @@ async function* marked({ log, names, choice, context, signal }: Work): AsyncGene
   for await (const letter of lettersOf(log, topic, choice, signal, () => others++))
     yield { letter, mark: marks.of(letter) }
   if (others > 0)
-    context.stderr.write(`${String(others)} records of ${names.deadLetters} are no dead letters of Potoroo\n`)
+    context.stderr.write(`${String(others)} records of ${names.deadLetters} are not Potoroo dead letters\n`)
 }
 
 async function look(work: Work): Promise<void> {
@@ -310,10 +314,10 @@ async function tryThem(work: Work, loaded: LoadedApplication | string): Promise<
     const topic = await targets.topic(origin.topic)
     if (statesLeftOut !== undefined)
       context.stderr.write(
-        printable(`too large for the dead letter, so they begin as new here (bytes): ${statesLeftOut}\n`),
+        printable(`too large for the dead letter, so they start empty here (bytes): ${statesLeftOut}\n`),
       )
     else if (source.states.length > 0 && letter.block.states.length === 0)
-      context.stderr.write('the dead letter has no state objects: they begin as new here\n')
+      context.stderr.write('the dead letter carries no state objects: they start empty here\n')
     const tried = tryLetter(definition, names, letter, topic?.partitions ?? origin.partition + 1, systemClock.now())
     context.stdout.write(triedText(letter, tried))
     if (tried.failure !== undefined) context.exitCode(exitCodes.failure)

@@ -41,10 +41,10 @@ interface ProduceFlags extends ConnectionFlags {
 export function registerProduce(program: Command, context: CliContext): void {
   const command = program
     .command('produce')
-    .summary('write NDJSON into a topic, keyed and partitioned as declared')
+    .summary('write NDJSON to a topic, with its declared key and partitioner')
     .description(
-      "Writes lines of JSON into a topic of an application: each checked against the topic's schema, with its declared\n" +
-        'key, on the partition that its partitioner gives. Lines that do not fit are reported with their number and left\n' +
+      "Writes lines of JSON to a topic of an application. Each is checked against the topic's schema, and gets its declared\n" +
+        'key and the partition that the partitioner chooses. Lines that do not fit are reported by number and left\n' +
         'out; the others are written, and the exit code is then 1.',
     )
     .argument('<topic>', 'a topic that the application declares')
@@ -56,11 +56,11 @@ export function registerProduce(program: Command, context: CliContext): void {
     )
     .option(
       '--timestamp-field <field>',
-      "the field that has a record's time, in ms since 1970 or as 2026-01-31T12:00:00Z; order.placedAt for one in another " +
-        '(default: when it is sent)',
+      "the field with a record's timestamp, in ms since 1970 or as 2026-01-31T12:00:00Z; order.placedAt for a nested one " +
+        '(default: the time of sending)',
       fieldPath,
     )
-    .option('--header <name=value>', 'a header of every record, may be given several times', recordHeader)
+    .option('--header <name=value>', 'a header for every record; may be repeated', recordHeader)
   withTopicPrefix(withConnection(command))
     .addHelpText(
       'after',
@@ -79,10 +79,10 @@ function bundledTopic(application: ApplicationDefinition, name: string): TopicDe
   const topics = topicsOf(application)
   const found = topics.find((topic) => topic.name === name)
   if (found !== undefined) return found
-  throw new PotorooError('INVALID_CONFIGURATION', `no application was named that declares topic ${name}`, {
+  throw new PotorooError('INVALID_CONFIGURATION', `no application was given that declares topic ${name}`, {
     cure:
       `Name its module: npx potoroo produce ${shellQuoted(name)} --application dist/application.js. (Without that, ` +
-      `it takes the topics of the bundled Market Spread: ${topics.map((topic) => topic.name).join(', ')}.)`,
+      `it knows the topics of the bundled Market Spread: ${topics.map((topic) => topic.name).join(', ')}.)`,
   })
 }
 
@@ -151,7 +151,7 @@ async function produceInto(
   context.exitCode(exitCodes.failure)
   if (flags.application === undefined)
     context.stderr.write(
-      `lines were held against topic ${definition.name} of the bundled Market Spread; --application names another\n`,
+      `lines were checked against topic ${definition.name} of the bundled Market Spread; --application selects another\n`,
     )
 }
 
@@ -162,7 +162,7 @@ const byPartition = (acknowledged: Produced['acknowledged']): string => {
 
 /** Line numbers as tools take them: without separators of thousands. */
 function notProduced({ missing, lastLine }: ProduceFailure): string {
-  const behind = `what is behind line ${String(lastLine)} was not sent`
+  const behind = `the lines after ${String(lastLine)} were not sent`
   return missing.length === 0 ? behind : `not acknowledged: lines ${rangesOf(missing)}; ${behind}`
 }
 

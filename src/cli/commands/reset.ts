@@ -21,30 +21,30 @@ interface ResetFlags extends ConnectionFlags {
 export function registerReset(program: Command, context: CliContext): void {
   const command = program
     .command('reset')
-    .summary('start an application again from its sources, without its state objects')
+    .summary('restart an application from its sources, with empty state objects')
     .description(
-      'Makes the workers that are started next begin again: with no state objects, and with the sources from their\n' +
+      'Makes the workers that start next begin again: without state objects, and with the sources from their\n' +
         'beginning, their end, or a time. Deletes the changelogs and repartitions that the manifest names, and the offsets of\n' +
-        'the group. What is in sinks and dead letters stays: results that are there already come again.',
+        'the group. Sinks and dead letters keep what they have, so results that they already have are written again.',
     )
     .argument('<application>', 'a JavaScript module whose default export is an application')
     .option(
       '--to <position>',
-      'where the sources are read from: earliest, latest, or a time as in 2026-01-31T12:00:00Z',
+      'where to read the sources from: earliest, latest, or a time such as 2026-01-31T12:00:00Z',
       resetTarget,
       'earliest' as ResetTarget,
     )
-    .option('--replication-factor <n>', "of topics that it creates (default: the broker's)", wholeNumber(1, 32_767))
-    .option('--dry-run', 'show what would be done, and do nothing')
-    .option('--yes', 'do not ask')
+    .option('--replication-factor <n>', "for topics that it creates (default: the broker's)", wholeNumber(1, 32_767))
+    .option('--dry-run', 'show what would be done, and change nothing')
+    .option('--yes', 'skip the confirmation')
   withTopicPrefix(withConnection(command))
     .addHelpText(
       'after',
       `${connectionHelp}
 
-Stop all workers before: it refuses while the group has members. It shows what it is going to do, and wants the application's
-name on standard input to go on, or --yes. Killed or failed half way, it leaves an application whose workers do not start
-(RESET_UNFINISHED); run again, it goes on to the end.
+Stop all workers first: it refuses while the group has members. It shows what it is going to do, and asks for the application's
+name on standard input, unless --yes is given. If it is killed or fails halfway, the application's workers do not start
+(RESET_UNFINISHED); run it again, and it finishes.
 
 Examples:
   potoroo reset dist/application.js --dry-run
@@ -59,7 +59,7 @@ export function resetTarget(text: string): ResetTarget {
   if (text === 'earliest' || text === 'latest') return text
   const ms = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d))?$/.test(text) ? Date.parse(text) : NaN
   if (ms >= 0) return ms
-  throw new InvalidArgumentError('It has to be earliest, latest, or a time with its zone: 2026-01-31T12:00:00Z.')
+  throw new InvalidArgumentError('It must be earliest, latest, or a time with its zone: 2026-01-31T12:00:00Z.')
 }
 
 async function runReset(path: string, flags: ResetFlags, context: CliContext): Promise<void> {
@@ -75,6 +75,6 @@ async function runReset(path: string, flags: ResetFlags, context: CliContext): P
     if (!yes) await confirmed(definition.name, context)
     const said = (step: Parameters<typeof stepText>[0]): void => void stderr.write(`${stepText(step)}\n`)
     await plan.run(to, { replicationFactor, said, signal: context.stopRequested() })
-    stdout.write(printable(`${definition.name} begins again when its workers are started.\n`))
+    stdout.write(printable(`${definition.name} starts over when its workers are started.\n`))
   })
 }

@@ -22,23 +22,23 @@ export function registerRollBack(program: Command, context: CliContext): void {
     .command('roll-back')
     .summary('go back to an older version of an application for good')
     .description(
-      'Makes this version of the application the newest one. Workers of an older version stand still where a newer one has\n' +
-        'processed (TOPOLOGY_OUTDATED); after this, those of this version go on there, and those of the other one stand still.\n' +
-        'Writes to the manifest, and to nothing else.',
+      'Makes this version of the application the newest one. Workers of an older version are suspended where a newer one has\n' +
+        'processed (TOPOLOGY_OUTDATED). After this, workers of this version continue there, and those of the other one are suspended.\n' +
+        'Writes only to the manifest.',
     )
     .argument('<application>', 'a JavaScript module whose default export is an application: the older version')
     .option('--dry-run', 'show what the newer version would leave behind, and change nothing')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'skip the confirmation')
   withTopicPrefix(withConnection(command))
     .addHelpText(
       'after',
       `${connectionHelp}
 
-Before the workers of the older version are deployed, one after another; those that run already have to be restarted. Refused
-where that version can't go on from here: TOPOLOGY_INCOMPATIBLE, and STATE_NEWER where state objects were stored in a shape that
-it does not know. It wants the application's name on standard input to go on, or --yes.
+Run it before you deploy the workers of the older version one after another; restart those that run already. It is refused
+if that version can't continue from here: TOPOLOGY_INCOMPATIBLE, or STATE_NEWER if state objects were stored in a shape that
+it does not know. It asks for the application's name on standard input, unless --yes is given.
 
-State objects of the newer version miss what is processed meanwhile. To deploy it again, run this command with it.
+State objects that only the newer version has miss what is processed meanwhile. To deploy it again, run this command with it.
 
 Examples:
   potoroo roll-back dist/application.js --dry-run
@@ -49,10 +49,10 @@ Examples:
 
 const meanings: Readonly<Record<Change['what'], string>> = {
   'state object': 'misses what is processed from now on',
-  call: 'is not made any more; what came for it stays',
+  call: 'is no longer called; messages for it stay',
   source: 'is not read; its positions stay',
-  repartition: 'is not written to any more, nor read; its positions stay',
-  'sub-topology': 'stands still; its positions stay, and what came to it through a repartition does not come',
+  repartition: 'is no longer written or read; its positions stay',
+  'sub-topology': 'is suspended; its positions stay, and repartitions no longer bring it messages',
 }
 
 async function runRollBack(path: string, flags: RollBackFlags, context: CliContext): Promise<void> {

@@ -30,21 +30,21 @@ export function registerRun(program: Command, context: CliContext): void {
     .description(
       'Runs one worker, in the foreground. Start as many as you like, on as many machines: they share the work.\n' +
         'SIGTERM and SIGINT: it commits, leaves the group and ends with exit code 0.\n\n' +
-        'With --workers it runs so many in processes of their own, passes on their log lines, and starts one that died ' +
-        'again: after 0.2 s, then twice as long with every death, up to 10 s, until one has lived for 60 s. ' +
-        'SIGTERM and SIGINT stop all of them, a second one kills them. When this process is killed, its workers stop.',
+        'With --workers it runs that number of workers, each in its own process, passes on their log lines, and restarts one ' +
+        'that dies: after 0.2 s, then twice as long after every death, up to 10 s, until one has run for 60 s. ' +
+        'SIGTERM and SIGINT stop all of them, a second one kills them. If this process is killed, its workers stop.',
     )
     .argument('<application>', 'a JavaScript module whose default export is an application')
-    .option('--workers <n>', 'how many; 1 runs in this very process, and nothing restarts it', wholeNumber(1, 100), 1)
+    .option('--workers <n>', 'how many; 1 runs in this process, and nothing restarts it', wholeNumber(1, 100), 1)
     .addOption(new Option('--supervised').hideHelp())
     .option(
       '--name <name>',
-      'of the worker (default: <host>-<n>, the first whose state directory is free); of several: <name>-1, <name>-2, ...',
+      'name of the worker (default: <host>-<n>, the first whose state directory is free); with several: <name>-1, <name>-2, ...',
       workerName,
     )
     .option(
       '--state-dir <dir>',
-      'where its state stores lie (default: ~/.local/state/potoroo/<application>/<name>); of several: <dir>/1, <dir>/2, ...',
+      'where it keeps its state stores (default: ~/.local/state/potoroo/<application>/<name>); with several: <dir>/1, <dir>/2, ...',
       pathOption,
     )
     .option(
@@ -55,65 +55,65 @@ export function registerRun(program: Command, context: CliContext): void {
     )
     .option(
       '--backlog-commit-interval <ms>',
-      'the same while there is a backlog to work off',
+      'the same while there is a backlog',
       wholeNumber(1, 10_000),
       defaults.backlogCommitIntervalMs,
     )
     .addOption(
-      new Option('--on-error <what>', 'when a computation throws')
+      new Option('--on-error <what>', 'what to do when a computation throws')
         .choices(['dead-letter', 'stop'])
         .default(defaults.onError),
     )
     .option(
       '--no-dead-letter-state',
-      'keep state objects out of dead letters: those of failed computations carry what their message met, up to 64 KiB',
+      'keep state objects out of dead letters: by default, a dead letter of a failed computation carries those that its message met, up to 64 KiB',
     )
-    .option('--replication-factor <n>', "of topics that it creates (default: the broker's)", wholeNumber(1, 100))
+    .option('--replication-factor <n>', "for topics that it creates (default: the broker's)", wholeNumber(1, 100))
     .option(
       '--memory <size>',
-      "for fetched records and state objects, beside what the process itself takes: 512m, 2g (default: a quarter of the machine's, shared by all --workers)",
+      "for fetched records and state objects, on top of what the process itself takes: 512m, 2g (default: a quarter of the machine's, shared by all --workers)",
       size(2 * 1024 * 1024),
     )
     .option(
       '--store-interval <ms>',
-      'how long what is committed is gathered before the store on disk has it',
+      'how long committed changes are gathered before they are written to the store on disk',
       wholeNumber(0, 60_000),
       defaults.storeIntervalMs,
     )
     .option(
       '--backlog-store-interval <ms>',
-      'the same while there is a backlog to work off',
+      'the same while there is a backlog',
       wholeNumber(0, 600_000),
       defaults.backlogStoreIntervalMs,
     )
     .option(
       '--max-computation <ms>',
-      'how long one message may be computed; then it is ended, and --on-error decides (0: no bound)',
+      'how long the computation of one message may take; then it is ended, and --on-error decides (0: no limit)',
       wholeNumber(0, 3_600_000),
       defaults.maxComputationMs,
     )
     .option(
       '--standbys <n>',
-      'workers that keep a copy of each task beside its owner',
+      'workers besides the owner that keep a copy of each task',
       wholeNumber(0, 10),
       defaults.standbys,
     )
     .option('--peer-host <host>', 'where to listen to the other workers', '127.0.0.1')
     .option(
       '--peer-port <port>',
-      'the same: 0 takes a free port; several workers take this one and those after it',
+      'the port for it: 0 picks a free one; several workers use this one and those after it',
       port,
       0,
     )
     .option('--peer-advertise <host>', 'the host under which the others reach this worker (default: --peer-host)')
     .option(
       '--http-port <port>',
-      'serve /metrics, /livez and /readyz there: 0 takes a free port; several workers take this one and those after it (default: off)',
+      'serve /metrics, /livez and /readyz on this port: 0 picks a free one; several workers use this one and those after it (default: off)',
       port,
     )
-    .option('--http-host <host>', 'where to listen for that; who reaches it needs no password', listenHost, '127.0.0.1')
+    .option('--http-host <host>', 'where to listen for that; no password is needed', listenHost, '127.0.0.1')
     .addOption(
-      new Option('--log-level <level>', 'the least that is logged')
+      new Option('--log-level <level>', 'the lowest level that is logged')
         .choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
         .default('info'),
     )
@@ -122,8 +122,8 @@ export function registerRun(program: Command, context: CliContext): void {
       'after',
       `${connectionHelp}
 
-Workers copy state from each other, and notice each other's death, over --peer-host: beyond loopback that needs the
-same secret in POTOROO_PEER_TOKEN for all of them.
+Workers copy state from each other, and notice each other's death, over --peer-host: beyond loopback, all of them
+need the same secret in POTOROO_PEER_TOKEN.
 
 Logs are JSON lines on standard output, or text where that is a terminal.
 
@@ -198,7 +198,7 @@ function portsFrom(flag: string, first: number | undefined, workers: number): (w
   if (last > MAX_PORT)
     throw new PotorooError(
       'INVALID_CONFIGURATION',
-      `${flag} ${String(first)} with --workers ${String(workers)} needs ports up to ${String(last)}: it has to be ` +
+      `${flag} ${String(first)} with --workers ${String(workers)} needs ports up to ${String(last)}: it must be ` +
         `${String(MAX_PORT - workers + 1)} or less`,
     )
   return (worker) => String(first + worker - 1)

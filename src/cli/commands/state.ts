@@ -37,27 +37,27 @@ const MAX_PAGE = 1_000
 export function registerState(program: Command, context: CliContext): void {
   const command = program
     .command('state')
-    .summary('show state objects, table entries and open windows, as they are committed')
+    .summary('show committed state objects, table entries and open windows')
     .description(
       'Asks the workers of an application for the state object of a key, or for those of a range of keys, in the order of\n' +
-        'their UTF-8 bytes. What is shown is committed. Changes nothing.',
+        'their UTF-8 bytes. It shows only committed state, and changes nothing.',
     )
     .argument('<application>', 'a JavaScript module whose default export is an application')
     .argument('<state object>', 'the name of a state object, a table, windows or an interval join')
-    .argument('[key]', 'one key; without it a range, from the first key on')
-    .option('--prefix <text>', 'keys that begin so')
-    .option('--from <key>', 'keys from this one on')
-    .option('--before <key>', 'keys before this one')
-    .option('--limit <n>', 'of a range, so many at most', wholeNumber(1), 100)
-    .option('--json', 'one JSON object a line')
+    .argument('[key]', 'a key; without one, a range from the first key on')
+    .option('--prefix <text>', 'only keys with this prefix')
+    .option('--from <key>', 'only keys from this one on')
+    .option('--before <key>', 'only keys before this one')
+    .option('--limit <n>', 'at most so many entries of a range', wholeNumber(1), 100)
+    .option('--json', 'one JSON object per line')
     .option('--consistency <what>', 'committed, fenced, or a number of ms: see docs/queries.md', queryConsistency)
   withTopicPrefix(withConnection(command))
     .addHelpText(
       'after',
       `${connectionHelp}
 
-Workers are found through their group and asked at the address that they gave it; where they share a POTOROO_PEER_TOKEN, it
-has to be set here, too.
+Workers are found through their group and asked at the address that they gave it. If they share a POTOROO_PEER_TOKEN, it
+must be set here, too.
 
 Examples:
   potoroo state dist/application.js account alice

@@ -35,18 +35,18 @@ export function registerStatus(program: Command, context: CliContext): void {
         "for how long they paused. Reads the consumer group's metadata and asks the workers; changes nothing.",
     )
     .argument('<application>', 'a JavaScript module whose default export is an application')
-    .option('--json', 'one JSON object; with --watch one a line')
-    .option('--watch', 'again every second, until Ctrl-C')
+    .option('--json', 'print one JSON object; with --watch, one per line')
+    .option('--watch', 'repeat every second, until Ctrl-C')
   withTopicPrefix(withConnection(command))
     .addHelpText(
       'after',
       `${connectionHelp}
 
-Workers are asked at the address that they gave the group; where they share a POTOROO_PEER_TOKEN, it has to be set here,
-too. Of a worker that does not answer, what it said when it joined last is shown, and marked as such.
+Workers are asked at the address that they gave the group. If they share a POTOROO_PEER_TOKEN, it must be set here,
+too. For a worker that does not answer, status shows what it reported when it last joined, and marks it as such.
 
-A group tells nothing while it rebalances: it is waited for, for up to 5 s; then the exit code is 1. With --watch, what
-it told the last time is shown, and how old that is. Exit code 0 also where there are no workers.
+A group gives no information while it rebalances: status waits for up to 5 s, then exits with 1. With --watch, it shows what
+the group last reported, and how old that is. Without workers the exit code is 0.
 
 Examples:
   potoroo status dist/market-spread/application.js

@@ -19,14 +19,14 @@ interface TailFlags extends ConnectionFlags {
 export function registerTail(program: Command, context: CliContext): void {
   const command = program
     .command('tail')
-    .summary("print a topic's records, a line each")
+    .summary("print a topic's records, one per line")
     .description(
-      'Prints the records of a topic, one a line, as they come: committed ones only, each partition in its order. Leaves\n' +
+      'Prints the records of a topic, one per line, as they arrive: committed ones only, each partition in order. Leaves\n' +
         'no consumer group behind.',
     )
     .argument('<topic>', 'any topic, by its name in Kafka')
-    .option('--from-beginning', 'from the first record, not only what comes from now on')
-    .option('--until-end', 'stop where the topic ends now; transactions that are open now are waited for')
+    .option('--from-beginning', 'start at the first record instead of the end')
+    .option('--until-end', 'stop where the topic ends now; wait for transactions that are open now')
     .option('--count <n>', 'stop after n records', wholeNumber(1))
     .addOption(
       new Option(
@@ -47,8 +47,8 @@ Examples:
   potoroo tail orders --from-beginning --count 10 --format text
   potoroo tail bank-dead-letters --from-beginning --until-end --format json
 
-With --format json: {"partition", "offset", "timestampMs", "time", "key", "headers": [{"name", "value"}], "value"}. What is no text
-stands in hexadecimal digits, in "keyHex", "hex" and "valueHex"; a value that is text and no JSON is "valueText".`,
+With --format json: {"partition", "offset", "timestampMs", "time", "key", "headers": [{"name", "value"}], "value"}. Anything that is not text
+is given in hex, as "keyHex", "hex" and "valueHex"; a value that is text but not JSON is "valueText".`,
     )
     .action((topic: string, flags: TailFlags) =>
       withLog(context, flags, (log) => runTail(log, `${flags.topicPrefix}${topic}`, flags, context)),

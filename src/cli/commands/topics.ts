@@ -20,13 +20,13 @@ interface TopicsFlags extends ConnectionFlags {
 export function registerTopics(program: Command, context: CliContext): void {
   const command = program
     .command('topics')
-    .summary("create an application's topics that are missing")
+    .summary("create an application's missing topics")
     .description(
       'Creates the topics of an application that are missing: sources, sinks, repartitions, changelogs, dead letters and the\n' +
-        "manifest. What's there already is taken as it is, and shown beside what is declared.",
+        'manifest. Existing topics are left as they are, and shown next to what is declared.',
     )
     .argument('<application>', 'a JavaScript module whose default export is an application')
-    .option('--replication-factor <n>', "of topics that it creates (default: the broker's)", wholeNumber(1, 32_767))
+    .option('--replication-factor <n>', "for topics that it creates (default: the broker's)", wholeNumber(1, 32_767))
     .option('--dry-run', 'show what would be created, and create nothing')
   withTopicPrefix(withConnection(command))
     .addHelpText(

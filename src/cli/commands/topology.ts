@@ -42,7 +42,7 @@ export function registerTopology(program: Command, context: CliContext): void {
       'after',
       `${connectionHelp}
 
-Exit code 3: with --against, a worker of this version would refuse to start, or some of its tasks would stand still. For a pipeline
+Exit code 3: with --against, a worker of this version would refuse to start, or some of its tasks would be suspended. Useful in a pipeline
 that deploys.
 
 Examples:

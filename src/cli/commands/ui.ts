@@ -18,21 +18,21 @@ const DEFAULT_PORT = 7676
 export function registerUi(program: Command, context: CliContext): void {
   const command = program
     .command('ui')
-    .summary('serve a page that shows all of this, live')
+    .summary('serve a live page with all of this')
     .description(
       'Serves a page for a browser: workers, tasks and where they move, lag, latency, the topology, state objects, dead\n' +
-        'letters and time, live, until Ctrl-C. Nothing but a replay of dead letters, which is asked twice, changes anything.',
+        'letters and time, live, until Ctrl-C. The only action that changes anything is a replay of dead letters, which asks for confirmation.',
     )
     .argument('<application>', 'a JavaScript module whose default export is an application')
-    .option('--host <host>', 'where to listen; anything but loopback needs a token', listenHost, '127.0.0.1')
-    .option('--port <n>', '0: any that is free', port, DEFAULT_PORT)
+    .option('--host <host>', 'where to listen; any address but loopback needs a token', listenHost, '127.0.0.1')
+    .option('--port <n>', '0 picks a free port', port, DEFAULT_PORT)
   withTopicPrefix(withConnection(command))
     .addHelpText(
       'after',
       `${connectionHelp}
 
-With a POTOROO_PEER_TOKEN, the one that workers share, the page asks for it; without one, whoever is on this machine may look,
-and nobody else. Nothing is encrypted.
+If POTOROO_PEER_TOKEN is set to the token that the workers share, the page asks for it; without one, anyone on this machine may look,
+and no one else. Nothing is encrypted.
 
 Examples:
   potoroo ui dist/application.js

@@ -24,7 +24,7 @@ const USUAL_CODES =
 export function letterCode(text: string, before: readonly string[] = []): readonly string[] {
   const code = text.toUpperCase()
   if (Object.hasOwn(errorKinds, code)) return [...before, code]
-  throw new InvalidArgumentError(`It has to be an error code: ${USUAL_CODES}.`)
+  throw new InvalidArgumentError(`It must be an error code: ${USUAL_CODES}.`)
 }
 
 const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
@@ -38,7 +38,7 @@ export const time =
     const ms = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d))?$/.test(text) ? Date.parse(text) : NaN
     if (ms >= 0) return ms
     throw new InvalidArgumentError(
-      'It has to be a time with its zone, 2026-01-31T12:00:00Z, or how long ago: 30m, 2h, 3d.',
+      'It must be a time with its zone, 2026-01-31T12:00:00Z, or how long ago: 30m, 2h, 3d.',
     )
   }
 
@@ -65,7 +65,11 @@ export const isEmpty = (choice: LetterChoice): boolean => Object.values(choice).
 function placeOf(id: string): LetterPlace {
   const place = placeOfLetter(id)
   if (place !== undefined) return place
-  throw new PotorooError('INVALID_CONFIGURATION', `'${id}' names no dead letter: write <partition>:<offset>, as 0:17`, {
-    cure: '`list` shows them.',
-  })
+  throw new PotorooError(
+    'INVALID_CONFIGURATION',
+    `'${id}' is not the id of a dead letter: write <partition>:<offset>, such as 0:17`,
+    {
+      cure: '`list` shows them.',
+    },
+  )
 }

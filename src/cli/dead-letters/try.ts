@@ -61,7 +61,7 @@ export function readerOf(
   throw new PotorooError(
     'INVALID_CONFIGURATION',
     `the dead letter came from ${topic}, which application ${definition.name} does not read: it reads ${known.join(', ')}`,
-    { cure: 'Name the module that has it, as it was or corrected; --topic-prefix has to be that of its workers.' },
+    { cure: 'Name the module that has it, as it was or corrected, with the same --topic-prefix as its workers.' },
   )
 }
 
@@ -80,21 +80,21 @@ export function tryLetter(
   if (due !== undefined)
     throw new PotorooError(
       'INVALID_CONFIGURATION',
-      `dead letter ${letterId(letter)} came from no record but from ${dueText(due)}: only records can be tried again here`,
+      `dead letter ${letterId(letter)} did not come from a record but from ${dueText(due)}: only records can be tried here`,
     )
   if (code === 'LATE')
     throw new PotorooError(
       'INVALID_CONFIGURATION',
-      `dead letter ${letterId(letter)} has not failed: ${letter.block.message}. What else the message was to do is done`,
-      { cure: 'Raise latenessMs of its topic, for those that are still to come; drop it when it was seen to.' },
+      `dead letter ${letterId(letter)} has not failed: ${letter.block.message}. Everything else that the message does is done`,
+      { cure: 'Raise latenessMs of its topic for messages still to come; drop this one when you have dealt with it.' },
     )
   const { sub, index, source } = readerOf(definition, names, origin.topic)
   if (sub.call !== undefined)
     throw new PotorooError(
       'INVALID_CONFIGURATION',
-      `dead letter ${letterId(letter)} is of call ${sub.call.name}, which asks the outside: that is not done here`,
+      `dead letter ${letterId(letter)} is of call ${sub.call.name}, which calls an outside system: try does not do that`,
       {
-        cure: `To have a worker make the call again: npx potoroo dead-letters <application> replay ${letterId(letter)}`,
+        cure: `To let a worker make the call again: npx potoroo dead-letters <application> replay ${letterId(letter)}`,
       },
     )
   const stored = new Map(

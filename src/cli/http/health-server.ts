@@ -3,7 +3,7 @@
  * asks for state objects (src/peers/state-http.ts).
  *
  * Invariants
- * 1. It reads, and changes nothing: GET alone, and no body is looked at.
+ * 1. It reads, and changes nothing: only GET is allowed, and no body is looked at.
  * 2. No client holds messages up, or others for long: headers have a bounded size and time, an answer has a bounded time,
  *    connections a bounded number, and what was collected a moment ago is told again.
  * 3. What an answer costs does not grow with what a client sends.
@@ -32,7 +32,7 @@ export interface HealthService {
 
 export interface HealthServerOptions {
   readonly host: string
-  /** 0: any that is free. */
+  /** 0 picks a free port. */
   readonly port: number
   /** Default 5 s. */
   readonly requestMs?: number
@@ -72,8 +72,8 @@ export class HealthServer {
       (address, error) =>
         new PotorooError(
           'INVALID_CONFIGURATION',
-          `Can't serve metrics and health on ${address}: ${messageOf(error)}. Give --http-port another port, or 0 for any ` +
-            'that is free, and --http-host an address of this machine.',
+          `Can't serve metrics and health on ${address}: ${messageOf(error)}. Set --http-port to another port, or to 0 for ` +
+            'any free one, and --http-host to an address of this machine.',
           { cause: error },
         ),
     )
@@ -102,7 +102,7 @@ export class HealthServer {
     const answer = Object.hasOwn(this.#answers, path) ? this.#answers[path] : undefined
     if (answer === undefined)
       text(response, 404, `there are /metrics, /livez${states === undefined ? '' : ', /v1'} and /readyz\n`)
-    else if (request.method !== 'GET') text(response.setHeader('allow', 'GET'), 405, 'GET alone\n')
+    else if (request.method !== 'GET') text(response.setHeader('allow', 'GET'), 405, 'only GET is allowed\n')
     else answer(request, response)
   }
 

@@ -77,11 +77,13 @@ export class Looker {
   }
 
   async #askOne({ memberId, info }: GroupMember, signal: AbortSignal): Promise<Answer> {
-    if (info === undefined) return { problem: 'it is no worker of Potoroo, or of another version' }
+    if (info === undefined) return { problem: 'it is not a Potoroo worker, or runs another version' }
     if (info.address === undefined) return { problem: 'it has no address' }
     try {
       const status = await this.ports.peers.status({ memberId, address: info.address }, signal)
-      return status === undefined ? { problem: 'another worker, or another version, is at its address' } : { status }
+      return status === undefined
+        ? { problem: 'another worker, or another version, answers at its address' }
+        : { status }
     } catch (error) {
       signal.throwIfAborted()
       return { problem: messageOf(error) }

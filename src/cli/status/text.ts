@@ -58,7 +58,7 @@ export function textOf(report: StatusReport): string {
   const held = tasks.flatMap(({ task, held: all = [] }) => all.map((one) => ({ task, ...one })))
   if (held.length > 0)
     parts.push(
-      'held: these messages wait, and all behind them\n' +
+      'held: these messages wait, and so do all after them\n' +
         table(
           ['task', 'waits for', 'seconds', 'why'],
           held.map(({ task, topic, broadcast, why, waitedMs }) => [
@@ -67,7 +67,9 @@ export function textOf(report: StatusReport): string {
             seconds(waitedMs),
             visible(
               why ??
-                (broadcast === undefined ? 'it is being asked for' : 'its brokers do not say that nothing is left'),
+                (broadcast === undefined
+                  ? 'it is being requested'
+                  : 'its brokers have not confirmed that it has been read to its end'),
             ),
           ]),
         ),
@@ -139,7 +141,7 @@ function headline({ application, group, state, describedMsAgo, workers, tasks }:
   const behind = tasks.length === 0 ? '' : `, ${count(tasks.length, 'task')}, lag ${lag}`
   const name = `${application} (group ${group}): `
   if (state === 'no workers') return `${name}no workers${behind}`
-  if (describedMsAgo === null) return `${name}rebalancing, so the group does not tell who its workers are${behind}`
+  if (describedMsAgo === null) return `${name}rebalancing, so the group can't name its workers${behind}`
   const old = `rebalancing; its workers as of ${seconds(describedMsAgo)} s ago`
   return `${name}${state === 'rebalancing' ? old : state}, ${count(workers.length, 'worker')}${behind}`
 }

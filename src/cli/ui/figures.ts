@@ -54,7 +54,7 @@ function sampleOf(
   }
 }
 
-/** A topic that was made anew begins below where it was: then nothing is known of its rate. */
+/** A topic that was recreated begins below where it was: then nothing is known of its rate. */
 function rate(topic: string, before: Positions | undefined, now: Positions): number | null {
   const [was, is] = [before?.read.get(topic), now.read.get(topic)]
   if (before === undefined || was === undefined || is === undefined || is < was || now.atMs <= before.atMs) return null

@@ -75,7 +75,7 @@ export class LetterBook {
   }
 
   async close(): Promise<void> {
-    this.#ended.abort(new Error('the page is served no more'))
+    this.#ended.abort(new Error('the page is no longer served'))
     this.#timer?.cancel()
     await this.#reading.catch(() => undefined)
   }
@@ -151,10 +151,11 @@ export class LetterBook {
 function placesIn(body: unknown): { readonly partition: number; readonly offset: number }[] {
   const letters = isRecord(body) ? body['letters'] : undefined
   if (!isTexts(letters) || letters.length === 0 || letters.length > MOST_AT_ONCE)
-    throw new PotorooError('QUERY_INVALID', `letters: 1 to ${String(MOST_AT_ONCE)} of them, as 0:17`)
+    throw new PotorooError('QUERY_INVALID', `letters: 1 to ${String(MOST_AT_ONCE)} of them, such as 0:17`)
   return letters.map((id) => {
     const place = placeOfLetter(id)
-    if (place === undefined) throw new PotorooError('QUERY_INVALID', `'${id.slice(0, 100)}' is no dead letter: 0:17 is`)
+    if (place === undefined)
+      throw new PotorooError('QUERY_INVALID', `'${id.slice(0, 100)}' is not the id of a dead letter, such as 0:17`)
     return place
   })
 }

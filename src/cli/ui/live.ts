@@ -91,7 +91,7 @@ export class Live {
   }
 
   stop(): void {
-    this.#ended.abort(new Error('the page is served no more'))
+    this.#ended.abort(new Error('the page is no longer served'))
     this.#wake?.()
   }
 

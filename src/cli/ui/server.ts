@@ -36,7 +36,7 @@ export interface UiService {
 
 export interface UiServerOptions {
   readonly host: string
-  /** 0: any that is free. */
+  /** 0 picks a free port. */
   readonly port: number
   readonly token: string | undefined
 }
@@ -76,9 +76,9 @@ export class UiServer {
     if (token === undefined && !isLoopback(host))
       throw new PotorooError(
         'INVALID_CONFIGURATION',
-        `${host} can be reached from other machines, and there is no token`,
+        `${host} can be reached from other machines, and no token is set`,
         {
-          cure: 'Set POTOROO_PEER_TOKEN, the one that the workers share, or leave --host out: 127.0.0.1 is for this machine alone.',
+          cure: 'Set POTOROO_PEER_TOKEN to the token that the workers share, or omit --host: only this machine can reach 127.0.0.1.',
         },
       )
     this.#access = { token, host }
@@ -99,7 +99,7 @@ export class UiServer {
       (address, error) =>
         new PotorooError('INVALID_CONFIGURATION', `Can't serve the page on ${address}: ${messageOf(error)}`, {
           cause: error,
-          cure: 'Give --port another port, or 0 for any that is free, and --host an address of this machine.',
+          cure: 'Set --port to another port, or to 0 for any free one, and --host to an address of this machine.',
         }),
     )
     return `${url}/`
@@ -155,7 +155,7 @@ export class UiServer {
   ): Promise<void> {
     // Invariant 1.
     if (!isFromThisPage(request)) {
-      sendJson(response, 403, { message: 'this has to come from the page itself' })
+      sendJson(response, 403, { message: 'this request must come from the page itself' })
       return
     }
     await sendOutcome(response, async () => action(await bodyOf(request)))
@@ -226,7 +226,7 @@ async function bodyOf(request: IncomingMessage): Promise<unknown> {
   try {
     return JSON.parse(Buffer.concat(chunks).toString())
   } catch {
-    throw new PotorooError('QUERY_INVALID', 'the body is no JSON')
+    throw new PotorooError('QUERY_INVALID', 'the body is not JSON')
   }
 }
 

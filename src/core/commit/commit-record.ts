@@ -18,13 +18,13 @@ export type Positions = Readonly<Record<string, number>>
 export type TopicIds = Readonly<Record<string, string>>
 
 export interface CommitRecord {
-  /** Written by the changelog's first transaction (core/commit/changelog-identity.ts): tells a topic that was deleted and made anew, or is another's. */
+  /** Written by the changelog's first transaction (core/commit/changelog-identity.ts): tells a topic that was deleted and recreated, or is another's. */
   readonly identity: string
   /** Positions of the inputs, by topic. */
   readonly positions: Positions
   /** What the group has as its offsets, where it does not have these positions: see core/commit/group-offsets.ts. */
   readonly group?: Positions | undefined
-  /** Ids of the topics that the positions are of, where brokers have ids: a topic that was made anew has another one. */
+  /** Ids of the topics that the positions are of, where brokers have ids: a topic that was recreated has another one. */
   readonly topicIds?: TopicIds | undefined
   /**
    * Which of the plans it is that the manifest lists for the sub-topology; absent for the first one. A worker with an older
@@ -47,7 +47,7 @@ export interface CommitRecord {
 
 /** Which calls of a task are done, as of a commit: all below its position, and these. See core/processing/calls/window.ts. */
 export interface CommittedCalls {
-  /** Part of the ids of its calls: drawn at random when the changelog begins, and when its source was made anew. */
+  /** Part of the ids of its calls: drawn at random when the changelog begins, and when its source was recreated. */
   readonly generation: string
   /** Bits, in base64: bit n of byte m is for the record 8m + n behind the position. Absent where there are none. */
   readonly done?: string | undefined
@@ -106,7 +106,7 @@ export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
   }
   throw new PotorooError(
     'CHANGELOG_UNFIT',
-    `${where}: the commit record is none of this version's: ${value.toString().slice(0, 200)}`,
+    `${where}: the commit record is not in a format that this version knows: ${value.toString().slice(0, 200)}`,
   )
 }
 

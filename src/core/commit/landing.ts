@@ -12,7 +12,7 @@ import type { TopicPartition } from '../records/fetched.js'
 /** Behind each transaction stands one record that ends it. */
 export const MARKER_RECORDS = 1
 
-/** The changelog is longer than it was taken for: it is to be read anew, at least up to `end`. */
+/** The changelog is longer than it was taken for: it is to be read again, at least up to `end`. */
 export class LongerChangelog extends PotorooError {
   constructor(
     code: 'TRANSACTION_FAILED' | 'FENCED',
@@ -29,8 +29,8 @@ export class LandedElsewhere extends LongerChangelog {
     super(
       'TRANSACTION_FAILED',
       `${topic}, partition ${String(partition)}: records landed at offset ${String(landed)} instead of ${String(due)}, ` +
-        'where the log was said to end, or the last batch ended: the end that was listed was not the end, or somebody else ' +
-        'writes there. The transaction is not committed',
+        'the end of the log as the broker listed it, or of the last batch: the listed end was too low, or another process writes ' +
+        'to this topic. The transaction is not committed',
       end,
     )
   }

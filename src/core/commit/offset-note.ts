@@ -3,7 +3,7 @@
  * topic, and with which changelog. It tells such offsets from those that somebody else has set (an operator's reset,
  * another consumer before the application's first start): tools write offsets without it.
  *
- * 1. A task without state has its positions in the group alone: the topic's id tells one that was made anew.
+ * 1. A task without state has its positions in the group alone: the topic's id tells one that was recreated.
  *    So does a bound, where the task has a time: it is of the records up to that offset.
  * 2. An offset that was committed with a changelog proves that this changelog had a commit record: whoever finds none in it
  *    knows that it was lost.

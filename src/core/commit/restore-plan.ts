@@ -7,7 +7,7 @@
  * 2. State objects don't get lost in silence. Nothing but the deletion of records moves the start of a compacted topic: what is
  *    not in a store that goes that far is gone (`lost`). Where a changelog has no commit record, a store that was filled, or an
  *    offset that was committed with it (core/commit/offset-note.ts), proves that it had one.
- * 3. A topic is not its name: a position of one that was deleted and made anew is no position of the one that is there now.
+ * 3. A topic is not its name: a position of one that was deleted and recreated is no position of the one that is there now.
  *    Only an offset that was set since, by somebody else than a worker, says where to go on.
  */
 export interface StoreSummary {
@@ -44,7 +44,7 @@ export function restorePlan(store: StoreSummary | undefined, changelog: Changelo
   if (end === 0)
     return {
       kind: 'lost',
-      why: 'it is empty, but the store was filled from it: it was deleted and made anew',
+      why: 'it is empty, but the store was filled from it: it was deleted and recreated',
     }
   const rebuild = (why: string): RestorePlan =>
     earliest === 0
@@ -92,7 +92,7 @@ export function choosePosition(
     if (group === undefined || isGroupOurs) return 'replaced'
     return {
       position: group,
-      warning: `the topic was deleted and made anew; the group's offset ${String(group)} was set since, and is honoured`,
+      warning: `the topic was deleted and recreated; the group's offset ${String(group)} was set since, so the worker starts there`,
     }
   }
   if (group === undefined) return { position: committed ?? start }
@@ -103,6 +103,6 @@ export function choosePosition(
       : { position: group }
   return {
     position: group,
-    warning: `the group's offset ${String(group)} is not the committed position ${String(committed)}: it was reset, and is honoured`,
+    warning: `the group's offset ${String(group)} is not the committed position ${String(committed)}: it was reset, so the worker starts there`,
   }
 }

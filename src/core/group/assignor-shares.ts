@@ -9,7 +9,7 @@
  *
  * Of the roundings one is taken that moves the fewest tasks, and of these one that moves most of them to workers that have
  * them already. That is a flow at the least price: task → cell → worker → sink. A cell takes the whole part of its share
- * for nothing, and one more at a price above all others; so does a worker. It has to be task by task: after a half of the
+ * for nothing, and one more at a price above all others; so does a worker. It must be task by task: after a half of the
  * moves is done, no other rounding is as good as the one that was aimed at, for each task that has yet to move is a standby
  * there and nowhere else. By numbers of tasks alone another one may look as good, and targets flap (rule 7).
  *

@@ -103,7 +103,7 @@ export function decodeAssignment(assignment: Uint8Array): TaskAssignment | undef
 
 const textOf = (info: WorkerInfo): string => {
   const lags = Object.entries(info.standby).map(([task, lag]) => [task, Number.isFinite(lag) ? lag : -1] as const)
-  // Every member says it, and all of it has to fit into one record of the group.
+  // Every member says it, and all of it must fit into one record of the group.
   const knows = info.knows?.map(({ name, partitions, plan, hash, upgrades = 0 }) => [
     ...[name, partitions, plan, hash],
     ...(upgrades > 0 ? [upgrades] : []),

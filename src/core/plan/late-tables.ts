@@ -5,7 +5,7 @@ import type { Operator, Topology } from './topology.js'
 
 export interface LateTable {
   readonly table: string
-  /** Read before: what is behind its position is not read again. */
+  /** Read before: what is after its position is not read again. */
   readonly topic: string
 }
 

@@ -116,11 +116,11 @@ export function reconcile(manifest: Manifest | undefined, topology: Topology, co
       return { sub, name, entry: undefined }
     }
     for (const other of others)
-      refuse(`${list(entry)} and ${list(other)} of ${application} are kept apart, and would be one sub-topology now.`)
+      refuse(`${list(entry)} and ${list(other)} of ${application} are separate, and would now be one sub-topology.`)
     const rival = taken.get(entry)
     if (rival !== undefined)
       refuse(
-        `${list(entry)} of ${application} are one sub-topology, and would be two now: ${listOf(rival)} and ${listOf(sub)}.`,
+        `${list(entry)} of ${application} are one sub-topology, and would now be two: ${listOf(rival)} and ${listOf(sub)}.`,
       )
     taken.set(entry, sub)
     for (const text of differences(sub, entry, counts.get(sub) ?? 0))
@@ -229,7 +229,7 @@ function differences(sub: SubTopology, entry: ManifestEntry, partitions: number)
   const found: string[] = []
   const now = partitionerOf(sub)
   if (entry.partitioner !== undefined && now !== undefined && entry.partitioner !== now)
-    found.push(`has keys partitioned by ${entry.partitioner}, and would have them by ${now} now`)
+    found.push(`has keys partitioned by ${entry.partitioner}, and would now have them partitioned by ${now} now`)
   found.push(...callDifferences(sub, entry))
   if (sub.states.length > 0 && entry.states.length > 0) {
     const hadTopics = entry.sources.some(({ isRepartition }) => !isRepartition)
@@ -240,7 +240,7 @@ function differences(sub: SubTopology, entry: ManifestEntry, partitions: number)
     if (hadTopics !== hasTopics && !stays)
       found.push(
         `is fed by ${sides(hadTopics)} (${entry.sources.map(({ topic }) => topic).join(', ')}), and would be by ${sides(hasTopics)} ` +
-          `now (${sub.sources.map(({ topic }) => topic.name).join(', ')}): its state objects have other keys then`,
+          `now (${sub.sources.map(({ topic }) => topic.name).join(', ')}): its state objects would then have other keys`,
       )
   }
   const hadKept = keptIn(sub).length > 0 && entry.states.length > 0
@@ -252,8 +252,8 @@ function differences(sub: SubTopology, entry: ManifestEntry, partitions: number)
     const now = stretchOf(state).windows
     if (known !== undefined && known.windows !== now)
       found.push(
-        `has ${known.windows ?? 'no windows'} as ${name}, and would have ${now ?? 'no windows'} now: what is stored is of other ` +
-          'stretches of time then',
+        `has ${known.windows ?? 'no windows'} as ${name}, and would have ${now ?? 'no windows'} now: what is stored belongs to ` +
+          'other stretches of time',
       )
   }
   return found
@@ -279,7 +279,7 @@ const newerStates = (sub: SubTopology, entry: ManifestEntry, application: string
     return [
       new PotorooError(
         'STATE_NEWER',
-        `State object ${name} of ${application} is stored in version ${String(version)}, and the newest that this application knows is ${String(known)}.`,
+        `State object ${name} of ${application} is stored in version ${String(version)}, but the newest version that this application knows is ${String(known)}.`,
       ),
     ]
   })
@@ -407,7 +407,7 @@ export function decodeManifest(value: Buffer, where: string): Manifest {
   if (parsed !== undefined) return parsed
   throw new PotorooError(
     'MANIFEST_UNREADABLE',
-    `${where}: this is no manifest that this version of Potoroo knows: ${value.toString().slice(0, 200)}`,
+    `${where}: this is not a manifest that this version of Potoroo can read: ${value.toString().slice(0, 200)}`,
   )
 }
 

@@ -21,7 +21,7 @@ export function partitionOf(
 ): number {
   if (name === 'murmur2') return (murmur2(bytes, start, end) & 0x7fffffff) % partitions
   if (xxh64 === undefined)
-    throw new PotorooError('INTERNAL', 'Partitioner xxh64 is used before loadPartitioners() was awaited.')
+    throw new PotorooError('INTERNAL', 'Partitioner xxh64 was used before loadPartitioners() was awaited.')
   return Number(xxh64.h64Raw(bytes.subarray(start, end)) % BigInt(partitions))
 }
 

@@ -30,7 +30,7 @@ export const repartitionKey =
     if (value.length * 3 > MAX_KEY_BYTES && Buffer.byteLength(value) > MAX_KEY_BYTES)
       throw new PotorooError(
         'KEY_TOO_LONG',
-        `the key that keyBy() gives has ${String(Buffer.byteLength(value))} bytes, more than ${String(MAX_KEY_BYTES)}`,
+        `the key from keyBy() has ${String(Buffer.byteLength(value))} bytes, more than ${String(MAX_KEY_BYTES)}`,
       )
     return value
   }
@@ -84,7 +84,7 @@ export function repartitionTopic(name: string, partitions: number, partitioner: 
         const { m } = unpackRange(envelope, bytes, start, end, '') as { readonly m?: unknown }
         return m
       } catch (error) {
-        throw new PotorooError('SCHEMA_MISMATCH', `This is no message of repartition ${name}: ${messageOf(error)}`, {
+        throw new PotorooError('SCHEMA_MISMATCH', `This is not a message of repartition ${name}: ${messageOf(error)}`, {
           cause: error,
         })
       }

@@ -28,7 +28,7 @@ export interface ResetInput {
   readonly names: Names
 }
 
-/** A task that begins anew. */
+/** A task that starts over. */
 export interface ResetTask {
   readonly transactionalId: string
   readonly subTopology: string
@@ -92,7 +92,7 @@ export function resetSteps({ topology, counts, manifest, fresh, names }: ResetIn
     { kind: 'fence', transactionalIds },
     { kind: 'delete group', group: names.group },
     { kind: 'delete topics', topics: topicsOf(manifest, names) },
-    { kind: 'create topics', topics: madeAnew(counts, names) },
+    { kind: 'create topics', topics: recreatedTopics(counts, names) },
     { kind: 'begin', tasks: tasksOf(topology, counts, names) },
     {
       kind: 'finish',
@@ -102,7 +102,7 @@ export function resetSteps({ topology, counts, manifest, fresh, names }: ResetIn
 }
 
 /** Dead letters stay where they are, and are made where there are none. The manifest is there, and marked. */
-const madeAnew = (counts: Counts, names: Names): CreatedTopic[] =>
+const recreatedTopics = (counts: Counts, names: Names): CreatedTopic[] =>
   ownTopics(counts, names).flatMap(({ role, ...topic }) => (role === 'manifest' ? [] : [topic]))
 
 const tasksOf = ({ subTopologies }: Topology, counts: Counts, names: Names): ResetTask[] =>

@@ -1,6 +1,6 @@
 /**
  * How time goes through an application: which sub-topologies have one, and what brings it to them. Those that use time have
- * one, and so have those that write to them through repartitions, for they have to say in these how far they are.
+ * one, and so have those that write to them through repartitions, for they must say in these how far they are.
  *
  * Invariants
  * 1. The edge that closes a loop carries no time: else it would wait for itself. Each sub-topology that has a time has an input
@@ -113,7 +113,7 @@ function closingOf(subTopologies: readonly SubTopology[], edges: readonly Edge[]
   for (let left = subTopologies; left.length > 0; left = left.filter((sub) => !placed.has(sub))) {
     const next = left.filter(isNext)
     const sub = next.find((one) => begins(one) && one.call === undefined) ?? next.find(begins) ?? next[0]
-    if (sub === undefined) throw new RangeError('of what is left, something has nothing before it but its loop')
+    if (sub === undefined) throw new RangeError('a remaining part of the graph is reached only through its own loop')
     for (const edge of edges) if (edge.reader === sub && !placed.has(edge.writer)) closing.add(edge)
     placed.add(sub)
   }

@@ -6,7 +6,7 @@
  * 1. What is there is taken as it is. What is missing is made to fit it.
  * 2. A worker makes only what is the application's alone: changelogs, repartitions, dead letters, the manifest.
  * 3. What is refused is refused before anything is made or written: it is to harm nobody who runs.
- * 4. A changelog or a repartition that the application had is never made anew in silence: what was in it would be lost.
+ * 4. A changelog or a repartition that the application had is never recreated in silence: what was in it would be lost.
  */
 import type { TopicDefinition } from '../../api/definition.js'
 import { PotorooError } from '../../errors.js'
@@ -162,7 +162,7 @@ export const unfinishedReset = (
   { application }: Pick<Topology, 'application'>,
 ): PotorooError | undefined =>
   manifest?.resetting === true
-    ? new PotorooError('RESET_UNFINISHED', `a reset of ${application} was begun and has not ended`)
+    ? new PotorooError('RESET_UNFINISHED', `a reset of ${application} was started and has not finished`)
     : undefined
 
 /** What does not fit of what is there: PARTITION_COUNTS_DIFFER, CHANGELOG_UNFIT. */
@@ -207,10 +207,10 @@ export function unfitChangelog(there: ExistingTopic | undefined, partitions: num
     problems.push(
       new PotorooError(
         'CHANGELOG_UNFIT',
-        `${name} has cleanup.policy ${there.cleanupPolicy.join(',')}: deleted segments would be lost state; set it to compact`,
+        `${name} has cleanup.policy ${there.cleanupPolicy.join(',')}: a deleted segment would be lost state; set it to compact`,
         {
           cure:
-            `Where nothing of it was deleted yet: ${setConfig(name, 'cleanup.policy', changelogConfig['cleanup.policy'])}. Else start again ` +
+            `If nothing was deleted from it yet: ${setConfig(name, 'cleanup.policy', changelogConfig['cleanup.policy'])}. Else start again ` +
             'from the sources after that: npx potoroo reset <application>',
         },
       ),
@@ -219,8 +219,8 @@ export function unfitChangelog(there: ExistingTopic | undefined, partitions: num
     problems.push(
       new PotorooError(
         'CHANGELOG_UNFIT',
-        `${name} has ${String(there.partitions)} partitions, but its sources have ${String(partitions)}: a partition count can't be changed ` +
-          'under state objects; go back to the former count, or start again with a new application name',
+        `${name} has ${String(there.partitions)} partitions, but its sources have ${String(partitions)}: the partition count can't change once ` +
+          'there are state objects; go back to the old count, or start again under a new application name',
         {
           cure:
             `To start again from the sources, with empty state objects, stop all workers, and: ${deleteTopic(name)}; ` +
@@ -270,7 +270,7 @@ export const missingChangelogs = (
 /** A repartition that may be lost. */
 export interface DoubtfulRepartition {
   readonly name: string
-  /** As many as it has to have. */
+  /** As many as it must have. */
   readonly partitions: number
   /**
    * `missing`: the manifest has it. `unknown`: it is missing, and the group's offsets prove that it was there, where it has any of it.
@@ -281,7 +281,7 @@ export interface DoubtfulRepartition {
   readonly knownId: string | undefined
 }
 
-/** What is on its way through a repartition is nowhere else, so one that is missing or was made anew is no new one. */
+/** What is on its way through a repartition is nowhere else, so one that is missing or was recreated is no new one. */
 export const doubtfulRepartitions = (
   topology: Topology,
   names: Names,

@@ -82,8 +82,8 @@ export class Closings {
   /** Why the message at hand is late, in words. */
   reasonOf(by: LateBy): string {
     return by === 'records'
-      ? `its partition had come to ${iso(this.time?.lateBoundMs ?? -Infinity)}`
-      : `time had come to ${iso(this.time?.timeMs ?? -Infinity)}, by the clock, for nothing was left to read`
+      ? `its partition had reached ${iso(this.time?.lateBoundMs ?? -Infinity)}`
+      : `time had reached ${iso(this.time?.timeMs ?? -Infinity)} by the clock, because nothing was left to read`
   }
 
   /** So many have closed. */

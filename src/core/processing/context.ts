@@ -39,7 +39,7 @@ export class Context implements ComputationContext {
     if (this.time === undefined || !usesTime(this.subTopology))
       throw new PotorooError(
         'INVALID_DEFINITION',
-        'context.timeMs was read where nothing uses time: it needs a timer, windows or a state object with ttlMs in the same sub-topology',
+        'context.timeMs was read where nothing keeps time: the sub-topology needs a timer, windows or a state object with ttlMs',
       )
     return this.time.timeMs
   }
@@ -77,25 +77,25 @@ export class Context implements ComputationContext {
   }
 
   #timer(timer: unknown, method: string): TimerDefinition {
-    const definition = timerDefinition(timer, `What context.${method}() was given`)
+    const definition = timerDefinition(timer, `The argument of context.${method}()`)
     const { name, state } = definition
     if (state !== this.#definition)
       throw new PotorooError(
         'INVALID_DEFINITION',
         `context.${method}() was given timer ${name} of state object ${state.name} in a computation on ${String(this.#definition?.name)}: ` +
-          'it sets timers of the state object at hand',
+          'a computation can only set timers of its own state object',
       )
     if (!this.subTopology.timed.some(({ origin }) => origin === definition))
       throw new PotorooError(
         'INVALID_DEFINITION',
-        `timer ${name} is set, but nothing comes of it: the application needs a pipeline from(${name})`,
+        `timer ${name} is set, but nothing would handle it: the application needs a pipeline from(${name})`,
       )
     return definition
   }
   read(state: object): object | undefined {
-    return this.readState(stateDefinition(state, 'What context.read() was given'))
+    return this.readState(stateDefinition(state, 'The argument of context.read()'))
   }
   lookup(broadcast: object, key: string): object | undefined {
-    return this.find(broadcastDefinition(broadcast, 'What context.lookup() was given'), key)
+    return this.find(broadcastDefinition(broadcast, 'The argument of context.lookup()'), key)
   }
 }

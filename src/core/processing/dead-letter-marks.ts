@@ -4,7 +4,7 @@
  *     Record => Key: `<partition>:<offset>` of the dead letter; Value: JSON { done, atMs, topicId }
  *
  * Invariants
- * 1. A mark is of one dead letter of one topic: where the dead letters were made anew, marks of the topic before count for nothing.
+ * 1. A mark is of one dead letter of one topic: where the dead letters were recreated, marks of the topic before count for nothing.
  * 2. Fields that are not known are passed over: what a later version marks as done is done.
  */
 export interface LetterPlace {

@@ -290,7 +290,7 @@ export class Firings {
       states.undo()
       if (isNotOfTheMessage(failure)) throw failure
       // Left as it is, it would be due for ever.
-      throw stopped(`it can't be passed over, for the state object can't be read or written: ${messageOf(failure)}`)
+      throw stopped(`it can't be skipped, because the state object can't be read or written: ${messageOf(failure)}`)
     }
     const value = stored === undefined ? null : bytesOf(stored)
     outbox.addDueLetter(this.plan.deadLetters, this.plan.partition, letter, value, known, nowMs())

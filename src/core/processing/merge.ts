@@ -4,7 +4,7 @@
  * 1. The record with the lowest record timestamp goes first (Kafka Streams' rule, KIP-353; never a field of the value);
  *    ties in the order in which the sources are declared, then by position.
  * 2. An input whose buffer is empty holds the others back until it is proven to have had nothing older to give.
- * 3. That wait is bounded, is waited once per dry spell, and starts anew only when the input gave something.
+ * 3. That wait is bounded, is waited once per dry spell, and starts again only when the input gave something.
  */
 import type { Input } from './input.js'
 

@@ -93,7 +93,7 @@ export class Outbox {
     if (this.add(to, partition, timestampMs, key, value)) return
     throw new PotorooError(
       'INVALID_CONFIGURATION',
-      `topic ${to.topic} takes records of ${String(to.maxMessageBytes)} bytes only, less than what tasks say in it: raise its max.message.bytes`,
+      `topic ${to.topic} takes records of ${String(to.maxMessageBytes)} bytes only, less than the watermarks that tasks write to it: raise its max.message.bytes`,
     )
   }
 
@@ -194,8 +194,8 @@ export class Outbox {
 const tooNarrow = (to: Destination): PotorooError =>
   new PotorooError(
     'INVALID_CONFIGURATION',
-    `topic ${to.topic} takes records of ${String(to.maxMessageBytes)} bytes only, not even a dead letter without its contents`,
+    `topic ${to.topic} takes records of ${String(to.maxMessageBytes)} bytes only, too few even for a dead letter without its contents`,
     {
-      cure: `Let it take more, and start again: ${setConfig(to.topic, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES)}`,
+      cure: `Raise the limit, and restart the worker: ${setConfig(to.topic, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES)}`,
     },
   )

@@ -68,7 +68,7 @@ export class Pairing {
     if (open.count >= MAX_OPEN_MESSAGES)
       throw new PotorooError(
         'TOO_MANY_OPEN',
-        `interval join ${definition.name} has ${String(MAX_OPEN_MESSAGES)} open messages of this key, and takes no more`,
+        `interval join ${definition.name} has ${String(MAX_OPEN_MESSAGES)} open messages of this key, which is the limit`,
       )
     const boundMs = Math.max(atMs, reached.boundMs)
     const partners = partnersOf(open, side, { atMs, boundMs }, withinMs)
@@ -140,7 +140,7 @@ export class Pairing {
 }
 
 function withinOf({ pairs, name }: StateDefinition): number {
-  if (pairs === undefined) throw new RangeError(`${name} is no interval join`)
+  if (pairs === undefined) throw new RangeError(`${name} is not an interval join`)
   return pairs.withinMs
 }
 

@@ -392,7 +392,9 @@ export class Processor {
       case 'flatMap': {
         const several = operator.flatMap(message)
         if (!Array.isArray(several))
-          throw new TypeError(`flatMap() has to give an array, and gave ${several === null ? 'null' : typeof several}`)
+          throw new TypeError(
+            `flatMap() must return an array, and returned ${several === null ? 'null' : typeof several}`,
+          )
         for (const one of several as readonly unknown[]) this.#run(operator.next, one, emit)
         break
       }
@@ -492,7 +494,7 @@ export class Processor {
     if (!this.plan.subTopology.states.includes(definition))
       throw new PotorooError(
         'INVALID_DEFINITION',
-        `A computation of sub-topology ${this.plan.subTopology.name} reads ${definition.name}, which is not kept there: name it, as in ` +
+        `A computation of sub-topology ${this.plan.subTopology.name} reads ${definition.name}, which is not kept there: declare it, as in ` +
           `.to(state, compute, { reads: [${definition.name}] }).`,
       )
     const place = this.#placeOf(definition)
@@ -506,7 +508,7 @@ export class Processor {
     if (lookUp === undefined || !subTopology.broadcasts.includes(broadcast))
       throw new PotorooError(
         'INVALID_DEFINITION',
-        `A computation of sub-topology ${subTopology.name} looks something up in broadcast ${broadcast.name}, which is not read there: name ` +
+        `A computation of sub-topology ${subTopology.name} looks something up in broadcast ${broadcast.name}, which is not read there: declare ` +
           `it, as in .to(state, compute, { reads: [${broadcast.name}] }).`,
       )
     return lookUp(broadcast, key)
@@ -630,5 +632,7 @@ const tooNarrowForCommits = ({ topic, maxMessageBytes }: Destination): PotorooEr
   new PotorooError(
     'INVALID_CONFIGURATION',
     `changelog ${topic} takes records of ${String(maxMessageBytes)} bytes only, less than what each commit writes`,
-    { cure: `Let it take more, and start again: ${setConfig(topic, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES)}` },
+    {
+      cure: `Raise the limit, and restart the worker: ${setConfig(topic, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES)}`,
+    },
   )

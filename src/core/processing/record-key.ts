@@ -25,7 +25,8 @@ export function recordKey(topic: TopicDefinition, cursor: RecordCursor, message:
   if (topic.hexKeys === true) return hexKey(topic, cursor, message)
   if (cursor.valueStart < 0) return textKey(cursor)
   const key = topic.key.raw(message)
-  if (!isKey(key)) throw new PotorooError('KEY_MISMATCH', `The key that topic ${topic.name} gives is ${shownKey(key)}.`)
+  if (!isKey(key))
+    throw new PotorooError('KEY_MISMATCH', `The key function of topic ${topic.name} returned ${shownKey(key)}.`)
   if (!isUtf8Of(key, cursor.buffer, cursor.keyStart, cursor.keyEnd)) throw mismatch(key, cursor)
   return key
 }
@@ -51,7 +52,7 @@ export function requirePlace(
       'WRONG_PARTITION',
       `key '${visible(key.slice(0, SHOWN_BYTES))}' belongs on partition ${String(right)} by ${partitioner}, but lies on ${String(partition)}: ` +
         (partitioner === 'murmur2'
-          ? 'producers must use murmur2 as the Java client does (librdkafka: partitioner=murmur2_random; its default, CRC32, is another)'
+          ? 'producers must use murmur2 as the Java client does (librdkafka: partitioner=murmur2_random; its default, CRC32, does not match)'
           : `producers must partition by ${partitioner} of the key`),
     )
 }
@@ -72,7 +73,7 @@ function hexKey(
   const key = topic.key?.raw(message)
   if (key === text) return text
   const what = isKey(key) ? `'${visible(key.slice(0, SHOWN_BYTES))}'` : shownKey(key)
-  const why = isKey(key) && isHex(key) ? '' : ': it has to be hex text, two digits of 0-9 and a-f for each byte'
+  const why = isKey(key) && isHex(key) ? '' : ': it must be hex text, two digits of 0-9 and a-f for each byte'
   throw new PotorooError(
     'KEY_MISMATCH',
     `the record key is ${text.slice(0, 2 * SHOWN_BYTES)} in hex, but the message's is ${what}${why}`,

@@ -156,7 +156,7 @@ const NONE: readonly never[] = []
 const NEVER: Reached = { boundMs: -Infinity, closedMs: -Infinity }
 
 function windowsOf({ windows, name }: StateDefinition): WindowsDefinition {
-  if (windows === undefined) throw new RangeError(`${name} is no windows`)
+  if (windows === undefined) throw new RangeError(`${name} is not a windowed state`)
   return windows
 }
 

@@ -53,14 +53,16 @@ export class RecordCursor {
       this.#left = 1
       this.#at = this.#end = 0
       this.buffer = EMPTY
-      this.#corrupt(`it names ${String(batch.count)} records in bytes ${String(batch.start)} to ${String(batch.end)}`)
+      this.#corrupt(
+        `it declares ${String(batch.count)} records in bytes ${String(batch.start)} to ${String(batch.end)}`,
+      )
     }
   }
 
   /** Moves to the next record; false behind the last one. */
   next(): boolean {
     if (this.#left === 0) {
-      if (this.#at !== this.#end) this.#corrupt('bytes are left over behind its last record')
+      if (this.#at !== this.#end) this.#corrupt('bytes are left over after its last record')
       return false
     }
     // Positions only grow, so the last check finds whatever went beyond the record; behind the buffer, reads give 0.
@@ -128,7 +130,7 @@ export class RecordCursor {
       headerCount = this.#varint(headersAt)
       at = this.#skipHeaders(headerCount, recordEnd)
     }
-    if (at !== recordEnd) this.#corrupt("a record's length disagrees with what is in it")
+    if (at !== recordEnd) this.#corrupt("a record's length does not match its contents")
 
     this.#at = recordEnd
     this.#left--

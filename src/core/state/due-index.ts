@@ -1,7 +1,7 @@
 /**
  * What falls due when: for each state object that has a time, where in time to look at it. The header of the state object is
- * what counts; an entry only says that it has to be asked, and may be earlier than what the header says: a timer that is set
- * anew and later each time, and a time to live that grows with each message, write no entry for that. Entries that the store has
+ * what counts; an entry only says that it must be asked, and may be earlier than what the header says: a timer that is set
+ * again and later each time, and a time to live that grows with each message, write no entry for that. Entries that the store has
  * are read from it as time comes near; those that it does not have yet are here.
  *
  * Invariants

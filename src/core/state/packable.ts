@@ -39,8 +39,8 @@ class Walk {
     if (symbol !== undefined) return `${at(path)} has a field named by ${String(symbol)}`
     for (const key of Object.getOwnPropertyNames(object)) {
       const inner = path === '' ? key : `${path}.${key}`
-      if (key === '__proto__') return `${at(inner)} is a name that objects can't have`
-      if (!isStorable(key)) return `${at(inner)} is a name that UTF-8 can't hold`
+      if (key === '__proto__') return `${at(inner)} is a name that an object can't have`
+      if (!isStorable(key)) return `${at(inner)} is a name that UTF-8 can't encode`
       const field = Object.getOwnPropertyDescriptor(object, key)
       if (field !== undefined && isAccessor(field)) return accessorAt(inner)
       if (field?.enumerable !== true) return `${at(inner)} is a field that is not enumerable`
@@ -53,7 +53,7 @@ class Walk {
   #value(value: unknown, path: string, depth: number): string | undefined {
     switch (typeof value) {
       case 'string':
-        if (!value.isWellFormed()) return `${at(path)} is a string with a lone surrogate, which UTF-8 can't hold`
+        if (!value.isWellFormed()) return `${at(path)} is a string with a lone surrogate, which UTF-8 can't encode`
         return isStorable(value) ? undefined : `${at(path)} is a string that begins with a byte order mark`
       case 'number':
         if (Number.isNaN(value)) this.hasNaN = true
@@ -73,7 +73,7 @@ class Walk {
   }
 
   #object(value: object, path: string, depth: number): string | undefined {
-    if (depth > MAX_DEPTH) return `${at(path)} lies deeper than ${String(MAX_DEPTH)} levels`
+    if (depth > MAX_DEPTH) return `${at(path)} is nested deeper than ${String(MAX_DEPTH)} levels`
     if (this.#seen.has(value)) return undefined
     this.#seen.add(value)
     const prototype: unknown = Object.getPrototypeOf(value)
@@ -85,14 +85,14 @@ class Walk {
     if (value instanceof Set && prototype === Set.prototype)
       return this.#bare(value, path) ?? this.#each(value, `${path}.<element>`, depth)
     if (value instanceof Date && prototype === Date.prototype) return this.#bare(value, path)
-    if (prototype === null) return `${at(path)} is an object without prototype: take a Map or an object literal`
+    if (prototype === null) return `${at(path)} is an object without a prototype: use a Map or an object literal`
     return `${at(path)} is an instance of ${classNameOf(value)}`
   }
 
   #array(array: readonly unknown[], path: string, depth: number): string | undefined {
     // besides its elements, and its length behind them, it may have nothing
     if (!isDense(array) || Object.getOwnPropertyNames(array).length !== array.length + 1)
-      return `${at(path)} is an array with holes or with fields of its own`
+      return `${at(path)} is an array with holes or extra fields`
     for (const index of array.keys()) {
       const inner = `${path}[${String(index)}]`
       const element = Object.getOwnPropertyDescriptor(array, index)
@@ -130,7 +130,7 @@ class Walk {
 }
 
 const accessorAt = (path: string): string =>
-  `${at(path)} is a getter or setter, of which only the value of the moment would be stored: make it a method of a class`
+  `${at(path)} is a getter or setter, of which only the current value would be stored: make it a method of a class`
 
 const MAX_PATH_LENGTH = 200
 

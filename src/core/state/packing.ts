@@ -120,10 +120,10 @@ function plainOf(definition: StateDefinition, state: object): object {
   }
   const { prototype } = definition
   if (prototype !== undefined && Object.getPrototypeOf(state) !== prototype)
-    throw notPackable(definition, 'its prototype is another than it began with')
+    throw notPackable(definition, 'its prototype has changed')
   if (plain === state) return state
   if (typeof plain !== 'object' || plain === null || Object.getPrototypeOf(plain) !== Object.prototype)
-    throw notPackable(definition, 'its pack has to give an object literal')
+    throw notPackable(definition, 'its pack must return an object literal')
   return plain
 }
 
@@ -204,7 +204,7 @@ export function unpackBehind(
   key: string,
 ): object {
   const known = definition.upgrades.length
-  if (found.kind === 'damaged') throw unreadable(definition, 'their header is none that was ever written')
+  if (found.kind === 'damaged') throw unreadable(definition, 'their header is in no known format')
   if (found.kind === 'unknown')
     throw newer(definition, key, `has what this version of Potoroo does not know (flags ${String(found.flags)})`)
   const { version } = found.header
@@ -212,7 +212,7 @@ export function unpackBehind(
     throw newer(
       definition,
       key,
-      `is of version ${String(version)}, and the newest that this application knows is ${String(known)}`,
+      `has version ${String(version)}, but the newest version that this application knows is ${String(known)}`,
     )
   const stored = readBody(definition, bytes, found.end, end)
   if (version === known) return definition.fromPlain(stored, key)
@@ -228,7 +228,7 @@ export function upgradedBytes(definition: StateDefinition, packed: Buffer, key: 
   const known = definition.upgrades.length
   if (known === 0) return packed
   const found = readHeader(packed, 0, packed.length)
-  if (found.kind === 'damaged') throw unreadable(definition, 'their header is none that was ever written')
+  if (found.kind === 'damaged') throw unreadable(definition, 'their header is in no known format')
   if (found.kind === 'unknown' || found.header.version >= known) return packed
   const { version } = found.header
   const plain = upgrade(definition, key, version, readBody(definition, packed, found.end, packed.length))
@@ -236,7 +236,7 @@ export function upgradedBytes(definition: StateDefinition, packed: Buffer, key: 
     const length = packer.packPlain(definition, plain, encodeHeader({ ...found.header, version: known }))
     return Buffer.from(packer.bytes.subarray(0, length))
   } catch (error) {
-    throw upgradeFailed(definition, key, version, `what they give can't be stored: ${messageOf(error)}`, error)
+    throw upgradeFailed(definition, key, version, `what they return can't be stored: ${messageOf(error)}`, error)
   }
 }
 
@@ -248,8 +248,8 @@ function upgraded(definition: StateDefinition, key: string, version: number, sto
     return definition.fromPlain(readBody(definition, packer.bytes, 0, length), key)
   } catch (error) {
     const what = isPotorooError(error, 'STATE_NOT_PACKABLE')
-      ? `what they give can't be stored: ${error.message.replace(/^.*?: /, '').replace(/\.$/, '')}`
-      : `what they give can't be unpacked: ${messageOf(error)}`
+      ? `what they return can't be stored: ${error.message.replace(/^.*?: /, '').replace(/\.$/, '')}`
+      : `what they return can't be unpacked: ${messageOf(error)}`
     throw upgradeFailed(definition, key, version, what, error)
   }
 }

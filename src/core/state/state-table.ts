@@ -322,18 +322,18 @@ export class StateTable {
 
   // ---- times ----
 
-  /** Sets a timer of the state object that was touched last, or sets it anew. Throws a RangeError for what is no time, or too many. */
+  /** Sets a timer of the state object that was touched last, or sets it again. Throws a RangeError for what is no time, or too many. */
   setTimer(clock: DueClock, name: string, id: string, dueMs: number): void {
     const atMs = Math.ceil(dueMs)
     if (!(atMs >= 0 && atMs <= MAX_DUE_MS))
-      throw new RangeError(`timer ${name} is set for ${String(dueMs)}: it has to be ms since the epoch`)
+      throw new RangeError(`timer ${name} is set for ${String(dueMs)}: it must be ms since the epoch`)
     const live = this.#lastLive()
     // It may have gone by the other clock.
     const there = live.times?.find(name, id)
     if (there?.clock === clock && there.entry.dueMs === atMs) return
     if (there === undefined && (live.times?.count ?? 0) >= MAX_TIMERS)
       throw new RangeError(
-        `timer ${name} is set, and the key has ${String(MAX_TIMERS)} already: no more are possible, set one anew or clear some`,
+        `timer ${name} is set, and the key has ${String(MAX_TIMERS)} already: no more are possible, set one again or clear some`,
       )
     this.#changeTimes(live, (times) => {
       if (there !== undefined) times.remove(there)

@@ -51,14 +51,14 @@ const reasonOf = (error: unknown): string =>
 function asPlain(given: unknown): object {
   if (isPromise(given)) {
     given.then(undefined, () => undefined) // its failure would end the process
-    throw new WrongResult('gave a promise: upgrades are synchronous')
+    throw new WrongResult('returned a promise: upgrades are synchronous')
   }
   if (typeof given !== 'object' || given === null || Object.getPrototypeOf(given) !== Object.prototype)
     throw new WrongResult(
-      `gave ${shown(given)}: it has to give an object literal, with what is to be stored as its fields`,
+      `returned ${shown(given)}: it must return an object literal whose fields are what is to be stored`,
     )
   // A getter runs again with each look, and would be stored as the value of that moment.
   for (const [field, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(given)))
-    if (isAccessor(descriptor)) throw new WrongResult(`gave an object with a getter or setter, ${field}`)
+    if (isAccessor(descriptor)) throw new WrongResult(`returned an object with a getter or setter, ${field}`)
   return given
 }

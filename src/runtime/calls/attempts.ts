@@ -18,7 +18,7 @@ import type { Outside } from '../../ports/outside.js'
 export interface Request {
   readonly id: string
   readonly key: string
-  /** Made anew for each attempt: one may have changed what it was given. Throws what the topic's decoder does. */
+  /** Made again for each attempt: one may have changed what it was given. Throws what the topic's decoder does. */
   message(): unknown
 }
 

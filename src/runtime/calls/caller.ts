@@ -308,7 +308,7 @@ export class Caller {
       current.silent++
       return
     }
-    // Always: calls are not made anew to do an interval once more.
+    // Always: calls are not made again to repeat an interval.
     processor.careful = true
     if (processor.time !== undefined) processor.time.lateBoundMs = taken?.lateBoundMs
     processor.give(this.#slot, result, () => this.env.recordTime.now())
@@ -334,7 +334,7 @@ export class Caller {
       try {
         instead = call.failed(request.message(), cause)
       } catch (thrown) {
-        const what = `what failed of call ${call.name} gives could not be had: ${messageOf(thrown)}`
+        const what = `failed() of call ${call.name} failed as well: ${messageOf(thrown)}`
         processor.condemn(this.#slot, new PotorooError('COMPUTATION_FAILED', what, { cause: thrown }), now)
         return
       }

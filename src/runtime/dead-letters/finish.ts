@@ -35,7 +35,7 @@ export interface FinishOptions {
   readonly choice: LetterChoice
   /** Of replayed records: as the record had it, or when it is written. Default 'original'. */
   readonly timestamps?: Timestamps | undefined
-  /** Of the topic of marks, where it has to be made; default: the broker's. */
+  /** Of the topic of marks, where it must be made; default: the broker's. */
   readonly replicationFactor?: number | undefined
   /** Dead letters to a transaction; default 500. */
   readonly atOnce?: number
@@ -78,7 +78,7 @@ export async function finishLetters(env: Environment, names: Names, options: Fin
   if (there === undefined)
     await env.log.createTopics([{ name, partitions: 1, replicationFactor, config: { 'cleanup.policy': 'compact' } }])
   const marks = there ?? (await describeNew([name], env, signal)).get(name)
-  if (marks === undefined) throw new PotorooError('TOPIC_MISSING', `topic ${name} was made, and is gone again`)
+  if (marks === undefined) throw new PotorooError('TOPIC_MISSING', `topic ${name} was created, and is gone again`)
   const finishing = new Finishing(env, names, letters, marks, options)
   try {
     await finishing.begin()
@@ -125,7 +125,7 @@ class Finishing {
     const { signal } = this.options
     const producer = await this.#unfenced(log.producer(this.names.deadLetterMarks, signal))
     try {
-      const { marks, end } = await marksIn(log, this.marks.name, this.letters, signal, { anew: true })
+      const { marks, end } = await marksIn(log, this.marks.name, this.letters, signal, { refresh: true })
       const all = Array.from({ length: this.letters.partitions }, (_, partition) => ({
         topic: this.letters.name,
         partition,
@@ -260,10 +260,10 @@ class Finishing {
       if (!isPotorooError(error, 'FENCED')) throw error
       throw new PotorooError(
         'FENCED',
-        `somebody else replays or drops dead letters of this application at the same time, and has taken over after ${String(this.counts.done)}`,
+        `another process replays or drops dead letters of this application, and took over after ${String(this.counts.done)}`,
         {
           cause: error,
-          cure: 'Nothing was done twice. When the other one has ended, run it again: it goes on with what is open.',
+          cure: 'Nothing was done twice. Run it again when the other process has finished: it continues with what is still open.',
         },
       )
     }

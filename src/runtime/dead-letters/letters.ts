@@ -37,7 +37,7 @@ export async function describeLetters(log: LettersLog, { deadLetters }: Names): 
   const info = (await log.describeTopics([deadLetters])).get(deadLetters)
   if (info !== undefined) return info
   throw new PotorooError('TOPIC_MISSING', `there is no topic ${deadLetters}`, {
-    cure: "Is the application's name right, and --topic-prefix? A worker creates the topic when it starts.",
+    cure: "Check the application's name and --topic-prefix. A worker creates the topic when it starts.",
   })
 }
 
@@ -53,13 +53,13 @@ export async function readMarks(
   return (await marksIn(log, deadLetterMarks, letters, signal)).marks
 }
 
-/** The marks in that topic, up to its end, with that. `anew`: by a leader that brokers name now. */
+/** The marks in that topic, up to its end, with that. `refresh`: by a leader that brokers name now. */
 export async function marksIn(
   log: LettersLog,
   topic: string,
   letters: TopicInfo,
   signal: AbortSignal,
-  options: { readonly anew?: boolean } = {},
+  options: { readonly refresh?: boolean } = {},
 ): Promise<{ readonly marks: LetterMarks; readonly end: number }> {
   const marks = new LetterMarks(letters.id)
   const partition = { topic, partition: 0 }
@@ -91,7 +91,7 @@ export async function* lettersOf(
   const [missing] = wanted ?? []
   if (missing !== undefined)
     throw new PotorooError('INVALID_CONFIGURATION', `there is no dead letter ${missing} in ${topic.name}`, {
-      cure: 'It may be older than the topic keeps its records (retention.ms): `list --all` shows those there are.',
+      cure: 'It may have been deleted by age (retention.ms): `list --all` shows those that are left.',
     })
 }
 

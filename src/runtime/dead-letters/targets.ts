@@ -24,11 +24,11 @@ export class Targets {
   async refusal({ key, value, block }: Letter, timestampMs: number, nowMs: number): Promise<string | undefined> {
     const { origin, due, code, headers, fullSize } = block
     if (due !== undefined)
-      return `it came from no record but from ${dueText(due)}, which is over: what it was to do has to be done by a message`
+      return `it did not come from a record but from ${dueText(due)}, which has passed: send a message that does the work instead`
     if (fullSize !== undefined)
-      return `only the beginning of it is there: its value had ${String(fullSize)} bytes, more than the dead letters take`
+      return `the dead letter has only the beginning of it: its value had ${String(fullSize)} bytes, more than the dead-letter topic takes`
     if (code === 'LATE')
-      return 'it was late for windows that have closed, and all else that it was to do is done: it would be late again, and the rest be done twice'
+      return 'it was late for windows that have closed, and everything else that it does is done: it would be late again, and the rest would be done twice'
     const topic = await this.topic(origin.topic)
     if (topic === undefined) return `topic ${origin.topic}, which it came from, does not exist any more`
     if (origin.partition >= topic.partitions)
@@ -37,7 +37,7 @@ export class Targets {
       return `topic ${topic.name} takes records of ${String(topic.maxMessageBytes)} bytes only (max.message.bytes)`
     // Before anybody has read it, maybe.
     if (timestampMs >= 0 && nowMs - timestampMs > (topic.retentionMs ?? Infinity))
-      return `it is older than topic ${topic.name} keeps its records (retention.ms ${String(topic.retentionMs)}), and would be deleted there: --timestamps now gives it the present time`
+      return `it is older than topic ${topic.name} keeps its records (retention.ms ${String(topic.retentionMs)}), and would be deleted there: --timestamps now gives it the current time`
     return undefined
   }
 }

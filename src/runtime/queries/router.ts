@@ -103,7 +103,7 @@ export class QueryRouter implements QueryService {
     this.#closing.abort(new PotorooError('QUERY_UNANSWERED', 'this worker stops'))
   }
 
-  /** Another generation of the group has begun: who has what is to be looked up anew. */
+  /** Another generation of the group has begun: who has what is to be looked up again. */
   moved(): void {
     this.#holdersAtMs = Math.min(this.#holdersAtMs, this.env.clock.monotonic() - RECORD_MS)
   }
@@ -133,7 +133,7 @@ export class QueryRouter implements QueryService {
       const home = this.#home(state)
       requireConsistency(consistency)
       if (!Number.isSafeInteger(most) || most < 1)
-        throw new PotorooError('QUERY_INVALID', `a page of ${String(most)} entries: it has to be 1 or more`)
+        throw new PotorooError('QUERY_INVALID', `a page of ${String(most)} entries: it must be 1 or more`)
       const limit = Math.min(most, MAX_PAGE_ENTRIES)
       const { from, before } = range
       const part = { state, consistency, from, before, limit: partLimit(limit, home.partitions) }
@@ -168,7 +168,7 @@ export class QueryRouter implements QueryService {
       if (clock.monotonic() >= untilMs)
         throw new PotorooError(
           'QUERY_UNANSWERED',
-          `state object ${question.state}: task ${task} gave no answer for ${String(PATIENCE_MS / 1000)} s: no worker has it running, or its worker can't be reached`,
+          `state object ${question.state}: task ${task} has not answered for ${String(PATIENCE_MS / 1000)} s: no worker is running it, or its worker can't be reached`,
         )
       await sleep(clock, ASK_AGAIN_MS)
     }
@@ -262,7 +262,7 @@ function requireConsistency(consistency: unknown): void {
   if (!isConsistency(consistency))
     throw new PotorooError(
       'QUERY_INVALID',
-      `consistency ${JSON.stringify(consistency)}: it has to be 'committed', 'fenced', or a number of ms, 0 to 3,600,000`,
+      `consistency ${JSON.stringify(consistency)}: it must be 'committed', 'fenced', or a number of ms, 0 to 3,600,000`,
     )
 }
 

@@ -17,7 +17,7 @@ import { unknownState } from './router.js'
 
 /** What is asked for: a state object, a table, windows, or an interval join. Throws INVALID_DEFINITION. */
 export const askedDefinition = (asked: unknown): StateDefinition =>
-  windowsDefinition(asked) ?? pairsDefinition(asked) ?? stateDefinition(asked, 'What query() was given')
+  windowsDefinition(asked) ?? pairsDefinition(asked) ?? stateDefinition(asked, 'The argument of query()')
 
 export class StateQueries<S> implements Queries<S> {
   /** `service`: undefined where the worker was told to stop before it had started. Throws STATE_UNKNOWN. */

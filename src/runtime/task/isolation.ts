@@ -197,7 +197,7 @@ export class Isolation {
       culprit === undefined
         ? `task ${id}: ${error.message}`
         : `${culprit.due ?? sources[culprit.input]?.topic ?? ''}, partition ${String(partition)}, offset ${String(culprit.offset)} can't be ` +
-          `passed over, for its dead letter or the commit is refused: ${error.message}`
+          `skipped, because its dead letter or the commit is refused: ${error.message}`
     // How large records may be is asked at the start: a worker that is started again may know more.
     const code = error.code === 'RECORD_TOO_LARGE' ? 'REQUEST_REFUSED' : 'INVALID_CONFIGURATION'
     return new PotorooError(code, message, { cause: error })

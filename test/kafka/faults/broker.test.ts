@@ -16,7 +16,7 @@ const EVENTS_PER_SECOND = 2000
 
 const COORDINATOR = 'waiting for the transaction coordinator'
 const LAST_TRANSACTION = 'waiting for the last transaction of this id to be ended'
-const NO_ANSWER = 'no answer yet, trying on'
+const NO_ANSWER = 'no answer yet, still trying'
 const GONE = 'broker is gone, trying to reach it again'
 const BACK = 'broker is back'
 const UNREACHABLE = 'the group cannot be reached: trying again'

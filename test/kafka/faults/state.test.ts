@@ -122,7 +122,7 @@ async function storeOfAnotherApplication(): Promise<string> {
   return join(ledger.directory, 'w1', 'ledger_0', 'data.mdb')
 }
 
-it('a changelog that was deleted stops the worker; made anew, no store of the old one is taken for its own', async () => {
+it('a changelog that was deleted stops the worker; recreated, no store of the old one is taken for its own', async () => {
   bench = new MarketSpreadBench()
   await bench.createTopics(1)
   await bench.feed(events(3000, 24, 500))
@@ -149,7 +149,7 @@ it('a changelog that was deleted stops the worker; made anew, no store of the ol
   const stale = bench.worker('w1')
   expect((await stale.exited).code).toBe(7)
   expect(stale.log().at(-1)).toMatchObject({ code: 'CHANGELOG_LOST', level: 50 })
-  expect(stale.log().at(-1)?.['error']).toContain('deleted and made anew')
+  expect(stale.log().at(-1)?.['error']).toContain('deleted and recreated')
   expect(stale.log(SET_ASIDE)).toEqual([])
   const without = bench.worker('w2')
   expect((await without.exited).code).toBe(7)

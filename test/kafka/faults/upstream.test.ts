@@ -1,6 +1,6 @@
 /**
  * What comes from upstream: transactions with aborts between them, transactions that stay open, every codec of Kafka's
- * Java client, partitions that are added, topics that are made anew.
+ * Java client, partitions that are added, topics that are recreated.
  */
 import { afterEach, expect, it } from 'vitest'
 import { compare, rejectionsOf, type Event } from '../../../src/market-spread/calculation.js'
@@ -23,7 +23,7 @@ const messageOf = ({ message }: Event) => ({
 })
 
 it.each(['gzip', 'snappy', 'lz4', 'zstd'])('input that the broker compressed with %s', async (codec) => {
-  // A topic with a codec of its own makes the broker write each batch anew, with Kafka's Java code.
+  // A topic with a codec of its own makes the broker write each batch again, with Kafka's Java code.
   const config = { 'compression.type': codec }
   bench = new MarketSpreadBench({ config: { 'market-data': config, orders: config } })
   await bench.createTopics(2)
@@ -105,12 +105,12 @@ it('a transaction left open holds back what follows it on its partition alone, a
   await bench.settled()
   expect(bench.sent.length).toBe(before + 1000)
   expect(worker.log(OPEN)).toHaveLength(1)
-  await until('the worker says that it goes on', () => worker.log('the transaction has ended: the source goes on')[0])
+  await until('the worker says that it goes on', () => worker.log('the transaction has ended: the source continues')[0])
   worker.kill('SIGTERM')
   expect((await worker.exited).code).toBe(0)
 })
 
-const OPEN = 'a transaction of a producer is open: what follows it on this partition of the source waits for its end'
+const OPEN = 'a producer has an open transaction: records after it on this partition of the source wait until it ends'
 
 it('partitions that are added to a source stop the worker, which says what to do', async () => {
   bench = new MarketSpreadBench()
@@ -132,7 +132,7 @@ it('partitions that are added to a source stop the worker, which says what to do
   expect([...again.stdout, ...again.stderr].at(-1)).toContain('PARTITION_COUNTS_DIFFER')
 })
 
-it('a source that was deleted and made anew stops the worker, though it has more records; reset, it is read', async () => {
+it('a source that was deleted and recreated stops the worker, though it has more records; reset, it is read', async () => {
   bench = new MarketSpreadBench()
   await bench.createTopics(2)
   await bench.feed(events(500, 13))
@@ -141,7 +141,7 @@ it('a source that was deleted and made anew stops the worker, though it has more
   worker.kill('SIGTERM')
   expect((await worker.exited).code).toBe(0)
   const topic = bench.topic('orders')
-  await makeAnew(topic)
+  await recreate(topic)
   const before = bench.sent.splice(0)
   // Ten times as much as there was.
   await bench.feed(events(5000, 14))
@@ -170,21 +170,21 @@ it('a source that was deleted and made anew stops the worker, though it has more
   expect((await fourth.exited).code).toBe(0)
 })
 
-it('a source that is deleted and made anew under a running worker stops it, and nothing of the new one is read', async () => {
+it('a source that is deleted and recreated under a running worker stops it, and nothing of the new one is read', async () => {
   bench = new MarketSpreadBench()
   await bench.createTopics(2)
   await bench.feed(events(500, 16))
   const worker = bench.worker('w1')
   await bench.settled()
   const before = bench.sent.splice(0)
-  await makeAnew(bench.topic('orders'))
+  await recreate(bench.topic('orders'))
   await bench.feed(events(5000, 17))
   expect((await worker.exited).code).toBe(7)
   expect(worker.log().at(-1)).toMatchObject({ code: 'TOPIC_REPLACED', level: 50 })
   expect(await bench.rejections()).toHaveLength([...rejectionsOf(before)].length)
 })
 
-async function makeAnew(topic: string): Promise<void> {
+async function recreate(topic: string): Promise<void> {
   await withAdmin(async (admin) => {
     await admin.deleteTopics({ topics: [topic] })
     await until('the topic is gone', async () => !(await admin.listTopics()).includes(topic))

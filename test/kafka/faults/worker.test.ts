@@ -53,7 +53,7 @@ it('a foreign producer that takes the transactional ids under load fences nobody
     await feeding
   }
   await bench.settled()
-  expect(worker.log('fenced: another activation of this task began').length).toBeGreaterThanOrEqual(6)
+  expect(worker.log('fenced: another activation of this task started').length).toBeGreaterThanOrEqual(6)
   await expectAllRejections(bench)
   worker.kill('SIGTERM')
   expect((await worker.exited).code).toBe(0)

@@ -156,7 +156,7 @@ function drawEvents(random: SeededRandom, { events, keys, fromMs, toMs }: FeedPl
   })
 }
 
-/** Of records with the same timestamp, those that go into tables are taken first; where times were drawn anew, that is seen to. */
+/** Of records with the same timestamp, those that go into tables are taken first; where times were drawn again, that is seen to. */
 const tablesFirst = (events: readonly JoinsEvent[]): readonly JoinsEvent[] =>
   events.some(({ timestampMs }) => timestampMs !== undefined)
     ? events

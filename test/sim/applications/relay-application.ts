@@ -90,7 +90,7 @@ export const relayApplication: SimulatedApplication = {
   },
 }
 
-/** What has to be in a sink, and with what else it has to be in order: one source's records of one key. */
+/** What has to be in a sink, and with what else it must be in order: one source's records of one key. */
 export interface Due {
   readonly lane: string
   readonly text: string

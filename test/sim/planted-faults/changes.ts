@@ -122,7 +122,7 @@ export const changesFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'repartitions: one that was made anew is taken for the one before',
+    what: 'repartitions: one that was recreated is taken for the one before',
     plants: [
       {
         file: plan,

@@ -1,6 +1,6 @@
 /**
  * Faults to plant, each a breach of one numbered step or invariant: what the simulation is good for shows in that it
- * finds them all. Texts that are not in the sources any more make the test fail: plant anew where the code went.
+ * finds them all. Texts that are not in the sources any more make the test fail: plant again where the code went.
  */
 import { broadcastsFaults } from './broadcasts.js'
 import { calledTimeFaults, slowClocksFaults } from './called-time.js'

@@ -51,8 +51,8 @@ export const joinsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/runtime/broadcasts.ts',
-        find: "listOffsets(all, 'earliest', { anew: true })",
-        replace: "listOffsets(all, 'end', { anew: true })",
+        find: "listOffsets(all, 'earliest', { refresh: true })",
+        replace: "listOffsets(all, 'end', { refresh: true })",
       },
     ],
   },

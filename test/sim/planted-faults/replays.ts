@@ -28,17 +28,17 @@ export const replaysFaults: readonly PlantedFault[] = [
       },
       {
         file: finish,
-        find: '      const { marks, end } = await marksIn(log, this.marks.name, this.letters, signal, { anew: true })\n',
+        find: '      const { marks, end } = await marksIn(log, this.marks.name, this.letters, signal, { refresh: true })\n',
         replace:
           '      const { marks } = early\n' +
-          '      const { end } = await marksIn(log, this.marks.name, this.letters, signal, { anew: true })\n',
+          '      const { end } = await marksIn(log, this.marks.name, this.letters, signal, { refresh: true })\n',
       },
     ],
   },
   {
     what: 'R2: the marks are read as far as any leader says that they go, and may land anywhere',
     plants: [
-      { file: finish, find: ', signal, { anew: true })', replace: ', signal)' },
+      { file: finish, find: ', signal, { refresh: true })', replace: ', signal)' },
       { file: finish, find: 'chunks: writer.take(), end: era.end }', replace: 'chunks: writer.take() }' },
     ],
   },

@@ -82,7 +82,7 @@ export const snapshotsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/runtime/task-store.ts',
-        find: "    if (holder.store.meta() === undefined && holder.store.size() > 0) why ??= 'it was left half rebuilt'\n",
+        find: "    if (holder.store.meta() === undefined && holder.store.size() > 0) why ??= 'it was left partly rebuilt'\n",
         replace: '',
       },
     ],

@@ -1,4 +1,4 @@
-/** A topic is not its name: sources, changelogs and groups that are deleted, made anew or emptied. */
+/** A topic is not its name: sources, changelogs and groups that are deleted, recreated or emptied. */
 import type { PlantedFault } from './planted-fault.js'
 
 const restorePlan = 'src/core/commit/restore-plan.ts'
@@ -8,7 +8,7 @@ const topics = 'src/runtime/topics.ts'
 
 export const topicsFaults: readonly PlantedFault[] = [
   {
-    what: 'A3: a topic that was made anew is taken for the one before',
+    what: 'A3: a topic that was recreated is taken for the one before',
     plants: [
       {
         file: restorePlan,
@@ -18,7 +18,7 @@ export const topicsFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'A3: an offset that a worker has committed is taken for a reset, where the topic was made anew',
+    what: 'A3: an offset that a worker has committed is taken for a reset, where the topic was recreated',
     plants: [
       {
         file: restorePlan,
@@ -90,7 +90,7 @@ export const topicsFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'a sink that was made anew while workers run is not noticed',
+    what: 'a sink that was recreated while workers run is not noticed',
     plants: [
       {
         file: topics,

@@ -138,7 +138,7 @@ const faults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'wire: leaders are never looked up anew',
+    what: 'wire: leaders are never looked up again',
     plants: [
       {
         file: 'src/kafka/cluster.ts',
@@ -148,7 +148,7 @@ const faults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'wire: coordinators are never looked up anew',
+    what: 'wire: coordinators are never looked up again',
     plants: [{ file: 'src/kafka/cluster.ts', find: '    this.#coordinators.delete(key(kind, of))\n', replace: '' }],
   },
   {

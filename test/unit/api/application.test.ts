@@ -244,7 +244,7 @@ describe('a stream', () => {
     const end = endOf(define(() => Promise.reject(new Error('unheard'))))
     const computation = end.kind === 'compute' ? end : end.upstream
     if (computation.kind !== 'compute') expect.unreachable('there is a computation')
-    invalid(() => computation.compute({}, {}, context), /pipeline a gave a promise/)
+    invalid(() => computation.compute({}, {}, context), /pipeline a returned a promise/)
     // an unhandled rejection would fail this test file
     await new Promise(setImmediate)
   })

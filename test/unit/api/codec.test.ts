@@ -131,15 +131,15 @@ describe('what is wrong is said', () => {
     expect(failure(() => decoded(definitionFor(throwing(own)), 'a'))).toBe(own)
   })
 
-  it('of a codec that gives a promise', () => {
+  it('of a codec that returns a promise', () => {
     const late = { name: 'late', decode: () => 1, encode: () => Promise.reject(new Error('late')) }
     expect(failure(() => encoded(definitionFor(late as never), 1)).message).toContain('neither bytes nor a string')
   })
 
   it.each<[unknown, string]>([
-    ['json', 'The codec of topic things is "json": it has to be an object with decode and encode.'],
+    ['json', 'The codec of topic things is "json": it must be an object with decode and encode.'],
     [{ decode: () => 1, encode: () => '' }, 'The codec of topic things has no name.'],
-    [{ name: 'half', decode: () => 1 }, 'The codec of topic things has no method encode: it has to be a Codec.'],
+    [{ name: 'half', decode: () => 1 }, 'The codec of topic things has no method encode: it must be a Codec.'],
   ])('of what is no codec', (codec, message) => {
     const error = failure(() => topic('things', { codec: codec as Codec<unknown> }))
     expect([error.code, error.message]).toEqual(['INVALID_DEFINITION', message])

@@ -20,7 +20,8 @@ interface Mistake {
   /** In what the compiler says. */
   readonly says: readonly string[]
 }
-const SYNCHRONOUS = 'error: computations and steps are synchronous, this one gives a promise: use call() for what waits'
+const SYNCHRONOUS =
+  'error: computations and steps are synchronous, but this one returns a promise: use call() for asynchronous work'
 const ENDS = 'error: a pipeline ends with .sink(topic), or with a computation that gives no outputs'
 const NO_STRING = "Type 'number' is not assignable to type 'string'."
 
@@ -64,12 +65,12 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'a state object that is made asynchronously',
     code: `stateObject('s', async () => Promise.resolve({ n: 0 }))`,
-    says: ['error: a state object is made synchronously'],
+    says: ['error: a state object must be created synchronously'],
   },
   {
     name: 'a key that is no string',
     code: `topic('t', { schema: z.object({ id: z.number() }), key: (message) => message.id })`,
-    says: ['error: a key is a function that gives a string'],
+    says: ['error: a key must be a function that returns a string'],
   },
   {
     name: 'a key of a field that there is not',

@@ -41,7 +41,7 @@ describe('refused at definition', () => {
   const joined = (of: Table<Item>, topics = b): Pipeline => from(topics).join(of, both).sink(out)
 
   it.each<[string, () => unknown, RegExp]>([
-    ['a table of no stream', () => table('t', a as never), /Table "t" was given an object: it has to be a stream/],
+    ['a table of no stream', () => table('t', a as never), /Table "t" was given an object: it must be a stream/],
     ['a table of a stream without a key', () => table('t', from(lines) as never), /lines, which has no key/],
     ['a table with a name that is none', () => table('ä', from(a)), /name of a table/],
     ['a broadcast of no topic', () => broadcast('b', from(a) as never), /broadcast b is an object/],
@@ -132,7 +132,7 @@ describe('refused at definition', () => {
     const app = application('app', joining.sink(out))
     const [end] = definitionOf(app).pipelines
     const step = end?.kind === 'sink' && end.upstream.kind === 'join' ? end.upstream.step : expect.fail()
-    invalid(() => step({}, undefined), /gave a promise/)
+    invalid(() => step({}, undefined), /returned a promise/)
   })
 })
 

@@ -187,10 +187,10 @@ describe('upgrades', () => {
     expect(defined('position', () => ({}), { ...packing, upgrades }).upgrades).toEqual(upgrades)
   })
   it.each<[unknown, RegExp]>([
-    [null, /total has upgrades: null\. It has to be an array of functions/],
+    [null, /total has upgrades: null\. It must be an array of functions/],
     [{ 0: () => ({}) }, /total has upgrades: an object/],
     [() => ({}), /total has upgrades: a function/],
-    [[undefined], /upgrades\[0\] of state object total is undefined: it has to be a function/],
+    [[undefined], /upgrades\[0\] of state object total is undefined: it must be a function/],
     [[() => ({}), 1], /upgrades\[1\] of state object total is 1/],
     [new Array(1), /upgrades\[0\] of state object total is undefined/],
     [[async () => Promise.resolve({})], /upgrades\[0\] of state object total is AsyncFunction: .* without async/],

@@ -16,14 +16,14 @@ interface Refused {
 }
 const refuses = (says: string, ...wrong: readonly string[]): Refused => ({ says, wrong })
 const wholeNumbers = (says: string, ...wrong: readonly string[]): Refused =>
-  refuses(`It has to be a whole number${says}`, '', 'many', '-1', '1.5', '1e3', ...wrong)
+  refuses(`It must be a whole number${says}`, '', 'many', '-1', '1.5', '1e3', ...wrong)
 
 const brokers = refuses('write host:port', 'nowhere', 'host:', 'host:99999', 'kafka://host:9092')
 const topicPrefix = refuses("letters, digits, '.', '_' or '-', 100 at most", 'a b', 'ä', 'x'.repeat(101))
 const replicationFactor = (most: number): Refused => wholeNumbers(` from 1 to ${String(most)}`, '0', String(most + 1))
-const path = refuses('It has to be a path', '')
-const field = refuses('It has to be the name of a field', '', '.', 'a.', '.a', 'a..b')
-const named = refuses('It has to be name=value', '', 'name', '=value')
+const path = refuses('It must be a path', '')
+const field = refuses('It must be the name of a field', '', '.', 'a.', '.a', 'a..b')
+const named = refuses('It must be name=value', '', 'name', '=value')
 const port = wholeNumbers(' from 0 to 65535', '65536')
 
 const table: Readonly<Record<string, Refused>> = {
@@ -31,11 +31,11 @@ const table: Readonly<Record<string, Refused>> = {
   'broker --data-dir': path,
   'broker --heap': refuses('a size as Java takes it: 512m, 1g', '', 'lots', '0', '1.5g', '-1'),
   'broker --set': named,
-  'dead-letters --code': refuses('It has to be an error code', '', 'NONE_SUCH'),
-  'dead-letters --topic': refuses("It has to be a topic's name", '', 'a b', 'x'.repeat(250)),
+  'dead-letters --code': refuses('It must be an error code', '', 'NONE_SUCH'),
+  'dead-letters --topic': refuses("It must be a topic's name", '', 'a b', 'x'.repeat(250)),
   'dead-letters --partition': wholeNumbers(', 0 or more'),
-  'dead-letters --since': refuses('It has to be a time with its zone', '', 'now', '2026-01-31T12:00', '3w', '-1h'),
-  'dead-letters --until': refuses('It has to be a time with its zone', '', 'now', '2026-01-31T12:00', '3w', '-1h'),
+  'dead-letters --since': refuses('It must be a time with its zone', '', 'now', '2026-01-31T12:00', '3w', '-1h'),
+  'dead-letters --until': refuses('It must be a time with its zone', '', 'now', '2026-01-31T12:00', '3w', '-1h'),
   // Any text may be a key.
   'dead-letters --key': refuses(''),
   'dead-letters --timestamps': refuses('Allowed choices are original, now', '', 'both'),
@@ -72,9 +72,9 @@ const table: Readonly<Record<string, Refused>> = {
   'run --memory': refuses('a size, 2m or more: 512m, 2g', '', 'lots', '1m', '-1g', '2x'),
   'run --peer-host': refuses('the host to listen on is empty', ''),
   'run --peer-port': port,
-  'run --peer-advertise': refuses('is no host that peers can connect to', '', 'a b', 'a:b'),
+  'run --peer-advertise': refuses('is not a host that peers can connect to', '', 'a b', 'a:b'),
   'run --http-port': port,
-  'run --http-host': refuses('It has to be a host or an address to listen on', '', ' '),
+  'run --http-host': refuses('It must be a host or an address to listen on', '', ' '),
   'run --log-level': refuses('Allowed choices are trace, debug, info, warn, error, fatal, silent', '', 'verbose'),
   'run --brokers': brokers,
   'run --topic-prefix': topicPrefix,
@@ -83,7 +83,7 @@ const table: Readonly<Record<string, Refused>> = {
   'state --from': refuses(''),
   'state --before': refuses(''),
   'state --limit': wholeNumbers(', 1 or more', '0'),
-  'state --consistency': refuses('It has to be committed, fenced, or a number of ms', '', 'soon', '-1', '3600001'),
+  'state --consistency': refuses('It must be committed, fenced, or a number of ms', '', 'soon', '-1', '3600001'),
   'state --brokers': brokers,
   'state --topic-prefix': topicPrefix,
   'status --brokers': brokers,
@@ -98,7 +98,7 @@ const table: Readonly<Record<string, Refused>> = {
   'topology --against': brokers,
   'topology --brokers': refuses('write host:port', ...brokers.wrong),
   'topology --topic-prefix': topicPrefix,
-  'ui --host': refuses('It has to be a host or an address to listen on', '', ' '),
+  'ui --host': refuses('It must be a host or an address to listen on', '', ' '),
   'ui --port': port,
   'ui --brokers': brokers,
   'ui --topic-prefix': topicPrefix,
@@ -165,7 +165,7 @@ describe('an option without a value refuses one', () => {
 test.each([
   [['topology', module, '--mermaid', '--json'], "cannot be used with option '--json'"],
   [['topology', module, '--mermaid', '--against', '127.0.0.1:1'], 'cannot be used with option'],
-  [['run', module, '--workers', '3', '--peer-port', '65534'], 'it has to be 65533 or less'],
+  [['run', module, '--workers', '3', '--peer-port', '65534'], 'it must be 65533 or less'],
 ])('%j contradict each other', async (args, says) => {
   expect(await runInProcess(args)).toEqual({ code: exitCodes.usage, said: expect.stringContaining(says) as unknown })
 })

@@ -121,7 +121,7 @@ describe('produceLines', () => {
     expect(refused.map(({ number, error }) => [number, error.code])).toEqual(
       [...none, 7].map((_, i) => [times.length + i + 1, 'SCHEMA_MISMATCH']),
     )
-    expect(refused[1]?.error.message).toContain('order.at is "soon": as a timestamp it has to be')
+    expect(refused[1]?.error.message).toContain('order.at is "soon": a timestamp must be')
     // No field of the line is meant that is one of all objects.
     expect((await produce([thing('a')], { timestampField: ['constructor'] })).refused).toHaveLength(1)
   })

@@ -43,7 +43,7 @@ describe('what becomes of a worker that died', () => {
     expect(pauses).toEqual([200, 400, 800, 1600, 3200, 6400, 10_000, 10_000, 10_000])
   })
 
-  test('a life of 60 s begins the row anew', () => {
+  test('a life of 60 s resets the row', () => {
     const life = { ...laterLife, deathsInARow: 7 }
     expect(afterDeath(killed, { ...life, livedMs: 59_999 })).toEqual({ restartInMs: 10_000, deathsInARow: 8 })
     expect(afterDeath(killed, { ...life, livedMs: 60_000 })).toEqual({ restartInMs: 200, deathsInARow: 1 })

@@ -135,7 +135,7 @@ test('what was said before the last election that is known is not taken (invaria
   expect([cluster.leaderOf(OF), cluster.epochOf(OF)]).toEqual([0, 6])
 })
 
-test('of a topic that was made anew elections are counted anew, and without ids any word is taken (invariant 3)', async () => {
+test('of a topic that was recreated elections are counted from zero, and without ids any word is taken (invariant 3)', async () => {
   const { cluster, brokers } = await connected(1)
   const [broker] = brokers
   if (!broker) throw new Error('there is one')

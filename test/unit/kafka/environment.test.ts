@@ -50,7 +50,7 @@ test.each([
   ['localhost', 'write host:port, as in localhost:9092'],
   ['::1:9092', 'and an IPv6 address in brackets, as in [::1]:9092'],
   ['fe80::1', 'and an IPv6 address in brackets, as in [::1]:9092'],
-])('%s is no address, and how to write it is said', (address, advice) => {
+])('%s is not an address, and how to write it is said', (address, advice) => {
   expect(() => connectionFromEnvironment({ KAFKA_BROKERS: address })).toThrow(advice)
 })
 

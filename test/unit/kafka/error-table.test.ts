@@ -233,7 +233,7 @@ const fetchApis: ReadonlySet<JudgedApi> = new Set(['Fetch', 'Metadata'])
 /** What the caller is to end with: a code of PotorooError, a kind of GroupError, or what it says of itself. */
 function due(api: JudgedApi, code: number, kind: ErrorKind): string {
   const special = specials[api]?.[nameOf(code)]
-  if (kind === 'special') return special ?? 'it has to be said what this is'
+  if (kind === 'special') return special ?? 'it must be said what this is'
   if (special !== undefined) return special
   if (groupApis.has(api))
     return kind === 'unexpected' ? 'unexpected' : kind === 'refused' || kind === 'denied' ? 'refused' : 'unavailable'

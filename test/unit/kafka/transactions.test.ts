@@ -193,7 +193,7 @@ test.each([1, 2] as const)('how long the end of the last transaction took is kno
   expect(producer.endingMs).toBe(7)
 })
 
-test('a leader that is gone before the transaction begins is looked up anew, and the commit goes on', async () => {
+test('a leader that is gone before the transaction begins is looked up again, and the commit goes on', async () => {
   const { cluster, producer } = await open()
   cluster.gone.add(1)
   expect(await producer.commit(transaction())).toEqual([101, 101])

@@ -74,7 +74,7 @@ test('a process killed before a write is on the disk has written nothing; after 
   }
 })
 
-test('a write that fails changes nothing, nor do those after it, until the store is opened anew (invariant 2)', async () => {
+test('a write that fails changes nothing, nor do those after it, until the store is reopened (invariant 2)', async () => {
   const { scheduler, disk, open } = scene([{ durableAfterMs: 1, knownAfterMs: 1, fails: true }])
   const { stores } = open('a')
   const store = await scheduler.run(stores.open('t_0'))

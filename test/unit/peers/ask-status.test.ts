@@ -82,7 +82,7 @@ describe('the status of a peer', () => {
     })
   })
 
-  it('fails when nobody is there, or where there is no address', async () => {
+  it('fails when nobody is there, or where there is not an address', async () => {
     const { peers } = openPeers()
     for (const address of [await freeAddress(), 'nowhere'])
       await expect(peers.status({ memberId: 'owner', address }, unaborted)).rejects.toMatchObject({

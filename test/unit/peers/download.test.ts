@@ -115,7 +115,7 @@ describe('a snapshot that fails', () => {
     const { ask, lines } = await owner([given])
     await expect(readSize(await ask())).rejects.toMatchObject({ code: 'PEER_UNREACHABLE' })
     await until('let go', () => given.released)
-    expect(lines).toEqual([expect.stringMatching(/^warn a snapshot could not be given .*disk/)])
+    expect(lines).toEqual([expect.stringMatching(/^warn a snapshot could not be sent .*disk/)])
   })
 
   it.each([999_999, 1_000_001])('because it has %i bytes instead of 1,000,000', async (bytes) => {

@@ -98,7 +98,7 @@ it('are asked for as soon as messages arrive, and let them go when they are prov
   expect(ready).toBe(2)
 })
 
-it('are read anew when the log has moved on, and nothing goes meanwhile, what was proven before included (invariant 3)', async () => {
+it('are read again when the log has moved on, and nothing goes meanwhile, what was proven before included (invariant 3)', async () => {
   const unreachable = new PotorooError('BROKER_UNREACHABLE', 'away')
   const { broadcasts, answer, inputs, events, scheduler, failures } = world({ starts: [[0], unreachable, [7]] })
   const loading = broadcasts.load(never)

@@ -14,8 +14,8 @@ interface Message {
 }
 const away = () => Promise.reject(new PotorooError('REGISTRY_UNREACHABLE', 'it is away'))
 const WAITS = 'the codec of a topic is not ready: the worker waits for it before it starts'
-const HOLDS = "what decoding a source's records needs is not to be had: they wait here, and other partitions go on"
-const GOES_ON = "what a source's records need is there: it goes on"
+const HOLDS = "something needed to decode a source's records is unavailable: they wait, and other partitions continue"
+const GOES_ON = "what a source's records need is available: reading continues"
 
 /** JSON, of which each record needs its schema. */
 class SlowCodec implements Codec<Message> {
@@ -144,11 +144,11 @@ describe('a record whose schema is not there yet', () => {
     await workers.scheduler.advance(70_000)
     expect(results(workers)).toEqual([100])
     expect(
-      workers.said('a source gave no answer in time: records of the others go first, whatever their timestamps'),
+      workers.said('a source gave no answer in time: records of the other sources go first, whatever their timestamps'),
     ).toHaveLength(1)
   })
 
-  test('waits anew with whoever takes its task over', async () => {
+  test('waits again with whoever takes its task over', async () => {
     const codec = new SlowCodec()
     const workers = bench(codec)
     await workers.start('w1')
@@ -179,8 +179,8 @@ describe('a record whose schema is not there yet', () => {
 
 describe('a broadcast of a topic with a codec', () => {
   const BROADCAST_HOLDS =
-    "what decoding a broadcast's records needs is not to be had: they wait, and messages that read the broadcast with them"
-  const BROADCAST_GOES_ON = "what a broadcast's records need is there: it goes on"
+    "something needed to decode a broadcast's records is unavailable: they wait, and so do messages that read the broadcast"
+  const BROADCAST_GOES_ON = "what a broadcast's records need is available: reading continues"
 
   /** Messages of 'plain' take the number that the broadcast has of their key, or 0; those of 'apart' read nothing. */
   function reading(codec: SlowCodec) {
@@ -280,7 +280,7 @@ describe('a broadcast of a topic with a codec', () => {
     asks(workers)
     await workers.rest()
     expect(results(workers)).toEqual([1])
-    const refused = 'a record of a broadcast can not be taken: its key keeps what it had, on every worker'
+    const refused = 'a record of a broadcast was rejected: its key keeps its old entry, on every worker'
     expect(workers.said(refused)).toMatchObject([{ code: 'STATE_NOT_PACKABLE', offset: 1 }])
   })
 })

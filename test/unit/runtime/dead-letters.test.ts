@@ -178,7 +178,7 @@ describe('a replay', () => {
     const refused: FinishOptions['refused'] = (_, reason) => void reasons.push(reason)
     expect(await world.finish({ refused })).toEqual({ done: 2, before: 0, refused: 3, stopped: false })
     expect(reasons.sort()).toEqual([
-      expect.stringMatching(/^only the beginning of it is there: its value had 2000000 bytes/),
+      expect.stringMatching(/^the dead letter has only the beginning of it: its value had 2000000 bytes/),
       expect.stringMatching(/^topic gone, .* does not exist/),
       expect.stringMatching(/^topic payments has 2 partitions, and it came from partition 40/),
     ])

@@ -160,7 +160,7 @@ test("offsets of a transaction that the changelog does not show are no operator'
   expect([books.seen, books.fatal]).toEqual([[1, 2, 3], []])
 })
 
-/** Two orders, the changelog as it is after so many of them, and the task anew. */
+/** Two orders, the changelog as it is after so many of them, and the task again. */
 async function truncated(afterOrders: number, meanwhile: (books: Books) => void = () => undefined): Promise<Books> {
   const books = new Books()
   const first = await books.worker(TOLD)
@@ -193,7 +193,7 @@ test("an operator's offsets are honoured, also after that", async () => {
     cluster.setCommitted(GROUP, [{ topic: 'quotes', partition: 0, position: 0 }])
   })
   expect(books.fatal).toEqual([])
-  expect(books.said('it was reset, and is honoured')).toBe(true)
+  expect(books.said('it was reset, so the worker starts there')).toBe(true)
   // The first order once more, onto what the changelog has of it, and the second.
   expect(books.seen).toEqual([1, 2, 2, 3])
 })

@@ -94,7 +94,7 @@ describe('a store that is brought on', () => {
       await commitComes()
       expect(failures).toHaveLength(1)
       expect(failures[0]).toBeInstanceOf(StoreLeftBehind)
-      expect(failures[0]?.message).toMatch(/c, partition 0: the store has not had all of it for 1800 s/)
+      expect(failures[0]?.message).toMatch(/c, partition 0: the store has been incomplete for 1800 s/)
       expect(atEndMs(), 'nothing of it is believed').toBe(before)
     },
   )

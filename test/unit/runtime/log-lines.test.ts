@@ -19,7 +19,7 @@ test('a line has the fields of its event, and no kind', () => {
   expect(lineOf({ kind: 'task-again', task: 'symbol_0', code: 'FENCED', error: 'why', retryInMs: 50 })).toEqual({
     level: 'warn',
     fields: { task: 'symbol_0', code: 'FENCED', error: 'why', retryInMs: 50 },
-    message: 'the task starts again from its last commit',
+    message: 'the task restarts from its last commit',
   })
 })
 
@@ -33,7 +33,7 @@ test('what decides on the words is not said beside them', () => {
   expect(lineOf({ ...letter, cut: true })).toEqual({
     level: 'warn',
     fields,
-    message: 'too large for the dead letters: only its beginning went there',
+    message: 'too large for the dead-letter topic: only its beginning was written there',
   })
 })
 
@@ -45,7 +45,7 @@ test('the log does not say what happens all the time', () => {
   log.observe({ kind: 'store-written', task: 'symbol_0', changes: 1, tookMs: 1 })
   log.observe({ kind: 'standby-progress', task: 'symbol_0', lag: 1 })
   log.observe(fenced)
-  expect(lines).toEqual(['fenced: another activation of this task began'])
+  expect(lines).toEqual(['fenced: another activation of this task started'])
 })
 
 test('an observer that throws or rejects keeps nobody from knowing, and ends nothing', async () => {
@@ -88,7 +88,7 @@ test('the level may be another one, by what happened', () => {
   expect(lineOf({ ...begins, wasActive: false })).toEqual({
     level: 'info',
     fields,
-    message: 'the group has no position of this source: it begins as its topic declares',
+    message: 'the group has no offset for this source: it starts where the topic declares',
   })
   expect(lineOf({ ...begins, wasActive: true })).toMatchObject({ level: 'warn', fields })
 })

@@ -36,7 +36,7 @@ async function done(): Promise<MemoryWorkers> {
   return workers
 }
 
-function makeAnew({ cluster }: MemoryWorkers): void {
+function recreate({ cluster }: MemoryWorkers): void {
   cluster.deleteTopic(CHANGELOG)
   cluster.createTopic({ name: CHANGELOG, partitions: 1, config: { 'cleanup.policy': 'compact' } })
 }
@@ -48,18 +48,18 @@ function abortOne({ cluster }: MemoryWorkers): void {
 }
 
 const losses: readonly (readonly [string, (workers: MemoryWorkers) => void])[] = [
-  ['made anew', makeAnew],
+  ['recreated', recreate],
   [
-    'made anew, with an aborted transaction in it,',
+    'recreated, with an aborted transaction in it,',
     (workers) => {
-      makeAnew(workers)
+      recreate(workers)
       for (let i = 0; i < 3; i++) abortOne(workers)
     },
   ],
   [
-    'made anew, with more aborted transactions in it than it had records,',
+    'recreated, with more aborted transactions in it than it had records,',
     (workers) => {
-      makeAnew(workers)
+      recreate(workers)
       for (let i = 0; i < 30; i++) abortOne(workers)
     },
   ],
@@ -70,9 +70,9 @@ const losses: readonly (readonly [string, (workers: MemoryWorkers) => void])[] =
     },
   ],
   [
-    'made anew and emptied',
+    'recreated and emptied',
     (workers) => {
-      makeAnew(workers)
+      recreate(workers)
       for (let i = 0; i < 3; i++) abortOne(workers)
       changelogOf(workers).deleteBefore(Infinity)
     },
@@ -132,7 +132,7 @@ test('a worker that follows a changelog which is lost stops, too', async () => {
   await workers.start('w1')
   await workers.start('w2')
   await workers.rest()
-  makeAnew(workers)
+  recreate(workers)
   await workers.rest()
   expect([workers.endOf('w1')?.code, workers.endOf('w2')?.code]).toEqual(['CHANGELOG_LOST', 'CHANGELOG_LOST'])
   expect(workers.said(SET_ASIDE)).toEqual([])
@@ -166,7 +166,7 @@ describe('an application begins', () => {
 
   test('without the state objects that it had, when an operator does what the error says', async () => {
     const workers = await done()
-    makeAnew(workers)
+    recreate(workers)
     await workers.start('w1')
     await workers.rest()
     const { cure = '' } = workers.endOf('w1') ?? {}
@@ -174,7 +174,7 @@ describe('an application begins', () => {
       'kafka-topics --bootstrap-server memory:9092 --delete --topic sim-symbol-changelog; rm -r /memory',
     )
     expect(cure).toContain('--group sim --topic quotes --topic orders --reset-offsets --to-current --execute')
-    makeAnew(workers)
+    recreate(workers)
     workers.disks.get('w1')?.wipe()
     const positions = ['quotes', 'orders'].map((topic) => {
       const position = workers.cluster.committed(APPLICATION, { topic, partition: 0 }) ?? NaN
@@ -188,7 +188,7 @@ describe('an application begins', () => {
     expect(seen(workers)).toEqual([1, 2, 3, 1])
   })
 
-  test('anew, with all that is in its sources, when its group was deleted', async () => {
+  test('again, with everything in its sources, when its group was deleted', async () => {
     const workers = await done()
     workers.cluster.deleteTopic(CHANGELOG)
     await workers.start('w1')
@@ -199,7 +199,7 @@ describe('an application begins', () => {
     // The manifest knows that there was one: nobody begins without it by mistake.
     await workers.start('w1')
     expect(workers.endOf('w1')?.code).toBe('CHANGELOG_LOST')
-    makeAnew(workers)
+    recreate(workers)
     await workers.start('w1')
     await workers.rest()
     expect(workers.endOf('w1')).toBeUndefined()
@@ -229,7 +229,7 @@ test('a successor that commits while the first owner looks is no proof of a loss
   await workers.start('w1')
   await workers.rest()
   expect(workers.endOf('w1')).toBeUndefined()
-  expect(workers.said('fenced: another activation of this task began').length).toBeGreaterThan(0)
+  expect(workers.said('fenced: another activation of this task started').length).toBeGreaterThan(0)
   expect(workers.active('w1')).toEqual([TASK])
 })
 

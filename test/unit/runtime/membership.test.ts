@@ -78,7 +78,7 @@ test.each(['join', 'heartbeat'] as const)(
   },
 )
 
-test('an answer that somebody expects begins the count anew', async () => {
+test('an answer that somebody expects restarts the count', async () => {
   let left = 300
   const heartbeat = () =>
     (left -= 1) === 0

@@ -65,7 +65,7 @@ test.each([
     await workers.rest()
     expect(workers.endOf('w1')).toBeUndefined()
     expect(workers.said(SET_ASIDE)).toHaveLength(readings - 1)
-    expect(workers.said('fenced: another activation of this task began')).toHaveLength(1)
+    expect(workers.said('fenced: another activation of this task started')).toHaveLength(1)
     expect(workers.active('w1')).toEqual(['symbol_0'])
     workers.append('orders', 'A', { id: 'o', symbol: 'A', account: 'a', kind: 'plain' })
     await workers.rest()

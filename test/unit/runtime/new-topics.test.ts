@@ -36,7 +36,7 @@ describe('a topic that a broker does not know', () => {
   })
 
   it('is not asked for after another failure', async () => {
-    const replaced = new PotorooError('TOPIC_REPLACED', 'it was made anew')
+    const replaced = new PotorooError('TOPIC_REPLACED', 'it was recreated')
     expect(await outcome(replaced, { topic: 'changelog', id: 'one' }, logWith({ name: 'changelog', id: 'one' }))).toBe(
       'missing',
     )

@@ -107,7 +107,7 @@ test('where it is not allowed it says so once, and asks no more', async () => {
   await scheduler.advance(10 * afterMs)
   expect(asked).toHaveLength(1)
   expect(said).toEqual([
-    'warn repartition topics are not purged, and grow: give this user the operation Delete on them, and restart the worker',
+    'warn repartition topics are not purged, and grow: grant this user Delete on them, and restart the worker',
   ])
 })
 

@@ -98,7 +98,7 @@ const once = (many = READINGS): string[] =>
   )
 
 /** w1, with the store that it had, and a worker without one do all from the beginning, and go on with what comes. */
-async function expectBegunAnew({ workers }: World, times: number): Promise<void> {
+async function expectStartedOver({ workers }: World, times: number): Promise<void> {
   await workers.start('w1')
   await workers.start('w2')
   await workers.rest()
@@ -141,7 +141,7 @@ async function killedAt(at: number, fault: 'done' | 'request-lost'): Promise<str
   const after = outOf(workers).length
   expect(after === before || (refusal === 'none' && after === 2 * READINGS)).toBe(true)
   await reset(world)
-  await expectBegunAnew(world, after / READINGS)
+  await expectStartedOver(world, after / READINGS)
   return refusal
 }
 
@@ -169,11 +169,11 @@ describe('a reset', () => {
     // Not after the time that an end which is short is given.
     expect(workers.scheduler.elapsedMs - beganMs).toBeLessThan(2_000)
     expect(workers.said(SET_ASIDE).map(({ why }) => why)).toEqual(
-      Array.from({ length: PARTITIONS }, () => expect.stringContaining('its changelog was begun anew') as string),
+      Array.from({ length: PARTITIONS }, () => expect.stringContaining('its changelog was recreated') as string),
     )
     expect(workers.said('task was handed over')).toEqual([])
     await workers.stop('w1')
-    await expectBegunAnew(world, 1)
+    await expectStartedOver(world, 1)
   })
 
   it('is found out by a store whose position the new changelog has passed', async () => {
@@ -246,7 +246,7 @@ describe('a reset', () => {
     await workers.start('w2')
     expect(workers.endOf('w2')).toMatchObject({ code: 'RESET_UNFINISHED' })
     await reset(world)
-    await expectBegunAnew(world, 1)
+    await expectStartedOver(world, 1)
   })
 
   it('fences a worker that stood still: what it had under way is none of the new beginning', async () => {
@@ -307,7 +307,7 @@ describe('a reset', () => {
     expect(workers.cluster.describeTopic(REPARTITION)).toBeUndefined()
   })
 
-  it('is the way out where brokers were made anew and stores were not, and the error says so', async () => {
+  it('is the way out where brokers were recreated and stores were not, and the error says so', async () => {
     const world = await done()
     const { workers } = world
     const { cluster, names } = workers
@@ -331,7 +331,7 @@ describe('a reset', () => {
     workers.lines.splice(0)
     await reset(world)
     append(workers, READINGS)
-    await expectBegunAnew(world, 0)
+    await expectStartedOver(world, 0)
   })
 
   it('leaves alone what is not in the manifest, whatever its name is', async () => {
@@ -359,6 +359,6 @@ describe('a reset', () => {
     const { workers } = world
     workers.cluster.deleteTopic('plant-manifest')
     await reset(world)
-    await expectBegunAnew(world, 1)
+    await expectStartedOver(world, 1)
   })
 })

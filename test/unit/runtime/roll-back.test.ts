@@ -122,7 +122,7 @@ describe('an older version', () => {
     world.kill('old-1')
     await world.pass()
     expect(world.active('new-1')).toEqual([])
-    expect(new Set(world.said('the task stands still here').map(({ worker, code }) => [worker, code].join()))).toEqual(
+    expect(new Set(world.said('the task is suspended here').map(({ worker, code }) => [worker, code].join()))).toEqual(
       new Set(['new-1,TOPOLOGY_OUTDATED']),
     )
     await world.stop('new-1')

@@ -286,7 +286,7 @@ describe.each(directions)('%s', (_, change) => {
     expect([...owners.keys()].sort()).toEqual(deployment.tasks().sort())
     for (const [task, at] of owners) expect(at, task).toHaveLength(1)
     expect(deployment.longestIdle.ms, deployment.longestIdle.task).toBeLessThanOrEqual(A_REBALANCE_MS)
-    expect(workers.said('the task stands still here')).toEqual([])
+    expect(workers.said('the task is suspended here')).toEqual([])
     expect(workers.lines.filter(({ msg }) => msg.includes('does not know'))).toEqual([])
 
     if (change.mixes) {
@@ -299,7 +299,7 @@ describe.each(directions)('%s', (_, change) => {
     deployment.requireWithoutGap('totals', change.totalsOf ?? 'payments')
     for (const plans of deployment.plans(`shop-${older[0] ?? ''}-changelog`)) {
       expect(plans, 'no older plan commits behind a newer one').toEqual([...plans].sort(byNumber))
-      expect(plans.at(-1), 'and it is told from an older one where it has to be').toBe(change.isOther ? 1 : 0)
+      expect(plans.at(-1), 'and it is told from an older one where it must be').toBe(change.isOther ? 1 : 0)
     }
   })
 })
@@ -320,7 +320,7 @@ describe('a worker of the older version', () => {
     const before = deployment.results('sums').length
     await deployment.pass(10)
     expect(
-      new Set(workers.said('the task stands still here').map(({ worker, task, code }) => [worker, task, code].join())),
+      new Set(workers.said('the task is suspended here').map(({ worker, task, code }) => [worker, task, code].join())),
     ).toEqual(new Set([0, 1, 2, 3].map((p) => `old-1,sum_${String(p)},TOPOLOGY_OUTDATED`)))
     expect(workers.endOf('old-1')).toBeUndefined()
     expect(workers.active('old-1')).toEqual(['total_0', 'total_1', 'total_2', 'total_3'])
@@ -345,7 +345,7 @@ describe('a worker of the older version', () => {
     await deployment.pass(10)
     await deployment.workers.rest()
     expect(deployment.workers.said('the topology has changed').at(-1)?.worker).toBe('new-1')
-    expect(deployment.workers.said('the task stands still here')).toEqual([])
+    expect(deployment.workers.said('the task is suspended here')).toEqual([])
     deployment.requireAll('sums', ['orders'])
   })
 })

@@ -15,10 +15,10 @@ const output = topic('out', { schema: anySchema<Copied>(), key: ({ key }) => key
 const topics = ['in', 'out']
 const copying = (start?: 'earliest' | 'latest') => application('copy', from(input(start)).sink(output))
 
-const BEGINS = 'the group has no position of this source: it begins as its topic declares'
+const BEGINS = 'the group has no offset for this source: it starts where the topic declares'
 const BEGINS_AGAIN =
-  'the group has no position of this source, though the task was active before: it begins as its topic declares, and what was done ' +
-  'already may be done again, or skipped'
+  'the group has no offset for this source, although the task was active before: it starts where the topic declares, so messages ' +
+  'may be processed again, or skipped'
 
 const send = (workers: MemoryWorkers, ...keys: readonly string[]): void => {
   for (const key of keys) workers.append('in', key, { key })
@@ -93,7 +93,7 @@ describe('outputs that are older than their topic keeps', () => {
   })
 
   test.each([
-    ['as young as they have to be', (nowMs: number) => nowMs - 86_400_000, {}],
+    ['as young as they must be', (nowMs: number) => nowMs - 86_400_000, {}],
     ['of a topic that keeps all', (nowMs: number) => nowMs - YEAR_MS, { 'retention.ms': '-1' }],
     ['of a topic that is compacted', (nowMs: number) => nowMs - YEAR_MS, { 'cleanup.policy': 'compact' }],
     [

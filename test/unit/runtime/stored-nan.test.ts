@@ -9,8 +9,8 @@ interface Hit {
 }
 const hits = topic('hits', { schema: anySchema<Hit>(), key: ({ page }) => page })
 const SAID =
-  'a state object is stored with NaN where a number was meant: is the field missing in older ones (undefined + 1)? ' +
-  'upgrades of stateObject() give it to them'
+  'a state object is stored with NaN where a number was meant: is the field missing in older objects (undefined + ' +
+  '1)? Add it with upgrades of stateObject()'
 
 /** As it was, when pages had no bytes. */
 const before = application(

@@ -114,5 +114,7 @@ test("an operator's reset is honoured, with a warning", async () => {
     return Promise.resolve()
   })
   expect(positions).toEqual([1, 0])
-  expect(warnings).toEqual(["the group's offset 1 is not the committed position 3: it was reset, and is honoured"])
+  expect(warnings).toEqual([
+    "the group's offset 1 is not the committed position 3: it was reset, so the worker starts there",
+  ])
 })

@@ -138,7 +138,7 @@ describe('a state object in the store that cannot be read', () => {
 
     const said = books.lines.filter(({ level }) => level === 'warn' || level === 'error')
     expect(said).toMatchObject([
-      { msg: 'the task starts again from its last commit', code: 'STORE_DAMAGED', task: TASK },
+      { msg: 'the task restarts from its last commit', code: 'STORE_DAMAGED', task: TASK },
       { msg: SET_ASIDE, task: TASK, why: expect.stringContaining('ledger') as string },
     ])
     const active = books.lines.filter(({ msg }) => msg === 'task is active')

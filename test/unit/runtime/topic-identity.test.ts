@@ -1,4 +1,4 @@
-/** A topic is not its name: sources, sinks and changelogs that are deleted and made anew, with workers and without. */
+/** A topic is not its name: sources, sinks and changelogs that are deleted and recreated, with workers and without. */
 import { describe, expect, test } from 'vitest'
 import { application } from '../../../src/api/application.js'
 import { from } from '../../../src/api/stream.js'
@@ -34,7 +34,7 @@ const messages = (workers: MemoryWorkers, prefix: string, count: number): void =
 const idsIn = (workers: MemoryWorkers, name: string): string[] =>
   workers.records(name).map(({ value }) => (JSON.parse(value) as { id: string }).id)
 
-function makeAnew({ cluster }: MemoryWorkers, name: string, groupsKeepPositions = false): void {
+function recreate({ cluster }: MemoryWorkers, name: string, groupsKeepPositions = false): void {
   const config = cluster.describeTopic(name)?.cleanupPolicy.join() === 'compact' ? { 'cleanup.policy': 'compact' } : {}
   cluster.deleteTopic(name, { groupsKeepPositions })
   cluster.createTopic({ name, partitions: 1, config })
@@ -47,12 +47,12 @@ async function sourceMadeAnew(options: Partial<MemoryWorkersOptions> = {}, group
   await workers.start('w1')
   await workers.rest()
   await workers.stop('w1')
-  makeAnew(workers, 'orders', groupsKeepPositions)
+  recreate(workers, 'orders', groupsKeepPositions)
   orders(workers, 'new', 5)
   return workers
 }
 
-describe('a source that was deleted and made anew while no worker ran', () => {
+describe('a source that was deleted and recreated while no worker ran', () => {
   test.each([
     ['lost', false],
     ['kept', true],
@@ -80,13 +80,13 @@ describe('a source that was deleted and made anew while no worker ran', () => {
     expect(workers.endOf('w1')).toBeUndefined()
     expect(idsIn(workers, 'checked')).toEqual(['old0', 'old1', 'old2', 'new1', 'new2', 'new3', 'new4'])
     await workers.stop('w1')
-    // It is the topic now: who makes it anew once more is told again.
+    // It is the topic now: who recreates it once more is told again.
     await workers.start('w1')
     orders(workers, 'more', 1)
     await workers.rest()
     expect(idsIn(workers, 'checked')).toHaveLength(8)
     await workers.stop('w1')
-    makeAnew(workers, 'orders')
+    recreate(workers, 'orders')
     await workers.start('w1')
     await workers.rest()
     expect(workers.endOf('w1')?.code).toBe('TOPIC_REPLACED')
@@ -107,7 +107,7 @@ describe('a source that was deleted and made anew while no worker ran', () => {
     await workers.start('w1')
     await workers.rest()
     await workers.stop('w1')
-    makeAnew(workers, 'in', true)
+    recreate(workers, 'in', true)
     messages(workers, 'new', 5)
     await workers.start('w1')
     await workers.rest()
@@ -175,7 +175,7 @@ describe('on brokers without ids', () => {
   })
 })
 
-describe('a topic that is deleted and made anew while a worker runs', () => {
+describe('a topic that is deleted and recreated while a worker runs', () => {
   const running = async (): Promise<MemoryWorkers> => {
     const workers = new MemoryWorkers(stateful)
     orders(workers, 'old', 3)
@@ -186,7 +186,7 @@ describe('a topic that is deleted and made anew while a worker runs', () => {
 
   test('stops it where it is a source, and nothing of it is read', async () => {
     const workers = await running()
-    makeAnew(workers, 'orders')
+    recreate(workers, 'orders')
     orders(workers, 'new', 9)
     await workers.rest()
     expect(workers.endOf('w1')?.code).toBe('TOPIC_REPLACED')
@@ -196,7 +196,7 @@ describe('a topic that is deleted and made anew while a worker runs', () => {
   test('is not read by a worker that stood still meanwhile', async () => {
     const workers = await running()
     workers.process('w1').pause()
-    makeAnew(workers, 'orders')
+    recreate(workers, 'orders')
     orders(workers, 'new', 9)
     await workers.scheduler.advance(100)
     workers.process('w1').resume()
@@ -207,7 +207,7 @@ describe('a topic that is deleted and made anew while a worker runs', () => {
 
   test.each(['checked', `${APPLICATION}-dead-letters`])('makes it start again where it is %s', async (name) => {
     const workers = await running()
-    makeAnew(workers, name)
+    recreate(workers, name)
     await workers.rest()
     expect(workers.endOf('w1')?.code).toBe('TOPIC_CHANGED')
     expect(workers.endOf('w1')?.exitCode).toBe(3)
@@ -221,7 +221,7 @@ describe('a topic that is deleted and made anew while a worker runs', () => {
 
   test('stops it where it is the changelog, to which nothing is written any more', async () => {
     const workers = await running()
-    makeAnew(workers, CHANGELOG)
+    recreate(workers, CHANGELOG)
     orders(workers, 'new', 1)
     await workers.rest()
     expect(workers.endOf('w1')?.code).toBe('CHANGELOG_LOST')

@@ -265,7 +265,7 @@ describe('going back', () => {
     for (const account of ['ada', ...accounts]) books.append('bookings', account, { account, add: 1 })
     await books.rest()
     expect(books.endOf('old')).toBeUndefined()
-    const [still, ...others] = books.said('the task stands still here')
+    const [still, ...others] = books.said('the task is suspended here')
     expect([still?.worker, still?.code, others]).toEqual(['old', 'TOPOLOGY_OUTDATED', []])
     expect(still?.error).toMatch(
       /state objects with 1 upgrades of sub-topology ledger, where this worker has .* 0 upgrades$/,

@@ -127,7 +127,7 @@ describe('what is wrong is said', () => {
   it.each([
     ['a field of another type', { ...order, count: 'one' }, /count is "one", which is not as its schema has it/],
     ['a field that is missing', { ...order, id: undefined }, /id is undefined/],
-    ['a field that the schema does not have', { ...order, more: 1 }, /more is no field of shop\.Order/],
+    ['a field that the schema does not have', { ...order, more: 1 }, /more is not a field of shop\.Order/],
     ['a number that an int does not hold', { ...order, count: 2 ** 31 }, /count is 2147483648/],
     ['a long that a number does not hold', { ...order, at: 2 ** 53 }, /at is 9007199254740992/],
     ['a symbol that the enum does not have', { ...order, side: 'HOLD' }, /side is "HOLD"/],

@@ -196,7 +196,7 @@ describe('a registry', () => {
 })
 
 it.each([
-  [{ url: 'localhost:8081' }, /url is no http or https url/],
+  [{ url: 'localhost:8081' }, /url is not an http or https URL/],
   [{ url: 'http://ann:sesame@localhost' }, /credentials/],
   [{ url: [] }, /url is empty/],
   [{ url: 'http://a', username: 'ann' }, /go together/],

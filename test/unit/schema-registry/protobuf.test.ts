@@ -122,7 +122,7 @@ it('files that import others are read with them, and only their own messages are
 
 describe('what is wrong is said', () => {
   it.each([
-    ['a field that the message does not have', { order_id: 'a' }, /order_id is no field of message Order/],
+    ['a field that the message does not have', { order_id: 'a' }, /order_id is not a field of message Order/],
     ['a text for a number', { count: '1' }, /count is "1", not a whole number of int32/],
     ['a number that is too large', { count: 2 ** 31 }, /count is 2147483648, not/],
     ['a negative unsigned one', { big: -1 }, /big is -1, not/],

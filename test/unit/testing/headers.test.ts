@@ -107,9 +107,9 @@ describe('headers of a message', () => {
 })
 
 it.each([
-  [{ headers: 'some' }, `headers: "some". It has to be a list of names, 'all' or 'none'.`],
+  [{ headers: 'some' }, `headers: "some". It must be a list of names, 'all' or 'none'.`],
   [{ headers: ['a', 7] }, "passes header 7 on: a header's name is a string."],
-  ['all', 'has options: "all". They have to be an object.'],
+  ['all', 'has options: "all". They must be an object.'],
 ])('a sink refuses the options %j', (options, message) => {
   expect(() => from(orders).sink(lines as never, options as never)).toThrow(
     expect.objectContaining({ code: 'INVALID_DEFINITION', message: expect.stringContaining(message) as string }),

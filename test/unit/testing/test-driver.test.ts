@@ -366,7 +366,7 @@ describe('a driver', () => {
     const driver = await start({}, endless)
     await driver.pipe(echo, { id: 'a' })
     await expect(driver.settle()).rejects.toThrow(
-      failsWith('INVALID_TEST', 'Does the application feed itself without end?'),
+      failsWith('INVALID_TEST', 'Does the application feed itself in an endless loop?'),
     )
   })
 

@@ -129,7 +129,7 @@ it.each(shapes)(
   },
 )
 
-it('what was late in its source is late behind a call, also when the call is made anew by another worker, and nothing else is', async () => {
+it('what was late in its source is late behind a call, also when another worker makes the call again, and nothing else is', async () => {
   const driver = await driving(first, { partitions: 1, workers: 1, startMs: 0 })
   let holds = true
   const asked: string[] = []

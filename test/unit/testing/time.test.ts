@@ -341,8 +341,8 @@ it('a computation that sets a timer for no time fails, and nothing else', async 
   await driver.settle()
   expect(bench.said(driver)).toEqual(['b: here'])
   expect(driver.readDeadLetters().map(({ error }) => error)).toEqual([
-    'timer calm is set for NaN: it has to be ms since the epoch',
-    'timer calm is set for Infinity: it has to be ms since the epoch',
+    'timer calm is set for NaN: it must be ms since the epoch',
+    'timer calm is set for Infinity: it must be ms since the epoch',
   ])
 })
 
@@ -361,7 +361,7 @@ it('a key has 10,000 timers at most', async () => {
   await driver.pipe(bench.ins, setAll(10_001))
   await driver.settle()
   expect(driver.readDeadLetters().map(({ error }) => error)).toEqual([
-    'timer calm is set, and the key has 10000 already: no more are possible, set one anew or clear some',
+    'timer calm is set, and the key has 10000 already: no more are possible, set one again or clear some',
   ])
 })
 

@@ -117,8 +117,8 @@ describe('tumbling windows', () => {
         key: 'k',
         value: '{"key":"k","n":3}',
         error:
-          'the message was late for the window [2024-01-01T12:00:00.000Z, 2024-01-01T12:01:00.000Z) of minute: its partition had come ' +
-          'to 2024-01-01T12:01:59.000Z',
+          'the message was late for the window [2024-01-01T12:00:00.000Z, 2024-01-01T12:01:00.000Z) of minute: its partition had ' +
+          'reached 2024-01-01T12:01:59.000Z',
       },
     ])
   })
@@ -396,14 +396,14 @@ describe('sessions', () => {
     expect(driver.state(windows, 'k')).toMatchObject([{ startMs: T + seconds(31), messages: 2, state: { n: 5 } }])
   })
 
-  it('stop the worker where merge gives a promise', async () => {
+  it('stop the worker where merge returns a promise', async () => {
     const windows = windowed('visit', session(seconds(30)), initial, {
       merge: (() => Promise.resolve()) as unknown as () => void,
     })
     const driver = await start({ startMs: T }, application('windows', from(ins).to(windows, add)))
     for (const ms of [0, 30_500, 29_700]) await driver.pipe(ins, { key: 'k', n: 1 }, { timestampMs: T + ms })
     await expect(driver.settle()).rejects.toThrow(
-      failsWith('INVALID_DEFINITION', 'merge of sessions visit gave a promise'),
+      failsWith('INVALID_DEFINITION', 'merge of sessions visit returned a promise'),
     )
   })
 })

@@ -145,7 +145,7 @@ async function answerIn(response: Response): Promise<unknown> {
   const { code, message, cure } = found as Readonly<Record<string, unknown>>
   throw new Refused(
     typeof code === 'string' ? code : String(response.status),
-    typeof message === 'string' ? message : response.status === 401 ? 'the token is another one' : 'it was refused',
+    typeof message === 'string' ? message : response.status === 401 ? 'the token is a different one' : 'it was refused',
     typeof cure === 'string' ? cure : undefined,
   )
 }

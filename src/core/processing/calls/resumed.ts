@@ -11,7 +11,7 @@ export interface ResumedCalls {
 }
 
 /**
- * Offsets name messages of one topic: in one that was made anew they name others, which get other ids. Where somebody has set
+ * Offsets name messages of one topic: in one that was recreated they name others, which get other ids. Where somebody has set
  * another position, what is done beyond the old one is to be done again, as is what lies before it: under the same ids.
  */
 export function resumedCalls(

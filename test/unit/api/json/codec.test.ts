@@ -136,7 +136,7 @@ describe('decoding refuses', () => {
   ])('every message when the schema is asynchronous %s: the definition is wrong, not the record', (_, schema) => {
     const late = topicDefinition(topic('late', { schema, key: () => '' }), 'test')
     expect(failure(() => decode('{"id":"7"}', late), 'INVALID_DEFINITION').message).toBe(
-      'The schema of topic late is asynchronous. Messages are checked synchronously: take another schema.',
+      'The schema of topic late is asynchronous. Messages are checked synchronously: use another schema.',
     )
   })
 
@@ -204,7 +204,7 @@ describe('decoding refuses numbers that JavaScript alters', () => {
   ])('%s, naming field and digits', (_, text, path) => {
     for (let i = 0; i < 3; i++) decode(text.replace('9007199254740993', '1'))
     expect(failure(() => decode(text), 'NUMBER_NOT_EXACT').message).toBe(
-      `A record of topic quotes has a number that JavaScript can't hold: ${path} is 9007199254740993, and would be read as 9007199254740992.`,
+      `A record of topic quotes has a number that JavaScript can't represent exactly: ${path} is 9007199254740993, and would be read as 9007199254740992.`,
     )
   })
 })
@@ -248,34 +248,26 @@ describe('encoding refuses', () => {
     [
       'a BigInt',
       { lines: [{ total: 1n }] },
-      'lines[0].total is a BigInt, which JSON does not have: write it as a string.',
+      "lines[0].total is a BigInt, which JSON can't represent: write it as a string.",
     ],
-    ['NaN', { deep: [{ price: NaN }] }, 'deep[0].price is NaN, which JSON does not have.'],
-    ['Infinity', { toJSON: () => ({ a: -Infinity }) }, 'a is -Infinity, which JSON does not have.'],
-    [
-      'a Map',
-      { prices: new Map([['a', 1]]) },
-      'prices is a Map, of which JSON keeps nothing: write an object or an array.',
-    ],
-    [
-      'a Set',
-      { a: { seen: new Set([1]) } },
-      'a.seen is a Set, of which JSON keeps nothing: write an object or an array.',
-    ],
+    ['NaN', { deep: [{ price: NaN }] }, "deep[0].price is NaN, which JSON can't represent."],
+    ['Infinity', { toJSON: () => ({ a: -Infinity }) }, "a is -Infinity, which JSON can't represent."],
+    ['a Map', { prices: new Map([['a', 1]]) }, 'prices is a Map, which JSON would drop: write an object or an array.'],
+    ['a Set', { a: { seen: new Set([1]) } }, 'a.seen is a Set, which JSON would drop: write an object or an array.'],
     [
       'a promise',
       { later: Promise.resolve(1) },
-      'later is a Promise, of which JSON keeps nothing: write an object or an array.',
+      'later is a Promise, which JSON would drop: write an object or an array.',
     ],
     [
       'an element that is undefined',
       { list: [1, undefined] },
-      'list[1] is undefined, which an array in JSON does not have: write null.',
+      "list[1] is undefined, which a JSON array can't hold: write null.",
     ],
     [
       'an element that is a function',
       { list: [() => 1] },
-      'list[0] is a function, which an array in JSON does not have: write null.',
+      "list[0] is a function, which a JSON array can't hold: write null.",
     ],
   ])('%s, which would be lost, naming the field', (_, message, reason) => {
     expect(failure(() => anything.encode(message), 'OUTPUT_INVALID').message).toBe(

@@ -58,7 +58,7 @@ test('it lives while it answers, and is ready when its worker says so', async ()
   expect([now.status, await now.json()]).toEqual([200, readiness])
 })
 
-test('GET alone, and what is there alone (invariant 1)', async () => {
+test('serves only GET, and only the paths that exist (invariant 1)', async () => {
   const url = await serve()
   for (const method of ['POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS'])
     expect((await fetch(new URL('/metrics', url), { method })).status, method).toBe(405)

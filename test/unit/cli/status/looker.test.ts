@@ -203,8 +203,8 @@ describe('a look at an application', () => {
     expect(workers.map(({ live }) => live)).toEqual([false, false, false, false])
     expect(workers.map(({ problem }) => problem)).toEqual([
       'nobody there',
-      'another worker, or another version, is at its address',
-      'it is no worker of Potoroo, or of another version',
+      'another worker, or another version, answers at its address',
+      'it is not a Potoroo worker, or runs another version',
       'it has no address',
     ])
   })

@@ -70,10 +70,10 @@ rate       x-rates  w1        12   3456
     const made = report([member('w1', { active: ['symbol_0'] })], { w1: { status: says('w1', { active }) } })
     expect(made.tasks[0]?.held).toEqual(held)
     expect(textOf(made)).toContain(`
-held: these messages wait, and all behind them
+held: these messages wait, and so do all after them
 task      waits for                     seconds  why
 symbol_0  what decoding x-trades needs  12.3     the registry<U+001B> is away
-symbol_0  broadcast rate of x-rates     2.0      its brokers do not say that nothing is left
+symbol_0  broadcast rate of x-rates     2.0      its brokers have not confirmed that it has been read to its end
 `)
     expect(textOf(report([]))).not.toContain('held')
   })
@@ -122,7 +122,7 @@ clearing_0  clearing          3       20  61.0             x-trades at 7        
       ': rebalancing; its workers as of 1.2 s ago, 1 worker, 2 tasks',
     )
     expect(textOf(report([], {}, { state: 'rebalancing', describedMsAgo: null }))).toContain(
-      ': rebalancing, so the group does not tell who its workers are, 2 tasks',
+      ": rebalancing, so the group can't name its workers, 2 tasks",
     )
   })
 

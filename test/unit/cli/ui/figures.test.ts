@@ -28,7 +28,7 @@ test('rates are of what was read between two looks, the headline of sources alon
   expect(now.sample).toMatchObject({ atMs: 3_000, recordsPerSecond: 200, lag: 12, deadLetters: 2 })
 })
 
-test('the first look, and a topic that was made anew, have no rate', () => {
+test('the first look, and a topic that was recreated, have no rate', () => {
   expect(nowOf(at(1_000, 100, 40), undefined, null).sample.recordsPerSecond).toBeNull()
   const [orders, byUser] = nowOf(at(2_000, 90, 60), positionsOf(at(1_000, 100, 40)), null).topics
   expect([orders?.recordsPerSecond, byUser?.recordsPerSecond]).toEqual([null, 20])

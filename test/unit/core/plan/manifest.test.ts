@@ -149,7 +149,7 @@ describe('refused, with both sides and the ways out', () => {
       'one that becomes two',
       after(into(a, 's'), into(b, 's'), into(b, 't')),
       topologyWith(into(a, 's'), into(b, 't')),
-      /are one sub-topology, and would be two now: that of s and that of t/,
+      /are one sub-topology, and would now be two: that of s and that of t/,
     ],
     [
       'a source without state that is to be read with the state of another',

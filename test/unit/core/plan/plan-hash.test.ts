@@ -1,4 +1,4 @@
-/** src/core/plan/plan-hash.ts: manifests have these hashes, and they have to be found again. */
+/** src/core/plan/plan-hash.ts: manifests have these hashes, and they must be found again. */
 import { expect, it } from 'vitest'
 import { planHash, type HashedPlan } from '../../../../src/core/plan/plan-hash.js'
 

@@ -73,7 +73,7 @@ describe('a message through a repartition', () => {
     ['a part of one', Buffer.from(topic.encode({ id: 'abc' }) as Uint8Array).subarray(0, 6)],
   ])('that is none is SCHEMA_MISMATCH: %s', (_, bytes) => {
     expect(refusal(() => topic.decode(bytes, 0, bytes.length))).toMatch(
-      /^SCHEMA_MISMATCH This is no message of repartition app-a-b-repartition: /,
+      /^SCHEMA_MISMATCH This is not a message of repartition app-a-b-repartition: /,
     )
   })
 })
@@ -92,7 +92,7 @@ describe('a key behind keyBy()', () => {
     ['too long in bytes, though not in characters', '€'.repeat(Math.floor(MAX_KEY_BYTES / 3) + 1)],
   ])('is refused, with its bytes: %s', (_, key) => {
     expect(refusal(() => keyOf(key))).toBe(
-      `KEY_TOO_LONG the key that keyBy() gives has ${String(Buffer.byteLength(key))} bytes, more than ${String(MAX_KEY_BYTES)}`,
+      `KEY_TOO_LONG the key from keyBy() has ${String(Buffer.byteLength(key))} bytes, more than ${String(MAX_KEY_BYTES)}`,
     )
   })
 })

@@ -86,7 +86,7 @@ describe('Merge', () => {
     expect(merge.heldUntilMs).toBe(212)
   })
 
-  it('waits anew for a source that gave something, however long ago it was waited for (rule 3)', () => {
+  it('waits again for a source that gave something, however long ago it was waited for (rule 3)', () => {
     const [quotes, orders] = [new Input(0, 'q', 0), new Input(1, 'o', 0)]
     const merge = new Merge([quotes, orders], HOLD_MS)
     orders.accept(fetchedOf([batchOf(0, at(5, 7))], { asked: 1, arrived: 2 }))

@@ -22,7 +22,7 @@ it('is silent about transactions that come and go, however long that lasts', () 
   for (let i = 0; i < 100; i++) expect(watch.observe(answer(i, i, i + 3), i * 1000)).toBeUndefined()
 })
 
-it('begins anew with every transaction', () => {
+it('starts over with every transaction', () => {
   const watch = new OpenTransactionWatch()
   watch.observe(answer(10, 10, 12), 0)
   expect(watch.observe(answer(20, 20, 22), 4000)).toBeUndefined()

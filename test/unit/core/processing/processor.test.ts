@@ -195,7 +195,7 @@ describe('Processor', () => {
     }
   })
 
-  it('forgets a state object: a tombstone, and the next message begins anew', () => {
+  it('forgets a state object: a tombstone, and the next message starts over', () => {
     bench.feed({ key: 'a', add: 5 }).run()
     const collected = bench.feed({ key: 'a', add: 1, forget: true }).run()
     expect(at(collected, 'changelog')[0]).toMatchObject({ key: 'counts\0a', value: null })

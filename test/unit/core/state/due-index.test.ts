@@ -448,7 +448,7 @@ describe('the index of what falls due', () => {
     model.fire('time', Infinity)
   })
 
-  it('has one entry for a timer that is set anew and later each time', () => {
+  it('has one entry for a timer that is set again and later each time', () => {
     const model = new Model()
     for (let i = 0; i < 50; i++) {
       model.touch(0, 'a', i)

@@ -85,8 +85,8 @@ describe('the header of a packed state object', () => {
   it.each([
     ['that says nothing', 'c00080'],
     ['that says version 0', 'c0010080'],
-    ['with a version that is longer than it has to be', 'c001818000'],
-    ['with flags that are longer than they have to be', 'c0810001'],
+    ['with a version that is longer than it must be', 'c001818000'],
+    ['with flags that are longer than they must be', 'c0810001'],
     ['with a version beyond 2^53', 'c001ffffffffffffff1f'],
     ['with an end at 0', 'c0020080'],
     ['with no timers', 'c0040080'],

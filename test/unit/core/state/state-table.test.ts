@@ -39,7 +39,7 @@ function collect(table: StateTable): readonly Change[] {
   return changes
 }
 
-/** A table beside what it has to give, calculated plainly: a Map for the log, one for the interval, one for the store. */
+/** A table beside what it must give, calculated plainly: a Map for the log, one for the interval, one for the store. */
 class Model {
   readonly store = new Map<ByteString, ByteString>()
   readonly log = new Map<ByteString, ByteString>()
@@ -100,7 +100,7 @@ class Model {
       const value = state && pack(definitions[0] ?? expect.fail(), state)
       const before = this.log.get(key)
       const change = got.get(key)
-      // nothing, and what a new one begins with, are the same to a message: one that was forgotten and begun anew, too
+      // nothing, and what a new one begins with, are the same to a message: one that was forgotten and started over, too
       if (!got.has(key)) expect(value ?? beginning).toBe(before ?? beginning)
       else if (change === undefined) expect(value ?? beginning).toBe(beginning)
       else expect(change).toBe(value)

@@ -179,14 +179,14 @@ describe('an upgrade that fails', () => {
       },
       /threw: undefined/,
     ],
-    ['gives nothing', () => undefined, /gave undefined: it has to give an object literal/],
+    ['gives nothing', () => undefined, /returned undefined: it must return an object literal/],
     ['gives null', () => null, /gave null/],
     ['gives a number', () => 1, /gave 1/],
     ['gives an array', () => [1], /gave an array/],
     ['gives an instance of a class', () => new Map(), /gave an object of Map/],
     ['gives an object without prototype', () => Object.create(null) as object, /object literal/],
-    ['gives a promise', () => Promise.reject(new Error('too late')), /gave a promise/],
-    ['gives what looks like a promise', () => ({ then: () => undefined }), /gave a promise/],
+    ['returns a promise', () => Promise.reject(new Error('too late')), /returned a promise/],
+    ['gives what looks like a promise', () => ({ then: () => undefined }), /returned a promise/],
     [
       'gives a getter',
       () => ({
@@ -207,7 +207,7 @@ describe('an upgrade that fails', () => {
       }),
       /can't be stored: a\.n is a getter/,
     ],
-    ['gives a function', () => ({ f: () => 1 }), /what they give can't be stored: f is a function\.$/],
+    ['gives a function', () => ({ f: () => 1 }), /what they return can't be stored: f is a function\.$/],
     ['gives a hidden field', () => Object.defineProperty({}, 'n', { value: 1 }), /n is a field that is not enumerable/],
     [
       'gives a proxy that throws',
@@ -232,7 +232,7 @@ describe('an upgrade that fails', () => {
       unpack: (plain) => new Set((plain as { all: number[] }).all.map((n) => n)),
       upgrades: [(stored: Total) => stored],
     } as Parameters<typeof stateObject>[2])
-    fails(picky, /what they give can't be unpacked: .*undefined/)
+    fails(picky, /what they return can't be unpacked: .*undefined/)
   })
 
   it('is not asked where the object is of the newest version', () => {
