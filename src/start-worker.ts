@@ -35,11 +35,11 @@ import { defaults, MIN_INPUT_BYTES, type RuntimeOptions } from './runtime/option
 import { Worker } from './runtime/worker.js'
 import { memoryShare, systemClock, systemRandom } from './system.js'
 
-/** What startWorker takes. Only `brokers` has to be given; the defaults of the rest are in docs/configuration.md. */
+/** Options of startWorker. Only `brokers` is required; docs/configuration.md lists the defaults of the rest. */
 export interface WorkerOptions extends BrokerConnection, Partial<Omit<RuntimeOptions, 'memoryBytes' | 'purge'>> {
   /**
-   * What fetched records and state objects may take in memory, in bytes, about; what the process itself takes comes on top.
-   * Default: a quarter of the machine's memory, or the container's.
+   * Roughly how many bytes of memory fetched records and state objects may take, on top of what the process itself
+   * takes. Default: a quarter of the machine's memory, or the container's.
    */
   readonly memoryBytes?: number | undefined
   /**
@@ -48,48 +48,54 @@ export interface WorkerOptions extends BrokerConnection, Partial<Omit<RuntimeOpt
    */
   readonly stateDir?: string
   /**
-   * Where this worker listens to the others of its group, for copies of stores and to notice a death at once. Default:
-   * loopback, any free port. Anything but loopback needs a token that all workers share.
+   * Where this worker listens to the others of its group, which copy stores and notice its death immediately. Default:
+   * loopback, any free port. Any address but loopback needs a token that all workers share.
    */
   readonly peers?: Pick<PeersOptions, 'host' | 'port' | 'advertise' | 'token' | 'maxSnapshotBytesPerSecond'>
   /**
    * Any pino logger, or any object with debug, info, warn and error; what it throws is ignored. Default: JSON lines on
-   * standard output. They never wait for who reads them: up to 1 MiB is kept, and what is dropped beyond that is counted.
+   * standard output. They never wait for their reader: up to 1 MiB is buffered, and lines dropped beyond that are
+   * counted.
    */
   readonly logger?: Logger
-  /** Stops the worker, as `stop` does, at any time: also while it starts. Then `startWorker` resolves, and so does `ended`. */
+  /**
+   * Stops the worker, like `stop`, at any time, even while it starts. Then `startWorker` resolves, and so does `ended`.
+   */
   readonly signal?: AbortSignal
 }
 
 export interface RunningWorker {
   readonly name: string
   readonly stateDir: string
-  /** Ids of the tasks that this worker is processing now. */
+  /** Ids of the tasks that this worker is currently processing. */
   readonly active: readonly string[]
-  /** Whether it is in its group, and all tasks that it has are running: for a probe. */
+  /** Whether it is in its group, and all of its tasks are running: for a probe. */
   readonly readiness: Readiness
   /**
-   * State objects of any key, whichever worker has them: see docs/queries.md. Throws INVALID_DEFINITION, and STATE_UNKNOWN for what
-   * the application does not have.
+   * State objects of any key, whichever worker has them: see docs/queries.md. Throws INVALID_DEFINITION, and
+   * STATE_UNKNOWN for anything that the application does not have.
    */
   query<S extends object>(state: StateObject<S>): Queries<S>
   query<V>(table: Table<V>): Queries<V>
-  /** The open windows of a key, in the order of their beginning; those that `closed` has told of are not there. */
+  /**
+   * The open windows of a key, in the order in which they start; those that `closed` has already produced are not
+   * included.
+   */
   query<S extends object>(windows: Windowed<S>): Queries<readonly Closed<S>[]>
   /** The open messages of a key. */
   query<L, R>(pairs: Pairs<L, R>): Queries<OpenMessages<L, R>>
-  /** Resolves when the worker was stopped; rejects with a PotorooError when something else ended it. */
+  /** Resolves when the worker was stopped; rejects with a PotorooError if something else ended it. */
   readonly ended: Promise<void>
   /** Commits, leaves the group, closes. Never rejects. */
   stop(): Promise<void>
 }
 
-/** Each says what the option must be, and never what it is: it may be a secret. */
+/** Says what the option must be, and never what it is, which may be a secret. */
 const mustBe = (what: string) => `must be ${what}`
 const text = v.string(mustBe('a string'))
 const someText = v.pipe(v.string(mustBe('a string, and not empty')), v.nonEmpty(mustBe('a string, and not empty')))
 const number = v.number(mustBe('a number'))
-/** One that can be called is one, too. */
+/** A function counts as an object. */
 const object = v.custom<object>((value) => Object(value) === value, mustBe('an object'))
 const oneOf = <const T extends readonly string[]>(...words: T) => v.picklist(words, mustBe(words.join(' or ')))
 
@@ -99,7 +105,7 @@ function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER) {
   return v.pipe(v.number(message), v.safeInteger(message), v.minValue(least, message), v.maxValue(most, message))
 }
 
-/** These fields, among others. A field that is not there at all is the object's issue in valibot, not the field's own. */
+/** These fields, and others. In valibot, a missing field is an issue of the object, not of the field. */
 const fields = <const T extends v.ObjectEntries>(entries: T) =>
   v.object(entries, ({ expected }) => (expected === 'Object' ? mustBe('an object') : 'is missing'))
 
@@ -159,13 +165,13 @@ export async function startWorker(application: Application, options: WorkerOptio
   return startMeasuredWorker(application, options, meter === undefined ? [] : [meter])
 }
 
-/** As the command line has it. */
+/** What the command line starts. */
 export interface ServedWorker extends RunningWorker {
-  /** For who asks by name. */
+  /** For callers that ask by name. */
   readonly queries: QueryService | undefined
 }
 
-/** The same, and it counts for these meters. */
+/** Like startWorker, with metrics recorded to these meters. */
 export async function startMeasuredWorker(
   application: Application,
   options: WorkerOptions,
@@ -229,7 +235,7 @@ export async function startMeasuredWorker(
   }
 }
 
-/** Where no SDK has set up traces, nothing of theirs is loaded. */
+/** If no SDK has set up tracing, none of it is loaded. */
 async function recordingSpans(): Promise<((worker: MeasuredWorker) => Observer) | undefined> {
   const tracer = await globalTracer()
   if (tracer === undefined) return undefined
@@ -239,17 +245,17 @@ async function recordingSpans(): Promise<((worker: MeasuredWorker) => Observer) 
 
 type Given = { readonly [K in keyof WorkerOptions]: Exclude<WorkerOptions[K], undefined> }
 
-/** Before anything is opened: what has no types comes here, too. */
+/** Before anything is opened, because callers without types get here too. */
 function checkOptions(options: WorkerOptions): Omit<RuntimeOptions, 'name'> {
-  if (typeof options !== 'object' || (options as unknown) === null) throw invalid('the options are no object')
+  if (typeof options !== 'object' || (options as unknown) === null) throw invalid('the options are not an object')
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Given
   const unknown = Object.keys(given).filter((key) => !Object.hasOwn(optionsSchema.entries, key))
   if (unknown.length > 0) throw invalid(`there is no option ${unknown.join(', ')}`)
   const all = { ...defaults, memoryBytes: memoryShare(), ...given }
-  // Whatever has no message of its own gets one that tells no value.
+  // An issue without a message of its own gets one that shows no value.
   const { issues = [] } = v.safeParse(optionsSchema, all, {
     abortPipeEarly: true,
-    message: () => 'is not as it must be',
+    message: () => 'is invalid',
   })
   const wrong = issues.map((issue) => `${v.getDotPath(issue) ?? 'something'} ${issue.message}`)
   if (wrong.length > 0) throw invalid(wrong.join('; '))
@@ -288,7 +294,7 @@ interface OpenedState {
   readonly stores: StateStores
 }
 
-/** As its specification has it: a variable that is empty or relative is as good as none. */
+/** As the XDG specification says: a variable that is empty or relative counts as not set. */
 function stateHome(): string {
   const { XDG_STATE_HOME: wanted = '' } = process.env
   if (isAbsolute(wanted)) return wanted
@@ -303,7 +309,10 @@ function stateHome(): string {
   return join(home, '.local', 'state')
 }
 
-/** Without a name, the first of `<host>-1`, `<host>-2`, … whose directory is free: the same again after a restart. */
+/**
+ * Without a name, the first of `<host>-1`, `<host>-2`, … whose directory is free, which is the same one again after a
+ * restart.
+ */
 async function openState(
   application: string,
   { name, stateDir, topicPrefix = '' }: WorkerOptions,

@@ -29,8 +29,9 @@ export interface Application {
 }
 
 /**
- * Declares an application. Its name is the Kafka consumer group's, and part of the names of its changelogs. Records with
- * the same time are taken in the order in which pipelines stand here. Throws INVALID_DEFINITION, naming the mistake.
+ * Declares an application. Its name becomes the Kafka consumer group, and part of the names of its changelogs. Records
+ * with the same timestamp are processed in the order in which the pipelines are listed here. Throws INVALID_DEFINITION,
+ * naming the mistake.
  */
 export function application<const T extends readonly [unknown, ...unknown[]]>(
   name: string,
@@ -54,7 +55,7 @@ export function application<const T extends readonly [unknown, ...unknown[]]>(
   return { name, [applicationKey]: definition }
 }
 
-/** A pipeline; of anything else, what the compiler is to say. A step that was refused gives a text. */
+/** A pipeline, or the message that the compiler shows for anything else. A rejected step is itself a message. */
 type Ended<P> = P extends Pipeline
   ? P
   : P extends string
@@ -94,7 +95,7 @@ const isOwnTopic = (application: string, topic: string): boolean =>
 
 function checkStates(application: ApplicationDefinition): void {
   const seen = new Map<string, StateDefinition>()
-  /** By state object: a source of its key, of a known partitioner. */
+  /** By state object: a source of its key with a known partitioner. */
   const partitioned = new Map<string, SourceNode>()
   const uses = statefulNodesOf(application).flatMap((node) => statesOf(node).map((state) => ({ node, state })))
   for (const { node, state } of uses) {
@@ -108,7 +109,7 @@ function checkStates(application: ApplicationDefinition): void {
       if (origin.kind !== 'source' || origin.topic.partitioner === undefined) continue
       const before = partitioned.get(state.name) ?? origin
       partitioned.set(state.name, before)
-      // one key would lie on two partitions, and its state object exist twice
+      // otherwise one key would be on two partitions, and its state object would exist twice
       const [one, two] = [before.topic, origin.topic]
       if (one.partitioner !== two.partitioner)
         throw invalid(
@@ -120,7 +121,7 @@ function checkStates(application: ApplicationDefinition): void {
   }
 }
 
-/** What nobody writes is never there: the wrong one was taken. */
+/** A state object that nothing writes never exists, so this is a mistake. */
 function checkReads(application: ApplicationDefinition): void {
   const nodes = statefulNodesOf(application)
   const written = new Set(nodes.flatMap((node) => (node.kind === 'join' ? [] : [node.state])))
@@ -143,7 +144,9 @@ function checkBroadcasts(application: ApplicationDefinition): void {
   }
 }
 
-/** A hex key and a text of the same characters are other bytes: by them, one state object would lie on two partitions. */
+/**
+ * A hex key and a text key of the same characters are different bytes, so one state object would be on two partitions.
+ */
 function checkKeyFormats(application: ApplicationDefinition): void {
   const hex = new Map<string, string>()
   const text = new Map<string, string>()
@@ -163,7 +166,7 @@ function checkKeyFormats(application: ApplicationDefinition): void {
   }
 }
 
-/** What has no state object is named after its source, and transactional ids are named after that. */
+/** A sub-topology without state objects is named after its source, and transactional ids are named after that. */
 function checkSourceNames(application: ApplicationDefinition): void {
   const { name } = application
   const stateful = statefulNodesOf(application)
@@ -188,7 +191,7 @@ function checkSourceNames(application: ApplicationDefinition): void {
   }
 }
 
-/** A call's tasks, their changelog and its topic are named after it. */
+/** The tasks of a call, their changelog and its topic are named after the call. */
 function checkCalls(application: ApplicationDefinition): void {
   const { name } = application
   const others = new Map([

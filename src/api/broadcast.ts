@@ -1,4 +1,4 @@
-/** Broadcasts: small reference data, whole on every worker, so that messages of any key can read it. */
+/** Broadcasts: small reference data that every worker holds completely, so that messages of any key can read it. */
 import type { BroadcastDefinition } from './definition.js'
 import { checkName, invalid, shown } from './names.js'
 import { topicDefinition, type Origin } from './topic.js'
@@ -11,14 +11,15 @@ export interface AnyBroadcast {
   readonly [broadcastKey]: BroadcastDefinition
 }
 export interface Broadcast<out V> extends AnyBroadcast {
-  /** Exists for the type checker alone. */
+  /** Exists only for the type checker. */
   readonly [entry]?: () => V
 }
 
 export interface BroadcastOptions {
   /**
-   * What it may take in the memory of each worker, in bytes of its keys and its messages, packed, and 64 for each key; default
-   * 64 MiB. It comes on top of the worker's memory (docs/configuration.md). More, and workers stop: BROADCAST_TOO_LARGE.
+   * The most memory that it may take on each worker, in bytes: keys and packed messages, plus 64 bytes per key; default
+   * 64 MiB. It is not part of the worker's memory limit (docs/configuration.md). Workers stop with BROADCAST_TOO_LARGE
+   * when it is exceeded.
    */
   readonly maxBytes?: number
 }
@@ -26,11 +27,11 @@ export interface BroadcastOptions {
 const DEFAULT_MAX_BYTES = 64 * 1024 * 1024
 
 /**
- * A broadcast: the last message of each key of a topic; a record without a value deletes. Each worker reads all of the topic,
- * from its beginning, before it takes any task, and follows it. A message that reads it waits until the worker has all that was
- * acknowledged before the message was written: some milliseconds. It may find newer data, too: so a replay does not
- * repeat what was found (docs/joins.md). Its topic may be in any format; messages have to be plain objects. It should be
- * compacted. Throws INVALID_DEFINITION.
+ * A broadcast: the last message of each key of a topic; a record without a value deletes the key. Each worker reads the
+ * whole topic from the beginning before it takes any task, and then follows it. A message that reads the broadcast
+ * waits, for some milliseconds, until the worker has everything that was acknowledged before the message was written.
+ * It may also find newer data, so a replay may find something else (docs/joins.md). The topic may be in any format, but
+ * messages must be plain objects. It should be compacted. Throws INVALID_DEFINITION.
  */
 export function broadcast<M extends object | null>(
   name: string,

@@ -1,38 +1,46 @@
-/** Calls: steps that wait for something outside. What call() may be told, checked, with what holds where nothing is said. */
+/** Calls: steps that wait for an external system. Checks the options of call(), and holds their defaults. */
 import type { CallDefinition } from './definition.js'
 import { checkName, invalid, shown } from './names.js'
 
-/** What a call gets beside its message. */
+/** What the function of a call gets next to its message. */
 export interface Call {
   /**
-   * The same in every attempt, on whichever worker it is made, and of no other message: to be sent along as the idempotency key. Of
-   * name characters, dots and hyphens.
+   * The same in every attempt, on whichever worker it is made, and unique to the message: send it as the idempotency
+   * key. It consists of name characters, dots and hyphens.
    */
   readonly id: string
   readonly key: string
-  /** Which attempt it is, since its task came to this worker: 1 for the first. */
+  /** The number of this attempt since the task came to this worker: 1 for the first. */
   readonly attempt: number
-  /** Aborted at the timeout, and when the task stops here or moves to another worker. To be handed to fetch(), say. */
+  /**
+   * Aborted at the timeout, and when the task stops on this worker or moves to another. Pass it to fetch(), for
+   * example.
+   */
   readonly signal: AbortSignal
 }
 
 export interface CallOptions<M, N> {
   /**
-   * Calls under way in a task at once, 1 to 1,024; default 16. Those of one key are made one after the other, whatever it is. A task does
-   * `overlap` divided by the seconds that a call takes a second, at most.
+   * How many calls of a task may be in flight at once, 1 to 1,024; default 16. Calls of one key are always made one
+   * after the other. A task makes at most `overlap` divided by the duration of a call in seconds, per second.
    */
   readonly overlap?: number
-  /** How long an attempt may take, ms, 1 to 3,600,000; default 30,000. Then its signal is aborted, and it has failed. */
+  /**
+   * How long an attempt may take, ms, 1 to 3,600,000; default 30,000. Then its signal is aborted, and the attempt has
+   * failed.
+   */
   readonly timeoutMs?: number
   /**
-   * How many attempts are made, 1 or more; default 10. The pause before the second is 100 ms, and twice as long before each one
-   * after that, 10 s at most: 32 s in all by default. `Infinity` goes on for ever, and what is behind it under the same key waits.
+   * How many attempts are made, 1 or more; default 10. The pause before the second is 100 ms, and doubles before each
+   * later one, up to 10 s: 32 s in all by default. With `Infinity` they never end, and messages of the same key wait
+   * behind it.
    */
   readonly attempts?: number
   /**
-   * What becomes of a message whose last attempt has failed: it goes to the dead letters, from where it can be replayed; or the worker
-   * stops; or what this gives goes on in place of the result, and nothing where that is undefined. Default: what becomes of messages whose
-   * computation throws (`onError` of the worker), which are dead letters unless it says otherwise.
+   * What happens to a message whose last attempt has failed: `dead-letter` sends it to the dead letters, from where it
+   * can be replayed; `stop` stops the worker; a function returns what continues in place of the result, or undefined
+   * for nothing. Default: what the worker's `onError` says for computations that throw, which is dead letters unless
+   * configured otherwise.
    */
   readonly failed?: 'dead-letter' | 'stop' | ((message: M, error: unknown) => N | undefined)
 }
@@ -63,7 +71,7 @@ export function callDefinition(pipeline: string, given: unknown, make: unknown, 
   }
 }
 
-/** What is there and undefined is as if it was not there. */
+/** An option that is set to undefined counts as absent. */
 const defined = (options: object): object =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 

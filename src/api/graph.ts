@@ -1,4 +1,4 @@
-/** Questions about the graph of an application: pure, over the nodes of `definition.ts`. */
+/** Pure functions that answer questions about the graph of an application, over the nodes of `definition.ts`. */
 import type {
   ApplicationDefinition,
   BroadcastDefinition,
@@ -17,13 +17,13 @@ import type {
 } from './definition.js'
 
 type Node = StreamNode | TableNode | PipelineDefinition
-/** What has to be where the state object of the message's key is. */
+/** What must be on the same task as the state object of the message's key. */
 export type StatefulNode = ComputeNode | JoinNode | TableNode | PairNode
 
 const isStateful = (node: Node): node is StatefulNode =>
   node.kind === 'compute' || node.kind === 'join' || node.kind === 'table' || node.kind === 'pair'
 
-/** Where messages come from; not what is only read. */
+/** Where messages come from, without what is only read. */
 export function upstreamsOf(node: Node): readonly StreamNode[] {
   switch (node.kind) {
     case 'source':
@@ -36,25 +36,25 @@ export function upstreamsOf(node: Node): readonly StreamNode[] {
   }
 }
 
-/** Tables that a node reads: what goes into them is part of the application, too. */
+/** Tables that a node reads: the streams that write them are part of the application too. */
 const tablesOf = (node: Node): readonly TableNode[] =>
   statesOf(node).flatMap(({ table }) => (table === undefined || table === node ? [] : [table]))
 
-/** Of what has met nothing in an interval join, both its sides: they are part of the application, whether what they meet is wanted or not. */
+/** Both sides of an interval join belong to the application, whether their pairs are used or not. */
 export function sidesOf(node: Node): readonly PairNode[] {
   const pairs = node.kind === 'timed' ? node.origin.state.pairs : undefined
   return pairs === undefined ? [] : [pairs.left, pairs.right]
 }
 
-/** State objects and tables of a node: what it writes first. */
+/** State objects and tables of a node: the one that it writes comes first. */
 export function statesOf(node: Node): readonly StateDefinition[] {
   if (node.kind === 'compute') return [node.state, ...node.reads]
   return isStateful(node) ? [node.state] : []
 }
 
 /**
- * All nodes of the application, each once: pipelines in their order, of each what lies before a node before it, and tables
- * before whatever reads them.
+ * All nodes of the application, each once: pipelines in their order, each node after those before it, and tables before
+ * whatever reads them.
  */
 export function nodesOf({ pipelines }: ApplicationDefinition): readonly Node[] {
   const seen = new Set<Node>()
@@ -67,10 +67,12 @@ export function nodesOf({ pipelines }: ApplicationDefinition): readonly Node[] {
   return [...seen]
 }
 
-/** What messages with a key come from: a call's results come under keys, too, from wherever it was made. */
+/** Where messages get their key from: the results of a call have keys too, wherever it was made. */
 export type KeyOrigin = SourceNode | TimedNode | KeyByNode | CallNode
 
-/** Where a node's messages come from with their keys: sources, keyBy(), calls and what time brings, several behind merge(). */
+/**
+ * Where a node's messages get their keys from: sources, keyBy(), calls and what time produces; several after merge().
+ */
 export function keyOriginsOf(node: Node): readonly KeyOrigin[] {
   const found = new Set<KeyOrigin>()
   const visit = (at: Node): void => {
@@ -108,9 +110,9 @@ export const callsOf = (application: ApplicationDefinition): readonly CallNode[]
 
 /** Messages that go through a repartition topic. */
 export interface RepartitionDefinition {
-  /** A keyBy() or a call that a computation, a table or a join stands behind; or where a call's messages come from. */
+  /** A keyBy() or a call with a computation, a table or a join after it; or where a call's messages come from. */
   readonly node: KeyByNode | CallNode
-  /** Whether it leads to the call that is its node, not from it. */
+  /** Whether it leads to the call that is its node, rather than from it. */
   readonly isToCall: boolean
   /** `<from>-<to>`, or what keyBy() was given: part of the topic's name. */
   readonly name: string
@@ -119,9 +121,10 @@ export interface RepartitionDefinition {
 }
 
 /**
- * The repartitions of an application. One leads from what is named nearest before it, a state object, a call or a source, to the
- * first state object or table behind it, or to a call. A keyBy() that leads to sinks alone is none: a sink's topic has a key of
- * its own; and so is a call that does: what it gives goes straight there.
+ * The repartitions of an application. Each leads from the nearest named node before it, a state object, a call or a
+ * source, to the first state object or table after it, or to a call. A keyBy() that leads only to sinks is not one,
+ * because a sink's topic has its own key; neither is a call that leads only to sinks, because its results go straight
+ * there.
  */
 export function repartitionsOf(application: ApplicationDefinition): readonly RepartitionDefinition[] {
   const found = new Map<KeyByNode | CallNode, StatefulNode>()
@@ -146,7 +149,7 @@ export function repartitionsOf(application: ApplicationDefinition): readonly Rep
   ]
 }
 
-/** That of the keyBy() right before a call, where it has no repartition of its own. */
+/** The name from the keyBy() right before a call, if that has no repartition of its own. */
 function nameBefore(
   { upstream }: CallNode,
   others: ReadonlyMap<KeyByNode | CallNode, StatefulNode>,
@@ -157,7 +160,7 @@ function nameBefore(
 const ownName = (node: KeyByNode | CallNode): string | undefined => (node.kind === 'keyBy' ? node.name : undefined)
 
 /**
- * The source that a call reads: where it stands right behind one that nothing else of the application reads. Elsewhere its
+ * The source that a call reads, if it directly follows one that nothing else in the application reads. Otherwise its
  * messages go through a repartition.
  */
 export function sourceOfCall(application: ApplicationDefinition, { upstream }: CallNode): SourceNode | undefined {
@@ -177,5 +180,5 @@ function nearestName(node: StreamNode): string {
   return nearestName(first)
 }
 
-/** The part of a topic's name behind its application's. */
+/** The part of a topic's name after the application's name. */
 export const REPARTITION_SUFFIX = '-repartition'

@@ -23,7 +23,7 @@ function checkNameUpTo(maxLength: number, what: string, name: unknown): string {
   return name
 }
 
-/** A function that a definition was given. An async one is refused here: its promise would be taken for its result. */
+/** A function from a definition. An async one is rejected here, because its promise would be taken for its result. */
 export function checkFunction(what: string, value: unknown): void {
   if (typeof value !== 'function') throw invalid(`${what} is ${shown(value)}: it must be a function.`)
   const kind = Object.prototype.toString.call(value)
@@ -38,7 +38,7 @@ export function checkFunction(what: string, value: unknown): void {
 export const isPromise = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 
-/** Whatever a caller without types passed, in a few words. */
+/** Describes whatever a caller without types passed, in a few words. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(shortened(value, 40))
   if (typeof value === 'object' && value !== null) {
@@ -50,19 +50,19 @@ export function shown(value: unknown): string {
 }
 
 /**
- * Whether a key can be written. UTF-8 has no lone surrogates: all of them would become the same bytes, and keys that the
+ * Whether a key can be written. UTF-8 has no lone surrogates: they would all become the same bytes, and keys that the
  * application tells apart would share one record in the store.
  */
 export const isKey = (value: unknown): value is string => typeof value === 'string' && value.isWellFormed()
 
-/** Whether it is the text of some bytes, as Buffer.toString('hex') writes them. */
+/** Whether it is the hex text of some bytes, as Buffer.toString('hex') writes it. */
 export const isHex = (text: string): boolean => /^(?:[0-9a-f]{2})*$/.test(text)
 
-/** What is wrong with what is no key. */
+/** What is wrong with something that is not a key. */
 export const shownKey = (value: unknown): string =>
   `${shown(value)}, ${typeof value === 'string' ? "with a lone surrogate, which UTF-8 can't encode" : 'not a string'}`
 
-/** The name of an object's class, which need not have one. */
+/** The name of an object's class, which may have none. */
 export function classNameOf(value: object): string {
   const { constructor }: { readonly constructor?: unknown } = value
   return typeof constructor === 'function' && constructor.name !== '' ? constructor.name : 'a class without a name'

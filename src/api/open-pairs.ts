@@ -1,9 +1,10 @@
 /**
- * The open messages of a key in an interval join: what is stored of them, both sides in one state object. A message is open until
- * nothing can come any more that it would meet.
+ * The open messages of a key in an interval join, both sides in one state object, as they are stored. A message is open
+ * as long as a message that it would meet may still come.
  *
  * Invariants
- * 1. Messages of a side are in the order of their timestamps, and of those with the same in the order in which they came.
+ * 1. Messages of a side are in the order of their timestamps, and those with the same timestamp in the order in which
+ *    they came.
  * 2. Those before `firstAlone` have met one of the other side.
  */
 import type { Side } from './definition.js'
@@ -11,7 +12,10 @@ import type { Side } from './definition.js'
 export interface OpenMessage {
   /** Its timestamp, ms since the epoch, 0 or more. */
   readonly atMs: number
-  /** What its partition had reached when it came, where that is more than its timestamp: it was late. Else its timestamp. */
+  /**
+   * For a late message, what its partition had reached when it came, which is more than its timestamp; otherwise its
+   * timestamp.
+   */
   readonly boundMs: number
   hasMet: boolean
   readonly message: unknown
@@ -21,7 +25,7 @@ export class OpenSide {
   readonly list: OpenMessage[] = []
   firstAlone = 0
 
-  /** The first of them that has met nothing. */
+  /** The first of them that has met no other. */
   get alone(): OpenMessage | undefined {
     return this.list[this.firstAlone]
   }
@@ -40,7 +44,7 @@ export class OpenSide {
     if (one === this.alone) this.#skip()
   }
 
-  /** Where those begin that are of that time or later. */
+  /** The index of the first one with that time or a later one. */
   from(atMs: number): number {
     let [from, to] = [0, this.list.length]
     while (from < to) {
@@ -51,7 +55,7 @@ export class OpenSide {
     return from
   }
 
-  /** So many, from the first on, are not open any more. */
+  /** The first so many are no longer open. */
   removeFirst(count: number): void {
     this.list.splice(0, count)
     this.firstAlone = Math.max(0, this.firstAlone - count)
@@ -75,7 +79,10 @@ export class OpenPairs {
 export const SIDES = ['left', 'right'] as const satisfies readonly Side[]
 export const otherSide = (side: Side): Side => (side === 'left' ? 'right' : 'left')
 
-/** `{ l: [timestamp, how late, whether it has met one, message, …], r: … }`: names would take more than what they name. */
+/**
+ * `{ l: [timestamp, how late, whether it has met one, message, …], r: … }`: field names would take more space than
+ * their values.
+ */
 export function pairsToPlain(open: OpenPairs): object {
   const [l, r] = SIDES.map((side) => {
     const fields: unknown[] = []
@@ -87,7 +94,7 @@ export function pairsToPlain(open: OpenPairs): object {
 
 const FIELDS = 4
 
-/** Throws a TypeError for what `pairsToPlain` has not given. */
+/** Throws a TypeError for anything that `pairsToPlain` did not write. */
 export function pairsFromPlain(plain: unknown): OpenPairs {
   const open = new OpenPairs()
   const { l, r } = plain as { readonly l?: unknown; readonly r?: unknown }

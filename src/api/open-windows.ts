@@ -1,12 +1,12 @@
-/** The windows of a key that are open: what is stored of them, all in one state object. */
+/** The open windows of a key, as they are stored: all in one state object. */
 import type { OpenWindow } from './definition.js'
 
 export class OpenWindows {
-  /** In the order of their beginning. */
+  /** In the order in which they begin. */
   list: OpenWindow[] = []
 }
 
-/** `{ w: [start, length, messages, state, …] }`: names would take more than what they name. */
+/** `{ w: [start, length, messages, state, …] }`: field names would take more space than their values. */
 export function windowsToPlain({ list }: OpenWindows, toPlain: (state: object) => unknown): object {
   const w: unknown[] = []
   for (const { startMs, endMs, messages, state } of list) w.push(startMs, endMs - startMs, messages, toPlain(state))
@@ -15,7 +15,7 @@ export function windowsToPlain({ list }: OpenWindows, toPlain: (state: object) =
 
 const FIELDS = 4
 
-/** Throws a TypeError for what `windowsToPlain` has not given. */
+/** Throws a TypeError for anything that `windowsToPlain` did not write. */
 export function windowsFromPlain(plain: unknown, fromPlain: (plain: unknown) => object): OpenWindows {
   const open = new OpenWindows()
   const w = fieldsOf(plain)
@@ -27,7 +27,7 @@ export function windowsFromPlain(plain: unknown, fromPlain: (plain: unknown) => 
   return open
 }
 
-/** The same windows, each state as `step` makes it of what is stored. Throws as `windowsFromPlain`. */
+/** The same windows, with `step` applied to each stored state. Throws as `windowsFromPlain`. */
 export function upgradeWindows(plain: unknown, step: (stored: object) => object): object {
   const w = fieldsOf(plain).map((field, i) => (i % FIELDS === FIELDS - 1 ? step(field as object) : field))
   return { w }

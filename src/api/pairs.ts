@@ -1,6 +1,6 @@
 /**
- * Interval joins: each message of a stream with those of another one, of the same key, whose timestamps are not further away than
- * `withinMs`; and those that have met nothing.
+ * Interval joins: each message of a stream joined with those of another stream that have the same key and timestamps no
+ * further than `withinMs` away; and those that have met no other.
  */
 import type { PairNode, PairsDefinition, Side, StateDefinition, StreamNode } from './definition.js'
 import { checkName, invalid, shown } from './names.js'
@@ -10,15 +10,15 @@ import { isDurationMs } from './topic.js'
 export const pairsKey: unique symbol = Symbol.for('potoroo.pairs')
 
 export interface IntervalJoinOptions {
-  /** How far the timestamps of two messages may be from each other, ms, 0 or more. */
+  /** How far apart the timestamps of two messages may be, ms, 0 or more. */
   readonly withinMs: number
 }
 
-/** The definition behind what `intervalJoin` gives; undefined for anything else. */
+/** The definition behind the result of `intervalJoin`; undefined for anything else. */
 export const pairsDefinition = (value: unknown): StateDefinition | undefined =>
   typeof value === 'object' && value !== null && pairsKey in value ? (value[pairsKey] as StateDefinition) : undefined
 
-/** Open messages of a key at once, of both sides. */
+/** How many messages of a key may be open at once, on both sides together. */
 export const MAX_OPEN_MESSAGES = 100_000
 
 /** The state objects of a join: the open messages of each key. Throws INVALID_DEFINITION. */

@@ -1,10 +1,11 @@
 /**
- * State objects: one object per key, the boundary of atomicity. One message changes one of them, all of it or nothing.
+ * State objects: one object per key, and the boundary of atomicity. One message changes one of them, completely or not
+ * at all.
  *
  * A state object is an object literal or an instance of the user's class. An instance comes back from storage with its
- * methods: it is made with its class's prototype and given its own fields, and the constructor does not run again. What
- * is not an own field doesn't come back: `#private` fields and `accessor` fields can't be read from outside. A class that
- * has such brings `pack(): unknown` and `static unpack(plain: unknown, key: string)`.
+ * methods: it is created with its class's prototype and given its own fields, and the constructor does not run again.
+ * What is not an own field doesn't come back: `#private` fields and `accessor` fields can't be read from outside. A
+ * class with such fields provides `pack(): unknown` and `static unpack(plain: unknown, key: string)`.
  */
 import { PotorooError } from '../errors.js'
 import type { StateDefinition, Upgrade } from './definition.js'
@@ -21,18 +22,18 @@ export interface AnyStateObject {
 export interface StateObject<in out S extends object> extends AnyStateObject {
   /** Those that `ttlMs` has ended, each once, as they were. */
   readonly expired: Origin<Expired<S>, 'keyed'>
-  /** Exists for the type checker alone. */
+  /** Exists only for the type checker. */
   readonly [state]?: (state: S) => S
 }
 
-/** What `from(state.expired)` gives. */
+/** The messages of `from(state.expired)`. */
 export interface Expired<S> {
   readonly key: string
   /** As it was. */
   readonly state: S
 }
 
-/** A class of state objects. `pack` of its instances and its own `unpack` come together or not at all. */
+/** A class of state objects. `pack` of its instances and its static `unpack` are given together or not at all. */
 export interface StateClass<S extends object> {
   new (key: string): S
   unpack?(plain: unknown, key: string): S
@@ -40,41 +41,45 @@ export interface StateClass<S extends object> {
 
 /** How a state object is stored, if not as its own fields. */
 export interface Packing<S extends object> {
-  /** Gives plain values: objects, arrays, strings, numbers, booleans, null, undefined, BigInt, Date, Map, Set, typed arrays. */
+  /**
+   * Returns plain values: objects, arrays, strings, numbers, booleans, null, undefined, BigInt, Date, Map, Set, typed
+   * arrays.
+   */
   readonly pack: (state: S) => unknown
-  /** Gives the state object back. */
+  /** Restores the state object. */
   readonly unpack: (plain: unknown, key: string) => S
 }
 
 export type StateOptions<S extends object> = (Packing<S> | { readonly pack?: never; readonly unpack?: never }) & {
   /**
-   * How many partitions the repartition topics get that lead here, where no topic beside them says it; default: the most
-   * that any of their sources has. Fixed once they exist.
+   * How many partitions a repartition topic that leads here gets, if no other topic of the sub-topology determines it;
+   * default: the most that any of its sources has. Fixed once the topic exists.
    */
   readonly partitions?: number
   /**
-   * For state objects whose shape has changed: upgrades[n] makes of what version n stored what version n + 1 stores. The version
-   * of a state object is how many of them it has been through; a new one has been through all. It is upgraded when a message
-   * finds it, and stored so with that message. A step is given plain data, the fields without their class, or what `pack`
-   * gave, and gives an object literal; it must give the same each time, and change nothing else. Steps are never
-   * changed or removed once they ran, only added at the end. One that throws, or gives no object literal or what can't be stored,
-   * stops the worker: STATE_UPGRADE_FAILED. What a newer version stored stops a worker that does not know it: STATE_NEWER.
+   * For state objects whose shape has changed: upgrades[n] turns what version n stored into what version n + 1 stores.
+   * The version of a state object is the number of upgrades that it has been through; a new one has the newest version.
+   * It is upgraded when a message reads it, and stored in the new shape with that message. A step gets plain data, the
+   * fields without their class, or what `pack` returned, and returns an object literal; it must always return the same
+   * for the same input, and change nothing else. Never change or remove a step that has run; only add steps at the end.
+   * A step that throws, or returns something other than an object literal that can be stored, stops the worker:
+   * STATE_UPGRADE_FAILED. What a newer version stored stops a worker that does not know that version: STATE_NEWER.
    * Default: none, version 0.
    */
   readonly upgrades?: readonly ((stored: never) => object & NoPromise)[]
   /**
-   * How long a state object lives that nothing changes, ms, 64 or more; default: for ever. It counts from the timestamp of the
-   * last message that changed it, or of the last timer that fired, and is lengthened by a 64th at the most. A message from behind
-   * its end finds none; else it ends when the task's time has passed that, and not while a timer of it is set. Each that
-   * has ended is given by `from(state.expired)`, once.
+   * How long a state object lives if nothing changes it, ms, 64 or more; default: forever. It counts from the timestamp
+   * of the last message that changed it, or of the last timer that fired, and is extended by a 64th at most. A message
+   * with a timestamp after the end finds no state object; otherwise it ends when the task's time has passed the end,
+   * unless a timer of it is set. `from(state.expired)` produces each one that has ended, once.
    */
   readonly ttlMs?: number
 }
 
 /**
  * Declares a kind of state object; `name` is part of the name of its changelog topic. A key without a state object gets
- * one from `initial`: a function that gives an object literal, or a class, whose constructor is called with the key. One
- * that has no parameter has to give the same for every key. Throws INVALID_DEFINITION.
+ * one from `initial`: a function that returns an object literal, or a class, whose constructor is called with the key.
+ * A function without parameters must return the same for every key. Throws INVALID_DEFINITION.
  */
 export function stateObject<S extends object>(
   name: string,
@@ -91,7 +96,10 @@ export function stateObject<S extends object>(
   return { name, expired, [stateKey]: definition }
 }
 
-/** Of state objects that are object literals, or whatever `pack` takes; with their options, checked. Throws INVALID_DEFINITION. */
+/**
+ * For state objects that are object literals, or whatever `pack` takes; with their options, checked. Throws
+ * INVALID_DEFINITION.
+ */
 export function literalShapeOf<S extends object>(
   name: string,
   initial: (key: string) => S,
@@ -106,7 +114,7 @@ export function literalShapeOf<S extends object>(
   return { ...own, shape: ofFactory(name, initial, packing) }
 }
 
-/** What a time to live is rounded by: a part of itself. */
+/** A time to live is rounded up to this fraction of itself. */
 const LEAST_TTL_MS = 64
 
 type Shape = Omit<StateDefinition, 'partitions' | 'upgrades' | 'ttlMs'>
@@ -197,7 +205,7 @@ function ofClass<S extends object>(name: string, constructor: StateClass<S>, opt
   }
 }
 
-/** Whether no constructor takes the key; a class without one hands it on to its ancestor's. */
+/** Whether no constructor takes the key; a class without a constructor passes it on to its ancestor's. */
 function takesNothing(constructor: object): boolean {
   for (
     let at: unknown = constructor;
@@ -208,7 +216,10 @@ function takesNothing(constructor: object): boolean {
   return true
 }
 
-/** Sets fields as the class's own, also those that its ancestors have accessors for: these must not run, or refuse. */
+/**
+ * Sets fields as own fields of the class, even those that its ancestors have accessors for, which must neither run nor
+ * refuse.
+ */
 function withFields(object: object, fields: object): object {
   const target = object as Record<string, unknown>
   for (const [name, value] of Object.entries(fields))
@@ -218,7 +229,7 @@ function withFields(object: object, fields: object): object {
   return object
 }
 
-/** Their contents are no own fields. */
+/** Their contents are not own fields. */
 const BUILT_IN = [
   Map,
   Set,
@@ -254,10 +265,10 @@ function checkOptions<S extends object>(name: string, options: StateOptions<S> =
     throw invalid(`State object ${name} has ttlMs: ${shown(ttlMs)}. It must be whole milliseconds, 64 or more.`)
   if (!Array.isArray(steps))
     throw invalid(`State object ${name} has upgrades: ${shown(steps)}. It must be an array of functions.`)
-  // Not by forEach(), which passes over holes.
+  // Not forEach(), which skips holes.
   for (const [version, step] of [...(steps as readonly unknown[])].entries())
     checkFunction(`upgrades[${String(version)}] of state object ${name}`, step)
-  // A copy: how many there are is the version, and nobody is to change that later.
+  // A copy: its length is the version, so no one may change it later.
   const own = { partitions, upgrades: [...(steps as readonly Upgrade[])], ttlMs }
   if (pack === undefined && unpack === undefined) return { ...own, packing: undefined }
   if (pack === undefined || unpack === undefined)

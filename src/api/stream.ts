@@ -1,9 +1,9 @@
 /**
- * Streams: messages on their way from a topic through steps and computations to sinks. A stream is a value: each step gives
- * a new one and leaves the old one as it was, so that going on twice from one stream branches it, and what lies before the
- * branch runs once for each message.
+ * Streams: messages on their way from a topic through steps and computations to sinks. A stream is a value: each step
+ * returns a new one and leaves the old one unchanged. Continuing twice from one stream branches it, and what comes
+ * before the branch runs once per message.
  *
- * The key lies beside the message. A topic's records bring it, steps and computations keep it, keyBy() alone changes it.
+ * Each message has a key. A topic's records bring it, steps and computations keep it, and only keyBy() changes it.
  */
 import { PotorooError } from '../errors.js'
 import { broadcastDefinition, broadcastIn, type AnyBroadcast, type Broadcast } from './broadcast.js'
@@ -28,86 +28,89 @@ import { originDefinition, topicDefinition, type Origin, type Sink } from './top
 import { windowsDefinition, type AnyWindowed, type Windowed } from './windows.js'
 
 const pipelineKey: unique symbol = Symbol.for('potoroo.pipeline')
-/** Registered, so that a stream made with another copy of Potoroo is a stream, too. */
+/** Registered, so that a stream from another copy of Potoroo is recognized too. */
 const streamKey: unique symbol = Symbol.for('potoroo.stream')
 
-/** What a computation gets beside state and message. */
+/** What a computation gets next to state and message. */
 export interface Context extends ComputationContext {
   set(timer: Timer, atMs: number, id?: string): void
   clear(timer: Timer, id?: string): void
   /**
-   * The state object or the table's entry of the same key, as it is now, what this message has done so far included;
-   * undefined where there is none, or where it is as it would begin. It is a copy: changing it changes nothing. Only of what
-   * is kept together with the computation's own state object: what the application joins there, or computes there, or what
-   * `reads` of to() names. Else INVALID_DEFINITION, which stops the worker.
+   * The state object or table entry of the same key as it is now, including what this message has done so far;
+   * undefined if there is none, or if it still has its initial value. It is a copy: changing it changes nothing. Works
+   * only for what is kept together with the computation's own state object: what the application joins or computes
+   * there, or what `reads` of to() names. Otherwise INVALID_DEFINITION, which stops the worker.
    */
   read<S extends object>(state: StateObject<S>): Readonly<S> | undefined
   read<V extends object>(table: Table<V>): Readonly<V> | undefined
   /**
-   * What a broadcast has of any key; undefined where it has nothing. It is a copy. Only of broadcasts that the application joins in the same
-   * place, or that `reads` of to() names: else INVALID_DEFINITION, which stops the worker.
+   * The entry of any key in a broadcast; undefined if there is none. It is a copy. Works only for broadcasts that the
+   * application joins in the same place, or that `reads` of to() names: otherwise INVALID_DEFINITION, which stops the
+   * worker.
    */
   lookup<V extends object>(broadcast: Broadcast<V>, key: string): Readonly<V> | undefined
 }
 
-/** What a computation of windows gets: it runs once for each window that its message lies in. */
+/** The context of a computation of windows: it runs once for each window that its message falls into. */
 export interface WindowContext extends Omit<Context, 'set' | 'clear'> {
   readonly window: {
     readonly startMs: number
     /** Exclusive. */
     readonly endMs: number
-    /** How many have come to it, this one included. */
+    /** How many messages the window has got, including this one. */
     readonly messages: number
   }
 }
 
-/** What to() may be told. */
+/** Options of to(). */
 export interface ToOptions {
   /**
-   * Tables and state objects that the computation reads with `context.read()`: they are then kept where its own state object
-   * is, so that their topics have to have as many partitions; and broadcasts that it looks things up in with
-   * `context.lookup()`. What is joined or computed there anyway need not be named.
+   * Tables and state objects that the computation reads with `context.read()`: they are then kept on the same task as
+   * its own state object, so their topics need the same number of partitions; and broadcasts that it reads with
+   * `context.lookup()`. What is joined or computed there anyway need not be listed.
    */
   readonly reads?: readonly (AnyStateObject | AnyBroadcast)[]
 }
 
-/** A stream that has come to its end: what application() takes. */
+/** A stream that has reached its end: what application() takes. */
 export interface Pipeline {
   readonly [pipelineKey]: PipelineDefinition
 }
 
 /** Messages on their way, without a key. */
 export interface Stream<out M> {
-  /** Goes on with the messages that `keep` is true for. */
+  /** Keeps the messages for which `keep` returns true. */
   filter<N extends M>(keep: (message: M) => message is N): Stream<N>
   filter(keep: (message: M) => boolean): Stream<M>
-  /** Goes on with what `step` gives for each message. */
+  /** Replaces each message by what `step` returns. */
   map<N>(step: (message: M) => N): Synchronous<N, Stream<N>>
-  /** Goes on with each element of the array that `step` gives for a message, in their order. */
+  /** Replaces each message by the elements of the array that `step` returns, in order. */
   flatMap<N>(step: (message: M) => readonly N[]): Synchronous<N, Stream<N>>
   /**
-   * Gives each message a key: a computation behind it gets the state object of that key, wherever it is. Messages travel
-   * there through a repartition topic, which Potoroo creates, names `<application>-<from>-<state object>-repartition` after
-   * the source or state object before it and the first state object behind it, and empties as messages are processed. What
-   * one source key gave arrives in its order. `name` takes the place of `<from>-<state object>`, and keeps the topic's name
-   * when one of those is renamed. A keyBy() with nothing but sinks behind it has no effect: a sink's topic has its own key.
+   * Gives each message a key: a computation after it gets the state object of that key, on whichever worker it is.
+   * Messages travel there through a repartition topic, which Potoroo creates, names `<application>-<from>-<state
+   * object>-repartition` after the source or state object before it and the first state object after it, and truncates
+   * as messages are processed. Messages of one source key arrive in order. `name` replaces `<from>-<state object>`, and
+   * keeps the topic's name if one of those is renamed. A keyBy() that is followed only by sinks has no effect, because
+   * a sink's topic has its own key.
    */
   keyBy(key: (message: M) => string, options?: { readonly name?: string }): Keyed<M>
-  /** Writes each message to the topic, under the key that the topic declares. */
+  /** Writes each message to the topic, with the key that the topic declares. */
   sink(topic: Sink<M>, options?: SinkOptions): Pipeline
 }
 
 export interface SinkOptions {
   /**
-   * Which headers of the record that caused an output go on with it: those of these names, or `'all'`. Default: only
-   * `traceparent` and `tracestate` (W3C Trace Context), which go on in any case but with `'none'`. A header that is there several
-   * times goes on as often. `'all'` leaves out `potoroo-…` and `__streams.errors.…`, which say why a record was a dead letter: where
-   * dead letters are the source, name those that you want. Headers come through keyBy() as they were.
+   * Which headers of the causing record are passed on to an output: those with these names, or `'all'`. Default: only
+   * `traceparent` and `tracestate` (W3C Trace Context), which are always passed on except with `'none'`. A header that
+   * occurs several times is passed on as often. `'all'` excludes `potoroo-…` and `__streams.errors.…`, which say why a
+   * record was a dead letter: where dead letters are the source, name the ones that you want. keyBy() passes all
+   * headers on unchanged.
    */
   readonly headers?: readonly string[] | 'all' | 'none'
 }
 
-/** In place of a type, for the compiler to say: what is wrong, in words. No value has it. */
+/** Stands in for a type, so that the compiler shows what is wrong. No value has it. */
 export interface Refused<Why extends string> {
   readonly refused: Why
 }
@@ -122,18 +125,19 @@ export interface Unkeyed<out M> extends Stream<M> {
   readonly call: Refused<'error: these messages have no key, by which calls are ordered: put keyBy() before call()'>
 }
 
-/** Messages with a key beside them. */
+/** Messages that have a key. */
 export interface Keyed<out M> extends Stream<M> {
   filter<N extends M>(keep: (message: M) => message is N): Keyed<N>
   filter(keep: (message: M) => boolean): Keyed<M>
   map<N>(step: (message: M) => N): Synchronous<N, Keyed<N>>
   flatMap<N>(step: (message: M) => readonly N[]): Synchronous<N, Keyed<N>>
   /**
-   * Calls `compute` with the state object of the message's key, which it may change, and the message. It gives nothing,
-   * one output or an array of outputs, which go on under the same key. It is synchronous: state and outputs are what they
-   * are when it returns. When it throws, the state object is as it was before the message.
+   * Calls `compute` with the message and the state object of its key, which it may change. It returns nothing, one
+   * output or an array of outputs, which continue with the same key. It is synchronous: state and outputs count as they
+   * are when it returns. When it throws, the state object is left as it was before the message.
    *
-   * Computations in a row, without keyBy() between them, run in one transaction: all of their state objects change, or none.
+   * Computations in a row, without keyBy() between them, run in one transaction: all of their state objects change, or
+   * none.
    */
   to<S extends object, R>(
     state: StateObject<S>,
@@ -141,8 +145,9 @@ export interface Keyed<out M> extends Stream<M> {
     options?: ToOptions,
   ): Synchronous<R, [Emitted<R>] extends [never] ? Pipeline : Keyed<Emitted<R>>>
   /**
-   * Calls `compute` once for each window that the message lies in, earliest first, with what the window has. What it gives are early
-   * results; the final ones are `from(windows.closed)`. A window that has closed takes no message any more: it is late for that.
+   * Calls `compute` once for each window that the message falls into, earliest first, with the state of the window.
+   * What it returns are early results; the final ones come from `from(windows.closed)`. A window that has closed takes
+   * no more messages: they are late for it.
    */
   to<S extends object, R>(
     windows: Windowed<S>,
@@ -150,30 +155,33 @@ export interface Keyed<out M> extends Stream<M> {
     options?: ToOptions,
   ): Synchronous<R, [Emitted<R>] extends [never] ? Pipeline : Keyed<Emitted<R>>>
   /**
-   * Calls `step` with each message and the entry of its key in a table, or the state object of its key; undefined where
-   * there is none. Nothing goes on where it gives nothing, which makes an inner join; an array goes on as its elements. The entry is a copy,
-   * as of the message's place in the order of all that the task reads: what came to the table with a timestamp up to the message's is in
-   * it, also when both were written at the same time and the table's topic is slow to give it (docs/joins.md).
+   * Calls `step` with each message and the entry of its key in a table, or the state object of its key; undefined if
+   * there is none. If it returns nothing, nothing continues, which makes an inner join; the elements of an array
+   * continue one by one. The entry is a copy, as of the message's place in the order of everything that the task reads:
+   * it includes what was written to the table with a timestamp up to the message's, even if both were written at the
+   * same time and the table's topic is slow to deliver (docs/joins.md).
    *
-   * The sources of both have to have the same number of partitions: else keyBy() one of them.
+   * The sources of both must have the same number of partitions: otherwise use keyBy() on one of them.
    */
   join<V extends object, R>(
     table: Table<V> | StateObject<V>,
     step: (message: M, entry: Readonly<V> | undefined) => R,
   ): Synchronous<R, Keyed<Emitted<R>>>
-  /** With what a broadcast has of the key that `key` gives: any key, whatever that of the stream is, which stays what it was. */
+  /** Joins with a broadcast's entry for the key that `key` returns. It may be any key; the stream keeps its own. */
   join<V extends object, R>(
     broadcast: Broadcast<V>,
     key: (message: M) => string,
     step: (message: M, entry: Readonly<V> | undefined) => R,
   ): Synchronous<R, Keyed<Emitted<R>>>
   /**
-   * Calls something outside for each message, and goes on with what comes of it, where that is not undefined or null. `make` may wait; it
-   * has no state object. Calls are made only for messages that are committed, so for none that is taken back. Those of a key are made one after
-   * the other, and their results go on in that order; those of other keys overlap. Each result goes on exactly once. The call itself is made at
-   * least once: after a failure, a timeout, a crash, or when the task moves. Its id is the same each time (docs/calls.md).
+   * Calls an external system for each message, and continues with its result unless that is undefined or null. `make`
+   * may be asynchronous; it has no state object. Calls are made only for committed messages, so never for one that is
+   * rolled back. Calls of one key are made one after the other, and their results continue in that order; calls of
+   * other keys overlap. Each result continues exactly once. The call itself is made at least once: it is repeated after
+   * a failure, a timeout or a crash, or when the task moves. Its id is the same each time (docs/calls.md).
    *
-   * `name` is part of the names of topics, and says what to go on with after a restart: a call that is renamed is another one.
+   * `name` is part of the names of topics, and identifies what to continue after a restart: a renamed call is a new
+   * one.
    */
   call<N>(
     name: string,
@@ -182,7 +190,7 @@ export interface Keyed<out M> extends Stream<M> {
   ): Called<Exclude<Awaited<N>, Nothing>>
 }
 
-/** Where a call gives nothing, a pipeline may end with it. */
+/** A pipeline may end with a call that returns nothing. */
 type Called<N> = [N] extends [never] ? Keyed<N> & Pipeline : Keyed<N>
 
 type Nothing = ReturnType<() => void> | undefined | null
@@ -192,9 +200,9 @@ type Synchronous<R, T> = [Extract<R, PromiseLike<unknown>>] extends [never]
   : 'error: computations and steps are synchronous, but this one returns a promise: use call() for asynchronous work'
 
 /**
- * A stream of a topic's messages, or of what time brings: timers that are due, state objects whose time is over, windows that have
- * closed. It is named
- * after the topic unless `name` says otherwise; names of what Potoroo keeps in Kafka are made of it. Throws INVALID_DEFINITION.
+ * A stream of a topic's messages, or of what time produces: timers that are due, state objects whose ttl has ended,
+ * windows that have closed. It is named after the topic unless `name` is given; the names of Potoroo's own topics
+ * derive from it. Throws INVALID_DEFINITION.
  */
 export function from<M>(origin: Origin<M, 'keyed'>, name?: string): Keyed<M>
 export function from<M>(origin: Origin<M, 'unkeyed'>, name?: string): Unkeyed<M>
@@ -209,10 +217,11 @@ export function from<M>(origin: Origin<M>, name?: string): Stream<M> {
 }
 
 /**
- * A table: the last message of each key of a stream. null deletes the entry: a message that a step makes null, and, where the
- * stream is a topic's, a record without a value (a tombstone). What is no object literal, or can't be stored, goes to
- * the dead letters. A table is part of an application that joins it, or that has a computation which `reads` it. Its entries are
- * stored as state objects are, in a changelog, under its name. Throws INVALID_DEFINITION.
+ * A table: the last message of each key of a stream. null deletes the entry: a message that a step makes null or, if
+ * the stream comes straight from a topic, a record without a value (a tombstone). Anything that is not an object
+ * literal, or can't be stored, goes to the dead letters. A table is part of an application that joins it, or that has a
+ * computation which `reads` it. Its entries are stored like state objects, in a changelog with its name. Throws
+ * INVALID_DEFINITION.
  */
 export function table<V extends object>(name: string, stream: Keyed<V | null>): Table<V> {
   const flow = flowOf(stream)
@@ -222,22 +231,23 @@ export function table<V extends object>(name: string, stream: Keyed<V | null>): 
   return tableOf<V>(name, flow[streamKey])
 }
 
-/** What an interval join gives. */
+/** The result of an interval join. */
 export interface Pairs<out L, out R> {
-  /** Each two that have met, once. */
+  /** Every two messages that meet, once. */
   readonly both: Keyed<{ readonly left: L; readonly right: R }>
-  /** Those that have met nothing, each once, when nothing can come any more that they would meet. */
+  /** Messages that have met no other, each once, when none that they would meet can come any more. */
   readonly left: Keyed<L>
   readonly right: Keyed<R>
   readonly [pairsKey]: StateDefinition
 }
 
 /**
- * Two streams of the same key: each message with those of the other one whose timestamps are not further away than `withinMs`, and
- * those that have met nothing. `both` carries the later of the two timestamps; `left` and `right`, their message's and `withinMs`, and they
- * come when the task's time has passed that. Messages are kept so long, packed; a key may have 100,000 open (TOO_MANY_OPEN), all in one
- * record of the changelog, under the join's name. One that comes when it is over is a dead letter, code LATE. The sources of both
- * have to have the same number of partitions. Throws INVALID_DEFINITION.
+ * Joins two streams of the same key: each message with those of the other stream whose timestamps are no further than
+ * `withinMs` away; and the messages that meet no other. `both` has the later of the two timestamps; `left` and `right`
+ * have that of their message plus `withinMs`, and come when the task's time has passed that. Messages are kept for so
+ * long, packed; a key may have 100,000 open (TOO_MANY_OPEN), all in one record of the changelog, under the join's name.
+ * A message that comes after its time is over becomes a dead letter, code LATE. The sources of both must have the same
+ * number of partitions. Throws INVALID_DEFINITION.
  */
 export function intervalJoin<L, R>(
   name: string,
@@ -267,7 +277,7 @@ export function intervalJoin<L, R>(
   }
 }
 
-/** The messages of several streams, in one. Their keys have to mean the same. Throws INVALID_DEFINITION. */
+/** The messages of several streams as one stream. Their keys must mean the same. Throws INVALID_DEFINITION. */
 export function merge<const T extends readonly [unknown, ...unknown[]]>(
   ...streams: {
     readonly [I in keyof T]: T[I] extends Keyed<unknown>
@@ -288,7 +298,7 @@ export function merge<const T extends readonly [unknown, ...unknown[]]>(
   return merged as unknown as Keyed<T[number] extends Keyed<infer M> ? M : never>
 }
 
-/** Stream, Keyed and, after a computation, Pipeline: the types above say which methods are there when. */
+/** Stream, Keyed and, after a computation, Pipeline: the types above say which methods exist when. */
 class Flow {
   readonly [streamKey]: StreamNode
   constructor(
@@ -448,7 +458,10 @@ const checkedKey =
     throw new PotorooError('OUTPUT_INVALID', `${what} is ${shownKey(value)}.`)
   }
 
-/** Types refuse asynchronous computations, but what has no types, or `any`, comes here. A promise would be lost silently. */
+/**
+ * Types reject asynchronous computations, but a caller without types, or with `any`, gets here. A promise would be lost
+ * silently.
+ */
 function synchronous(pipeline: string, compute: Compute): Compute {
   return (state, message, context) => {
     const output = compute(state, message, context)

@@ -1,14 +1,14 @@
-/** Tables: streams as state, the last message of each key. Whoever has the same key may read it. */
+/** Tables: streams as state, the last message of each key. Anything with the same key may read it. */
 import type { StateDefinition, StreamNode, TableNode } from './definition.js'
 import { checkName } from './names.js'
 import { stateKey, type AnyStateObject, type state } from './state-object.js'
 
 export interface Table<out V> extends AnyStateObject {
-  /** Exists for the type checker alone; not what a state object has, for computations do not write a table. */
+  /** Exists only for the type checker; it differs from a state object's, because computations do not write a table. */
   readonly [state]?: { readonly entry: () => V }
 }
 
-/** Written by its stream alone: there is nothing that it begins with. */
+/** Only its stream writes it, so it has no initial value. */
 class TableDefinition implements StateDefinition {
   readonly table: TableNode
   readonly partitions = undefined
@@ -34,7 +34,7 @@ class TableDefinition implements StateDefinition {
   }
 }
 
-/** Of a stream whose messages have a key. Throws INVALID_DEFINITION. */
+/** For a stream whose messages have a key. Throws INVALID_DEFINITION. */
 export function tableOf<V>(name: string, upstream: StreamNode): Table<V> {
   checkName('a table', name)
   return { name, [stateKey]: new TableDefinition(name, upstream) }

@@ -1,4 +1,4 @@
-/** What an application may do with time, and what it may not. Pure, over the graph of `definition.ts`. */
+/** Checks how an application uses time. Pure, over the graph of `definition.ts`. */
 import type {
   ApplicationDefinition,
   ComputeNode,
@@ -42,7 +42,7 @@ function checkTimers({ name: application }: ApplicationDefinition, timed: readon
   }
 }
 
-/** State objects that messages come to, also by what time brings of others. */
+/** State objects that messages reach, including through what time produces for others. */
 function reachedStates(computations: readonly (ComputeNode | PairNode)[]): ReadonlySet<StateDefinition> {
   const reached = new Set<StateDefinition>()
   for (let before = -1; before < reached.size;) {
@@ -54,7 +54,7 @@ function reachedStates(computations: readonly (ComputeNode | PairNode)[]): Reado
   return reached
 }
 
-/** Windows whose own results came to them would have closed by then. */
+/** Windows that got their own results would have closed by then. */
 function checkWindowChains(
   application: string,
   timed: readonly TimedNode[],

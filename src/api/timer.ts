@@ -1,37 +1,41 @@
 /**
- * Timers: computations wind them up, and they are a source when they are due. One belongs to a key of a state object, and
- * is stored with it: it is set, fires and is cleared in the transaction of what it goes with.
+ * Timers: computations set them, and they are a source when they are due. A timer belongs to a key of a state object,
+ * and is stored with it: it is set, fires and is cleared in the transaction of the message that does so.
  */
 import type { TimerDefinition } from './definition.js'
 import { checkName, invalid, shown } from './names.js'
 import { stateDefinition, type AnyStateObject } from './state-object.js'
 import { originKey, type Origin } from './topic.js'
 
-/** What a timer gives when it is due. */
+/** The message of a timer that is due. */
 export interface Due {
   readonly key: string
-  /** What it was set with: a key may have many; '' by default. */
+  /** The id that it was set with: a key may have many; '' by default. */
   readonly id: string
   /** When it was due, ms since the epoch. */
   readonly dueMs: number
 }
 
-/** A source of what is due. A computation on its state object sets it with `context.set`, and clears it with `context.clear`. */
+/**
+ * A source of timers that are due. A computation on its state object sets it with `context.set`, and clears it with
+ * `context.clear`.
+ */
 export interface Timer extends Origin<Due, 'keyed'> {
   readonly state: AnyStateObject
 }
 
 export interface TimerOptions {
   /**
-   * By what it is due. `time` (default): by the task's time, so that it has seen all messages up to then that were in time, and a
-   * replay gives the same. `wall`: by the worker's clock, behind what is there to read by then; a replay can't repeat that.
+   * Which clock it follows. `time` (default): the task's time, so that it fires after all messages up to then that were
+   * in time, and a replay gives the same result. `wall`: the worker's clock, after whatever can be read by then; a
+   * replay can't repeat that.
    */
   readonly clock?: 'time' | 'wall'
 }
 
 /**
- * Declares a timer of a state object's keys. Its name is stored with each that is set: no other timer of the state object may
- * have it. A key may have 10,000 set. Throws INVALID_DEFINITION.
+ * Declares a timer for the keys of a state object. Its name is stored with each timer that is set: no other timer of
+ * the state object may have the same name. A key may have 10,000 set. Throws INVALID_DEFINITION.
  */
 export function timer(name: string, state: AnyStateObject, options: TimerOptions = {}): Timer {
   checkName('a timer', name)

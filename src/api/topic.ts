@@ -1,4 +1,4 @@
-/** Topics: where messages come from and go to. A topic owns schema and key, so that no pipeline repeats them. */
+/** Topics: where messages come from and go to. A topic owns its schema and key, so that pipelines don't repeat them. */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { PotorooError } from '../errors.js'
 import { codecFormat, type Codec, type Format } from './codec.js'
@@ -8,33 +8,36 @@ import type { KeyDefinition, PartitionerName, TimedDefinition, TopicDefinition }
 import { checkFunction, checkTopicName, invalid, isHex, isKey, shown, shownKey } from './names.js'
 import { isZodSchema, zodValidator } from './zod-schema.js'
 
-/** Registered, so that an application and a command line that have a copy of Potoroo each understand one another. */
+/** Registered, so that an application and a command line that each have a copy of Potoroo understand one another. */
 export const originKey: unique symbol = Symbol.for('potoroo.topic')
 declare const read: unique symbol
 declare const written: unique symbol
 
-/** Where messages of type M come from: a topic, a timer, or state objects whose time is over. With `'keyed'`, each record brings a key; with `'unkeyed'`, keyBy() has to give one. */
+/**
+ * Where messages of type M come from: a topic, a timer, or state objects whose ttl has ended. With `'keyed'`, each
+ * record has a key; with `'unkeyed'`, use keyBy() to give it one.
+ */
 export interface Origin<out M, K extends 'keyed' | 'unkeyed' = 'keyed' | 'unkeyed'> {
   readonly name: string
   readonly [originKey]: TopicDefinition | TimedDefinition
-  /** Exists for the type checker alone. */
+  /** Exists only for the type checker. */
   readonly [read]?: { readonly message: () => M; readonly key: K }
 }
 /** A topic that messages of type M can be written to. */
 export interface Sink<in M> {
   readonly name: string
   readonly [originKey]: TopicDefinition
-  /** Exists for the type checker alone; not optional, or else every source would pass for a sink. */
+  /** Exists only for the type checker; not optional, or else every source would pass for a sink. */
   readonly [written]: (message: M) => void
 }
 /**
- * A topic: source and sink. `Out` is what its schema gives, `In` what its schema takes: they differ where the schema
+ * A topic: source and sink. `Out` is what its schema returns, `In` what its schema takes: they differ if the schema
  * fills in defaults or converts.
  */
 export interface Topic<out Out, in In = Out> extends Origin<Out, 'keyed'>, Sink<In> {
   readonly [originKey]: TopicDefinition
 }
-/** A topic that was declared without a key: lines of a log, for example. */
+/** A topic that is declared without a key: lines of a log, for example. */
 export interface UnkeyedTopic<out Out, in In = Out> extends Origin<Out, 'unkeyed'>, Sink<In> {
   readonly [originKey]: TopicDefinition
 }
@@ -42,77 +45,84 @@ export interface UnkeyedTopic<out Out, in In = Out> extends Origin<Out, 'unkeyed
 /** The type of the messages that are read from a topic. */
 export type Message<T extends Origin<unknown>> = T extends Origin<infer M> ? M : never
 
-/** What a topic may say, whatever its messages are as bytes. */
+/** The options of a topic, whatever its format. */
 export interface TopicSettings {
   /**
-   * How many partitions the topic gets when Potoroo creates it; default 8. It bounds how many workers can share the
-   * work, and is hard to change later: keys would move to other partitions. A topic that exists is taken as it is.
+   * How many partitions the topic gets when Potoroo creates it; default 8. It limits how many workers can share the
+   * work, and is hard to change later, because keys would move to other partitions. An existing topic is left as it is.
    */
   readonly partitions?: number
   /**
-   * How producers choose the partition of a key. `murmur2` (default) is what Kafka's Java client and kafkajs do, `xxh64`
-   * is for topics that only Potoroo writes. `none`: not known; records are not checked then, and the topic can't be a sink.
+   * How producers choose the partition of a key. `murmur2` (default) is what Kafka's Java client and kafkajs use,
+   * `xxh64` is for topics that only Potoroo writes. `none`: not known; then records are not checked, and the topic
+   * can't be a sink.
    */
   readonly partitioner?: PartitionerName | 'none'
-  /** Where an application that has no position yet starts to read; default `earliest`. `latest` skips what is there already. */
+  /**
+   * Where an application that has no position yet starts to read; default `earliest`. `latest` skips what is there
+   * already.
+   */
   readonly start?: 'earliest' | 'latest'
-  /** Kafka's topic configuration for its creation, `cleanup.policy` for example. */
+  /** Kafka's configuration for the topic when it is created, for example `cleanup.policy`. */
   readonly config?: Readonly<Record<string, string>>
   /**
-   * How much later than its timestamp a record may be written, at most, ms; default 1,000. Timers and times to live wait for
-   * so long. A record that is later than that behind others of its partition is late.
+   * The longest time after its timestamp at which a record may be written, ms; default 1,000. Timers and times to live
+   * wait this long. A record that is further than this behind others of its partition is late.
    */
   readonly latenessMs?: number
   /**
-   * What moves time while nothing comes. `clock` (default): the worker's clock, `latenessMs` and a second behind, but only
-   * where the broker has shown that nothing is left and no transaction is open. `never`: nothing; timers then wait for the
-   * next record, and a replay is the same also where producers write later than they say.
+   * What advances time while nothing arrives. `clock` (default): the worker's clock, minus `latenessMs` and a second,
+   * but only after the broker has shown that nothing is left and no transaction is open. `never`: nothing; then timers
+   * wait for the next record, and a replay gives the same result even if producers write later than declared.
    */
   readonly idle?: 'clock' | 'never'
   /**
-   * `message`: a record with a null value is the message null, whose key is the record's: what compacted topics say of a key
-   * that was deleted. The schema is not asked about it. Written, null is a record with a null value, under the key that its
-   * stream has: the topic's own `key` has nothing to read there. Default: such a record is a dead letter (VALUE_NULL).
+   * `message`: a record with a null value is the message null, whose key is the record's: this is how compacted topics
+   * mark a deleted key. The schema is not applied to it. When null is written, it becomes a record with a null value
+   * and the key of its stream: the topic's own `key` has nothing to read. Default: such a record is a dead letter
+   * (VALUE_NULL).
    */
   readonly tombstones?: 'message' | undefined
   /**
-   * `hex`: record keys may be any bytes, such as the numbers of Kafka's LongSerializer. Everywhere in the application a key is
-   * their hex text, two digits of 0-9 and a-f for each byte, which `key` has to give, too. Default `utf8`: a key is a text;
-   * other bytes are a dead letter (KEY_NOT_TEXT).
+   * `hex`: record keys may be any bytes, such as the numbers of Kafka's LongSerializer. Everywhere in the application a
+   * key is then their hex text, two digits of 0-9 and a-f for each byte, and `key` must return that too. Default
+   * `utf8`: a key is text; other bytes are a dead letter (KEY_NOT_TEXT).
    */
   readonly keyFormat?: 'utf8' | 'hex'
 }
 
 export interface UnkeyedTopicOptions<In extends object, Out extends object> extends TopicSettings {
   /**
-   * What a message is: any schema of a library that implements Standard Schema (Zod, Valibot, ArkType, …), synchronous: one
-   * that answers with a promise stops the worker with INVALID_DEFINITION. One that throws condemns its message alone. (Zod's
-   * before version 4 answer with a promise when they throw.)
+   * The schema of a message: any schema of a library that implements Standard Schema (Zod, Valibot, ArkType, …),
+   * synchronous: one that returns a promise stops the worker with INVALID_DEFINITION. One that throws condemns only its
+   * message. (Zod before version 4 returns a promise when it throws.)
    */
   readonly schema: StandardSchemaV1<In, Out>
-  /** The messages are JSON where there is none. */
+  /** Without a codec, messages are JSON. */
   readonly codec?: undefined
   /**
-   * What becomes of whole numbers in the JSON that JavaScript can't hold (beyond 2^53, mostly). `refuse` (default): the record
-   * is a dead letter, NUMBER_NOT_EXACT with the field's path. `text`: they are strings of their digits. `bigint`: they are BigInts,
-   * while others are numbers (z.coerce.bigint() takes both), and outputs may have BigInts, which are written as numbers.
+   * What happens to whole numbers in the JSON that JavaScript can't represent exactly (beyond 2^53, mostly). `refuse`
+   * (default): the record is a dead letter, NUMBER_NOT_EXACT with the field's path. `text`: they become strings of
+   * their digits. `bigint`: they become BigInts, while others stay numbers (z.coerce.bigint() takes both), and outputs
+   * may have BigInts, which are written as numbers.
    */
   readonly bigIntegers?: BigIntegers
 }
 
 export interface TopicOptions<In extends object, Out extends object> extends UnkeyedTopicOptions<In, Out> {
   /**
-   * The key of a message. Records of the topic must have it as their record key (UTF-8). A topic without it gives a stream
-   * without a key, whatever keys its records have; what is written to it has none, and goes to the writing task's partition.
+   * The key of a message. Records of the topic must have it as their record key (UTF-8). A topic without it gives a
+   * stream without a key, whatever keys its records have; what is written to it has no key, and goes to the partition
+   * with the number of the writing task.
    */
   readonly key: (message: In | Out) => string
 }
 
-/** Of a topic whose values are not JSON. Its messages may be of any type. */
+/** For a topic whose values are not JSON. Its messages may have any type. */
 export interface UnkeyedCodecTopicOptions<In, Read, Out = Read> extends TopicSettings {
-  /** How values are read and written: `messagePackCodec()`, or one of `potoroo/schema-registry`. */
+  /** How values are read and written: `messagePackCodec()`, or a codec of `potoroo/schema-registry`. */
   readonly codec: Codec<Read, In>
-  /** Asked about each message that the codec has read; default: none. */
+  /** Applied to each message that the codec has read; default: none. */
   readonly schema?: StandardSchemaV1<In, Out> | undefined
   readonly bigIntegers?: undefined
 }
@@ -121,22 +131,22 @@ export interface CodecTopicOptions<In, Read, Out = Read> extends UnkeyedCodecTop
   readonly key: (message: In | Out) => string
 }
 
-/** A message, or null where a topic says that null is one. */
+/** A message, or null if the topic declares that null is one. */
 type OrNull<M, T> = [T] extends ['message'] ? M | null : M
 type KeyedTopic<In, Out, T, P> = P extends 'none'
   ? Origin<OrNull<Out, T>, 'keyed'>
   : Topic<OrNull<Out, T>, OrNull<In, T>>
-/** Of what decides the type beside the messages. */
+/** The part of the options that determines the type of messages. */
 interface Deciding<T, P = PartitionerName | 'none'> {
   readonly tombstones?: T
   readonly partitioner?: P
 }
 type Tombstones = 'message' | undefined
-/** What the compiler says where a key is none. */
+/** What the compiler shows for a key that is not one. */
 interface NoKey {
   readonly key?: 'error: a key must be a function that returns a string'
 }
-/** As callers without types may have it. */
+/** The options as a caller without types may pass them. */
 interface AnyTopicOptions extends TopicSettings {
   readonly schema?: unknown
   readonly codec?: unknown
@@ -153,14 +163,17 @@ const MAX_DURATION_MS = 100 * 365 * 86_400_000
 const KEY_FORMATS: readonly unknown[] = ['utf8', 'hex']
 const BIG_INTEGERS: readonly unknown[] = ['refuse', 'text', 'bigint']
 
-/** Declares a topic of JSON messages, whose type is that of the schema, or with a `codec` of others. Throws INVALID_DEFINITION. */
+/**
+ * Declares a topic of JSON messages with the type of the schema, or of other messages with a `codec`. Throws
+ * INVALID_DEFINITION.
+ */
 export function topic<
   In extends object,
   Out extends object,
   const T extends Tombstones = undefined,
   const P extends PartitionerName | 'none' = 'murmur2',
 >(name: string, options: TopicOptions<In, Out> & Deciding<T, P>): KeyedTopic<In, Out, T, P>
-/** Of messages that a codec reads and writes; where there is a schema, it says what they are once they are read. */
+/** For messages that a codec reads and writes; a schema, if there is one, determines their type once they are read. */
 export function topic<
   In,
   Read,
@@ -173,7 +186,7 @@ export function topic<In, Read, Out = Read, const T extends Tombstones = undefin
   name: string,
   options: UnkeyedCodecTopicOptions<In, Read, Out> & NoKey & Deciding<T>,
 ): UnkeyedTopic<OrNull<Out, T>, OrNull<In, T>>
-/** Of JSON messages without a key. (The last: what is wrong with a declaration is said of it.) */
+/** For JSON messages without a key. (The last overload: the compiler's errors refer to it.) */
 export function topic<In extends object, Out extends object, const T extends Tombstones = undefined>(
   name: string,
   options: UnkeyedTopicOptions<In, Out> & NoKey & Deciding<T>,

@@ -1,9 +1,9 @@
-/** Texts of others in messages of ours: what can't be seen in them is what was wrong with them, more often than not. */
+/** Foreign text in our error messages: characters that can't be seen are often exactly what is wrong. */
 
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u00a0]/gu
 const escapes: Readonly<Record<string, string>> = { '\n': String.raw`\n`, '\r': String.raw`\r`, '\t': String.raw`\t` }
 
-/** Characters that can't be seen are spelled out: a byte order mark is `<U+FEFF>`. */
+/** Spells out characters that can't be seen: a byte order mark is `<U+FEFF>`. */
 export const visible = (text: string): string =>
   text.replace(INVISIBLE, (character) => {
     if (Object.hasOwn(escapes, character)) return escapes[character] ?? ''
@@ -18,7 +18,7 @@ const confluentCures = {
   key: "the producer has to write plain text keys, or the topic needs keyFormat: 'hex'",
 } as const
 
-/** What bytes[start, end) begin like, if not like JSON in UTF-8: to be put behind a message that says what was wrong. */
+/** What bytes[start, end) look like, if not like JSON in UTF-8: a suffix for a message that says what was wrong. */
 export function likeness(bytes: Buffer, start: number, end: number, part: keyof typeof confluentCures): string {
   const [first, second, third] = bytes.subarray(start, end)
   if (first === 0 && end - start >= MAGIC_BYTES) {

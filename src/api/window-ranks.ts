@@ -1,25 +1,28 @@
 /**
- * Windows whose results go into other windows of the same key: those of a minute into those of an hour. A minute and the hour that
- * it is the last of end at the same time, and the minute has to close first. So the hour closes a millisecond later than it ends,
- * by the task's time: as many as there are windows before it, its rank.
+ * Windows whose results go into other windows of the same key, for example those of a minute into those of an hour. An
+ * hour and its last minute end at the same time, and the minute must close first. So the hour closes a millisecond
+ * after its end, by the task's time: in general as many milliseconds as there are windows before it, its rank.
  */
 import type { StateDefinition } from './definition.js'
 
-/** Whether they close by time: counting windows know none. */
+/** Whether they close by time: counting windows do not. */
 export const hasTimeWindows = ({ windows }: Pick<StateDefinition, 'windows'>): boolean =>
   windows !== undefined && windows.shape.kind !== 'counting'
 
-/** Whether what time brings of it is older than the time that brings it: windows of time, and what has met nothing in an interval join. */
+/**
+ * Whether what time produces is older than the time that produces it: windows of time, and the unmatched messages of an
+ * interval join.
+ */
 export const closes = (state: Pick<StateDefinition, 'windows' | 'pairs'>): boolean =>
   hasTimeWindows(state) || state.pairs !== undefined
 
-/** What time brings of `from`, windows that have closed among it, leads to `to`. */
+/** Whether what time produces from `from`, including windows that have closed, leads to `to`. */
 export interface RankEdge {
   readonly from: StateDefinition
   readonly to: StateDefinition
 }
 
-/** By state object. Undefined where windows lead to themselves. */
+/** By state object. Undefined if windows lead to themselves. */
 export function windowRanks(
   states: readonly StateDefinition[],
   edges: readonly RankEdge[],

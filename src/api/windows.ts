@@ -1,6 +1,6 @@
 /**
- * Windows: state objects of a key and a stretch of time, or of so many messages. A message runs the computation once for each
- * window that it lies in. What that gives are early results; the final ones are a source, `closed`.
+ * Windows: state objects of a key and a stretch of time, or a number of messages. A message runs the computation once
+ * for each window that it falls into. What that returns are early results; the final ones are a source, `closed`.
  */
 import type { StateDefinition, Upgrade, WindowShape } from './definition.js'
 import { checkFunction, checkName, invalid, isPromise, shown } from './names.js'
@@ -17,11 +17,11 @@ import { isDurationMs, originKey, type Origin } from './topic.js'
 
 export const windowsKey: unique symbol = Symbol.for('potoroo.windows')
 
-/** Made with tumbling(), hopping() or counting(). */
+/** Created with tumbling(), hopping() or counting(). */
 export interface Windows {
   readonly kind: 'tumbling' | 'hopping' | 'counting'
 }
-/** Made with session(). */
+/** Created with session(). */
 export interface Sessions {
   readonly kind: 'session'
 }
@@ -31,13 +31,13 @@ export interface AnyWindowed {
   readonly [windowsKey]: StateDefinition
 }
 export interface Windowed<in out S extends object> extends AnyWindowed {
-  /** Each window once, when it is over: when the task's time has passed its end, or its last message has come. */
+  /** Each window once, when it has closed: when the task's time has passed its end, or its last message has come. */
   readonly closed: Origin<Closed<S>, 'keyed'>
-  /** Exists for the type checker alone. */
+  /** Exists only for the type checker. */
   readonly [state]?: (state: S) => S
 }
 
-/** The type of a state object, of a table's entries, or of what windows have of a key. */
+/** The type of a state object, of a table's entries, or of the windows of a key. */
 export type State<T extends AnyStateObject | AnyWindowed> =
   T extends Windowed<infer S>
     ? readonly Closed<S>[]
@@ -47,14 +47,19 @@ export type State<T extends AnyStateObject | AnyWindowed> =
         ? V
         : never
 
-/** A window as it is, or was when it closed. */
+/** A window as it is, or as it was when it closed. */
 export interface Closed<S> {
   readonly key: string
-  /** Its beginning, ms since the epoch: of a session its first message's timestamp, of a counting window the least one. */
+  /**
+   * Its start, ms since the epoch: of a session, its first message's timestamp; of a counting window, the smallest one.
+   */
   readonly startMs: number
-  /** Its end, exclusive: of a session its last message's timestamp and the gap, of a counting window the greatest timestamp and 1. */
+  /**
+   * Its end, exclusive: of a session, its last message's timestamp plus the gap; of a counting window, the greatest
+   * timestamp plus 1.
+   */
   readonly endMs: number
-  /** How many came to it. */
+  /** How many messages it has got. */
   readonly messages: number
   readonly state: S
 }
@@ -62,26 +67,26 @@ export interface Closed<S> {
 export type WindowOptions<S extends object> = Pick<StateOptions<S>, 'partitions' | 'upgrades'> &
   (Packing<S> | { readonly pack?: never; readonly unpack?: never }) & {
     /**
-     * What becomes of a message whose window has closed, or several of whose have: `dead-letter` (default) sends it to the dead
-     * letters, code LATE, with the windows that it was late for; `drop` counts it, in `potoroo.windows.late`. Those of its windows
-     * that are open take it in any case.
+     * What happens to a message for which one or more of its windows have closed: `dead-letter` (default) sends it to
+     * the dead letters, code LATE, with the windows for which it was late; `drop` counts it in `potoroo.windows.late`.
+     * Its windows that are still open take it in any case.
      */
     readonly late?: 'dead-letter' | 'drop'
   }
 
-/** A session's; `merge` has to be there. */
+/** The options of a session, which needs `merge`. */
 export type SessionOptions<S extends object> = WindowOptions<S> & {
   /**
-   * A message has closed the gap between two sessions: `earlier`, the one that began first, takes over what `later` has. It is synchronous.
-   * Where it gives the same for the same messages, whatever their order, so do sessions.
+   * A message has closed the gap between two sessions: `earlier`, the one that started first, takes over what `later`
+   * has. It is synchronous. Sessions do not depend on the order of messages as long as `merge` doesn't.
    */
   readonly merge: (earlier: S, later: S) => void
 }
 
-/** Of a key, at once. */
+/** For one key, at once. */
 export const MAX_OPEN_WINDOWS = 1_000
 
-/** Windows of so many ms, one after the other, from the epoch on. Throws INVALID_DEFINITION. */
+/** Windows of this many ms, one after the other, counted from the epoch. Throws INVALID_DEFINITION. */
 export function tumbling(sizeMs: number): Windows {
   checkMs('tumbling()', 'a size', sizeMs)
   const shape: WindowShape = { kind: 'tumbling', sizeMs }
@@ -89,8 +94,8 @@ export function tumbling(sizeMs: number): Windows {
 }
 
 /**
- * Windows of `sizeMs` that begin every `everyMs`, from the epoch on: a message lies in several. At most 1,000 of them overlap. Throws
- * INVALID_DEFINITION.
+ * Windows of `sizeMs` that start every `everyMs`, counted from the epoch: a message falls into several. At most 1,000
+ * of them overlap. Throws INVALID_DEFINITION.
  */
 export function hopping(sizeMs: number, everyMs: number): Windows {
   checkMs('hopping()', 'a size', sizeMs)
@@ -110,7 +115,7 @@ export function hopping(sizeMs: number, everyMs: number): Windows {
 }
 
 /**
- * Messages that are less than `gapMs` apart lie in one session; it is over when nothing has come for so long. Throws
+ * Messages less than `gapMs` apart are in one session, which closes when nothing has come for that long. Throws
  * INVALID_DEFINITION.
  */
 export function session(gapMs: number): Sessions {
@@ -119,7 +124,7 @@ export function session(gapMs: number): Sessions {
   return shape
 }
 
-/** Windows of so many messages of a key, one after the other, whatever their time. Throws INVALID_DEFINITION. */
+/** Windows of this many messages of a key, one after the other, whatever their time. Throws INVALID_DEFINITION. */
 export function counting(messages: number): Windows {
   if (!Number.isSafeInteger(messages) || messages < 1)
     throw invalid(`counting() was given ${shown(messages)}: it must be a whole number of messages, 1 or more.`)
@@ -128,9 +133,10 @@ export function counting(messages: number): Windows {
 }
 
 /**
- * Declares windows; `name` is part of the name of their changelog topic. Each begins as `initial` gives it: an object literal, or with
- * `pack` and `unpack` whatever they take. A key may have 1,000 open at once (TOO_MANY_WINDOWS), all in one record of the changelog.
- * Size, distance, gap and number stay what they are once there are state objects. Throws INVALID_DEFINITION.
+ * Declares windows; `name` is part of the name of their changelog topic. Each starts with what `initial` returns: an
+ * object literal, or with `pack` and `unpack` whatever they take. A key may have 1,000 open at once (TOO_MANY_WINDOWS),
+ * all in one record of the changelog. Size, hop, gap and number of messages can't change once there are state objects.
+ * Throws INVALID_DEFINITION.
  */
 export function windowed<S extends object>(
   name: string,
@@ -172,7 +178,7 @@ export function windowed<S extends object>(
   return { name, closed, [windowsKey]: definition }
 }
 
-/** What windows are, in words that stay the same: the manifest has them. */
+/** A description of the windows that never changes, because the manifest stores it. */
 export function shapeText(shape: WindowShape): string {
   switch (shape.kind) {
     case 'tumbling':
@@ -192,7 +198,7 @@ export const windowsDefinition = (value: unknown): StateDefinition | undefined =
     ? (value[windowsKey] as StateDefinition)
     : undefined
 
-/** Checked once more: whoever has no types may have made it by hand. */
+/** Checked again: a caller without types may have made it by hand. */
 function checkedShape(name: string, windows: Windows | Sessions): WindowShape {
   const given = windows as unknown as Readonly<Record<string, unknown>> | null | undefined
   const [kind, size, every, gap, messages] = [
@@ -234,7 +240,7 @@ function mergeOf(name: string, { kind }: WindowShape, merge: unknown): Merge | u
   }
 }
 
-/** Of each window's state by itself. */
+/** Applied to the state of each window. */
 const upgradeOf =
   (step: Upgrade): Upgrade =>
   (stored) =>

@@ -1,14 +1,14 @@
 /**
- * Zod's schemas, asked as Zod has it. By Standard Schema one may answer with a promise, and Zod's do so not only where they
- * are asynchronous, but also where a refinement or transform throws: they go through the message once more, asynchronously,
- * where what is thrown may come out later, or nowhere. Asked for `safeParse`, they throw at once what was thrown.
+ * Zod schemas, called through Zod's own interface. A Standard Schema may return a promise, and Zod's do so not only if
+ * they are asynchronous, but also if a refinement or transform throws: they then validate the message again,
+ * asynchronously, where the error may surface later, or never. `safeParse` throws it at once.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Validator } from './json/codec.js'
 
-/** What `safeParse` throws where the schema is asynchronous, in a class of its own. */
+/** What `safeParse` throws if the schema is asynchronous; an error class of its own. */
 const ASYNCHRONOUS = 'Encountered Promise during synchronous parse. Use .parseAsync() instead.'
-/** Instead of a promise that somebody would have to wait for. */
+/** Instead of a promise that would have to be awaited. */
 const later: Promise<StandardSchemaV1.Result<unknown>> = Promise.resolve({ issues: [] })
 
 interface ZodSchema {
@@ -18,7 +18,7 @@ type ZodResult =
   | { readonly success: true; readonly data: unknown }
   | { readonly success: false; readonly error: { readonly issues: readonly StandardSchemaV1.Issue[] } }
 
-/** Of version 4, Zod Mini among it. Earlier ones do not tell what they throw from what a schema throws. */
+/** For version 4, including Zod Mini. Earlier ones do not tell their own errors from those of a schema. */
 export function isZodSchema(schema: object): schema is ZodSchema {
   return '_zod' in schema && 'safeParse' in schema && typeof schema.safeParse === 'function'
 }
@@ -34,7 +34,7 @@ export const zodValidator = (schema: ZodSchema): Validator => ({
   },
 })
 
-/** Code that Zod compiled trips over the promise of a transform; without, it says what it is. */
+/** Code that Zod compiled fails on the promise of a transform; without it, Zod reports what it is. */
 function again(schema: ZodSchema, value: unknown): StandardSchemaV1.Result<unknown> | typeof later {
   try {
     return resultOf(schema.safeParse(value, { jitless: true }))

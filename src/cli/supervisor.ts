@@ -6,7 +6,7 @@
  * 1. A worker that ended without having been told to is started again, after a pause that doubles with every death in a
  *    row. Ending with 0 is no exception: somebody stopped that process, nobody stopped the supervisor.
  * 2. A worker whose exit code says that it would only end so again is not started again: the command line is wrong, a
- *    computation failed under `onError: 'stop'`, or an operator has to decide about positions. All workers have the same
+ *    computation failed under `onError: 'stop'`, or an operator must decide about positions. All workers have the same
  *    command line, application and input, and the tasks of this one go to the others: so these are stopped, too, and the
  *    supervisor ends with that code, for who supervises it to see.
  * 3. Brokers and the state directory are taken for wrong only where a worker's very first start fails over them. Once it

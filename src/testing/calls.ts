@@ -1,4 +1,4 @@
-/** What calls of a driven application are answered with: nothing outside of the test is asked. */
+/** The answers to calls of an application under test: nothing outside of the test is called. */
 import type { Call } from '../api/call.js'
 import type { ApplicationDefinition, CallContext, CallDefinition } from '../api/definition.js'
 import { callsOf } from '../api/graph.js'
@@ -9,11 +9,14 @@ import type { Outside } from '../ports/outside.js'
 import type { World } from './world.js'
 
 export interface AnswerOptions {
-  /** How long an answer is on its way, ms of the driver's time; default 0. Longer than the call's `timeoutMs`, and the attempt has failed. */
+  /**
+   * How long an answer takes, ms of the driver's time; default 0. If that exceeds the call's `timeoutMs`, the attempt
+   * fails.
+   */
   readonly afterMs?: number
 }
 
-/** Gives what the call is to give, or a promise of it; throws or rejects where the attempt is to fail. */
+/** Returns the result of the call, or a promise of it; throws or rejects to make the attempt fail. */
 export type Answer = (message: never, call: Call) => unknown
 
 interface Answering {
@@ -21,12 +24,12 @@ interface Answering {
   readonly afterMs: number
 }
 
-/** Calls of the application, in the driver's world. */
+/** Calls of the application in the driver's world. */
 export interface DrivenCalls {
   /**
-   * What a call is answered with from now on. A call without an answer throws INVALID_TEST from whatever lets the driver's time go
-   * on: its own function is never called. What `answer` waits for has to be over without real time going by: timers of Node's don't
-   * run here. Throws INVALID_TEST.
+   * Sets the answer to a call from now on. A call without an answer throws INVALID_TEST from whatever lets the driver's
+   * time advance: its own function is never called. What `answer` awaits must settle without real time passing, because
+   * Node's timers don't run here. Throws INVALID_TEST.
    */
   answer(name: string, answer: Answer, options?: AnswerOptions): void
 }

@@ -1,4 +1,4 @@
-/** A sub-topology's changelog, as a driver follows it: what is committed of its state objects. */
+/** A sub-topology's changelog, as a driver follows it: the committed state objects. */
 import { decodeCommitRecord, isCommitKey, type CommitRecord } from '../core/commit/commit-record.js'
 import { byteString, bytesOf, type ByteString } from '../core/records/byte-string.js'
 import { CLOCKS, nextDueOf, timesOf } from '../core/state/due-index.js'
@@ -15,9 +15,9 @@ interface Followed {
 const behindMsOf = ({ commit }: Followed): number => Math.max(0, ...Object.values(commit?.time?.behind ?? {}))
 
 export class Changelog {
-  /** Packed, by store key. A key lies in one partition alone. */
+  /** Packed, by store key. A key is in one partition only. */
   readonly #values = new Map<ByteString, ByteString>()
-  /** Of those that have any. */
+  /** Of those that have timers. */
   readonly #timed = new Map<ByteString, { readonly times: Times; readonly followed: Followed }>()
   readonly #partitions: readonly Followed[]
 
@@ -33,7 +33,7 @@ export class Changelog {
     return this.#values.get(storeKeyOf(stateObject, key))
   }
 
-  /** Keys in the order in which they came to be. */
+  /** Keys in the order in which they first appeared. */
   entries(stateObject: string): [key: string, packed: ByteString][] {
     this.#update()
     const prefix = storeKeyOf(stateObject, '')
@@ -42,13 +42,16 @@ export class Changelog {
     )
   }
 
-  /** By how much what came last is older than it may be: where the past is piped, the clock moves time on from there. */
+  /** By how much the last message was older than allowed: if the past is piped, the clock advances time from there. */
   get behindMs(): number {
     this.#update()
     return Math.max(0, ...this.#partitions.map(behindMsOf))
   }
 
-  /** Whether something of a state object is due at that time or before, by the clock. `leastBehindMs`: what comes to it is so old. */
+  /**
+   * Whether something of a state object is due at that time or before, by the clock. `leastBehindMs`: how old its
+   * messages are.
+   */
   hasDue(atMs: number, leastBehindMs = 0): boolean {
     this.#update()
     return [...this.#timed.values()].some(({ times, followed }) => {

@@ -9,9 +9,9 @@ import type { RawRecord } from './topic-reader.js'
 
 export interface DeadLetter {
   readonly code: ErrorCode
-  /** What went wrong, in words. */
+  /** The error message. */
   readonly error: string
-  /** Of what was due, where it came of no record: then topic is '' and offset -1. */
+  /** What was due, if it did not come from a record: then topic is '' and offset -1. */
   readonly due: DueLetter | undefined
   /** Where the record came from. */
   readonly topic: string
@@ -19,32 +19,33 @@ export interface DeadLetter {
   readonly offset: number
   /** The record's own timestamp. */
   readonly timestampMs: number
-  /** The record's key and value, read as UTF-8; undefined where there was none. */
+  /** The record's key and value, read as UTF-8; undefined if there was none. */
   readonly key: string | undefined
   readonly value: string | undefined
-  /** The value's bytes as they were, or the first of them where it was too large for the dead letters. */
+  /** The value's original bytes, or only the first of them if it was too large for the dead letters. */
   readonly bytes: Buffer | undefined
-  /** The record's own headers, read as UTF-8; none that look like a dead letter's. */
+  /** The record's own headers, read as UTF-8, without those of the dead letter itself. */
   readonly headers: Readonly<Record<string, string>>
   /**
-   * State objects and tables that the computations met, by name, as they were before the message; of one whose time to live has
-   * ended, itself. Undefined: none was stored. Only where a computation failed. They are copies.
+   * State objects and tables that the computations met, by name, as they were before the message; for a state object
+   * whose ttl has ended, that object. Undefined: none was stored. Only present if a computation failed. They are
+   * copies.
    */
   readonly states: Readonly<Record<string, object | undefined>>
-  /** Names and sizes, in bytes, of those that were too large to be kept: `cart 70000`. */
+  /** Names and sizes in bytes of those that were too large to be included: `cart 70000`. */
   readonly statesLeftOut: string | undefined
 }
 
 /** A timer, or the end of a state object or of windows. */
 export interface DueLetter {
   readonly stateObject: string
-  /** Undefined: the state object's time to live has ended, or windows have closed. */
+  /** Undefined if the state object's ttl has ended, or windows have closed. */
   readonly timer: string | undefined
   readonly id: string | undefined
   readonly dueMs: number
 }
 
-/** `definitions`: of the application, by name. */
+/** `definitions`: those of the application, by name. */
 export function deadLetterOf(
   { key, value, headers }: RawRecord,
   definitions: ReadonlyMap<string, StateDefinition>,
@@ -78,7 +79,7 @@ const stateOf = (
     ? undefined
     : unpack(definition, byteString(Buffer.from(packed)), key)
 
-/** Of several headers of one name the last one counts. */
+/** If several headers have the same name, the last one counts. */
 export const textHeaders = (headers: readonly RecordHeader[]): Record<string, string> =>
   Object.fromEntries(
     headers.flatMap(({ key, value }) => (value === null ? [] : [[key, Buffer.from(value).toString()]])),

@@ -1,4 +1,4 @@
-/** What a test pipes, as records on the partitions of a topic. */
+/** Turns what a test pipes into records on the partitions of a topic. */
 import type { TopicDefinition } from '../api/definition.js'
 import { partitionOf } from '../core/plan/partitioner.js'
 import { MAX_KEY_BYTES } from '../core/state/store-key.js'
@@ -10,7 +10,10 @@ export interface PipeOptions {
   /** The records' timestamp, whole ms since the epoch; default: the time at which each is piped. */
   readonly timestampMs?: number
   readonly headers?: Readonly<Record<string, string | Uint8Array>>
-  /** Of null messages, which have none themselves: of a topic with tombstones. As the application has it. */
+  /**
+   * The key of null messages, which have none themselves, for a topic with tombstones. In the form that the application
+   * uses.
+   */
   readonly key?: string
   /** Where the records go, whatever their keys; default: where the topic's partitioner puts them. */
   readonly partition?: number
@@ -28,12 +31,15 @@ export interface FeedRecord {
   readonly options: PipeOptions
 }
 
-/** A message as its topic has it. Throws what makes it none: SCHEMA_MISMATCH, OUTPUT_INVALID, KEY_TOO_LONG, INVALID_TEST. */
+/**
+ * A message as its topic has it. Throws if it is not valid: SCHEMA_MISMATCH, OUTPUT_INVALID, KEY_TOO_LONG,
+ * INVALID_TEST.
+ */
 export function recordOf(topic: TopicDefinition, message: unknown, options: PipeOptions): FeedRecord {
   if (message === null && topic.nullIsMessage === true) return { key: keyOfNull(topic, options), value: null, options }
   const value = Buffer.from(topic.encode(message))
   if (topic.key === undefined) return { key: null, value, options }
-  // The key is that of the message as a reader has it: a schema may convert.
+  // The key is that of the message after decoding, because a schema may convert.
   const key = keyBytes(topic, topic.key.of(topic.decode(value, 0, value.length)))
   if (key.length > MAX_KEY_BYTES)
     throw new PotorooError(
@@ -51,7 +57,7 @@ function keyOfNull(topic: TopicDefinition, { key }: PipeOptions): Buffer {
   )
 }
 
-/** A key as the application has it, as bytes. */
+/** The bytes of a key in the form that the application uses. */
 export const keyBytes = (topic: Pick<TopicDefinition, 'hexKeys'>, key: string): Buffer =>
   Buffer.from(key, topic.hexKeys === true ? 'hex' : 'utf8')
 
@@ -61,9 +67,9 @@ export function rawRecordOf({ key, value, ...options }: RawMessage): FeedRecord 
 }
 
 /**
- * Appends records, in their order. Each that has no timestamp of its own gets a millisecond of its own, so that records of
- * several topics are processed in the order in which they were piped. All of them or none: throws INVALID_TEST or
- * RECORD_TOO_LARGE before anything is appended.
+ * Appends records in order. A record without a timestamp gets a millisecond of its own, so that records of several
+ * topics are processed in the order in which they were piped. All or nothing: throws INVALID_TEST or RECORD_TOO_LARGE
+ * before anything is appended.
  */
 export async function feed(world: World, topic: TopicDefinition, records: readonly FeedRecord[]): Promise<void> {
   const { cluster, scheduler } = world
@@ -81,7 +87,7 @@ export async function feed(world: World, topic: TopicDefinition, records: readon
         `A record for topic ${topic.name} is larger than it takes (max.message.bytes ${String(maxBytes)}).`,
       )
   }
-  // First the time passes, then they are there: none is of the future.
+  // The time passes before they are written, so that none is from the future.
   await world.advance(Math.max(0, atMs - scheduler.nowMs))
   for (const [partition, writer] of writers) cluster.append({ topic: topic.name, partition }, writer.take())
 }

@@ -1,4 +1,4 @@
-/** `potoroo/testing`: what applications are tested with. */
+/** `potoroo/testing`: tests of applications. */
 export { TestDriver, type DrivenWorker, type OutputRecord, type Piped, type TestDriverOptions } from './test-driver.js'
 export type { Answer, AnswerOptions, DrivenCalls } from './calls.js'
 export type { DeadLetter } from './dead-letters.js'

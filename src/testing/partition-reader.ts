@@ -1,4 +1,7 @@
-/** Follows one partition of the cluster in memory, read-committed: as far as its transactions are decided, and no further. */
+/**
+ * Follows one partition of the in-memory cluster, read-committed: as far as its transactions are decided, and no
+ * further.
+ */
 import { RecordCursor } from '../core/records/records.js'
 import type { PartitionLog } from '../memory/partition.js'
 
@@ -8,7 +11,7 @@ export class PartitionReader {
 
   constructor(readonly partition: PartitionLog) {}
 
-  /** Calls with the cursor on each record since the last time. When `take` throws, that record comes again. */
+  /** Calls `take` with the cursor on each record since the last time. If it throws, that record is read again. */
   read(take: (cursor: RecordCursor) => void): void {
     const cursor = this.#cursor
     for (;;) {

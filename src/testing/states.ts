@@ -1,4 +1,4 @@
-/** State objects of a driver's world: read from the changelogs, and written there as the owner of a task would. */
+/** State objects of a driver's world: read from the changelogs, and written to them as a task's owner would. */
 import type { OpenWindow, StateDefinition } from '../api/definition.js'
 import { OpenWindows } from '../api/open-windows.js'
 import { hasTimeWindows } from '../api/window-ranks.js'
@@ -41,7 +41,7 @@ export class States {
     return new Map(entries.map(([key, bytes]) => [key, visibleState(definition, unpack(definition, bytes, key), key)]))
   }
 
-  /** Whether something is due at that time or before that the clock brings about. */
+  /** Whether something is due at that time or before that the clock triggers. */
   hasDue(atMs: number): boolean {
     return this.world.topology.subTopologies.some(
       (sub) =>
@@ -49,7 +49,7 @@ export class States {
     )
   }
 
-  /** By how much what came last to those before it is older than it may be. */
+  /** By how much the last message before them was older than allowed. */
   #behindMs(sub: SubTopology): number {
     const { cluster, names } = this.world
     const writers = subTopologiesBefore(this.#flow, sub).filter((one) => one !== sub)
@@ -69,8 +69,8 @@ export class States {
   }
 
   /**
-   * Writes to the changelog under the task's transactional id. That fences the task's owner, which is not to go on with
-   * what it has in memory; a marker on a source, which moves its position, makes it notice: it becomes active again, and
+   * Writes to the changelog under the task's transactional id. That fences the task's owner, whose memory is now
+   * outdated. A marker on a source, which moves its position, makes the owner notice: it becomes active again, and
    * replays what was written. The caller then lets the world come to rest.
    */
   async set(definition: StateDefinition, key: string, state: object | undefined): Promise<void> {
@@ -81,7 +81,7 @@ export class States {
       throw new PotorooError('KEY_TOO_LONG', `the key has ${String(keyBytes.length)} bytes`)
     const value = state === undefined ? null : packed(sub, definition, state)
     const partitioner = sub.sources.find(({ topic }) => topic.partitioner !== undefined)?.topic.partitioner
-    // where its records are, whose keys may be other bytes
+    // the partition of its records, whose keys may be other bytes
     const hexKeys = sub.sources.some(({ topic }) => topic.hexKeys === true)
     const recordKey = hexKeys ? Buffer.from(key, 'hex') : keyBytes
     const partition = partitionOf(partitioner ?? 'murmur2', recordKey, options.partitions)
@@ -103,7 +103,7 @@ export class States {
     for (const chunk of writer.take()) cluster.produce(identity, to, chunk)
     const markersAt = sources.map(({ highWatermark }) => highWatermark)
     transactions.end(identity, 'commit')
-    // Reads see it when this resolves, also while no worker runs; and there is something for the owner to commit.
+    // Reads see it when this resolves, even while no worker runs; and the owner has something to commit.
     const log = cluster.partition(to)
     await scheduler.until(
       () =>

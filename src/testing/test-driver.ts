@@ -1,5 +1,5 @@
 /**
- * Runs an application in a test: the runtime that runs in production, on a Kafka, disks and a clock in memory. Nothing
+ * Runs an application in a test: the production runtime, on in-memory versions of Kafka, disks and the clock. Nothing
  * waits for real time, and the same calls give the same run.
  */
 import { definitionOf, type Application } from '../api/application.js'
@@ -21,21 +21,24 @@ import { World } from './world.js'
 import type { WorkerSlot } from './worker-slot.js'
 
 export interface TestDriverOptions {
-  /** Of every topic, whatever it declares; default 1, at most 1,000. With more, keys are spread over several tasks. */
+  /**
+   * How many partitions every topic gets, whatever it declares; default 1, at most 1,000. With more, keys are spread
+   * over several tasks.
+   */
   readonly partitions?: number
-  /** How many workers run from the beginning; default 1, at most 20. */
+  /** How many workers run at the start; default 1, at most 20. */
   readonly workers?: number
-  /** The clock at the beginning, ms since the epoch; default 2024-01-01T00:00:00Z. */
+  /** The time at the start, ms since the epoch; default 2024-01-01T00:00:00Z. */
   readonly startMs?: number
-  /** Chooses how long everything takes, and so in which order workers get to do things; default 1. */
+  /** Determines how long everything takes, and so the order in which workers act; default 1. */
   readonly seed?: number
   /** As in `startWorker`: what happens to a message whose computation throws; default `dead-letter`. */
   readonly onError?: 'dead-letter' | 'stop'
-  /** What workers log; default: nothing is logged. `console` will do. */
+  /** Where workers log; default: nothing is logged. `console` works. */
   readonly logger?: Logger
 }
 
-/** What a topic takes: where its schema converts or fills in defaults, that is less than what is read from it. */
+/** What a topic accepts: if its schema converts or fills in defaults, that is less than what is read from it. */
 export type Piped<T extends Origin<unknown>> = T extends Sink<infer M> ? M : Message<T>
 
 /** A record with its message. */
@@ -52,32 +55,34 @@ export interface OutputRecord<M> {
 export interface DrivenWorker {
   readonly name: string
   readonly running: boolean
-  /** Ids of the tasks that it is processing: `<state object>_<partition>`. */
+  /** Ids of the tasks that it is currently processing: `<state object>_<partition>`. */
   readonly tasks: readonly string[]
 }
 
 const silent: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 
 /**
- * Methods that give a promise let virtual time go on; the others look at the world as it is. What a test does wrong throws
- * INVALID_TEST. What stops a worker is thrown by the call that was letting the world run, as a PotorooError.
+ * Methods that return a promise let virtual time advance; the others look at the world as it is. Mistakes of a test
+ * throw INVALID_TEST. If a worker stops, the call that was letting the world run throws its PotorooError.
  */
 export class TestDriver {
   readonly #states: States
   readonly #readers = new Map<string, TopicReader>()
-  /** Calls that let the world run happen one after another, also when a test forgot to await one. */
+  /** Calls that let the world run are queued, even if a test forgot to await one. */
   #last: Promise<unknown> = Promise.resolve()
   #closed = false
 
   private constructor(
     private readonly world: World,
-    /** What calls are answered with. */
+    /** The answers to calls. */
     readonly calls: DrivenCalls,
   ) {
     this.#states = new States(world)
   }
 
-  /** Starts the application's workers, and resolves when they have their tasks. Throws INVALID_TEST, INVALID_DEFINITION. */
+  /**
+   * Starts the application's workers, and resolves when they have their tasks. Throws INVALID_TEST, INVALID_DEFINITION.
+   */
   static async start(application: Application, options: TestDriverOptions = {}): Promise<TestDriver> {
     const definition = definitionOf(application)
     const { partitions = 1, workers = 1, seed = 1, onError = 'dead-letter', logger = silent, startMs } = options
@@ -86,7 +91,7 @@ export class TestDriver {
     requireWhole('seed', seed, -(2 ** 31), 2 ** 32)
     if (startMs !== undefined) requireWhole('startMs', startMs, 0, Number.MAX_SAFE_INTEGER)
     await loadPartitioners(topicsOf(definition).map(({ partitioner }) => partitioner))
-    // In real time: within the driver's world it passes only where something happens.
+    // In real time: inside the driver's world, time passes only when something happens.
     await openInRealTime(definition)
     const calls = new Calls(definition)
     const world = new World(definition, { partitions, startMs, seed, onError, logger, outside: calls })
@@ -107,10 +112,10 @@ export class TestDriver {
   }
 
   /**
-   * Writes messages to a source, as a producer does: checked by its schema, under its key, on the key's partition. Each
+   * Writes messages to a source, as a producer does: checked by its schema, with its key, on the key's partition. Each
    * takes a millisecond, unless it is given a timestamp, so that messages are processed in the order in which they were
-   * piped. Throws SCHEMA_MISMATCH, OUTPUT_INVALID, KEY_TOO_LONG or RECORD_TOO_LARGE for what is no message of the topic;
-   * nothing of the call was written then. A null, of a topic with tombstones, takes its key from the options.
+   * piped. Throws SCHEMA_MISMATCH, OUTPUT_INVALID, KEY_TOO_LONG or RECORD_TOO_LARGE for an invalid message; then
+   * nothing of the call is written. A null, for a topic with tombstones, takes its key from the options.
    */
   pipe<T extends Origin<unknown>>(
     topic: T,
@@ -129,7 +134,7 @@ export class TestDriver {
     })
   }
 
-  /** Writes records to a source as they are, unchecked: for what other producers may do wrong. */
+  /** Writes records to a source as they are, unchecked, to imitate mistakes of other producers. */
   pipeRaw(topic: Origin<unknown>, records: RawMessage | readonly RawMessage[]): Promise<void> {
     return this.#do(async () => {
       const list: readonly RawMessage[] = isList(records) ? records : [records]
@@ -142,17 +147,18 @@ export class TestDriver {
   }
 
   /**
-   * Lets time go on until everything that was piped is processed and committed, also what passes through topics within the
-   * application, and what is due by now is done: timers, state objects whose time is over, and windows that close. Workers do that by the clock where
-   * nothing comes, once the lateness of the topics and a second have passed. Throws what stopped a worker; INVALID_TEST when no worker runs, or when there is no end to it.
+   * Lets time advance until everything that was piped is processed and committed, including what passes through topics
+   * inside the application, and everything due by now is done: timers, state objects whose ttl has ended, and windows
+   * that close. While nothing arrives, workers do these by the clock, after the lateness of the topics and a second
+   * have passed. Throws what stopped a worker; INVALID_TEST if no worker runs, or if it never ends.
    */
   settle(): Promise<void> {
     return this.#do(() => this.#rest())
   }
 
   /**
-   * Lets that much time go by, in ms: as much as you like, a year is as quick as a minute. It settles nothing by itself,
-   * but workers go on working meanwhile. `settle` afterwards, and what is due by then is done.
+   * Advances the clock by this many ms: as much as you like, a year is as quick as a minute. Workers keep working
+   * meanwhile, but it does not wait for them. Call `settle` afterwards, and everything due by then is done.
    */
   advance(ms: number): Promise<void> {
     return this.#do(async () => {
@@ -163,9 +169,9 @@ export class TestDriver {
   }
 
   /**
-   * The messages that were committed to a topic since it was last read. Those of one partition come in their order, those
-   * of several by the timestamps of what caused them. Throws SCHEMA_MISMATCH when an output is not what the topic's
-   * schema says.
+   * The messages that were committed to a topic since it was last read. Those of one partition come in order, those of
+   * several by the timestamps of the messages that caused them. Throws SCHEMA_MISMATCH if an output does not match the
+   * topic's schema.
    */
   read<M>(topic: Origin<M>): M[] {
     return this.readRecords(topic).map(({ message }) => message)
@@ -186,8 +192,9 @@ export class TestDriver {
   }
 
   /**
-   * The state object of a key as it was last committed; undefined where none is stored: no message has changed it yet, or
-   * it was forgotten. Of windows, those that are open, in the order of their beginning. It is a copy: changing it changes nothing.
+   * The state object of a key as it was last committed; undefined if none is stored, because no message has changed it
+   * yet, or because it was forgotten. For windows: those that are open, in the order in which they start. It is a copy:
+   * changing it changes nothing.
    */
   state<T extends AnyStateObject | AnyWindowed>(stateObject: T, key: string): State<T> | undefined {
     this.#requireOpen()
@@ -202,8 +209,8 @@ export class TestDriver {
   }
 
   /**
-   * Puts a state object in place, after everything piped so far was processed; undefined deletes it. Throws
-   * STATE_NOT_PACKABLE or RECORD_TOO_LARGE.
+   * Sets a state object after everything piped so far was processed; undefined deletes it. Throws STATE_NOT_PACKABLE or
+   * RECORD_TOO_LARGE.
    */
   setState<T extends AnyStateObject | AnyWindowed>(
     stateObject: T,
@@ -219,13 +226,16 @@ export class TestDriver {
     })
   }
 
-  /** Kills a worker, or all of them, as SIGKILL or a power cut does. Its disk stays. What was not committed is done again. */
+  /**
+   * Kills a worker, or all of them, like SIGKILL or a power cut. Its disk stays. What was not committed is processed
+   * again.
+   */
   crash(worker?: string): void {
     this.#requireOpen()
     for (const slot of this.#named(worker, 'crash', true)) slot.kill()
   }
 
-  /** Stops a worker, or all of them, as SIGTERM does: it commits, hands over, and leaves the group. */
+  /** Stops a worker, or all of them, like SIGTERM: it commits, hands over its tasks, and leaves the group. */
   stopWorker(worker?: string): Promise<void> {
     return this.#do(async () => {
       const stopping = this.#named(worker, 'stopWorker', true).map((slot) => slot.stop())
@@ -234,7 +244,10 @@ export class TestDriver {
     })
   }
 
-  /** Starts a worker that is down, or all that are, on the disk that it had. Resolves when they have their tasks again. */
+  /**
+   * Starts a worker that is down, or all that are, with the disk that it had. Resolves when they have their tasks
+   * again.
+   */
   restart(worker?: string): Promise<void> {
     return this.#do(async () => {
       await this.world.start(this.#named(worker, 'restart', false))
@@ -252,7 +265,7 @@ export class TestDriver {
     })
   }
 
-  /** Ends everything. The driver is of no further use. */
+  /** Ends everything. The driver can't be used afterwards. */
   async close(): Promise<void> {
     await this.#last.catch(() => undefined)
     this.#closed = true

@@ -1,4 +1,7 @@
-/** How long things take in a driver's world, drawn from its seed. Nothing fails of itself: failures are the test's to choose. */
+/**
+ * How long things take in a driver's world, drawn from its seed. Nothing fails on its own: the test decides about
+ * failures.
+ */
 import type { Fate, Faults, WriteFate } from '../memory/faults.js'
 import type { SeededRandom } from '../memory/random.js'
 

@@ -1,6 +1,6 @@
 /**
- * What a topic holds, in the order in which a test expects it: of one partition as it lies there, across partitions by
- * timestamp. Outputs carry the timestamp of the message that caused them.
+ * The records of a topic, in the order in which a test expects them: within a partition as they are stored, across
+ * partitions by timestamp. Outputs carry the timestamp of the message that caused them.
  */
 import type { RecordCursor, RecordHeader } from '../core/records/records.js'
 import type { PartitionLog } from '../memory/partition.js'
@@ -23,7 +23,7 @@ export class TopicReader {
     this.#partitions = partitions.map((partition) => ({ reader: new PartitionReader(partition), waiting: [] }))
   }
 
-  /** What was committed since the last time, as `decode` gives it. When that throws, nothing counts as read. */
+  /** What was committed since the last call, as returned by `decode`. If that throws, nothing counts as read. */
   take<T>(decode: (record: RawRecord) => T): T[] {
     for (const { reader, waiting } of this.#partitions)
       reader.read((cursor) => waiting.push(rawRecord(cursor, reader.partition.partition)))
@@ -33,7 +33,10 @@ export class TopicReader {
   }
 }
 
-/** Merged by timestamp, ties by partition; records of one partition never overtake each other, whatever their timestamps. */
+/**
+ * Merged by timestamp, ties by partition; records of one partition never overtake each other, whatever their
+ * timestamps.
+ */
 function inOrder(partitions: readonly (readonly RawRecord[])[]): RawRecord[] {
   const ranked = partitions.flatMap((records) => {
     let rank = -Infinity
@@ -43,7 +46,7 @@ function inOrder(partitions: readonly (readonly RawRecord[])[]): RawRecord[] {
   return ranked.sort((a, b) => a.rank - b.rank).map(({ record }) => record)
 }
 
-/** A copy: the cursor's memory is the log's. */
+/** A copy: the cursor's memory belongs to the log. */
 function rawRecord(cursor: RecordCursor, partition: number): RawRecord {
   const { buffer, keyStart, keyEnd, valueStart, valueEnd, offset, timestampMs } = cursor
   const copy = (start: number, end: number): Buffer | undefined =>

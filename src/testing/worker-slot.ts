@@ -30,12 +30,12 @@ export class WorkerSlot {
     return this.#life?.worker.active ?? []
   }
 
-  /** What it does, now; undefined while it is down. */
+  /** What it does now; undefined while it is down. */
   get figures(): WorkerFigures | undefined {
     return this.#life?.worker.figures()
   }
 
-  /** What ended the worker, until it is taken. */
+  /** What ended the worker, until it is read. */
   get failure(): PotorooError | undefined {
     return this.#failure
   }
@@ -46,7 +46,9 @@ export class WorkerSlot {
     return failure
   }
 
-  /** Resolves when the worker is about to join its group. What ends it, then or later, is its `failure`. */
+  /**
+   * Resolves when the worker is about to join its group. If something ends it, then or later, that is its `failure`.
+   */
   async start(assemble: (process: SimulatedProcess) => WorkerParts, scheduler: Scheduler): Promise<void> {
     const process = scheduler.process(`${this.name}.${String(++this.#lives)}`)
     const { definition, options, ports } = assemble(process)
@@ -65,7 +67,7 @@ export class WorkerSlot {
     await Promise.race([worker.start().catch(ended), gone])
   }
 
-  /** As SIGTERM. */
+  /** Like SIGTERM. */
   async stop(): Promise<void> {
     const life = this.#life
     if (life === undefined) return
@@ -74,7 +76,7 @@ export class WorkerSlot {
     if (this.#life === life) this.kill()
   }
 
-  /** As SIGKILL. */
+  /** Like SIGKILL. */
   kill(): void {
     const life = this.#life
     this.#life = undefined
@@ -82,7 +84,7 @@ export class WorkerSlot {
   }
 }
 
-/** What a killed process had begun never ends. */
+/** What a killed process had started never ends. */
 const died = (process: SimulatedProcess): Promise<void> =>
   new Promise((resolve) => {
     process.onDeath(resolve)

@@ -2,7 +2,7 @@
  * A driver's world: one simulated broker and workers of the real runtime, under virtual time.
  *
  * Invariants
- * 1. Time goes on only within a call that awaits it. Between calls nothing happens.
+ * 1. Time advances only during a call that awaits it. Between calls nothing happens.
  * 2. At rest, everything in the application's topics is decided, processed and committed.
  */
 import type { ApplicationDefinition, CallDefinition, TopicDefinition } from '../api/definition.js'
@@ -27,7 +27,7 @@ export interface WorldOptions {
   readonly seed: number
   readonly onError: 'dead-letter' | 'stop'
   readonly logger: Logger
-  /** Who answers calls; default: the application. */
+  /** What answers calls; default: the application. */
   readonly outside?: Outside
 }
 
@@ -36,16 +36,16 @@ const REST_WITHIN_MS = 30_000
 const BALANCE_WITHIN_MS = 30_000
 /** Twice the longest timeout of workers and brokers. */
 const LIVE_MS = 20_000
-/** For so long workers doubt a clock that was set: see core/processing/tick-clock.ts. */
+/** Workers distrust a clock that was set for this long: see core/processing/tick-clock.ts. */
 const DOUBT_MS = 12_000
 /** Longer than a transaction's markers take. */
 const MARKERS_MS = 5
 
-/** How long the slowest call may take until it has failed for the last time, ms. */
+/** How long the slowest call may take until its last attempt has failed, ms. */
 const longestCallMs = (application: ApplicationDefinition): number =>
   Math.max(0, ...callsOf(application).map(({ call }) => failingMs(call)))
 
-/** So many attempts are waited for where there is no last one. */
+/** How many attempts are waited for if there is no last one. */
 const ENDLESS_ATTEMPTS = 100
 function failingMs({ attempts, timeoutMs }: CallDefinition): number {
   let ms = timeoutMs
@@ -61,7 +61,7 @@ export class World {
   readonly cluster: MemoryCluster
   readonly topics: readonly TopicDefinition[]
   readonly slots: WorkerSlot[] = []
-  /** What the test did wrong while the world ran. */
+  /** The mistake that the test made while the world ran. */
   #mistake: PotorooError | undefined
   readonly #random: SeededRandom
   readonly #timing: SeededTiming
@@ -87,7 +87,7 @@ export class World {
     for (const { name, config } of this.topics) this.cluster.createTopic({ name, partitions, config })
   }
 
-  /** The topics that the application reads and does not write only for itself. */
+  /** The topics that the application reads and that it does not write only for itself. */
   get sources(): readonly TopicDefinition[] {
     const { subTopologies } = this.topology
     const sources = subTopologies.flatMap((sub) => sub.sources.filter((one) => !one.isRepartition))
@@ -142,7 +142,7 @@ export class World {
 
   /** Lets the world run until it is at rest. `isLeft`: whether something is still to be done. */
   async rest(isLeft: () => boolean = () => false): Promise<void> {
-    // Without workers, the markers of what they committed last are still to be written.
+    // Without workers, the markers of their last commits are still to be written.
     if (this.running.length === 0) await this.scheduler.advance(MARKERS_MS)
     const unfinished = (): string | undefined =>
       this.#unfinished() ??
@@ -159,17 +159,17 @@ export class World {
     )
   }
 
-  /** Lets the world run until the running workers have all tasks between them, evenly, and are at rest. */
+  /** Lets the world run until the running workers have all tasks, evenly distributed, and are at rest. */
   async balance(): Promise<void> {
     await this.#until(() => this.#isBalanced() && this.#unfinished() === undefined, BALANCE_WITHIN_MS)
   }
 
-  /** Lets time go by: the first part of it as it would, the rest by setting the clocks, for nothing waits that long. */
+  /** Advances time: its first part step by step, the rest by setting the clocks, because nothing waits that long. */
   async advance(ms: number): Promise<void> {
     await this.scheduler.advance(Math.min(ms, LIVE_MS))
     const skippedMs = Math.max(0, ms - LIVE_MS - DOUBT_MS)
     this.scheduler.skip(skippedMs)
-    // Workers don't believe a clock at once that was set.
+    // Workers don't immediately trust a clock that was set.
     await this.scheduler.advance(Math.max(0, ms - LIVE_MS - skippedMs))
     this.#throwFailure()
   }
@@ -179,7 +179,9 @@ export class World {
     return Array.from({ length: partitions }, (_, partition) => this.cluster.partition({ topic, partition }))
   }
 
-  /** Until the condition holds, or nobody is left to make it hold, or the time is over. Throws what stopped a worker. */
+  /**
+   * Until the condition holds, or no worker is left to make it hold, or the time is over. Throws what stopped a worker.
+   */
   async #until(condition: () => boolean, limitMs: number): Promise<void> {
     const { scheduler } = this
     let late = false
@@ -233,7 +235,7 @@ export class World {
       for (const { topic } of sources)
         for (const { partition, highWatermark } of this.partitionsOf(topic.name)) {
           const position = cluster.committed(names.group, { topic: topic.name, partition })
-          // Without a position nobody has read it yet, and where to start is not decided.
+          // Without a position it has no reader yet, and where to start is not decided.
           if (position === undefined) return `topic ${topic.name}, partition ${String(partition)} has no reader yet`
           if (position < highWatermark)
             return `records of topic ${topic.name}, partition ${String(partition)} are not processed`

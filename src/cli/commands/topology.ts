@@ -28,7 +28,7 @@ export function registerTopology(program: Command, context: CliContext): void {
     .summary('show what an application consists of, and what a deployment would change')
     .description(
       "Shows an application's sub-topologies: what each reads, keeps and writes, and how many tasks it has. Without\n" +
-        '--against it asks nobody.',
+        '--against it contacts no broker.',
     )
     .argument('<application>', 'a JavaScript module whose default export is an application')
     .addOption(new Option('--mermaid', 'as a Mermaid flowchart').conflicts(['json', 'against']))

@@ -25,7 +25,7 @@ export function registerUi(program: Command, context: CliContext): void {
     )
     .argument('<application>', 'a JavaScript module whose default export is an application')
     .option('--host <host>', 'where to listen; any address but loopback needs a token', listenHost, '127.0.0.1')
-    .option('--port <n>', '0 picks a free port', port, DEFAULT_PORT)
+    .option('--port <n>', 'which port; 0 picks a free one', port, DEFAULT_PORT)
   withTopicPrefix(withConnection(command))
     .addHelpText(
       'after',
