@@ -23,7 +23,7 @@ export function lineOf(value: Uint8Array | undefined): Buffer {
   return line
 }
 
-/** The same for a terminal: what is no text, or can't be seen, is escaped. */
+/** The same for a terminal: anything that is not text, or can't be seen, is escaped. */
 export const textLineOf = (value: Uint8Array | undefined): Buffer => {
   const line = lineOf(value)
   return Buffer.from(`${printableBytes(line.subarray(0, -1))}\n`)

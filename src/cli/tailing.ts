@@ -37,7 +37,7 @@ export interface TailTaker {
   ready(): boolean
 }
 
-/** A partition that can't be read to its end yet, for a transaction is open. */
+/** A partition that can't be read to its end yet, because a transaction is open. */
 export interface Held {
   readonly partition: number
   /** Read-committed readers get up to here. */

@@ -151,7 +151,7 @@ export class IdempotentProducer {
     )
   }
 
-  /** As `send`, for who can do nothing about a part: rejects with the first failure. */
+  /** Like `send`, for callers that can't handle a partial failure: rejects with the first failure. */
   async sendAll(
     topic: { readonly name: string; readonly maxMessageBytes: number },
     records: readonly OutgoingRecord[],

@@ -88,7 +88,7 @@ class ThreadWatchdog implements Watchdog {
   }
 
   isOverdue(): boolean {
-    // Read plainly, for that is a quarter of the price, and this is asked for each record: a moment later is early enough.
+    // Read plainly, because that is a quarter of the price, and this is asked for each record: a moment later is early enough.
     if (this.#shared[words.OVERDUE] !== this.#run) return false
     this.#leave()
     return true

@@ -74,7 +74,7 @@ export class Scheduler {
   }
 
   /**
-   * Lets the world run until the promise is settled. Rejects with INTERNAL when it can't be any more, for nothing is
+   * Lets the world run until the promise is settled. Rejects with INTERNAL when it can't be any more, because nothing is
    * scheduled, or when `limitMs` of virtual time have gone by.
    */
   async run<T>(promise: Promise<T>, limitMs = 3_600_000): Promise<T> {
@@ -212,7 +212,7 @@ export class SimulatedProcess {
     }
   }
 
-  /** How far its time is ahead of the world's, for it computes: what it sends now leaves so much later. */
+  /** How far its time is ahead of the world's, because it computes: what it sends now leaves so much later. */
   get aheadMs(): number {
     return Math.max(0, this.#computesUntilMs - this.scheduler.elapsedMs)
   }

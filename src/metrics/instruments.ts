@@ -29,7 +29,7 @@ export const attributes = {
   windows: 'potoroo.windows',
   /** What became of late messages: `dead letter` or `dropped`. */
   lateOutcome: 'potoroo.windows.late.outcome',
-  /** What had closed the window: `records`, or the `clock`, for nothing was left to read. */
+  /** What had closed the window: `records`, or the `clock`, because nothing was left to read. */
   lateBy: 'potoroo.windows.late.by',
   /** The name of a state object or a table. */
   state: 'potoroo.state.name',

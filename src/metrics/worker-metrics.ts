@@ -198,7 +198,7 @@ export class WorkerMetrics implements Observer {
     return { ...this.#common, ...Object.fromEntries(named) }
   }
 
-  /** Invariant 2. A property, for it is told to go by its identity. */
+  /** Invariant 2. A property, because it is told to go by its identity. */
   readonly #collect = (result: BatchObservableResult): void => {
     try {
       this.#observeAll(result, this.measured.figures())

@@ -7,7 +7,7 @@ import { textOf, unreachable, type Question as Asked } from './asking.js'
 import { parseAddress, type PeersSettings } from './options.js'
 import { ASK_PATH, authorization, memberOf } from './protocol.js'
 
-/** For all of it: a worker that is paused is not to be waited for, for another may have the task soon. */
+/** For all of it: a worker that is paused is not to be waited for, because another may have the task soon. */
 const TIMEOUT_MS = 1_000
 /** A page's state objects, in base64; one of them may be as large as a changelog takes. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024

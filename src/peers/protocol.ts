@@ -7,7 +7,7 @@
  *                            404: the task is not active here
  *     GET /status            200: what the worker is doing now, as JSON (core/group/worker-status.ts)
  *     GET /ask/<question>    200: what a task that is here has, both as JSON (core/query/question.ts), the question in base64url
- *     GET /v1…               state objects, for who is no worker (state-http.ts)
+ *     GET /v1…               state objects, for clients that are not workers (state-http.ts)
  *     Authorization: Bearer <token>   where a token is set; 401 without it
  *     Potoroo-Member: <member id>     in every answer but 401, URI-encoded: who is not Potoroo does not send it
  */

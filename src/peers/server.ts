@@ -37,7 +37,7 @@ const MEMBER_CHECK_MS = 250
 const REQUEST_MS = 10_000
 /** How long a connection stays open that nothing is asked on. */
 const IDLE_MS = 5_000
-/** So that the connections of hosts that are gone don't stay for ever. */
+/** So that the connections of hosts that are gone don't stay forever. */
 const KEEP_ALIVE_MS = 10_000
 
 export class PeerServer {

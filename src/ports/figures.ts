@@ -73,7 +73,7 @@ export type Readiness =
  * `joining`: it is not in its group yet, or the group has forgotten it.
  * `group unreachable`: the group does not answer.
  * `restoring`: `tasks` are not running yet.
- * `outdated`: `tasks` stand still here, for a newer version of the application has processed them.
+ * `outdated`: `tasks` are suspended here, for a newer version of the application has processed them.
  * `stopping`: it was told to stop, or has to.
  */
 export type NotReady = 'starting' | 'joining' | 'group unreachable' | 'restoring' | 'outdated' | 'stopping'

@@ -236,7 +236,7 @@ export interface Log {
   fetcher(): Fetcher
   /**
    * InitProducerId: fences every earlier activation of this transactional id and ends its open transaction; resolves when
-   * that is done. Retries what is worth retrying until `signal` is aborted.
+   * that is done. Retries whatever a retry may fix until `signal` is aborted.
    */
   producer(transactionalId: string, signal?: AbortSignal): Promise<TransactionalProducer>
   group(groupId: string): GroupClient

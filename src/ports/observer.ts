@@ -1,5 +1,5 @@
 /**
- * What happens in the runtime, for whoever wants to know: the log is one observer, others may count, measure or show it.
+ * What happens in the runtime, for anyone interested: the log is one observer, others may count, measure or show it.
  * There are events for what happens to a worker, a task, a commit or a write, and for what is wrong; there is none for a
  * message that is right, so that it costs nothing to have observers.
  *
@@ -20,7 +20,7 @@ export interface Observer {
   observe(event: RuntimeEvent): void
 }
 
-/** What decoding records needs, and is not to be had. */
+/** What decoding records needs, and is not available. */
 export interface Lack {
   /** Of the first record that waits. */
   readonly position: number
@@ -139,7 +139,7 @@ export type WorkerEvent =
 export type MembershipEvent =
   /** The group begins a new generation: this worker joins again. */
   | { readonly kind: 'group-rebalances'; readonly memberId: string; readonly why: string }
-  /** The group does not know this member any more, for it was silent for too long: it joins as a new one. */
+  /** The group does not know this member any more, because it was silent for too long: it joins as a new one. */
   | { readonly kind: 'member-forgotten'; readonly memberId: string }
   /** It is tried again, and this is said once until the group answers. */
   | { readonly kind: 'group-unreachable'; readonly error: string }
@@ -274,7 +274,7 @@ export type TaskEvent = { readonly task: string } &
     | ({ readonly kind: 'dead-letter' } & DeadLetter)
     /** A number in a state object is NaN from now on, and did not begin so. Once for each field and task. */
     | ({ readonly kind: 'nan-stored' } & StoredNaN)
-    /** The broker deletes outputs at once, for they are older than their topic keeps them. Once for each sink. */
+    /** The broker deletes outputs at once, because they are older than their topic keeps them. Once for each sink. */
     | {
         readonly kind: 'outputs-short-lived'
         readonly topic: string

@@ -20,7 +20,7 @@ export interface PeerService {
   status(): WorkerStatus
   /** What a task has that is here. Never rejects. */
   answer(question: Question): Promise<TaskAnswer>
-  /** For who is no worker. */
+  /** For clients that are not workers. */
   readonly queries: QueryService
 }
 

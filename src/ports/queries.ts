@@ -1,4 +1,4 @@
-/** State objects of any key, asked for on any worker: for who serves them to the outside. */
+/** State objects of any key, asked for on any worker: for code that serves them to the outside. */
 import type { StateDefinition } from '../api/definition.js'
 import type { AsOf, Consistency, Given, StateAnswer } from '../core/query/question.js'
 import type { ByteRange, MergedPage } from '../core/query/range.js'

@@ -29,7 +29,7 @@ export interface StateStore {
    * Applies all of it, the meta with the last of it; resolves when a later open in any process sees it. meta undefined
    * leaves it as it is. Writes are applied in the order of the calls, and the changes in theirs; they are not to be altered
    * any more. Whoever ends in the middle leaves some of the changes, with the meta that was before. Rejects with
-   * STORE_FAILED (a full disk, say): so it is then, too, and the store takes no write until it is reopened, for a later
+   * STORE_FAILED (a full disk, say): so it is then, too, and the store takes no write until it is reopened, because a later
    * one would leave a gap. `dues`: what becomes of the index of what falls due; entries are put with the first of the
    * changes, and removed with the last.
    */

@@ -255,7 +255,7 @@ function requireNew(plan: TaskPlan, changelog: Changelog, env: Environment, grou
 }
 
 /**
- * What a transaction gave the group as its offsets, the changelog has in a commit record, for they are committed together.
+ * What a transaction gave the group as its offsets, the changelog has in a commit record, because they are committed together.
  * Where it has not, its last records are lost. That is not a reset: an operator's offsets are in no transaction.
  */
 function requireAllOf(

@@ -7,8 +7,8 @@
  *   task/marker.ts          when those behind repartitions are told how far it is
  *   task/…                  activations, sources, commits and failures, as of any task (task.ts)
  *
- * Invariant: when an activation ends, its calls are aborted at once, also where the worker stops as it should: whoever has the task
- * next makes them again, under the same ids. Waiting for them would hold the task up for as long as the slowest call takes.
+ * Invariant: when an activation ends, its calls are aborted at once, also where the worker stops as it should: the task's next
+ * owner makes them again, under the same ids. Waiting for them would hold the task up for as long as the slowest call takes.
  */
 import type { TaskState } from '../core/commit/task-life.js'
 import type { CallsStatus, HeldStatus, TimeStatus } from '../core/group/worker-status.js'
@@ -89,7 +89,7 @@ export class CallTask {
     return this.#activations.state
   }
 
-  /** Whether it stands still, for a newer version of the application has processed. */
+  /** Whether it is suspended, because a newer version of the application has processed. */
   get isOutdated(): boolean {
     return this.#activations.isOutdated
   }

@@ -10,7 +10,7 @@
  * 3. The store's index of what falls due is kept with its records: what a record has due has an entry.
  * 4. No record is taken when the store was last known to have all of the changelog (or, rebuilt, nothing of it) so long
  *    ago that compaction may have removed a tombstone in between: an object that was deleted would stay in it. Half of
- *    `delete.retention.ms` is too long, for the time may have been another process's; when it is this one's, all of it.
+ *    `delete.retention.ms` is too long, because the time may have been another process's; when it is this one's, all of it.
  */
 import { deleteTopic } from '../core/plan/topic-cures.js'
 import { changelogOwner, subTopologyIn } from '../core/commit/changelog-identity.js'
@@ -34,7 +34,7 @@ export interface ChangelogPlan {
   /** Whose changelog it must be. */
   readonly subTopology: string
   readonly from: number
-  /** Where a restore is done, exclusive; undefined: follow for ever. */
+  /** Where a restore is done, exclusive; undefined: follow forever. */
   readonly end: number | undefined
   /** Of the changelog: how long its tombstones stay at least. */
   readonly deleteRetentionMs: number

@@ -1,4 +1,4 @@
-/** The committed records of a range of a partition, for whoever looks for one of them. */
+/** The committed records of a range of a partition, for callers that look for one of them. */
 import { RecordCursor } from '../core/records/records.js'
 import type { Fetched, Fetcher, FetchInput, TopicPartition } from '../ports/log.js'
 import { abortable } from './abortable.js'

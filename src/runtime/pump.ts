@@ -130,7 +130,7 @@ export class Pump {
     })
   }
 
-  // A method, for the compiler to forget what it knew before an await.
+  // A method, so that the compiler forgets what it knew before an await.
   #isSettledFor(task: Pumped): boolean {
     return this.#settledFor === task
   }

@@ -1,5 +1,5 @@
 /**
- * Deletes what was processed from repartition topics: they keep nothing by age, for what is unread must never go (KAFKA-6535),
+ * Deletes what was processed from repartition topics: they keep nothing by age, because what is unread must never go (KAFKA-6535),
  * so their readers remove what is behind them (DeleteRecords). One for a worker.
  *
  * Invariants
@@ -88,7 +88,7 @@ export class Purge {
     }
   }
 
-  // A method, for the compiler to forget what it knew before an await.
+  // A method, so that the compiler forgets what it knew before an await.
   #isStopped(): boolean {
     return this.#stopped
   }

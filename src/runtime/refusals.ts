@@ -21,7 +21,7 @@ export type RefusalsEnvironment = {
 } & Pick<Ports, 'clock'>
 
 /**
- * Why a worker with this topology would not start: of the first kind that there is, for what comes behind goes by what is
+ * Why a worker with this topology would not start: of the first kind that there is, because what comes behind goes by what is
  * before. TOPIC_MISSING, RESET_UNFINISHED, REPARTITION_LOST, TOPOLOGY_INCOMPATIBLE, STATE_NEWER, PARTITION_COUNTS_DIFFER,
  * CHANGELOG_UNFIT or CHANGELOG_LOST. What has appeared meanwhile is put into `found`.
  */

@@ -157,7 +157,7 @@ export class Standby {
         }
         const isFatal = isPotorooError(error, 'STORE_FAILED') || isPotorooError(error, 'CHANGELOG_LOST')
         if (isFatal || error instanceof ForeignChangelog) {
-          // As with a task: a standby that gave up alone would have the group wait for it for ever.
+          // As with a task: a standby that gave up alone would have the group wait for it forever.
           env.fatal(error, this.id)
           return
         }
@@ -235,7 +235,7 @@ export class Standby {
     })
   }
 
-  // A method, for the compiler to forget what it knew before an await.
+  // A method, so that the compiler forgets what it knew before an await.
   #isReleased(): boolean {
     return this.#abort.signal.aborted
   }

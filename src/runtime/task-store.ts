@@ -88,7 +88,7 @@ export async function prepareStore(
   }
 }
 
-/** Sets the store aside after all, for what came out only when its changelog was read. */
+/** Sets the store aside after all, for a reason found only when its changelog was read. */
 export async function rebuildStore(
   plan: TaskPlan,
   changelog: Changelog,

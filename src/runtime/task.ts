@@ -182,7 +182,7 @@ export class Task {
     return this.#processor === undefined || held.length === 0 ? undefined : held
   }
 
-  /** Whether it stands still, for a newer version of the application has processed. */
+  /** Whether it is suspended, because a newer version of the application has processed. */
   get isOutdated(): boolean {
     return this.#activations.isOutdated
   }

@@ -105,7 +105,7 @@ export class TopicsWatch {
     return isCertain
   }
 
-  // A method, for the compiler to forget what it knew before an await.
+  // A method, so that the compiler forgets what it knew before an await.
   #isStopped(): boolean {
     return this.#stopped
   }

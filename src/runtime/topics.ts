@@ -163,7 +163,7 @@ async function planOnce(
 /** A topic that tasks were planned for. */
 interface PlannedTopic {
   readonly id: string | undefined
-  /** Undefined for what is no source. */
+  /** Undefined for anything that is not a source. */
   readonly partitions?: number
   /** What it is that the topic is another one now. */
   readonly replaced: (message: string) => PotorooError

@@ -571,7 +571,7 @@ export class Worker {
     return this.#closing
   }
 
-  // A method, for the compiler to forget what it knew before an await.
+  // A method, so that the compiler forgets what it knew before an await.
   #isClosing(): boolean {
     return this.#closing !== undefined
   }

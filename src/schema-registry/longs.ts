@@ -19,7 +19,7 @@ export function longOf(value: bigint, longs: Longs): number | bigint | string {
   )
 }
 
-/** Undefined for what is no integer as `longs` has them. */
+/** Undefined for anything that is not a integer as `longs` has them. */
 export function bigIntOf(value: unknown, longs: Longs): bigint | undefined {
   switch (longs) {
     case 'bigint':

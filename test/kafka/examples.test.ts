@@ -146,7 +146,7 @@ it('enrichment gives orders what their customers and rates are, also those that 
 it('reminders are of the orders that no payment has met, and of no others', async () => {
   const bench = new ExampleBench('reminders')
   await bench.createTopics()
-  // In the hour to come, which brokers take: time goes by what is written then, for the clock is not there yet.
+  // In the hour to come, which brokers take: time goes by what is written then, because the clock is not there yet.
   const [COUNT, STEP_MS, fromMs] = [1_200, 1_200, Date.now()]
   const input = ordersAndPayments(COUNT, fromMs, STEP_MS)
   const due = remindersDue(input)

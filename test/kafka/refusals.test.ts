@@ -1,4 +1,4 @@
-/** Records that a real broker refuses: what is wrong with one must not hold up the others, nor its task for ever. */
+/** Records that a real broker refuses: what is wrong with one must not hold up the others, nor its task forever. */
 import { expect, it } from 'vitest'
 import { deadLetterHeaders } from '../../src/core/processing/dead-letter.js'
 import { exitCodes } from '../../src/errors.js'
@@ -45,7 +45,7 @@ it('where onError is stop, the worker ends, and names the message and what refus
   expect(await bench.balances(1)).toEqual([1])
 })
 
-it('dead letters that are refused themselves end the worker instead of holding its task up for ever', async () => {
+it('dead letters that are refused themselves end the worker instead of holding its task up forever', async () => {
   const bench = new LedgerBench()
   await bench.createTopics()
   const first = bench.worker()

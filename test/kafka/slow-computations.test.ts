@@ -1,4 +1,4 @@
-/** Computations that hold the event loop up, on a real broker: some for longer than a session, some for ever. */
+/** Computations that hold the event loop up, on a real broker: some for longer than a session, some forever. */
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { deadLetterHeaders } from '../../src/core/processing/dead-letter.js'

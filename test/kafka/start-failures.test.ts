@@ -72,7 +72,7 @@ describe('a worker that cannot start', () => {
     expect((await cured.exited).code).toBe(exitCodes.ok)
   })
 
-  it('stops when the changelog is gone, for the state objects are gone with it', async () => {
+  it('stops when the changelog is gone, because the state objects are gone with it', async () => {
     const bench = new LedgerBench()
     await bench.createTopics()
     await bench.send({ add: 1 })

@@ -106,7 +106,7 @@ describe('a supervisor', () => {
     expect(pidsOf(cli).filter(lives)).toEqual([])
   })
 
-  it('ends when partitions were added under state objects: a start that they stopped is not tried for ever', async () => {
+  it('ends when partitions were added under state objects: a start that they stopped is not tried forever', async () => {
     const { bench, cli } = await running()
     const topic = bench.topic('commands')
     await withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] }))

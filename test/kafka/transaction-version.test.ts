@@ -172,7 +172,7 @@ test('an activation after the last epoch has a new producer id, and fences the o
 
 test.each([
   ['while the transaction before is being ended', CONCURRENT_TRANSACTIONS],
-  ['while the coordinator can not be asked', NOT_ENOUGH_REPLICAS],
+  ["while the coordinator can't be asked", NOT_ENOUGH_REPLICAS],
 ])('a Produce that is refused %s is sent again as it was', async (_, code) => {
   const { log, proxy } = await openProxied()
   const topic = await newTopic(log)

@@ -185,7 +185,7 @@ describe.each(transactionVersions)('version %i', (version) => {
   })
 
   test.each(controls)(
-    '%s is not repeated when its connection breaks, for it may still arrive: the transaction is done again',
+    '%s is not repeated when its connection breaks, because it may still arrive: the transaction is done again',
     async (_, apiKey) => {
       const { log, proxy } = await proxied()
       const topic = await newTopic(log)

@@ -1,5 +1,5 @@
 /**
- * Messages whose computation takes seconds, and some that take for ever, in some of the worlds. While one is computed, its
+ * Messages whose computation takes seconds, and some that take forever, in some of the worlds. While one is computed, its
  * process answers nothing; only its watchdog's thread goes on.
  */
 import { definitionOf } from '../../src/api/application.js'

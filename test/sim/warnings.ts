@@ -32,7 +32,7 @@ export class Chronicle {
   readonly #tampered = new Set<string>()
   brokerWentDown = false
   leadersMoved = false
-  /** Some messages are computed for seconds, or for ever (slow-messages.ts). */
+  /** Some messages are computed for seconds, or forever (slow-messages.ts). */
   messagesAreSlow = false
   /** Records need schemas that a worker has to fetch. */
   schemasAreFetched = false
@@ -47,7 +47,7 @@ export class Chronicle {
   epochsWereUsed = false
   /** Whether a process may find state objects of a version that it does not know (upgrades.ts). */
   mayFindNewer: (process: string, code: unknown) => boolean = () => false
-  /** Whether tasks of it may stand still, for a newer version has written in them (upgrades.ts). */
+  /** Whether tasks of it may stand still, because a newer version has written in them (upgrades.ts). */
   mayBeOutdated: (process: string) => boolean = () => false
 
   sent({ process, api, subject }: RequestInfo, wrong: boolean): void {
@@ -289,7 +289,7 @@ const rules: readonly Rule[] = [
   ],
   [/^the group cannot be reached/, byRequests],
   [
-    /^what decoding a (?:source|broadcast)'s records needs is not to be had|^the codec of a topic is not ready/,
+    /^something needed to decode a (?:source|broadcast)'s records is unavailable|^the codec of a topic is not ready/,
     (_, { chronicle }) => chronicle.schemasAreFetched,
   ],
   [/^the task is suspended here$/, (line, { chronicle }) => chronicle.explainsOutdated(line)],
@@ -344,7 +344,7 @@ export class Warnings {
 
   /**
    * The problems with a request. Who was fenced may fence in turn only when the group was asked after that whose the task is:
-   * else two owners would fence each other for ever.
+   * else two owners would fence each other forever.
    */
   sent({ process, api, subject }: RequestInfo): string[] {
     if (api === 'heartbeat' || api === 'joinGroup') this.#fenced.delete(process)

@@ -107,7 +107,7 @@ async function watch(looker: Looker, flags: StatusFlags, context: CliContext): P
   }
 }
 
-/** A function, for the compiler to forget what it knew before an await. */
+/** A function, so that the compiler forgets what it knew before an await. */
 const isAborted = ({ aborted }: AbortSignal): boolean => aborted
 
 const shown = (report: StatusReport, { json }: StatusFlags): string =>

@@ -11,7 +11,7 @@ export interface Holding {
   readonly tasks: readonly string[]
 }
 
-/** Who owns which tasks; undefined while the group rebalances, for then it says nothing. */
+/** Who owns which tasks; undefined while the group rebalances, because then it says nothing. */
 export async function holdings(view: GroupView): Promise<readonly Holding[] | undefined> {
   const { state, members } = await view.describe()
   if (state !== 'stable') return undefined

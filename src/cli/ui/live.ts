@@ -95,7 +95,7 @@ export class Live {
     this.#wake?.()
   }
 
-  /** A function, for the compiler to forget what it knew before an await. */
+  /** A function, so that the compiler forgets what it knew before an await. */
   readonly #isEnded = (): boolean => this.#ended.signal.aborted
 
   #seen(report: StatusReport): void {

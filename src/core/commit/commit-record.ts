@@ -110,7 +110,7 @@ export function decodeCommitRecord(value: Buffer, where: string): CommitRecord {
   )
 }
 
-/** Without a prototype, for a topic may be called `constructor`. */
+/** Without a prototype, because a topic may be called `constructor`. */
 const plain = <T extends object>(byTopic: T): T => Object.assign(Object.create(null) as T, byTopic)
 
 function isCommitRecord(value: unknown): value is CommitRecord {

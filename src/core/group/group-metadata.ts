@@ -35,7 +35,7 @@ export interface StandbyTask {
   readonly owner: string
   /**
    * Whether the group waits for it to become warm, and has to be told: absent means yes, so that with a leader of a version
-   * that does not say, no hand-off waits for ever.
+   * that does not say, no hand-off waits forever.
    */
   readonly awaited?: false
 }

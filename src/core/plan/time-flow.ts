@@ -1,6 +1,6 @@
 /**
  * How time goes through an application: which sub-topologies have one, and what brings it to them. Those that use time have
- * one, and so have those that write to them through repartitions, for they must say in these how far they are.
+ * one, and so have those that write to them through repartitions, because they must say in these how far they are.
  *
  * Invariants
  * 1. The edge that closes a loop carries no time: else it would wait for itself. Each sub-topology that has a time has an input

@@ -72,14 +72,14 @@ export class Closings {
     return this.#ranks.get(definition) ?? 0
   }
 
-  /** What the message at hand may be late by. */
+  /** What the message in question may be late by. */
   reached(definition: StateDefinition): Reached {
     const { time } = this
     if (time === undefined) return { boundMs: -Infinity, closedMs: -Infinity }
     return { boundMs: time.lateBoundMs ?? -Infinity, closedMs: time.timeMs - this.rankOf(definition) }
   }
 
-  /** Why the message at hand is late, in words. */
+  /** Why the message in question is late, in words. */
   reasonOf(by: LateBy): string {
     return by === 'records'
       ? `its partition had reached ${iso(this.time?.lateBoundMs ?? -Infinity)}`
@@ -93,7 +93,7 @@ export class Closings {
     })
   }
 
-  /** The message at hand was late. `error`: what its dead letter says; undefined: it is dropped. */
+  /** The message in question was late. `error`: what its dead letter says; undefined: it is dropped. */
   late(definition: StateDefinition, by: LateBy, error: PotorooError | undefined): void {
     this.#count(definition, (counts) => {
       if (by === 'records') counts.lateByRecords++

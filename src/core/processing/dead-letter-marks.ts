@@ -23,7 +23,7 @@ export interface LetterMark {
 /** As an operator writes it. */
 export const letterId = ({ partition, offset }: LetterPlace): string => `${String(partition)}:${String(offset)}`
 
-/** Undefined for what is no such id. */
+/** Undefined for anything that is not a such id. */
 export function placeOfLetter(id: string): LetterPlace | undefined {
   const [, partition, offset] = /^(\d{1,9}):(\d{1,15})$/.exec(id) ?? []
   return partition === undefined || offset === undefined
@@ -33,7 +33,7 @@ export function placeOfLetter(id: string): LetterPlace | undefined {
 
 export const encodeMark = ({ done, atMs, topicId }: LetterMark): string => JSON.stringify({ done, atMs, topicId })
 
-/** Undefined for what is no mark. */
+/** Undefined for anything that is not a mark. */
 export function decodeMark(value: Uint8Array): LetterMark | undefined {
   try {
     const parsed: unknown = JSON.parse(Buffer.from(value).toString())

@@ -223,7 +223,7 @@ export function readDeadLetter(headers: readonly RecordHeader[]): DeadLetterBloc
 
 const header = (key: string, value: string): RecordHeader => ({ key, value: Buffer.from(value) })
 
-/** '' for what is no text, or throws when it is asked for. */
+/** '' for anything that is not text, or throws when it is asked for. */
 function textOf(read: () => unknown): string {
   try {
     const text = read()

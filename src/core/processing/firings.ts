@@ -289,7 +289,7 @@ export class Firings {
     } catch (failure) {
       states.undo()
       if (isNotOfTheMessage(failure)) throw failure
-      // Left as it is, it would be due for ever.
+      // Left as it is, it would be due forever.
       throw stopped(`it can't be skipped, because the state object can't be read or written: ${messageOf(failure)}`)
     }
     const value = stored === undefined ? null : bytesOf(stored)

@@ -5,7 +5,7 @@
  * Records move bounds: the newest timestamp of what was taken, less the lateness of their topic. Where nothing comes, records
  * can't: then the clock does, in a tick, but only where an answer has shown that nothing was left when it was asked for. What is
  * written since has timestamps that are no older than that moment less the lateness, if producers keep their word. Where what came
- * last shows that they don't, for it is older than it may be by then (a topic that is filled with the past, say), the clock moves
+ * last shows that they don't, because it is older than it may be by then (a topic that is filled with the past, say), the clock moves
  * the bound on from there, no further.
  *
  * The bound of a repartition is the least of what its writers say in it (marks.ts): each how far it is by its records, its
@@ -38,7 +38,7 @@ export interface TimedInputState {
   readonly provenMs: number
   /** Whether there was more than the last answer brought. */
   readonly hasMore?: boolean
-  /** The bound that its head brings along, for it was late where it came from; undefined: it was not. */
+  /** The bound that its head brings along, because it was late where it came from; undefined: it was not. */
   readonly headBoundMs?: number | undefined
 }
 export interface TimedTopic {
@@ -76,7 +76,7 @@ const NO_FRONTIERS: ReadonlyMap<string, number> = new Map()
 const NO_TICKS = NO_FRONTIERS
 
 export class Watermark {
-  /** The bound by which the message at hand, or what is due, is late; undefined: it is not. */
+  /** The bound by which the message in question, or what is due, is late; undefined: it is not. */
   lateBoundMs: number | undefined
 
   #timeMs: number
@@ -194,7 +194,7 @@ export class Watermark {
     this.#timeMs = Math.max(this.#timeMs, dueMs)
   }
 
-  /** What is due, by whichever clock, is about to be done: whether it comes too late, for a late message has set it. */
+  /** What is due, by whichever clock, is about to be done: whether it comes too late, because a late message has set it. */
   begin(dueMs: number): void {
     this.lateBoundMs = dueMs < this.#timeMs ? this.#timeMs : undefined
   }

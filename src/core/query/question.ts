@@ -73,7 +73,7 @@ export const MAX_SLICE_MS = 5
 
 export const encodeQuestion = (question: Question): string => JSON.stringify(question)
 
-/** Undefined for what is no question. */
+/** Undefined for anything that is not a question. */
 export function decodeQuestion(text: string): Question | undefined {
   return parseOr(() => {
     const value: unknown = JSON.parse(text)
@@ -94,7 +94,7 @@ export const encodeAnswer = (answer: TaskAnswer): string =>
     (name === 'packed' || name === 'key' || name === 'next') && isText(value) ? base64(value) : value,
   )
 
-/** Undefined for what is no answer. */
+/** Undefined for anything that is not a answer. */
 export function decodeAnswer(text: string): TaskAnswer | undefined {
   return parseOr(() => {
     const value: unknown = JSON.parse(text)

@@ -72,7 +72,7 @@ export interface MergedPage {
   readonly rest: ByteRange | undefined
 }
 
-/** How many entries each of so many tasks is asked for: about twice its share, for they have not the same. */
+/** How many entries each of so many tasks is asked for: about twice its share, because they have not the same. */
 export const partLimit = (limit: number, tasks: number): number =>
   Math.min(MAX_PAGE_ENTRIES, limit, Math.max(16, Math.ceil((2 * limit) / tasks)))
 

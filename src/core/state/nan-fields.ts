@@ -1,6 +1,6 @@
 /**
  * NaN that a state object is about to be stored with: mostly a sum with a field that older state objects do not have, for
- * `undefined + 1` is NaN, and nobody complains. Packing tells that there is one, for it looks at every number anyway; where it is, is
+ * `undefined + 1` is NaN, and nobody complains. Packing tells that there is one, because it looks at every number anyway; where it is, is
  * looked for only then.
  */
 import type { StateDefinition } from '../../api/definition.js'

@@ -384,7 +384,7 @@ export class StateMemory {
     return leaving === undefined || place === NOWHERE ? NOWHERE : this.#fetch(leaving, place)
   }
 
-  /** The record of a key, for whoever only looks: nothing moves, and it does not count as asked for. Good until the next call. */
+  /** The record of a key, for read-only use: nothing moves, and it does not count as used. Valid until the next call. */
   peek(prefix: KeyPrefix, key: Buffer, start: number, end: number): Peeked | undefined {
     if (end - start > MOST_KEY_BYTES) return undefined
     const hash = hashOf(prefix, key, start, end)

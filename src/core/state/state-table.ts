@@ -257,7 +257,7 @@ export class StateTable {
   }
 
   /**
-   * What the key has, for whoever only reads it (invariant 4): what messages of this interval did to it included. Throws
+   * The value of the key for a caller that only reads it (invariant 4), including what messages of this interval did to it. Throws
    * STATE_NOT_PACKABLE for what a message has made of it, and what an initial value or unpack of the user's throws.
    */
   read(definition: StateDefinition, key: string, place: number): object | undefined {
@@ -284,7 +284,7 @@ export class StateTable {
   }
 
   /**
-   * What the last commit that was collected has of the key in bytes[start, end), for whoever asks from outside (invariant 1): what
+   * What the last commit that was collected has of the key in bytes[start, end), for queries from outside (invariant 1): what
    * messages have done since is not in it. Touches nothing, and brings nothing into memory.
    */
   collectedOf(definition: StateDefinition, bytes: Buffer, start: number, end: number): CollectedState {
@@ -485,7 +485,7 @@ export class StateTable {
   }
 
   #lastLive(): Live {
-    if (this.#last?.definition === undefined) throw new PotorooError('INTERNAL', 'no state object is at hand')
+    if (this.#last?.definition === undefined) throw new PotorooError('INTERNAL', 'no state object is current')
     return this.#last
   }
 

@@ -4,7 +4,7 @@
  * Invariants
  * 1. Each step is given what the one before it gave, plain data, and runs once for a state object: the result says of which
  *    version it is, where it is stored.
- * 2. What a step does wrong is STATE_UPGRADE_FAILED: no message is to blame, for the next one would fare no better.
+ * 2. What a step does wrong is STATE_UPGRADE_FAILED: no message is to blame, because the next one would fare no better.
  */
 import type { StateDefinition } from '../../api/definition.js'
 import { isPromise, shown } from '../../api/names.js'

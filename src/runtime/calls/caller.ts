@@ -6,7 +6,7 @@
  * 2. Which call is next, and when it is done: core/processing/calls/window.ts.
  * 3. A message is done in the interval in which its result was put out, or its dead letter: the commit has both.
  * 4. What was fetched is let go at once. What is not done is kept as a copy, up to as many bytes as an input may keep.
- * 5. The task's time is committed as it was before the first message that is not done was taken: whoever takes it again finds it late if it was,
+ * 5. The task's time is committed as it was before the first message that is not done was taken: its next owner finds it late if it was,
  *    and only then. What is told of it to others is in core/processing/calls/claim.ts.
  */
 import type { CallDefinition } from '../../api/definition.js'

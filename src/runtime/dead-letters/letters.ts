@@ -95,7 +95,7 @@ export async function* lettersOf(
     })
 }
 
-/** Undefined for what is no dead letter. */
+/** Undefined for anything that is not a dead letter. */
 export function letterIn({ headers, ...record }: ReadRecord): Letter | undefined {
   const block = readDeadLetter(headers)
   return block && { ...record, block }

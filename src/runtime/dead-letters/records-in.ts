@@ -1,5 +1,5 @@
 /**
- * The committed records of ranges of partitions, one after the other, for whoever goes over them once.
+ * The committed records of ranges of partitions, one after the other, for callers that read them once.
  *
  * Invariants
  * 1. Each record of a range comes once, those of a partition in their order.

@@ -75,7 +75,7 @@ export class Activations {
   get state(): TaskState {
     return this.#life.state
   }
-  /** Whether it stands still, for a newer version of the application has processed. */
+  /** Whether it is suspended, because a newer version of the application has processed. */
   get isOutdated(): boolean {
     return this.#isOutdated
   }
@@ -195,7 +195,7 @@ export class Activations {
     if (running !== undefined) this.#lettingGo = running.activation.producer.close()
   }
 
-  // A method, for the compiler to forget what it knew before an await.
+  // A method, so that the compiler forgets what it knew before an await.
   #isClosed(): boolean {
     return this.state === 'closed'
   }

@@ -6,7 +6,7 @@
  * 1. What can't be cured by beginning again stops the worker, unless another worker has what cures it: one of a newer version.
  * 2. The pause grows while nothing is committed in between, up to a bound; a commit makes it short again.
  * 3. Fenced, it begins again only when the group has confirmed, after the failure, that the task is this worker's: else
- *    two owners would fence each other for ever.
+ *    two owners would fence each other forever.
  * 4. A store is rebuilt once for the same damage: what is found again at the same place is in the changelog, too.
  */
 import { errorKinds, isPotorooError, messageOf, PotorooError, type ErrorCode } from '../../errors.js'

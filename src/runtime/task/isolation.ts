@@ -5,7 +5,7 @@
  * Invariants
  * 1. Who is a culprit, and when suspicion is over: core/processing/suspicion.ts.
  * 2. After a slow message the next ones are done one by one, each committed before the next begins, until so many were
- *    quick. That outlasts activations, for the next may meet that message again.
+ *    quick. That outlasts activations, because the next may meet that message again.
  * 3. A message whose computation was ended from outside is not computed again.
  * 4. A refusal of the worker's own time blames no message, as often as its tasks may have made records before it was known.
  * 5. Nothing is computed or packed between what was ended from outside and `cutOff`: `isCutOff`.
@@ -190,7 +190,7 @@ export class Isolation {
     return ++this.#untimely <= MOST_UNTIMELY
   }
 
-  /** What the runtime itself has to write is refused: no message can be passed over, for that is written, too. */
+  /** What the runtime itself has to write is refused: no message can be passed over, because that is written, too. */
   #cannotGoOn(error: PotorooError, culprit: Place | undefined): PotorooError {
     const { id, sources, partition } = this.plan
     const message =

@@ -29,7 +29,7 @@ export class ShortLivedOutputs {
     )
   }
 
-  /** What should be said of the records of a commit: once for each sink, for it comes with each commit. */
+  /** What should be said of the records of a commit: once for each sink, because it comes with each commit. */
   among(records: readonly OutgoingRecords[], nowMs: number): readonly ShortLived[] {
     const found: ShortLived[] = []
     if (this.#retentionsMs.size === 0) return found

@@ -150,7 +150,7 @@ export class StoreWriter {
     if (!this.#isWriting && !current.work.processor.isCommitting) this.#write(current)
   }
 
-  /** What is left, when the task closes; undefined where that can't be told, for a commit is under way. Rejects when it can't be written. */
+  /** What is left, when the task closes; undefined where that can't be told, because a commit is under way. Rejects when it can't be written. */
   writeRest(): Promise<void> | undefined {
     const current = this.#current
     return current === undefined || current.work.processor.isCommitting ? undefined : this.#writeNow(current)

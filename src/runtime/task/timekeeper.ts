@@ -75,7 +75,7 @@ export class Timekeeper {
   }
 
   /**
-   * An answer has come: when it was asked for, at the earliest. `mayLag`: it proves nothing, for its leader was elected a moment
+   * An answer has come: when it was asked for, at the earliest. `mayLag`: it proves nothing, because its leader was elected a moment
    * ago; who waits for one that does has the leader asked (core/processing/election-proof.ts).
    */
   answered(index: number, mayLag = false): number {

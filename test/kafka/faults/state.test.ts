@@ -30,7 +30,7 @@ async function stop(worker: WorkerHandle): Promise<void> {
   expect((await worker.exited).code).toBe(0)
 }
 
-/** A disk of its own, of so many KiB. Mounting takes root: without it this fails, for a disk can't be filled otherwise. */
+/** A disk of its own, of so many KiB. Mounting takes root: without it this fails, because a disk can't be filled otherwise. */
 function smallDisk(kib: number): string {
   const directory = temporaryDirectory()
   try {
@@ -144,7 +144,7 @@ it('a changelog that was deleted stops the worker; recreated, no store of the ol
   expect((await refused.exited).code).toBe(7)
   expect([...refused.stdout, ...refused.stderr].at(-1)).toContain('CHANGELOG_LOST')
 
-  // It is there again, and empty. Who has a store of the old one says so, and stops; so does who has none, for the group knows.
+  // It is there again, and empty. Who has a store of the old one says so, and stops; so does who has none, because the group knows.
   expect((await runCli(['topics', APPLICATION, '--topic-prefix', bench.prefix])).code).toBe(0)
   const stale = bench.worker('w1')
   expect((await stale.exited).code).toBe(7)

@@ -196,7 +196,7 @@ interface Expected {
   readonly back: ReadonlyMap<string, number>
 }
 
-/** Few, for each is a task of several stages. */
+/** Few, because each is a task of several stages. */
 function partitionsOf(name: string, partitions: number): number {
   const few = Math.min(partitions, 3)
   return name === 'pokes' ? Math.max(1, few - 1) : name === 'starts' ? Math.min(few + 1, 3) : few

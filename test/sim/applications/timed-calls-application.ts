@@ -109,7 +109,7 @@ function drawEvents(random: SeededRandom, plan: FeedPlan): RideEvent[] {
   })
 }
 
-/** Few, for each is a task of several stages. */
+/** Few, because each is a task of several stages. */
 const partitionsOf = (name: string, partitions: number): number => {
   const few = Math.min(partitions, 3)
   return name === 'rides' ? Math.min(few + 1, 3) : few

@@ -1,4 +1,4 @@
-/** Requests and records that brokers refuse, throttle or can not take. */
+/** Requests and records that brokers refuse, throttle or can't take. */
 import type { PlantedFault } from './planted-fault.js'
 
 const isolation = 'src/runtime/task/isolation.ts'

@@ -6,7 +6,7 @@ const marks = 'src/core/processing/dead-letter-marks.ts'
 
 export const replaysFaults: readonly PlantedFault[] = [
   {
-    what: 'R1: who replays fences nobody, for each has a transactional id of its own, and marks may land anywhere',
+    what: 'R1: who replays fences nobody, because each has a transactional id of its own, and marks may land anywhere',
     plants: [
       { file: finish, find: 'chunks: writer.take(), end: era.end }', replace: 'chunks: writer.take() }' },
       {

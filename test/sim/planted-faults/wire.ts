@@ -98,7 +98,7 @@ const faults: readonly PlantedFault[] = [
     plants: [{ file: 'src/kafka/frames.ts', find: 'if (there === size) this', replace: 'if (there > 0) this' }],
   },
   {
-    what: 'wire: a partition that can not be read now counts as empty',
+    what: "wire: a partition that can't be read now counts as empty",
     plants: [
       {
         file: 'src/kafka/node-reader.ts',

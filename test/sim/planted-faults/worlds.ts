@@ -121,7 +121,7 @@ export const worldsFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'order: records without a timestamp are held back for ever',
+    what: 'order: records without a timestamp are held back forever',
     plants: [
       {
         file: merge,

@@ -227,7 +227,7 @@ export const fetchRequests: Handlers = {
   },
 }
 
-/** As `readTopics`, of partitions that have no tagged fields, for they are mere numbers. */
+/** As `readTopics`, of partitions that have no tagged fields, because they are mere numbers. */
 const readPlainTopics = (body: Request['body']) =>
   body.array(() => {
     const topic = body.string()

@@ -60,7 +60,7 @@ describe('as JSON', () => {
     })
   })
 
-  test('what is no text is told apart', () => {
+  test('anything that is not text is told apart', () => {
     expect(json({ key: Buffer.from([0, 1]), value: Buffer.from([0xff]) })).toMatchObject({
       keyHex: '0001',
       valueHex: 'ff',

@@ -40,7 +40,7 @@ it.each([1, 5])(
   },
 )
 
-it('a trade that can not be cleared is refused; an order that nobody takes expires', async () => {
+it("a trade that can't be cleared is refused; an order that nobody takes expires", async () => {
   const driver = await TestDriver.start(matching)
   onTestFinished(() => driver.close())
   driver.calls.answer('clearing', () => {

@@ -1,6 +1,6 @@
 /**
  * The whole table of error codes, request by request: what the code that sends it does when it is answered that. Each is
- * driven by a cluster that answers one request with one code for ever; what it says to everything else is well.
+ * driven by a cluster that answers one request with one code forever; what it says to everything else is well.
  */
 import { describe, expect, test } from 'vitest'
 import { RecordWriter } from '../../../src/core/records/records.js'

@@ -9,7 +9,7 @@ import { silentLogger } from '../../support/silent-logger.js'
 /** What whoever is asked for the leader, or for records, says: it has it, it does not know the topic, or nothing; and after how long. */
 type Answer = { readonly says: 'leads' | 'unknown' | 'nothing'; readonly afterMs: number }
 
-/** An input of a topic whose brokers answer so, one answer after another, the last one for ever. Resolves with what it fails with, or what it never does. */
+/** An input of a topic whose brokers answer so, one answer after another, the last one forever. Resolves with what it fails with, or what it never does. */
 async function outcome(answers: readonly Answer[], untilMs: number): Promise<{ failed: unknown; atMs: number }> {
   let nowMs = 0
   let timers: { readonly atMs: number; readonly call: () => void }[] = []

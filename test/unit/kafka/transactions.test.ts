@@ -278,7 +278,7 @@ describe.each([1, 2] as const)('version %i', (version) => {
   })
 })
 
-test('an id whose last transaction is long in being ended is waited for, which is said once, and not for ever', async () => {
+test('an id whose last transaction is long in being ended is waited for, which is said once, and not forever', async () => {
   const short = new FakeCluster()
   short.ending = 3
   await openProducer(short as unknown as Cluster, 'tx')

@@ -71,7 +71,7 @@ test('events of a paused process wait for it, in their order (invariant 3)', asy
   expect(happened).toEqual(['1@10', '2@10'])
 })
 
-test('the wall clock can be set off; the monotonic one can not', async () => {
+test("the wall clock can be set off; the monotonic one can't", async () => {
   const scheduler = new Scheduler({ startMs: 1_000 })
   const { clock } = scheduler.process('other')
   const process = scheduler.process('p')

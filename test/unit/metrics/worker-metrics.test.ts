@@ -226,7 +226,7 @@ test('a restore is what is left of it, until it is done or given up', async () =
   expect(done.value('potoroo_restore_duration_seconds_sum')).toBe(1.5)
 })
 
-test('figures that can not be had are left out, and the rest is there (invariant 2)', async () => {
+test("figures that can't be had are left out, and the rest is there (invariant 2)", async () => {
   const { after } = measuring(() => {
     throw new Error('it is closing')
   })

@@ -110,7 +110,7 @@ describe('a snapshot', () => {
 })
 
 describe('a snapshot that fails', () => {
-  it('because the owner can not read on', async () => {
+  it("because the owner can't read on", async () => {
     const given = snapshotOf([...pieces(5), new Error('disk'), ...pieces(5)], 1_000_000)
     const { ask, lines } = await owner([given])
     await expect(readSize(await ask())).rejects.toMatchObject({ code: 'PEER_UNREACHABLE' })

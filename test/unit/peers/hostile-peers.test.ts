@@ -144,7 +144,7 @@ describe('an address that is none', () => {
       fc.property(name, fc.nat(70_000), (host, port) => {
         const to = parseAddress(`${host}:${String(port)}`)
         if (to === undefined) return
-        // or else `get` throws, for the host is a header, too
+        // or else `get` throws, because the host is a header, too
         validateHeaderValue('host', to.host)
         expect(parseAddress(addressOf(to.host, to.port))).toEqual(to)
         expect([to.host, `[${to.host}]`]).toContain(host)

@@ -121,7 +121,7 @@ describe('an owner', () => {
     await expect(peers.listen(service())).rejects.toMatchObject({ code: 'INTERNAL' })
   })
 
-  it('listens where it is told, or says why it can not', async () => {
+  it("listens where it is told, or says why it can't", async () => {
     const { port } = await rawServer(() => undefined)
     await expect(openPeers({ port }).peers.listen(service())).rejects.toMatchObject({ code: 'INVALID_CONFIGURATION' })
     const { peers } = openPeers({ host: '0.0.0.0', token: 'secret', advertise: 'worker-1.example' })

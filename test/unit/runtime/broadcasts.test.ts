@@ -139,7 +139,7 @@ it('say that messages wait when brokers give no answer, once, and that they go o
 it.each([
   ['TOPIC_REPLACED', 'TOPIC_CHANGED'],
   ['NOT_AUTHORIZED', 'NOT_AUTHORIZED'],
-] as const)('that can not be read (%s) end the worker with %s, whether it starts or runs', async (code, due) => {
+] as const)("that can't be read (%s) end the worker with %s, whether it starts or runs", async (code, due) => {
   const starting = world()
   const failing = starting.broadcasts.load(never)
   await settled()

@@ -148,7 +148,7 @@ describe('a record whose schema is not there yet', () => {
     ).toHaveLength(1)
   })
 
-  test('waits again with whoever takes its task over', async () => {
+  test('waits again with the next owner of its task', async () => {
     const codec = new SlowCodec()
     const workers = bench(codec)
     await workers.start('w1')

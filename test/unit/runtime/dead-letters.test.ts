@@ -166,7 +166,7 @@ describe('a replay', () => {
     expect(await world.scheduler.run(codeOf(missing))).toBe('INVALID_CONFIGURATION')
   })
 
-  it('leaves open what can not go back, says why, and replays the others', async () => {
+  it("leaves open what can't go back, says why, and replays the others", async () => {
     const world = new World([
       letterOf(0),
       { ...letterOf(1), topic: 'gone' },

@@ -11,7 +11,7 @@ import { silentObserver } from '../../support/silent-logger.js'
 const RETENTION_MS = 3_600_000
 const START_MS = 1_000_000_000_000
 
-/** A reader of a changelog on clocks that the test sets, for a store that was at the end then, or is empty; up to an end, or for ever. */
+/** A reader of a changelog on clocks that the test sets, for a store that was at the end then, or is empty; up to an end, or forever. */
 function follow(atEndMs?: number, end?: number) {
   let [wallMs, monotonicMs] = [START_MS, 0]
   const clock: Clock = {
@@ -99,7 +99,7 @@ describe('a store that is brought on', () => {
     },
   )
 
-  it('counts from when the answer was asked for, for it may have been under way since', async () => {
+  it('counts from when the answer was asked for, because it may have been under way since', async () => {
     const { ask, commitComes, nothingComes, pass, failures, atEndMs } = follow(START_MS)
     ask()
     pass(RETENTION_MS * 0.4)

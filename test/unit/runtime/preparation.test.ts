@@ -146,7 +146,7 @@ test('what fails is tried again, with pauses that grow up to a bound, and is sai
   expect(bench.failures).toEqual([])
 })
 
-test('what can not succeed fails the input', async () => {
+test("what can't succeed fails the input", async () => {
   const bench = new Bench('b')
   bench.take(0, 'b')
   bench.fail('b', new PotorooError('REGISTRY_REFUSED', 'no'))

@@ -1,4 +1,4 @@
-/** What is due and makes commits fail, for brokers don't take what comes of it: it is isolated, as a message is. */
+/** What is due and makes commits fail, because brokers don't take what comes of it: it is isolated, as a message is. */
 import { expect, it } from 'vitest'
 import { application, from, stateObject, timer, topic } from '../../../src/index.js'
 import { MemoryWorkers } from '../../support/memory-workers.js'

@@ -436,7 +436,7 @@ describe('a rebalance', () => {
 describe('a worker that stops', () => {
   test.each([
     ['which it asks', 400, false],
-    ['which it can not reach', 200, true],
+    ["which it can't reach", 200, true],
   ])('leaves when the others have the tasks that it had, %s', async (_, syncMs, unreachable) => {
     let stopping = false
     const faults: Faults = {

@@ -173,7 +173,7 @@ describe('null values', () => {
     ])
   })
 
-  it('are dead letters without a word of them, and can not be put out', async () => {
+  it("are dead letters without a word of them, and can't be put out", async () => {
     const plain = topic('plain', { schema: user, key: (m) => m.id })
     const driver = await driverOf(application('plain', from(users).sink(plain as never)))
     await driver.pipe(users, null, { key: 'a' })
@@ -303,7 +303,7 @@ describe('keys of any bytes', () => {
       }
   })
 
-  it('that the topic gives and that are no hex text can not be written', async () => {
+  it("that the topic gives and that are no hex text can't be written", async () => {
     const wrong = topic('wrong', { schema: reading, key: (m) => m.meter, keyFormat: 'hex' })
     const driver = await driverOf(application('app', from(readings).sink(wrong)))
     await driver.pipe(readings, { meter: '7', kwh: 1 })

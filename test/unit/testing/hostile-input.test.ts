@@ -93,7 +93,7 @@ const mischiefs: Readonly<Record<string, readonly [code: string, (state: Ledger)
   'puts out a cycle': ['OUTPUT_INVALID', () => ({ account: 'a', sum: 1, cycle: cycle() })],
   'puts out what is 10,000 levels deep': ['OUTPUT_INVALID', () => ({ account: 'a', sum: 1, deep: nested(10_000) })],
   'puts out a key that is none': ['OUTPUT_INVALID', () => ({ account: 7, sum: 1 })],
-  'puts out a key that UTF-8 can not hold': ['OUTPUT_INVALID', () => ({ account: '\udc00', sum: 1 })],
+  "puts out a key that UTF-8 can't hold": ['OUTPUT_INVALID', () => ({ account: '\udc00', sum: 1 })],
   'puts out too much': ['RECORD_TOO_LARGE', () => ({ account: 'a', sum: 1, pad: 'x'.repeat(2_000_000) })],
   'puts out something good first': ['OUTPUT_INVALID', () => [{ account: 'a', sum: 1 }, 7]],
 }
@@ -416,7 +416,7 @@ describe('one by one', () => {
     },
   )
 
-  it('what can not be stored is noticed where a commit packs it, not where a message of the same commit forgets it', async () => {
+  it("what can't be stored is noticed where a commit packs it, not where a message of the same commit forgets it", async () => {
     const records = [
       // A task that was idle commits at once; what comes next waits for the next moment, and has it in common.
       good('b'),
@@ -440,7 +440,7 @@ describe('one by one', () => {
     await check([good('ü'.repeat(901)), good('ü'.repeat(900)), good(tooLong), good('ü'.repeat(900))], 1)
   })
 
-  it('keys that only differ in what UTF-8 can not hold are no keys, and share no state object', async () => {
+  it("keys that only differ in what UTF-8 can't hold are no keys, and share no state object", async () => {
     const records = ['\\ud800', '\\udfff', '\ufffd', '\\ud83e'].map((name) =>
       at('\ufffd', `{"account":"${name}","add":1}`),
     )

@@ -119,7 +119,7 @@ describe('a table', () => {
     expect(driver.states(live)).toEqual(new Map([['b', { id: 'b', tier: 'silver' }]]))
   })
 
-  it('sends what it can not keep to the dead letters, and keeps what it had', async () => {
+  it("sends what it can't keep to the dead letters, and keeps what it had", async () => {
     const strange = table(
       'strange',
       from(customers).map((one): Customer => {
@@ -438,7 +438,7 @@ describe('a broadcast', () => {
     await expect(other.settle()).rejects.toEqual(failsWith('INVALID_DEFINITION', '{ reads: [rate] }'))
   })
 
-  it('passes over what it can not take, says so on each worker, and keeps what it had', async () => {
+  it("passes over what it can't take, says so on each worker, and keeps what it had", async () => {
     const lines: string[] = []
     const say = (fields: object, message: string): void => void lines.push(`${message} ${JSON.stringify(fields)}`)
     const logger = { debug: () => undefined, info: () => undefined, warn: say, error: say }

@@ -171,7 +171,7 @@ describe('decoding refuses', () => {
   })
 })
 
-describe('decoding says what can not be seen', () => {
+describe("decoding says what can't be seen", () => {
   const zero = '\0\0\0\0*{"symbol":"A","bid":1}'
   it.each<[string, string | Uint8Array, RegExp]>([
     ['a byte order mark', '\ufeff{"symbol":"A","bid":1}', /Unexpected token '<U\+FEFF>'.*byte order mark, U\+FEFF\)$/],

@@ -194,7 +194,7 @@ describe('shapes that are seldom used make room', () => {
     expect(follow(shapes, texts)).toBe(1000)
   })
 
-  it('and learning does not go on for ever where there are many in use', () => {
+  it('and learning does not go on forever where there are many in use', () => {
     const shapes = new JsonShapes()
     const texts = cycle(1000, [1, 2, 3, 4, 5, 6].map((n) => `{"f${String(n)}":1}`)) // prettier-ignore
     let learned = 0

@@ -67,7 +67,7 @@ test('serves only GET, and only the paths that exist (invariant 1)', async () =>
     expect(statusOf(await raw(url, `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`)), path).toContain(' 404 ')
 })
 
-test('metrics that can not be had are 500, and the next request is answered', async () => {
+test("metrics that can't be had are 500, and the next request is answered", async () => {
   let broken = true
   const url = await serve({
     ...ready,

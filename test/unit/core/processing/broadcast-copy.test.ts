@@ -97,7 +97,7 @@ describe('a copy of a broadcast', () => {
     expect(copy.get('a')).toEqual({ currency: 'a', eur: 1 })
   })
 
-  it('tells what it can not take, and keeps what it had (invariant 3)', () => {
+  it("tells what it can't take, and keeps what it had (invariant 3)", () => {
     const { copy, refused } = copyOf()
     const records = [
       record('a', 1),

@@ -172,7 +172,7 @@ describe('a reader', () => {
     expect(model.table.collect(new RecordWriter(1_000_000), 7)).toEqual([])
   })
 
-  it('is told what a message has made of a state object that can not be packed', () => {
+  it("is told what a message has made of a state object that can't be packed", () => {
     const model = new Model(1_000_000)
     const state = model.table.touch(alike, 'a', model.place(alike, 'a')) as { n: unknown }
     state.n = () => 1
