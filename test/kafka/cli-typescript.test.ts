@@ -62,8 +62,8 @@ describe('an application in TypeScript', () => {
     const compile = (name: string): string => `ompile it with npx tsc, and name dist/${name}.js.`
     for (const [name, cure] of [
       ['enum', ''],
-      ['js', "an import names the file that is there ('./topics.ts')"],
-      ['type', "Node wants 'import type'"],
+      ['js', "an import must name the source file ('./topics.ts')"],
+      ['type', "Node needs 'import type'"],
     ] as const) {
       const { code, said } = await topology(folder, `src/${name}.ts`)
       expect(code).toBe(2)

@@ -62,7 +62,7 @@ it('dead letters that are refused themselves end the worker instead of holding i
   // Started again, it knows that dead letters of no size are taken: a supervisor does not start it once more.
   const second = bench.worker()
   expect((await second.exited).code).toBe(exitCodes.usage)
-  expect(second.stdout.at(-1)).toMatch(/INVALID_CONFIGURATION.*not even a dead letter without its contents/)
+  expect(second.stdout.at(-1)).toMatch(/INVALID_CONFIGURATION.*too few even for a dead letter without its contents/)
   expect(await bench.balances(1)).toEqual([1])
 })
 
@@ -73,7 +73,7 @@ it('a worker whose clock is two hours ahead works, and says so once; put right, 
   const worker = bench.workerWith({ env: { NODE_OPTIONS: '--import ./test/fixtures/clock-ahead.mjs' } }, 'w1')
   expect(await bench.balances(2)).toEqual([1, 3])
   const changelog = bench.topic('ledger-ledger-changelog')
-  const said = worker.stdout.filter((line) => line.includes("refuses this worker's time"))
+  const said = worker.stdout.filter((line) => line.includes("rejects this worker's timestamps"))
   expect(said).toHaveLength(1)
   expect(said[0]).toMatch(new RegExp(`"topic":"${changelog}".*should be within`))
   const [letter] = await bench.read('ledger-dead-letters', 1)

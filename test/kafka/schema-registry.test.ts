@@ -102,7 +102,7 @@ it('a broadcast of Avro: messages that read it wait while the registry is away, 
   await say(1, id, 2.5)
   await ask()
   await until('it says that it waits', () =>
-    said.some((text) => /what decoding a broadcast's records needs/.test(text)),
+    said.some((text) => /something needed to decode a broadcast's records/.test(text)),
   )
   expect(await found(1)).toEqual([1.5])
   await registry.start()

@@ -312,7 +312,7 @@ describe.each(transactionVersions)('version %i', (version) => {
     proxy.rule = onlyFirst(api.txnOffsetCommit, 1, { kind: 'answer', body })
     const failing = producer.commit(transactionOf(topic, uniqueName('group'), 0))
     await expect(failing).rejects.toMatchObject({ code: 'UNEXPECTED_ANSWER' })
-    await expect(failing).rejects.toThrow('leaves partitions out')
+    await expect(failing).rejects.toThrow('leaves out partitions')
   })
 
   test('a batch that the topic does not take names topic and partition', async () => {

@@ -301,7 +301,7 @@ const rules: readonly Rule[] = [
   [/^no snapshot: /, (_, { chronicle }) => chronicle.explainsFailedCopy],
   [/^not everything was handed over in time/, (line, { chronicle }) => chronicle.explainsHandOver(line)],
   [
-    /^the worker cannot go on|^worker stopped by an error$/,
+    /^the worker cannot continue|^worker stopped by an error$/,
     (line, plan) => {
       const code = text(line.fields.code)
       if (ofTopics.has(code)) return plan.chronicle.explainsLoss()

@@ -15,7 +15,7 @@ const SILENCE_MS = 30_000
 const EVENTS_PER_SECOND = 2000
 
 const COORDINATOR = 'waiting for the transaction coordinator'
-const LAST_TRANSACTION = 'waiting for the last transaction of this id to be ended'
+const LAST_TRANSACTION = 'waiting for the last transaction of this id to end'
 const NO_ANSWER = 'no answer yet, still trying'
 const GONE = 'broker is gone, trying to reach it again'
 const BACK = 'broker is back'

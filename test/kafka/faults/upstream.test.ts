@@ -124,7 +124,7 @@ it('partitions that are added to a source stop the worker, which says what to do
   const last = worker.log().at(-1)
   expect(last).toMatchObject({ level: 50, msg: 'worker stopped by an error', code: 'PARTITION_COUNT_CHANGED' })
   expect(last?.['error']).toContain(`${topic} has 3 partitions now, and had 2`)
-  expect(last?.['cure']).toContain('make new topics')
+  expect(last?.['cure']).toContain('create new topics')
   await expectAllRejections(bench, 20)
   // Started again it does not pretend that nothing was.
   const again = bench.worker('w1')

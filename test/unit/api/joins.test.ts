@@ -70,7 +70,7 @@ describe('refused at definition', () => {
       () => untyped(from(b)).to(customers, both),
       /customers, which its stream alone writes/,
     ],
-    ['reads that are no list', () => untyped(from(b)).to(count, tick, { reads: customers }), /has to be an array/],
+    ['reads that are no list', () => untyped(from(b)).to(count, tick, { reads: customers }), /must be an array/],
     [
       'reads of a topic',
       () => untyped(from(b)).to(count, tick, { reads: [a] }),

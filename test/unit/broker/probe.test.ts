@@ -66,7 +66,7 @@ describe('freePorts', () => {
     const port = await serve(() => undefined)
     await expect(freePorts(2, port)).rejects.toMatchObject({
       code: 'BROKER_NOT_STARTED',
-      message: expect.stringContaining(`127.0.0.1:${String(port)} can't be listened on`) as unknown,
+      message: expect.stringContaining(`can't listen on 127.0.0.1:${String(port)}`) as unknown,
     })
   })
 })

@@ -406,7 +406,7 @@ describe('a damaged store', () => {
     ['of another application, with keys', () => foreign(undefined), /another application/],
     ['of another application, with our names', () => foreign('objects'), /another application/],
     ['of a newer format', withMeta('{"format":2}'), /newer Potoroo \(store format 2; this one knows 1\)/],
-    ['without a format', withMeta('{}'), /no store format/],
+    ['without a format', withMeta('{}'), /which store format/],
     ['with positions that are not JSON', withMeta('{'), /not JSON/],
     ['with positions that are no object', withMeta('7'), /not an object/],
     ['with incomplete positions', withMeta('{"format":1,"changelogPosition":1}'), /incomplete/],

@@ -153,7 +153,7 @@ describe('ChangelogReader', () => {
     const store = new RecordingStore(known(1))
     await expect(read(store, 1, 1, [{ key: 'a', value: '1' }])).rejects.toThrow(IdentityMismatch)
     await expect(read(new RecordingStore(undefined), 0, 0, [{ key: 'a', value: '1' }])).rejects.toThrow(
-      /no changelog of Potoroo/,
+      /not a Potoroo changelog/,
     )
   })
 

@@ -101,7 +101,5 @@ test('records that somebody else deleted unread are lost, and the worker stops w
   await workers.rest()
   const end = workers.endOf('w2')
   expect(end?.code).toBe('REPARTITION_LOST')
-  expect(end?.message).toMatch(
-    /plant-readings-site-repartition-0 was asked for at \d+.*on their way through it are gone/,
-  )
+  expect(end?.message).toMatch(/plant-readings-site-repartition-0 was asked for at \d+.*in transit through it are gone/)
 })

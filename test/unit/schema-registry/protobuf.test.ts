@@ -140,8 +140,8 @@ describe('what is wrong is said', () => {
   })
 
   it.each([
-    ['indexes of no message', '00000000010208', /message indexes are of no message/],
-    ['no indexes', '0000000001', /message indexes are not as they must be/],
+    ['indexes of no message', '00000000010208', /message indexes refer to no message/],
+    ['no indexes', '0000000001', /message indexes are malformed/],
     ['more indexes than bytes', '0000000001feff03', /message indexes/],
     ['half a message', '0000000001000a05', /index out of range/],
   ])('reading %s', async (_, hex, message) => {

@@ -423,5 +423,5 @@ it('without anything that uses time there is none to read', async () => {
   const driver = await TestDriver.start(plain)
   onTestFinished(() => driver.close())
   await driver.pipe(ins, { key: 'a' })
-  await expect(driver.settle()).rejects.toThrow(/context.timeMs was read where nothing uses time/)
+  await expect(driver.settle()).rejects.toThrow(/context.timeMs was read where nothing keeps time/)
 })

@@ -540,17 +540,17 @@ describe('definitions', () => {
   it.each([
     ['a size of 0', () => tumbling(0), /whole milliseconds, 1 or more/],
     ['a size that is no number', () => tumbling('1m' as unknown as number), /was given a size of "1m"/],
-    ['a distance beyond the size', () => hopping(10, 11), /messages between two windows would be in none/],
+    ['a distance beyond the size', () => hopping(10, 11), /messages between two windows would be in neither/],
     ['more overlapping windows than a key may have', () => hopping(minutes(60), seconds(3)), /1200 windows/],
     ['no message', () => counting(0), /whole number of messages/],
     ['made by hand', () => windowed('x', { kind: 'tumbling' }, initial), /was given a size of undefined/],
-    ['of another kind', () => windowed('x', {} as ReturnType<typeof tumbling>, initial), /made with tumbling/],
+    ['of another kind', () => windowed('x', {} as ReturnType<typeof tumbling>, initial), /created with tumbling/],
     [
       'sessions without merge',
       () => windowed('x', session(1) as unknown as ReturnType<typeof tumbling>, initial),
       /have no merge/,
     ],
-    ['merge of other windows', () => windowed('x', tumbling(1), initial, { merge } as object), /of sessions alone/],
+    ['merge of other windows', () => windowed('x', tumbling(1), initial, { merge } as object), /only sessions take/],
     ['late', () => windowed('x', tumbling(1), initial, { late: 'no' as 'drop' }), /'dead-letter' or 'drop'/],
     ['ttlMs', () => windowed('x', tumbling(1), initial, { ttlMs: 1_000 } as object), /end by themselves/],
     ['a class', () => windowed('x', tumbling(1), Date as unknown as () => Sum), /is a class/],
@@ -575,7 +575,7 @@ describe('definitions', () => {
             sum.n++
           }),
         ),
-      /back to themselves/,
+      /back to the windows that they came from/,
     ],
     [
       'joined',

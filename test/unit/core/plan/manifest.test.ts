@@ -143,7 +143,7 @@ describe('refused, with both sides and the ways out', () => {
       'two sub-topologies that a pipeline connects',
       after(into(a, 's'), into(b, 't')),
       topologyWith(into(a, 's'), into(b, 't'), into(b, 's')),
-      /state objects s \(changelog of s\) and state objects t \(changelog of t\).*one sub-topology now/,
+      /state objects s \(changelog of s\) and state objects t \(changelog of t\).*now be one sub-topology/,
     ],
     [
       'one that becomes two',
@@ -253,7 +253,7 @@ describe('versions of state objects (invariant 5)', () => {
 
   it.each(['-1', '0', '1.5', '"1"', 'null'])('that are none are refused: %s', (version) => {
     const text = encodeManifest(used(1)).replace('"version":1', `"version":${version}`)
-    expect(() => decodeManifest(Buffer.from(text), 'app-manifest')).toThrow('this is no manifest')
+    expect(() => decodeManifest(Buffer.from(text), 'app-manifest')).toThrow('this is not a manifest')
   })
 })
 

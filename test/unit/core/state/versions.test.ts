@@ -250,9 +250,9 @@ describe('what is newer', () => {
     refuses(
       () => from(v0, 'c0010181a16e07'),
       'STATE_NEWER',
-      /^State object total of key 'k' is of version 1, and the newest that this application knows is 0\.$/,
+      /^State object total of key 'k' has version 1, but the newest version that this application knows is 0\.$/,
     )
-    refuses(() => from(v2, 'c0010381a16e07'), 'STATE_NEWER', /is of version 3, .* knows is 2/)
+    refuses(() => from(v2, 'c0010381a16e07'), 'STATE_NEWER', /has version 3, .* knows is 2/)
   })
 
   it('of Potoroo itself is refused, too', () => {
