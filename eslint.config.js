@@ -82,7 +82,14 @@ export default defineConfig(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ['eslint.config.js', '.dependency-cruiser.cjs', 'vitest.config.ts'] },
+        projectService: {
+          allowDefaultProject: [
+            'eslint.config.js',
+            '.dependency-cruiser.cjs',
+            'vitest.config.ts',
+            '.ci/release-rules.d.mts',
+          ],
+        },
         tsconfigRootDir: import.meta.dirname,
       },
     },
