@@ -193,6 +193,13 @@ export const instruments = {
     attributes: ['subTopology'],
     help: 'How far the time of the slowest running task is behind the clock, for tasks that have a time. When idle, it is the lateness of its topics plus about two seconds; in a backlog, the age of the backlog. If it grows, windows do not close and timers do not fire: `potoroo status` shows what each task waits for.',
   },
+  waiting: {
+    name: 'potoroo.state.waiting',
+    kind: 'observed gauge',
+    unit: '{object}',
+    attributes: ['subTopology'],
+    help: 'State objects in the store that wait for a time, for a timer, the end of a window or their own; about. Only of what has such.',
+  },
   codecWaits: {
     name: 'potoroo.codec.waits',
     kind: 'counter',

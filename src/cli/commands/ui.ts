@@ -21,7 +21,7 @@ export function registerUi(program: Command, context: CliContext): void {
     .summary('serve a live page with all of this')
     .description(
       'Serves a page for a browser: workers, tasks and where they move, lag, latency, the topology, state objects, dead\n' +
-        'letters and time, live, until Ctrl-C. The only action that changes anything is a replay of dead letters, which asks for confirmation.',
+        'letters and time, live, until Ctrl-C. Only a replay or a drop of dead letters changes anything, after a confirmation.',
     )
     .argument('<application>', 'a JavaScript module whose default export is an application')
     .option('--host <host>', 'where to listen; any address but loopback needs a token', listenHost, '127.0.0.1')
