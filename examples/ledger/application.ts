@@ -1,6 +1,6 @@
 /**
  * Transfers between accounts, in two stages: the one account is debited, then the other is credited. No transaction spans
- * the two, for they may be on different workers; a message carries the money from one to the other, exactly once. So it is
+ * the two, because they may be on different workers; a message carries the money from one to the other, exactly once. So it is
  * never made nor lost, and an account never goes below zero. (Pat Helland, Life beyond Distributed Transactions, CIDR 2007.)
  */
 import * as z from 'zod'

@@ -353,7 +353,7 @@ class Flow {
           'computation of a state object.',
       )
     checkFunction(`The computation of pipeline ${name}`, compute)
-    const others = readsOf(`The reads of the computation of pipeline ${name}`, reads)
+    const others = readsOf(`The option reads of the computation of pipeline ${name}`, reads)
     if (!this.isKeyed)
       throw invalid(`Pipeline ${name} has a computation, but its messages have no key: put keyBy() before to().`)
     const checked = synchronous(name, compute)

@@ -256,7 +256,7 @@ function requireNew(plan: TaskPlan, changelog: Changelog, env: Environment, grou
 
 /**
  * What a transaction gave the group as its offsets, the changelog has in a commit record, because they are committed together.
- * Where it has not, its last records are lost. That is not a reset: an operator's offsets are in no transaction.
+ * Where it has not, the end of the changelog is lost. That is not a reset: an operator's offsets are in no transaction.
  */
 function requireAllOf(
   plan: TaskPlan,

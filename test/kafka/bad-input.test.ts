@@ -85,7 +85,7 @@ describe('bad input', () => {
     await producer.disconnect()
     const worker = bench.worker()
     expect(await worker.line(/CORRUPT_BATCH/)).toMatch(
-      new RegExp(`${bench.topic('commands')}.*the batch at offset 0 .* more than 268435456 are not taken`),
+      new RegExp(`${bench.topic('commands')}.*the batch at offset 0 .* the limit is 268435456`),
     )
     const other = ['a', 'b', 'c', 'd'].find((key) => partitionOf('murmur2', Buffer.from(key), 2) === 1) ?? ''
     await bench.send({ key: other, value: JSON.stringify({ account: other, add: 1 }) })

@@ -121,16 +121,16 @@ describe('where is written', () => {
 
 describe('modules', () => {
   walk([
-    ['potoroo topics directory', 2, /INVALID_CONFIGURATION: .*directory is no file/],
-    ['potoroo topics module.fifo', 2, /INVALID_CONFIGURATION: .*module\.fifo is no file/],
-    ['potoroo run /dev/null', 2, /INVALID_CONFIGURATION: \/dev\/null is no file/],
+    ['potoroo topics directory', 2, /INVALID_CONFIGURATION: .*directory is not a file/],
+    ['potoroo topics module.fifo', 2, /INVALID_CONFIGURATION: .*module\.fifo is not a file/],
+    ['potoroo run /dev/null', 2, /INVALID_CONFIGURATION: \/dev\/null is not a file/],
     ['potoroo status nowhere.mjs', 2, /INVALID_CONFIGURATION: there is no module/],
     [`potoroo run $'\\xff.mjs'`, 2, /INVALID_CONFIGURATION: there is no module/],
     ['potoroo topics never.mjs', 2, /INVALID_DEFINITION: there is nothing left to wait for/],
     ['potoroo topics nothing.mjs', 2, /INVALID_DEFINITION: .*nothing\.mjs does not load: undefined/],
     ['potoroo topics no-text.mjs', 2, /INVALID_DEFINITION: .*no-text\.mjs does not load/],
     ['potoroo topics application.json', 2, /INVALID_DEFINITION: .*does not load/],
-    ['potoroo topics proxy.cjs', 2, /INVALID_DEFINITION: .*is no application/],
+    ['potoroo topics proxy.cjs', 2, /INVALID_DEFINITION: .*is not an application/],
   ])
 })
 

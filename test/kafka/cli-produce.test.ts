@@ -80,7 +80,7 @@ describe('potoroo produce', () => {
     expect(stderr).toEqual([
       expect.stringMatching(/^line 2: NOT_JSON: /),
       expect.stringMatching(/^line 5: SCHEMA_MISMATCH: .*bid/),
-      'lines were held against topic market-data of the bundled Market Spread; --application names another',
+      'lines were checked against topic market-data of the bundled Market Spread; --application selects another',
     ])
     expect(total(await countsOf(name))).toBe(3)
   })
@@ -126,7 +126,7 @@ describe('potoroo produce', () => {
     expect(cli.stdout).toEqual([])
     expect(cli.stderr.filter((line) => !line.startsWith('line '))).toEqual([
       `2 records produced to ${name}, 2 lines refused before it failed: 2 on partition ${String(partition)}`,
-      'not acknowledged: lines 4-5; what is behind line 6 was not sent',
+      'not acknowledged: lines 4-5; the lines after 6 were not sent',
       expect.stringMatching(/^error RECORD_TOO_LARGE: writing to .*its leader answers: MESSAGE_TOO_LARGE/),
     ])
     expect(total(await countsOf(name))).toBe(2)

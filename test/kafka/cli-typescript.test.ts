@@ -87,7 +87,7 @@ describe('an application in TypeScript', () => {
   })
 
   test.each([
-    ['src/application', 'There is src/application.ts: name that.'],
+    ['src/application', 'Name src/application.ts, which exists.'],
     ['src/application.js', 'Its source src/application.ts is not compiled yet'],
   ])('named as %s is found', async (path, said) => {
     expect((await topology(project(sources), path)).said).toContain(said)

@@ -117,9 +117,9 @@ describe('potoroo dead-letters', () => {
     const mistakes = [
       [/'replays' is not an action of dead-letters, which are list, show, replay, drop, try/, 'ledger', 'replays'],
       [/there is no dead letter 0:17/, 'ledger', 'show', '0:17'],
-      [/'17' names no dead letter/, 'ledger', 'show', '17'],
+      [/'17' is not the id of a dead letter/, 'ledger', 'show', '17'],
       [/show wants to know which/, 'ledger', 'show'],
-      [/--dry-run has no meaning for list: it is for replay, drop/, 'ledger', 'list', '--dry-run'],
+      [/--dry-run does not apply to list: it is for replay, drop/, 'ledger', 'list', '--dry-run'],
       [/It must be an error code: NOT_JSON/, 'ledger', 'list', '--code', 'NO_JSON'],
       [/It must be a time with its zone/, 'ledger', 'list', '--since', 'yesterday'],
       [/try runs the application's own code/, 'ledger', 'try', '0:0'],

@@ -412,7 +412,7 @@ it('potoroo topology --against says what a deployment would create, keep and ref
   expect(merged.code).toBe(3)
   expect(merged.stderr).toHaveLength(1)
   expect(merged.stderr[0]).toMatch(
-    /^error TOPOLOGY_INCOMPATIBLE: state objects meter \(changelog of meter\) and state objects site \(changelog of site\) of site-totals are kept apart/,
+    /^error TOPOLOGY_INCOMPATIBLE: state objects meter \(changelog of meter\) and state objects site \(changelog of site\) of site-totals are separate/,
   )
   // And a worker of it says the same.
   const refused = await runCli([

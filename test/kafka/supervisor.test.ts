@@ -86,7 +86,7 @@ describe('a supervisor', () => {
     await bench.send({ add: 1, fail: 'on purpose' })
     expect((await cli.exited).code).toBe(exitCodes.stoppedByOnError)
     // The other worker may get the task, and with it the message, before it is told to stop: then it says the same.
-    const ends = linesOf(cli, /not started again/)
+    const ends = linesOf(cli, /not restarted/)
     expect([1, 2]).toContain(ends.length)
     for (const end of ends) expect(end).toMatchObject({ exitCode: exitCodes.stoppedByOnError, level: 50 })
     const errors = cli.stderr.filter((line) => line.startsWith('error '))
@@ -115,7 +115,7 @@ describe('a supervisor', () => {
     const [first, ...others] = linesOf(cli, /^worker died: restarting it$/)
     expect(first).toMatchObject({ exitCode: exitCodes.topics, level: 40 })
     expect(others.length).toBeLessThan(2)
-    expect(linesOf(cli, /not started again/)[0]).toMatchObject({ exitCode: exitCodes.topics, level: 50 })
+    expect(linesOf(cli, /not restarted/)[0]).toMatchObject({ exitCode: exitCodes.topics, level: 50 })
     expect(cli.stderr.join('\n')).toContain('CHANGELOG_UNFIT')
     expect(pidsOf(cli).filter(lives)).toEqual([])
   })
@@ -145,7 +145,7 @@ describe('a supervisor', () => {
     expect(cli.stderr).toEqual([expect.stringContaining(`error ${code}: `)])
     expect(pidsOf(cli)).toHaveLength(3)
     expect(linesOf(cli, /^worker died/)).toEqual([])
-    expect(linesOf(cli, /not started again$/)[0]).toMatchObject({ exitCode: exitCodes.usage, level: 50 })
+    expect(linesOf(cli, /not restarted$/)[0]).toMatchObject({ exitCode: exitCodes.usage, level: 50 })
     // The supervisor loads nothing itself: its workers would wait for that.
     if (existsSync(loads))
       expect(pidsOf(cli).map(String)).toEqual(expect.arrayContaining(readFileSync(loads, 'utf8').trim().split('\n')))

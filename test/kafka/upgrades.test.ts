@@ -37,7 +37,7 @@ test(
     const back = bench.worker()
     expect((await back.exited).code).toBe(exitCodes.topics)
     expect(back.stderr.join('\n')).toContain(
-      'STATE_NEWER: State object ledger of ledger is stored in version 1, and the newest that this application knows is 0.',
+      'STATE_NEWER: State object ledger of ledger is stored in version 1, but the newest version that this application knows is 0.',
     )
 
     const third = bench.workerOf(UPGRADED)

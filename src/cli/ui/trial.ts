@@ -1,6 +1,6 @@
 /**
  * What `potoroo dead-letters try` says of one, for the page: in a process of its own, for it runs the application's code, which may
- * take for ever, use up memory, or end the process. One at a time; what takes too long is stopped.
+ * take forever, use up memory, or end the process. One at a time; what takes too long is stopped.
  */
 import { fork } from 'node:child_process'
 import type { Readable } from 'node:stream'

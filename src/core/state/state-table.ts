@@ -333,7 +333,7 @@ export class StateTable {
     if (there?.clock === clock && there.entry.dueMs === atMs) return
     if (there === undefined && (live.times?.count ?? 0) >= MAX_TIMERS)
       throw new RangeError(
-        `timer ${name} is set, and the key has ${String(MAX_TIMERS)} already: no more are possible, set one again or clear some`,
+        `timer ${name} is set, and the key has ${String(MAX_TIMERS)} already: reuse an id, or clear some`,
       )
     this.#changeTimes(live, (times) => {
       if (there !== undefined) times.remove(there)

@@ -51,7 +51,7 @@ describe('refused at definition', () => {
     [
       'a join with something else',
       () => untyped(from(b)).join(a, both),
-      /join\(\) of pipeline b was given is an object/,
+      /argument of join\(\) of pipeline b is an object/,
     ],
     ['a join without a step', () => untyped(from(b)).join(customers), /step of join\(\) of pipeline b is undefined/],
     ['a join with a broadcast without a step', () => untyped(from(b)).join(rates, both), /step of join\(\)/],
@@ -75,7 +75,7 @@ describe('refused at definition', () => {
     [
       'reads of a topic',
       () => untyped(from(b)).to(count, tick, { reads: [a] }),
-      /computation of pipeline b reads is an object/,
+      /reads of the computation of pipeline b is an object/,
     ],
     [
       'two tables of one name',

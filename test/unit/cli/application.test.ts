@@ -27,7 +27,7 @@ describe('loadApplication', () => {
     for (const path of [temporaryFolder(), '/dev/null'])
       await expect(loadApplication(path)).rejects.toMatchObject({
         code: 'INVALID_CONFIGURATION',
-        message: expect.stringContaining('is no file') as unknown,
+        message: expect.stringContaining('is not a file') as unknown,
       })
   })
 
@@ -65,7 +65,7 @@ describe('loadApplication', () => {
     async (text) => {
       await expect(loadApplication(module('app.mjs', text))).rejects.toMatchObject({
         code: 'INVALID_DEFINITION',
-        message: expect.stringContaining('is no application') as unknown,
+        message: expect.stringContaining('is not an application') as unknown,
       })
     },
   )

@@ -159,7 +159,7 @@ describe('a supervisor', () => {
     expect(world.started.map(({ worker }) => worker)).toEqual([1, 2])
     world.process(2).events.started('host-2')
     world.process(2).events.ended(killed)
-    expect(world.lines(/started again/)).toEqual([
+    expect(world.lines(/restarting it/)).toEqual([
       { worker: 'host-2', workerPid: 1002, signal: 'SIGKILL', restartInMs: 200, msg: expect.any(String) as string },
     ])
     await world.scheduler.advance(199)
@@ -179,7 +179,7 @@ describe('a supervisor', () => {
       await world.scheduler.advance(10_000)
     }
     world.process(2).events.ended(exit(1))
-    expect(world.lines(/started again/).map((line) => [line['worker'], line['exitCode'], line['restartInMs']])).toEqual(
+    expect(world.lines(/restarting it/).map((line) => [line['worker'], line['exitCode'], line['restartInMs']])).toEqual(
       [
         ['w', 4, 200],
         ['w', 4, 400],
@@ -194,7 +194,7 @@ describe('a supervisor', () => {
     const world = new World(['w-1', 'w-2', 'w-3'])
     world.process(3).events.ended(killed)
     world.process(1).events.ended(exit(exitCodes.stoppedByOnError))
-    expect(world.lines(/not started again/)).toMatchObject([{ worker: 'w-1', exitCode: 6 }])
+    expect(world.lines(/not restarted/)).toMatchObject([{ worker: 'w-1', exitCode: 6 }])
     expect(world.process(2).signals).toEqual(['SIGTERM'])
     // The third was waiting for its restart: it does not come any more.
     await world.scheduler.advance(60_000)
@@ -215,10 +215,10 @@ describe('a supervisor', () => {
     const world = new World()
     for (const worker of world.started) worker.events.started('w')
     world.process(1).events.ended(exit(exitCodes.topics))
-    expect(world.lines(/started again/)).toMatchObject([{ exitCode: 3, restartInMs: 200 }])
+    expect(world.lines(/restarting it/)).toMatchObject([{ exitCode: 3, restartInMs: 200 }])
     await world.scheduler.advance(200)
     world.process(3).events.ended(exit(exitCodes.topics))
-    expect(world.lines(/not started again/)).toMatchObject([{ exitCode: 3, workerPid: 1003 }])
+    expect(world.lines(/not restarted/)).toMatchObject([{ exitCode: 3, workerPid: 1003 }])
     expect(world.process(2).signals).toEqual(['SIGTERM'])
     world.process(2).events.ended(exit(0))
     expect(await world.outcome()).toBe(exitCodes.topics)

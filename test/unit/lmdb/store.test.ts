@@ -283,7 +283,7 @@ describe('a killed process', { timeout: 30_000 }, () => {
   })
 })
 
-describe('a loss of power', () => {
+describe('a power loss', () => {
   it('while the store was open makes it damaged; after a clean close it is not', async () => {
     const directory = temporaryFolder()
     const store = await open(directory)
@@ -294,7 +294,7 @@ describe('a loss of power', () => {
       writeFileSync(join(other, name), readFileSync(join(directory, name)))
     await expect(open(other, { bootId: 'boot-2' })).rejects.toMatchObject({
       code: 'STORE_DAMAGED',
-      message: expect.stringContaining('the machine went down') as string,
+      message: expect.stringContaining('the machine crashed') as string,
     })
     await store.close()
     const next = await open(directory, { bootId: 'boot-2' })

@@ -128,8 +128,8 @@ describe('ChangelogReader', () => {
       const reading = read(store, 1, 1, [commit('other/c'), { key: 'a', value: '1' }, commit('other/c')])
       await expect(reading).rejects.toThrow(ForeignChangelog)
       await expect(reading).rejects.toThrow(
-        'a-b-c-changelog is the changelog of application a-b with state object c, and would be that of application a with ' +
-          'state object b-c, too: the names join to the same',
+        'a-b-c-changelog is the changelog of application a-b with state object c, and would also be that of application a with ' +
+          'state object b-c: joined, their names are the same',
       )
       expect(store.values.size).toBe(0)
     }

@@ -136,7 +136,7 @@ test('records that land behind the end that was listed are not committed, and th
   await books.scheduler.advance(10_000)
   expect(books.said('records landed at offset')).toBe(true)
   // The end is asked for until it is what is known to be there.
-  expect(books.said('is said to end below where it ended')).toBe(true)
+  expect(books.said('the broker lists a changelog end below the known one')).toBe(true)
   expect(books.said('it was reset')).toBe(false)
   expect([books.seen, books.fatal]).toEqual([[1, 2, 3], []])
 })
@@ -183,7 +183,9 @@ async function truncated(afterOrders: number, meanwhile: (books: Books) => void 
 test('a changelog that lost its end in an unclean election is told from a reset, and stops the worker', async () => {
   const books = await truncated(1)
   expect(books.fatal).toHaveLength(1)
-  expect(books.fatal[0]).toMatch(/its last records are lost.*--topic orders:0 --reset-offsets --to-offset 1 --execute/)
+  expect(books.fatal[0]).toMatch(
+    /the end of the changelog is lost.*--topic orders:0 --reset-offsets --to-offset 1 --execute/,
+  )
   expect(books.said('it was reset')).toBe(false)
 })
 
@@ -214,7 +216,7 @@ test('a store is not set aside for one answer that is short', async () => {
   await books.scheduler.advance(5_000)
   books.order()
   await books.scheduler.advance(1_000)
-  expect(books.said('is said to end below where it ended')).toBe(true)
+  expect(books.said('the broker lists a changelog end below the known one')).toBe(true)
   expect(books.said('set aside')).toBe(false)
   expect([books.seen, books.fatal]).toEqual([[1, 2, 3], []])
 })

@@ -242,7 +242,7 @@ describe('going back', () => {
     const end = await books.run(v0, ['ada', 1])
     expect([end?.code, end?.exitCode]).toEqual(['STATE_NEWER', 3])
     expect(end?.message).toBe(
-      'State object ledger of books is stored in version 1, and the newest that this application knows is 0.',
+      'State object ledger of books is stored in version 1, but the newest version that this application knows is 0.',
     )
     expect([books.outputs, books.changelog]).toEqual([['ada 1', 'eve 1'], changelog])
     await books.run(v1)

@@ -662,7 +662,7 @@ describe('two applications whose names join to the same', () => {
     await group.scheduler.advance(LONG_MS)
     expect(group.failures).toMatchObject([{ code: 'CHANGELOG_UNFIT' }])
     expect(messageOf(group.failures[0])).toMatch(
-      /^a-b-c-changelog is the changelog of application a with state object b-c, and would be that of application a-b with state object c, too/,
+      /^a-b-c-changelog is the changelog of application a with state object b-c, and would also be that of application a-b with state object c/,
     )
     send()
     await group.scheduler.advance(1000)

@@ -125,7 +125,7 @@ it('schemas that refer to others are read with them', async () => {
 
 describe('what is wrong is said', () => {
   it.each([
-    ['a field of another type', { ...order, count: 'one' }, /count is "one", which is not as its schema has it/],
+    ['a field of another type', { ...order, count: 'one' }, /count is "one", which does not match its schema/],
     ['a field that is missing', { ...order, id: undefined }, /id is undefined/],
     ['a field that the schema does not have', { ...order, more: 1 }, /more is not a field of shop\.Order/],
     ['a number that an int does not hold', { ...order, count: 2 ** 31 }, /count is 2147483648/],

@@ -199,7 +199,7 @@ it.each([
   [{ url: 'localhost:8081' }, /url is not an http or https URL/],
   [{ url: 'http://ann:sesame@localhost' }, /credentials/],
   [{ url: [] }, /url is empty/],
-  [{ url: 'http://a', username: 'ann' }, /go together/],
+  [{ url: 'http://a', username: 'ann' }, /set both username and password/],
   [{ url: 'http://a', timeoutMs: 0 }, /timeoutMs is 0/],
 ])('options that are wrong are refused: %j', async (options, message) => {
   const error = await failureOf(() => schemaRegistry(options))

@@ -131,7 +131,7 @@ describe('what is wrong is said', () => {
     ['something deep inside', { lines: [{ n: 1 }, { n: 1.5 }] }, /lines\[1\]\.n is 1\.5, not/],
     ['a Map', { totals: new Map([['a', 1]]) }, /totals is an object of Map, not an object/],
     ['a key of another type', { byNumber: { a: 'b' } }, /byNumber is "a", not a key of int64/],
-    ['two of a oneof', { card: 'a', cash: true }, /cash stands beside card/],
+    ['two of a oneof', { card: 'a', cash: true }, /cash is set together with card/],
     ['no object', 7, /it is 7, not a message Order/],
   ])('writing %s', async (_, wrong, message) => {
     const codec = await OpenedCodec.open(memory().protobuf({ schema }), 'write')

@@ -108,7 +108,7 @@ describe('headers of a message', () => {
 
 it.each([
   [{ headers: 'some' }, `headers: "some". It must be a list of names, 'all' or 'none'.`],
-  [{ headers: ['a', 7] }, "passes header 7 on: a header's name is a string."],
+  [{ headers: ['a', 7] }, 'passes on header 7: the name of a header must be a string.'],
   ['all', 'has options: "all". They must be an object.'],
 ])('a sink refuses the options %j', (options, message) => {
   expect(() => from(orders).sink(lines as never, options as never)).toThrow(

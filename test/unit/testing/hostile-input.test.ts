@@ -520,8 +520,8 @@ describe('one by one', () => {
     await driver.pipeRaw(loose, [at('7', '{"account":7}'), at('a', '{}'), at('a', '{"account":"a"}')])
     await driver.settle()
     expect(driver.readDeadLetters().map(({ code, error }) => [code, error])).toEqual([
-      ['KEY_MISMATCH', 'The key that topic loose gives is 7, not a string.'],
-      ['KEY_MISMATCH', 'The key that topic loose gives is undefined, not a string.'],
+      ['KEY_MISMATCH', 'The key function of topic loose returned 7, not a string.'],
+      ['KEY_MISMATCH', 'The key function of topic loose returned undefined, not a string.'],
     ])
     expect(driver.states(tally)).toEqual(new Map([['a', { n: 1 }]]))
     await driver.close()

@@ -361,7 +361,7 @@ it('a key has 10,000 timers at most', async () => {
   await driver.pipe(bench.ins, setAll(10_001))
   await driver.settle()
   expect(driver.readDeadLetters().map(({ error }) => error)).toEqual([
-    'timer calm is set, and the key has 10000 already: no more are possible, set one again or clear some',
+    'timer calm is set, and the key has 10000 already: reuse an id, or clear some',
   ])
 })
 
@@ -397,7 +397,7 @@ it('a timer of another state object, and one that nothing comes of, stop the wor
     stateObject('else', () => ({ n: 0 })),
   )
   for (const [one, message] of [
-    [stray, /nothing comes of it: the application needs a pipeline from\(stray\)/],
+    [stray, /nothing would handle it: the application needs a pipeline from\(stray\)/],
     [foreign, /timer foreign of state object else in a computation on state/],
   ] as const) {
     const driver = await bench.start()

@@ -552,7 +552,7 @@ describe('definitions', () => {
     ],
     ['merge of other windows', () => windowed('x', tumbling(1), initial, { merge } as object), /only sessions take/],
     ['late', () => windowed('x', tumbling(1), initial, { late: 'no' as 'drop' }), /'dead-letter' or 'drop'/],
-    ['ttlMs', () => windowed('x', tumbling(1), initial, { ttlMs: 1_000 } as object), /end by themselves/],
+    ['ttlMs', () => windowed('x', tumbling(1), initial, { ttlMs: 1_000 } as object), /end on their own/],
     ['a class', () => windowed('x', tumbling(1), Date as unknown as () => Sum), /is a class/],
     [
       'without messages',
@@ -586,7 +586,7 @@ describe('definitions', () => {
             .join(windows as unknown as StateObject<Sum>, () => undefined)
             .to(windows, add),
         ),
-      /is windows: only to\(\) takes them/,
+      /is a windowed state: only to\(\) accepts it/,
     ],
   ])('refuse %s', (_, define, message) => {
     expect(define).toThrow(failsWith('INVALID_DEFINITION'))

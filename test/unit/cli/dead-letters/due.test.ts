@@ -48,7 +48,7 @@ describe('a dead letter of what was due', () => {
 
   it('is not replayed, and nobody is asked', async () => {
     const targets = new Targets({ describeTopics: () => Promise.reject(new Error('asked')) })
-    expect(await targets.refusal(letterOf(fired), 99, 99)).toMatch(/came from no record but from timer calm/)
+    expect(await targets.refusal(letterOf(fired), 99, 99)).toMatch(/did not come from a record but from timer calm/)
   })
 
   it('is not tried', () => {

@@ -173,7 +173,7 @@ describe('refused, with both sides and the ways out', () => {
       'another partitioner',
       after(into(a, 's')),
       topologyWith(into(named('a', 'xxh64'), 's')),
-      /keys partitioned by murmur2, and would have them by xxh64/,
+      /keys partitioned by murmur2, and would now have them partitioned by xxh64/,
     ],
   ])('%s', (_, manifest, topology, message) => {
     expect(refused(change(manifest, topology))).toMatch(message)
@@ -246,7 +246,10 @@ describe('versions of state objects (invariant 5)', () => {
   it('that the application does not know are refused, unless it has the state object no more', () => {
     const { problems } = change(used(2), versioned(1))
     expect(problems.map((problem) => [problem.code, problem.message])).toEqual([
-      ['STATE_NEWER', 'State object s of app is stored in version 2, and the newest that this application knows is 1.'],
+      [
+        'STATE_NEWER',
+        'State object s of app is stored in version 2, but the newest version that this application knows is 1.',
+      ],
     ])
     expect(change(used(2), topologyWith(into(b, 't'))).problems).toEqual([])
   })

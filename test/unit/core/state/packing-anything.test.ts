@@ -94,7 +94,9 @@ describe('anything', () => {
     expect(isDeepStrictEqual(attempt(deep), deep)).toBe(true)
     for (const count of [201, 10_000, 1_000_000]) {
       const message = refusal({ field: levels(count, wrap) })
-      expect(message).toMatch(/^State object position can't be stored: field.*…[^]* lies deeper than 200 levels\.$/)
+      expect(message).toMatch(
+        /^State object position can't be stored: field.*…[^]* is nested deeper than 200 levels\.$/,
+      )
       expect(message.length).toBeLessThan(300)
     }
   })
@@ -116,7 +118,7 @@ describe('anything', () => {
     const state = make()
     const result = attempt(state)
     if (isPotorooError(result))
-      expect(result.message).toMatch(/can't be stored: ring\.next.* lies deeper than 200 levels/)
+      expect(result.message).toMatch(/can't be stored: ring\.next.* is nested deeper than 200 levels/)
     else expect(isDeepStrictEqual(result, state)).toBe(true)
   })
 
