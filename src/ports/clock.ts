@@ -1,4 +1,7 @@
-/** Time and chance. Everything in api, core and runtime that needs them gets them here, so that one seed reproduces a run. */
+/**
+ * Time and randomness. Everything in api, core and runtime that needs them gets them here, so that one seed reproduces
+ * a run.
+ */
 
 export interface Timer {
   cancel(): void
@@ -6,16 +9,16 @@ export interface Timer {
 export interface Clock {
   /** Wall clock, ms since the epoch. */
   now(): number
-  /** Never goes back; ms, fractional; only differences mean something. */
+  /** Never goes back; ms, fractional; only differences are meaningful. */
   monotonic(): number
-  /** Calls once after that many ms, unless cancelled. */
+  /** Calls once after this many ms, unless cancelled. */
   after(ms: number, call: () => void): Timer
-  /** Calls once when IO that waits was given its turn (setImmediate). */
+  /** Calls once after pending IO has had its turn (setImmediate). */
   soon(call: () => void): void
 }
 export interface Random {
   /** 0 <= x < 1 */
   next(): number
-  /** An id that nobody else has: 32 hexadecimal digits. */
+  /** A unique id: 32 hexadecimal digits. */
   id(): string
 }

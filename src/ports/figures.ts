@@ -1,10 +1,10 @@
-/** What a worker can be asked at any time, by whoever measures it or shows it. While nobody asks, it costs nothing. */
+/** What a worker can be asked at any time, by metrics or displays. While no one asks, it costs nothing. */
 import type { CallsStatus, HeldStatus, TimeStatus } from '../core/group/worker-status.js'
 import type { TaskState } from '../core/commit/task-life.js'
 import type { TopicPartition } from '../core/records/fetched.js'
 
 export interface WorkerFigures {
-  /** Of the application; none until its topics were checked. */
+  /** Those of the application; none until its topics have been checked. */
   readonly subTopologies: readonly string[]
   readonly tasks: readonly TaskFigures[]
   readonly standbys: readonly StandbyFigures[]
@@ -14,22 +14,22 @@ export interface TaskFigures {
   readonly task: string
   readonly subTopology: string
   readonly state: TaskState
-  /** A newer version of the application has processed: here it stands still. */
+  /** A newer version of the application has processed messages of it: here it is suspended. */
   readonly isOutdated: boolean
-  /** Undefined while it does not run. */
+  /** Undefined while it is not running. */
   readonly running: RunningFigures | undefined
 }
 
 export interface RunningFigures {
-  /** Sources without an answer yet are not there. */
+  /** Sources without an answer yet are missing. */
   readonly inputs: readonly InputFigures[]
-  /** What stands still, and for what. */
+  /** What is waiting, and for what. */
   readonly held: readonly HeldStatus[]
   /** Of a task that makes calls. */
   readonly calls?: CallsStatus | undefined
-  /** Undefined where nothing uses time. */
+  /** Undefined if nothing uses time. */
   readonly time?: TimeStatus | undefined
-  /** How far that is behind the clock, as it is now; undefined before there is a time. */
+  /** How far that is behind the clock, as of now; undefined before there is a time. */
   readonly timeLagMs?: number | undefined
   readonly state: StateFigures
   /** Undefined without state. */
@@ -37,16 +37,16 @@ export interface RunningFigures {
 }
 
 export interface InputFigures extends TopicPartition {
-  /** Records from the last commit to the end as the last fetch saw it, those that only Kafka sees among them. */
+  /** Records from the last commit to the end as of the last fetch, including those that only Kafka sees. */
   readonly lag: number
 }
 
 export interface StateFigures {
-  /** Keys in memory; about. */
+  /** Keys in memory; approximate. */
   readonly objects: number
-  /** What they take there, the table that finds them included. */
+  /** Their size there, including the table that finds them. */
   readonly bytes: number
-  /** Of changes that are committed, and that the store does not have yet. */
+  /** The size of changes that are committed, but not in the store yet. */
   readonly unstoredBytes: number
 }
 
@@ -65,7 +65,7 @@ export interface StandbyFigures {
   readonly lag: number | undefined
 }
 
-/** Whether a worker does all that it should. */
+/** Whether a worker does everything that it should. */
 export type Readiness =
   { readonly ready: true } | { readonly ready: false; readonly reason: NotReady; readonly tasks: readonly string[] }
 
@@ -75,7 +75,7 @@ export type Readiness =
  * `joining`: it is not in its group yet, or the group has forgotten it.
  * `group unreachable`: the group does not answer.
  * `restoring`: `tasks` are not running yet.
- * `outdated`: `tasks` are suspended here, for a newer version of the application has processed them.
+ * `outdated`: `tasks` are suspended here, because a newer version of the application has processed messages of them.
  * `stopping`: it was told to stop, or has to.
  */
 export type NotReady = 'starting' | 'joining' | 'group unreachable' | 'restoring' | 'outdated' | 'stopping'

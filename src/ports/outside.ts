@@ -1,8 +1,8 @@
-/** What is outside, as calls reach it. In production a call is the application's own function; tests stand in for it. */
+/** External systems, as calls reach them. In production a call is the application's own function; tests replace it. */
 import type { CallContext, CallDefinition } from '../api/definition.js'
 
 export interface Outside {
-  /** Makes one attempt. What it gives may be anything, a promise among it, and it may throw. */
+  /** Makes one attempt. It may return anything, including a promise, and it may throw. */
   make(call: CallDefinition, message: unknown, context: CallContext): unknown
 }
 

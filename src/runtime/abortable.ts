@@ -1,6 +1,6 @@
-/** Waiting that ends when nobody needs what is waited for any more. */
+/** Waiting that ends when its result is no longer needed. */
 
-/** As the work, but rejects with the signal's reason as soon as it is aborted. The work goes on, to no effect. */
+/** As the work, but rejects with the signal's reason as soon as it is aborted. The work continues, without effect. */
 export function abortable<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const giveUp = (): void => {

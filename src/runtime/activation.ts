@@ -47,13 +47,16 @@ export interface Activation {
   readonly positions: readonly number[]
   /** Records of state objects that were replayed. */
   readonly replayed: number
-  /** The last commit of whoever had the task before; undefined where there is none. */
+  /** The last commit of the task's previous owner; undefined if there is none. */
   readonly before: CommitRecord | undefined
   /** The last one of the changelog, whoever made it. */
   readonly commit: CommitRecord | undefined
-  /** What the group is to keep beside its offsets, in the same order. */
+  /** The metadata that the group is to store with its offsets, in the same order. */
   readonly notes: readonly string[]
-  /** What the changelog has of topics which this version of the application does not read: another one does, or will again. */
+  /**
+   * The changelog's entries for topics which this version of the application does not read: another version does, or
+   * will again.
+   */
   readonly foreign: Foreign
   /** The task's time as of the last commit; undefined where it has none. */
   readonly time?: CommittedTime | undefined
@@ -67,8 +70,8 @@ type Environment = ObservedPorts & { readonly fetcher: Fetcher }
 type Changelog = NonNullable<TaskPlan['changelog']>
 
 /**
- * `earlierWrites`: store writes of an earlier activation. `atLeast`: where the changelog ended, as far as is known. Rejects with
- * the signal's reason soon after it is aborted: nothing but work on the store is waited for.
+ * `earlierWrites`: store writes of an earlier activation. `atLeast`: where the changelog ended, as far as is known.
+ * Rejects with the signal's reason soon after it is aborted: it only waits for work on the store.
  */
 export async function activate(
   plan: TaskPlan,
@@ -86,7 +89,7 @@ export async function activate(
     signal.throwIfAborted()
     // A2
     await earlierWrites
-    // A part of A3 that only A1 has to be before, asked for meanwhile: with many tasks at once each round counts.
+    // A part of A3 that only has to come after A1, started early: with many tasks at once, every round trip counts.
     const asked = groupOffsets(plan, env)
     asked.catch(() => undefined)
     const restored = plan.changelog && (await restore(plan, plan.changelog, env, signal, holder, atLeast))
@@ -131,7 +134,7 @@ export async function activate(
       ),
       replayed: restored?.records ?? 0,
       commit: restored?.commit,
-      // A reset is nobody whom the task was handed over by.
+      // After a reset there is no previous owner that handed the task over.
       before: restored?.commit?.by === BY_RESET ? undefined : restored?.commit,
     }
   } catch (error) {
@@ -183,7 +186,7 @@ async function restoreFrom(
   holder: StoreHolder,
   atLeast: number,
 ): Promise<Restored> {
-  // After A1: what lies behind this end is not the task's history any more.
+  // After A1: what is after this end is no longer part of the task's history.
   const listed = await changelogEnd({ topic: changelog.topic, partition: plan.partition }, atLeast, env, signal)
   if (plan.processor.subTopology.call !== undefined) return lastCommit(plan, changelog, listed, env, signal)
   const prepared = await prepareStore(plan, changelog, listed, env, holder, signal)
@@ -220,14 +223,15 @@ async function restoreFrom(
   }
 }
 
-/** Whether a reader came to the end without a commit record of the changelog that it was to read. */
+/** Whether a reader reached the end without a commit record of the changelog that it was to read. */
 const lacksCommit = (error: unknown): error is Error =>
   isPotorooError(error, 'CHANGELOG_UNFIT') || error instanceof IdentityMismatch
 
 /**
- * What looks wrong may be a later owner's work: then it is this activation that is over, and neither store nor changelog is
- * to blame. What a changelog lacks below its end, a later owner may have made superfluous: it went on, and compaction has
- * removed the commit records before its own. Offsets of the group that no commit explains, it may have committed.
+ * What looks wrong may be a later owner's work: then this activation is over, and neither store nor changelog is to
+ * blame. Records missing below the changelog's end may be superseded by a later owner: it continued, and compaction has
+ * removed the commit records before its own. It may also have committed offsets of the group that no commit record here
+ * explains.
  */
 async function requireUnmoved(
   plan: TaskPlan,
@@ -245,8 +249,8 @@ const grown = ({ id }: TaskPlan, end: number, cause?: Error): LongerChangelog =>
   new LongerChangelog('FENCED', `task ${id}: its changelog grew during the restore`, end, { cause })
 
 /**
- * A changelog without a commit record is one that has yet to begin, unless the group has offsets that were committed with it.
- * Others may have been set before the application's first start.
+ * A changelog without a commit record has not been started yet, unless the group has offsets that were committed with
+ * it. Other offsets may have been set before the application's first start.
  */
 function requireNew(plan: TaskPlan, changelog: Changelog, env: Environment, group: GroupOffsets): void {
   const { name } = plan.processor.subTopology
@@ -255,8 +259,9 @@ function requireNew(plan: TaskPlan, changelog: Changelog, env: Environment, grou
 }
 
 /**
- * What a transaction gave the group as its offsets, the changelog has in a commit record, because they are committed together.
- * Where it has not, the end of the changelog is lost. That is not a reset: an operator's offsets are in no transaction.
+ * Offsets that a transaction gave the group have a commit record in the changelog, because they are committed together.
+ * If it is missing, the changelog's last records are lost. That is not a reset: an operator's offsets are in no
+ * transaction.
  */
 function requireAllOf(
   plan: TaskPlan,
@@ -285,7 +290,7 @@ type GroupOffsets = readonly (CommittedOffset | undefined)[]
 const groupOffsets = (plan: TaskPlan, { log }: Environment): Promise<GroupOffsets> =>
   log.committedOffsets(plan.group, partitionsOf(plan))
 
-/** The group's offsets, where what they are says that a reset may have been, asked for again and held against the changelog. */
+/** The group's offsets, requested again if they could mean a reset, and compared with the changelog. */
 async function settledOffsets(
   plan: TaskPlan,
   env: Environment,
@@ -300,7 +305,7 @@ async function settledOffsets(
     !choosePositions(plan, restored.commit, asked).some(isDoubtful)
   )
     return asked
-  // A later owner's commit may lie between the two answers, whichever came first: in what was restored, or behind it.
+  // A later owner's commit may lie between the two answers, whichever came first: in what was restored, or after it.
   const group = await abortable(signal, groupOffsets(plan, env))
   if (!choosePositions(plan, restored.commit, group).some(isDoubtful)) return group
   await requireUnmoved(plan, changelog, restored.end, env, undefined, signal)

@@ -1,13 +1,13 @@
 /**
- * The broadcasts of a worker: each is read once, whatever tasks use it, from its beginning, and followed.
+ * The broadcasts of a worker: each is read once from its beginning, whatever tasks use it, and then followed.
  *
  * Invariants
  * 1. No task starts before all of them were read to their end once.
- * 2. A task's message goes when they are proven for the tick at which it arrived (core/processing/broadcast-copy.ts). That is
- *    asked for when the message arrives, not when its turn comes: with a backlog, the proof of what comes next is under way
- *    while messages before it are processed.
- * 3. One that the log has moved on from (its first records were deleted before they were read) is read again from its
- *    beginning, and nothing goes meanwhile.
+ * 2. A task's message continues when they are proven for the tick at which it arrived
+ *    (core/processing/broadcast-copy.ts). The proof is requested when the message arrives, not when its turn comes: in
+ *    a backlog, the proof for later messages is in progress while earlier ones are processed.
+ * 3. A broadcast that the log has moved past (its first records were deleted before they were read) is read again from
+ *    its beginning, and no messages continue meanwhile.
  * 4. Records are taken when they can be decoded (preparation.ts): until then their partition proves nothing new.
  */
 import type { BroadcastDefinition } from '../api/definition.js'
@@ -35,7 +35,9 @@ export interface BroadcastsEnvironment {
   readonly log: Pick<Log, 'listOffsets'>
   readonly clock: Clock
   readonly observer: Observer
-  /** Of its own: a topic may be a source, too, and each answer of a fetcher goes to one reader of a partition. */
+  /**
+   * A fetcher of its own: a topic may also be a source, and each answer of a fetcher goes to one reader of a partition.
+   */
   readonly fetcher: Fetcher
 }
 
@@ -48,7 +50,7 @@ export interface TaskBroadcasts extends Gate {
   close(): void
 }
 
-/** After so long it is said that messages wait. */
+/** After this long, it is logged that messages wait. */
 const SAY_AFTER_MS = 5_000
 /** Pause before a broadcast is read again. */
 const AGAIN_MS = 1_000
@@ -60,7 +62,7 @@ export class Broadcasts {
   constructor(
     plans: readonly BroadcastPlan[],
     private readonly env: BroadcastsEnvironment,
-    /** One of them can't be read, or is too large: no message can go on. */
+    /** One of them can't be read, or is too large: no message can continue. */
     failed: (error: PotorooError) => void,
   ) {
     const told = {
@@ -75,12 +77,15 @@ export class Broadcasts {
     this.#copies = plans.map((plan) => new Followed(plan, env, told))
   }
 
-  /** Resolves when all of them were read to their end. Rejects with what they can't be read for, or the signal's reason. */
+  /**
+   * Resolves when all of them were read to their end. Rejects with the reason why they can't be read, or the signal's
+   * reason.
+   */
   async load(signal: AbortSignal): Promise<void> {
     await Promise.all(this.#copies.map((copy) => copy.load(signal)))
   }
 
-  /** `ready`: what had to wait may go. */
+  /** `ready`: what had to wait may continue. */
   of(definitions: readonly BroadcastDefinition[], ready: () => void): TaskBroadcasts {
     const copies = definitions.map((definition) => this.#copyOf(definition))
     const waiting = new Waiting(copies, ready, () => this.#waiting.delete(waiting))
@@ -159,7 +164,7 @@ class Waiting implements TaskBroadcasts {
 interface Told {
   /** There is another answer that proves something. */
   proven(): void
-  /** What it was proven for, it is not any more. */
+  /** What it was proven for no longer holds. */
   begunAgain(): void
   failed(error: PotorooError): void
 }
@@ -172,13 +177,13 @@ class Followed {
   #inputs: readonly FetchInput[] = []
   /** Of its partitions, where records may need something before they are decoded. */
   #preparations: Preparation[] = []
-  /** The last tick that somebody waits for; the first answers are waited for by the worker. */
+  /** The last tick that something waits for; the worker waits for the first answers. */
   #wanted = 0
   #isClosed = false
   /** While it is loaded. */
   #loading: { readonly resolve: () => void; readonly reject: (error: PotorooError) => void } | undefined
   #saying: Timer | undefined
-  /** Whether it was said that messages wait, and since when they do, on the monotonic clock. */
+  /** Whether it was logged that messages wait, and since when they do, on the monotonic clock. */
   #waited: { readonly sinceMs: number; said: boolean } | undefined
 
   constructor(
@@ -230,7 +235,7 @@ class Followed {
     this.env.fetcher.wake()
   }
 
-  /** Undefined while nobody waits. */
+  /** Undefined while nothing waits. */
   get held(): HeldStatus | undefined {
     if (this.#waited === undefined) return undefined
     const { definition, topic } = this.plan
@@ -295,14 +300,14 @@ class Followed {
       },
       failed: (error) => {
         if (isPotorooError(error, 'OFFSET_OUT_OF_RANGE')) void this.#again(error)
-        // It has no position that somebody would have to decide on.
+        // It has no position that an operator would have to decide on.
         else if (isPotorooError(error, 'TOPIC_REPLACED')) this.#fail(new PotorooError('TOPIC_CHANGED', error.message))
         else this.#fail(error)
       },
     }
   }
 
-  /** Undefined where records can be decoded as they come. */
+  /** Undefined if records can be decoded as they come. */
   #preparation(partition: number, accept: (fetched: Fetched) => void): Preparation | undefined {
     const { copy, env } = this
     const prepare = copy.definition.topic.codec?.prepare
@@ -377,13 +382,13 @@ class Followed {
     this.close()
     const what = `reading broadcast ${this.plan.definition.name}: ${messageOf(error)}`
     const known = isPotorooError(error) ? error : new PotorooError('INTERNAL', what, { cause: error })
-    // A worker that starts hears of it where it waits.
+    // A worker that is starting gets the error where it waits.
     if (this.#loading === undefined) this.told.failed(known)
     else this.#loading.reject(known)
   }
 
   #sayWaiting(): void {
-    // That something else is lacking was said.
+    // It was logged that something else is missing.
     if (this.#waited === undefined || this.#lacking !== undefined) return
     this.#waited.said = true
     const waitedMs = Math.round(this.env.clock.monotonic() - this.#waited.sinceMs)

@@ -1,14 +1,14 @@
 /**
- * A task that makes calls. It has no state objects and no store: what it goes on with is the last commit record of its changelog.
- *
+ * A task that makes calls. It has no state objects and no store: it continues from the last commit record of its
+ * changelog.
  *   calls/last-commit.ts    A2: that record
  *   calls/caller.ts         messages in, calls, results out
  *   calls/attempts.ts       attempts, their time, their signals
- *   task/marker.ts          when those behind repartitions are told how far it is
- *   task/…                  activations, sources, commits and failures, as of any task (task.ts)
+ *   task/marker.ts          when tasks after repartitions are told how far it is
+ *   task/…                  activations, sources, commits and failures, as in any task (task.ts)
  *
- * Invariant: when an activation ends, its calls are aborted at once, also where the worker stops as it should: the task's next
- * owner makes them again, under the same ids. Waiting for them would hold the task up for as long as the slowest call takes.
+ * Invariant: when an activation ends, its calls are aborted at once, even if the worker stops gracefully: the task's
+ * next owner makes them again, with the same ids. Waiting for them would delay the task by the slowest call.
  */
 import type { TaskState } from '../core/commit/task-life.js'
 import type { CallsStatus, HeldStatus, TimeStatus } from '../core/group/worker-status.js'
@@ -47,7 +47,7 @@ export class CallTask {
     call: CallDefinition,
     application: string,
     private readonly env: TaskEnvironment,
-    /** Why the task is here now; undefined once that was said. */
+    /** Why the task is here now; undefined once that was reported. */
     private arrival?: TaskArrival,
   ) {
     this.id = plan.id
@@ -89,7 +89,7 @@ export class CallTask {
     return this.#activations.state
   }
 
-  /** Whether it is suspended, because a newer version of the application has processed. */
+  /** Whether it is suspended, because a newer version of the application has processed messages of it. */
   get isOutdated(): boolean {
     return this.#activations.isOutdated
   }
@@ -98,10 +98,10 @@ export class CallTask {
     return this.#activations.running !== undefined && (this.#hasLeft || (this.#sources.hasMore && !this.#sources.isDry))
   }
 
-  /** What takes long of a call is waited for, and not computed. */
+  /** A slow call is waiting, not computing. */
   readonly isSlow = false
 
-  /** Undefined where nobody behind it uses time, and while the task is not running. */
+  /** Undefined if nothing downstream uses time, and while the task is not running. */
   get time(): TimeStatus | undefined {
     return this.#caller.time
   }
@@ -145,7 +145,10 @@ export class CallTask {
     this.#activations.start()
   }
 
-  /** Does what is there, until the deadline (on the monotonic clock). Returns whether more is there that can be done at once. */
+  /**
+   * Processes what is there, until the deadline (on the monotonic clock). Returns whether there is more that can be
+   * processed now.
+   */
   run(deadlineMs: number): boolean {
     const { running, isStopping } = this.#activations
     if (running === undefined || isStopping || this.#isolation.isCutOff) return false
@@ -169,25 +172,28 @@ export class CallTask {
     }
   }
 
-  /** What it was at was ended from outside: see task.ts. */
+  /** Its work was ended from outside: see task.ts. */
   cutOff(): void {
     const { running } = this.#activations
     if (running === undefined) return
     this.#activations.fail(running.number, this.#isolation.cutOff(this.#caller.taken, this.#caller.messages))
   }
 
-  /** Everything that was done when this was called is committed when it resolves, or the task has failed meanwhile. Never rejects. */
+  /**
+   * When it resolves, everything processed before the call is committed, or the task has failed meanwhile. Never
+   * rejects.
+   */
   flush(): Promise<void> {
     return this.#committer.flush()
   }
 
-  /** Resolves when nothing of it is under way that may time out: an activation, or a commit. Never rejects. */
+  /** Resolves when nothing of it is in progress that may time out: an activation, or a commit. Never rejects. */
   async settle(): Promise<void> {
     await this.#activations.settled()
     await this.flush()
   }
 
-  /** Ends: with a last commit, or at once. Never rejects. */
+  /** Ends: with a last commit, or immediately. Never rejects. */
   close({ commit }: { readonly commit: boolean }): Promise<void> {
     return this.#activations.close(commit ? () => this.flush() : undefined)
   }
