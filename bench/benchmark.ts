@@ -12,7 +12,7 @@ export interface BenchContext {
   readonly brokerLogs: string | undefined
   /** In front of everything in Kafka. */
   readonly namePrefix: string
-  /** What goes on, while it goes on. */
+  /** What goes on, while it continues. */
   readonly say: (line: string) => void
 }
 

@@ -19,7 +19,7 @@ const RECORDS_PER_REQUEST = 2000
 const GROUP_EMPTY_MS = 60_000
 
 export interface Progress {
-  /** Records behind which the group has committed. */
+  /** Records after which the group has committed. */
   readonly done: number
   readonly left: number
 }

@@ -1,4 +1,4 @@
-/** kafkajs's Admin, for what benchmarks remove behind themselves. Nothing that is counted goes through kafkajs. */
+/** kafkajs's Admin, for what benchmarks remove after themselves. Nothing that is counted goes through kafkajs. */
 import { Kafka, logLevel, type SASLOptions } from 'kafkajs'
 import type { BrokerConnection } from '#potoroo/kafka/options.js'
 import type { Logger } from '#potoroo/ports/logger.js'

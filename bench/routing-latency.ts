@@ -1,4 +1,4 @@
-/** How long a message takes through one, two and three computations, each behind the first by another key. */
+/** How long a message takes through one, two and three computations, each after the first by another key. */
 import { fileURLToPath } from 'node:url'
 import { partitionOf } from '#potoroo/core/plan/partitioner.js'
 import { SeededRandom } from '#potoroo/memory/random.js'
@@ -90,7 +90,7 @@ export async function routingLatency(
   const all = [...uncounted, ...scenarios.flatMap(({ results }) => results.flatMap((result) => result.rounds))]
   return {
     method: [
-      `Latency: ${wholeNumber(messagesPerSecond)} messages a second on ${wholeNumber(keys)} keys a stage and ${partitions} partitions, one worker. The first stage counts by the source's key, each further one by another key, behind a repartition topic; each message gives one output. From handing the message to the producer to having its output in a read-committed reader. ${measuredMs / 1000} s after ${warmUpMs / 1000} s of warm-up; median (lowest to highest) of ${rounds} alternating rounds, after one of each that is not counted.`,
+      `Latency: ${wholeNumber(messagesPerSecond)} messages a second on ${wholeNumber(keys)} keys a stage and ${partitions} partitions, one worker. The first stage counts by the source's key, each further one by another key, after a repartition topic; each message gives one output. From handing the message to the producer to having its output in a read-committed reader. ${measuredMs / 1000} s after ${warmUpMs / 1000} s of warm-up; median (lowest to highest) of ${rounds} alternating rounds, after one of each that is not counted.`,
       ...variants.map((variant) => describeVariant(variant(1, partitions))),
     ],
     tables: scenarios.map(({ stages, results }) =>

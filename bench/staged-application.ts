@@ -15,7 +15,7 @@ const message = z.object({
   second: z.string().min(1),
   third: z.string().min(1),
 })
-/** Counts are those of its keys so far, of the stages behind it. */
+/** Counts are those of its keys so far, of the stages after it. */
 const counted = message.extend({
   firstCount: z.number().optional(),
   secondCount: z.number().optional(),

@@ -67,7 +67,7 @@ export async function flushed(streams: readonly Writable[], withinMs: number): P
   clearTimeout(timer)
 }
 
-/** Never rejects. What is written behind it is called in order, and so last. */
+/** Never rejects. What is written after it is called in order, and so last. */
 export const taken = (stream: Writable): Promise<void> =>
   new Promise((resolve) => {
     const done = (): void => {

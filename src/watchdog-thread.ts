@@ -36,7 +36,7 @@ setInterval(() => {
   if (heartbeat) void beat()
 }, LOOK_MS)
 
-/** Ends what the event loop is at: it goes on with what comes next, which is our message. */
+/** Ends what the event loop is at: it continues with what comes next, which is our message. */
 function endRun(): void {
   const session = new Session()
   session.connectToMainThread()

@@ -33,7 +33,7 @@ export interface CallOptions<M, N> {
   /**
    * How many attempts are made, 1 or more; default 10. The pause before the second is 100 ms, and doubles before each
    * later one, up to 10 s: 32 s in all by default. With `Infinity` they never end, and messages of the same key wait
-   * behind it.
+   * after it.
    */
   readonly attempts?: number
   /**

@@ -56,7 +56,7 @@ export interface ProduceFailure {
   readonly error: PotorooError
   /** Lines that were sent and not acknowledged, ascending. */
   readonly missing: readonly number[]
-  /** The last line that was looked at; those behind it were not. */
+  /** The last line that was looked at; those after it were not. */
   readonly lastLine: number
 }
 

@@ -2,7 +2,7 @@
  * A topic's records in the order of each partition, read-committed, on the fetcher that workers read with.
  *
  * 1. A record is passed on once: only a fetch from the position that is expected counts.
- * 2. With an end, nothing at or behind it is passed on, and a partition is done when it has been read up to there, be it
+ * 2. With an end, nothing at or after it is passed on, and a partition is done when it has been read up to there, be it
  *    by records or by what lies between them (control batches, aborted transactions, compacted records).
  * 3. While the taker is busy nothing more is fetched than what is under way.
  */

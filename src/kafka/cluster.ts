@@ -2,7 +2,7 @@
  * The cluster as one worker sees it: which broker leads what, and the connections to them.
  *
  * Connections are made by lane: Kafka works off the requests of one connection in order, so that a long poll or a join
- * would hold up whatever came behind it. Each lane has its own connection to each broker that it talks to.
+ * would hold up whatever came after it. Each lane has its own connection to each broker that it talks to.
  *
  * Invariants:
  * 1. There is at most one live link for a lane and a broker.

@@ -15,7 +15,7 @@ import { messageOf, PotorooError } from '../errors.js'
 import { mostOfLz4, snappyLength, zstdFrames } from './expansion.js'
 
 export const NO_COMPRESSION = 0
-/** Far more than producers put into a batch, which they close at some MB at the most. */
+/** Far more than producers put into a batch, which they close at some MB at most. */
 export const MAX_DECOMPRESSED_BYTES = 256 * 1024 * 1024
 
 /** Loaded with the first batch that needs it: lz4's alone is a tenth of a worker's start. */
@@ -74,7 +74,7 @@ function ungzip(bytes: Buffer, maxBytes: number): Buffer {
   }
 }
 
-/** snappy-java: magic, version and lowest compatible version (int32 each), then blocks, each behind its size (int32). */
+/** snappy-java: magic, version and lowest compatible version (int32 each), then blocks, each after its size (int32). */
 const SNAPPY_JAVA_MAGIC = Buffer.from('\x82SNAPPY\0', 'latin1')
 const SNAPPY_JAVA_HEADER_BYTES = SNAPPY_JAVA_MAGIC.length + 8
 

@@ -5,7 +5,7 @@
  *     Frame => Size Answer        (Size: int32, the answer's bytes)
  *
  * Invariants
- * 1. There is always room, and never more than the answer under way needs: what comes behind it is read to the scratch.
+ * 1. There is always room, and never more than the answer under way needs: what comes after it is read to the scratch.
  * 2. An answer that was handed on has memory of its own. Nothing is written to it until whoever has it gives it back.
  */
 

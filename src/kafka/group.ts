@@ -1,7 +1,7 @@
 /**
  * One member's requests to its group's coordinator. JoinGroup and SyncGroup are answered when the whole group is ready,
  * and Kafka works off a connection in order: they have a connection of their own, so that heartbeats and leaving don't
- * queue behind them.
+ * queue after them.
  */
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import {

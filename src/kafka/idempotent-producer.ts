@@ -273,7 +273,7 @@ async function newIdentity(cluster: Cluster): Promise<Identity> {
 
 interface Chunks {
   readonly chunks: readonly RecordChunk[]
-  /** Why the records behind the last chunk are in none. */
+  /** Why the records after the last chunk are in none. */
   readonly tooLarge: PotorooError | undefined
 }
 

@@ -1,7 +1,7 @@
 /**
  * The requests of one connection that wait for their answer. It takes the place of kafkajs's queue, which wakes up every
  * millisecond for as long as a connection lives, and which gives up on a late request alone: Kafka answers a connection's
- * requests in order, so when one answer is overdue none behind it will come, and the connection is at its end.
+ * requests in order, so when one answer is overdue none after it will come, and the connection is at its end.
  *
  * While the broker throttles (`mute`), requests wait to be sent, in their order; how long an answer may take counts from when
  * its request is sent. What was sent before waits for its answer so much longer.
@@ -17,7 +17,7 @@ interface Waiting {
 
 /**
  * So much longer than its time an answer may take: where the event loop was held up, timers come first, and answers that
- * arrived in time are read behind them.
+ * arrived in time are read after them.
  */
 const READ_MS = 100
 

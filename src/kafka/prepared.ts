@@ -8,7 +8,7 @@ export interface Prepared<T> {
   readonly apiName: string
   /** What the broker has to take at least for this request to be sent to it. Default 1. */
   readonly transactionVersion?: TransactionVersion
-  /** The request behind its header, in one or more parts. */
+  /** The request after its header, in one or more parts. */
   encode(): readonly Uint8Array[] | Promise<readonly Uint8Array[]>
   decode(payload: Buffer): T | Promise<T>
 }

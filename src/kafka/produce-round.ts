@@ -26,7 +26,7 @@ export class PartitionWriter {
   #sent = 0
   #sealed: Buffer | undefined
   #landing = new Landing(this, undefined)
-  /** The position behind the last record written. */
+  /** The position after the last record written. */
   end = 0
 
   constructor(

@@ -5,7 +5,7 @@
  *                    MaxTimestamp ProducerId ProducerEpoch BaseSequence Count Records
  *       BaseOffset, BaseTimestamp, MaxTimestamp, ProducerId => int64
  *       Length, PartitionLeaderEpoch, LastOffsetDelta, BaseSequence, Count => int32
- *       Magic => int8    CRC => uint32, CRC-32C of everything behind it    ProducerEpoch => int16
+ *       Magic => int8    CRC => uint32, CRC-32C of everything after it    ProducerEpoch => int16
  *       Attributes => int16: codec (3 bits), LogAppendTime, transactional, control, delete horizon
  *
  * The base timestamp of a batch with a delete horizon (KIP-534) is that horizon; records still count from it.

@@ -19,7 +19,7 @@ export function throttleTimeOf(answer: unknown): number {
   return longest
 }
 
-/** Says that brokers throttle, once while it goes on. */
+/** Says that brokers throttle, once while it continues. */
 export class ThrottleNotices {
   readonly #lastMs = new Map<string, number>()
 

@@ -34,7 +34,7 @@
  * 6. Where a partition's end is known, records that land elsewhere fail the transaction before its end (core/commit/landing.ts).
  * 7. Who is closed with an open transaction aborts it, so that readers need not wait for its timeout: after the last of its
  *    requests was answered. With version 1, in which the epoch stays the same, not after a lost answer: a Produce that
- *    arrives behind the marker would begin a transaction that nobody ends.
+ *    arrives after the marker would begin a transaction that nobody ends.
  * 8. Sequences begin again only with an epoch, or a producer id, that the coordinator has just given out.
  */
 import { messageOf, PotorooError } from '../errors.js'

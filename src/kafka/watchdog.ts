@@ -7,7 +7,7 @@
  *    whether it is overdue: whichever of the two threads changes that word first has decided.
  * 2. Work is called by a message port. Node comes out of an ended callback of a port as if it had returned; of a timer, an
  *    immediate or a tick it does not.
- * 3. Without a thread (it can't be started, or it failed) the worker goes on, as with `maxComputationMs: 0`.
+ * 3. Without a thread (it can't be started, or it failed) the worker continues, as with `maxComputationMs: 0`.
  */
 import { url as debuggerUrl } from 'node:inspector'
 import { MessageChannel, Worker as Thread, type MessagePort } from 'node:worker_threads'

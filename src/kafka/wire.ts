@@ -161,7 +161,7 @@ export class WireReader {
   compactArray<T>(read: () => T): T[] {
     return this.#times(this.unsignedVarint() - 1, read)
   }
-  /** Tagged fields (KIP-482): `known` reads those that it knows, and must not read on behind them. */
+  /** Tagged fields (KIP-482): `known` reads those that it knows, and must not read on after them. */
   tags(known?: (tag: number) => void): void {
     for (let left = this.unsignedVarint(); left > 0; left -= 1) {
       const tag = this.unsignedVarint()

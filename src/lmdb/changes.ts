@@ -45,7 +45,7 @@ export class ChangesToWrite {
     return this.#part === this.parts.length
   }
 
-  /** The next ones, so many at most. */
+  /** The next ones, at most this many. */
   write(database: Database<Uint8Array, StoreKey>, most: number): void {
     for (let n = 0; n < most;) {
       const part = this.parts[this.#part]

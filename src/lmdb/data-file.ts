@@ -1,5 +1,5 @@
 /**
- * Looks at LMDB's data file before LMDB maps it into memory: reading a page behind the end of the file kills the process
+ * Looks at LMDB's data file before LMDB maps it into memory: reading a page after the end of the file kills the process
  * (SIGBUS), and LMDB trusts what the file says about its own length.
  *
  *     File => Page*, pages 0 and 1 are meta pages; the one with the higher transaction id counts

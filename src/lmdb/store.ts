@@ -236,7 +236,7 @@ export class LmdbStore implements StateStore {
 
   async write(changes: readonly Changes[], meta: StoreMeta | undefined, dues?: DueChanges): Promise<void> {
     this.#refuseClosed()
-    // an error half way through a batch would commit the first half
+    // an error halfway through a batch would commit the first half
     for (const part of changes)
       for (let i = 0; i < part.count; i++) {
         const keyBytes = part.keyEnd(i) - part.keyStart(i)

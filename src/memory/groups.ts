@@ -167,7 +167,7 @@ export class Group {
     }
   }
 
-  /** The coordinator goes down: whoever waits for an answer waits in vain. */
+  /** The coordinator goes down: whoever waits for an answer waits for nothing. */
   stop(): void {
     this.#phase?.cancel()
     for (const pending of this.#pending.values()) pending.cancel()

@@ -261,7 +261,7 @@ export class PartitionLog {
     this.#changed()
   }
 
-  /** Calls whenever there may be more to read, until it is taken back by the function returned. */
+  /** Calls whenever there may be more to read, until it is rolled back by the function returned. */
   watch(call: () => void): () => void {
     this.#watchers.add(call)
     return () => {

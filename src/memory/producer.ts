@@ -1,6 +1,6 @@
 /**
  * The transactional producer of one activation: the requests that a Kafka transaction is made of, each of which can be
- * lost, delayed or answered in vain.
+ * lost, delayed or answered for nothing.
  *
  * Order, with version 1 of transactions
  * 1. AddPartitionsToTxn and AddOffsetsToTxn.
@@ -200,7 +200,7 @@ export class MemoryProducer implements TransactionalProducer {
     })
   }
 
-  /** Resolves with the position behind the last chunk. */
+  /** Resolves with the position after the last chunk. */
   async #produce(to: Transaction['records'][number]): Promise<number> {
     const { cluster, connections, leaders, requestTimeoutMs } = this.options
     const identity = this.#identity

@@ -8,7 +8,7 @@
  * 3. An event that belongs to a process happens only while that process lives; while it is paused, its events wait for
  *    it, in their order. So nothing of a killed process runs any more, as after SIGKILL.
  * 4. While a process computes, its time goes on and its events wait; what it begins in that event, it begins when it has
- *    computed. Another thread of it goes on meanwhile.
+ *    computed. Another thread of it continues meanwhile.
  */
 import { PotorooError } from '../errors.js'
 import type { Clock, Timer } from '../ports/clock.js'
@@ -225,7 +225,7 @@ export class SimulatedProcess {
     })
   }
 
-  /** Another thread of the process: lives, stands still and ends with it, and goes on while this one computes. */
+  /** Another thread of the process: lives, stands still and ends with it, and continues while this one computes. */
   thread(): SimulatedProcess {
     const thread = new SimulatedProcess(this.scheduler, this.name)
     thread.#state = this.#state
@@ -251,7 +251,7 @@ export class SimulatedProcess {
     this.#onDeath.clear()
   }
 
-  /** Calls when the process is killed, for what the world around it notices; until taken back by the function returned. */
+  /** Calls when the process is killed, for what the world around it notices; until rolled back by the function returned. */
   onDeath(call: () => void): () => void {
     this.#onDeath.add(call)
     return () => {

@@ -3,7 +3,7 @@
  * from the next one.
  *
  * 1. A batch that is among the last five of its epoch is there already: it is acknowledged, and not appended.
- * 2. The first batch of an epoch has sequence 0, each other one goes on where the one before ended. Of a producer that is not
+ * 2. The first batch of an epoch has sequence 0, each other one continues where the one before ended. Of a producer that is not
  *    known here, as in a topic that was recreated, any sequence is taken.
  */
 import { BrokerError } from './broker-error.js'

@@ -1,6 +1,6 @@
 /**
  * One worker's metrics: an observer of what happens, and an answer to whoever collects. Instruments come from a meter of
- * OpenTelemetry's API, and what becomes of them is the business of the SDK behind it.
+ * OpenTelemetry's API, and what becomes of them is the business of the SDK after it.
  *
  * Invariants
  * 1. Nothing is done for a message: what is counted is counted with a commit, or rarer.

@@ -3,8 +3,8 @@
  * where an SDK has set up traces.
  *
  * Invariants
- * 1. Nothing is done for a message: spans are made with a commit, or rarer. Of a commit, so many messages get one at the most.
- * 2. A span tells of what Kafka has acknowledged: what is taken back and done again is recorded once.
+ * 1. Nothing is done for a message: spans are made with a commit, or rarer. Of a commit, so many messages get one at most.
+ * 2. A span tells of what Kafka has acknowledged: what is rolled back and done again is recorded once.
  *
  * https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
  */

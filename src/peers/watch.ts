@@ -58,7 +58,7 @@ export class Watch {
     this.#request = connecting
     const timeout = clock.after(CONNECT_TIMEOUT_MS, () => connecting.destroy(new Error('no answer')))
     connecting.setSocketKeepAlive(true, KEEP_ALIVE_MS)
-    // connected is enough: a paused process greets when it goes on
+    // connected is enough: a paused process greets when it continues
     connecting.once('socket', (socket) => socket.once('connect', () => timeout.cancel()))
     // the first of these counts; an error after the response ends the response, too
     let outcome = false

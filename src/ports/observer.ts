@@ -124,7 +124,7 @@ export type WorkerEvent =
     }
   /** Its log begins behind where the worker was: it is read again, from its beginning. */
   | { readonly kind: 'broadcast-again'; readonly broadcast: string; readonly topic: string; readonly error: string }
-  /** At its start: what a topic is read or written with can't begin yet. Said at first, and now and then while that goes on. */
+  /** At its start: what a topic is read or written with can't begin yet. Said at first, and now and then while that continues. */
   | {
       readonly kind: 'codec-waits'
       readonly topic: string
@@ -248,7 +248,7 @@ export type TaskEvent = { readonly task: string } &
         readonly deadLetters: number
         /** Of all that was written, changelog included. */
         readonly bytes: number
-        /** What the computing of the messages took, that of messages which were taken back and done again included. */
+        /** What the computing of the messages took, that of messages which were rolled back and done again included. */
         readonly computedMs: number
         /** When the computing of the first of them began; of the commit, where it has none. */
         readonly beganAtMs: number
@@ -284,7 +284,7 @@ export type TaskEvent = { readonly task: string } &
         /** The timestamp looks like seconds that were taken for milliseconds. */
         readonly likeSeconds: boolean
       }
-    /** A computation threw: what was done since the last commit is taken back, and done again message by message. */
+    /** A computation threw: what was done since the last commit is rolled back, and done again message by message. */
     | { readonly kind: 'rolled-back'; readonly reason: string }
     /** A computation held up the event loop. The place is undefined where it was one of several. */
     | {
@@ -304,7 +304,7 @@ export type TaskEvent = { readonly task: string } &
         readonly due?: string
         readonly code: ErrorCode
       }
-    /** A source that may have older records was waited for in vain. */
+    /** A source that may have older records was waited for for nothing. */
     | {
         readonly kind: 'source-waived'
         readonly topic: string
@@ -338,7 +338,7 @@ export type TaskEvent = { readonly task: string } &
       }
     /**
      * What decoding fetched records needs could not be got, such as a schema: the input waits, and it is tried again. Said at
-     * first, and now and then while that goes on.
+     * first, and now and then while that continues.
      */
     | ({
         readonly kind: 'source-holds'

@@ -4,7 +4,7 @@
  *
  * Invariants
  * 1. The store's position is always that of a commit record, so that the next reader can verify that the changelog is the
- *    same; records behind it that the store has already are applied again, to the same effect.
+ *    same; records after it that the store has already are applied again, to the same effect.
  * 2. Nothing is written before a commit record has named the identity that the store knows. It is the first record at the
  *    store's position, unless compaction has removed it: then it is a later one.
  * 3. The store's index of what falls due is kept with its records: what a record has due has an entry.

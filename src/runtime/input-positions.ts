@@ -3,7 +3,7 @@
  *
  * A repartition's position is the changelog's alone: what is behind it is purged, so nobody can set it back. The group has
  * it, too, for tools to show lag; here that only proves that a commit was made. In a repartition that was recreated there
- * is no position: an offset that somebody has set there since says where to go on, as in a source.
+ * is no position: an offset that somebody has set there since says where to continue, as in a source.
  */
 import type { CommitRecord, CommittedTime } from '../core/commit/commit-record.js'
 import { decodeOffsetNote, encodeOffsetNote, type OffsetNote } from '../core/commit/offset-note.js'
@@ -40,7 +40,7 @@ export const choosePositions = (
   plan.sources.map((source, i) => {
     const note = decodeOffsetNote(group[i]?.note ?? '')
     const known = knownPosition(plan, source, commit, group[i], note)
-    // In one that was recreated, an operator may have said where to go on.
+    // In one that was recreated, an operator may have said where to continue.
     const isChangelogs = source.isRepartition && !isOfAnother(known)
     const asked = isChangelogs ? { ...known, group: undefined, groupThen: undefined } : known
     return { source, note, known, choice: choosePosition(asked, source.start, plan.changelog !== undefined) }

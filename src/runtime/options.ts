@@ -139,7 +139,7 @@ export interface Ports {
   readonly outside?: Outside | undefined
 }
 
-/** The same within the worker, where what happens is told to one observer, the log among those behind it. */
+/** The same within the worker, where what happens is told to one observer, the log among those after it. */
 export interface ObservedPorts extends Omit<Ports, 'logger' | 'observers'> {
   readonly observer: Observer
 }

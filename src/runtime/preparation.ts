@@ -27,7 +27,7 @@ export interface PreparedInput {
   pass(fetched: Fetched): void
   /** It can't be read further. */
   failed(error: unknown): void
-  /** Said at first, and now and then while that goes on. */
+  /** Said at first, and now and then while that continues. */
   holds(lack: Lack): void
   /** What was said to be lacking is there. */
   goesOn(waitedMs: number): void

@@ -61,7 +61,7 @@ async function lostOne(
   return repartitionLost({ ...lost, isMissing: true }, `${name} does not exist, but ${proof}`, { log })
 }
 
-/** Whether somebody has said of each partition where to go on in the new topic: only an operator's hand sets offsets there. */
+/** Whether somebody has said of each partition where to continue in the new topic: only an operator's hand sets offsets there. */
 async function isDecided({ name, id, partitions }: TopicInfo, { group }: Names, log: Asked): Promise<boolean> {
   const offsets = await log.committedOffsets(group, partitionsOf(name, partitions))
   return offsets.every((offset) => {

@@ -3,7 +3,7 @@ import type { Clock } from '../ports/clock.js'
 
 const FIRST_PAUSE_MS = 100
 const MAX_PAUSE_MS = 5_000
-/** So often it is said, while it goes on failing. */
+/** So often it is said, while it continues failing. */
 const SAY_EVERY_MS = 30_000
 
 export class Retries {

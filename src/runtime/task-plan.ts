@@ -15,7 +15,7 @@ export interface TaskSource {
   readonly isRepartition: boolean
 }
 
-/** How time comes to a task, and goes on from it: see core/plan/time-flow.ts. */
+/** How time comes to a task, and continues from it: see core/plan/time-flow.ts. */
 export interface TaskTime {
   /** In the order of the sources: the tasks that say in it how far they are; none: time does not wait for it. Undefined for topics. */
   readonly writers: readonly (readonly string[] | undefined)[]

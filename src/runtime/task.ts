@@ -11,7 +11,7 @@
  *   task/failures.ts      what is done about a failure
  *   task/timekeeper.ts    how time goes on while nothing comes
  *   task/answers.ts       what it tells of its state objects to who asks
- *   task/marker.ts        when those behind repartitions are told how far it is
+ *   task/marker.ts        when those after repartitions are told how far it is
  *
  * They live as long as the task. `begin` gives each what an activation works on, `end` takes it away again.
  *

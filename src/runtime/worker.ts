@@ -399,7 +399,7 @@ export class Worker {
     return this.#standbys.get(id)?.answer(question, consistency) ?? NOT_HERE
   }
 
-  /** Before the group gives this worker anything: what would wait for them goes on where it is. */
+  /** Before the group gives this worker anything: what would wait for them continues where it is. */
   async #loadBroadcasts(): Promise<void> {
     const plans = [...new Set([...this.#plans.values()].flatMap(({ broadcasts }) => broadcasts))]
     if (plans.length === 0) return
@@ -499,7 +499,7 @@ export class Worker {
     this.#shareMemory()
     this.#holders.set(task, holder)
     this.#afterwards(id, async () => {
-      // What the standby has open the task goes on with.
+      // What the standby has open the task continues with.
       if (standby !== undefined) Object.assign(holder, await standby.release())
       if (this.#tasks.get(id) === task && this.#closing === undefined) task.start()
       else await task.close({ commit: false })
@@ -531,7 +531,7 @@ export class Worker {
   /** One thing after another for each task: a store is opened only when whoever had it open has closed it. */
   #afterwards(id: string, work: () => Promise<void>): void {
     const next = (this.#transitions.get(id) ?? Promise.resolve()).then(work).catch((error: unknown) => {
-      // What opens and closes says its failures itself: this is another. Later transitions of the task go on.
+      // What opens and closes says its failures itself: this is another. Later transitions of the task continue.
       const what = `opening or closing ${id}: ${messageOf(error)}`
       void this.#close(new PotorooError('INTERNAL', what, { cause: error }))
     })

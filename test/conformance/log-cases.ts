@@ -209,7 +209,7 @@ export function logCases(worlds: Worlds): void {
     expect(input.failures[0]?.message).toMatch(/77.* 0 to 0/)
   })
 
-  check('records that were deleted leave the log start behind them', async (world) => {
+  check('records that were deleted leave the log start after them', async (world) => {
     const log = world.log()
     const topic = await topicOf(world, log)
     await write(await log.producer(world.name('id')), { topic, partition: 0 }, 0, 5)

@@ -10,7 +10,7 @@ const codesOf = (letters: readonly { readonly headers: Readonly<Record<string, s
   letters.map(({ headers }) => headers[deadLetterHeaders.code])
 
 describe('bad input', () => {
-  it('goes to the dead letters as it is, and the worker goes on', async () => {
+  it('goes to the dead letters as it is, and the worker continues', async () => {
     const bench = new LedgerBench()
     await bench.createTopics()
     const worker = bench.worker()

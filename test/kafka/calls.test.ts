@@ -1,4 +1,4 @@
-/** Calls on a real broker: what stands behind them, made for what is committed, their results exactly once, in the order of keys. */
+/** Calls on a real broker: what stands after them, made for what is committed, their results exactly once, in the order of keys. */
 import { describe, expect, it } from 'vitest'
 import { application, from, topic, tumbling, windowed, type Call } from '../../src/index.js'
 import { kafkaWorkers } from '../support/kafka-workers.js'
@@ -56,8 +56,8 @@ describe('a call right behind a source', () => {
   })
 })
 
-describe('a call with windows behind it', () => {
-  it('counts in windows behind it what a plain calculation counts, also from a worker to the next', async () => {
+describe('a call with windows after it', () => {
+  it('counts in windows after it what a plain calculation counts, also from a worker to the next', async () => {
     const SIZE_MS = 1_000
     const seconds = windowed('seconds', tumbling(SIZE_MS), () => ({ n: 0 }))
     const ask = async (one: Ask) => {

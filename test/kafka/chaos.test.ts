@@ -58,7 +58,7 @@ describe('hand-off', () => {
           const worker = take()
           if (what === 'kill') worker.kill('SIGKILL')
           else if (what === 'pause') {
-            // Longer than the session timeout: the others go on without it, and what it was doing is discarded.
+            // Longer than the session timeout: the others continue without it, and what it was doing is discarded.
             worker.kill('SIGSTOP')
             await bench.caughtUp()
             worker.kill('SIGCONT')

@@ -202,7 +202,7 @@ describe('a replay', () => {
     const first = run(log)
     await until('something is replayed', () => proxy.seen.filter(({ apiKey }) => apiKey === api.endTxn).length > 2)
     const outcomes = await Promise.all([first, run(other.log)])
-    // Whoever is fenced says so, and the other one goes on to the end.
+    // Whoever is fenced says so, and the other one continues to the end.
     expect(outcomes).toContain('done')
     for (const outcome of outcomes) expect(['done', 'FENCED']).toContain(outcome)
     expect((await replayed(made, count)).sort()).toEqual([...expected].sort())

@@ -228,7 +228,7 @@ test('an input that wants nothing is not asked for, and the fetcher rests', asyn
     before,
   )
   await write(log, topic, 0, 2, 2)
-  await until('it goes on', () => {
+  await until('it continues', () => {
     filling.full = false
     fetcher.wake()
     return filling.records.length === 4
@@ -304,7 +304,7 @@ test('a topic that is not there is waited for, and then missing', async () => {
   expect(coming.failures).toEqual([])
 })
 
-test('a fetcher closes at once, while its fetches linger, and others go on', async () => {
+test('a fetcher closes at once, while its fetches linger, and others continue', async () => {
   const { log } = await openLog({ fetch: { maxWaitMs: FOREVER_MS } })
   const topic = await newTopic(log)
   const [closed, other] = [new RecordingInput(topic, 0), new RecordingInput(topic, 0)]

@@ -218,7 +218,7 @@ describe('a partition whose last batch may be written takes no more (4)', () => 
   test.each([
     [45, /OUT_OF_ORDER_SEQUENCE_NUMBER.*records are lost/],
     [59, /UNKNOWN_PRODUCER_ID.*records are lost/],
-  ])('when its leader lost what it had acknowledged (error code %i), the others go on', async (code, message) => {
+  ])('when its leader lost what it had acknowledged (error code %i), the others continue', async (code, message) => {
     const { log } = await openLog()
     const topic = await newTopic(log, 2)
     const { producer, proxy } = await openProxiedProducer()

@@ -35,7 +35,7 @@ async function leaderOf(topic: string, partition: number): Promise<number> {
   return leader
 }
 
-/** Feeds, ends the partition's leader half way, and looks at what is there once it is back. */
+/** Feeds, ends the partition's leader halfway, and looks at what is there once it is back. */
 async function produceWhileLeaderEnds(partition: number, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
   const { prefix, topic } = await quotesTopic()
   const leader = await leaderOf(topic, partition)

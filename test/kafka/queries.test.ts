@@ -203,7 +203,7 @@ it('asked continuously, any worker answers for any key, while workers are added,
   workers.push(await start('w5'))
   await gone('w3', 'SIGKILL')
   const enough = answers + 500
-  await until('they go on answering', () => answers > enough)
+  await until('they continue answering', () => answers > enough)
   over.abort()
   await Promise.all([feeding, ...asking])
   expect(problems.slice(0, 5)).toEqual([])

@@ -13,7 +13,7 @@ const command = (add: number, timestampMs: number) => ({
   timestamp: String(timestampMs),
 })
 
-it('an output whose timestamp the sink refuses goes to the dead letters, and the messages beside it go on', async () => {
+it('an output whose timestamp the sink refuses goes to the dead letters, and the messages beside it continue', async () => {
   const bench = new LedgerBench()
   await bench.createTopics({ balances: { 'message.timestamp.before.max.ms': String(HOUR_MS) } })
   const nowMs = Date.now()

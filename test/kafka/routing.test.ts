@@ -134,7 +134,7 @@ describe('a repartition', () => {
     )
   })
 
-  it('that was recreated while no worker ran is lost, until somebody says where to go on in it', async () => {
+  it('that was recreated while no worker ran is lost, until somebody says where to continue in it', async () => {
     const workers = await done()
     const repartition = workers.names.topic(REPARTITION)
     await recreate(repartition)

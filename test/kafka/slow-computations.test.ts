@@ -44,7 +44,7 @@ const stopped = async (...workers: readonly CliProcess[]): Promise<void> => {
 }
 
 describe('a message that is computed for longer than the session timeout', { timeout: 120_000 }, () => {
-  test('is computed once, by the worker that has it, and those behind it follow', async () => {
+  test('is computed once, by the worker that has it, and those after it follow', async () => {
     const bench = new SlowBench()
     await bench.createTopics(2)
     const workers = [bench.worker('w1'), bench.worker('w2')]
@@ -77,7 +77,7 @@ describe('a message that is computed for longer than the session timeout', { tim
 describe('a computation that does not end', { timeout: 120_000 }, () => {
   const endless = [{ id: 'a' }, { id: 'a', forever: true }, { id: 'a' }] as const
 
-  test('is ended after the bound, its message is a dead letter, and the worker goes on', async () => {
+  test('is ended after the bound, its message is a dead letter, and the worker continues', async () => {
     const bench = new SlowBench()
     await bench.createTopics(1)
     const worker = bench.worker('w1', '--max-computation', '3000')

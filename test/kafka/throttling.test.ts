@@ -12,7 +12,7 @@ const PAD = 'x'.repeat(1_000)
 const RECORDS = 300
 
 test(
-  'a commit behind one that is over the quota waits its time, and is not done again',
+  'a commit after one that is over the quota waits its time, and is not done again',
   { timeout: 60_000 },
   async () => {
     const clientId = uniqueName('throttled')

@@ -1,4 +1,4 @@
-/** Time behind keyBy() on a real broker: writers that are far apart, workers that come and die, and a topic that goes quiet. */
+/** Time after keyBy() on a real broker: writers that are far apart, workers that come and die, and a topic that goes quiet. */
 import { expect, it } from 'vitest'
 import { lastCommits } from '../support/changelogs.js'
 import { ExampleBench } from '../support/example-bench.js'
@@ -30,7 +30,7 @@ const countsOf = (views: readonly View[]) =>
   }))
 const sorted = (values: readonly unknown[]): string[] => values.map((value) => JSON.stringify(value)).sort()
 
-it('a timer behind keyBy() counts what a plain calculation counts, with two workers, one added and one killed, and fires when all is quiet', async () => {
+it('a timer after keyBy() counts what a plain calculation counts, with two workers, one added and one killed, and fires when all is quiet', async () => {
   const bench = new ExampleBench('page-views', { module: 'test/fixtures/page-views.mjs' })
   await createTopics([
     { name: bench.names.topic('views'), partitions: 4 },

@@ -291,7 +291,7 @@ async function openWithSockets() {
   return { log, proxy, sockets, socketOf: ({ connection }: ProxiedRequest) => sockets[connection - already - 1] }
 }
 
-test('a broker that takes only version 1 all of a sudden, half way through a transaction of version 2, fails it', async () => {
+test('a broker that takes only version 1 all of a sudden, halfway through a transaction of version 2, fails it', async () => {
   const { log, proxy, socketOf } = await openWithSockets()
   const topic = await newTopic(log)
   const [group, id] = [uniqueName('group'), uniqueName('tx')]

@@ -23,7 +23,7 @@ import {
 } from '../support/transactions.js'
 import { until } from '../support/until.js'
 
-/** The bytes behind the header, which holds a correlation id that differs. */
+/** The bytes after the header, which holds a correlation id that differs. */
 const bodyOf = ({ bytes }: ProxiedRequest): string => bytes.subarray(10 + bytes.readInt16BE(8)).toString('hex')
 
 const older = new OwnBroker({ 'transaction.version': 1 })
@@ -127,7 +127,7 @@ describe.each(transactionVersions)('version %i', (version) => {
     const producer = await log.producer(uniqueName('tx'))
     let end: readonly number[] = []
     for (let i = 0; i < 50; i += 1) end = await producer.commit(transactionOf(topic, group, 2 * i, 2))
-    // Two records and a marker each; the last marker lies behind the position.
+    // Two records and a marker each; the last marker lies after the position.
     expect(end).toEqual([149])
     expect((await readAll(log, topic)).values).toEqual(values(0, 100))
   })

@@ -7,7 +7,7 @@ import { LEDGER, LedgerBench } from '../support/ledger.js'
 const UPGRADED = 'test/fixtures/ledger-upgraded.mjs'
 
 test(
-  'goes on with the state of the version before, and that one is refused afterwards',
+  'continues with the state of the version before, and that one is refused afterwards',
   { timeout: 120_000 },
   async () => {
     const bench = new LedgerBench()

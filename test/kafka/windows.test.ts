@@ -16,7 +16,7 @@ interface Message {
 
 /**
  * Two workers find a backlog; what is under way comes in parts, meanwhile a third one comes, and the first is killed. It is of the near
- * future, because it is to be written no later than its time. What comes last, of keys of its own on every partition, brings time behind the end
+ * future, because it is to be written no later than its time. What comes last, of keys of its own on every partition, brings time after the end
  * of all windows before it.
  */
 async function live<M extends Message>(

@@ -78,7 +78,7 @@ test('what the metrics say is what happened', { timeout: (SECONDS + 240) * 1000 
   })()
   let bad = 0
   const sendBad = async (): Promise<void> => {
-    // As the events about them: of a later time, they would keep orders behind them until newer quotes were through.
+    // As the events about them: of a later time, they would keep orders after them until newer quotes were through.
     const timestamp = String(new Date(bench.sent.at(-1)?.message.time ?? 0).getTime())
     await produce(
       bench.topic('orders'),

@@ -364,7 +364,7 @@ it('shows 5,000 tasks, and finds one among them', async () => {
   await page.goto(`${url}#tasks`)
   await page.getByText('5,000 tasks on 20 workers').waitFor()
   await pictured(page, 'many')
-  // It answers while all of that goes on.
+  // It answers while all of that continues.
   const began = performance.now()
   await page.getByRole('searchbox', { name: 'Filter' }).fill('positions_2477')
   await until(
@@ -375,7 +375,7 @@ it('shows 5,000 tasks, and finds one among them', async () => {
   expect(wrongs).toEqual([])
 })
 
-it('asks for a token, takes no other, and goes on with the right one', async () => {
+it('asks for a token, takes no other, and continues with the right one', async () => {
   const url = await serve(hostileGroup, 'a-secret')
   const { page, wrongs } = await openPage(url)
   await page.goto(url)

@@ -13,7 +13,7 @@ export interface Quote {
   readonly id: string
   readonly symbol: string
   readonly bid: number
-  /** `idle` changes nothing, `forget` deletes the state object, `throws` fails half way through its changes. */
+  /** `idle` changes nothing, `forget` deletes the state object, `throws` fails halfway through its changes. */
   readonly kind: 'plain' | 'idle' | 'forget' | 'throws'
 }
 export interface Order {

@@ -1,6 +1,6 @@
 /**
  * Rolling deployments: workers are restarted one by one with the next version of the application, and perhaps with the one
- * before again for a while, half way or whole, while everything else goes wrong. Meanwhile somebody may start a version that can't go on
+ * before again for a while, halfway or whole, while everything else goes wrong. Meanwhile somebody may start a version that can't continue
  * where the application is: it must be refused before it does anything.
  *
  * In some of these worlds an operator rolls back (core/plan/roll-back.ts): the first version becomes the newest, and may stay

@@ -18,7 +18,7 @@ export interface Slot {
   wanted: boolean
 }
 
-/** Of the world: it goes on from here. */
+/** Of the world: it continues from here. */
 export interface Hands {
   readonly scheduler: Scheduler
   readonly cluster: MemoryCluster

@@ -1,6 +1,6 @@
 /**
  * Leaders of partitions and coordinators that move, in one of three worlds: on three brokers, with leaders that were replaced
- * and go on answering, clients that are told of an election late, new leaders whose high watermark lags.
+ * and continue answering, clients that are told of an election late, new leaders whose high watermark lags.
  *
  * Draws of its own: the other worlds are what they were before there was any of this.
  */

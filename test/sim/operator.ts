@@ -332,7 +332,7 @@ class OperatorWorld {
       if (!running && this.random.chance(0.5)) this.#abortIn(this.#changelog)
     }
     if (running && isEmptied) {
-      // Whoever has the state objects goes on with them. Who has not, later, is told.
+      // Whoever has the state objects continues with them. Who has not, later, is told.
       await this.#troubleGoesOn()
       this.#feed(second)
       return { mayStop: 'CHANGELOG_LOST', most: [...done, ...second] }

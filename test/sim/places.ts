@@ -31,7 +31,7 @@ export interface Places {
   readonly changelogs: readonly string[]
 }
 
-/** `later`: a version of the application that goes on where the first one is. */
+/** `later`: a version of the application that continues where the first one is. */
 export function placesOf(definition: ApplicationDefinition, later: ApplicationDefinition = definition): Places {
   const names = namesOf('', definition.name)
   const [first, second] = [definition, later].map((version) => topologyOf(version).subTopologies) as [

@@ -87,7 +87,7 @@ const consequences: readonly (readonly [RegExp, string])[] = [
   [/: numbers /, 'a state object has forgotten something, or has it twice'],
   [/^an incompatible version /, 'an incompatible version was not refused'],
   [/^assigned: /, 'a task goes to a worker with an older version of it'],
-  [/ went on with a task that a newer version had written in/, "a worker goes on with what it can't read"],
+  [/ continued with a task that a newer version had written in/, "a worker continues with what it can't read"],
   [/^the reset does not end/, 'a reset does not end'],
   [/^lookup of /, 'a lookup finds what was replaced before its message was written'],
   [/^joined: a read says otherwise/, 'a read and a join within one message do not agree'],

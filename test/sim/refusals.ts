@@ -90,7 +90,7 @@ export class Refusals {
     return this.#clocksAhead && life % 2 === 1 ? 2 * HOUR_MS : 0
   }
 
-  /** What a worker that starts now is told. Once all is well, somebody has it go on without what fails. */
+  /** What a worker that starts now is told. Once all is well, somebody has it continue without what fails. */
   onError(isCalm: boolean): Pick<RuntimeOptions, 'onError'> {
     return { onError: this.#stopsOnError && !isCalm ? 'stop' : 'dead-letter' }
   }

@@ -20,7 +20,7 @@ import { drawClimate, Weather } from './weather.js'
 const SOURCE = 'payments'
 const TROUBLE_MS = 6_000
 const CODES = ['COMPUTATION_FAILED', 'OUTPUT_INVALID', 'NOT_JSON'] as const
-/** What may end an operator while there is trouble; run again, it goes on. */
+/** What may end an operator while there is trouble; run again, it continues. */
 const passing: ReadonlySet<ErrorCode> = new Set([
   'FENCED',
   'BROKER_UNREACHABLE',

@@ -1,7 +1,7 @@
 /**
  * What operators do to a whole application: a small world of its own beside that of simulation.ts, in every fourth seed. Workers
  * do a part of the input, and are stopped, killed, or stand still. Then an operator starts again from the sources, and the reset
- * is killed half way, again and again; or a repartition topic is lost. Meanwhile somebody starts a worker. In the end all has to
+ * is killed halfway, again and again; or a repartition topic is lost. Meanwhile somebody starts a worker. In the end all has to
  * be as if nothing had been before, and no worker may have gone on where it was not to.
  */
 import { application, definitionOf } from '../../src/api/application.js'
@@ -42,7 +42,7 @@ const [metered, sums] = [counted('metered'), counted('sums')]
 const seen = topic('seen', { schema: anything<{ name: string }>(), key: ({ name }) => name })
 const SINKS = ['metered', 'sums', 'seen'] as const
 
-/** A sub-topology on a topic, one behind a repartition, and one without state. */
+/** A sub-topology on a topic, one after a repartition, and one without state. */
 const plant = (() => {
   const perMeter = from(readings).to(
     stateObject('meter', () => ({ n: 0 })),
@@ -163,7 +163,7 @@ class ResetWorld {
     this.#cluster.deleteTopic(REPARTITION, { groupsKeepPositions })
     if (isRecreated) {
       this.#cluster.createTopic({ name: REPARTITION, partitions: this.#partitions })
-      // Said of some of its partitions, it is not said where to go on.
+      // Said of some of its partitions, it is not said where to continue.
       const some = random.below(this.#partitions)
       const positions = Array.from({ length: some }, (_, partition) => ({ topic: REPARTITION, partition, position: 0 }))
       this.#cluster.setCommitted(names.group, positions)
@@ -211,7 +211,7 @@ class ResetWorld {
       }
     }
     const before = this.#outputs()
-    // Whoever stood still meanwhile has nothing of before to say any more, and goes on where the reset says, if it can.
+    // Whoever stood still meanwhile has nothing of before to say any more, and continues where the reset says, if it can.
     sleeper?.process.resume()
     await this.#rest()
     if (sleeper !== undefined) await this.#stop('w1')

@@ -150,7 +150,7 @@ export async function simulatePairs(seed: number, options: SimulateOptions): Pro
   return new World(seed ^ 0x29e4a853, options, undefined, pairsApplication(idle), true).run()
 }
 
-/** And what uses time behind repartitions, in every sixth: there are many tasks in them. */
+/** And what uses time after repartitions, in every sixth: there are many tasks in them. */
 export async function simulateDistant(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
   const random = new SeededRandom(seed ^ 0x2b992ddf)
   if (!random.chance(1 / 6)) return undefined
@@ -158,7 +158,7 @@ export async function simulateDistant(seed: number, options: SimulateOptions): P
   return new World(seed ^ 0x6a09e667, options, undefined, application, true, random).run()
 }
 
-/** And what uses time behind calls. */
+/** And what uses time after calls. */
 export async function simulateTimedCalls(seed: number, options: SimulateOptions): Promise<Outcome | undefined> {
   const random = new SeededRandom(seed ^ 0x7a13c9e5)
   if (!random.chance(1 / 5)) return undefined
@@ -242,7 +242,7 @@ class World {
   readonly #purgeWatch: PurgeWatch
   readonly #purge: ReturnType<typeof drawPurge> | undefined
   readonly #deployments: Deployments | undefined
-  /** Workers of a version that can't go on where the application is. */
+  /** Workers of a version that can't continue where the application is. */
   readonly #strangers: Slot[] = []
   #operators = 0
   /** Of applications with calls. */

@@ -18,7 +18,7 @@ const MAX_COMPUTATION_MS = 20_000
 /** Longer than the session timeout, and than the transaction timeout. */
 const TAKES_MS = [700, 3_000, 8_000, 19_000, 19_900] as const
 const FOR_EVER = Infinity
-/** Once all is well, a worker computes a message so often at most: with others, taken back, alone. */
+/** Once all is well, a worker computes a message so often at most: with others, rolled back, alone. */
 const MOST_COMPUTATIONS = 3
 /** Where a commit may fail for another reason meanwhile: once more, and where it throws, twice. */
 const MOST_WITH_OTHER_TROUBLE = 6

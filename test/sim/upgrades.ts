@@ -1,6 +1,6 @@
 /**
  * Rolling deployments of versions whose state objects have another shape, in some of the worlds: workers that start after one run
- * the new version, now and then still an older one, and those that run go on with the one that they have. In the end each
+ * the new version, now and then still an older one, and those that run continue with the one that they have. In the end each
  * state object has been through every upgrade, once, and what a message found is stored so.
  */
 import { definitionOf } from '../../src/api/application.js'
@@ -99,7 +99,7 @@ export class Upgrades {
     if (!isPotorooError(error, 'STATE_NEWER') || !/ of key /.test(error.message)) return []
     return this.#late.has(process)
       ? [`${process} knows less than was stored, and was not refused at its start`]
-      : [`${process} went on with a task that a newer version had written in`]
+      : [`${process} continued with a task that a newer version had written in`]
   }
 
   /** A message for each key that has a state object, which changes nothing. */

@@ -47,7 +47,7 @@ const crashPoints: ReadonlySet<Api> = new Set<Api>([
 ])
 
 const requestFaults = ['request-lost', 'answer-lost', 'cut', 'refused'] as const
-/** An end that comes late meets the transaction behind it: worth more than its share, because it has to hit few milliseconds. */
+/** An end that comes late meets the transaction after it: worth more than its share, because it has to hit few milliseconds. */
 const endFaults = [...requestFaults, 'cut', 'cut', 'cut', 'cut'] as const
 
 /** So late that somebody may have given up on it. */

@@ -47,7 +47,7 @@ export function pause(hands: Hands, random: SeededRandom, slot: Slot): void {
   })
 }
 
-/** Its session ends, others get its tasks, and it goes on: only fencing can stop it. */
+/** Its session ends, others get its tasks, and it continues: only fencing can stop it. */
 export function cutOff(hands: Hands, random: SeededRandom, slot: Slot): void {
   const { process } = slot
   if (process === undefined) return

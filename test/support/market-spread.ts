@@ -182,7 +182,7 @@ export class MarketSpreadBench {
     await withAdmin(async (admin) => {
       const ends = await this.#ends(admin)
       await until(
-        `${this.group} goes on with every partition`,
+        `${this.group} continues with every partition`,
         async () => (await this.#behind(admin, ends)) === 0,
         timeoutMs,
       )

@@ -9,7 +9,7 @@ import type { SocketFactory } from '../../src/kafka/options.js'
 export interface ProxiedRequest {
   readonly apiKey: number
   readonly apiVersion: number
-  /** The whole frame, behind its size. */
+  /** The whole frame, after its size. */
   readonly bytes: Buffer
   /** Number of the connection that it came on. */
   readonly connection: number

@@ -55,7 +55,7 @@ export interface FetchedOptions {
   readonly release?: () => void
 }
 
-/** An answer with these batches; by default the log ends behind them. */
+/** An answer with these batches; by default the log ends after them. */
 export function fetchedOf(batches: readonly RecordBatch[], options: FetchedOptions = {}): Fetched {
   const first = batches[0]
   const last = batches.at(-1)

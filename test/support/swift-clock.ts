@@ -1,4 +1,4 @@
-/** A clock that does not wait: when nothing else is left to do, it goes on to its next timer. */
+/** A clock that does not wait: when nothing else is left to do, it continues to its next timer. */
 import type { Clock, Timer } from '../../src/ports/clock.js'
 
 export class SwiftClock implements Clock {

@@ -47,7 +47,7 @@ export const tier: State<typeof customer> = { id: '', tier: '' }
 export const same: State<typeof living> extends Customer ? true : false = true
 export const n: State<typeof count> = { n: 1 }
 
-// An inner join: nothing goes on where the step gives nothing.
+// An inner join: nothing continues where the step gives nothing.
 export const inner: Keyed<{ id: string; tier: string }> = from(orders).join(
   customer,
   (order, known) => known && { id: order.id, tier: known.tier },

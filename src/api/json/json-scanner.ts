@@ -1,5 +1,5 @@
 /**
- * The compiled half of json-shape.ts (wasm/json-scan.ts), and its memory. Texts have to lie there: what comes behind one
+ * The compiled half of json-shape.ts (wasm/json-scan.ts), and its memory. Texts have to lie there: what comes after one
  * that is asked for is copied along with it, for a batch's records lie behind each other, and are asked for in their order.
  *
  * Invariant: the bytes of a Buffer do not change once a text in it was asked for; other bytes are in another Buffer.
@@ -43,7 +43,7 @@ export class JsonScanner {
   readonly #scan: Exports['scan']
   readonly #windowAt: number
   readonly #windowBytes: number
-  /** What is in the window: #source[#from, #to). It is kept until another comes: an answer of a broker, at the most. */
+  /** What is in the window: #source[#from, #to). It is kept until another comes: an answer of a broker, at most. */
   #source: Buffer | undefined
   #from = 0
   #to = 0

@@ -140,7 +140,7 @@ async function demonstrate(
     await Promise.all(workers.map(({ exited }) => exited))
     await ui.close()
     try {
-      // On a broker that goes on, nothing of the demonstration stays.
+      // On a broker that continues, nothing of the demonstration stays.
       await group.deleteWith(wanted)
     } finally {
       await group.close()

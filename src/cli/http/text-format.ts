@@ -1,6 +1,6 @@
 /**
  * What was collected, as text for Prometheus: OpenMetrics 1.0, or the format before it where a client does not ask for that.
- * Names are made as OpenTelemetry has it for all exporters, with units behind them, so that a metric has the same name here and
+ * Names are made as OpenTelemetry has it for all exporters, with units after them, so that a metric has the same name here and
  * where a collector has passed it on.
  *
  * https://prometheus.io/docs/specs/om/open_metrics_spec/
@@ -55,7 +55,7 @@ function familyOf(metric: MetricData): Family | undefined {
   return { name: familyName(descriptor.name, descriptor.unit), type, unit, help: descriptor.description, lines: [] }
 }
 
-/** Of an instrument; a counter's samples have `_total` behind it. */
+/** Of an instrument; a counter's samples have `_total` after it. */
 export function familyName(instrument: string, unit: string): string {
   const word = unitWords[unit] ?? ''
   const bare = sanitized(instrument).replace(/_total$/, '')

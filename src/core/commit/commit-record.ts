@@ -49,7 +49,7 @@ export interface CommitRecord {
 export interface CommittedCalls {
   /** Part of the ids of its calls: drawn at random when the changelog begins, and when its source was recreated. */
   readonly generation: string
-  /** Bits, in base64: bit n of byte m is for the record 8m + n behind the position. Absent where there are none. */
+  /** Bits, in base64: bit n of byte m is for the record 8m + n after the position. Absent where there are none. */
   readonly done?: string | undefined
 }
 

@@ -4,7 +4,7 @@
  * answered, say, and what its successor took meanwhile was not replayed. Nothing that rests on it may be committed.
  *
  * (A marker that a transaction coordinator writes a second time, when it moves, leads to the same. Then nothing was missing,
- * and the changelog is read once more in vain.)
+ * and the changelog is read once more for nothing.)
  */
 import { PotorooError } from '../../errors.js'
 import type { TopicPartition } from '../records/fetched.js'
@@ -44,7 +44,7 @@ export class Landing {
     private due: number | undefined,
   ) {}
 
-  /** Throws LandedElsewhere. Returns the position behind the batch. */
+  /** Throws LandedElsewhere. Returns the position after the batch. */
   landed(offset: number, count: number): number {
     const end = offset + count
     if (this.due !== undefined && offset !== this.due) throw new LandedElsewhere(this.of, this.due, end, offset)

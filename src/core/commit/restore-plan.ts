@@ -8,7 +8,7 @@
  *    not in a store that goes that far is gone (`lost`). Where a changelog has no commit record, a store that was filled, or an
  *    offset that was committed with it (core/commit/offset-note.ts), proves that it had one.
  * 3. A topic is not its name: a position of one that was deleted and recreated is no position of the one that is there now.
- *    Only an offset that was set since, by somebody else than a worker, says where to go on.
+ *    Only an offset that was set since, by somebody else than a worker, says where to continue.
  */
 export interface StoreSummary {
   readonly changelogPosition: number

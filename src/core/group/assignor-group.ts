@@ -83,7 +83,7 @@ export function groupOf(members: readonly Member[], taskIds: readonly string[], 
     const able = knowing.get(subTopology)
     if (able === undefined || able.size === 0) return []
     const claimant = byId.get(claims.get(id) ?? '')
-    // One that has a task in an older plan goes on with it; one that does not know it at all has not got it.
+    // One that has a task in an older plan continues with it; one that does not know it at all has not got it.
     const owner =
       claimant !== undefined && planOf(claimant.member, subTopology) !== undefined ? claimant.worker : undefined
     if (owner !== undefined) load.raise(owner, subTopology)

@@ -11,7 +11,7 @@ export interface RoomyEdge<N> {
   readonly to: N
   /** How much more it takes. */
   room: number
-  /** The same edge, in the other direction: what it can take back. */
+  /** The same edge, in the other direction: what it can roll back. */
   readonly reverse: { readonly to: N; room: number }
 }
 

@@ -2,7 +2,7 @@
  * Maximum flow (Dinic's algorithm), in the small: the assignor's question 'as many tasks as possible at workers that have
  * them already, none above its share' is one.
  *
- * Edges may be added after a maximisation, and the next one goes on from the flow there is. What flows into an edge to
+ * Edges may be added after a maximisation, and the next one continues from the flow there is. What flows into an edge to
  * the sink never becomes less by that, and of paths the shortest are taken first, in the order in which edges were added:
  * so what is connected first is served first.
  */
@@ -18,7 +18,7 @@ export class FlowNode {
 }
 
 export class FlowEdge {
-  /** The same edge, in the other direction: what it can take back. */
+  /** The same edge, in the other direction: what it can roll back. */
   readonly reverse: FlowEdge
   constructor(
     readonly to: FlowNode,

@@ -1,6 +1,6 @@
 /**
  * What tells two versions of a sub-topology apart: what decides which messages belong to which task, and which state objects
- * come of them, also behind a repartition. Not code: other code may follow on the same state objects. The order of declaration says nothing, either;
+ * come of them, also after a repartition. Not code: other code may follow on the same state objects. The order of declaration says nothing, either;
  * nor do upgrades of state objects, which have an order of their own (PlanOfSubTopology).
  */
 import { fingerprint } from '../records/fingerprint.js'

@@ -4,7 +4,7 @@
  * is an operator's to decide: the plans of the older version are listed once more, as the newest (manifest.ts, invariant 4).
  *
  * Positions of sources that the older version does not read, and state objects that it does not know, stay as they are: the
- * newer version goes on with them when it is made the newest in turn. What was processed in between, these state objects have
+ * newer version continues with them when it is made the newest in turn. What was processed in between, these state objects have
  * missed. Versions of state objects have no way back (STATE_NEWER), nor have changes that were refused.
  */
 import { PotorooError } from '../../errors.js'

@@ -6,7 +6,7 @@
  * 1. The edge that closes a loop carries no time: else it would wait for itself. Each sub-topology that has a time has an input
  *    that brings it. Which edge that is follows from the order of declaration.
  * 2. Results of calls carry time as all else does, but to what is before their call in a loop: a call closes it rather than anything else.
- * 3. What nobody needs is not said: where no time is used behind a repartition, nothing is written to it but messages.
+ * 3. What nobody needs is not said: where no time is used after a repartition, nothing is written to it but messages.
  */
 import type { TopicDefinition } from '../../api/definition.js'
 import { usesTime, type SubTopology } from './topology.js'
@@ -17,7 +17,7 @@ export type TimeSource =
   | 'records'
   /** A repartition: what these say, each task for itself. */
   | readonly SubTopology[]
-  /** A repartition that is written to by what comes behind it alone: time does not wait for it. */
+  /** A repartition that is written to by what comes after it alone: time does not wait for it. */
   | 'none'
 
 export interface TimeInto {

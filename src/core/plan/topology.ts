@@ -1,6 +1,6 @@
 /**
  * Topology: the graph of an application cut into what can run on one worker. A keyBy() with a computation, a table or a join
- * behind it sends messages to other workers, so the graph is cut there, and a repartition topic stands in the cut. Each source
+ * after it sends messages to other workers, so the graph is cut there, and a repartition topic stands in the cut. Each source
  * topic and each repartition then has a tree of operators below it, which a message runs through, depth first, in the order
  * of declaration. Those that share a state object or a table, written or read, form a sub-topology. Its sources are
  * co-partitioned, and one partition number of all of them is a task. A call is a sub-topology of its own: what waits must not keep
@@ -78,7 +78,7 @@ export type Operator =
       readonly side: Side
       readonly next: readonly Operator[]
     }
-  /** Keeps the message as the table's entry; nothing comes behind it. */
+  /** Keeps the message as the table's entry; nothing comes after it. */
   | { readonly kind: 'table'; readonly state: StateDefinition }
   | {
       readonly kind: 'sink'
@@ -323,7 +323,7 @@ function cut(
     places.set(node, made)
     return made
   }
-  /** Whether messages get there without a record under their key: behind a keyBy() that nothing with state stands behind. */
+  /** Whether messages get there without a record under their key: after a keyBy() that nothing with state stands behind. */
   const lacksKey = (node: StreamNode): boolean => {
     if (node.kind === 'keyBy') return !repartitions.has(node)
     if (node.kind === 'merge') return node.upstreams.some(lacksKey)
@@ -364,7 +364,7 @@ function cut(
         put({ kind: 'sink', topic: segment.topic, key: carries ? Carried.key : 'own', headers: 'every' }, to)
     const results = begin(segment)
     const behind = repartitions.get(node)
-    // With nothing but sinks behind it, they are written by the call's own tasks, in the transaction that says that it is done.
+    // With nothing but sinks after it, they are written by the call's own tasks, in the transaction that says that it is done.
     if (behind?.topic === undefined) return results
     put({ kind: 'sink', topic: behind.topic, key: 'own', headers: 'every' }, results)
     return begin(behind)
@@ -388,7 +388,7 @@ function cut(
       case 'keyBy': {
         const before = placesOf(node.upstream)
         const segment = repartitions.get(node)
-        // With nothing but sinks behind it: they have keys of their own.
+        // With nothing but sinks after it: they have keys of their own.
         if (segment?.topic === undefined) return before
         put({ kind: 'sink', topic: segment.topic, key: repartitionKey(node.key), headers: 'every' }, before)
         return begin(segment)

@@ -3,7 +3,7 @@
  * came from, why it failed, and what state objects it met. Pure.
  *
  * Invariants
- * 1. The block begins with `potoroo-source-topic`, and nothing stands behind it: what is in front of the last header of that
+ * 1. The block begins with `potoroo-source-topic`, and nothing stands after it: what is in front of the last header of that
  *    name is the record's own, be it of the same names.
  * 2. Whatever was thrown, the block can be made: getters that throw, and texts without end, are not let near it.
  */

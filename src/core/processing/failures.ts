@@ -3,7 +3,7 @@ import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../../e
 import { takeLarger } from '../plan/topic-cures.js'
 import type { Destination } from './outbox.js'
 
-/** Thrown in normal mode: take the interval back (`rollBack`), rewind the inputs, and go on in careful mode. */
+/** Thrown in normal mode: take the interval back (`rollBack`), rewind the inputs, and continue in careful mode. */
 export class Rollback extends Error {
   override readonly name = 'Rollback'
 }

@@ -4,7 +4,7 @@
  *
  * Invariants
  * 1. Before a record moves the task's time, all is done that is due by then (`before`).
- * 2. What was due is out of its state object's header in the transaction of its outputs: it is done once, and taken back as a
+ * 2. What was due is out of its state object's header in the transaction of its outputs: it is done once, and rolled back as a
  *    record is.
  * 3. Its outputs carry when it was due as their timestamp, whenever it is done; those of windows the last moment that lies in
  *    them, so that they go into larger windows.
@@ -33,7 +33,7 @@ import type { Windowing } from './windowing.js'
 
 export interface ProcessorTime {
   readonly watermark: Watermark
-  /** What is said to those behind repartitions; undefined where nobody there uses time. */
+  /** What is said to those after repartitions; undefined where nobody there uses time. */
   readonly marks?: Marks | undefined
   /** Entries of the store. */
   readonly load: LoadDues

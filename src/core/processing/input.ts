@@ -54,7 +54,7 @@ export class Input {
   #mark: number
   #pinnedBytes = 0
   #takenBytes = 0
-  /** Records of the batches behind which the cursor is, since the mark; and those of them that were not taken since. */
+  /** Records of the batches after which the cursor is, since the mark; and those of them that were not taken since. */
   #passedRecords = 0
   #skippedRecords = 0
   #firstTimestampMs = NaN

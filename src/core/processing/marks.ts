@@ -67,7 +67,7 @@ export function boundBroughtBy(cursor: RecordCursor): number | undefined {
   return Number.isFinite(boundMs) ? boundMs : undefined
 }
 
-/** Headers that a message goes on with, with this bound and no other one. */
+/** Headers that a message continues with, with this bound and no other one. */
 export function withBound(
   headers: readonly RecordHeader[] | undefined,
   boundMs: number | undefined,
@@ -156,7 +156,7 @@ function dueMs({ roundMs, intervalMs }: Told, activityMs: number): number {
   return roundMs + Math.max(intervalMs, Math.min(MOST_INTERVAL_MS, (roundMs - activityMs) * IDLE_PART))
 }
 
-/** What the clock said may have to be taken back. */
+/** What the clock said may have to be rolled back. */
 const isNews = ({ boundMs, tickMs }: Claim, told: Claim | undefined): boolean =>
   told === undefined ? tickMs > -Infinity : boundMs > told.boundMs || tickMs !== told.tickMs
 

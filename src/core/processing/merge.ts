@@ -17,7 +17,7 @@ export class Merge {
   constructor(
     readonly inputs: readonly Input[],
     private readonly maxHoldMs: number,
-    /** Told when an input was waited for in vain: from here the order of records across sources is not certain. */
+    /** Told when an input was waited for for nothing: from here the order of records across sources is not certain. */
     private readonly waived: (input: Input) => void = () => undefined,
   ) {}
 

@@ -1,10 +1,10 @@
 /**
- * Headers that go on from a record to what it causes: outputs, messages on their way through a repartition, dead letters.
+ * Headers that continue from a record to what it causes: outputs, messages on their way through a repartition, dead letters.
  *
  * Invariants
  * 1. Nothing is done for a record without headers but to look at their number, once for each output.
  * 2. A message brings all of its headers through a repartition, so that what is behind keyBy() finds what is before it.
- * 3. The trace context goes on with every output, unless the sink wants no headers at all.
+ * 3. The trace context continues with every output, unless the sink wants no headers at all.
  */
 import type { PassedHeaders } from '../../api/definition.js'
 import type { RecordCursor, RecordHeader } from '../records/records.js'

@@ -5,9 +5,9 @@
  * Invariants
  * 1. A record has all of its effects or none: state objects and outputs.
  * 2. Bad input goes to the dead letters with its bytes as they were; no state object has seen it.
- * 3. What a computation did before it threw is taken back. In normal mode nothing is copied per message: the whole
- *    interval is taken back (Rollback), and done again in careful mode, which packs state objects after each message and
- *    so can take back a single one.
+ * 3. What a computation did before it threw is rolled back. In normal mode nothing is copied per message: the whole
+ *    interval is rolled back (Rollback), and done again in careful mode, which packs state objects after each message and
+ *    so can roll back a single one.
  * 4. Outputs carry the timestamp of the record that caused them, or when that was due which did (firings.ts): the same input gives
  *    the same bytes.
  * 5. A record without a value deletes the entries of the tables that its topic goes into directly. Nobody else sees it; where
@@ -95,7 +95,7 @@ const NO_MARKS: ReadonlyMap<string, number> = new Map()
 const CALM_INTERVALS = 3
 
 export class Processor {
-  /** Packs after each message, so that one message can be taken back. */
+  /** Packs after each message, so that one message can be rolled back. */
   careful = false
   /** Messages in the current interval, what was due among them. */
   messages = 0
@@ -329,7 +329,7 @@ export class Processor {
     this.#states.stored(unstored)
   }
 
-  /** Takes the current interval back, and goes on in careful mode: state objects are as after the last `collect`. */
+  /** Takes the current interval back, and continues in careful mode: state objects are as after the last `collect`. */
   rollBack(): void {
     this.#states.rollBack()
     this.time?.rollBack()

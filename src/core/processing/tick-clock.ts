@@ -1,5 +1,5 @@
 /**
- * The wall clock, as ticks may go by it: where it is set forward, they go on by the clock as it was for a while; nobody is to
+ * The wall clock, as ticks may go by it: where it is set forward, they continue by the clock as it was for a while; nobody is to
  * find all that is due in the next years done because a clock was wrong for a moment. Set back, it is believed at once.
  */
 

@@ -20,7 +20,7 @@ export interface TakenRecords {
   readonly to: number
 }
 
-/** The first ones, so many at the most. Others, and what is no trace context, are passed over. */
+/** The first ones, at most this many. Others, and what is no trace context, are passed over. */
 export function tracedAmong(taken: readonly TakenRecords[], most: number): readonly TracedRecord[] {
   const found: TracedRecord[] = []
   const cursor = new RecordCursor()

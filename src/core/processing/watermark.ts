@@ -16,8 +16,8 @@
  *    hold for the moment, and what they bring about is what time has come to.
  * 2. A tick needs an answer, asked for at that clock, that left the input empty with no transaction open. It leaves a second to
  *    clocks that differ.
- * 3. What was taken back has moved nothing (`rollBack`).
- * 4. Whether a record is late is decided by its own partition's bound, as it was before the record; behind a repartition, by the
+ * 3. What was rolled back has moved nothing (`rollBack`).
+ * 4. Whether a record is late is decided by its own partition's bound, as it was before the record; after a repartition, by the
  *    one that it brings along.
  * 5. A repartition's bound is over all of its writers that the plan has, those that have never said anything included.
  * 6. Frontiers are committed, ticks of writers are not; and they bring time no further than to the next message that is here.

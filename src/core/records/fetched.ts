@@ -8,7 +8,7 @@ export interface TopicPartition {
 export interface Fetched extends TopicPartition {
   /** The position that was asked for. */
   readonly position: number
-  /** Where to read on: behind the last whole batch, control batches and aborted ones included. */
+  /** Where to read on: after the last whole batch, control batches and aborted ones included. */
   readonly nextPosition: number
   readonly highWatermark: number
   /** Everything below is decided: a read-committed reader gets no further. */

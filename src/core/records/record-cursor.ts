@@ -59,7 +59,7 @@ export class RecordCursor {
     }
   }
 
-  /** Moves to the next record; false behind the last one. */
+  /** Moves to the next record; false after the last one. */
   next(): boolean {
     if (this.#left === 0) {
       if (this.#at !== this.#end) this.#corrupt('bytes are left over after its last record')

@@ -173,7 +173,7 @@ export class RecordWriter {
     return this.#makeRoom(alone)
   }
 
-  /** Where the chunk would end with that record behind its last one. */
+  /** Where the chunk would end with that record after its last one. */
   #endWith(timestampMs: number, keyBytes: number, valueBytes: number, headersBytes: number): number {
     const body =
       1 +

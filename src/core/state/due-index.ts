@@ -8,7 +8,7 @@
  * 1. A state object that has something due by a clock has an entry at or before it, in memory or in the store.
  * 2. What the store is told goes with the records that it is about: entries before the records that need them, removals after
  *    those that made them superfluous, and only what is committed.
- * 3. An interval that is taken back has removed nothing.
+ * 3. An interval that is rolled back has removed nothing.
  */
 import type { ByteString } from '../records/byte-string.js'
 import { NO_TIMES, readNextTimes, type DueClock, type TimerEntry, type Times } from './header.js'
@@ -233,7 +233,7 @@ class ClockEntries {
   /** Of the store, in their order; those before `#at` were popped. */
   #read: readonly DueEntry[] = []
   #at = 0
-  /** Whether the store has none behind them. */
+  /** Whether the store has none after them. */
   #isEnd = false
   /** Behind it the store is read on. */
   #after: DueEntry | undefined

@@ -267,7 +267,7 @@ class Reader {
     return undefined
   }
 
-  /** There is one at least. `andEnds`: what comes behind the first `most` is not passed over. */
+  /** There is one at least. `andEnds`: what comes after the first `most` is not passed over. */
   timers(most: number, andEnds = false): readonly TimerEntry[] {
     const found: TimerEntry[] = []
     const count = this.varint() ?? 0

@@ -90,7 +90,7 @@ class Walk {
   }
 
   #array(array: readonly unknown[], path: string, depth: number): string | undefined {
-    // besides its elements, and its length behind them, it may have nothing
+    // besides its elements, and its length after them, it may have nothing
     if (!isDense(array) || Object.getOwnPropertyNames(array).length !== array.length + 1)
       return `${at(path)} is an array with holes or extra fields`
     for (const index of array.keys()) {
@@ -134,7 +134,7 @@ const accessorAt = (path: string): string =>
 
 const MAX_PATH_LENGTH = 200
 
-/** A path as messages name it. Of a long one, beginning and end: what was wrong has to fit behind it. */
+/** A path as messages name it. Of a long one, beginning and end: what was wrong has to fit after it. */
 function at(path: string): string {
   if (path === '') return 'it'
   const half = MAX_PATH_LENGTH / 2

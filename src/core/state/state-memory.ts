@@ -217,7 +217,7 @@ class Generation {
     return place
   }
 
-  /** Goes over all records, DEAD ones among them: the place of the next; NOWHERE behind the last. Frees what lies behind it. */
+  /** Goes over all records, DEAD ones among them: the place of the next; NOWHERE after the last. Frees what lies after it. */
   next(): number {
     for (;;) {
       const segment = this.#nextSegment

@@ -10,9 +10,9 @@
  *    was loaded since).
  * 2. What a message of this interval touched, or a commit under way holds, or was committed and is not stored yet, is in
  *    memory: the store does not have it.
- * 3. What a message touched can be taken back: the whole interval always (`rollBack`); one message when every message
+ * 3. What a message touched can be rolled back: the whole interval always (`rollBack`); one message when every message
  *    before it was settled (`settle`, careful mode), so that nothing else is live.
- * 4. Timers, and when its time to live ends, are in the header of a state object, so they change with it and are taken back
+ * 4. Timers, and when its time to live ends, are in the header of a state object, so they change with it and are rolled back
  *    with it. When that ends is decided after each message, so that it does not depend on when commits are (`changed`).
  * 5. Whoever only reads gets a copy, and touches nothing: neither does what is done to it become state, nor is a state object
  *    written for it. What is read is the same, whenever commits are: what has the bytes that it would begin with is not there.
@@ -38,7 +38,7 @@ const FORGOTTEN = Object.freeze({})
 const PACKED = Object.freeze({})
 /** How many are live at most. So many are enough for hot ones, and few for the garbage collector. */
 const MAX_LIVE = 1024
-/** For what stands in front of records, and the commit record behind them. */
+/** For what stands in front of records, and the commit record after them. */
 const SPARE_BYTES = 1024
 /** A record is no live one, or nothing was noted down of it. */
 const NONE = -1

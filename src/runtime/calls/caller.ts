@@ -68,7 +68,7 @@ interface Kept extends Request, Pending {
   attempts: number
   /** What the last one failed with. */
   why: string | undefined
-  /** Undefined where nobody behind it uses time. */
+  /** Undefined where nobody after it uses time. */
   readonly taken: Taken | undefined
   /** Of time, before it was taken. */
   readonly before: WatermarkState | undefined
@@ -178,7 +178,7 @@ export class Caller {
     }
   }
 
-  /** Undefined where nobody behind it uses time. */
+  /** Undefined where nobody after it uses time. */
   get time(): TimeStatus | undefined {
     const { input, window, processor: { time } = {} } = this.#current ?? {}
     if (input === undefined || window === undefined || time === undefined) return undefined
@@ -224,7 +224,7 @@ export class Caller {
     current.failed = []
   }
 
-  /** Does what can be done, until the deadline (on the monotonic clock). Throws what the task can't go on with. */
+  /** Does what can be done, until the deadline (on the monotonic clock). Throws what the task can't continue with. */
   run(deadlineMs: number): Remaining {
     const left = this.#run(deadlineMs)
     if (this.#attempted.length > 0) {

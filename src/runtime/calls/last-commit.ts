@@ -12,7 +12,7 @@ import type { ObservedPorts } from '../options.js'
 import type { TaskPlan } from '../task-plan.js'
 import { lost } from '../task-store.js'
 
-/** The last transaction's commit record, and the marker behind it. */
+/** The last transaction's commit record, and the marker after it. */
 const FIRST_LOOK_RECORDS = 2
 const FARTHER = 32
 
@@ -45,7 +45,7 @@ export async function lastCommit(
         if (valueStart < 0 || !isCommitKey(buffer, keyStart, keyEnd)) return false
         const where = `${topic}, partition ${String(partition)}, offset ${String(offset)}`
         commit = { ...decodeCommitRecord(buffer.subarray(valueStart, valueEnd), where), position: offset }
-        // There may be another one behind it.
+        // There may be another one after it.
         return false
       },
       { fetcher: env.fetcher, signal, hurried: true },

@@ -69,7 +69,7 @@ export interface CommitWork {
   readonly signal: AbortSignal
   /** Whether what comes of it may still change anything. */
   isCurrent(): boolean
-  /** C1 has thrown: Rollback, or what the task can't go on with. */
+  /** C1 has thrown: Rollback, or what the task can't continue with. */
   notCollected(error: unknown): void
   /** Kafka has it. Only while it is current. */
   committed(collected: Collected): void

@@ -16,7 +16,7 @@ export type Remedy =
   /** `damage`: the store can't be believed, and is to be set aside. */
   | { readonly kind: 'again'; readonly error: PotorooError; readonly afterMs: number; readonly damage?: string }
   | { readonly kind: 'confirm' }
-  /** Here it stands still; the worker's other tasks go on. */
+  /** Here it stands still; the worker's other tasks continue. */
   | { readonly kind: 'rest'; readonly error: PotorooError }
   | { readonly kind: 'stop'; readonly error: PotorooError }
 

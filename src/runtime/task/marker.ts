@@ -1,5 +1,5 @@
 /**
- * When a task that others behind repartitions wait for tells them how far it is. With each commit it does; where nothing is to be
+ * When a task that others after repartitions wait for tells them how far it is. With each commit it does; where nothing is to be
  * committed, or not in all partitions, by and by (core/processing/marks.ts).
  *
  * Invariants

@@ -22,7 +22,7 @@ export interface TimeEnvironment {
 /** Whether the task's time is moved by what it reads. */
 export const isTimed = ({ time, processor }: TaskPlan): boolean => time !== undefined || usesTime(processor.subTopology)
 
-/** Of an activation; undefined where nothing falls due, and nobody behind it uses time. */
+/** Of an activation; undefined where nothing falls due, and nobody after it uses time. */
 export function processorTime(
   plan: TaskPlan,
   committed: CommittedTime | undefined,

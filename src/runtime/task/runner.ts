@@ -84,7 +84,7 @@ export class Runner implements Load {
 
   /**
    * Processes what is there, until the deadline (on the monotonic clock). Returns whether more is there that can be
-   * processed at once. Throws Rollback, or what the task can't go on with.
+   * processed at once. Throws Rollback, or what the task can't continue with.
    */
   run(deadlineMs: number): boolean {
     const processor = this.#processor

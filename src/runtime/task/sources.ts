@@ -3,7 +3,7 @@
  *
  * Invariants
  * 1. Only the topic that is meant is read, not another one of its name.
- * 2. An input takes as much as its share of the memory, and goes on when what was taken is committed.
+ * 2. An input takes as much as its share of the memory, and continues when what was taken is committed.
  * 3. After `end` nothing comes any more of what was asked for before.
  * 4. Messages that look something up in broadcasts go when these are proven for them (core/processing/gated-merge.ts).
  * 5. Records come to the merge when they can be decoded: until then their input has not got them (../preparation.ts).

@@ -1,6 +1,6 @@
 /**
  * The broker goes away under load, and comes back: restarted, killed, or there but without an answer. Workers wait, say so
- * once, and go on; every rejection comes out, once. Each test has a broker of its own, so that one can wait in silence
+ * once, and continue; every rejection comes out, once. Each test has a broker of its own, so that one can wait in silence
  * while another is at work.
  */
 import { setTimeout as delay } from 'node:timers/promises'

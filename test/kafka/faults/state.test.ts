@@ -157,7 +157,7 @@ it('a changelog that was deleted stops the worker; recreated, no store of the ol
   expect(without.log().at(-1)?.['error']).toContain(`the group ${bench.group} has offsets of one`)
   expect(without.log().at(-1)?.['cure']).toContain(`--group ${bench.group} --topic ${bench.topic('market-data')}`)
 
-  // The operator goes on where the group is, as the error says: --reset-offsets --to-current.
+  // The operator continues where the group is, as the error says: --reset-offsets --to-current.
   await withAdmin(async (admin) => {
     for (const topic of ['market-data', 'orders'].map((name) => bench.topic(name))) {
       const [now] = await admin.fetchOffsets({ groupId: bench.group, topics: [topic] })

@@ -105,7 +105,10 @@ it('a transaction left open holds back what follows it on its partition alone, a
   await bench.settled()
   expect(bench.sent.length).toBe(before + 1000)
   expect(worker.log(OPEN)).toHaveLength(1)
-  await until('the worker says that it goes on', () => worker.log('the transaction has ended: the source continues')[0])
+  await until(
+    'the worker says that it continues',
+    () => worker.log('the transaction has ended: the source continues')[0],
+  )
   worker.kill('SIGTERM')
   expect((await worker.exited).code).toBe(0)
 })

@@ -1,8 +1,8 @@
 /**
- * Calls. Asks are counted in an account, and shipped: what comes of that goes on to a state object. Refunds stand right behind their
+ * Calls. Asks are counted in an account, and shipped: what comes of that continues to a state object. Refunds stand right behind their
  * source, and are paid: that goes straight to a sink.
  *
- * What is outside is slow, answers out of order, fails, loses questions and answers, and goes on with what it was asked when whoever asked
+ * What is outside is slow, answers out of order, fails, loses questions and answers, and continues with what it was asked when whoever asked
  * is dead. It writes down what it was asked: each message under one id, and each id for one message, whoever asks however often; of a
  * key in the order of its messages; and only for messages that are committed.
  */

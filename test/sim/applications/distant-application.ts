@@ -1,9 +1,9 @@
 /**
- * Time behind repartitions. Rounds of a group are fed by devices, through two repartitions and from a topic beside them: what
+ * Time after repartitions. Rounds of a group are fed by devices, through two repartitions and from a topic beside them: what
  * starts them comes of a topic without keys, so of tasks without state; what feeds them comes of devices, and of timers of devices
  * that lie before their repartition. When a round ends, its sum goes two ways: to its region, behind a second repartition in a row,
  * where timers add up what ended before; and back to the device that started it, in a loop. Beside that, each start lives for a
- * while behind a repartition of its own.
+ * while after a repartition of its own.
  *
  * What comes out is a function of what lies in the sources, however far apart the writers of a repartition are: a plain calculation
  * over the logs has to give the same (*replay equality*).

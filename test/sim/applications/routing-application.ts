@@ -1,12 +1,12 @@
 /**
- * Several stages: payments between accounts are debited, audited in the same transaction, credited behind a repartition, and
+ * Several stages: payments between accounts are debited, audited in the same transaction, credited after a repartition, and
  * counted per region behind a second one in a row; words of lines without keys come to a third. Each repartition has a
  * partition count of its own. Streams branch, merge, and have filters between their steps.
  *
  * What is promised is checked: outputs and state objects as multisets, the order of what one source key gave, all the way; and
  * that money is moved, not made.
  *
- * There is a second version of it, for rolling deployments, and one that can't go on where the first is: see `later`.
+ * There is a second version of it, for rolling deployments, and one that can't continue where the first is: see `later`.
  */
 import { application, definitionOf } from '../../../src/api/application.js'
 import { from, merge, type Pipeline } from '../../../src/api/stream.js'

@@ -12,7 +12,7 @@ export interface SimulatedApplication {
   topicConfig?(topic: string): Readonly<Record<string, string>>
   /** Of a source, in a world whose topics have so many; default: as many. */
   partitionsOf?(topic: string, partitions: number): number
-  /** For rolling deployments: a version that goes on where the definition is, and one that can't. */
+  /** For rolling deployments: a version that continues where the definition is, and one that can't. */
   readonly later?: { readonly compatible: ApplicationDefinition; readonly incompatible: ApplicationDefinition }
   /** What a worker in that process is made of; default: the definition. `isCalm`: nothing goes wrong any more. */
   equip?(process: SimulatedProcess, isCalm: () => boolean): ApplicationDefinition

@@ -1,5 +1,5 @@
 /**
- * Windows behind calls. Rides are rated right behind their topic, others are counted first and then shipped; both go by their
+ * Windows after calls. Rides are rated right behind their topic, others are counted first and then shipped; both go by their
  * group, through one repartition, to windows. What is outside is slow, fails, and loses questions and answers; some calls never succeed.
  *
  * What lies in which window is a function of what lies in the sources, and of which calls have failed for good: however long a call took,

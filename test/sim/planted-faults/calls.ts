@@ -114,7 +114,7 @@ export const callsFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'calls: a task goes on with the first commit record that it finds',
+    what: 'calls: a task continues with the first commit record that it finds',
     plants: [
       {
         file: 'src/runtime/calls/last-commit.ts',

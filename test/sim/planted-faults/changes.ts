@@ -142,7 +142,7 @@ export const changesFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'repartitions: an offset in one of its partitions says where to go on in all',
+    what: 'repartitions: an offset in one of its partitions says where to continue in all',
     plants: [
       {
         file: 'src/runtime/repartitions.ts',

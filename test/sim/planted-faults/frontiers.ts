@@ -103,14 +103,14 @@ ${least.replace('Math.min', 'Math.max')}`,
     ],
   },
   {
-    what: 'frontiers: stay where they were when an interval is taken back',
+    what: 'frontiers: stay where they were when an interval is rolled back',
     plants: [
       { file: watermark, find: '    this.#frontiers = [...this.#mark.frontiers]\n', replace: '' },
       { file: watermark, find: '    this.#bounds = [...this.#mark.bounds]\n', replace: '' },
     ],
   },
   {
-    what: 'frontiers: what the clock brought writers to stays when an interval is taken back',
+    what: 'frontiers: what the clock brought writers to stays when an interval is rolled back',
     plants: [{ file: watermark, find: '    this.#ticks = [...this.#mark.ticks]\n', replace: '' }],
   },
   {

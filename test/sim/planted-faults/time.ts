@@ -41,7 +41,7 @@ export const timeFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'time: stays where it was when an interval is taken back',
+    what: 'time: stays where it was when an interval is rolled back',
     plants: [{ file: processor, find: '    this.time?.rollBack()\n', replace: '' }],
   },
   {
@@ -94,7 +94,7 @@ export const timeFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'due: behind the record that moved time',
+    what: 'due: after the record that moved time',
     plants: [
       {
         file: firings,
@@ -129,7 +129,7 @@ export const timeFaults: readonly PlantedFault[] = [
     plants: [{ file: dueIndex, find: '    if (toMs !== undefined) this.add(clock, toMs, entry.key)\n', replace: '' }],
   },
   {
-    what: 'index: what was taken back stays removed',
+    what: 'index: what was rolled back stays removed',
     plants: [
       {
         file: dueIndex,

@@ -100,7 +100,7 @@ export const windowsFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'careful mode: what is late is a dead letter though the message fails behind it',
+    what: 'careful mode: what is late is a dead letter though the message fails after it',
     plants: [
       {
         file: closings,

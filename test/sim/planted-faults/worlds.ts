@@ -80,7 +80,7 @@ export const worldsFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'state: of a message that throws, only the object that it touched last is taken back',
+    what: 'state: of a message that throws, only the object that it touched last is rolled back',
     plants: [
       {
         file: stateTable,

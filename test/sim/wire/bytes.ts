@@ -74,7 +74,7 @@ export class Reader {
       this.#skip(this.#varint())
     }
   }
-  /** A request with bytes behind its end is as wrong as one that is too short. */
+  /** A request with bytes after its end is as wrong as one that is too short. */
   end(): void {
     if (this.#at !== this.bytes.length)
       throw new RangeError(`${String(this.bytes.length - this.#at)} bytes are left behind the end`)

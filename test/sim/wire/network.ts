@@ -31,7 +31,7 @@ export interface WireFaults {
   resets(): boolean
   /** Whether a broker works off what a client had sent that is gone by now. */
   worksOffWhatIsLeft(): boolean
-  /** Whether a broker that goes down tells its clients; else they wait in vain. */
+  /** Whether a broker that goes down tells its clients; else they wait for nothing. */
   tellsItsClients(): boolean
 }
 
@@ -102,7 +102,7 @@ class Connection implements Wire {
   #outgoing: Buffer = NOTHING
   /** Nothing that the client sends from here on arrives. */
   #upBroken = false
-  /** An answer was broken off: nothing comes behind it. */
+  /** An answer was broken off: nothing comes after it. */
   #downBroken = false
   #stalled = false
   #clientGone = false

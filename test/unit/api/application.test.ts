@@ -199,7 +199,7 @@ describe('a stream', () => {
     expect(repartitionsOf(definitionOf(app))).toEqual([])
   })
 
-  it('goes through a repartition where a computation stands behind keyBy(), named after what is on both sides', () => {
+  it('goes through a repartition where a computation stands after keyBy(), named after what is on both sides', () => {
     const many = stateObject('many', () => ({ n: 0 }))
     const perId = from(lines, 'log').keyBy((item) => item.id)
     const app = application(

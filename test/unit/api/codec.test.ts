@@ -84,7 +84,7 @@ describe('what is wrong is said', () => {
   it.each<[string, Codec<unknown, never>, string, RegExp]>([
     ['no UTF-8', stringCodec, 'ff', /^A record of topic things is not text: it is not UTF-8$/],
     ['MessagePack that ends early', messagePackCodec(), '93', /^A record of topic things is not MessagePack: /],
-    ['MessagePack with more behind it', messagePackCodec(), '0101', /^A record of topic things is not MessagePack: /],
+    ['MessagePack with more after it', messagePackCodec(), '0101', /^A record of topic things is not MessagePack: /],
     ['no bytes as MessagePack', messagePackCodec(), '', /^A record of topic things is not MessagePack: /],
   ])('reading %s', (_, codec, hex, message) => {
     const error = failure(() => decoded(definitionFor(codec), Buffer.from(hex, 'hex')))

@@ -15,7 +15,7 @@ const invalid = (act: () => unknown, message: RegExp): void => {
 }
 const nothing = (): undefined => undefined
 
-it('time may be used behind keyBy()', () => {
+it('time may be used after keyBy()', () => {
   const ending = stateObject('ending', () => ({ n: 0 }), { ttlMs: minutes(1) })
   const other = stateObject('other', () => ({ n: 0 }))
   const made = application(

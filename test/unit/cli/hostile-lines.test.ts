@@ -138,7 +138,7 @@ describe('lines of any kind', () => {
     ['nothing', Buffer.alloc(0), 0, []],
     ['a line end', Buffer.from('\n'), 0, []],
     ['100,000 line ends', Buffer.alloc(100_000, '\n'), 0, []],
-    ['no line end behind the last', Buffer.from('{"key":"a"}\n{"key":"b"}'), 2, []],
+    ['no line end after the last', Buffer.from('{"key":"a"}\n{"key":"b"}'), 2, []],
     ['half a line', Buffer.from('{"key":"a"}\n{"key":'), 1, [[2, 'NOT_JSON']]],
     ['1 MB of code 0', Buffer.alloc(1_000_000), 0, [[1, 'RECORD_TOO_LARGE']]],
     ['20 MB without a line end', Buffer.alloc(20_000_000, 'x'), 0, [[1, 'RECORD_TOO_LARGE']]],

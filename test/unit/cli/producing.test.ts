@@ -100,7 +100,7 @@ describe('produceLines', () => {
     expect(refused.map(({ error }) => error.code)).toEqual(['OUTPUT_INVALID', 'NOT_JSON'])
   })
 
-  test('leaves out lines that do not fit, by number and reason, and goes on', async () => {
+  test('leaves out lines that do not fit, by number and reason, and continues', async () => {
     const { records, refused, counts } = await produce([thing('a'), 'nix', '', thing('b'), thing('k'.repeat(1_901))])
     expect(records.map(({ key }) => key?.toString())).toEqual(['a', 'b'])
     expect(refused.map(({ number, error }) => [number, error.code])).toEqual([

@@ -34,7 +34,7 @@ function contents(batches: readonly RecordBatch[]): string[] {
   }
   return records
 }
-/** To its end, as a reader that goes on behind what it got. */
+/** To its end, as a reader that continues behind what it got. */
 function read(raw: Buffer): string[] {
   const records: string[] = []
   for (let position = 0; ;) {
@@ -85,7 +85,7 @@ describe('a log in which one bit is wrong', () => {
         const changed = Buffer.from(raw)
         changed[byte] = (changed[byte] ?? 0) ^ (1 << (bit & 7))
         const found = attempt(changed)
-        // The checksum covers what lies behind it. In front of it are offset, length, leader's epoch and magic.
+        // The checksum covers what lies after it. In front of it are offset, length, leader's epoch and magic.
         const where = byte - start
         if (where >= 16) expect(found).toBeUndefined()
         else if (where >= 12) expect(found).toEqual(right)
@@ -154,7 +154,7 @@ describe('a batch that was sealed with rubbish in it', () => {
   })
 })
 
-/** A frame of one literal and one match that goes on: the best that lz4 can do. */
+/** A frame of one literal and one match that continues: the best that lz4 can do. */
 function lz4Bomb(blocks: number): Buffer {
   const block = Buffer.concat([
     Buffer.from([0x1f, 0x61, 1, 0]),
@@ -240,7 +240,7 @@ describe('what becomes larger', () => {
     const claimed = zstdRepeats(WINDOW_128_MIB, [5, 7])
     expect(decompress(4, claimed)).toEqual(Buffer.alloc(12, 'x'))
     expect(zstdFrames(claimed).frames[5]).toBe(0x38)
-    // and goes on to take all of a window that it needs, over several frames
+    // and continues to take all of a window that it needs, over several frames
     const both = Buffer.concat([claimed, Buffer.from('502a4d18020000000000', 'hex'), zstdRepeats(WINDOW_2_MIB, [9])])
     expect(decompress(4, both)).toEqual(Buffer.alloc(21, 'x'))
   })

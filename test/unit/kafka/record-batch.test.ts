@@ -181,7 +181,7 @@ describe('readBatches: positions', () => {
     batch({ baseOffset: 13, keys: ['d', null] }),
   ]
 
-  test('reads whole batches, and goes on behind the last', () => {
+  test('reads whole batches, and continues after the last', () => {
     const { batches, nextPosition, bytes } = read(three, 10)
     expect(recordsOf(batches)).toEqual(['10:a', '11:b', '12:c', '13:d', '14:null'])
     expect(nextPosition).toBe(15)
@@ -308,7 +308,7 @@ describe('readBatches: transactions', () => {
     expect(visible(log.slice(2), 12, aborted)).toEqual(['15:good', '17:good too'])
   })
 
-  test('a fetch that begins at an abort marker drops nothing behind it', () => {
+  test('a fetch that begins at an abort marker drops nothing after it', () => {
     const log = [marker(13, p, ABORT), transactional(14, p, ['good'])]
     expect(visible(log, 13, [{ producerId: p, firstOffset: 3 }])).toEqual(['14:good'])
   })
@@ -468,7 +468,7 @@ describe('readBatches: damage', () => {
     expect(errorOf(() => readBatches(raw, 0, [])).code).toBe('CORRUPT_BATCH')
   })
 
-  test('a length below the header, and nothing behind it', () => {
+  test('a length below the header, and nothing after it', () => {
     const raw = batch({})
     raw.writeInt32BE(0, 8)
     for (let cut = 17; cut < BATCH_HEADER_BYTES; cut++) {
@@ -491,7 +491,7 @@ describe('readBatches: damage', () => {
     expect(errorOf(() => readBatches(raw, 5, [])).message).toContain('the batch at offset 5')
   })
 
-  test('says where to go on, when the header is right', () => {
+  test('says where to continue, when the header is right', () => {
     const section = (): Buffer => Buffer.from('nonsense')
     const raw = batch({ baseOffset: 5, keys: ['a', 'b', 'c'], attributes: 1, section })
     expect(errorOf(() => readBatches(raw, 5, [])).message).toMatch(/what follows it begins at offset 8$/)

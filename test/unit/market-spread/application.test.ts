@@ -115,7 +115,7 @@ describe('the application', () => {
     ['market-data', 'no symbol', { ...quote(1, 2), symbol: '' }],
     ['market-data', 'a time that is none', { ...quote(1, 2), time: 'noon' }],
     ['market-data', 'a thirteenth month', { ...quote(1, 2), time: '2026-13-01T00:00:00Z' }],
-    ['market-data', 'a time with more behind it', { ...quote(1, 2), time: `${time} ` }],
+    ['market-data', 'a time with more after it', { ...quote(1, 2), time: `${time} ` }],
     ['market-data', 'an infinite time', `{"symbol":"A","bid":1,"offer":1,"time":1e999}`],
     ['market-data', 'no time', { symbol: 'A', bid: 1, offer: 2 }],
     ['orders', 'another side', { ...order, side: 'hold' }],

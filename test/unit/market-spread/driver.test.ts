@@ -49,7 +49,7 @@ describe('Market Spread', () => {
     expect(driver.read(rejections)).toEqual([{ ...order('early'), bid: 0, offer: 0 }])
   })
 
-  it('sends what is no quote to the dead letters, and goes on', async () => {
+  it('sends what is no quote to the dead letters, and continues', async () => {
     await start()
     await driver.pipeRaw(marketData, { key: 'A', value: 'no json' })
     await driver.pipeRaw(marketData, { key: 'B', value: JSON.stringify(quote(1, 2)) })

@@ -1,4 +1,4 @@
-/** Commits whose requests are lost, answered in vain, delayed or refused, or whose process dies in between. */
+/** Commits whose requests are lost, answered for nothing, delayed or refused, or whose process dies in between. */
 import { expect, test } from 'vitest'
 import { isPotorooError } from '../../../src/errors.js'
 import { MemoryCluster } from '../../../src/memory/cluster.js'

@@ -52,7 +52,7 @@ function bench() {
   return { workers, send, counted, replayed }
 }
 
-test('what is taken back and done again is counted once', async () => {
+test('what is rolled back and done again is counted once', async () => {
   const { workers, send, counted } = bench()
   await workers.start('w1')
   send(10)

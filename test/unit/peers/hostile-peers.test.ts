@@ -1,4 +1,4 @@
-/** Peers that are none: whatever answers, and whoever asks, this worker goes on, and believes nothing that is not whole. */
+/** Peers that are none: whatever answers, and whoever asks, this worker continues, and believes nothing that is not whole. */
 import { once } from 'node:events'
 import { get, validateHeaderValue } from 'node:http'
 import { connect, type Socket } from 'node:net'

@@ -35,7 +35,7 @@ async function worker(memberId: string, port = '0'): Promise<{ readonly peer: Pe
 
 const greeting = (memberId: string): string =>
   `HTTP/1.1 200 OK\r\nPotoroo-Member: ${memberId}\r\nTransfer-Encoding: chunked\r\n\r\n`
-/** Does the next of these with each connection, and goes on with the last. */
+/** Does the next of these with each connection, and continues with the last. */
 const inTurn =
   (...steps: ((socket: Socket) => void)[]) =>
   (socket: Socket, nth: number): void =>

@@ -119,7 +119,7 @@ it('are read again when the log has moved on, and nothing goes meanwhile, what w
   expect(failures).toEqual([])
 })
 
-it('say that messages wait when brokers give no answer, once, and that they go on', async () => {
+it('say that messages wait when brokers give no answer, once, and that they continue', async () => {
   const { broadcasts, answer, events, scheduler } = world()
   const loading = broadcasts.load(never)
   await settled()

@@ -143,7 +143,7 @@ describe('ChangelogReader', () => {
     }
   })
 
-  it('goes on where compaction has removed the commit record at its position, if a later one names the identity', async () => {
+  it('continues where compaction has removed the commit record at its position, if a later one names the identity', async () => {
     const store = new RecordingStore(known(1))
     await read(store, 1, 7, [{ key: 'a', value: '1' }, commit()])
     expect([...store.values]).toEqual([['a', '1']])

@@ -258,7 +258,7 @@ describe('a broadcast of a topic with a codec', () => {
     expect(workers.held('w1')).toEqual([])
   })
 
-  test('ends the worker where it can never be read, and goes on where it is told to stop meanwhile', async () => {
+  test('ends the worker where it can never be read, and continues where it is told to stop meanwhile', async () => {
     const codec = new SlowCodec()
     const workers = reading(codec)
     workers.append('coded', 'a', { key: 'a', n: 1, schema: 's' })

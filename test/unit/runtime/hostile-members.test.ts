@@ -1,4 +1,4 @@
-/** Members of a group say of themselves what they like: whoever leads gives every task out once, and goes on. */
+/** Members of a group say of themselves what they like: whoever leads gives every task out once, and continues. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {

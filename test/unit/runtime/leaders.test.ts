@@ -221,7 +221,7 @@ test('a store is not set aside for one answer that is short', async () => {
   expect([books.seen, books.fatal]).toEqual([[1, 2, 3], []])
 })
 
-test('a task that is closed while it waits for its changelog to be listed leaves no store open behind it', async () => {
+test('a task that is closed while it waits for its changelog to be listed leaves no store open after it', async () => {
   const books = new Books()
   const { start } = await books.worker(TOLD)
   books.fate = ({ api }) => (api === 'listOffsets' ? { toBrokerMs: 20_000, toClientMs: 1 } : undefined)

@@ -56,7 +56,7 @@ function follow(atEndMs?: number, end?: number) {
       if (clocks !== 'wall') monotonicMs += ms
     },
     ask: (): void => void input?.wanted(),
-    /** One commit comes, with which the reader has all there is, unless there is more behind it. */
+    /** One commit comes, with which the reader has all there is, unless there is more after it. */
     commitComes: async (behind = 0): Promise<void> => {
       const value = encodeCommitRecord({ identity: 'i', positions: {}, by: 'w', atMs: 1 })
       const batch = batchOf(position, [{ key: COMMIT_KEY, value }])

@@ -64,7 +64,7 @@ test('a message that may be slow waits for the group and for all that is under w
   await scheduler.advance(1)
   one.runSoon(other)
   await scheduler.advance(1)
-  // The group has not confirmed: others go on.
+  // The group has not confirmed: others continue.
   expect(done).toEqual(['other', 'other'])
   confirm()
   await scheduler.advance(1)
@@ -76,7 +76,7 @@ test('a message that may be slow waits for the group and for all that is under w
   expect(done).toEqual(['other', 'other', 'slow', 'other'])
 })
 
-test('the others go on where the one that they wait for has left', async () => {
+test('the others continue where the one that they wait for has left', async () => {
   const { one, scheduler, add, tasks, done, confirm } = pump()
   const slow = add('slow', 1, { isSlow: true, settle: () => new Promise(() => undefined) })
   const other = add('other', 1)

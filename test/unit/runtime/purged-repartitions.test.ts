@@ -65,7 +65,7 @@ test('who takes it over purges what its last owner has processed and not purged,
   expect(logStart).toBe(logEnd)
 })
 
-test('who lost a task without noticing, and finds it purged, is fenced: it goes on once it has the task again', async () => {
+test('who lost a task without noticing, and finds it purged, is fenced: it continues once it has the task again', async () => {
   const workers = world()
   feed(workers, 3)
   await workers.start('w1')

@@ -1,4 +1,4 @@
-/** A dead letter that came from a repartition goes back there, and the computation behind it goes on with it, once. */
+/** A dead letter that came from a repartition goes back there, and the computation after it continues with it, once. */
 import { expect, it } from 'vitest'
 import { application, from, stateObject, topic, type Application } from '../../../src/index.js'
 import { finishLetters } from '../../../src/runtime/dead-letters/finish.js'

@@ -1,4 +1,4 @@
-/** Starting again from the sources: whatever the reset dies at, run again it goes on to the end, and nothing of before is left. */
+/** Starting again from the sources: whatever the reset dies at, run again it continues to the end, and nothing of before is left. */
 import { describe, expect, it } from 'vitest'
 import { definitionOf, type Application } from '../../../src/api/application.js'
 import { topologyOf } from '../../../src/core/plan/topology.js'
@@ -19,7 +19,7 @@ const sums = topic('sums', { schema: anySchema<{ name: string; n: number }>(), k
 const seen = topic('seen', { schema: anySchema<{ name: string }>(), key: ({ name }) => name })
 const site = stateObject('site', () => ({ n: 0 }))
 const count = (state: { n: number }, { site: name }: Reading) => ({ name, n: ++state.n })
-/** Two sub-topologies: one without state, one behind a repartition. */
+/** Two sub-topologies: one without state, one after a repartition. */
 const plant = application(
   'plant',
   from(readings)
@@ -97,7 +97,7 @@ const once = (many = READINGS): string[] =>
     JSON.stringify({ name: `s${String(n % SITES)}`, n: Math.floor(n / SITES) + 1 }),
   )
 
-/** w1, with the store that it had, and a worker without one do all from the beginning, and go on with what comes. */
+/** w1, with the store that it had, and a worker without one do all from the beginning, and continue with what comes. */
 async function expectStartedOver({ workers }: World, times: number): Promise<void> {
   await workers.start('w1')
   await workers.start('w2')
@@ -196,7 +196,7 @@ describe('a reset', () => {
   })
 
   it(
-    'goes on where it was killed, at whatever request, and no worker starts meanwhile',
+    'continues where it was killed, at whatever request, and no worker starts meanwhile',
     { timeout: 120_000 },
     async () => {
       const asked: Api[] = []

@@ -112,7 +112,7 @@ describe('an older version', () => {
   it('gets the tasks, one worker after the other, once it was made the newest, and a newer worker gets none back', async () => {
     const world = await deployed()
     expect(await world.rollBack(older)).toBe('sum')
-    // Who runs goes on with what it has; the older workers have to be started again.
+    // Who runs continues with what it has; the older workers have to be started again.
     await world.pass()
     expect(world.active('new-1')).toEqual(['sum_0', 'sum_1'])
     await world.stop('old-1')

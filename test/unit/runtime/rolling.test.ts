@@ -57,7 +57,7 @@ interface Change {
   readonly second: Application
   /** Sub-topologies of both, under the names that they get in Kafka when this version is the first. */
   readonly subTopologies: readonly [readonly string[], readonly string[]]
-  /** Whether the first of them is another one then, of which old workers must not go on with what new ones have done. */
+  /** Whether the first of them is another one then, of which old workers must not continue with what new ones have done. */
   readonly isOther: boolean
   /** Of the results of the state object `total`. */
   readonly totalsOf?: 'orders'
@@ -105,7 +105,7 @@ const changes: readonly Change[] = [
     isOther: false,
   },
   {
-    what: 'a sub-topology behind a repartition',
+    what: 'a sub-topology after a repartition',
     first: version(ofOrders()),
     second: version(ofOrders(), rekeyed()),
     subTopologies: [['sum'], ['sum', 'total']],
@@ -309,7 +309,7 @@ describe('a worker of the older version', () => {
   const newer = version(counted(), ofOrders(), ofPayments())
   const both = ['sum', 'total']
 
-  it('lets those tasks stand still that the newer one has begun, until it is there again; its others go on', async () => {
+  it('lets those tasks stand still that the newer one has begun, until it is there again; its others continue', async () => {
     const deployment = new Deployment({ first: older })
     const { workers } = deployment
     await deployment.start('old-1', older, both)
@@ -336,7 +336,7 @@ describe('a worker of the older version', () => {
     expect(deployment.results('counts').at(-1)?.id).toBe(deployment.results('sums').at(-1)?.id)
   })
 
-  it('goes on with what the newer one has not begun yet, when that one is gone', async () => {
+  it('continues with what the newer one has not begun yet, when that one is gone', async () => {
     const deployment = new Deployment({ first: older })
     await deployment.start('old-1', older, both)
     await deployment.pass(2)

@@ -110,7 +110,7 @@ class Books extends MemoryWorkers {
 }
 
 describe('a state object with upgrades', () => {
-  it('goes on with what the version before has stored: upgraded when a message finds it, and written back', async () => {
+  it('continues with what the version before has stored: upgraded when a message finds it, and written back', async () => {
     const books = new Books()
     await books.run(v0, ['ada', 1], ['bob', 2], ['eve', 3])
     expect(books.changelog.get('ada')).toBe('81a373756d01')
@@ -187,7 +187,7 @@ describe('an upgrade that fails', () => {
     return toCents(stored as never)
   })
 
-  it('stops the worker, and is no dead letter: the corrected one goes on', async () => {
+  it('stops the worker, and is no dead letter: the corrected one continues', async () => {
     const books = new Books()
     await books.run(v0, ['ada', 1], ['bob', 2])
     const end = await books.run(failing, ['ada', 1], ['bob', 1])
@@ -249,7 +249,7 @@ describe('going back', () => {
     expect(books.outputs).toEqual(['ada 1', 'eve 1', 'ada 2'])
   })
 
-  it('lets tasks stand still that a new worker has written in, where only an old one is left, which goes on otherwise', async () => {
+  it('lets tasks stand still that a new worker has written in, where only an old one is left, which continues otherwise', async () => {
     const books = new Books(2)
     await books.start('old')
     books.append('bookings', 'ada', { account: 'ada', add: 1 })

@@ -28,7 +28,7 @@ export class Account {
 export const account = stateObject('account', Account)
 export const overdrafts = stateObject('overdrafts', () => ({ count: 0 }))
 
-/** How often computations ran, also in vain. */
+/** How often computations ran, also for nothing. */
 export const runs = { book: 0 }
 
 function book(state: Account, { amount, currency = 'EUR' }: Message<typeof bookings>, context: Context) {

@@ -147,7 +147,7 @@ describe('a call', () => {
     expect(driver.readDeadLetters()).toMatchObject([{ code: 'CALL_FAILED' }])
   })
 
-  it('that gives nothing has nothing behind it, and is done', async () => {
+  it('that gives nothing has nothing after it, and is done', async () => {
     const driver = await driving(plain())
     driver.calls.answer('ask', ({ key, n }: Ask, { id }) => (n === 1 ? undefined : n === 2 ? null : { key, n, id }))
     await driver.pipe(asks, askOf('a', 1, 2, 3))
@@ -315,7 +315,7 @@ describe('a call stands', () => {
     expect(told.filter(({ key }) => key === 'B').map(({ n }) => n)).toEqual([5])
   })
 
-  it('behind keyBy() with steps between them, under the new key', async () => {
+  it('after keyBy() with steps between them, under the new key', async () => {
     const app = application(
       'asking',
       from(asks)
@@ -445,7 +445,7 @@ describe('after a crash', () => {
     expect([...effects.values()].filter((times) => times > 2)).toEqual([])
   })
 
-  it('a worker that takes a task over goes on with what is not done, and what was under way is aborted', async () => {
+  it('a worker that takes a task over continues with what is not done, and what was under way is aborted', async () => {
     const driver = await driving(plain({ overlap: 64 }), { partitions: 4 })
     const signals: AbortSignal[] = []
     const effects = new Map<string, number>()

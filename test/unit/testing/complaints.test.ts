@@ -85,7 +85,7 @@ it('a window closes two seconds after its end where the topic says nothing of la
   expect(said(driver)).toEqual(['k 12:00:00 1 of 1'])
 })
 
-it('what was late before a restart is late behind it, and for all windows of a task alike', async () => {
+it('what was late before a restart is late after it, and for all windows of a task alike', async () => {
   const few = windowed('few', tumbling(minutes(1)), () => ({ n: 0 }))
   const driver = await start(
     { startMs: T, workers: 2 },

@@ -243,7 +243,7 @@ describe('keys of any bytes', () => {
     expect(driver.readDeadLetters()).toEqual([])
   })
 
-  it('state objects can be set by them, and go on', async () => {
+  it('state objects can be set by them, and continue', async () => {
     const driver = await driverOf(app, { partitions: 5 })
     await driver.pipe(readings, { meter: '255', kwh: 1 })
     await driver.setState(meter, hexOf(255n), { key: hexOf(255n), kwh: 41 })

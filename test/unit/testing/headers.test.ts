@@ -1,4 +1,4 @@
-/** src/core/processing/passed-headers.ts, as applications see it: headers that go on from a message to what it causes. */
+/** src/core/processing/passed-headers.ts, as applications see it: headers that continue from a message to what it causes. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { application, from, stateObject, topic, type Application, type SinkOptions } from '../../../src/index.js'
 import { TestDriver } from '../../../src/testing/index.js'
@@ -57,7 +57,7 @@ describe('headers of a message', () => {
     ['the trace context and what is named', { headers: ['request', 'absent'] }, { request: '7', ...TRACE }],
     ['all', { headers: 'all' }, { request: '7', ...TRACE, other: 'x' }],
     ['none', { headers: 'none' }, {}],
-  ] as const)('go on with its outputs, through repartitions, too: %s', async (_, options, expected) => {
+  ] as const)('continue with its outputs, through repartitions, too: %s', async (_, options, expected) => {
     const world = await drive(staged(options), { request: '7', ...TRACE, other: 'x' })
     expect(headersOf(world)).toEqual([[expected], [expected]])
   })
@@ -66,12 +66,12 @@ describe('headers of a message', () => {
     expect(headersOf(await drive(staged({ headers: 'all' }), {}))).toEqual([[{}], [{}]])
   })
 
-  it('are what a computation behind keyBy() finds as one before it does', async () => {
+  it('are what a computation after keyBy() finds as one before it does', async () => {
     const world = await drive(staged(), { request: '7' })
     expect(world.read(counts)).toEqual([{ customer: 'ada', n: 1, seen: '7' }])
   })
 
-  it('go with a dead letter, also of a computation behind a repartition', async () => {
+  it('go with a dead letter, also of a computation after a repartition', async () => {
     const world = await drive(staged(), { request: '7', ...TRACE }, true)
     expect(world.readDeadLetters()).toMatchObject([
       { code: 'COMPUTATION_FAILED', topic: 'shop-order-customer-repartition', headers: { request: '7', ...TRACE } },
@@ -83,7 +83,7 @@ describe('headers of a message', () => {
     expect(headersOf(world)).toEqual([[{ tracestate: 'vendor=1' }], [{ tracestate: 'vendor=1' }]])
   })
 
-  it('that say why it was a dead letter go on where they are named, and not with all', async () => {
+  it('that say why it was a dead letter continue where they are named, and not with all', async () => {
     const before = { 'potoroo-error-code': 'NOT_JSON', '__streams.errors.topic': 't', a: '1' }
     expect(headersOf(await drive(staged({ headers: 'all' }), before))).toEqual([[{ a: '1' }], [{ a: '1' }]])
     const named = await drive(staged({ headers: ['potoroo-error-code'] }), before)

@@ -1,4 +1,4 @@
-/** Whatever producers write and computations do: the worker goes on, and what is right counts as if the rest was not there. */
+/** Whatever producers write and computations do: the worker continues, and what is right counts as if the rest was not there. */
 import { isUtf8 } from 'node:buffer'
 import * as z from 'zod'
 import fc from 'fast-check'
@@ -460,7 +460,7 @@ describe('one by one', () => {
     },
   )
 
-  it('what a schema throws at is so again when its interval is taken back', async () => {
+  it('what a schema throws at is so again when its interval is rolled back', async () => {
     const id = (text: string): Raw => at('a', json({ account: 'a', add: 1, id: text }))
     const fails = at('a', json({ account: 'a', add: 1, mischief: 'throws an error' }))
     const large = at('a', json({ account: 'a', add: 1, mischief: 'puts out too much' }))

@@ -1,5 +1,5 @@
 /**
- * Values that are right or wrong in no other way than their size: each counts, or is a dead letter, and the worker goes on.
+ * Values that are right or wrong in no other way than their size: each counts, or is a dead letter, and the worker continues.
  * INTERNAL never follows from input.
  */
 import { describe, expect, it } from 'vitest'

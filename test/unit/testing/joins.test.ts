@@ -285,7 +285,7 @@ describe('what is read', () => {
     )
   })
 
-  it('is taken back with a message that fails, and so is what goes into a table', async () => {
+  it('is rolled back with a message that fails, and so is what goes into a table', async () => {
     const tabled = table(
       'tabled',
       from(orders).to(account, (state, one) => {
@@ -317,7 +317,7 @@ describe('what is read', () => {
 })
 
 describe('a join', () => {
-  it('with a state object gives what computations have made of it; nothing goes on where the step gives nothing', async () => {
+  it('with a state object gives what computations have made of it; nothing continues where the step gives nothing', async () => {
     const total = stateObject('total', () => ({ n: 0 }))
     const app = application(
       'inner',

@@ -91,7 +91,7 @@ describe.each([1, 7])('with %i partitions', (partitions) => {
     expect(driver.read(sites)).toHaveLength(all.length - 1)
   })
 
-  it('messages of one source key keep their order behind keyBy()', async () => {
+  it('messages of one source key keep their order after keyBy()', async () => {
     const seen = stateObject('seen', () => ({ values: [] as string[] }))
     const app = application(
       'order',

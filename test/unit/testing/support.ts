@@ -1,4 +1,4 @@
-/** Drivers for a test file: each is closed behind its test. */
+/** Drivers for a test file: each is closed after its test. */
 import { afterEach, expect } from 'vitest'
 import type { Application, ErrorCode } from '../../../src/index.js'
 import { TestDriver, type TestDriverOptions } from '../../../src/testing/index.js'

@@ -55,7 +55,7 @@ describe('pipe and read', () => {
     await driver.settle()
     const records = driver.readRecords(statements)
     expect(new Set(records.map(({ partition }) => partition)).size).toBeGreaterThan(1)
-    // the last booking of ada is the oldest by its timestamp, but lies behind the first one
+    // the last booking of ada is the oldest by its timestamp, but lies after the first one
     const first = records.findIndex(({ key }) => key === 'ada')
     expect(records.filter(({ timestampMs }) => timestampMs !== 5).map(({ key }) => key)).toEqual(names)
     expect(records.findIndex(({ timestampMs }) => timestampMs === 5)).toBeGreaterThan(first)

@@ -1,4 +1,4 @@
-/** Windows and timers behind call(): see docs/time.md. */
+/** Windows and timers after call(): see docs/time.md. */
 import { afterEach, expect, it } from 'vitest'
 import {
   application,
@@ -77,7 +77,7 @@ const shapes: [string, Application, number, number][] = [
 ]
 
 it.each(shapes)(
-  '%s, a window behind a call closes, and nothing is late for a call that is slow (%#)',
+  '%s, a window after a call closes, and nothing is late for a call that is slow (%#)',
   async (_, app, partitions, workers) => {
     const driver = await driving(app, { partitions, workers, startMs: 0 })
     driver.calls.answer('charge', (payment: Payment) => payment, { afterMs: 25_000 })
@@ -129,7 +129,7 @@ it.each(shapes)(
   },
 )
 
-it('what was late in its source is late behind a call, also when another worker makes the call again, and nothing else is', async () => {
+it('what was late in its source is late after a call, also when another worker makes the call again, and nothing else is', async () => {
   const driver = await driving(first, { partitions: 1, workers: 1, startMs: 0 })
   let holds = true
   const asked: string[] = []
@@ -160,7 +160,7 @@ it('what was late in its source is late behind a call, also when another worker 
   ])
 })
 
-it('a timer behind a call has seen what was older than it, however slow its call was', async () => {
+it('a timer after a call has seen what was older than it, however slow its call was', async () => {
   const desk = stateObject('desk', () => ({ n: 0 }))
   const closing = timer('closing', desk)
   const app = application(

@@ -1,4 +1,4 @@
-/** Timers and times to live behind keyBy(): see docs/time.md. */
+/** Timers and times to live after keyBy(): see docs/time.md. */
 import { expect, it } from 'vitest'
 import { application, from, stateObject, timer, topic } from '../../../src/index.js'
 import { TestDriver } from '../../../src/testing/index.js'
@@ -29,7 +29,7 @@ it.each([
   [1, 1],
   [5, 2],
 ])(
-  'a timer behind keyBy() fires when nothing comes any more (%i partitions, %i workers)',
+  'a timer after keyBy() fires when nothing comes any more (%i partitions, %i workers)',
   async (partitions, workers) => {
     const driver = await TestDriver.start(app, { partitions, workers })
     try {

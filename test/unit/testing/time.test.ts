@@ -237,7 +237,7 @@ it('one that throws goes to the dead letters with all that names it, and is gone
   expect(driver.readDeadLetters()).toEqual([])
 })
 
-it('one that throws stops the worker where onError says so, and fires again when that goes on', async () => {
+it('one that throws stops the worker where onError says so, and fires again when that continues', async () => {
   const bench = new Bench()
   const driver = await bench.start({ onError: 'stop' })
   let isBad = true
@@ -264,7 +264,7 @@ it('one that throws stops the worker where onError says so, and fires again when
   expect(bench.said(driver)).toEqual(['a: calm'])
 })
 
-it('timers by the wall clock fire once, behind what is there to read', async () => {
+it('timers by the wall clock fire once, after what is there to read', async () => {
   const bench = new Bench({ idle: 'never' })
   const driver = await bench.start()
   const ring = bench.command('a', (context) => {

@@ -408,7 +408,7 @@ describe('sessions', () => {
   })
 })
 
-it('go through keyBy(): minutes of each key into minutes and hours of all, behind one another', async () => {
+it('go through keyBy(): minutes of each key into minutes and hours of all, after one another', async () => {
   const minute = windowed('minute', tumbling(minutes(1)), () => ({ n: 0 }))
   const total = windowed('total', tumbling(minutes(1)), () => ({ n: 0 }))
   const hour = windowed('a-hour', tumbling(minutes(60)), () => ({ n: 0 }))
@@ -468,7 +468,7 @@ describe('counting windows', () => {
     expect(driver.state(windows, 'k')).toMatchObject([{ messages: 1, startMs: T + 2, endMs: T + 3 }])
   })
 
-  it('work behind keyBy()', async () => {
+  it('work after keyBy()', async () => {
     const windows = windowed('three', counting(3), initial)
     const driver = await start(
       { partitions: 3 },

@@ -53,7 +53,7 @@ describe('workers', () => {
     const seen = driver.read(statements).map(({ account, balance }) => `${account} ${String(balance)}`)
     expect(seen).toHaveLength(320)
     expect(new Set(seen).size).toBe(320)
-    // computations did run in vain, or nothing was tried here
+    // computations did run for nothing, or nothing was tried here
     expect(runs.book).toBeGreaterThan(320)
   })
 

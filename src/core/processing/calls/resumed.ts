@@ -1,4 +1,4 @@
-/** What a call's task goes on with, and how its calls are named. Pure. */
+/** What a call's task continues with, and how its calls are named. Pure. */
 import type { CallDefinition } from '../../../api/definition.js'
 import type { CommitRecord } from '../../commit/commit-record.js'
 

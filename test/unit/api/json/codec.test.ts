@@ -129,10 +129,10 @@ describe('decoding refuses', () => {
   it.each<[string, StandardSchemaV1<object, object>]>([
     ['by a refinement', z.object({ id: z.string().refine(() => Promise.resolve(true)) })],
     ['by a transform', z.object({ id: z.string().transform((id) => Promise.resolve(id)) })],
-    ['and compiled in vain', z.compile(z.object({ id: z.string().refine(() => Promise.resolve(true)) }))],
+    ['and compiled for nothing', z.compile(z.object({ id: z.string().refine(() => Promise.resolve(true)) }))],
     ["by Zod Mini's check", mini.object({ id: mini.string().check(mini.refine(() => Promise.resolve(true))) })],
     ['of another library', lateSchema(Promise.resolve({ value: {} }))],
-    ['of another library, in vain', lateSchema(Promise.reject(new Error('unheard')))],
+    ['of another library, for nothing', lateSchema(Promise.reject(new Error('unheard')))],
   ])('every message when the schema is asynchronous %s: the definition is wrong, not the record', (_, schema) => {
     const late = topicDefinition(topic('late', { schema, key: () => '' }), 'test')
     expect(failure(() => decode('{"id":"7"}', late), 'INVALID_DEFINITION').message).toBe(

@@ -110,7 +110,7 @@ describe('is left to JSON.parse (invariant 1)', () => {
     ['a field twice', '{"a":"x","b":1,"b":2}'],
     ['a field less', '{"a":"x"}'],
     ['white space', '{"a": "x","b":1}'],
-    ['something behind its end', '{"a":"x","b":1}1'],
+    ['something after its end', '{"a":"x","b":1}1'],
     ['an end that is missing', '{"a":"x","b":1'],
     ['a text that does not end', '{"a":"x'],
     ['a leading zero', '{"a":"x","b":01}'],

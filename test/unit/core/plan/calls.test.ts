@@ -59,7 +59,7 @@ describe('a call', () => {
     ])
   })
 
-  it('has one behind it where something with state comes next, or another call', () => {
+  it('has one after it where something with state comes next, or another call', () => {
     expect(shapeOf(kept(asked(from(a))))).toEqual([
       'ask (call): a -> app-ask-s-repartition',
       's: app-ask-s-repartition -> , keeps s',
@@ -144,7 +144,7 @@ describe('an application that changes', () => {
     expect(loses.changes).toContain('sub-topology ask orphaned')
   })
 
-  it('goes on with a call as it is', () => {
+  it('continues with a call as it is', () => {
     const same1 = changed(after(asked(from(a)).sink(out)), asked(from(a)).sink(out))
     expect(same1).toEqual({
       changes: ['sub-topology ask kept', 'call ask kept', 'source a kept'],
@@ -180,7 +180,7 @@ describe('an application that changes', () => {
     ])
   })
 
-  it('goes on where a stateless pipeline was, with a call in it', () => {
+  it('continues where a stateless pipeline was, with a call in it', () => {
     const { incompatible, changes } = changed(after(from(a).sink(out)), asked(from(a)).sink(out))
     expect(incompatible).toEqual([])
     expect(changes).toContain('call ask created')

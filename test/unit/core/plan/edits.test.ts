@@ -24,7 +24,7 @@ const out = topic('out', { schema: anySchema<Item>(), key: ({ id }) => id })
 const states = ['s', 't', 'u', 'v'].map((name) => stateObject(name, () => ({ n: 0 })))
 const COUNTS: Readonly<Record<string, number>> = { a: 8, b: 8, c: 3 }
 
-/** A pipeline in data: sources that are merged, and what comes behind them. */
+/** A pipeline in data: sources that are merged, and what comes after them. */
 interface Line {
   readonly sources: readonly number[]
   readonly steps: readonly (number | 'keyBy' | 'filter')[]

@@ -179,7 +179,7 @@ describe('refused, with both sides and the ways out', () => {
     expect(refused(change(manifest, topology))).toMatch(message)
   })
 
-  it('another number of partitions behind repartitions alone', () => {
+  it('another number of partitions after repartitions alone', () => {
     const topology = topologyWith(rekeyed(a, 's'))
     const other = new Map([...with8(topology)].map(([sub]) => [sub, 4]))
     expect(refused(reconcile(after(rekeyed(a, 's')), topology, other))).toMatch(

@@ -86,7 +86,7 @@ it('reads a message that lies among other bytes', () => {
   }
 })
 
-it('refuses bytes that are no message of a repartition, cut or with more behind them', () => {
+it('refuses bytes that are no message of a repartition, cut or with more after them', () => {
   for (const message of ['word', { a: 1, b: 'text' }, { a: { b: 1 } }]) {
     const bytes = encoded(message)
     const among = Buffer.concat([Buffer.from('before'), bytes])

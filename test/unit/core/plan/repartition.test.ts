@@ -78,7 +78,7 @@ describe('a message through a repartition', () => {
   })
 })
 
-describe('a key behind keyBy()', () => {
+describe('a key after keyBy()', () => {
   const keyOf = repartitionKey((message) => message as string)
   it.each([
     ['as long as a state object can have it', 'x'.repeat(MAX_KEY_BYTES)],

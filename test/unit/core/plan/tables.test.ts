@@ -54,7 +54,7 @@ describe('a join', () => {
     expect(sub?.sources.map(({ operators }) => kindsOf(operators))).toEqual([['table', ['join', 'sink']]])
   })
 
-  it('with a table behind keyBy() is by repartition', () => {
+  it('with a table after keyBy() is by repartition', () => {
     const joined = table(
       'joined',
       from(a).keyBy(({ of }) => of),

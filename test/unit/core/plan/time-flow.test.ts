@@ -159,7 +159,7 @@ describe('timeFlow', () => {
       'desk',
       'late',
     ])
-    // Nobody behind it uses time.
+    // Nobody after it uses time.
     expect(Object.keys(shapeOf(application('app', called.to(desk, nothing))))).toEqual(['book'])
     // Whatever is declared first, a call is not what the others of its loop wait for.
     const right = ending('right')
@@ -175,7 +175,7 @@ describe('timeFlow', () => {
         marks: [],
       },
     })
-    // Within a loop what lies behind it has its time.
+    // Within a loop what lies after it has its time.
     expect(
       shapeOf(application('app', called.to(late, same).keyBy(other, { name: 'back' }).to(book, nothing))),
     ).toMatchObject({

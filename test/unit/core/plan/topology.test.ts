@@ -100,7 +100,7 @@ describe('the graph is cut', () => {
   const lines = topic('lines', { schema: anySchema<Item>() })
   const other = (item: Item): string => `${item.id}!`
 
-  it('at keyBy() where a computation stands behind it, and nowhere else', () => {
+  it('at keyBy() where a computation stands after it, and nowhere else', () => {
     const app = application(
       'app',
       from(lines)

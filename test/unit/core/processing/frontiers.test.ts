@@ -42,7 +42,7 @@ describe('the bound of a repartition', () => {
     expect(time.reached([head(300)], 0)).toBe(300)
     expect(time.reached([head(300)], undefined)).toBe(300)
     expect(time.reached([{ ...empty, hasMore: true }], undefined)).toBe(100)
-    // It may have to be taken back.
+    // It may have to be rolled back.
     time.say(0, { task: 'pages_0', boundMs: 150, tickMs: 150 })
     expect([time.boundMs(0), time.reached([empty], undefined)]).toEqual([100, 150])
   })
@@ -57,7 +57,7 @@ describe('the bound of a repartition', () => {
     expect(new Watermark([{ ...repartition, writers: [] }], undefined).claim([empty])).toEqual(none)
   })
 
-  it('never goes back, is committed without ticks, also of writers that this version does not know, and taken back (invariants 1, 3)', () => {
+  it('never goes back, is committed without ticks, also of writers that this version does not know, and rolled back (invariants 1, 3)', () => {
     const step = fc.record({
       task: fc.constantFrom(...writers, 'stranger_3'),
       ms: fc.nat(5_000),
@@ -113,7 +113,7 @@ describe('what a task claims', () => {
     expect(time.lateBoundMs).toBeUndefined()
     time.reach([head(989), empty], 0)
     expect(time.lateBoundMs).toBe(990)
-    // Not by its own timestamp: behind a repartition by what it brings.
+    // Not by its own timestamp: after a repartition by what it brings.
     for (const task of writers) time.say(1, { task, boundMs: 2_000, tickMs: 2_000 })
     time.reach([empty, head(5)], 1)
     expect(time.lateBoundMs).toBeUndefined()
@@ -196,7 +196,7 @@ describe('marks', () => {
       [1, mark(30)],
       [2, 36],
     ])
-    // What the clock said is taken back.
+    // What the clock said is rolled back.
     expect(marks.isNews({ boundMs: 30, tickMs: 20 })).toBe(true)
   })
 

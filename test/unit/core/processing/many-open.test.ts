@@ -122,7 +122,7 @@ describe('a key that has as many open messages as it may', () => {
 
   it('takes one again when one is over', () => {
     const bench = begin(FULL)
-    // That brings time behind the first one.
+    // That brings time after the first one.
     bench.take(WITHIN_MS + 1_002, true)
     const collected = bench.collect()
     expect(codesIn(collected)).toEqual([])

@@ -34,7 +34,7 @@ const app = application(
     .to(counts, (state, { add = 0, fail, forget, key, out }, context) => {
       if (fail === 'before') throw new Error('on purpose')
       state.n += add
-      if (fail === 'after') throw new Error('half way')
+      if (fail === 'after') throw new Error('halfway')
       if (fail === 'unpackable') state.extra = () => 1
       if (fail === 'huge state') state.extra = 'x'.repeat(5000)
       if (forget === true) context.forget()
@@ -243,7 +243,7 @@ describe('Processor', () => {
     ['huge state', 'RECORD_TOO_LARGE'],
     ['huge output', 'RECORD_TOO_LARGE'],
     ['bad output', 'OUTPUT_INVALID'],
-  ] as const)('takes back a message that fails (invariants 1 and 3): %s', (fail, code) => {
+  ] as const)('rolls back a message that fails (invariants 1 and 3): %s', (fail, code) => {
     const collected = bench.feed({ key: 'a', add: 1 }, { key: 'a', add: 10, fail }, { key: 'a', add: 1 }).run()
     expect(codes(collected)).toEqual([code])
     expect(outputs(collected)).toEqual([1, 2])
@@ -251,7 +251,7 @@ describe('Processor', () => {
     expect(outputs(bench.feed({ key: 'a' }).run())).toEqual([2])
   })
 
-  it('takes back what an earlier commit does not hold, and nothing else', () => {
+  it('rolls back what an earlier commit does not hold, and nothing else', () => {
     bench.feed({ key: 'a', add: 5 }).run()
     const collected = bench
       .feed({ key: 'a', add: 1 }, { key: 'a', add: 10, fail: 'after' }, { key: 'a', add: 1, fail: 'before' })
@@ -279,7 +279,7 @@ describe('Processor', () => {
     }
     expect(isPotorooError(thrown, 'STOPPED_BY_ON_ERROR')).toBe(true)
     expect(String(thrown)).toMatch(
-      new RegExp(`steps, partition ${String(partition)}, offset 1: COMPUTATION_FAILED: half way`),
+      new RegExp(`steps, partition ${String(partition)}, offset 1: COMPUTATION_FAILED: halfway`),
     )
     expect(bench.input.position).toBe(1)
     const collected = bench.processor.collect({ identity: 'i', positions: {}, by: 'w', atMs: 5 }, 0)

@@ -53,7 +53,7 @@ describe('time', () => {
     expect(again.committed().behind).toBeUndefined()
   })
 
-  it('never goes back, is committed with what moved it, and taken back with it (invariants 1 and 3)', () => {
+  it('never goes back, is committed with what moved it, and rolled back with it (invariants 1 and 3)', () => {
     const step = fc.record({
       which: fc.nat(1),
       ms: fc.nat(5_000),
@@ -126,7 +126,7 @@ describe('time', () => {
 describe('what writers of a repartition say', () => {
   const behind: TimedTopic = { topic: 'r', latenessMs: 0, ticks: false, writers: ['w_0'] }
 
-  it('is as it was at the last commit when an interval is taken back, ticks among it', () => {
+  it('is as it was at the last commit when an interval is rolled back, ticks among it', () => {
     const time = new Watermark([behind], undefined)
     time.say(0, { task: 'w_0', boundMs: 100, tickMs: 150 })
     time.mark()
@@ -135,7 +135,7 @@ describe('what writers of a repartition say', () => {
     time.rollBack()
     expect(time.boundMs(0)).toBe(100)
     expect(time.reached([empty], undefined)).toBe(150)
-    // What lies there is out of order, and is here again: the mark behind it is not yet.
+    // What lies there is out of order, and is here again: the mark after it is not yet.
     expect(time.reached([head(800)], 0)).toBe(150)
   })
 })

@@ -106,7 +106,7 @@ it('counts what closes and what is late, with the commit that it is in (invarian
   expect(bench.take({ atMs: 3_000 }).collect()).toMatchObject({ deadLetters: [], windows: [{ closed: 1 }] })
 })
 
-it('has counted nothing of what was taken back, and nothing of a message that failed (invariant 2 of closings.ts)', () => {
+it('has counted nothing of what was rolled back, and nothing of a message that failed (invariant 2 of closings.ts)', () => {
   const bench = new Bench(
     application(
       'a',
@@ -131,7 +131,7 @@ it('has counted nothing of what was taken back, and nothing of a message that fa
   expect(collected.deadLetters.map(({ code }) => code)).toEqual(['COMPUTATION_FAILED'])
 })
 
-it('writes one entry for a session that goes on and on (invariant 1)', () => {
+it('writes one entry for a session that continues and on (invariant 1)', () => {
   const visit = windowed('visit', session(1_000), () => ({ n: 0 }), { merge: () => undefined })
   const bench = new Bench(
     application(

@@ -67,7 +67,7 @@ class Model {
     if (definition === last) {
       const entry = n === undefined ? undefined : { n }
       this.table.replace(definition, key, this.place(definition, key), entry)
-      // The message goes on, whatever becomes of it.
+      // The message continues, whatever becomes of it.
       if (entry !== undefined) entry.n = -1
       this.#set(definition, key, n === undefined ? undefined : { n })
       return
@@ -142,7 +142,7 @@ const step = fc.oneof(
 )
 
 describe('a reader', () => {
-  it('reads what a model has, whatever was touched, forgotten, committed and taken back, and changes nothing', () => {
+  it('reads what a model has, whatever was touched, forgotten, committed and rolled back, and changes nothing', () => {
     const place = fc.record({ which: fc.nat(2), key: fc.constantFrom('a', 'bb', 'ccc') })
     fc.assert(
       fc.property(fc.array(fc.tuple(step, place), { maxLength: 60 }), fc.constantFrom(1, 1_000_000), (steps, bytes) => {

@@ -148,7 +148,7 @@ describe('a state table', () => {
     [5_000, false],
     [10_000_000, true],
   ])(
-    'is what a Map is, whatever is committed, taken back, stored and forgotten from memory of %d bytes (invariants 1 to 3), store new: %s',
+    'is what a Map is, whatever is committed, rolled back, stored and forgotten from memory of %d bytes (invariants 1 to 3), store new: %s',
     (maxBytes, storeWasEmpty) => {
       let loads = 0
       fc.assert(

@@ -1,4 +1,4 @@
-/** Under a limit to the size of files: writes until it fails, says how, opens the store again, and goes on in it. */
+/** Under a limit to the size of files: writes until it fails, says how, opens the store again, and continues in it. */
 import { GatheredChanges } from '../../../../src/core/state/changes.js'
 import { isPotorooError, messageOf } from '../../../../src/errors.js'
 import { openStateStores } from '../../../../src/lmdb/stores.js'

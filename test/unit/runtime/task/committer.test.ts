@@ -199,7 +199,7 @@ test('the record has all positions and ids, of topics that others read, too; not
   ])
 })
 
-test('records have to land where the last commit ended, behind its marker (invariant 5)', async () => {
+test('records have to land where the last commit ended, after its marker (invariant 5)', async () => {
   const harness = committer()
   const { one } = harness
   one.commit()

@@ -68,7 +68,7 @@ test('any other failure blames nobody', () => {
 })
 
 describe('after a slow message (invariant 2)', () => {
-  test('a hundred behind it are done one by one', () => {
+  test('a hundred after it are done one by one', () => {
     const { one, events } = isolation()
     one.current = at(7)
     one.computed(999, [at(8)])

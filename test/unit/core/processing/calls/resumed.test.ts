@@ -3,7 +3,7 @@ import { callId, generationOf, pauseBeforeMs, resumedCalls } from '../../../../.
 
 const commit = { positions: { asks: 5 }, topicIds: { asks: 'one' }, calls: { generation: 'g', done: 'Ag==' } }
 
-it('goes on with what the last commit says of the same position in the same topic', () => {
+it('continues with what the last commit says of the same position in the same topic', () => {
   expect(resumedCalls(commit, { topic: 'asks', id: 'one' }, 5)).toEqual({ generation: 'g', done: 'Ag==' })
   // Brokers without ids, and those that have got them since.
   expect(resumedCalls(commit, { topic: 'asks' }, 5)).toEqual({ generation: 'g', done: 'Ag==' })

@@ -123,7 +123,7 @@ describe('calls of one partition', () => {
     expect(again.unfinished).toBe(1)
   })
 
-  it('goes on where messages that were done are not in the log any more', () => {
+  it('continues where messages that were done are not in the log any more', () => {
     const first = new CallWindow<Pending>(4)
     for (const offset of [0, 1, 2, 3]) first.take(messageAt(offset))
     first.next()
