@@ -49,10 +49,7 @@ export function textOf(report: StatusReport): string {
             broadcast === undefined ? `what decoding ${topic} needs` : `broadcast ${broadcast} of ${topic}`,
             seconds(waitedMs),
             visible(
-              why ??
-                (broadcast === undefined
-                  ? 'it is being requested'
-                  : 'its brokers have not confirmed that it has been read to its end'),
+              why ?? (broadcast === undefined ? 'it is being requested' : 'its brokers have not confirmed its end'),
             ),
           ]),
         ),

@@ -196,6 +196,6 @@ const tooNarrow = (to: Destination): PotorooError =>
     'INVALID_CONFIGURATION',
     `topic ${to.topic} takes records of ${String(to.maxMessageBytes)} bytes only, too few even for a dead letter without its contents`,
     {
-      cure: `Raise the limit, and restart the worker: ${setConfig(to.topic, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES)}`,
+      cure: `Raise the limit, and restart: ${setConfig(to.topic, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES)}`,
     },
   )

@@ -392,9 +392,7 @@ export class Processor {
       case 'flatMap': {
         const several = operator.flatMap(message)
         if (!Array.isArray(several))
-          throw new TypeError(
-            `flatMap() must return an array, and returned ${several === null ? 'null' : typeof several}`,
-          )
+          throw new TypeError(`flatMap() must return an array, not ${several === null ? 'null' : typeof several}`)
         for (const one of several as readonly unknown[]) this.#run(operator.next, one, emit)
         break
       }
@@ -633,6 +631,6 @@ const tooNarrowForCommits = ({ topic, maxMessageBytes }: Destination): PotorooEr
     'INVALID_CONFIGURATION',
     `changelog ${topic} takes records of ${String(maxMessageBytes)} bytes only, less than what each commit writes`,
     {
-      cure: `Raise the limit, and restart the worker: ${setConfig(topic, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES)}`,
+      cure: `Raise the limit, and restart: ${setConfig(topic, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES)}`,
     },
   )

@@ -219,7 +219,7 @@ it('flatMap() that gives no array fails for its message', async () => {
   await driver.settle()
   expect(driver.read(sums)).toEqual([{ name: 'n', sum: 2 }])
   expect(driver.readDeadLetters().map(({ error }) => error)).toEqual([
-    'flatMap() must return an array, and returned number',
+    'flatMap() must return an array, not number',
   ])
 })
 

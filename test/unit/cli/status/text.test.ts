@@ -73,7 +73,7 @@ rate       x-rates  w1        12   3456
 held: these messages wait, and so do all after them
 task      waits for                     seconds  why
 symbol_0  what decoding x-trades needs  12.3     the registry<U+001B> is away
-symbol_0  broadcast rate of x-rates     2.0      its brokers have not confirmed that it has been read to its end
+symbol_0  broadcast rate of x-rates     2.0      its brokers have not confirmed its end
 `)
     expect(textOf(report([]))).not.toContain('held')
   })
