@@ -7,7 +7,7 @@ import type { ApplicationDefinition, TopicDefinition } from '../api/definition.j
 import { topicsOf } from '../api/graph.js'
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
 import { shellQuoted } from './shell-quoted.js'
-import { howToCompile, isTypeScript, whatWasMeant } from './typescript.js'
+import { howToCompile, isTypeScript, suggestionFor } from './typescript.js'
 
 /** Market Spread, as it lies beside the built command line. */
 export const bundledApplication = (): string =>
@@ -24,7 +24,7 @@ export interface LoadedApplication {
 export function moduleFile(path: string): string {
   const file = resolve(path)
   if (!existsSync(file)) {
-    const cure = whatWasMeant(file)
+    const cure = suggestionFor(file)
     throw new PotorooError(
       'INVALID_CONFIGURATION',
       `there is no module ${file} to load an application from`,

@@ -13,7 +13,7 @@ import type { Collecting } from './http/collecting.js'
 import { bootstrapServers, withCopyableCures } from './invocation.js'
 import type { ConnectionFlags } from './options.js'
 import { prettyLogger } from './pretty-logger.js'
-import { supervisorGone, tellMistake, tellStarted } from './supervised-process.js'
+import { supervisorGone, reportMistake, reportStarted } from './supervised-process.js'
 
 export interface RunFlags extends ConnectionFlags {
   readonly workers: number
@@ -48,7 +48,7 @@ export async function runWorker(path: string, flags: RunFlags, context: CliConte
   } catch (error) {
     // All workers of a supervisor have the same command line and application: each would say the same.
     const isMistake = isPotorooError(error) && error.exitCode === exitCodes.usage
-    if (!isMistake || flags.supervised !== true || !(await tellMistake(error))) throw error
+    if (!isMistake || flags.supervised !== true || !(await reportMistake(error))) throw error
     context.exitCode(error.exitCode)
   }
 }
@@ -140,7 +140,7 @@ async function runApplication(
     served === undefined
       ? await startWorker(application, options)
       : (served.worker = await startMeasuredWorker(application, options, served.meters))
-  if (supervised && !signal.aborted) tellStarted(worker.name)
+  if (supervised && !signal.aborted) reportStarted(worker.name)
   await worker.ended
 }
 

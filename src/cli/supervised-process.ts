@@ -181,7 +181,7 @@ export function supervisorGone(): AbortSignal {
 }
 
 /** In a worker: tells the supervisor, if it is there, that it has started. */
-export function tellStarted(name: string): void {
+export function reportStarted(name: string): void {
   process.send?.({ started: name }, undefined, undefined, () => undefined)
 }
 
@@ -189,7 +189,7 @@ const startedName = (told: unknown): string | undefined =>
   isObject(told) && typeof told['started'] === 'string' ? told['started'] : undefined
 
 /** In a worker: tells the supervisor what is wrong. Resolves with whether that was possible. */
-export const tellMistake = (mistake: PotorooError): Promise<boolean> =>
+export const reportMistake = (mistake: PotorooError): Promise<boolean> =>
   new Promise((resolve) => {
     const { code, message, cure } = mistake
     if (process.send === undefined) resolve(false)

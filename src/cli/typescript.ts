@@ -64,7 +64,7 @@ export function howToCompile(source: string): string {
 }
 
 /** What may have been meant by a module that is not there; undefined where nothing is found. */
-export function whatWasMeant(missing: string): string | undefined {
+export function suggestionFor(missing: string): string | undefined {
   const beside = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts'].map((extension) => missing + extension)
   const there = beside.find((file) => existsSync(file))
   if (there !== undefined) return `Name ${shortest(there)}, which exists.`

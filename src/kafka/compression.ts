@@ -12,7 +12,7 @@ import type * as Zstd from 'fzstd'
 import type * as Lz4 from 'lz4-napi'
 import type * as Snappy from 'snappy'
 import { messageOf, PotorooError } from '../errors.js'
-import { mostOfLz4, snappyLength, zstdFrames } from './expansion.js'
+import { maxLz4Size, snappyLength, zstdFrames } from './expansion.js'
 
 export const NO_COMPRESSION = 0
 /** Far more than producers put into a batch, which they close at some MB at most. */
@@ -39,7 +39,7 @@ const codecs: readonly ((bytes: Buffer, maxBytes: number) => Buffer)[] = [
   ungzip,
   unsnappy,
   (bytes, maxBytes) => {
-    requireAtMost(maxBytes, mostOfLz4(bytes))
+    requireAtMost(maxBytes, maxLz4Size(bytes))
     return lz4().decompressFrameSync(bytes)
   },
   (bytes, maxBytes) => {

@@ -53,7 +53,7 @@ export type ErrorKind =
   | 'special'
 
 /** How often in a row an unexpected answer is taken before it counts as a refusal. */
-export const MOST_UNEXPECTED = 20
+export const MAX_UNEXPECTED_ANSWERS = 20
 
 type Exceptions = Partial<Record<JudgedApi, ErrorKind>>
 interface Row {

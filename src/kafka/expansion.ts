@@ -36,7 +36,7 @@ export function snappyLength(block: Uint8Array): number {
   throw new RangeError('a snappy block without a length')
 }
 
-export function mostOfLz4(frame: Buffer): number {
+export function maxLz4Size(frame: Buffer): number {
   const [flags = 0, sizes = 0] = [frame[4], frame[5]]
   const blockBytes = [64, 256, 1024, 4096][((sizes >> 4) & 7) - 4]
   if (frame.length < 7 || frame.readUInt32LE(0) !== LZ4_MAGIC || flags >> 6 !== 1 || blockBytes === undefined)

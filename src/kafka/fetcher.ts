@@ -11,7 +11,7 @@ import { ElectionProof } from '../core/processing/election-proof.js'
 import { listOffsets, nameOf } from './admin.js'
 import { Backoff } from './backoff.js'
 import { type Cluster, reasonOf } from './cluster.js'
-import { MOST_UNEXPECTED } from './error-table.js'
+import { MAX_UNEXPECTED_ANSWERS } from './error-table.js'
 import { BrokerError, codes, LinkError, toPotorooError } from './errors.js'
 import type { PartitionAnswer } from './fetch-request.js'
 import { NodeReader, type Place, type ReaderHost } from './node-reader.js'
@@ -223,7 +223,7 @@ export class KafkaFetcher implements Fetcher, ReaderHost {
       place.unknownSince = undefined
     }
     if (kind === 'unexpected') place.unexpected = (place.unexpected ?? 0) + 1
-    if (kind === 'denied' || kind === 'refused' || (place.unexpected ?? 0) >= MOST_UNEXPECTED) {
+    if (kind === 'denied' || kind === 'refused' || (place.unexpected ?? 0) >= MAX_UNEXPECTED_ANSWERS) {
       this.fail(place, toPotorooError(error, nameOf(input)))
       return
     }

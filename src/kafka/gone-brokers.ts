@@ -29,7 +29,7 @@ export class GoneBrokers {
     const broker = address ?? ALL
     this.#addresses.add(broker)
     this.logger.warn({ broker, reason }, 'broker is gone, trying to reach it again')
-    void this.#askUntilItAnswers(broker)
+    void this.#pollUntilAnswered(broker)
   }
 
   /** Whether `answered` has anything to say. */
@@ -43,7 +43,7 @@ export class GoneBrokers {
       if (this.#addresses.delete(broker)) this.logger.info({ broker }, 'broker is back')
   }
 
-  async #askUntilItAnswers(broker: string): Promise<void> {
+  async #pollUntilAnswered(broker: string): Promise<void> {
     const address = broker === ALL ? undefined : broker
     const pauses = new Backoff(FIRST_PAUSE_MS, MAX_PAUSE_MS)
     while (this.#addresses.has(broker)) {

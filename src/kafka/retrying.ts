@@ -1,7 +1,7 @@
 /** Tries again what may succeed a moment later. */
 import type { Cluster } from './cluster.js'
 import { Backoff } from './backoff.js'
-import { MOST_UNEXPECTED } from './error-table.js'
+import { MAX_UNEXPECTED_ANSWERS } from './error-table.js'
 import { isPassing, isUnexpected } from './errors.js'
 
 export interface RetryOptions {
@@ -20,7 +20,7 @@ export interface RetryOptions {
 
 export async function retrying<T>(cluster: Cluster, options: RetryOptions, attempt: () => Promise<T>): Promise<T> {
   const { deadline, firstPauseMs = 20, maxPauseMs = 500, signal, onFailure } = options
-  let unexpected = options.unexpected ?? MOST_UNEXPECTED
+  let unexpected = options.unexpected ?? MAX_UNEXPECTED_ANSWERS
   const isDue = options.again ?? isPassing
   const again = (error: unknown): boolean => isDue(error) || (isUnexpected(error) && --unexpected > 0)
   const backoff = new Backoff(firstPauseMs, maxPauseMs)

@@ -256,7 +256,7 @@ class KafkaProducer implements TransactionalProducer {
   async #oneByOne(work: Work, produces: readonly Produce[]): Promise<void> {
     if (work.positions.length > 0) await this.#together([this.#commitOffsets(work)])
     for (const produce of produces) await this.#together([produce()])
-    await this.#timed(this.#endAndGoOn(work))
+    await this.#timed(this.#endAndContinue(work))
   }
 
   async #timed(end: Promise<void>): Promise<void> {
@@ -391,7 +391,7 @@ class KafkaProducer implements TransactionalProducer {
   }
 
   /** With version 2: everything that comes is sent under the epoch that the answer gives. */
-  async #endAndGoOn({ deadline }: Work): Promise<void> {
+  async #endAndContinue({ deadline }: Work): Promise<void> {
     const request = endTxn2(this.#identity, true)
     await this.#control('transaction', this.#identity.transactionalId, deadline, async (node) => {
       const answer = await this.cluster.call(this.#lanes.control, node, request)

@@ -51,7 +51,7 @@ export interface BrokersOptions {
 export type TransactionVersion = 1 | 2
 
 /** Where `topicId` is known, another topic of that name is not meant. */
-export interface MeantPartition extends TopicPartition {
+export interface IntendedPartition extends TopicPartition {
   readonly topicId?: string | undefined
 }
 
@@ -111,7 +111,7 @@ export class Brokers {
   }
 
   /** What that broker reads from, for a client that takes this epoch for the current one; -1: for any. */
-  served(broker: number, of: MeantPartition, epoch: number): ServedLog {
+  served(broker: number, of: IntendedPartition, epoch: number): ServedLog {
     return this.#leaders.serving(of, this.partition(of), broker, epoch)
   }
 
@@ -152,7 +152,7 @@ export class Brokers {
   }
 
   /** Throws UNKNOWN_TOPIC_OR_PARTITION, or UNKNOWN_TOPIC_ID where another topic of that name is meant. */
-  partition(of: MeantPartition): PartitionLog {
+  partition(of: IntendedPartition): PartitionLog {
     const topic = this.#topics.get(of.topic)
     const partition = topic?.partitions[of.partition]
     if (partition === undefined) throw new BrokerError('UNKNOWN_TOPIC_OR_PARTITION', partitionKey(of))
@@ -168,7 +168,7 @@ export class Brokers {
   produceAt(
     broker: number,
     identity: ProducerIdentity,
-    to: MeantPartition,
+    to: IntendedPartition,
     chunk: RecordChunk,
     sequence: number,
     reply: Reply<number>,
@@ -184,7 +184,7 @@ export class Brokers {
   }
 
   /** A batch of a transaction, whose first record has that sequence; default: what is due. Returns its first offset. */
-  produce(identity: ProducerIdentity, to: MeantPartition, chunk: RecordChunk, sequence?: number): number {
+  produce(identity: ProducerIdentity, to: IntendedPartition, chunk: RecordChunk, sequence?: number): number {
     const partition = this.partition(to)
     const topic = this.describeTopic(to.topic)
     if (topic !== undefined && chunk.end > topic.maxMessageBytes) {

@@ -145,7 +145,7 @@ export class MemoryProducer implements TransactionalProducer {
     for (const mine of byLeader.values())
       await this.#together(mine.map(async (to) => ends.set(to, await this.#produce(to))))
     this.#identity = await this.#timed(
-      this.#control('endTxn', (identity) => cluster.transactions.endAndGoOn(identity, 'commit')),
+      this.#control('endTxn', (identity) => cluster.transactions.endAndContinue(identity, 'commit')),
     )
     this.#sequences.clear()
   }

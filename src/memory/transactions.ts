@@ -12,7 +12,7 @@
  * 4. A request of a transaction that was not begun with that partition or group is refused: what is under way still
  *    when its transaction ends changes nothing any more (KIP-890).
  * 5. With version 2 a partition or a group that takes something is added by that (`include`), and the end of a transaction
- *    gives out the epoch of the next one (`endAndGoOn`): nothing of one can come to count for another. Where epochs run out,
+ *    gives out the epoch of the next one (`endAndContinue`): nothing of one can come to count for another. Where epochs run out,
  *    it gives out another producer id, at epoch 0.
  *
  * Which answer is given when, Kafka's `TransactionCoordinator` decides (`endTransaction`, `handleAddPartitionsToTransaction`).
@@ -131,7 +131,7 @@ export class TransactionCoordinator {
   }
 
   /** EndTxn of version 2. Said again, it is answered as the first time: the epoch tells it from the end of the next one. */
-  endAndGoOn(identity: ProducerIdentity, kind: 'commit' | 'abort'): ProducerIdentity {
+  endAndContinue(identity: ProducerIdentity, kind: 'commit' | 'abort'): ProducerIdentity {
     const transactional = this.#known(identity)
     const { producerId, epoch, formerProducerId, state, ending, transactionalId } = transactional
     const isNext =

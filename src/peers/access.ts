@@ -12,7 +12,7 @@ export interface Access {
   readonly host: string
 }
 
-export function isLetIn(request: IncomingMessage, { token, host }: Access): boolean {
+export function isAdmitted(request: IncomingMessage, { token, host }: Access): boolean {
   if (token !== undefined) return isAuthorized(request, token)
   // A page that a browser here has open may let a name of its own lead to loopback (DNS rebinding): that is the name it says.
   return isLoopback(host) && isLoopback(hostOf(request.headers.host ?? ''))

@@ -23,7 +23,7 @@ import { timersIn } from '../core/query/visible-state.js'
 import { bytesOf, type ByteString } from '../core/records/byte-string.js'
 import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
 import type { QueryService } from '../ports/queries.js'
-import { isLetIn, type Access } from './access.js'
+import { isAdmitted, type Access } from './access.js'
 
 export const STATES_PATH = '/v1'
 
@@ -54,7 +54,7 @@ export class StateHttp {
 
   answer(request: IncomingMessage, response: ServerResponse): void {
     response.on('error', () => undefined)
-    if (!isLetIn(request, this.access)) {
+    if (!isAdmitted(request, this.access)) {
       response.writeHead(401, { 'www-authenticate': 'Bearer', connection: 'close' }).end()
       return
     }

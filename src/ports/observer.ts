@@ -296,7 +296,7 @@ export type TaskEvent = { readonly task: string } &
       }
     /** This message alone makes commits fail, or its computation was ended: it goes to the dead letters, or stops the worker. */
     | {
-        readonly kind: 'culprit-found'
+        readonly kind: 'failing-message-found'
         readonly topic: string
         readonly partition: number
         readonly offset: number

@@ -69,7 +69,7 @@ export class Broadcasts {
       proven: () => {
         for (const waiting of [...this.#waiting]) waiting.opened()
       },
-      begunAgain: () => {
+      willReread: () => {
         for (const waiting of this.#waiting) waiting.forget()
       },
       failed,
@@ -165,7 +165,7 @@ interface Told {
   /** There is another answer that proves something. */
   proven(): void
   /** What it was proven for no longer holds. */
-  begunAgain(): void
+  willReread(): void
   failed(error: PotorooError): void
 }
 
@@ -356,7 +356,7 @@ class Followed {
   async #again(error: PotorooError): Promise<void> {
     if (this.#isRestarting) return
     this.#isRestarting = true
-    this.told.begunAgain()
+    this.told.willReread()
     const { clock, observer } = this.env
     observer.observe({ kind: 'broadcast-again', ...this.#where(), error: error.message })
     this.#endInputs()

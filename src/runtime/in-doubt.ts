@@ -2,7 +2,7 @@
 import { isPotorooError, PotorooError } from '../errors.js'
 
 /** So many answers in a row that nobody expects are taken for a broker that refuses: with the pauses in between, some seconds. */
-export const MOST_UNEXPECTED = 10
+export const MAX_UNEXPECTED_ANSWERS = 10
 
 /** The next producer of the transactional id ends what is under way; what can be read then tells whether it was committed. */
 export const isInDoubt = (error: unknown): error is PotorooError =>
@@ -10,4 +10,4 @@ export const isInDoubt = (error: unknown): error is PotorooError =>
 
 /** What a run of answers that nobody expects ends with. */
 export const refusedAtLast = (error: PotorooError, message = error.message): PotorooError =>
-  new PotorooError('REQUEST_REFUSED', `${message}; ${String(MOST_UNEXPECTED)} times in a row`, { cause: error })
+  new PotorooError('REQUEST_REFUSED', `${message}; ${String(MAX_UNEXPECTED_ANSWERS)} times in a row`, { cause: error })

@@ -48,13 +48,13 @@ export const choosePositions = (
 
 /** Whether it would be said, or end the worker: a later owner may be the reason. */
 export const isDoubtful = ({ source, known, choice }: Chosen): boolean =>
-  choice === 'replaced' || choice.warning !== undefined || (source.isRepartition && isAstray(known))
+  choice === 'replaced' || choice.warning !== undefined || (source.isRepartition && isMisplaced(known))
 
 const isOfAnother = ({ idThen, id }: KnownPosition): boolean =>
   idThen !== undefined && id !== undefined && idThen !== id
 
 /** A worker's transaction gave the group an offset that the last commit record does not explain. */
-const isAstray = ({ committed, groupThen, group, isGroupOurs = false }: KnownPosition): boolean =>
+const isMisplaced = ({ committed, groupThen, group, isGroupOurs = false }: KnownPosition): boolean =>
   isGroupOurs && group !== committed && group !== groupThen
 
 /** Rejects with TOPIC_REPLACED, TOPIC_CHANGED, REPARTITION_LOST, CHANGELOG_LOST, what the log throws, or the signal's reason when it is aborted. */

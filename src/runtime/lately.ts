@@ -6,7 +6,7 @@ import type { Observer, RuntimeEvent } from '../ports/observer.js'
 /** So many of the last are told to those who ask. */
 const HAND_OFFS_KEPT = 20
 
-export class Lately implements Observer {
+export class RecentActivity implements Observer {
   readonly #latency = new RecentLatency()
   /** The latest last. */
   #handOffs: readonly HandOff[] = []

@@ -11,7 +11,7 @@ export interface LogLine {
 type Kind = RuntimeEvent['kind']
 type EventOf<K extends Kind> = RuntimeEvent & { readonly kind: K }
 /** Fields of the line are those of the event, unless it says others. */
-interface Saying<K extends Kind> {
+interface LineTemplate<K extends Kind> {
   readonly level: keyof Logger | ((event: EventOf<K>) => keyof Logger)
   readonly message: string | ((event: EventOf<K>) => string)
   readonly fields?: (event: EventOf<K>) => object
@@ -23,7 +23,7 @@ const say = (level: keyof Logger, message: string): { readonly level: keyof Logg
 })
 
 /** Undefined: the log does not say it, for it happens all the time, or another line says it. */
-const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
+const templates: { readonly [K in Kind]: LineTemplate<K> | undefined } = {
   'worker-started': say('info', 'worker started'),
   'handing-over': say('info', 'stopping: handing tasks over'),
   'handing-over-ended': say(
@@ -155,7 +155,7 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
     'warn',
     'a computation blocked the event loop: for a while, messages of this task are committed one by one',
   ),
-  'culprit-found': undefined,
+  'failing-message-found': undefined,
   'source-waived': say(
     'warn',
     'a source gave no answer in time: records of the other sources go first, whatever their timestamps',
@@ -190,7 +190,7 @@ const sayings: { readonly [K in Kind]: Saying<K> | undefined } = {
 
 /** Undefined: the log does not say it. */
 export function lineOf<K extends Kind>(event: EventOf<K>): LogLine | undefined {
-  const saying: Saying<K> | undefined = sayings[event.kind]
+  const saying: LineTemplate<K> | undefined = templates[event.kind]
   if (saying === undefined) return undefined
   const { level, message, fields = withoutKind } = saying
   return {

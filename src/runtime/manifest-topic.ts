@@ -8,7 +8,7 @@ import { isPotorooError, PotorooError } from '../errors.js'
 import type { Log } from '../ports/log.js'
 import { abortable } from './abortable.js'
 import { lookThrough } from './look-through.js'
-import { isInDoubt, MOST_UNEXPECTED, refusedAtLast } from './in-doubt.js'
+import { isInDoubt, MAX_UNEXPECTED_ANSWERS, refusedAtLast } from './in-doubt.js'
 import { sleep } from './options.js'
 import { NO_TIME } from './record-time.js'
 import type { Clock } from '../ports/clock.js'
@@ -68,7 +68,7 @@ export async function changeManifest(
       return next
     } catch (error) {
       if (!isPotorooError(error, 'FENCED') && !isInDoubt(error)) throw error
-      if (error.code === 'UNEXPECTED_ANSWER' && ++unexpected >= MOST_UNEXPECTED) throw refusedAtLast(error)
+      if (error.code === 'UNEXPECTED_ANSWER' && ++unexpected >= MAX_UNEXPECTED_ANSWERS) throw refusedAtLast(error)
       await abortable(signal, sleep(clock, AGAIN_MS))
     } finally {
       await producer.close()

@@ -31,7 +31,7 @@ import { atMost, sleep, type ObservedPorts, type RuntimeOptions } from './option
 const PROTOCOL = 'potoroo'
 const RETRY_MS = 100
 /** So many answers in a row that nobody expects are taken for a broker that went wrong for a while: some 10 s of them. */
-const MOST_UNEXPECTED = 100
+const MAX_UNEXPECTED_ANSWERS = 100
 /** From the end of the longest computation until the member has joined again. */
 const REJOIN_MS = 3000
 /** The answer to a first join brings the member id at once, or the coordinator is away. */
@@ -64,7 +64,7 @@ export class GroupMembership {
   #stopped = false
   #sent = 0
   #confirmedMs = -Infinity
-  #tenure = 0
+  #ownershipEpoch = 0
   #confirmations: { readonly after: number; readonly resolve: () => void }[] = []
   #loop: Promise<void> = Promise.resolve()
   #wakeHeartbeat: (() => void) | undefined
@@ -109,8 +109,8 @@ export class GroupMembership {
    * Another number whenever others may have had its tasks meanwhile, though it was given the same ones again: the group had forgotten
    * it, or has had a generation without it.
    */
-  get tenure(): number {
-    return this.#tenure
+  get ownershipEpoch(): number {
+    return this.#ownershipEpoch
   }
   /** Whether it gave the group its assignment, when that was made last. */
   get isLeader(): boolean {
@@ -136,7 +136,7 @@ export class GroupMembership {
   }
 
   /** Makes a member leave that is certainly dead, so that the group need not wait for its session timeout. */
-  async bury(memberId: string): Promise<void> {
+  async removeDead(memberId: string): Promise<void> {
     try {
       await this.client.leave(memberId)
     } catch (error) {
@@ -202,13 +202,13 @@ export class GroupMembership {
     this.#isLeader = joined.leaderId === joined.memberId
     const mine = await this.client.sync(joined, this.#isLeader ? this.#lead(joined) : new Map())
     if (this.#isStopped()) return
-    if (joined.generation !== this.#generation + 1) this.#tenure++
+    if (joined.generation !== this.#generation + 1) this.#ownershipEpoch++
     this.#generation = joined.generation
     const assignment = decodeAssignment(mine)
     if (assignment === undefined)
       throw new GroupError('inconsistent-protocol', 'the assignment is not in a format that this version knows')
     this.#recovered()
-    this.#attended()
+    this.#informWatchdog()
     this.#isMember = true
     this.#confirmedMs = sentMs
     this.events.assigned(assignment, joined.generation)
@@ -221,7 +221,7 @@ export class GroupMembership {
     return maxComputationMs === 0 ? rebalanceTimeoutMs : Math.max(rebalanceTimeoutMs, maxComputationMs + REJOIN_MS)
   }
 
-  #attended(): void {
+  #informWatchdog(): void {
     this.watchdog?.attend({ memberId: this.#memberId, generation: this.#generation })
   }
 
@@ -266,7 +266,7 @@ export class GroupMembership {
         continue
       }
       this.#recovered()
-      this.#attended()
+      this.#informWatchdog()
       this.#confirmedMs = sentMs
       this.#confirm(sent)
     }
@@ -290,10 +290,10 @@ export class GroupMembership {
         observer.observe({ kind: 'member-forgotten', memberId: this.#memberId })
         this.#memberId = ''
         this.#isMember = false
-        this.#tenure++
+        this.#ownershipEpoch++
         return
       case 'unexpected':
-        if (++this.#unexpected >= MOST_UNEXPECTED) {
+        if (++this.#unexpected >= MAX_UNEXPECTED_ANSWERS) {
           const message = `the group answered ${String(this.#unexpected)} times in a row: ${messageOf(error)}`
           this.#end(new PotorooError('REQUEST_REFUSED', message, { cause: error }))
           return

@@ -71,7 +71,7 @@ export interface TaskEnvironment extends ObservedPorts, ActivationsEnvironment {
   /** How many tasks of this worker have a backlog. */
   backlogs(): number
   /** Another number whenever somebody else may have had this worker's tasks meanwhile. */
-  tenure(): number
+  ownershipEpoch(): number
   /** The task has something to do: `run` it. */
   ready(task: Pumped): void
   /** Whether the slice has lasted so long that it is to end with the record that it is at. */
@@ -107,7 +107,7 @@ export class Task {
   /** Messages that were late for windows. */
   #late = 0
   /** In which it was certain last that nobody else had it, or has had it since its activation. */
-  #tenure = -1
+  #ownershipEpoch = -1
   /** When the last activation began, or before. */
   #ownedAtMs = 0
 
@@ -226,9 +226,10 @@ export class Task {
    * have had the task since it became active here, which only a commit would find out. Never rejects.
    */
   async answer(question: Question, isFenced: boolean): Promise<TaskAnswer> {
-    const [tenure, number] = [this.env.tenure(), this.#activations.running?.number]
-    const answer = await this.#answers.answer(question, isFenced || tenure !== this.#tenure)
-    if (answer.kind !== 'not here' && number === this.#activations.running?.number) this.#tenure = tenure
+    const [ownershipEpoch, number] = [this.env.ownershipEpoch(), this.#activations.running?.number]
+    const answer = await this.#answers.answer(question, isFenced || ownershipEpoch !== this.#ownershipEpoch)
+    if (answer.kind !== 'not here' && number === this.#activations.running?.number)
+      this.#ownershipEpoch = ownershipEpoch
     return answer
   }
 
@@ -321,7 +322,7 @@ export class Task {
   #activate(signal: AbortSignal): Promise<Activation> {
     // Before A1: whoever fences this worker does so later.
     this.#ownedAtMs = this.env.clock.now()
-    this.#tenure = this.env.tenure()
+    this.#ownershipEpoch = this.env.ownershipEpoch()
     return activate(this.plan, this.env, signal, this.#store.written, this.holder, this.#committer.changelogEnd)
   }
 

@@ -1,6 +1,6 @@
 /** An application's topology, and what Kafka has of it: for workers, and for the command line. */
 import type { Manifest, Reconciled } from '../core/plan/manifest.js'
-import { heldAgainst, topicNames } from '../core/plan/topic-plan.js'
+import { comparedWithKafka, topicNames } from '../core/plan/topic-plan.js'
 import type { Names, Topology } from '../core/plan/topology.js'
 import type { Log, TopicInfo } from '../ports/log.js'
 import { readManifest } from './manifest-topic.js'
@@ -26,7 +26,7 @@ export async function topologyInKafka(
 ): Promise<TopologyInKafka> {
   const found = new Map(await log.describeTopics(topicNames(declared, names)))
   const stored = found.has(names.manifest) ? await readManifest(log, names.manifest, signal) : undefined
-  const { reconciled, before } = heldAgainst(declared, names, found, stored)
+  const { reconciled, before } = comparedWithKafka(declared, names, found, stored)
   // What has another name than it would have today may have its topics under it.
   const renamed = topicNames(reconciled.topology, names).filter((name) => !found.has(name))
   for (const [name, info] of await log.describeTopics(renamed)) found.set(name, info)

@@ -20,7 +20,7 @@ import type { Peer } from '../ports/peers.js'
 import type { QueryService } from '../ports/queries.js'
 import { unwatched, type Watchdog } from '../ports/watchdog.js'
 import { openCodecs } from './codecs.js'
-import { Lately } from './lately.js'
+import { RecentActivity } from './lately.js'
 import { logObserver } from './log-lines.js'
 import { Broadcasts } from './broadcasts.js'
 import { GroupMembership } from './membership.js'
@@ -94,7 +94,7 @@ export class Worker {
   readonly #transitions = new Map<string, Promise<void>>()
   #others: readonly Peer[] = []
   #everybodyLeaves = false
-  readonly #lately = new Lately(() => this.ports.clock.monotonic())
+  readonly #lately = new RecentActivity(() => this.ports.clock.monotonic())
   /** While this worker stops: called when an assignment has come. */
   #handedOver: (() => void) | undefined
   #end!: { resolve: () => void; reject: (error: PotorooError) => void }
@@ -268,7 +268,7 @@ export class Worker {
       unstoredBytes: () => this.#unstoredBytes,
       backlogs: () => [...this.#tasks.values()].filter(({ isBacklogged }) => isBacklogged).length,
       confirmOwnership: () => this.#membership?.confirmed() ?? Promise.resolve(),
-      tenure: () => this.#membership?.tenure ?? 0,
+      ownershipEpoch: () => this.#membership?.ownershipEpoch ?? 0,
       fatal: (error, task) => {
         observer.observe({ kind: 'worker-stops', task, code: error.code, error: error.message })
         void this.#close(error)
@@ -452,7 +452,7 @@ export class Worker {
     this.#clocks?.peersAre(this.#others)
     this.ports.peers.watch(this.#others, (peer) => {
       observer.observe({ kind: 'peer-gone', ...peer })
-      void this.#membership?.bury(peer.memberId)
+      void this.#membership?.removeDead(peer.memberId)
     })
     // Clocks are set; assignments are rare enough, and frequent enough.
     if (this.#hasStages()) this.#phase.align(this.ports.clock.now() - this.ports.clock.monotonic())

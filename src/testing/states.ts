@@ -12,7 +12,7 @@ import { pack, packer, unpack } from '../core/state/packing.js'
 import { partitionOf } from '../core/plan/partitioner.js'
 import { RecordWriter } from '../core/records/records.js'
 import { MAX_KEY_BYTES, storeKeyOf } from '../core/state/store-key.js'
-import { isBroughtByClock, subTopologiesBefore, timeFlow } from '../core/plan/time-flow.js'
+import { isDrivenByClock, subTopologiesBefore, timeFlow } from '../core/plan/time-flow.js'
 import { hasChangelog, hasDues, ranksIn, type SubTopology } from '../core/plan/topology.js'
 import { PotorooError } from '../errors.js'
 import { isBrokerError } from '../memory/broker-error.js'
@@ -45,7 +45,7 @@ export class States {
   hasDue(atMs: number): boolean {
     return this.world.topology.subTopologies.some(
       (sub) =>
-        hasDues(sub) && isBroughtByClock(this.#flow, sub) && this.#changelog(sub).hasDue(atMs, this.#behindMs(sub)),
+        hasDues(sub) && isDrivenByClock(this.#flow, sub) && this.#changelog(sub).hasDue(atMs, this.#behindMs(sub)),
     )
   }
 

@@ -185,7 +185,7 @@ async function run(
       const work: Work = { log, names, action, choice, flags, context, signal }
       if (action === 'try') await tryThem(work, loaded)
       else if (action === 'list' || action === 'show') await look(work)
-      else if (flags.dryRun === true) await foresee(work)
+      else if (flags.dryRun === true) await preview(work)
       else await finish(work, action)
     })
   } catch (error) {
@@ -257,7 +257,7 @@ const light = (letter: Letter): Letter => ({
 })
 
 /** What replay or drop would do. */
-async function foresee(work: Work): Promise<void> {
+async function preview(work: Work): Promise<void> {
   const { action, context, flags, log } = work
   const targets = new Targets(log)
   const rows: MarkedLetter[] = []

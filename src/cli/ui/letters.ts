@@ -18,7 +18,7 @@ const LOOK_MS = 5_000
 /** Of a partition, in offsets. */
 const LOOK_BACK = 2_000
 const MOST_SHOWN = 200
-const MOST_AT_ONCE = 200
+const MAX_LETTERS = 200
 
 export class LetterBook {
   readonly #ended = new AbortController()
@@ -157,8 +157,8 @@ export function namedLetter(body: unknown): string {
 
 function placesIn(body: unknown): { readonly partition: number; readonly offset: number }[] {
   const letters = isRecord(body) ? body['letters'] : undefined
-  if (!isTexts(letters) || letters.length === 0 || letters.length > MOST_AT_ONCE)
-    throw new PotorooError('QUERY_INVALID', `letters: 1 to ${String(MOST_AT_ONCE)} of them, such as 0:17`)
+  if (!isTexts(letters) || letters.length === 0 || letters.length > MAX_LETTERS)
+    throw new PotorooError('QUERY_INVALID', `letters: 1 to ${String(MAX_LETTERS)} of them, such as 0:17`)
   return letters.map((id) => {
     const place = placeOfLetter(id)
     if (place === undefined)

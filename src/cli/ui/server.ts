@@ -16,7 +16,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { visible } from '../../api/visible.js'
 import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../../errors.js'
-import { isLetIn, type Access } from '../../peers/access.js'
+import { isAdmitted, type Access } from '../../peers/access.js'
 import { isLoopback } from '../../peers/options.js'
 import { isStatesPath, stateStatuses } from '../../peers/state-http.js'
 import { closeServer, listen } from '../http/listening.js'
@@ -127,7 +127,7 @@ export class UiServer {
       sendJson(response, 404, { message: 'there is nothing here: the page is at /' })
       return
     }
-    if (!isLetIn(request, this.#access))
+    if (!isAdmitted(request, this.#access))
       response.writeHead(401, { 'www-authenticate': 'Bearer', connection: 'close' }).end()
     else if (path === '/api/live') {
       if (isRead(request)) this.#stream(request, response)

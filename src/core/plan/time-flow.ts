@@ -60,7 +60,7 @@ export const writersIn = (flow: ReadonlyMap<SubTopology, TimeInto>, topic: Topic
   )
 
 /** Whether the clock brings time to a sub-topology where nothing comes: all topics before it let it. */
-export const isBroughtByClock = (flow: ReadonlyMap<SubTopology, TimeInto>, sub: SubTopology): boolean =>
+export const isDrivenByClock = (flow: ReadonlyMap<SubTopology, TimeInto>, sub: SubTopology): boolean =>
   subTopologiesBefore(flow, sub).every(({ sources }) =>
     sources.every(({ topic, isRepartition }) => isRepartition || topic.ticks),
   )

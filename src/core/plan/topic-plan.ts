@@ -74,7 +74,7 @@ export const countsIn = ({ subTopologies }: Topology, names: Names, found: Found
   partitionCounts(subTopologies, ({ name }) => found.get(names.topic(name))?.partitions)
 
 /** What an application is beside what is there. `stored`: the manifest. `before`: that, or what it is taken to be where there is none. */
-export function heldAgainst(
+export function comparedWithKafka(
   declared: Topology,
   names: Names,
   found: Found,

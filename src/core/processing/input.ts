@@ -13,7 +13,7 @@
  */
 import type { Fetched } from '../records/fetched.js'
 import { RecordCursor, type RecordBatch } from '../records/records.js'
-import { boundBroughtBy } from './marks.js'
+import { carriedBound } from './marks.js'
 import type { TakenRecords } from './traced-records.js'
 
 /** An answer, with so many of its batches still to be marked. */
@@ -93,7 +93,7 @@ export class Input {
   }
   /** The bound that the head brings along from where it was late; undefined: it was not. */
   get headBoundMs(): number | undefined {
-    return boundBroughtBy(this.cursor)
+    return carriedBound(this.cursor)
   }
   /** Bytes that the buffer keeps in memory, those taken since the mark included. */
   get pinnedBytes(): number {

@@ -60,7 +60,7 @@ export function decodeMark({ buffer, valueStart, valueEnd }: RecordCursor): Mark
 }
 
 /** The bound that the record brings along; undefined: it was not late. */
-export function boundBroughtBy(cursor: RecordCursor): number | undefined {
+export function carriedBound(cursor: RecordCursor): number | undefined {
   const value = cursor.hasHeaders ? cursor.header(BOUND_HEADER) : undefined
   if (value === undefined) return undefined
   const boundMs = Number(Buffer.from(value).toString())

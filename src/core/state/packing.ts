@@ -183,7 +183,7 @@ function unpackVersion(definition: StateDefinition, bytes: Buffer, start: number
   // Nearly all are of the newest version.
   if (header.length > 0 && beginsWith(bytes, start, end, header))
     return definition.fromPlain(readBody(definition, bytes, start + header.length, end), key)
-  return unpackBehind(definition, bytes, readHeader(bytes, start, end, 0), end, key)
+  return unpackAfter(definition, bytes, readHeader(bytes, start, end, 0), end, key)
 }
 
 /** As `unpackRange`, of what is of the newest version, and without its header. */
@@ -196,7 +196,7 @@ export const unpackBody = (
 ): object => definition.fromPlain(readBody(definition, bytes, start, end), key)
 
 /** As `unpackRange`, of what has that header. */
-export function unpackBehind(
+export function unpackAfter(
   definition: StateDefinition,
   bytes: Buffer,
   found: ReadHeader,

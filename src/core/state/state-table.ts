@@ -28,7 +28,7 @@ import { hasTimes, MANY_TIMERS, NO_TIMES, readHeader, type TimerEntry, type Time
 import { LiveTimes } from './live-times.js'
 import { sameBytes } from '../records/copy-bytes.js'
 import { NaNWatch, type StoredNaN } from './nan-fields.js'
-import { pack, packer, unpackBehind, unpackBody, unpackRange, versionBytes } from './packing.js'
+import { pack, packer, unpackAfter, unpackBody, unpackRange, versionBytes } from './packing.js'
 import type { RecordWriter } from '../records/records.js'
 import { KeyPrefix, MAX_AHEAD, NOWHERE, StateMemory } from './state-memory.js'
 
@@ -571,7 +571,7 @@ export class StateTable {
       memory.setLive(place, 0)
       const noted = touched.noted(i)
       // what was put once is another value than before, or it would not have been
-      if (noted === NONE || (touched.puts(i) !== 1 && this.#isAsNoted(place, noted))) continue
+      if (noted === NONE || (touched.puts(i) !== 1 && this.#isUnchanged(place, noted))) continue
       this.#write(writer, timestampMs, place, parts, touched.count - i)
     }
     this.#lastCount = parts[0]?.count ?? 0
@@ -718,7 +718,7 @@ export class StateTable {
     }
     const found = readHeader(bytes, start, start + length)
     live.times = found.kind === 'known' ? new LiveTimes(found.header) : undefined
-    return unpackBehind(definition, bytes, found, start + length, key)
+    return unpackAfter(definition, bytes, found, start + length, key)
   }
 
   /** For whoever changes them. */
@@ -838,7 +838,7 @@ export class StateTable {
     this.#noted.add(NOTHING, 0, 0, length < 0 ? undefined : memory.bytesOf(place), start, start + length)
   }
 
-  #isAsNoted(place: number, index: number): boolean {
+  #isUnchanged(place: number, index: number): boolean {
     const memory = this.#memory
     const noted = this.#noted
     const length = memory.valueBytes(place)

@@ -244,7 +244,7 @@ export class Caller {
       return 'blocked'
     }
     const { isolation } = this
-    if (isolation.isBehindSuspects(this.inputs)) isolation.clear()
+    if (isolation.isPastSuspects(this.inputs)) isolation.clear()
     const isLate = (): boolean => this.env.isOverdue() || this.env.clock.monotonic() >= deadlineMs
     let left = this.#settle(current, isLate)
     if (left === 'nothing') left = this.#take(current, isLate)

@@ -10,7 +10,7 @@
  * 4. A store is rebuilt once for the same damage: what is found again at the same place is in the changelog, too.
  */
 import { errorKinds, isPotorooError, messageOf, PotorooError, type ErrorCode } from '../../errors.js'
-import { MOST_UNEXPECTED, refusedAtLast } from '../in-doubt.js'
+import { MAX_UNEXPECTED_ANSWERS, refusedAtLast } from '../in-doubt.js'
 
 export type Remedy =
   /** `damage`: the store can't be believed, and is to be set aside. */
@@ -47,7 +47,7 @@ export class Failures {
     }
     if (error.code === 'TOPOLOGY_OUTDATED') return { kind: 'rest', error }
     if (!errorKinds[error.code].retriable && !isOfRecords(error)) return { kind: 'stop', error }
-    if (error.code === 'UNEXPECTED_ANSWER' && ++this.#unexpected >= MOST_UNEXPECTED)
+    if (error.code === 'UNEXPECTED_ANSWER' && ++this.#unexpected >= MAX_UNEXPECTED_ANSWERS)
       return { kind: 'stop', error: refusedAtLast(error) }
     if (error.code !== 'STORE_DAMAGED') return { kind: 'again', error, afterMs: this.#nextBackOff() }
     if (positions?.every((position, i) => position <= (this.#damagedAt?.[i] ?? -1)) === true) {

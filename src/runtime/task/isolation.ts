@@ -3,7 +3,7 @@
  * the event loop stands still, or has to be ended from outside. While there is such a message, few go into a commit, or one.
  *
  * Invariants
- * 1. Who is a culprit, and when suspicion is over: core/processing/suspicion.ts.
+ * 1. Who is a failing message, and when suspicion is over: core/processing/suspicion.ts.
  * 2. After a slow message the next ones are done one by one, each committed before the next begins, until so many were
  *    quick. That outlasts activations, because the next may meet that message again.
  * 3. A message whose computation was ended from outside is not computed again.
@@ -14,7 +14,14 @@ import { visible } from '../../api/visible.js'
 import { PotorooError } from '../../errors.js'
 import type { Input } from '../../core/processing/input.js'
 import type { Firing } from '../../core/processing/firings.js'
-import { isCulprit, isOver, suspect, trust, type Place, type Suspicion } from '../../core/processing/suspicion.js'
+import {
+  isFailingMessage,
+  isOver,
+  suspect,
+  trust,
+  type Place,
+  type Suspicion,
+} from '../../core/processing/suspicion.js'
 import type { Observer } from '../../ports/observer.js'
 import { RecordsRefused } from '../../ports/log.js'
 import type { RecordTime } from '../record-time.js'
@@ -89,7 +96,7 @@ export class Isolation {
   }
 
   /** Whether all that is suspected is done; false where nothing is. `doneMs`: the task's times up to which nothing due is left. */
-  isBehindSuspects(inputs: readonly PlacedInput[], doneMs: readonly number[] = []): boolean {
+  isPastSuspects(inputs: readonly PlacedInput[], doneMs: readonly number[] = []): boolean {
     return this.#suspicion !== undefined && isOver(this.#suspicion, [...inputs.map(positionOf), ...doneMs])
   }
 
@@ -100,14 +107,14 @@ export class Isolation {
 
   /** The input's head is taken, or what is due. Returns why it is not to be computed; undefined: it is. */
   take(next: Input | Firing, inputs: readonly PlacedInput[]): PotorooError | undefined {
-    this.#calmDown(inputs)
+    this.#countDownSlow(inputs)
     const place = (this.lastTaken = placeOf(next))
     this.current = next
-    return isCulprit(this.#suspicion, place) ? this.#suspicion?.culprit?.error : undefined
+    return isFailingMessage(this.#suspicion, place) ? this.#suspicion?.failingMessage?.error : undefined
   }
 
   /** One more message is taken since one was slow. */
-  #calmDown(inputs: readonly PlacedInput[]): void {
+  #countDownSlow(inputs: readonly PlacedInput[]): void {
     if (this.#slow === undefined || !isBehindAll(inputs, this.#slow.until)) return
     const left = this.#slow.left - 1
     this.#slow = left === 0 ? undefined : { ...this.#slow, left }
@@ -148,9 +155,9 @@ export class Isolation {
           : `${topic}, ${where}: its computation ${after}`,
     )
     const until = inputs.map(({ index, position }) => (index === at?.input ? at.offset + 1 : position))
-    this.#suspicion = { until: [...until, ...times], atMost: 1, culprit: at && { ...at, error } }
+    this.#suspicion = { until: [...until, ...times], atMost: 1, failingMessage: at && { ...at, error } }
     this.#slow = { until, left: CALM_MESSAGES }
-    this.#sayCulprit()
+    this.#reportFailingMessage()
     return error
   }
 
@@ -166,19 +173,28 @@ export class Isolation {
     const refused = { messages, last: this.lastTaken, positions: [...inputs.map(positionOf), ...times], error }
     const before = this.#suspicion
     this.#suspicion = suspect(before, refused)
-    if (this.#suspicion === undefined) return { error: this.#cannotGoOn(error, before?.culprit), narrowed: false }
-    this.#sayCulprit()
+    if (this.#suspicion === undefined)
+      return { error: this.#cannotContinue(error, before?.failingMessage), narrowed: false }
+    this.#reportFailingMessage()
     return { error, narrowed: true }
   }
 
-  #sayCulprit(): void {
-    const culprit = this.#suspicion?.culprit
-    if (culprit === undefined) return
+  #reportFailingMessage(): void {
+    const failingMessage = this.#suspicion?.failingMessage
+    if (failingMessage === undefined) return
     const { id: task, sources, partition } = this.plan
-    const topic = sources[culprit.input]?.topic ?? ''
-    const { offset, due, error } = culprit
+    const topic = sources[failingMessage.input]?.topic ?? ''
+    const { offset, due, error } = failingMessage
     const what = due === undefined ? {} : { due }
-    this.env.observer.observe({ kind: 'culprit-found', task, topic, partition, offset, ...what, code: error.code })
+    this.env.observer.observe({
+      kind: 'failing-message-found',
+      task,
+      topic,
+      partition,
+      offset,
+      ...what,
+      code: error.code,
+    })
   }
 
   /** Whether it is this worker's own records that are refused, for their time, and they may be taken without one. */
@@ -191,12 +207,12 @@ export class Isolation {
   }
 
   /** What the runtime itself has to write is refused: no message can be passed over, because that is written, too. */
-  #cannotGoOn(error: PotorooError, culprit: Place | undefined): PotorooError {
+  #cannotContinue(error: PotorooError, failingMessage: Place | undefined): PotorooError {
     const { id, sources, partition } = this.plan
     const message =
-      culprit === undefined
+      failingMessage === undefined
         ? `task ${id}: ${error.message}`
-        : `${culprit.due ?? sources[culprit.input]?.topic ?? ''}, partition ${String(partition)}, offset ${String(culprit.offset)} can't be ` +
+        : `${failingMessage.due ?? sources[failingMessage.input]?.topic ?? ''}, partition ${String(partition)}, offset ${String(failingMessage.offset)} can't be ` +
           `skipped, because its dead letter or the commit is refused: ${error.message}`
     // How large records may be is asked at the start: a worker that is started again may know more.
     const code = error.code === 'RECORD_TOO_LARGE' ? 'REQUEST_REFUSED' : 'INVALID_CONFIGURATION'

@@ -176,7 +176,7 @@ export class Runner implements Load {
     const { atMost } = isolation
     const { firings } = processor
     while (processor.messages < atMost && !this.isFull && clock.monotonic() < deadlineMs) {
-      if (isolation.isBehindSuspects(inputs, firings?.doneMs)) break
+      if (isolation.isPastSuspects(inputs, firings?.doneMs)) break
       takeMarks(this.sources.marked, processor.time)
       const input = merge.next(() => clock.monotonic())
       const firing = firings?.before(inputs, input, this.time.nowMs)
@@ -198,7 +198,7 @@ export class Runner implements Load {
       this.committer.commit()
       return 'blocked'
     }
-    if (isolation.isBehindSuspects(inputs, firings?.doneMs)) {
+    if (isolation.isPastSuspects(inputs, firings?.doneMs)) {
       isolation.clear()
       return 'more'
     }

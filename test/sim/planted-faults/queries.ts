@@ -74,7 +74,7 @@ export const queriesFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/runtime/task.ts',
-        find: 'isFenced || tenure !== this.#tenure',
+        find: 'isFenced || ownershipEpoch !== this.#ownershipEpoch',
         replace: 'isFenced',
       },
     ],
@@ -126,8 +126,8 @@ export const queriesFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: 'src/runtime/membership.ts',
-        find: 'this.#attended()\n      this.#confirmedMs = sentMs',
-        replace: 'this.#attended()\n      this.#confirmedMs = clock.monotonic()',
+        find: 'this.#informWatchdog()\n      this.#confirmedMs = sentMs',
+        replace: 'this.#informWatchdog()\n      this.#confirmedMs = clock.monotonic()',
       },
     ],
   },

@@ -17,24 +17,24 @@ export const refusalsFaults: readonly PlantedFault[] = [
     ],
   },
   {
-    what: 'refused: the last of several messages counts as the culprit',
+    what: 'refused: the last of several messages counts as the failing one',
     plants: [
       { file: suspicion, find: 'if (before === undefined || messages > 1)', replace: 'if (before === undefined)' },
     ],
   },
   {
-    what: 'refused: the messages behind the culprit go with it',
+    what: 'refused: the messages after the failing one go with it',
     plants: [
       {
         file: suspicion,
-        find: 'suspicion?.culprit?.input === input && suspicion.culprit.offset === offset',
-        replace: 'suspicion?.culprit?.input === input',
+        find: '  suspicion?.failingMessage?.input === input &&\n  suspicion.failingMessage.offset === offset',
+        replace: '  suspicion?.failingMessage?.input === input',
       },
-      { file: suspicion, find: 'return { ...before, culprit: undefined }', replace: 'return before' },
+      { file: suspicion, find: 'return { ...before, failingMessage: undefined }', replace: 'return before' },
     ],
   },
   {
-    what: 'refused: the culprit is passed over without a dead letter',
+    what: 'refused: the failing message is skipped without a dead letter',
     plants: [
       {
         file: 'src/runtime/task/runner.ts',

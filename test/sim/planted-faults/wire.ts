@@ -163,7 +163,7 @@ const faults: readonly PlantedFault[] = [
   },
   {
     what: 'wire: a broker that is gone is back when somebody reads from it, which nobody may',
-    plants: [{ file: 'src/kafka/gone-brokers.ts', find: '    void this.#askUntilItAnswers(broker)\n', replace: '' }],
+    plants: [{ file: 'src/kafka/gone-brokers.ts', find: '    void this.#pollUntilAnswered(broker)\n', replace: '' }],
   },
 ]
 

@@ -8,7 +8,7 @@
  * simulated.
  */
 import { createKafkaLog } from '../../../src/kafka/log.js'
-import type { MeantPartition } from '../../../src/memory/brokers.js'
+import type { IntendedPartition } from '../../../src/memory/brokers.js'
 import { MemoryCluster, type MemoryClusterOptions } from '../../../src/memory/cluster.js'
 import type { MemoryLogOptions } from '../../../src/memory/log.js'
 import { partitionKey } from '../../../src/memory/network.js'
@@ -161,7 +161,7 @@ export class WireCluster extends MemoryCluster {
     return this.topicNames.find((name) => this.describeTopic(name)?.id === topicId)
   }
   /** The log, at the broker that leads it. Throws KafkaError, or BrokerError. */
-  ledBy(broker: number, of: MeantPartition): PartitionLog {
+  ledBy(broker: number, of: IntendedPartition): PartitionLog {
     if (of.topic === '') throw new KafkaError(errors.UNKNOWN_TOPIC_ID, of.topicId)
     if (!this.knows(broker, of.topic))
       throw new KafkaError(of.topicId === undefined ? errors.UNKNOWN_TOPIC_OR_PARTITION : errors.UNKNOWN_TOPIC_ID)

@@ -1,5 +1,5 @@
 /** Fetch, at a read-committed reader's leader, and OffsetFetch. */
-import type { MeantPartition } from '../../../src/memory/brokers.js'
+import type { IntendedPartition } from '../../../src/memory/brokers.js'
 import { partitionKey } from '../../../src/memory/network.js'
 import type { AbortedRange, PartitionLog } from '../../../src/memory/partition.js'
 import { encodeStored } from './batches.js'
@@ -17,7 +17,7 @@ import {
   writeTopics,
 } from './request.js'
 
-interface Asked extends MeantPartition {
+interface Asked extends IntendedPartition {
   readonly position: number
   readonly maxBytes: number
   /** Drawn for it: the broker says this instead. */

@@ -112,15 +112,15 @@ test('an end that is said again is answered as the first time, and never ends th
   let identity = coordinator.init('id', 10_000)
   for (let i = 0; i < 6; i++) {
     coordinator.include(identity, participant)
-    const next = coordinator.endAndGoOn(identity, 'commit')
+    const next = coordinator.endAndContinue(identity, 'commit')
     expect(next).not.toEqual(identity)
-    expect(() => coordinator.endAndGoOn(identity, 'commit')).toThrow('CONCURRENT_TRANSACTIONS')
-    expect(() => coordinator.endAndGoOn(identity, 'abort')).toThrow('INVALID_TXN_STATE')
+    expect(() => coordinator.endAndContinue(identity, 'commit')).toThrow('CONCURRENT_TRANSACTIONS')
+    expect(() => coordinator.endAndContinue(identity, 'abort')).toThrow('INVALID_TXN_STATE')
     expect(() => {
       coordinator.include(next, participant)
     }).toThrow('CONCURRENT_TRANSACTIONS')
     await scheduler.advance(10)
-    expect(coordinator.endAndGoOn(identity, 'commit')).toEqual(next)
+    expect(coordinator.endAndContinue(identity, 'commit')).toEqual(next)
     identity = next
   }
 })
@@ -135,6 +135,6 @@ test('a batch under a sequence that was used is taken for the one that is there'
   expect(cluster.produce(identity, to, chunk, 0)).toBe(0)
   expect(cluster.produce(identity, to, other, 0)).toBe(0)
   expect(() => cluster.produce(identity, to, other, 7)).toThrow('OUT_OF_ORDER_SEQUENCE_NUMBER')
-  cluster.transactions.endAndGoOn(identity, 'commit')
+  cluster.transactions.endAndContinue(identity, 'commit')
   expect(await committed()).toBe('v0,v1;')
 })

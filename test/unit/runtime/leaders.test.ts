@@ -83,7 +83,7 @@ class Books {
       },
       phase: new CommitPhase(),
       acknowledged: () => undefined,
-      tenure: () => 0,
+      ownershipEpoch: () => 0,
       handedOver: () => undefined,
     }
     const start = (): Task => {

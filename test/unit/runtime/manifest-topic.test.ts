@@ -5,7 +5,7 @@ import { PotorooError, type ErrorCode } from '../../../src/errors.js'
 import { MemoryCluster } from '../../../src/memory/cluster.js'
 import { Scheduler } from '../../../src/memory/scheduler.js'
 import type { Log } from '../../../src/ports/log.js'
-import { MOST_UNEXPECTED } from '../../../src/runtime/in-doubt.js'
+import { MAX_UNEXPECTED_ANSWERS } from '../../../src/runtime/in-doubt.js'
 import { changeManifest, readManifest } from '../../../src/runtime/manifest-topic.js'
 
 const TOPIC = 'app-manifest'
@@ -61,7 +61,7 @@ describe.each<ErrorCode>(['TRANSACTION_FAILED', 'UNEXPECTED_ANSWER'])('a commit 
 })
 
 it('ends when the broker goes on giving answers that nobody expects', async () => {
-  const { run, change, read } = world('UNEXPECTED_ANSWER', MOST_UNEXPECTED, false)
+  const { run, change, read } = world('UNEXPECTED_ANSWER', MAX_UNEXPECTED_ANSWERS, false)
   await expect(run(change())).rejects.toMatchObject({
     code: 'REQUEST_REFUSED',
     message: 'ending the transaction: UNKNOWN_SERVER_ERROR; 10 times in a row',

@@ -6,7 +6,7 @@ import { stateObject } from '../../../../src/api/state-object.js'
 import { from, merge } from '../../../../src/api/stream.js'
 import { timer } from '../../../../src/api/timer.js'
 import { topic } from '../../../../src/api/topic.js'
-import { isBroughtByClock, timeFlow, writersIn } from '../../../../src/core/plan/time-flow.js'
+import { isDrivenByClock, timeFlow, writersIn } from '../../../../src/core/plan/time-flow.js'
 import { topologyOf, type SubTopology } from '../../../../src/core/plan/topology.js'
 import { anySchema } from '../../../support/schemas.js'
 
@@ -223,7 +223,7 @@ describe('timeFlow', () => {
             for (const input of flow.get(one)?.inputs ?? [])
               if (typeof input !== 'string') for (const w of input) before.add(w)
           expect(before.has(reader)).toBe(false)
-          expect(isBroughtByClock(flow, reader)).toBe(true)
+          expect(isDrivenByClock(flow, reader)).toBe(true)
         }
         for (const one of all) if (one.states.some(({ ttlMs }) => ttlMs !== undefined)) expect(flow.has(one)).toBe(true)
       }),
@@ -235,6 +235,6 @@ describe('timeFlow', () => {
     const last = ending('last')
     const app = application('app', from(never).keyBy(other).to(last, nothing))
     const { subTopologies } = topologyOf(definitionOf(app))
-    expect(subTopologies.map((one) => isBroughtByClock(timeFlow(subTopologies), one))).toEqual([false, false])
+    expect(subTopologies.map((one) => isDrivenByClock(timeFlow(subTopologies), one))).toEqual([false, false])
   })
 })

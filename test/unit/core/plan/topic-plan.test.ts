@@ -9,7 +9,7 @@ import { withTopicIds, type Manifest } from '../../../../src/core/plan/manifest.
 import { repartitionConfig } from '../../../../src/core/plan/repartition.js'
 import {
   doubtfulRepartitions,
-  heldAgainst,
+  comparedWithKafka,
   missingChangelogs,
   missingTopics,
   planTopics,
@@ -67,7 +67,7 @@ const plan = (found: ReturnType<typeof there>, of = definition()) => planTopics(
 const said = (problems: readonly PotorooError[]) => problems.map(({ code, message }) => [code, message])
 
 const held = (of: ReturnType<typeof definition>, ...infos: TopicInfo[]) =>
-  heldAgainst(topologyOf(of), names, there(...infos), undefined)
+  comparedWithKafka(topologyOf(of), names, there(...infos), undefined)
 
 describe('planTopics', () => {
   test('creates everything as declared where nothing is there', () => {

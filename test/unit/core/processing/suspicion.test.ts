@@ -1,7 +1,7 @@
 /** Invariants of core/processing/suspicion.ts, on brokers that refuse a commit where it holds one of some messages. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { isCulprit, isOver, suspect, trust, type Suspicion } from '../../../../src/core/processing/suspicion.js'
+import { isFailingMessage, isOver, suspect, trust, type Suspicion } from '../../../../src/core/processing/suspicion.js'
 import { PotorooError } from '../../../../src/errors.js'
 
 const error = new PotorooError('RECORD_REFUSED', 'no')
@@ -16,13 +16,13 @@ function workOff(count: number, bad: ReadonlySet<number>) {
     commits += 1
     const until = suspicion === undefined ? count : Math.min(count, committed + suspicion.atMost)
     const taken = Array.from({ length: until - committed }, (_, i) => committed + i)
-    const condemned = taken.filter((offset) => isCulprit(suspicion, { input: 0, offset }))
+    const condemned = taken.filter((offset) => isFailingMessage(suspicion, { input: 0, offset }))
     const last = { input: 0, offset: until - 1 }
     if (taken.some((offset) => bad.has(offset) && !condemned.includes(offset))) {
       const narrower = suspect(suspicion, { messages: taken.length, last, positions: [until], error })
       if (narrower === undefined) throw new Error('a culprit was refused again')
       // Invariant 1.
-      if (narrower.culprit === undefined && taken.length > 1) expect(narrower.atMost).toBeLessThan(taken.length)
+      if (narrower.failingMessage === undefined && taken.length > 1) expect(narrower.atMost).toBeLessThan(taken.length)
       suspicion = narrower
       continue
     }
@@ -36,7 +36,7 @@ function workOff(count: number, bad: ReadonlySet<number>) {
   return { done, passedOver, commits }
 }
 
-test('exactly the culprits are passed over, and in the end all others are done, in their order', () => {
+test('exactly the culprits are skipped, and in the end all others are done, in their order', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 3_000 }),
@@ -63,13 +63,16 @@ test.each([0, 50_000, 99_999])(
 test('where no message can be at fault, nobody is suspected', () => {
   const last = { input: 0, offset: 4 }
   expect(suspect(undefined, { messages: 0, last: undefined, positions: [5], error })).toBeUndefined()
-  const culprit = suspect({ until: [9], atMost: 1, culprit: undefined }, { messages: 1, last, positions: [5], error })
-  expect(culprit).toEqual({ until: [9], atMost: 1, culprit: { ...last, error } })
-  // What stands for the culprit is refused itself.
-  expect(suspect(culprit, { messages: 1, last, positions: [5], error })).toBeUndefined()
+  const failingMessage = suspect(
+    { until: [9], atMost: 1, failingMessage: undefined },
+    { messages: 1, last, positions: [5], error },
+  )
+  expect(failingMessage).toEqual({ until: [9], atMost: 1, failingMessage: { ...last, error } })
+  // What stands for the failing message is refused itself.
+  expect(suspect(failingMessage, { messages: 1, last, positions: [5], error })).toBeUndefined()
 })
 
 test('a commit of positions alone clears nobody', () => {
-  const suspicion = { until: [9], atMost: 1, culprit: { input: 0, offset: 4, error } }
+  const suspicion = { until: [9], atMost: 1, failingMessage: { input: 0, offset: 4, error } }
   expect(trust(suspicion, { messages: 0, last: { input: 0, offset: 4 } })).toBe(suspicion)
 })

@@ -38,13 +38,13 @@ describe('a commit that is refused for its records (invariant 1)', () => {
     one.take(at(0), [at(0)])
     expect(one.failed(1, [at(1)], refusal).narrowed).toBe(true)
     expect(events).toEqual([
-      { kind: 'culprit-found', task: 'sub_0', topic: 'in', partition: 0, offset: 0, code: 'RECORD_REFUSED' },
+      { kind: 'failing-message-found', task: 'sub_0', topic: 'in', partition: 0, offset: 0, code: 'RECORD_REFUSED' },
     ])
     expect(one.take(at(0), [at(0)])).toBe(refusal)
     one.committed(1)
     expect(one.take(at(1), [at(1)])).toBeUndefined()
-    expect(one.isBehindSuspects([at(31)])).toBe(false)
-    expect(one.isBehindSuspects([at(32)])).toBe(true)
+    expect(one.isPastSuspects([at(31)])).toBe(false)
+    expect(one.isPastSuspects([at(32)])).toBe(true)
   })
 
   test('stops the worker where its dead letter is refused, too', () => {
