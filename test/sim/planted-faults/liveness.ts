@@ -41,7 +41,9 @@ export const livenessFaults: readonly PlantedFault[] = [
   },
   {
     what: 'liveness: a message whose computation was ended is computed again',
-    plants: [{ file: isolation, find: 'failingMessage: at && { ...at, error } }', replace: 'failingMessage: undefined }' }],
+    plants: [
+      { file: isolation, find: 'failingMessage: at && { ...at, error } }', replace: 'failingMessage: undefined }' },
+    ],
   },
   {
     what: 'liveness: after a computation was ended, what it left in memory counts',
