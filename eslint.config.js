@@ -73,6 +73,7 @@ export default defineConfig(
     'dist/',
     'bench/dist/',
     'create-potoroo/dist/',
+    'site/dist/',
     'coverage/',
     'node_modules/',
     'wasm/*.ts',
