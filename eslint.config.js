@@ -74,6 +74,7 @@ export default defineConfig(
     'bench/dist/',
     'create-potoroo/dist/',
     'site/dist/',
+    'site/*.d.mts',
     'coverage/',
     'node_modules/',
     'wasm/*.ts',

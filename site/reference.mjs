@@ -24,8 +24,15 @@ export async function writeReference(folder) {
     excludePrivate: true,
     excludeInternal: true,
     treatWarningsAsErrors: true,
-    // Types that make wrong definitions not compile: nobody names them.
+    // Types that make wrong definitions not compile, and what lies behind the symbols of definitions: nobody names them.
     intentionallyNotExported: [
+      'ApplicationDefinition',
+      'BroadcastDefinition',
+      'PipelineDefinition',
+      'StateDefinition',
+      'TimedDefinition',
+      'TopicDefinition',
+      'errorKinds',
       'AnyWindowed',
       'KeyedTopic',
       'OrNull',

@@ -22,10 +22,12 @@ export { broadcast, type AnyBroadcast, type Broadcast, type BroadcastOptions } f
 export type { Table } from './api/table.js'
 export type { IntervalJoinOptions } from './api/pairs.js'
 export { bytesCodec, messagePackCodec, stringCodec, type Codec } from './api/codec.js'
+export type { PartitionerName } from './api/definition.js'
 export type { BigIntegers } from './api/json/codec.js'
 export {
   stateObject,
   type AnyStateObject,
+  type Packing,
   type Expired,
   type StateClass,
   type StateObject,

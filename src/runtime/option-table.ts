@@ -2,8 +2,6 @@
  * The options of a worker that are whole numbers, once: what startWorker and the command line check, what they take where nothing is
  * given, and what docs/configuration.md says of them.
  */
-import type { RuntimeOptions } from './options.js'
-
 export interface WholeNumberOption {
   readonly unit: 'ms' | 'bytes' | 'changelog records' | 'copies' | 'workers'
   readonly least: number
@@ -137,4 +135,4 @@ export const wholeNumberOptions = {
     default: 10_000,
     help: 'how long a worker that stops waits for others to be warm',
   },
-} as const satisfies Partial<Record<keyof RuntimeOptions, WholeNumberOption>>
+} as const satisfies Readonly<Record<string, WholeNumberOption>>
