@@ -1,15 +1,12 @@
 /**
- * Every error that Potoroo raises, by its stable code. A message says what was wrong and where; the table says whether
- * a retry can help, what the operator should do, and with which status a worker process exits.
+ * Every error that Potoroo raises, by its stable code. A message says what was wrong and where; the table says
+ * whether trying again can help, what the operator does about it, and with which status a worker process ends.
  */
 
-/**
- * Exit statuses of the command line. A supervisor must never restart after `stoppedByOnError`: the worker would stop
- * again.
- */
+/** Exit statuses of the command line. `stoppedByOnError` must never be restarted by a supervisor: it would stop again. */
 export const exitCodes = {
   ok: 0,
-  /** A failure without a status of its own. */
+  /** A failure that no other status names. */
   failure: 1,
   /** Wrong command line, configuration or application definition. */
   usage: 2,
@@ -17,7 +14,7 @@ export const exitCodes = {
   topics: 3,
   /** No broker answered at the start, or it refused the credentials. */
   broker: 4,
-  /** The state directory is in use, unreadable, or on a full disk. */
+  /** The state directory is in use, unreadable or on a full disk. */
   state: 5,
   /** A computation threw while `onError` was `stop`, or an upgrade of a state object failed. */
   stoppedByOnError: 6,
@@ -26,7 +23,7 @@ export const exitCodes = {
 } as const
 
 interface ErrorKind {
-  /** Whether the same call can succeed later although nothing is changed by hand. */
+  /** Whether the same call can succeed later with nothing changed by hand. */
   readonly retriable: boolean
   readonly exitCode: number
   /** What to do about it. */
@@ -36,251 +33,324 @@ interface ErrorKind {
 const kind = (exitCode: number, retriable: boolean, cure: string): ErrorKind => ({ exitCode, retriable, cure })
 const { failure, usage, topics, broker, state, stoppedByOnError, positions } = exitCodes
 
+/** A comment says what each one means; docs/errors.md is made of them. */
 export const errorKinds = {
-  // definition of an application
+  // definition and configuration
+  /** The application is defined in a way that the types can't refuse, and that does not work. */
   INVALID_DEFINITION: kind(usage, false, 'Correct the definition of the application.'),
+  /** An option or an environment variable has a value that it may not have. */
   INVALID_CONFIGURATION: kind(usage, false, 'Correct the option or the environment variable that the message names.'),
+  /** A package that a codec needs, and Potoroo does not bring along, is not installed. */
   DEPENDENCY_MISSING: kind(usage, false, 'Install the package that the message names.'),
-  // one record
+  // one message
+  /** The value is not JSON. */
   NOT_JSON: kind(failure, false, 'The producer must write JSON.'),
+  /** The value has a whole number beyond 2^53, which JavaScript would read as another one. */
   NUMBER_NOT_EXACT: kind(
     failure,
     false,
     "The producer must write whole numbers beyond 2^53, which JavaScript can't represent exactly, as strings. Or declare how to read them: bigIntegers of a JSON topic, longs of a schema registry codec.",
   ),
+  /** The value is not what the topic's codec reads. */
   NOT_DECODABLE: kind(failure, false, "The producer must write the format of the topic's codec: see docs/formats.md."),
+  /** The schema registry does not have the schema that the value names. */
   SCHEMA_UNKNOWN: kind(
     failure,
     false,
     'Register the schema, or check whether the producer and this application use the same registry.',
   ),
+  /** The topic's schema refuses the value. */
   SCHEMA_MISMATCH: kind(failure, false, "The producer must write what the topic's schema requires."),
+  /** The record has no key, and its topic declares one. */
   KEY_MISSING: kind(failure, false, 'The producer must set the record key.'),
+  /** The record has another key than the one that the topic derives from its value. */
   KEY_MISMATCH: kind(failure, false, 'The producer must set the record key to the key that the topic declares.'),
+  /** The key is not UTF-8; the message has its bytes in hex. */
   KEY_NOT_TEXT: kind(
     failure,
     false,
     "The producer must write keys in UTF-8. Or declare the topic with keyFormat: 'hex', and let its key function return hex text.",
   ),
+  /** The key is longer than that of a state object may be. */
   KEY_TOO_LONG: kind(failure, false, 'Keys of state objects are at most 1,800 bytes of UTF-8.'),
+  /** The record lies on another partition than its key belongs on. */
   WRONG_PARTITION: kind(failure, false, "The producer must use the topic's partitioner."),
+  /** The computation, a filter, a map or a key function threw; the message says what. */
   COMPUTATION_FAILED: kind(stoppedByOnError, false, 'Correct the computation or the message.'),
+  /** The computation did not end within `maxComputationMs`. */
   COMPUTATION_TOO_LONG: kind(
     stoppedByOnError,
     false,
     'Make the computation faster or end its loop, or raise maxComputationMs (--max-computation).',
   ),
+  /** The last attempt of a call has failed. */
   CALL_FAILED: kind(
     stoppedByOnError,
     false,
     'Check the system that is called, then replay the dead letter, which repeats the call: npx potoroo dead-letters <application> replay. Or give the call more attempts, or a failed function.',
   ),
+  /** An attempt of a call took longer than its `timeoutMs`; it is tried again. */
   CALL_TIMED_OUT: kind(
     failure,
     true,
     'Find out why the system that is called is slow, or raise timeoutMs of the call.',
   ),
+  /** The computation returned what can't be written to its sink. */
   OUTPUT_INVALID: kind(stoppedByOnError, false, 'The computation must return what the sink accepts.'),
+  /** The computation left in the state object what can't be stored. */
   STATE_NOT_PACKABLE: kind(stoppedByOnError, false, 'Use only values that can be stored, or provide pack and unpack.'),
+  /** An output or the state object is larger than its topic takes. */
   RECORD_TOO_LARGE: kind(
     failure,
     false,
     'Make the record smaller, or raise max.message.bytes of the topic (kafka-configs --bootstrap-server <brokers> --alter).',
   ),
+  /** The broker refused an output or a state object. */
   RECORD_REFUSED: kind(
     failure,
     false,
     'The broker refused the record, for instance because of its timestamp: see the message.',
   ),
+  /** The record has no value: it is a tombstone. */
   VALUE_NULL: kind(
     failure,
     false,
     "The producer must write a value. Or declare the topic with tombstones: 'message'. A table takes records without a value if it comes straight after its topic.",
   ),
+  /** A window of the message has closed; everything else that it was to do is done. */
   LATE: kind(
     failure,
     false,
     "Raise the topic's latenessMs if records may come this late, or declare the windows with late: 'drop'. The message's other effects are done.",
   ),
+  /** The key has 1,000 windows open. */
   TOO_MANY_WINDOWS: kind(
     stoppedByOnError,
     false,
     "A key may have 1,000 windows open: check the message's timestamps, and what holds the task's time back (npx potoroo status).",
   ),
+  /** The key has 100,000 messages open in an interval join. */
   TOO_MANY_OPEN: kind(
     stoppedByOnError,
     false,
     "An interval join keeps at most 100,000 open messages of a key: shorten withinMs, choose keys with fewer messages, or check what holds the task's time back (npx potoroo status).",
   ),
-  // broker
+  // brokers
+  /** None of the brokers answered. */
   BROKER_UNREACHABLE: kind(
     broker,
     true,
     'Start the broker (npx potoroo broker runs one for development), or correct --brokers or KAFKA_BROKERS.',
   ),
+  /** A broker answered, and none of the addresses that it advertises can be reached. */
   ADVERTISED_ADDRESS_UNREACHABLE: kind(
     broker,
     true,
     "Set the broker's advertised.listeners to an address that this machine can reach; in a compose file, add a listener for the host.",
   ),
+  /** The broker refused the credentials. */
   AUTHENTICATION_FAILED: kind(
     broker,
     false,
     'Correct the credentials: KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD, or the option sasl.',
   ),
+  /** The user may not do what the message names. */
   NOT_AUTHORIZED: kind(
     broker,
     false,
     'Grant the user the access that the message names (kafka-acls --bootstrap-server <brokers> --add, with --allow-principal, --operation, and --topic, --group or --transactional-id).',
   ),
+  /** A topic has records in a format from before Kafka 0.11. */
   UNSUPPORTED_FORMAT: kind(failure, false, 'Write the topic in record batch format 2 (magic 2).'),
+  /** A batch of records is damaged, or becomes more than memory holds when it is decompressed. */
   CORRUPT_BATCH: kind(
     failure,
     true,
     "If it persists, the log is damaged at this point, or can't be read: set the group's offset after it.",
   ),
+  /** A request to a broker failed, for now. */
   REQUEST_FAILED: kind(
     broker,
     true,
     "Nothing, if it passes: the request is retried, or can be. If it persists, see the broker's answer in the message, and its log.",
   ),
+  /** A broker answered what nobody expects of that request. */
   UNEXPECTED_ANSWER: kind(
     failure,
     true,
     "Nothing, if it passes: the task restarts from its last commit, a few times. If it persists, look at the broker's log.",
   ),
+  /** A broker refused a request for good. */
   REQUEST_REFUSED: kind(
     failure,
     false,
     "See the broker's answer in the message, and its log, and fix there what it refuses.",
   ),
+  /** Another worker, or another producer under the same transactional id, has begun after this one. */
   FENCED: kind(failure, true, 'Nothing: another worker took over the task.'),
+  /** A transaction was not committed, or nobody knows whether it was. */
   TRANSACTION_FAILED: kind(
     failure,
     true,
     'Nothing, if it passes: the task restarts from its last commit. If it persists, look at the log of the broker that the message names.',
   ),
-  // codecs
+  // codecs and schema registry
+  /** What a codec needs at the start is not there. */
   CODEC_NOT_READY: kind(
     failure,
     true,
     'Nothing, if what the codec needs comes back: it is retried. Otherwise see the message.',
   ),
+  /** The schema registry does not answer. */
   REGISTRY_UNREACHABLE: kind(
     broker,
     true,
     'Nothing, if it comes back: the worker waits for it. Otherwise correct its url.',
   ),
+  /** The schema registry refused a request. */
   REGISTRY_REFUSED: kind(
     broker,
     false,
     "See the registry's answer in the message, and correct url, credentials or schema.",
   ),
   // local broker
+  /** A program that the local broker needs is not installed, or too old. */
   TOOL_MISSING: kind(broker, false, 'Install it, or set KAFKA_BROKERS to a running broker.'),
+  /** The local broker's jars could not be fetched. */
   JARS_NOT_FETCHED: kind(broker, true, 'Make Maven Central reachable, or set KAFKA_BROKERS to a running broker.'),
+  /** The local broker did not start. */
   BROKER_NOT_STARTED: kind(broker, false, 'See its log; another port or data directory may help.'),
   // topics
+  /** A topic is not there. */
   TOPIC_MISSING: kind(topics, false, 'Create what is missing: npx potoroo topics <application>'),
+  /** Topics that share state objects have different numbers of partitions. */
   PARTITION_COUNTS_DIFFER: kind(
     topics,
     false,
     'Give co-partitioned topics the same number of partitions, or put keyBy() after one of them, which repartitions its messages like the others.',
   ),
+  /** Partitions were added to a source while workers ran. */
   PARTITION_COUNT_CHANGED: kind(
     topics,
     false,
     'Without state: restart the workers. With state: create new topics with the new number of partitions, use a new application name, and copy the data.',
   ),
+  /** What the application has in Kafka does not fit what it is now. */
   TOPOLOGY_INCOMPATIBLE: kind(
     topics,
     false,
     'Give the new one another name. Or start again from the sources, with npx potoroo reset <application> or under another application name.',
   ),
+  /** A newer version of the application has processed this task. */
   TOPOLOGY_OUTDATED: kind(
     topics,
     false,
     'Run the newer version of the application, or one that extends it. To go back to the older one for good: npx potoroo roll-back <application>, then restart its workers.',
   ),
+  /** This version of Potoroo can't read the manifest. */
   MANIFEST_UNREADABLE: kind(topics, false, 'Run the version of Potoroo that wrote it, or a newer one.'),
+  /** A reset was killed or failed halfway. */
   RESET_UNFINISHED: kind(
     topics,
     false,
     'Run it again, and it continues where it stopped: npx potoroo reset <application>',
   ),
+  /** A changelog deletes records, has another number of partitions than its sources, or is not of this application. */
   CHANGELOG_UNFIT: kind(
     topics,
     false,
     'The changelog must be compacted only, have as many partitions as its sources, and belong to this application only.',
   ),
+  /** Workers of the application run, and the command needs them stopped. */
   WORKERS_RUNNING: kind(
     failure,
     false,
     'Stop all workers of the application, and try again. To list them: npx potoroo status <application>',
   ),
+  /** A sink, a broadcast or the dead letters was deleted and created again under a running worker. */
   TOPIC_CHANGED: kind(topics, false, 'Restart the worker: it then uses the topic as it is now.'),
+  /** A broadcast is larger than its `maxBytes`. */
   BROADCAST_TOO_LARGE: kind(
     topics,
     false,
     'Make it a table, whose keys are spread over the workers: keyBy() to its key, then join(). Or raise maxBytes of the broadcast, and give workers as much more memory.',
   ),
   // positions
+  /** A source was deleted and created again: positions in the former one mean nothing in it. */
   TOPIC_REPLACED: kind(
     positions,
     false,
     "Decide where to continue in the new topic, whose messages are different ones, and set the group's offset there.",
   ),
+  /** Records of a source were deleted before they were read. */
   OFFSET_OUT_OF_RANGE: kind(positions, false, "Decide where to continue, and set the group's offset there."),
+  /** A repartition topic is gone, or was created again, with the messages that were on their way through it. */
   REPARTITION_LOST: kind(
     positions,
     false,
     "Start again from the sources: npx potoroo reset <application>. Or continue without the messages that were in it, by setting the group's offsets in the new topic.",
   ),
+  /** A changelog is gone, was created again, or has lost records. */
   CHANGELOG_LOST: kind(
     positions,
     false,
     'Restore the changelog. Or give up the state objects, and start again from the sources: npx potoroo reset <application>',
   ),
   // state directory
+  /** Another process uses the state directory. */
   STATE_DIRECTORY_LOCKED: kind(state, false, 'Stop the other process, or give this worker another --state-dir.'),
+  /** A store does not fit its changelog, or can't be read. */
   STORE_DAMAGED: kind(state, true, 'Nothing: the store is set aside and rebuilt from the changelog.'),
+  /** A state object is stored in a newer version than the application knows. */
   STATE_NEWER: kind(
     topics,
     false,
     'Run the version of the application (and of Potoroo) that wrote it, or a newer one. To go back to the old shape, add an upgrade that produces it.',
   ),
+  /** An upgrade of a state object threw, or returned what can't be stored. */
   STATE_UPGRADE_FAILED: kind(
     stoppedByOnError,
     false,
     'Correct the upgrade, then restart: nothing that it did was stored. Reproduce it in a unit test with what the key has stored.',
   ),
+  /** The state directory can't be written or read. */
   STORE_FAILED: kind(
     state,
     false,
     'Look at the disk of the directory that the message names: df -h shows whether it is full, ls -ld whether it is writable.',
   ),
   // other workers
+  /** Another worker does not answer. */
   PEER_UNREACHABLE: kind(failure, true, 'Nothing: the data comes from Kafka instead.'),
+  /** Another worker has another token. */
   PEER_REFUSED: kind(failure, false, 'Start all workers of the group with the same POTOROO_PEER_TOKEN.'),
+  /** A copy of another worker's store came incomplete or damaged. */
   SNAPSHOT_DAMAGED: kind(failure, true, 'Nothing: the changelog is replayed instead.'),
   // queries
+  /** The application has no state object of that name. */
   STATE_UNKNOWN: kind(usage, false, 'Use one of those that the message lists.'),
+  /** A query has a key, a range or a limit that makes no sense. */
   QUERY_INVALID: kind(usage, false, 'See docs/queries.md for valid queries.'),
+  /** No worker answered a query in time. */
   QUERY_UNANSWERED: kind(
     failure,
     true,
     'Try again: a task may be moving between workers. If it persists: npx potoroo status <application>',
   ),
   // tests with potoroo/testing
+  /** A test asks `TestDriver` for what the application does not have. */
   INVALID_TEST: kind(usage, false, 'Correct the test: the message says what is wrong.'),
-  // the application's wish
+  // onError
+  /** A message failed, and `onError` is `stop`. */
   STOPPED_BY_ON_ERROR: kind(stoppedByOnError, false, 'Correct the computation or the message, then restart.'),
   // the machine
+  /** The operating system refused something: a file, a socket, a process. */
   SYSTEM_REFUSED: kind(
     failure,
     false,
     'The operating system refused that: look at the path, its permissions, and the space on the disk.',
   ),
+  /** Something happened that can't happen. */
   INTERNAL: kind(failure, false, 'This is a bug in Potoroo: please report it.'),
 } as const satisfies Record<string, ErrorKind>
 

@@ -95,7 +95,7 @@ describe('bad input', () => {
     expect((await worker.exited).code).toBe(0)
   })
 
-  it("a batch that can't be read is skipped as docs/operations.md says, and nothing else is", async () => {
+  it('a batch that can't be read is skipped as docs/reprocessing.md says, and nothing else is', async () => {
     const bench = new LedgerBench()
     await bench.createTopics()
     const { testKafka, withAdmin } = await import('../support/topics.js')
@@ -130,9 +130,7 @@ describe('bad input', () => {
     )
     // 4.
     const again = bench.worker()
-    expect(await again.line(/it was reset, so the worker starts there/)).toMatch(
-      /offset 4 is not the committed position 2/,
-    )
+    expect(await again.line(/it was reset, so the worker starts there/)).toMatch(/offset 4 is not the committed position 2/)
     expect(await bench.balances(3)).toEqual([1, 3, 13])
     again.kill('SIGTERM')
     expect((await again.exited).code).toBe(0)

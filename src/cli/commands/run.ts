@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { PotorooError } from '../../errors.js'
 import { jsonLogger } from '../../output.js'
+import { wholeNumberOptions as numbers } from '../../runtime/option-table.js'
 import { defaults } from '../../runtime/options.js'
 import { moduleFile } from '../application.js'
 import type { CliContext } from '../context.js'
@@ -9,6 +10,7 @@ import {
   connectionHelp,
   listenHost,
   MAX_PORT,
+  numberOption,
   path as pathOption,
   port,
   size,
@@ -47,20 +49,10 @@ export function registerRun(program: Command, context: CliContext): void {
       'where it keeps its state stores (default: ~/.local/state/potoroo/<application>/<name>); with several: <dir>/1, <dir>/2, ...',
       pathOption,
     )
-    .option(
-      '--commit-interval <ms>',
-      'how long changes are gathered before they are committed',
-      wholeNumber(1, 10_000),
-      defaults.commitIntervalMs,
-    )
-    .option(
-      '--backlog-commit-interval <ms>',
-      'the same while there is a backlog',
-      wholeNumber(1, 10_000),
-      defaults.backlogCommitIntervalMs,
-    )
+    .addOption(numberOption(numbers.commitIntervalMs))
+    .addOption(numberOption(numbers.backlogCommitIntervalMs))
     .addOption(
-      new Option('--on-error <what>', 'what to do when a computation throws')
+      new Option('--on-error <what>', 'when a computation throws')
         .choices(['dead-letter', 'stop'])
         .default(defaults.onError),
     )
@@ -68,36 +60,16 @@ export function registerRun(program: Command, context: CliContext): void {
       '--no-dead-letter-state',
       'keep state objects out of dead letters: by default, a dead letter of a failed computation carries those that its message met, up to 64 KiB',
     )
-    .option('--replication-factor <n>', "for topics that it creates (default: the broker's)", wholeNumber(1, 100))
+    .addOption(numberOption(numbers.replicationFactor))
     .option(
       '--memory <size>',
       "for fetched records and state objects, on top of what the process itself takes: 512m, 2g (default: a quarter of the machine's, shared by all --workers)",
-      size(2 * 1024 * 1024),
+      size(numbers.memoryBytes.least),
     )
-    .option(
-      '--store-interval <ms>',
-      'how long committed changes are gathered before they are written to the store on disk',
-      wholeNumber(0, 60_000),
-      defaults.storeIntervalMs,
-    )
-    .option(
-      '--backlog-store-interval <ms>',
-      'the same while there is a backlog',
-      wholeNumber(0, 600_000),
-      defaults.backlogStoreIntervalMs,
-    )
-    .option(
-      '--max-computation <ms>',
-      'how long the computation of one message may take; then it is ended, and --on-error decides (0: no limit)',
-      wholeNumber(0, 3_600_000),
-      defaults.maxComputationMs,
-    )
-    .option(
-      '--standbys <n>',
-      'workers besides the owner that keep a copy of each task',
-      wholeNumber(0, 10),
-      defaults.standbys,
-    )
+    .addOption(numberOption(numbers.storeIntervalMs))
+    .addOption(numberOption(numbers.backlogStoreIntervalMs))
+    .addOption(numberOption(numbers.maxComputationMs))
+    .addOption(numberOption(numbers.standbys))
     .option('--peer-host <host>', 'where to listen to the other workers', '127.0.0.1')
     .option(
       '--peer-port <port>',
