@@ -101,7 +101,7 @@ function text(start: usize, end: usize, value: usize): usize {
   return at + 1
 }
 
-/** A bit for each of 16 bytes that is no character of a plain text, or the quote behind it. */
+/** A bit for each of 16 bytes that is no character of a plain text, or the quote after it. */
 function stopsAt(at: usize): i32 {
   const bytes = v128.load(at)
   const delimiters = v128.or(i8x16.eq(bytes, i8x16.splat(<i8>QUOTE)), i8x16.eq(bytes, i8x16.splat(<i8>BACKSLASH)))

@@ -85,7 +85,7 @@ test('a signal while Node itself starts ends it: none is lost', async () => {
   }
 })
 
-test('an application goes on top of it, as docs/deployment.md says', async () => {
+test('an application continues top of it, as docs/deployment.md says', async () => {
   const folder = temporaryFolder()
   mkdirSync(join(folder, 'dist'))
   const application = readDocument('examples/word-count/application.ts')
