@@ -196,7 +196,7 @@ function lossOf(value: unknown, isElement: boolean): string | undefined {
     case 'number':
       return Number.isFinite(value) ? undefined : `${String(value)}, which JSON can't represent`
     case 'bigint':
-      return 'a BigInt, which JSON can't represent: write it as a string'
+      return "a BigInt, which JSON can't represent: write it as a string"
     case 'object':
       return isEmptyInJson(value)
         ? `a ${classNameOf(value ?? {})}, which JSON would drop: write an object or an array`
