@@ -126,7 +126,7 @@ describe('modules', () => {
     ['potoroo run /dev/null', 2, /INVALID_CONFIGURATION: \/dev\/null is not a file/],
     ['potoroo status nowhere.mjs', 2, /INVALID_CONFIGURATION: there is no module/],
     [`potoroo run $'\\xff.mjs'`, 2, /INVALID_CONFIGURATION: there is no module/],
-    ['potoroo topics never.mjs', 2, /INVALID_DEFINITION: there is nothing left to wait for/],
+    ['potoroo topics never.mjs', 2, /INVALID_DEFINITION: there is nothing left to do/],
     ['potoroo topics nothing.mjs', 2, /INVALID_DEFINITION: .*nothing\.mjs does not load: undefined/],
     ['potoroo topics no-text.mjs', 2, /INVALID_DEFINITION: .*no-text\.mjs does not load/],
     ['potoroo topics application.json', 2, /INVALID_DEFINITION: .*does not load/],
