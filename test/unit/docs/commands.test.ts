@@ -1,13 +1,22 @@
 /** Every command that the documents show is one: `potoroo …` as the command line takes it, `npm run …` as package.json has it. */
 import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
 import { exitCodes } from '../../../src/errors.js'
 import { programForDocuments } from '../../support/docs/commands.js'
-import { codeBlocks, documents, readDocument } from '../../support/documents.js'
+import { codeBlocks, documents, readDocument, ROOT } from '../../support/documents.js'
 
 const program = await programForDocuments()
-const { scripts } = JSON.parse(readDocument('package.json')) as { scripts: Record<string, string> }
+/** Of the project that a page is about. */
+function scriptsFor(document: string): string[] {
+  const own = join(dirname(document), 'package.json')
+  const { scripts } = JSON.parse(readDocument(existsSync(join(ROOT, own)) ? own : 'package.json')) as {
+    scripts: Record<string, string>
+  }
+  return Object.keys(scripts)
+}
 
 const shellBlocks = (document: string): string[] =>
   codeBlocks(readDocument(document))
@@ -64,7 +73,7 @@ describe.each(documents)('%s', (document) => {
   test('has scripts of npm that there are', () => {
     const text = readDocument(document)
     for (const [, name = ''] of text.matchAll(/\bnpm run (?:-s )?([a-z:]+)\b/g))
-      expect(Object.keys(scripts)).toContain(name)
+      expect(scriptsFor(document)).toContain(name)
   })
 })
 
