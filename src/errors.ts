@@ -36,16 +36,16 @@ const { failure, usage, topics, broker, state, stoppedByOnError, positions } = e
 /** A comment says what each one means; docs/errors.md is made of them. */
 export const errorKinds = {
   // definition and configuration
-  /** The application is defined in a way that the types can't refuse, and that does not work. */
+  /** The definition of the application is invalid in a way that its types can't catch. */
   INVALID_DEFINITION: kind(usage, false, 'Correct the definition of the application.'),
-  /** An option or an environment variable has a value that it may not have. */
+  /** An option or an environment variable has an invalid value. */
   INVALID_CONFIGURATION: kind(usage, false, 'Correct the option or the environment variable that the message names.'),
-  /** A package that a codec needs, and Potoroo does not bring along, is not installed. */
+  /** An optional package that a codec needs is not installed. */
   DEPENDENCY_MISSING: kind(usage, false, 'Install the package that the message names.'),
   // one message
   /** The value is not JSON. */
   NOT_JSON: kind(failure, false, 'The producer must write JSON.'),
-  /** The value has a whole number beyond 2^53, which JavaScript would read as another one. */
+  /** The value has a whole number beyond 2^53, which JavaScript would read as a different one. */
   NUMBER_NOT_EXACT: kind(
     failure,
     false,
@@ -73,7 +73,7 @@ export const errorKinds = {
   ),
   /** The key is longer than that of a state object may be. */
   KEY_TOO_LONG: kind(failure, false, 'Keys of state objects are at most 1,800 bytes of UTF-8.'),
-  /** The record lies on another partition than its key belongs on. */
+  /** The record is on a different partition from the one that its key belongs on. */
   WRONG_PARTITION: kind(failure, false, "The producer must use the topic's partitioner."),
   /** The computation, a filter, a map or a key function threw; the message says what. */
   COMPUTATION_FAILED: kind(stoppedByOnError, false, 'Correct the computation or the message.'),
@@ -89,7 +89,7 @@ export const errorKinds = {
     false,
     'Check the system that is called, then replay the dead letter, which repeats the call: npx potoroo dead-letters <application> replay. Or give the call more attempts, or a failed function.',
   ),
-  /** An attempt of a call took longer than its `timeoutMs`; it is tried again. */
+  /** An attempt of a call took longer than its `timeoutMs`; it is retried. */
   CALL_TIMED_OUT: kind(
     failure,
     true,
@@ -97,7 +97,7 @@ export const errorKinds = {
   ),
   /** The computation returned what can't be written to its sink. */
   OUTPUT_INVALID: kind(stoppedByOnError, false, 'The computation must return what the sink accepts.'),
-  /** The computation left in the state object what can't be stored. */
+  /** The computation left something in the state object that can't be stored. */
   STATE_NOT_PACKABLE: kind(stoppedByOnError, false, 'Use only values that can be stored, or provide pack and unpack.'),
   /** An output or the state object is larger than its topic takes. */
   RECORD_TOO_LARGE: kind(
@@ -117,7 +117,7 @@ export const errorKinds = {
     false,
     "The producer must write a value. Or declare the topic with tombstones: 'message'. A table takes records without a value if it comes straight after its topic.",
   ),
-  /** A window of the message has closed; everything else that it was to do is done. */
+  /** A window of the message has closed; all of its other effects are done. */
   LATE: kind(
     failure,
     false,
@@ -162,19 +162,19 @@ export const errorKinds = {
   ),
   /** A topic has records in a format from before Kafka 0.11. */
   UNSUPPORTED_FORMAT: kind(failure, false, 'Write the topic in record batch format 2 (magic 2).'),
-  /** A batch of records is damaged, or becomes more than memory holds when it is decompressed. */
+  /** A batch of records is damaged, or would expand to more than fits into memory. */
   CORRUPT_BATCH: kind(
     failure,
     true,
     "If it persists, the log is damaged at this point, or can't be read: set the group's offset after it.",
   ),
-  /** A request to a broker failed, for now. */
+  /** A request to a broker failed temporarily. */
   REQUEST_FAILED: kind(
     broker,
     true,
     "Nothing, if it passes: the request is retried, or can be. If it persists, see the broker's answer in the message, and its log.",
   ),
-  /** A broker answered what nobody expects of that request. */
+  /** A broker gave an unexpected answer to a request. */
   UNEXPECTED_ANSWER: kind(
     failure,
     true,
@@ -188,14 +188,14 @@ export const errorKinds = {
   ),
   /** Another worker, or another producer under the same transactional id, has begun after this one. */
   FENCED: kind(failure, true, 'Nothing: another worker took over the task.'),
-  /** A transaction was not committed, or nobody knows whether it was. */
+  /** A transaction was not committed, or its outcome is unknown. */
   TRANSACTION_FAILED: kind(
     failure,
     true,
     'Nothing, if it passes: the task restarts from its last commit. If it persists, look at the log of the broker that the message names.',
   ),
   // codecs and schema registry
-  /** What a codec needs at the start is not there. */
+  /** Something that a codec needs at the start is unavailable. */
   CODEC_NOT_READY: kind(
     failure,
     true,
@@ -216,7 +216,7 @@ export const errorKinds = {
   // local broker
   /** A program that the local broker needs is not installed, or too old. */
   TOOL_MISSING: kind(broker, false, 'Install it, or set KAFKA_BROKERS to a running broker.'),
-  /** The local broker's jars could not be fetched. */
+  /** The local broker's jars could not be downloaded. */
   JARS_NOT_FETCHED: kind(broker, true, 'Make Maven Central reachable, or set KAFKA_BROKERS to a running broker.'),
   /** The local broker did not start. */
   BROKER_NOT_STARTED: kind(broker, false, 'See its log; another port or data directory may help.'),
@@ -235,7 +235,7 @@ export const errorKinds = {
     false,
     'Without state: restart the workers. With state: create new topics with the new number of partitions, use a new application name, and copy the data.',
   ),
-  /** What the application has in Kafka does not fit what it is now. */
+  /** The application's topics in Kafka do not fit its current definition. */
   TOPOLOGY_INCOMPATIBLE: kind(
     topics,
     false,
@@ -255,13 +255,13 @@ export const errorKinds = {
     false,
     'Run it again, and it continues where it stopped: npx potoroo reset <application>',
   ),
-  /** A changelog deletes records, has another number of partitions than its sources, or is not of this application. */
+  /** A changelog deletes records, has another number of partitions than its sources, or belongs to another application. */
   CHANGELOG_UNFIT: kind(
     topics,
     false,
     'The changelog must be compacted only, have as many partitions as its sources, and belong to this application only.',
   ),
-  /** Workers of the application run, and the command needs them stopped. */
+  /** Workers of the application are running, and the command needs them stopped. */
   WORKERS_RUNNING: kind(
     failure,
     false,
@@ -276,7 +276,7 @@ export const errorKinds = {
     'Make it a table, whose keys are spread over the workers: keyBy() to its key, then join(). Or raise maxBytes of the broadcast, and give workers as much more memory.',
   ),
   // positions
-  /** A source was deleted and created again: positions in the former one mean nothing in it. */
+  /** A source was deleted and created again: positions in the old one mean nothing in it. */
   TOPIC_REPLACED: kind(
     positions,
     false,
@@ -284,7 +284,7 @@ export const errorKinds = {
   ),
   /** Records of a source were deleted before they were read. */
   OFFSET_OUT_OF_RANGE: kind(positions, false, "Decide where to continue, and set the group's offset there."),
-  /** A repartition topic is gone, or was created again, with the messages that were on their way through it. */
+  /** A repartition topic is gone, or was created again, with the messages in transit through it. */
   REPARTITION_LOST: kind(
     positions,
     false,
@@ -322,14 +322,14 @@ export const errorKinds = {
   // other workers
   /** Another worker does not answer. */
   PEER_UNREACHABLE: kind(failure, true, 'Nothing: the data comes from Kafka instead.'),
-  /** Another worker has another token. */
+  /** Another worker uses a different token. */
   PEER_REFUSED: kind(failure, false, 'Start all workers of the group with the same POTOROO_PEER_TOKEN.'),
-  /** A copy of another worker's store came incomplete or damaged. */
+  /** A copy of another worker's store arrived incomplete or damaged. */
   SNAPSHOT_DAMAGED: kind(failure, true, 'Nothing: the changelog is replayed instead.'),
   // queries
   /** The application has no state object of that name. */
   STATE_UNKNOWN: kind(usage, false, 'Use one of those that the message lists.'),
-  /** A query has a key, a range or a limit that makes no sense. */
+  /** A query has an invalid key, range or limit. */
   QUERY_INVALID: kind(usage, false, 'See docs/queries.md for valid queries.'),
   /** No worker answered a query in time. */
   QUERY_UNANSWERED: kind(

@@ -54,14 +54,14 @@ export const wholeNumberOptions = {
     unit: 'bytes',
     least: 0,
     default: 256 * MIB,
-    help: 'changes that may wait for the stores, of all tasks',
+    help: 'how many bytes of changes may wait for the stores, over all tasks',
   },
   maxHoldMs: {
     unit: 'ms',
     least: 0,
     most: HOUR_MS,
     default: 60_000,
-    help: 'how long an empty source may hold others back',
+    help: 'how long an empty source may hold back others',
   },
   memoryBytes: {
     flag: '--memory',
@@ -69,13 +69,13 @@ export const wholeNumberOptions = {
     least: 2 * MIB,
     // Of a runtime that is put together without startWorker, which takes a share of the machine.
     default: 256 * MIB,
-    help: 'for fetched records and state objects, beside what the process itself takes',
+    help: 'for fetched records and state objects, on top of what the process itself takes',
   },
   bufferBytes: {
     unit: 'bytes',
     least: MIB,
     default: 192 * MIB,
-    help: 'the part of it for fetched records, of all inputs',
+    help: 'the part of it for fetched records, over all inputs',
   },
   replicationFactor: {
     flag: '--replication-factor',
@@ -83,21 +83,21 @@ export const wholeNumberOptions = {
     least: 1,
     most: 100,
     default: undefined,
-    help: 'of topics that it creates',
+    help: 'for topics that it creates',
   },
   sessionTimeoutMs: {
     unit: 'ms',
     least: 1000,
     most: 1_800_000,
     default: 6000,
-    help: "after which silence the group gives a worker's tasks away",
+    help: 'how long a worker may be silent before the group gives its tasks to others',
   },
   heartbeatIntervalMs: {
     unit: 'ms',
     least: 10,
     most: 60_000,
     default: 300,
-    help: 'how often a worker shows that it lives',
+    help: 'how often a worker sends a heartbeat',
   },
   rebalanceTimeoutMs: {
     unit: 'ms',
@@ -112,7 +112,7 @@ export const wholeNumberOptions = {
     least: 0,
     most: HOUR_MS,
     default: 60_000,
-    help: 'how long one message may be computed, before it is ended as if it had thrown; 0: no bound',
+    help: 'how long the computation of one message may take before it is ended as if it had thrown; 0: no limit',
   },
   standbys: {
     flag: '--standbys',
@@ -126,13 +126,13 @@ export const wholeNumberOptions = {
     unit: 'changelog records',
     least: 0,
     default: 10_000,
-    help: 'up to how far behind a worker may take a task over',
+    help: 'the largest lag at which a worker may take over a task',
   },
   handOverTimeoutMs: {
     unit: 'ms',
     least: 0,
     most: HOUR_MS,
     default: 10_000,
-    help: 'how long a worker that stops waits for others to be warm',
+    help: 'how long a stopping worker waits for others to become warm',
   },
 } as const satisfies Readonly<Record<string, WholeNumberOption>>

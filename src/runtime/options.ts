@@ -35,7 +35,7 @@ export interface RuntimeOptions {
    */
   readonly backlogStoreIntervalMs: number
   /**
-   * Bytes of changes that may wait for the stores, of all tasks of the worker: each is written when it has its share.
+   * Bytes of how many bytes of changes may wait for the stores, over all tasks of the worker: each is written when it has its share.
    * Default 256 MiB, some two seconds of replay for a worker that was killed.
    */
   readonly maxUnstoredBytes: number
