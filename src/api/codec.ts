@@ -1,10 +1,11 @@
 /**
- * Codecs: what the values of a topic are as bytes, where they are not JSON. The interface, and those that need nothing
- * but what Potoroo has; those of a schema registry are in src/schema-registry.
+ * Codecs: how the values of a topic are represented as bytes, if not in JSON. This file has the interface, and the
+ * codecs that need no other package; those of a schema registry are in src/schema-registry.
  *
  * Invariants
- * 1. Whatever decoding a record throws, it is thrown for that record: as what `OF_A_RECORD` names, or as NOT_DECODABLE.
- * 2. What the codecs here decode keeps no view of a record's bytes, whose memory is used again.
+ * 1. Whatever decoding a record throws becomes an error of that record: one of the codes in `OF_A_RECORD`, or
+ *    NOT_DECODABLE.
+ * 2. What the codecs here decode keeps no view of a record's bytes, whose memory is reused.
  * 3. An error's message stays short, however large the record is: it goes into a header of the dead letter.
  */
 import { isUtf8 } from 'node:buffer'
@@ -17,39 +18,42 @@ import type { Check } from './schema.js'
 import { visible } from './visible.js'
 
 /**
- * How the values of a topic are read and written, in place of JSON: `Out` is what it reads, `In` what it can write. One codec
- * may serve several topics: each method is told the topic's name. `decode` and `encode` are on the path of every message,
- * and so synchronous; what takes time is done in `open` and `prepare`, before them.
+ * How the values of a topic are read and written, in place of JSON: `Out` is what it reads, `In` what it can write. One
+ * codec may serve several topics: each method gets the topic's name. `decode` and `encode` run for every message, so
+ * they are synchronous; do what takes time in `open` and `prepare`, which run before them.
  */
 export interface Codec<out Out, in In = Out> {
-  /** What it is called in errors: `MessagePack`. */
+  /** Its name in errors: `MessagePack`. */
   readonly name: string
   /**
-   * The message in a record's value. What it throws, of any kind, sends the record to the dead letters (NOT_DECODABLE, with its
-   * message). The bytes are there until it returns: what is to be kept of them has to be copied, because their memory is used again.
+   * Returns the message in a record's value. Anything that it throws sends the record to the dead letters
+   * (NOT_DECODABLE, with the error's message). The bytes are valid only until it returns, because their memory is
+   * reused: copy what you keep.
    */
   decode(bytes: Buffer, topic: string): Out
   /**
-   * The value of a message: a text is written as UTF-8; bytes must not change afterwards. What it throws is OUTPUT_INVALID, as
-   * where a computation throws.
+   * Returns the value of a message: text is written as UTF-8; bytes must not change afterwards. What it throws is
+   * OUTPUT_INVALID, handled like an error of the computation.
    */
   encode(message: In, topic: string): Uint8Array | string
   /**
-   * Called when a worker starts, once for each topic and use, before anything is read. It may load packages, and what writing
-   * needs. While it rejects, the worker waits, tries again with growing pauses, and says so; a PotorooError that is not
-   * `retriable` stops it.
+   * Called when a worker starts, once for each topic and use, before anything is read. It may load packages, and what
+   * writing needs. While it rejects, the worker waits, logs that it does, and tries again with growing pauses; a
+   * PotorooError that is not `retriable` stops the worker.
    */
   open?(topic: string, use: 'read' | 'write'): Promise<unknown>
   /**
-   * Called for each record that was fetched, before it may be decoded: what decoding it needs and is not there yet, such as its
-   * schema; undefined: nothing. Until that resolves, this partition's input waits, with what was fetched together with the
-   * record; the task's other inputs and other tasks continue. Rejections are as those of `open`, and it is called again. It has
-   * to look at the bytes before it returns.
+   * Called for each fetched record before it may be decoded. Returns a promise if decoding needs something that is not
+   * available yet, such as a schema, or else undefined. Until the promise resolves, this partition's input waits,
+   * including what was fetched together with the record; the task's other inputs and other tasks continue. If it
+   * rejects, it is treated like `open`, and called again. It must look at the bytes before it returns.
    */
   prepare?(bytes: Buffer, topic: string): Promise<unknown> | undefined
 }
 
-/** UTF-8 texts. Other bytes are dead letters (NOT_DECODABLE): nothing is read as U+FFFD that was not written so. */
+/**
+ * UTF-8 text. Other bytes become dead letters (NOT_DECODABLE): nothing is read as U+FFFD that was not written as such.
+ */
 export const stringCodec: Codec<string> = {
   name: 'text',
   decode: (bytes) => {
@@ -63,7 +67,7 @@ export const stringCodec: Codec<string> = {
   },
 }
 
-/** The value's bytes as they are: in a Buffer of their own, which may be kept. */
+/** The value's bytes as they are, in a Buffer of their own that may be kept. */
 export const bytesCodec: Codec<Buffer, Uint8Array> = {
   name: 'bytes',
   decode: (bytes) => Buffer.from(bytes),
@@ -83,8 +87,8 @@ const packing = {
 }
 
 /**
- * MessagePack. Maps are objects, timestamps are Dates, whole numbers beyond 2^53 are BigInts, binary is a Buffer of its own;
- * undefined is written as nil, an absent value, and -0 as 0. What comes out may be anything: give the topic a schema.
+ * MessagePack. Maps become objects, timestamps Dates, whole numbers beyond 2^53 BigInts, and binary a Buffer of its
+ * own; undefined is written as nil, an absent value, and -0 as 0. The result may be anything: give the topic a schema.
  */
 export function messagePackCodec<M = unknown>(): Codec<M> {
   const packr = new Packr(packing)
@@ -98,7 +102,7 @@ export function messagePackCodec<M = unknown>(): Codec<M> {
   }
 }
 
-/** Throws for what MessagePack has nothing for: it would be written as something else. */
+/** Throws for what MessagePack can't represent: it would be written as something else. */
 function refuseLost(value: unknown, path: string): void {
   if (typeof value === 'function' || typeof value === 'symbol' || isLost(value))
     throw new TypeError(`${path === '' ? 'it' : path} is ${shown(value)}, which MessagePack can't represent`)
@@ -110,14 +114,14 @@ function refuseLost(value: unknown, path: string): void {
 const LOST = [Set, WeakSet, WeakMap, Promise, RegExp, Error] as const
 const isLost = (value: unknown): boolean => typeof value === 'object' && LOST.some((type) => value instanceof type)
 
-/** Errors that condemn a record in words of their own. */
+/** Errors that condemn a record and have codes of their own. */
 const OF_A_RECORD: ReadonlySet<ErrorCode> = new Set(['NOT_DECODABLE', 'NOT_JSON', 'NUMBER_NOT_EXACT', 'SCHEMA_UNKNOWN'])
 const MAX_REASON_LENGTH = 400
 
-/** What of a topic's definition is its format's. */
+/** The part of a topic's definition that depends on its format. */
 export type Format = Pick<TopicDefinition, 'decode' | 'encode' | 'codec'>
 
-/** Throws INVALID_DEFINITION for what is no codec. */
+/** Throws INVALID_DEFINITION for anything that is not a codec. */
 export function codecFormat(topic: string, value: unknown, check: Check | undefined): Format {
   const codec = checked(topic, value)
   const { name } = codec
