@@ -31,30 +31,30 @@ export interface ChangelogPlan {
   /** Undefined where brokers have no ids. */
   readonly topicId?: string | undefined
   readonly partition: number
-  /** Whose changelog it must be. */
+  /** The application and sub-topology that it must belong to. */
   readonly subTopology: string
   readonly from: number
-  /** Where a restore is done, exclusive; undefined: follow forever. */
+  /** Where a restore ends, exclusive; undefined: follow forever. */
   readonly end: number | undefined
-  /** Of the changelog: how long its tombstones stay at least. */
+  /** How long the changelog keeps its tombstones at least. */
   readonly deleteRetentionMs: number
 }
 
-/** What a store has while its changelog is followed. */
+/** The state of a store while it follows its changelog. */
 export interface StoredUpTo {
-  /** All that was committed by then, on the monotonic clock. */
+  /** Everything that was committed by then, on the monotonic clock. */
   readonly atMs: number
   readonly commit: CommitRecord & { readonly position: number }
 }
 
 export interface Replayed {
-  /** State objects' records, commit records not counted. */
+  /** Records of state objects, without commit records. */
   readonly records: number
   /** The last commit record and its position; undefined when there was none. */
   readonly commit: (CommitRecord & { readonly position: number }) | undefined
 }
 
-/** The store is of another changelog. */
+/** The store belongs to another changelog. */
 export class IdentityMismatch extends Error {
   override readonly name = 'IdentityMismatch'
 }
@@ -70,7 +70,10 @@ export class StoreLeftBehind extends PotorooError {
   }
 }
 
-/** The changelog itself is another's, whose names join to the same: rebuilding the store from it would not help. */
+/**
+ * The changelog itself belongs to another application, whose names combine to the same topic name: rebuilding the store
+ * from it would not help.
+ */
 export class ForeignChangelog extends PotorooError {
   constructor(topic: string, found: string, expected: string) {
     super(
@@ -87,21 +90,21 @@ export interface ChangelogEvents {
   done?(replayed: Replayed): void
   /** IdentityMismatch, StoreLeftBehind, ForeignChangelog, OFFSET_OUT_OF_RANGE, or what the log or the store throw. The reader has stopped. */
   failed(error: Error): void
-  /** After each answer: records that are still behind. */
+  /** After each answer: how many records are still to be read. */
   lag?(records: number): void
-  /** The same of a restore: records up to its end. */
+  /** The same for a restore: records up to its end. */
   left?: ((records: number) => void) | undefined
 }
 
 const SLICE_BYTES = 4 * 1024 * 1024
-/** What is kept in memory while it is not certain that the changelog is the store's. */
+/** What is kept in memory until it is certain that the changelog belongs to the store. */
 const MAX_UNVERIFIED_BYTES = 64 * 1024 * 1024
-/** After which wait for the end it is said for whom. */
+/** After this long a wait for the end is reported, and to what. */
 const COMPLAIN_MS = 1000
-/** How often a store whose changelog is idle is told that it is at the end. */
+/** How often a store with an idle changelog records that it is at the end. */
 const AT_END_AGAIN_MS = 600_000
 
-/** By both clocks: one may be set, the other stands still while the machine sleeps. */
+/** By both clocks: one may be set, the other stops while the machine sleeps. */
 interface Moment {
   readonly wallMs: number
   readonly monotonicMs: number
@@ -121,14 +124,14 @@ export class ChangelogReader implements FetchInput {
   #commit: (CommitRecord & { readonly position: number }) | undefined
   /** When the store last had all of the changelog, or nothing of it. */
   #whole: Moment
-  /** Whether the store was ever known to have all of it. */
+  /** Whether the store was ever known to be complete. */
   #wasWhole: boolean
   #asked: Moment
   readonly #begunMs: number
   #toldAtEndMs: number
   #records = 0
   #slice = new GatheredChanges()
-  /** Of the slice. */
+  /** Of the current slice. */
   readonly #dues = new ReplayedDues()
   #writing: Promise<void> | undefined
   #written: (CommitRecord & { readonly position: number }) | undefined
@@ -187,7 +190,7 @@ export class ChangelogReader implements FetchInput {
 
   wanted(): number | undefined {
     if (this.#slice.sizeInBytes > SLICE_BYTES && this.#verified) return undefined
-    // One request at a time: the next answer is to what is asked now.
+    // One request at a time: the next answer belongs to the current request.
     this.#asked = this.#moment()
     return this.#position
   }
@@ -202,7 +205,7 @@ export class ChangelogReader implements FetchInput {
 
   deliver(fetched: Fetched): void {
     if (!this.#stopped && fetched.position === this.#position) this.#process(fetched)
-    // What is to be kept of it was copied.
+    // What must be kept of it has been copied.
     fetched.release()
   }
 
@@ -219,7 +222,7 @@ export class ChangelogReader implements FetchInput {
       this.#wasWhole = true
     }
     this.events.lag?.(Math.max(0, fetched.highWatermark - this.#position))
-    // A transaction that is open may be decided already: then somebody has been told of it.
+    // A transaction that still looks open may already be decided, and some client told of it.
     if (this.#position >= fetched.highWatermark) this.#completeMs = this.#asked.monotonicMs
     this.#noteStored()
     if (this.#end !== undefined) this.events.left?.(this.#end - this.#position)
@@ -227,12 +230,12 @@ export class ChangelogReader implements FetchInput {
     else if (this.#slice.sizeInBytes > SLICE_BYTES || this.#end === undefined) void this.#writeSlice()
   }
 
-  /** Undefined while it is not known; of a reader that follows. */
+  /** Undefined while it is not known; for a reader that follows. */
   get stored(): StoredUpTo | undefined {
     return this.#stopped ? undefined : this.#stored
   }
 
-  /** Nothing waits to be written. */
+  /** Nothing is waiting to be written. */
   #noteStored(): void {
     const isWritten = this.#slice.count === 0 && this.#writing === undefined && this.#commit === this.#written
     if (isWritten && this.#commit !== undefined) this.#stored = { atMs: this.#completeMs, commit: this.#commit }
@@ -288,7 +291,7 @@ export class ChangelogReader implements FetchInput {
   /** Invariant 3 */
   #noteDues(buffer: Buffer, keyStart: number, keyEnd: number, valueStart: number, valueEnd: number): void {
     const isTimed = valueStart >= 0 && hasTimes(buffer, valueStart, valueEnd)
-    // Where nothing is ever due, the store is not asked what it has.
+    // If nothing is ever due, the store is not asked for what it has.
     if (!isTimed && !this.#store.hasDues && this.#dues.isEmpty) return
     const key = byteString(buffer, keyStart, keyEnd)
     const before = this.#store.get(key)
@@ -321,7 +324,7 @@ export class ChangelogReader implements FetchInput {
     this.fetcher.wake()
   }
 
-  /** Without a commit record there is no position to name: the next reader begins where this one did. */
+  /** Without a commit record there is no position to record: the next reader starts where this one did. */
   #meta(atEndMs: number) {
     const commit = this.#commit
     return (
@@ -348,7 +351,7 @@ export class ChangelogReader implements FetchInput {
   async #lastSlice(): Promise<Replayed> {
     await this.#writing
     if (!this.#verified) throw new IdentityMismatch('there is no commit record of this changelog after its position')
-    // Its end was listed before the reader began; what has become of the task since, the reader can't know.
+    // Its end was listed before the reader started; the reader can't know what has happened to the task since.
     const atEndMs = Math.max(this.#begunMs, this.#whole.wallMs)
     if (this.#commit !== undefined) await this.#store.write([this.#slice], this.#meta(atEndMs), this.#dues.take())
     else if (this.#slice.count > 0)

@@ -1,9 +1,9 @@
 /**
  * Where a task's inputs are read from: step A3 of task.ts.
  *
- * A repartition's position is the changelog's alone: what is behind it is purged, so nobody can set it back. The group has
- * it, too, for tools to show lag; here that only proves that a commit was made. In a repartition that was recreated there
- * is no position: an offset that somebody has set there since says where to continue, as in a source.
+ * Only the changelog has a repartition's position: what is below it is purged, so it can't be set back. The group has
+ * it too, so that tools show lag; here that only proves that a commit was made. In a recreated repartition there is no
+ * position: an offset that was set there since says where to continue, as in a source.
  */
 import type { CommitRecord, CommittedTime } from '../core/commit/commit-record.js'
 import { decodeOffsetNote, encodeOffsetNote, type OffsetNote } from '../core/commit/offset-note.js'
@@ -20,7 +20,7 @@ type Environment = Pick<ObservedPorts, 'log' | 'observer'> & { readonly stores: 
 export interface InputPositions {
   /** In the order of the sources. */
   readonly positions: number[]
-  /** Those that changelog and group have both, with all that belongs to them; NaN: to be committed again. */
+  /** Those on which changelog and group agree, with everything that belongs to them; NaN: to be committed again. */
   readonly known: number[]
 }
 
@@ -40,13 +40,13 @@ export const choosePositions = (
   plan.sources.map((source, i) => {
     const note = decodeOffsetNote(group[i]?.note ?? '')
     const known = knownPosition(plan, source, commit, group[i], note)
-    // In one that was recreated, an operator may have said where to continue.
+    // In a recreated one, an operator may have set where to continue.
     const isChangelogs = source.isRepartition && !isOfAnother(known)
     const asked = isChangelogs ? { ...known, group: undefined, groupThen: undefined } : known
     return { source, note, known, choice: choosePosition(asked, source.start, plan.changelog !== undefined) }
   })
 
-/** Whether it would be said, or end the worker: a later owner may be the reason. */
+/** Whether it would be logged, or end the worker: a later owner may be the reason. */
 export const isDoubtful = ({ source, known, choice }: Chosen): boolean =>
   choice === 'replaced' || choice.warning !== undefined || (source.isRepartition && isMisplaced(known))
 
@@ -72,7 +72,7 @@ export async function inputPositions(
   }
 }
 
-/** The time of a task without a changelog, which its offsets have; undefined where it has none. */
+/** The time of a task without a changelog, from its offsets; undefined if it has none. */
 export function timeInNotes(
   plan: TaskPlan,
   group: readonly (CommittedOffset | undefined)[],
@@ -87,13 +87,14 @@ export function timeInNotes(
   return { bounds: of('boundMs'), behind: of('behindMs') }
 }
 
-/** What the group is to keep beside the offset of each source. */
+/** The metadata that the group is to store with the offset of each source. */
 export const offsetNotes = ({ sources }: TaskPlan, changelog: string | undefined): readonly string[] =>
   sources.map(({ id }) => encodeOffsetNote({ topicId: id, changelog }))
 
 /**
- * A task without state has its positions in the group alone. Where that has none, nobody can tell a first start from a group
- * that was deleted, or that brokers forgot (`offsets.retention.minutes`), and whose outputs are now written once more.
+ * A task without state has its positions only in the group. If they are missing, a first start looks the same as a
+ * group that was deleted, or that brokers forgot (`offsets.retention.minutes`), and whose outputs are now written
+ * again.
  */
 export async function sayBeginnings(
   plan: TaskPlan,
@@ -149,7 +150,7 @@ async function positionOf(
   if (typeof choice.position === 'number') return choice.position
   const which = choice.position === 'earliest' ? 'earliest' : 'end'
   const [found = 0] = await abortable(signal, log.listOffsets([where], which))
-  // The changelog knows no position, so nothing was processed, and so nothing purged.
+  // The changelog has no position, so nothing was processed, and nothing purged.
   if (isRepartition && found > 0) throw purgedUnread(plan, topic, found, { log, stores })
   return found
 }
@@ -180,7 +181,7 @@ const purgedUnread = (
     env,
   )
 
-/** The position that changelog and group agree on, if nothing has to be added to either. */
+/** The position on which changelog and group agree, if nothing has to be added to either. */
 function committedPosition(plan: TaskPlan, known: KnownPosition, note: OffsetNote | undefined): number {
   const { committed, group = NaN, idThen, id } = known
   const inLog = plan.changelog === undefined ? group : committed

@@ -1,6 +1,6 @@
 /**
- * The manifest in Kafka: the last record of a compacted topic with one partition. It is written under a transactional id of its
- * own, so that of two workers that change it at the same time one is fenced, and looks again.
+ * The manifest in Kafka: the last record of a compacted topic with one partition. It is written under its own
+ * transactional id, so that of two workers that change it at the same time one is fenced, and reads it again.
  */
 import { decodeManifest, encodeManifest, MANIFEST_KEY, type Manifest } from '../core/plan/manifest.js'
 import { RecordWriter } from '../core/records/records.js'
@@ -15,7 +15,10 @@ import type { Clock } from '../ports/clock.js'
 
 const AGAIN_MS = 50
 
-/** What is committed there; undefined where nothing is. The topic has to exist. Throws MANIFEST_UNREADABLE, or the signal's reason. */
+/**
+ * The committed manifest; undefined if there is none. The topic must exist. Throws MANIFEST_UNREADABLE, or the signal's
+ * reason.
+ */
 export async function readManifest(
   log: Pick<Log, 'listOffsets' | 'fetcher'>,
   topic: string,
@@ -44,9 +47,9 @@ export async function readManifest(
 }
 
 /**
- * Writes what `change` makes of the manifest that is there, unless that is the same. Another writer at the same time makes
- * it look again, and so does a commit in doubt. Rejects with what `change` throws, and with REQUEST_REFUSED where the broker
- * goes on giving answers that nobody expects.
+ * Writes what `change` returns for the current manifest, unless that is the same. If another writer interferes, or the
+ * outcome of a commit is unknown, it reads the manifest again. Rejects with what `change` throws, and with
+ * REQUEST_REFUSED if the broker keeps giving unexpected answers.
  */
 export async function changeManifest(
   { log, clock, signal }: { readonly log: Log; readonly clock: Clock; readonly signal: AbortSignal },
@@ -57,12 +60,12 @@ export async function changeManifest(
   for (let unexpected = 0; ;) {
     const producer = await log.producer(topic, signal)
     try {
-      // After the fencing: nobody before it writes any more.
+      // After the fencing: no earlier writer can write any more.
       const there = await readManifest(log, topic, signal)
       const next = change(there)
       if (next === there) return next
       const writer = new RecordWriter(Infinity)
-      // A worker whose clock is wrong has to start, too.
+      // A worker with a wrong clock must be able to start, too.
       writer.append(NO_TIME, MANIFEST_KEY, encodeManifest(next))
       await producer.commit({ records: [{ topic, partition: 0, chunks: writer.take() }], group, positions: [] })
       return next

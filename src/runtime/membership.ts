@@ -27,23 +27,23 @@ import { GroupError, type GroupClient, type Joined } from '../ports/log.js'
 import type { Watchdog } from '../ports/watchdog.js'
 import { atMost, sleep, type ObservedPorts, type RuntimeOptions } from './options.js'
 
-/** The assignor's name in the group: workers with another one can't join. */
+/** The assignor's name in the group: workers with a different one can't join. */
 const PROTOCOL = 'potoroo'
 const RETRY_MS = 100
-/** So many answers in a row that nobody expects are taken for a broker that went wrong for a while: some 10 s of them. */
+/** This many unexpected answers in a row are tolerated as a temporary fault of a broker: some 10 s. */
 const MAX_UNEXPECTED_ANSWERS = 100
-/** From the end of the longest computation until the member has joined again. */
+/** From the end of the longest computation until the member has rejoined. */
 const REJOIN_MS = 3000
-/** The answer to a first join brings the member id at once, or the coordinator is away. */
+/** The answer to a first join brings the member id immediately, unless the coordinator is unreachable. */
 const NAMED_MS = 1000
 
 export interface MembershipEvents {
-  /** What the group is to know of this worker now. */
+  /** What the group is to know about this worker now. */
   info(): WorkerInfo
-  /** Awaited before joining again. */
+  /** Awaited before rejoining. */
   beforeRejoin(): Promise<void>
   assigned(assignment: TaskAssignment, generation: number): void
-  /** The membership can't go on: other software is in the group, or access was refused. */
+  /** The membership can't continue: other software is in the group, or access was refused. */
   failed(error: PotorooError): void
   /** The coordinator gave this worker a member id. */
   memberId(id: string): void
@@ -81,7 +81,7 @@ export class GroupMembership {
     private readonly options: RuntimeOptions,
     private readonly ports: Pick<ObservedPorts, 'clock' | 'observer'>,
     private readonly events: MembershipEvents,
-    /** Keeps the membership while this event loop is held up. */
+    /** Keeps the membership while this event loop is blocked. */
     private readonly watchdog?: Pick<Watchdog, 'attend'>,
   ) {
     this.#named = new Promise((resolve) => (this.#name = resolve))
@@ -93,26 +93,29 @@ export class GroupMembership {
   get generation(): number {
     return this.#generation
   }
-  /** Whether the group has given it an assignment, and knows it still, as far as is known here. */
+  /** Whether the group has given it an assignment, and still knows it, as far as this worker can tell. */
   get isMember(): boolean {
     return this.#isMember && !this.#stopped
   }
-  /** Whether the group gave no answer to what it was asked last. */
+  /** Whether the last request to the group got no answer. */
   get isUnreachable(): boolean {
     return this.#complained
   }
-  /** When the heartbeat or the join was sent that was the last to succeed, on the monotonic clock: then its tasks were this worker's. */
+  /**
+   * When the last successful heartbeat or join was sent, on the monotonic clock: at that time its tasks belonged to
+   * this worker.
+   */
   get confirmedMs(): number {
     return this.#isMember && !this.#stopped ? this.#confirmedMs : -Infinity
   }
   /**
-   * Another number whenever others may have had its tasks meanwhile, though it was given the same ones again: the group had forgotten
-   * it, or has had a generation without it.
+   * Changes whenever others may have had its tasks meanwhile, even if it got the same ones again: the group had
+   * forgotten it, or has had a generation without it.
    */
   get ownershipEpoch(): number {
     return this.#ownershipEpoch
   }
-  /** Whether it gave the group its assignment, when that was made last. */
+  /** Whether this worker calculated the group's last assignment. */
   get isLeader(): boolean {
     return this.#isLeader
   }
@@ -121,7 +124,9 @@ export class GroupMembership {
     this.#loop = this.#run()
   }
 
-  /** Resolves when a heartbeat or a join sent from now on has succeeded: what was assigned by then is this worker's. */
+  /**
+   * Resolves when a heartbeat or join sent from now on has succeeded: what was assigned by then belongs to this worker.
+   */
   confirmed(): Promise<void> {
     return new Promise((resolve) => {
       this.#confirmations.push({ after: this.#sent, resolve })
@@ -129,23 +134,24 @@ export class GroupMembership {
     })
   }
 
-  /** Joins again, so that the leader decides again on what this worker says of itself now. */
+  /** Rejoins, so that the leader decides again with what this worker reports now. */
   rejoin(): void {
     this.#rejoinWanted = true
     this.#wakeHeartbeat?.()
   }
 
-  /** Makes a member leave that is certainly dead, so that the group need not wait for its session timeout. */
+  /** Removes a member that is certainly dead, so that the group need not wait for its session timeout. */
   async removeDead(memberId: string): Promise<void> {
     try {
       await this.client.leave(memberId)
     } catch (error) {
       this.ports.observer.observe({ kind: 'dead-member-stays', memberId, error: messageOf(error) })
-      // The group waits for the dead one then, but only as long as for any member that does not join again.
+      // The group then waits for the dead one only as long as for any member that does not rejoin.
       this.rejoin()
       return
     }
-    // The group rebalances for that, or has done so when another peer was first: a heartbeat tells, and costs nothing.
+    // The group rebalances because of that, or already has if another peer was first: a heartbeat shows it, and costs
+    // nothing.
     void this.confirmed()
   }
 
@@ -155,7 +161,7 @@ export class GroupMembership {
     this.watchdog?.attend(undefined)
     this.#wakeHeartbeat?.()
     const { clock, observer } = this.ports
-    // The coordinator may have given it an id that is on its way here (invariant 5).
+    // The coordinator may have given it an id that is still in transit (invariant 5).
     if (this.#memberId === '') await atMost(clock, NAMED_MS, Promise.race([this.#named, this.#loop]))
     if (this.#memberId !== '')
       await this.client.leave(this.#memberId).catch((error: unknown) => {
@@ -225,7 +231,7 @@ export class GroupMembership {
     this.watchdog?.attend({ memberId: this.#memberId, generation: this.#generation })
   }
 
-  /** Only the leader is given members. */
+  /** Only the leader gets the members. */
   #lead({ members }: Joined): Map<string, Uint8Array> {
     const { plan, options } = this
     const joiners = members.map(({ memberId, metadata }) => ({ memberId, info: decodeSubscription(metadata) }))
@@ -260,7 +266,7 @@ export class GroupMembership {
       try {
         await this.client.heartbeat({ memberId: this.#memberId, generation: this.#generation })
       } catch (error) {
-        // No answer says nothing about the membership: ask again. Any other refusal ends this generation.
+        // A missing answer says nothing about the membership: ask again. Any other refusal ends this generation.
         if (!(error instanceof GroupError && (error.kind === 'unavailable' || error.kind === 'unexpected'))) throw error
         await this.#handle(error)
         continue
@@ -272,7 +278,7 @@ export class GroupMembership {
     }
   }
 
-  /** What fails here is either a reason to join again, or to wait and try again, or the end. */
+  /** A failure here means to rejoin, to wait and retry, or to stop. */
   async #handle(error: unknown): Promise<void> {
     if (this.#stopped) return
     const { observer } = this.ports
@@ -350,7 +356,7 @@ export class GroupMembership {
     return this.#rejoinWanted
   }
 
-  // Methods, for the compiler to forget what it knew before an await.
+  // Methods, so that the compiler forgets what it knew before an await.
   #isStopped(): boolean {
     return this.#stopped
   }

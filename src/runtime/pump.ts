@@ -12,23 +12,23 @@ import type { Clock } from '../ports/clock.js'
 import type { Watchdog } from '../ports/watchdog.js'
 import { atMost } from './options.js'
 
-/** What the pump needs of a task. */
+/** The pump's view of a task. */
 export interface Pumped {
   readonly id: string
-  /** Whether messages of it may take long: then each begins alone. */
+  /** Whether its messages may take long: then each starts alone. */
   readonly isSlow: boolean
-  /** Processes until the deadline, on the monotonic clock; returns whether more is there. */
+  /** Processes until the deadline, on the monotonic clock; returns whether there is more. */
   run(deadlineMs: number): boolean
-  /** What it was at was ended from outside. */
+  /** Its work was ended from outside. */
   cutOff(): void
-  /** Resolves when nothing of it is under way that may time out. Never rejects. */
+  /** Resolves when it has nothing in progress that may time out. Never rejects. */
   settle(): Promise<void>
 }
 
-/** Tasks run for this long before IO gets its turn. */
+/** Tasks run this long before IO gets its turn. */
 const PUMP_MS = 10
 const SLICE_MS = 5
-/** What is under way is awaited for so long before a message that may take long. */
+/** How long to wait for work in progress before a message that may take long. */
 const SETTLE_MS = 3000
 
 export class Pump {
@@ -39,7 +39,7 @@ export class Pump {
   /** Those with slow messages take turns, one message each. */
   #slowTurns: Promise<void> = Promise.resolve()
   readonly #waitingForTurn = new Set<Pumped>()
-  /** The task whose slow message comes next: what the others have under way is ending, or has ended. */
+  /** The task whose slow message comes next: the others' work in progress is ending, or has ended. */
   #settledFor: Pumped | undefined
 
   constructor(
@@ -60,7 +60,7 @@ export class Pump {
     this.#pumpOn()
   }
 
-  /** The task is not the worker's any more. */
+  /** The task no longer belongs to the worker. */
   forget(task: Pumped): void {
     this.#ready.delete(task)
     if (this.#settledFor === task) this.#settledFor = undefined
@@ -81,7 +81,7 @@ export class Pump {
     const { clock } = this
     const deadline = clock.monotonic() + PUMP_MS
     for (const task of this.#ready) {
-      // While the event loop is about to be held up, nobody begins anything.
+      // While the event loop is about to be blocked, no task starts anything.
       if (this.#settledFor !== undefined && this.#settledFor !== task) continue
       this.#ready.delete(task)
       if (task.isSlow && this.#settledFor !== task) {
@@ -105,7 +105,7 @@ export class Pump {
     if (this.#pumping) this.#pumpSoon()
   }
 
-  /** The watchdog ended what the pump was at: it did not return. */
+  /** The watchdog ended the pump's current work, which did not return. */
   #cutOff(): void {
     const task = this.#running
     this.#running = undefined
@@ -124,7 +124,7 @@ export class Pump {
       this.#settledFor = task
       const settling = [...this.tasks.values()].map((one) => one.settle())
       await atMost(this.clock, SETTLE_MS, Promise.all(settling))
-      // Unless it went to another worker meanwhile.
+      // Unless it moved to another worker meanwhile.
       if (this.#isSettledFor(task)) this.#ready = new Set([task, ...this.#ready])
       if (!this.#pumping) this.#pumpOn()
     })

@@ -17,11 +17,11 @@ import { defaults, type ObservedPorts, type PurgePace } from './options.js'
 interface Gathered {
   /** Of the last acknowledged commit. */
   at: PartitionPosition
-  /** The first position that was acknowledged here: below it, another worker may have purged. */
+  /** The first position acknowledged here: below it, another worker may have purged. */
   readonly from: number
-  /** Up to here it is purged; what was purged before this worker had the partition is not known. */
+  /** Purged up to here; what was purged before this worker had the partition is not known. */
   purged: number
-  /** When something was gathered that is not purged; undefined: nothing is. */
+  /** Since when there is something to purge; undefined: nothing. */
   sinceMs: number | undefined
 }
 
@@ -41,7 +41,7 @@ export class Purge {
     let gathered = this.#partitions.get(name)
     if (gathered === undefined)
       this.#partitions.set(name, (gathered = { at, from: at.position, purged: 0, sinceMs: undefined }))
-    // A task that begins there has read nothing yet.
+    // A task that starts there has read nothing yet.
     if (at.position === 0) return
     if (at.position > gathered.at.position) gathered.at = at
     if (gathered.at.position > gathered.purged) gathered.sinceMs ??= this.ports.clock.monotonic()
@@ -83,7 +83,7 @@ export class Purge {
         observer.observe({ kind: 'purge-forbidden', topics, error: error.message })
         return
       }
-      // The next turn tries again; brokers that don't answer are said by those who need them.
+      // The next turn tries again; unresponsive brokers are reported by those that need them.
       observer.observe({ kind: 'purge-failed', topics, error: messageOf(error) })
     }
   }

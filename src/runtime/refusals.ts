@@ -1,4 +1,4 @@
-/** What a worker would refuse of the topics that it finds (core/plan/topic-plan.ts). It reads, and changes nothing. */
+/** Why a worker would refuse the topics that it finds (core/plan/topic-plan.ts). It reads, and changes nothing. */
 import {
   missingChangelogs,
   missingTopics,
@@ -21,9 +21,9 @@ export type RefusalsEnvironment = {
 } & Pick<Ports, 'clock'>
 
 /**
- * Why a worker with this topology would not start: of the first kind that there is, because what comes behind goes by what is
- * before. TOPIC_MISSING, RESET_UNFINISHED, REPARTITION_LOST, TOPOLOGY_INCOMPATIBLE, STATE_NEWER, PARTITION_COUNTS_DIFFER,
- * CHANGELOG_UNFIT or CHANGELOG_LOST. What has appeared meanwhile is put into `found`.
+ * Why a worker with this topology would not start. Only the first kind of reason that applies, because later checks
+ * depend on earlier ones: TOPIC_MISSING, RESET_UNFINISHED, REPARTITION_LOST, TOPOLOGY_INCOMPATIBLE, STATE_NEWER,
+ * PARTITION_COUNTS_DIFFER, CHANGELOG_UNFIT or CHANGELOG_LOST. Topics that have appeared meanwhile are added to `found`.
  */
 export async function refusals(
   declared: Topology,
@@ -35,7 +35,7 @@ export async function refusals(
   const { topology } = reconciled
   const early = missingTopics(declared, names, found) ?? unfinishedReset(stored, declared)
   if (early !== undefined) return [early]
-  // Before the manifest is compared: one that is missing may have been made with another number of partitions.
+  // Before the manifest is compared: a missing one may have been created with another number of partitions.
   const repartition = await lostRepartition(topology, before, names, found, env, signal)
   if (repartition !== undefined) return [repartition]
   if (reconciled.problems.length > 0) return reconciled.problems
@@ -48,7 +48,7 @@ export async function refusals(
   return []
 }
 
-/** To go on without a changelog that was there would be to go on without the state. */
+/** To continue without a changelog that existed would mean to continue without its state. */
 async function lostChangelog(
   { subTopology, name, partitions, isInManifest }: MissingChangelog,
   names: Names,
@@ -61,7 +61,7 @@ async function lostChangelog(
   )
   const isRead = async () => (await env.log.committedPositions(names.group, all)).some((one) => one !== undefined)
   if (!isInManifest && !(await isRead())) return undefined
-  // Of workers that start at the same time, another one may have made it since.
+  // Another worker that starts at the same time may have created it meanwhile.
   if ((await describeNew([name], env, signal)).has(name)) return undefined
   const proof = isInManifest ? `the manifest ${names.manifest} has it` : `the group ${names.group} has read its sources`
   return changelogLost(

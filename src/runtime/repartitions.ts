@@ -1,7 +1,7 @@
 /**
- * Whether the repartitions that an application had are there, and are those that it had (core/plan/topic-plan.ts, invariant 4).
- * What it had, the manifest says, by name and, where brokers have ids, by id; where there is no manifest that does, the
- * group's offsets prove that it was read.
+ * Whether the repartitions that an application had still exist, and are the same (core/plan/topic-plan.ts, invariant
+ * 4). The manifest lists them, by name and, if brokers have ids, by id; without such a manifest, the group's offsets
+ * prove that a repartition was read.
  */
 import { decodeOffsetNote } from '../core/commit/offset-note.js'
 import type { Manifest } from '../core/plan/manifest.js'
@@ -16,7 +16,7 @@ import type { Ports } from './options.js'
 type Asked = Pick<Log, 'describeTopics' | 'committedOffsets' | 'committedPositions' | 'bootstrapServers'>
 type Environment = { readonly log: Asked } & Pick<Ports, 'clock'>
 
-/** REPARTITION_LOST. What has appeared meanwhile is found, too. */
+/** REPARTITION_LOST. Also finds topics that have appeared meanwhile. */
 export async function lostRepartition(
   topology: Topology,
   before: Manifest | undefined,
@@ -51,7 +51,7 @@ async function lostOne(
     )
   }
   if (doubt === 'unknown' && !(await hasRead(name, partitions, names, log))) return undefined
-  // Of workers that start at the same time, another one may have made it since.
+  // Another worker that starts at the same time may have created it meanwhile.
   const appeared = (await describeNew([name], { log, clock }, signal)).get(name)
   if (appeared !== undefined) {
     found.set(name, appeared)
@@ -61,13 +61,16 @@ async function lostOne(
   return repartitionLost({ ...lost, isMissing: true }, `${name} does not exist, but ${proof}`, { log })
 }
 
-/** Whether somebody has said of each partition where to continue in the new topic: only an operator's hand sets offsets there. */
+/**
+ * Whether an operator has set, for each partition, where to continue in the new topic: only operators set offsets
+ * there.
+ */
 async function isDecided({ name, id, partitions }: TopicInfo, { group }: Names, log: Asked): Promise<boolean> {
   const offsets = await log.committedOffsets(group, partitionsOf(name, partitions))
   return offsets.every((offset) => {
     if (offset === undefined) return false
     const note = decodeOffsetNote(offset.note)
-    // A worker that went on from there.
+    // A worker that continued from there.
     return note === undefined || note.topicId === id
   })
 }

@@ -1,4 +1,4 @@
-/** A reset (core/plan/reset.ts), carried out: over the port `Log`, by whoever has nothing else to do with the application. */
+/** Carries out a reset (core/plan/reset.ts) over the port `Log`. The caller does nothing else with the application. */
 import { deleteTopic } from '../core/plan/topic-cures.js'
 import { changelogIdentity } from '../core/commit/changelog-identity.js'
 import { BY_RESET, COMMIT_KEY, encodeCommitRecord } from '../core/commit/commit-record.js'
@@ -21,13 +21,13 @@ import { topologyInKafka } from './topology-in-kafka.js'
 
 type Environment = Pick<Ports, 'log' | 'clock' | 'random'>
 
-/** Where the sources are read from: ms since the epoch is a time. */
+/** Where to read the sources from: ms since the epoch for a time. */
 export type ResetTarget = 'earliest' | 'latest' | number
 
 export interface ResetPlan {
-  /** Whether an earlier reset was begun and has not ended. */
+  /** Whether an earlier reset was started and has not finished. */
   readonly isResumed: boolean
-  /** Changelogs and repartitions that are there, and go. */
+  /** Existing changelogs and repartitions that will be deleted. */
   readonly deletes: readonly string[]
   readonly creates: readonly string[]
   readonly transactionalIds: readonly string[]
@@ -38,26 +38,30 @@ export interface ResetPlan {
   readonly states: readonly string[]
   readonly calls: readonly string[]
   readonly group: string
-  /** Begins it and carries it out. Rejects with WORKERS_RUNNING, or with what the log throws. Can be called again after that. */
+  /**
+   * Starts it and carries it out. Rejects with WORKERS_RUNNING, or with what the log throws. Can be called again after
+   * that.
+   */
   run(target: ResetTarget, options: ResetOptions): Promise<void>
 }
 export interface ResetOptions {
-  /** Of topics that are created; default: the broker's. */
+  /** For topics that it creates; default: the broker's. */
   readonly replicationFactor?: number | undefined
   readonly signal?: AbortSignal
-  /** Called when a step begins. */
+  /** Called when a step starts. */
   readonly said?: (step: ResetStep['kind'] | 'mark') => void
 }
 
 const AGAIN_MS = 50
-/** For so long, a transaction that fails is tried again. */
+/** How long a failing transaction is retried. */
 const PATIENCE_MS = 30_000
-/** Transactions under way at once. */
+/** Transactions in flight at once. */
 const AT_ONCE = 16
 
 /**
- * Looks, and changes nothing. Rejects with WORKERS_RUNNING, TOPIC_MISSING, PARTITION_COUNTS_DIFFER, MANIFEST_UNREADABLE, or
- * CHANGELOG_UNFIT where a topic that would be the application's has something in it, and is not in the manifest.
+ * Looks, and changes nothing. Rejects with WORKERS_RUNNING, TOPIC_MISSING, PARTITION_COUNTS_DIFFER,
+ * MANIFEST_UNREADABLE, or CHANGELOG_UNFIT if a topic with one of the application's names has records, and is not in the
+ * manifest.
  */
 export async function planReset(declared: Topology, names: Names, env: Environment): Promise<ResetPlan> {
   const { log } = env
@@ -70,7 +74,7 @@ export async function planReset(declared: Topology, names: Names, env: Environme
   const known = await topologyInKafka(declared, log, names)
   const missing = missingTopics(declared, names, known.found)
   if (missing !== undefined) throw missing
-  // As if the repartitions that are there were not: they are recreated.
+  // As if the existing repartitions were missing: they are recreated.
   const counts = (topology: Topology): ReadonlyMap<SubTopology, number> =>
     partitionCounts(topology.subTopologies, (topic) =>
       repartitions.has(topic) ? undefined : known.found.get(names.topic(topic.name))?.partitions,
@@ -120,7 +124,7 @@ export async function planReset(declared: Topology, names: Names, env: Environme
       const marked = await changeManifest({ ...env, signal }, names.manifest, names.group, (now) =>
         markedForReset(now ?? before, fresh),
       )
-      // One may have started before the mark.
+      // A worker may have started before the mark.
       await requireNoMembers(names.group, log)
       const carried: Carried = { env, names, target, replicationFactor, signal, former: there }
       for (const step of resetSteps({ ...input, manifest: marked })) {
@@ -137,7 +141,7 @@ interface Carried {
   readonly target: ResetTarget
   readonly replicationFactor: number | undefined
   readonly signal: AbortSignal
-  /** Topics that were there at the beginning. */
+  /** Topics that existed at the start. */
   readonly former: ReadonlyMap<string, TopicInfo>
 }
 
@@ -222,7 +226,7 @@ async function begin(
       })
       return
     } catch (error) {
-      // Leaders of new topics come and go for a moment. A second one of these records changes nothing.
+      // Leaders of new topics may change for a moment. Writing one of these records twice changes nothing.
       if (!isInDoubt(error) || clock.monotonic() > untilMs) throw error
     } finally {
       await producer.close()
@@ -239,7 +243,7 @@ async function positionOf(of: TopicPartition, target: ResetTarget, log: Log): Pr
   return position
 }
 
-/** Brokers hear of new topics one after another: one may still tell of those that were there before. */
+/** Brokers hear of new topics one after another: one may still report the old ones. */
 async function describeRecreated(
   topics: readonly string[],
   former: ReadonlyMap<string, TopicInfo>,
@@ -263,7 +267,10 @@ async function requireNoMembers(group: string, log: Log): Promise<void> {
   throw new PotorooError('WORKERS_RUNNING', `the group ${group} has members: ${names.sort().join(', ')}`)
 }
 
-/** Invariant 3 of core/plan/reset.ts: what would be the application's and is not in its manifest may be another's. */
+/**
+ * Invariant 3 of core/plan/reset.ts: a topic with one of the application's names that is not in its manifest may belong
+ * to another application.
+ */
 async function requireOurs(fresh: readonly string[], ours: readonly string[], log: Log): Promise<void> {
   const found = await log.describeTopics(fresh.filter((name) => !ours.includes(name)))
   for (const { name, partitions } of found.values()) {
@@ -278,7 +285,7 @@ async function requireOurs(fresh: readonly string[], ours: readonly string[], lo
   }
 }
 
-/** So many at once. */
+/** This many at once. */
 async function each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   for (let from = 0; from < items.length; from += AT_ONCE)
     await Promise.all(items.slice(from, from + AT_ONCE).map(work))

@@ -1,4 +1,4 @@
-/** Going back to an older version of an application for good (core/plan/roll-back.ts), carried out. */
+/** Carries out the return to an older version of an application for good (core/plan/roll-back.ts). */
 import { reconcile, type Change, type Manifest, type Reconciled } from '../core/plan/manifest.js'
 import { outdatedIn, rolledBack, type Outdated } from '../core/plan/roll-back.js'
 import { countsIn, refusal, unfinishedReset } from '../core/plan/topic-plan.js'
@@ -8,17 +8,17 @@ import { changeManifest } from './manifest-topic.js'
 import { topologyInKafka } from './topology-in-kafka.js'
 
 export interface RollBackPlan {
-  /** What is to be the newest. Empty: it is already. */
+  /** The plans that become the newest. Empty: they already are. */
   readonly outdated: readonly Outdated[]
-  /** What the newer version has and this one has not. */
+  /** What the newer version has and this one does not. */
   readonly leftBehind: readonly Change[]
-  /** Writes the manifest. What others have made of it meanwhile is looked at again. Rejects as `planRollBack`. */
+  /** Writes the manifest. If others have changed it meanwhile, it is checked again. Rejects as `planRollBack`. */
   readonly run: (signal: AbortSignal) => Promise<void>
 }
 
 /**
- * Looks, and changes nothing. Workers may run, of whatever version. Rejects with RESET_UNFINISHED, TOPOLOGY_INCOMPATIBLE or
- * STATE_NEWER where this version could not go on, and with MANIFEST_UNREADABLE.
+ * Looks, and changes nothing. Workers of any version may run. Rejects with RESET_UNFINISHED, TOPOLOGY_INCOMPATIBLE or
+ * STATE_NEWER if this version could not continue, and with MANIFEST_UNREADABLE.
  */
 export async function planRollBack(
   declared: Topology,

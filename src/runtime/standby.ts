@@ -33,24 +33,24 @@ import { sleep, type ObservedPorts } from './options.js'
 
 export interface StandbyEnvironment extends ObservedPorts {
   readonly fetcher: Fetcher
-  /** Up to how many changelog records behind a standby counts as warm. */
+  /** The lag in changelog records up to which a standby counts as warm. */
   readonly warmLag: number
-  /** The standby has become warm, and the group waits for that: it is to be told. */
+  /** The standby has become warm, and the group waits for that: it must be told. */
   warm(task: string): void
-  /** The worker can't go on. */
+  /** The worker can't continue. */
   fatal(error: PotorooError, task: string): void
 }
 
-/** A store as many records behind as this many times `warmLag` is worth a copy of the owner's: 20,000 by default. */
+/** A store that lags by this multiple of `warmLag` is worth a copy of the owner's: 20,000 records by default. */
 const SNAPSHOT_WARM_LAGS = 2
 const RETRY_MS = 1000
 
 export class Standby {
   readonly id: string
   #lag = Infinity
-  /** What the group was told last. */
+  /** What was last reported to the group. */
   #toldWarm = false
-  /** Whether `warm` was called, and it has been warm since. */
+  /** Whether `warm` was called, and the standby has been warm since. */
   #announced = false
   #awaited = false
   readonly #holder: StoreHolder
@@ -61,7 +61,7 @@ export class Standby {
   constructor(
     readonly plan: TaskPlan,
     private readonly env: StandbyEnvironment,
-    /** Who has the task active; undefined when nobody has. */
+    /** The worker that has the task active; undefined if there is none. */
     private readonly owner: Peer | undefined,
     holder: StoreHolder = { store: undefined },
   ) {
@@ -74,7 +74,7 @@ export class Standby {
     return this.#lag
   }
 
-  /** The lag, for the group to be told it now. */
+  /** The lag, to be reported to the group now. */
   report(): number {
     this.#toldWarm = this.#isWarm
     this.#announced = false
@@ -86,7 +86,7 @@ export class Standby {
     return this.#awaited && this.#isWarm && !this.#toldWarm
   }
 
-  /** Whether the group, by what it was told, waits for this standby to become warm. */
+  /** Whether the group, by what was reported to it, waits for this standby to become warm. */
   set awaited(awaited: boolean) {
     this.#awaited = awaited
     this.#tell()
@@ -96,7 +96,7 @@ export class Standby {
     this.#work = this.#follow()
   }
 
-  /** What its store has, where that is so many ms old at most. */
+  /** What its store has, if that is at most so many ms old. */
   answer(question: Question, maxAgeMs: number): TaskAnswer {
     const [{ store }, stored, { clock }] = [this.#holder, this.#reader?.stored, this.env]
     const { states } = this.plan.processor.subTopology
@@ -116,7 +116,7 @@ export class Standby {
     }
   }
 
-  /** Ends the following, and hands over the store, if it is open. Never rejects. */
+  /** Stops following, and hands over the store if it is open. Never rejects. */
   async release(): Promise<StoreHolder> {
     this.#abort.abort(new Error('the standby was released'))
     await this.#reader?.stop()
@@ -138,7 +138,8 @@ export class Standby {
     const { signal } = this.#abort
     const { changelog } = plan
     if (changelog === undefined || plan.processor.subTopology.call !== undefined) {
-      // Nothing to warm up: a task without state can move at any time, and so can one whose last commit record is all that it has.
+      // Nothing to warm up: a task without state can move at any time, and so can one that only has a last commit
+      // record.
       this.#progress(0)
       return
     }
@@ -157,7 +158,7 @@ export class Standby {
         }
         const isFatal = isPotorooError(error, 'STORE_FAILED') || isPotorooError(error, 'CHANGELOG_LOST')
         if (isFatal || error instanceof ForeignChangelog) {
-          // As with a task: a standby that gave up alone would have the group wait for it forever.
+          // As with a task: a standby that gave up on its own would make the group wait for it forever.
           env.fatal(error, this.id)
           return
         }
@@ -173,7 +174,8 @@ export class Standby {
     let latest = await changelogEnd(where, 0, env, signal)
     let prepared = await prepareStore(plan, changelog, latest, env, this.#holder, signal)
     if (latest - prepared.from > SNAPSHOT_WARM_LAGS * env.warmLag && (await this.#adoptSnapshot())) {
-      // The owner went on while the copy was made: by the end that was listed before, the copy would be of no changelog.
+      // The owner continued while the copy was made: by the end that was listed before, the copy would not match its
+      // changelog.
       latest = await changelogEnd(where, latest, env, signal)
       prepared = await prepareStore(plan, changelog, latest, env, this.#holder, signal)
     }
@@ -199,7 +201,7 @@ export class Standby {
     }
   }
 
-  /** Resolves never but with the end of the standby; rejects when reading fails. */
+  /** Never resolves before the standby ends; rejects when reading fails. */
   #read(
     { topic, id: topicId, deleteRetentionMs }: NonNullable<TaskPlan['changelog']>,
     { store, from }: PreparedStore,
@@ -229,7 +231,7 @@ export class Standby {
       if (signal.aborted) resolve()
       else reader.start()
     })
-    // A standby lives long and may begin again often: a reader that has failed is not to be kept.
+    // A standby lives long and may restart often: a failed reader must not be kept.
     return read.finally(() => {
       signal.removeEventListener('abort', stop)
     })
@@ -257,7 +259,7 @@ export class Standby {
     this.env.warm(this.id)
   }
 
-  /** Returns whether the store is a copy of the owner's now. */
+  /** Returns whether the store is now a copy of the owner's. */
   async #adoptSnapshot(): Promise<boolean> {
     const { env, owner, plan } = this
     const { signal } = this.#abort
@@ -280,7 +282,7 @@ export class Standby {
     } catch (error) {
       if (signal.aborted) throw error
       env.observer.observe({ kind: 'snapshot-failed', task: this.id, from: owner.address, error: messageOf(error) })
-      // Where it failed after the store was closed, it is opened again.
+      // If it failed after the store was closed, the store is opened again.
       this.#holder.store ??= await env.stores.open(plan.id, storeOptions(plan))
       return true
     }

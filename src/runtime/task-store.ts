@@ -1,4 +1,6 @@
-/** A task's store, made fit to be brought up to its changelog: opened, judged, set aside where it does not fit. */
+/**
+ * Prepares a task's store to be brought up to its changelog: opens it, checks it, and sets it aside if it does not fit.
+ */
 import { isPotorooError, messageOf, type PotorooError } from '../errors.js'
 import { restorePlan } from '../core/commit/restore-plan.js'
 import { hasDues } from '../core/plan/topology.js'
@@ -12,24 +14,29 @@ import type { TaskPlan } from './task-plan.js'
 import { IdentityMismatch, StoreLeftBehind } from './changelog-reader.js'
 import type { ObservedPorts } from './options.js'
 
-/** Who has the task's store: whatever becomes of the work on it, the holder closes it. */
+/** Who has the task's store: whatever happens to the work on it, the holder closes it. */
 export interface StoreHolder {
   store: StateStore | undefined
-  /** Why it can't be believed, though it is open: bytes in it could not be read. It is set aside when it is prepared next. */
+  /**
+   * Why it can't be trusted although it is open: some bytes in it could not be read. It is set aside when it is next
+   * prepared.
+   */
   damage?: string | undefined
-  /** Bytes of the owner's copy that the store began with; absent where it began with none, or that one was set aside. */
+  /**
+   * Bytes of the owner's copy that the store started with; absent if it started without one, or that one was set aside.
+   */
   snapshotBytes?: number | undefined
-  /** Copies that came whole and were set aside all the same: a help that was none. */
+  /** Copies that arrived complete but were set aside: wasted effort. */
   snapshotsDiscarded?: number | undefined
 }
 
 export interface PreparedStore {
   readonly store: StateStore
-  /** The changelog is to be read from here, */
+  /** Where to read the changelog from, */
   readonly from: number
-  /** to here: its end as listed last. */
+  /** and to: its end as last listed. */
   readonly end: number
-  /** What was there before was set aside. */
+  /** The old store was set aside. */
   readonly rebuilt: boolean
 }
 
@@ -53,7 +60,7 @@ export async function prepareStore(
   const { partition } = plan
   const { topic, deleteRetentionMs } = changelog
   let why = holder.damage
-  // Nobody closes what is opened from here on.
+  // No one closes what is opened from here on.
   signal.throwIfAborted()
   try {
     holder.store ??= await env.stores.open(plan.id, storeOptions(plan))
@@ -68,13 +75,14 @@ export async function prepareStore(
     return setAside(plan, changelog, why ?? 'it is not open', { earliest, end }, env, holder, signal)
   const meta = holder.store.meta()
   if (meta !== undefined && meta.changelogPosition >= end) {
-    // A reset has begun it again: that the end is below where it was is as it should be.
+    // A reset has recreated it: that its end is lower than before is as expected.
     const identity = await identityNearEnd({ ...of, topicId: changelog.id, earliest, end }, env, signal)
     if (identity !== undefined && identity !== meta.identity) {
       const recreated = `its changelog was recreated: it had the identity ${meta.identity}, and has ${identity} now`
       return setAside(plan, changelog, recreated, { earliest, end }, env, holder, signal)
     }
-    // The commit record at the store's position was there. A good store is not set aside for one answer that is short.
+    // The commit record at the store's position was there. A good store is not set aside because of one answer that is
+    // too short.
     end = await changelogEnd(of, meta.changelogPosition + 1, env, signal)
   }
   const decided = restorePlan(meta, { earliest, end, deleteRetentionMs }, env.clock.now())
@@ -103,11 +111,13 @@ export async function rebuildStore(
   return setAside(plan, changelog, why, { earliest, end }, env, holder, signal)
 }
 
-/** Whether reading the changelog showed that the store is not of it, or was left behind: then it is rebuilt. */
+/**
+ * Whether reading the changelog showed that the store does not belong to it, or was left behind: then it is rebuilt.
+ */
 export const isUnfitForChangelog = (error: unknown): boolean =>
   error instanceof IdentityMismatch || error instanceof StoreLeftBehind || isPotorooError(error, 'OFFSET_OUT_OF_RANGE')
 
-/** The changelog has not what it had: the state objects are gone, but for what stores have of them. */
+/** The changelog has lost records: the state objects are gone, except for what stores still have. */
 export const lost = (
   { id, group, partition, sources }: TaskPlan,
   { topic }: Changelog,
@@ -120,7 +130,7 @@ export const lost = (
     env,
   )
 
-/** Not for a changelog that was lost: the store may be all that there is. */
+/** Not if the changelog was lost: the store may be all that is left. */
 async function setAside(
   plan: TaskPlan,
   changelog: Changelog,
@@ -157,7 +167,7 @@ async function setAside(
   return { store, from: earliest, end, rebuilt: true }
 }
 
-/** What the task needs of its store. */
+/** What the task needs from its store. */
 export const storeOptions = ({ processor: { subTopology } }: TaskPlan): { readonly dues: boolean } => ({
   dues: hasDues(subTopology),
 })

@@ -20,12 +20,15 @@ import type { TaskPlan } from './task-plan.js'
 import type { ObservedPorts } from './options.js'
 import { checkTopics } from './topics.js'
 
-/** With the others' turn, which comes as soon: until partitions are noticed, records of keys that moved go to the dead letters. */
+/**
+ * At the others' rate, which is just as soon: until new partitions are noticed, records of keys that moved go to the
+ * dead letters.
+ */
 const LEADER_MS = 2500
 const AFTER_ASSIGNMENT_MS = 5000
 const OTHERS_MS = 300_000
 
-/** A topic is another one than it was. */
+/** A topic is a different one than before. */
 const aboutIdentity: ReadonlySet<ErrorCode> = new Set([
   'TOPIC_REPLACED',
   'REPARTITION_LOST',
@@ -36,11 +39,11 @@ const aboutIdentity: ReadonlySet<ErrorCode> = new Set([
 export class TopicsWatch {
   #timer: Timer | undefined
   #stopped = false
-  /** Whether an assignment came after what was asked last. */
+  /** Whether an assignment came after the last request. */
   #isDue = false
   #askedMs: number
 
-  /** What was said once. */
+  /** What was reported once. */
   #suspicion: string | undefined
 
   constructor(
@@ -50,7 +53,7 @@ export class TopicsWatch {
     /** Called once at most. */
     private readonly changed: (error: PotorooError) => void,
   ) {
-    // The plans are of now.
+    // The current plans.
     this.#askedMs = ports.clock.monotonic()
     this.#later()
   }
@@ -76,7 +79,7 @@ export class TopicsWatch {
     const agoMs = clock.monotonic() - this.#askedMs
     if (this.group.isLeader || agoMs >= (this.#isDue ? AFTER_ASSIGNMENT_MS : OTHERS_MS)) {
       this.#askedMs = clock.monotonic()
-      // Before it is asked: an assignment that comes meanwhile is not answered by this.
+      // Before the request: an assignment that comes meanwhile is not covered by this answer.
       this.#isDue = false
       try {
         await checkTopics(this.plans.values(), this.ports)
@@ -89,7 +92,7 @@ export class TopicsWatch {
           return
         }
         this.#isDue = true
-        // Brokers that don't answer are noticed, and said, by those who need them.
+        // Brokers that don't answer are noticed and reported by those that need them.
         observer.observe({ kind: 'topics-unchecked', error: messageOf(error) })
       }
     }

@@ -41,7 +41,7 @@ type PlanEnvironment = Pick<ObservedPorts, 'log' | 'observer' | 'clock'> & {
 }
 type PlanOptions = Pick<RuntimeOptions, 'topicPrefix' | 'replicationFactor' | 'onError' | 'deadLetterState'>
 
-/** Undefined where the manifest is not the one any more that this began with: names and plans may be others now. */
+/** Undefined if the manifest is no longer the one that this started with: names and plans may have changed. */
 async function planOnce(
   declared: Topology,
   env: PlanEnvironment,
@@ -67,7 +67,7 @@ async function planOnce(
     const made = missing.map(({ name }) => name)
     for (const [name, info] of await describeNew(made, env, signal)) found.set(name, info)
   }
-  // Behind the topics: a manifest that names a changelog which was never made would call it lost.
+  // After the topics: a manifest that names a changelog which was never created would make it look lost.
   const withIds = (manifest: Manifest): Manifest => withTopicIds(manifest, (name) => found.get(names.topic(name))?.id)
   const manifest = withIds(reconciled.manifest)
   if (manifest !== stored) {
@@ -165,15 +165,15 @@ interface PlannedTopic {
   readonly id: string | undefined
   /** Undefined for anything that is not a source. */
   readonly partitions?: number
-  /** What it is that the topic is another one now. */
+  /** The error for a topic that is a different one now. */
   readonly replaced: (message: string) => PotorooError
 }
 
 /**
- * Throws PARTITION_COUNT_CHANGED when a source has another number of partitions than when the tasks were planned: nobody
- * reads the new ones, and the keys of what producers write now belong on other partitions than their state objects.
- * Where a topic was deleted and recreated, throws TOPIC_REPLACED (a source), REPARTITION_LOST, CHANGELOG_LOST or TOPIC_CHANGED
- * (any other).
+ * Throws PARTITION_COUNT_CHANGED if a source has another number of partitions than when the tasks were planned: no task
+ * reads the new ones, and the keys of what producers write now belong on other partitions than their state objects. If
+ * a topic was deleted and recreated, throws TOPIC_REPLACED (a source), REPARTITION_LOST, CHANGELOG_LOST or
+ * TOPIC_CHANGED (any other).
  */
 export async function checkTopics(plans: Iterable<TaskPlan>, env: Pick<Ports, 'log' | 'stores'>): Promise<void> {
   const planned = plannedTopics(plans, env)
@@ -211,7 +211,7 @@ function plannedTopics(
         replaced: (message) => changelogLost({ group, changelog: topic, sources }, message, env),
       })
     }
-  // What is a sink as well, of the same application or of its tasks, counts as the source that it is.
+  // A topic that is also a sink, of the same application or of its tasks, counts as a source.
   for (const plan of all)
     for (const { topic, id } of plan.sources) {
       const { partitions } = plan.processor
@@ -229,7 +229,7 @@ function requireTopic(name: string, found: ReadonlyMap<string, TopicInfo>): Topi
   return info
 }
 
-/** Also one that another worker has made meanwhile. */
+/** Also one that another worker has created meanwhile. */
 function fittingChangelog(name: string, partitions: number, found: ReadonlyMap<string, TopicInfo>): TopicInfo {
   const info = requireTopic(name, found)
   const [unfit] = unfitChangelog(info, partitions)

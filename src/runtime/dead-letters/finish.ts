@@ -33,26 +33,26 @@ import { Targets, timestampFor, type Timestamps } from './targets.js'
 export interface FinishOptions {
   readonly how: 'replay' | 'drop'
   readonly choice: LetterChoice
-  /** Of replayed records: as the record had it, or when it is written. Default 'original'. */
+  /** Timestamp of replayed records: the record's own, or the time of writing. Default 'original'. */
   readonly timestamps?: Timestamps | undefined
-  /** Of the topic of marks, where it must be made; default: the broker's. */
+  /** For the topic of marks, if it must be created; default: the broker's. */
   readonly replicationFactor?: number | undefined
-  /** Dead letters to a transaction; default 500. */
+  /** Dead letters per transaction; default 500. */
   readonly atOnce?: number
-  /** So many are done. */
+  /** This many are done. */
   readonly said?: (done: number) => void
-  /** This one is left open. */
+  /** This one stays open. */
   readonly refused?: (letter: Letter, reason: string) => void
-  /** Aborted: it ends between two transactions. */
+  /** When aborted, it ends between two transactions. */
   readonly signal: AbortSignal
 }
 
 export interface Finished {
   readonly done: number
-  /** Chosen, and done already. */
+  /** Selected, and already done. */
   readonly before: number
   readonly refused: number
-  /** Whether it was told to stop before it was through. */
+  /** Whether it was told to stop before it had finished. */
   readonly stopped: boolean
 }
 
@@ -60,15 +60,15 @@ type Environment = Pick<Ports, 'log' | 'clock'>
 
 const AT_ONCE = 500
 const MAX_BYTES = 1024 * 1024
-/** Transactions that fail one after the other, with a pause between them. */
+/** How many transactions may fail in a row, with a pause between them. */
 const MOST_FAILURES = 10
 const PAUSE_MS = 500
-/** Marks of dead letters that are gone, taken away beside others. */
+/** How many marks of dead letters that are gone are removed along with others. */
 const MAX_STALE = 1_000
 
 /**
- * Rejects with FENCED where another one took over; TOPIC_MISSING, INVALID_CONFIGURATION for what was chosen; and with what the
- * log throws. What was done until then is done, and marked: it can be run again.
+ * Rejects with FENCED if another process took over; TOPIC_MISSING, INVALID_CONFIGURATION for an invalid selection; and
+ * with what the log throws. What was done until then is done, and marked: it can be run again.
  */
 export async function finishLetters(env: Environment, names: Names, options: FinishOptions): Promise<Finished> {
   const letters = await describeLetters(env.log, names)
@@ -96,9 +96,9 @@ export async function finishLetters(env: Environment, names: Names, options: Fin
 interface Era {
   readonly producer: TransactionalProducer
   readonly marks: LetterMarks
-  /** Of the marks' partition. */
+  /** Of the partition of the marks. */
   end: number
-  /** Marks to be taken away. */
+  /** Marks to remove. */
   stale: readonly string[]
 }
 
@@ -172,11 +172,11 @@ class Finishing {
     await era?.producer.close()
   }
 
-  /** All of them are done or refused when it resolves. */
+  /** When it resolves, all of them are done or refused. */
   async #finish(batch: readonly Letter[]): Promise<void> {
     for (let failures = 0; ; failures++) {
       const era = this.#era ?? (await this.begin())
-      // Invariant 4: some may have been done by a transaction whose end was not answered.
+      // Invariant 4: a transaction whose end was not answered may have done some of them.
       const open = batch.filter((letter) => era.marks.of(letter) === undefined)
       try {
         if (open.length > 0) await this.#unfenced(this.#commit(era, open))
@@ -195,7 +195,7 @@ class Finishing {
     }
   }
 
-  /** A broker does not take one of them: which one is found by halves. */
+  /** A broker rejects one of them: bisection finds which. */
   async #finishApart(open: readonly Letter[], error: unknown): Promise<void> {
     const [only, ...others] = open
     if (only === undefined) return

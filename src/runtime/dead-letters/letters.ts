@@ -1,4 +1,4 @@
-/** The dead letters of an application as they lie in Kafka, and what was done with them. Reads only. */
+/** The dead letters of an application as they are in Kafka, and which of them are done. Reads only. */
 import { letterId, LetterMarks, type LetterPlace } from '../../core/processing/dead-letter-marks.js'
 import { readDeadLetter, type DeadLetterBlock } from '../../core/processing/dead-letter.js'
 import type { namesOf } from '../../core/plan/topology.js'
@@ -18,15 +18,15 @@ export interface Letter extends LetterPlace {
   readonly bytes: number
 }
 
-/** Which of them are meant; all where nothing is said. */
+/** Which dead letters are selected; all if nothing is given. */
 export interface LetterChoice {
-  /** These, and no others. */
+  /** Only these. */
   readonly places?: readonly LetterPlace[] | undefined
   readonly codes?: readonly string[] | undefined
   /** Where they came from, by the topic's name in Kafka. */
   readonly topic?: string | undefined
   readonly partition?: number | undefined
-  /** When they were written: from the first on, before the second, ms since the epoch. */
+  /** When they were written: from the first time on, before the second, ms since the epoch. */
   readonly sinceMs?: number | undefined
   readonly untilMs?: number | undefined
   readonly isKey?: ((key: Buffer | null) => boolean) | undefined
@@ -41,19 +41,19 @@ export async function describeLetters(log: LettersLog, { deadLetters }: Names): 
   })
 }
 
-/** What was done with them, as of now. */
+/** Which of them are done, as of now. */
 export async function readMarks(
   log: LettersLog,
   { deadLetterMarks }: Names,
   letters: TopicInfo,
   signal: AbortSignal,
 ): Promise<LetterMarks> {
-  // It is made when something is done with one for the first time.
+  // It is created when the first dead letter is replayed or dropped.
   if (!(await log.describeTopics([deadLetterMarks])).has(deadLetterMarks)) return new LetterMarks(letters.id)
   return (await marksIn(log, deadLetterMarks, letters, signal)).marks
 }
 
-/** The marks in that topic, up to its end, with that. `refresh`: by a leader that brokers name now. */
+/** The marks in that topic, up to its end, and that end. `refresh`: from the leader that brokers name now. */
 export async function marksIn(
   log: LettersLog,
   topic: string,
@@ -71,8 +71,8 @@ export async function marksIn(
 }
 
 /**
- * Those that were chosen, of what is there now, each partition's in their order. `other` is called for records that are no
- * dead letters. Rejects with INVALID_CONFIGURATION where one that was named is not there.
+ * The selected ones among those there now, each partition's in order. `other` is called for records that are not dead
+ * letters. Rejects with INVALID_CONFIGURATION if a named one does not exist.
  */
 export async function* lettersOf(
   log: LettersLog,
@@ -121,7 +121,7 @@ async function rangesOf(
   const all = Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition }))
   const ends = await log.listOffsets(all, 'end')
   const starts = await log.listOffsets(all, 'earliest')
-  // All in front of it were written before.
+  // All before it were written earlier.
   const since = sinceMs === undefined ? starts : await log.offsetsAt(all, sinceMs)
   return all.map(({ topic, partition }) => {
     const [start, end] = [Math.max(starts[partition] ?? 0, since[partition] ?? 0), ends[partition] ?? 0]
