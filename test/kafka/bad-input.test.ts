@@ -64,7 +64,7 @@ describe('bad input', () => {
     const [letter] = await bench.read('ledger-dead-letters', 1)
     expect(letter?.value).toBe(value.slice(0, 64 * 1024))
     expect(letter?.headers[deadLetterHeaders.fullSize]).toBe(String(value.length))
-    expect(await worker.line(/too large for the dead letters/)).toMatch(/"offset":0/)
+    expect(await worker.line(/too large for the dead-letter topic/)).toMatch(/"offset":0/)
     worker.kill('SIGTERM')
     await worker.exited
   })

@@ -288,7 +288,7 @@ describe('sources that do not fit together', () => {
     const failure = await workers.refused('w1')
     expect(failure).toMatchObject({ code: 'PARTITION_COUNTS_DIFFER', exitCode: 3 })
     expect(failure.message).toMatch(/readings has 2, .*manual has 3/)
-    expect(failure.cure).toContain('put keyBy() behind one of them')
+    expect(failure.cure).toContain('put keyBy() after one of them')
   })
 })
 

@@ -342,7 +342,7 @@ describe.each(transactionVersions)('version %i', (version) => {
     const giveUp = new AbortController()
     const opening = log.producer(uniqueName('tx'), giveUp.signal)
     giveUp.abort()
-    await expect(opening).rejects.toThrow('given up')
+    await expect(opening).rejects.toThrow('giving up')
     const other = log.producer(uniqueName('tx'))
     await log.close()
     await expect(other).rejects.toMatchObject({ code: 'REQUEST_FAILED' })
