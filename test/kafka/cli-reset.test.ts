@@ -122,7 +122,7 @@ describe('potoroo reset', () => {
     await run(bench, WORDS)
   })
 
-  it.each(['fencing', 'deleting changelogs', 'creating', 'writing'])(
+  it.each(['fencing', 'deleting changelogs', 'recreating', 'writing'])(
     'goes on when it is run again, killed when it began: %s',
     async (step) => {
       const bench = await done()

@@ -121,7 +121,7 @@ describe('potoroo status', () => {
       expect.objectContaining({
         worker: 'w1',
         live: false,
-        problem: expect.stringContaining('another token') as string,
+        problem: expect.stringContaining('different token') as string,
         active: [
           { task: 'symbol_0', state: null },
           { task: 'symbol_1', state: null },

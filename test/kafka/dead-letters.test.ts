@@ -118,7 +118,7 @@ describe('potoroo dead-letters', () => {
       [/'replays' is not an action of dead-letters, which are list, show, replay, drop, try/, 'ledger', 'replays'],
       [/there is no dead letter 0:17/, 'ledger', 'show', '0:17'],
       [/'17' is not the id of a dead letter/, 'ledger', 'show', '17'],
-      [/show wants to know which/, 'ledger', 'show'],
+      [/show needs the ids/, 'ledger', 'show'],
       [/--dry-run does not apply to list: it is for replay, drop/, 'ledger', 'list', '--dry-run'],
       [/It must be an error code: NOT_JSON/, 'ledger', 'list', '--code', 'NO_JSON'],
       [/It must be a time with its zone/, 'ledger', 'list', '--since', 'yesterday'],

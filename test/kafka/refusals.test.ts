@@ -57,7 +57,7 @@ it('dead letters that are refused themselves end the worker instead of holding i
   expect((await first.exited).code).toBe(exitCodes.failure)
   const last = first.stdout.at(-1) ?? ''
   expect(last).toContain('REQUEST_REFUSED')
-  expect(last).toContain(`${bench.topic('commands')}, partition 0, offset 1 can't be passed over`)
+  expect(last).toContain(`${bench.topic('commands')}, partition 0, offset 1 can't be skipped`)
   expect(last).toContain(`topic ${bench.topic('ledger-dead-letters')}, partition 0`)
   // Started again, it knows that dead letters of no size are taken: a supervisor does not start it once more.
   const second = bench.worker()

@@ -630,7 +630,5 @@ const tooNarrowForCommits = ({ topic, maxMessageBytes }: Destination): PotorooEr
   new PotorooError(
     'INVALID_CONFIGURATION',
     `changelog ${topic} takes records of ${String(maxMessageBytes)} bytes only, less than what each commit writes`,
-    {
-      cure: `Raise the limit, and restart: ${setConfig(topic, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES)}`,
-    },
+    { cure: `Raise the limit, and restart: ${setConfig(topic, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES)}` },
   )

@@ -56,7 +56,7 @@ describe('a commit that is refused for its records (invariant 1)', () => {
     const { error, narrowed } = one.failed(1, [at(1)], refusal)
     expect(narrowed).toBe(false)
     expect(error).toMatchObject({ code: 'INVALID_CONFIGURATION' })
-    expect(String(error)).toContain("in, partition 0, offset 0 can't be passed over")
+    expect(String(error)).toContain("in, partition 0, offset 0 can't be skipped")
   })
 })
 
