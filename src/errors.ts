@@ -262,6 +262,7 @@ export const errorKinds = {
     false,
     'The operating system refused that: look at the path, its permissions, and the space on the disk.',
   ),
+  WORKER_ENDED: kind(failure, true, 'See in the last lines of its log what ended it, then start again.'),
   INTERNAL: kind(failure, false, 'This is a defect of Potoroo: please report it.'),
 } as const satisfies Record<string, ErrorKind>
 
