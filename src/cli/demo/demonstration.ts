@@ -20,7 +20,7 @@ import { Looks } from './looks.js'
 import { partitionsOf, Rejections } from './rejections.js'
 import { began, emptyShow, happened, isSettled, looked, type Moment, type Show } from './show.js'
 import type { Stage } from './stage.js'
-import { isDue, storyOf, victimOf } from './story.js'
+import { isDue, isSeen, storyOf, victimOf } from './story.js'
 
 export interface DemonstrationOptions {
   readonly definition: ApplicationDefinition
@@ -166,7 +166,7 @@ class Demonstration {
 
   /** Whether all has happened, and had its effect. */
   #isTold(): boolean {
-    return this.#story.length === 0 && isSettled(this.#show)
+    return this.#story.length === 0 && isSeen(this.#show, this.options.clock.now())
   }
 
   #step(): void {

@@ -15,6 +15,7 @@ const KILLED_AT = 0.5
 const RESTARTED_AT = 0.72
 /** So long a step waits for the one before to have taken its effect. */
 const PATIENCE_MS = 20_000
+const SEEN_MS = 1_500
 
 export const storyOf = (workers: number, plannedMs: number): readonly Step[] => [
   ...Array.from({ length: workers - 1 }, (_, i): Step => ({
@@ -35,8 +36,12 @@ export function isDue(step: Step, show: Show, nowMs: number, sinceMs: number): b
   if (nowMs < dueMs) return false
   if (step.kind === 'add' || nowMs >= dueMs + PATIENCE_MS) return true
   // Nobody else takes the tasks of the only one.
-  return isSettled(show) || (step.kind === 'restart' && show.workers.length === 1)
+  return isSeen(show, nowMs) || (step.kind === 'restart' && show.workers.length === 1)
 }
+
+/** Whether what the last step came to has stood there for as long as it takes to see it. */
+export const isSeen = (show: Show, nowMs: number): boolean =>
+  isSettled(show) && show.tasks.every(({ moved }) => moved === undefined || nowMs - moved.atMs >= SEEN_MS)
 
 /** The last that has tasks; of workers that all have none, the last. */
 export function victimOf({ workers, tasks }: Show): string | undefined {

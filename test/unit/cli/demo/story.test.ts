@@ -24,7 +24,7 @@ describe('a step', () => {
   const kill = { kind: 'kill', dueMs: 10_000 } as const
   const restart = { kind: 'restart', dueMs: 14_000 } as const
   const added = happened(begunShow(), { kind: 'added', worker: w2, atMs: BEGAN_MS + 5_000 })
-  const both = looked(added, nowWith(BEGAN_MS + 9_000, [w1, w1, w2, w2]), FIGURES)
+  const both = looked(added, nowWith(BEGAN_MS + 8_500, [w1, w1, w2, w2]), FIGURES)
   const at = (ms: number): number => BEGAN_MS + ms
 
   test('is done at its time, not before feeding began', () => {
@@ -43,6 +43,12 @@ describe('a step', () => {
     expect(isDue(restart, looked(killed, nowWith(at(11_000), [w1, w1, w1, w1]), FIGURES), at(14_000), at(10_000))).toBe(
       true,
     )
+  })
+
+  test('leaves time to see what came of the one before', () => {
+    const justNow = looked(added, nowWith(at(10_000), [w1, w1, w2, w2]), FIGURES)
+    expect(isDue(kill, justNow, at(11_499), at(5_000))).toBe(false)
+    expect(isDue(kill, justNow, at(11_500), at(5_000))).toBe(true)
   })
 
   test('comes after the one before, however late that was', () => {
