@@ -5,6 +5,7 @@ import { afterAll } from 'vitest'
 import { until } from './until.js'
 
 export interface PseudoTerminal {
+  readonly emulated: Terminal
   /** What stands on it, line by line, without what has scrolled away. */
   lines(): readonly string[]
   /** The second one is for programs that draw on all of it. */
@@ -65,6 +66,7 @@ export async function inTerminal(
     )
   }
   const terminal: PseudoTerminal = {
+    emulated,
     lines,
     screen: () => emulated.buffer.active.type,
     written: () => written,

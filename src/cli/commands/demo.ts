@@ -89,12 +89,12 @@ async function show(
   stop: AbortSignal,
   context: CliContext,
 ): Promise<Outcome> {
-  const { definition } = await loadApplication(bundledApplication())
   const { env } = context
   const { brokers, seconds, workers, seed, rate } = flags
   const quiet = { ...context, logger: stage.logger }
-  return withLog(quiet, flags, (log) =>
-    demonstrate({
+  return withLog(quiet, flags, async (log) => {
+    const { definition } = await loadApplication(bundledApplication())
+    return demonstrate({
       ...{ definition, log, clock: systemClock, stage, directory, stop, seconds, workers, seed },
       kafka: kafkaOptions(quiet, flags),
       eventsPerSecond: rate,
@@ -103,8 +103,8 @@ async function show(
         ...{ application: bundledApplication(), brokers },
         bootstrapServers: bootstrapServers(env, brokers),
       },
-    }),
-  )
+    })
+  })
 }
 
 function report(
