@@ -48,7 +48,7 @@ export function rowsOf(terminal: Terminal): readonly Row[] {
         last?.color === own.color &&
         last.isBold === own.isBold &&
         last.isDim === own.isDim &&
-        (text === ' ' || [...last.text].every((one) => one === ' ' || BLOCKS.includes(one) === isBlock))
+        (text === ' ' || last.text.trim() === '' || BLOCKS.indexOf(last.text.trimStart().charAt(0)) > 0 === isBlock)
       if (continues) runs[runs.length - 1] = { ...last, text: last.text + text }
       else runs.push({ ...own, column: x, text })
     }
@@ -100,14 +100,15 @@ function drawnRun({ column, text, color, isBold, isDim }: Run): string {
   const start = own.length - own.trimStart().length
   const classes = [COLORS[color] === undefined ? '' : `c${String(color)}`, isBold ? 'b' : '', isDim ? 'd' : '']
   const style = classes.some(Boolean) ? ` class="${classes.filter(Boolean).join(' ')}"` : ''
-  if (BLOCKS.indexOf(own[start] ?? '') > 0) return `<path${style} d="${outlineOf(own, column)}"/>`
+  if (BLOCKS.indexOf(own[start] ?? '') > 0)
+    return `<path shape-rendering="crispEdges"${style} d="${outlineOf(own, column)}"/>`
   const [x, length] = [(column + start) * CELL.width, (own.length - start) * CELL.width]
   return `<text${style} x="${number(x)}" y="${number(CELL.baseline)}" textLength="${number(length)}">${escaped(own.trimStart())}</text>`
 }
 
 /** Of the blocks together: from the left end of the bottom, along their tops, to the right end. */
 function outlineOf(blocks: string, column: number): string {
-  const heights = [...blocks].map((block) => (BLOCKS.indexOf(block) / 8) * CELL.height)
+  const heights = Array.from(blocks, (block) => (BLOCKS.indexOf(block) / 8) * CELL.height)
   let path = `M${number(column * CELL.width)} ${String(CELL.height)}`
   heights.forEach((height, i) => {
     if (height !== heights[i - 1]) path += `V${number(CELL.height - height)}`

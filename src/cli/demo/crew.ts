@@ -62,7 +62,7 @@ export class Crew {
     const process = start(0, {
       started: () => undefined,
       ended: ({ code, signal, error }) => {
-        const how = error ?? (signal === null ? `exit code ${String(code)}` : signal)
+        const how = error ?? signal ?? `exit code ${String(code)}`
         void closed(log).then(() => {
           if (!member.isTold) this.#fail(mistake ?? endedError(name, how, file))
           done()

@@ -38,7 +38,7 @@ export class Feed {
       const began = performance.now()
       const secondsSince = (): number => (performance.now() - began) / 1000
       const market = marketEvents({ seed, symbols: symbolsFor(eventsPerSecond) })
-      const events = paced(market, Date.now(), eventsPerSecond)
+      const events = paced(market, Date.now, eventsPerSecond)
       const roundEvents = Math.max(1, Math.round((eventsPerSecond * ROUND_MS) / 1000))
       for (const { quotes, orders } of roundsOf(events, roundEvents)) {
         if (isEnough(secondsSince())) return

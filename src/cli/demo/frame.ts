@@ -50,11 +50,13 @@ function workerRows({ workers, tasks }: Show, nowMs: number, width: number): Lin
   const nameWidth = Math.min(Math.max(...workers.map(({ name }) => widthOf(name)), 0) + 2, Math.floor(width / 3))
   const cellWidth = Math.max(...tasks.map(({ task }) => widthOf(shortName(task))), 1) + 2
   const room = Math.max(0, Math.floor((width - nameWidth) / cellWidth))
-  const shown = tasks.slice(0, room)
+  const isCut = tasks.length > room
+  const shown = tasks.slice(0, isCut ? Math.max(0, room - 1) : room)
   const places = new Map(workers.map(({ name }, place) => [name, place]))
   return workers.map((worker, place): Line => [
     span(padded(worker.name, nameWidth), worker.state === 'killed' ? 'bad' : 'strong'),
     ...shown.map((task) => cellOf(task, worker, { place, places, nowMs, cellWidth })),
+    span(isCut ? paddedLeft('…', cellWidth) : '', 'dim'),
     span(`  ${statusOf(worker, tasks)}`, worker.state === 'killed' ? 'bad' : 'dim'),
   ])
 }
@@ -108,9 +110,9 @@ function chartsOf(show: Show, width: number, isTall: boolean): readonly Line[] {
     const last = values.at(-1)?.value
     return blockRows(columns, top, rows).map((blocks, row) => {
       const isLast = row === rows - 1
-      const highest = row === 0 && top > 0 ? paddedLeft(count(top), LABEL_WIDTH - 1) : ''
+      const scale = row === 0 && top > 0 ? paddedLeft(count(top), LABEL_WIDTH - 1) : ''
       return [
-        span(padded(isLast ? label : highest, LABEL_WIDTH), isLast ? 'plain' : 'dim'),
+        span(padded(isLast ? label : scale, LABEL_WIDTH), isLast ? 'plain' : 'dim'),
         span(blocks, tone),
         span(isLast && last !== undefined ? paddedLeft(count(last), VALUE_WIDTH) : '', 'strong'),
       ]

@@ -31,9 +31,7 @@ export function isPicture(stdout: CliContext['stdout'], env: Environment, wantsL
 }
 
 /** Whether the terminal shows colours, and is to (NO_COLOR, FORCE_COLOR). */
-export function hasColors(stdout: Terminal, env: Environment): boolean {
-  return 'hasColors' in stdout && typeof stdout.hasColors === 'function' && stdout.hasColors(env) === true
-}
+export const hasColors = (stdout: CliContext['stdout'], env: Environment): boolean => stdout.hasColors?.(env) === true
 
 /** One line a second, and one for what happens. */
 export class Lines implements Stage {

@@ -104,6 +104,12 @@ test('a narrow terminal has no charts, and cuts what is too long', () => {
   expect(rowOf(lines, 'worker').length).toBeLessThanOrEqual(24)
 })
 
+test('tasks for which there is no room are left out, and it says so', () => {
+  const many = looked(begunShow(), nowWith(BEGAN_MS, Array<string>(60).fill(w1)), FIGURES)
+  expect(rowOf(textOf(many, BEGAN_MS, 40), w1)).toBe('worker-1     0   1   2   3   4   5   …  …')
+  expect(rowOf(textOf(many, BEGAN_MS, 100), w1)).toMatch(/ 20 {3}…/)
+})
+
 test('before feeding begins there are no charts', () => {
   expect(textOf({ ...begunShow(), beganAtMs: undefined }, BEGAN_MS).slice(0, 1)).toEqual([
     `Market Spread on Potoroo${' '.repeat(48)}starting`,
@@ -114,7 +120,6 @@ test('what a warning says can’t move the cursor', () => {
   const warned = happened(wholeShow(), { kind: 'warned', text: 'a\u001b[2Jb\u202e', atMs: BEGAN_MS })
   const text = textOf(warned, BEGAN_MS + 10_500, 80, 40).join('\n')
   expect(text).toContain('! a\\u{1b}[2Jb\\u{202e}')
-  // eslint-disable-next-line no-control-regex -- that is what it is about
   expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/)
 })
 
