@@ -26,6 +26,8 @@ afterAll(() => {
   for (const child of started) child.kill('SIGKILL')
 })
 
+const CLEAR = String.raw`\033[2J\033[H`
+
 const quoted = (word: string): string => `'${word.replaceAll("'", String.raw`'\''`)}'`
 
 export async function inTerminal(
@@ -35,7 +37,7 @@ export async function inTerminal(
   rows = 28,
 ): Promise<PseudoTerminal> {
   const emulated = new Terminal({ cols: columns, rows, allowProposedApi: true, scrollback: 1_000 })
-  const shell = `tty; stty cols ${String(columns)} rows ${String(rows)}; exec ${command.map(quoted).join(' ')}`
+  const shell = `tty; stty cols ${String(columns)} rows ${String(rows)}; printf '${CLEAR}'; exec ${command.map(quoted).join(' ')}`
   const child = spawn('script', ['--quiet', '--flush', '--return', '--command', shell, '/dev/null'], {
     env: { ...env, SHELL: '/bin/sh' },
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -75,21 +77,20 @@ export async function inTerminal(
     resize: async (newColumns, newRows) => {
       const [device = ''] = /\/dev\/\S+/.exec(written) ?? []
       const stty = spawn('stty', ['-F', device, 'cols', String(newColumns), 'rows', String(newRows)])
-      await new Promise((resolve) => stty.once('close', resolve))
+      const code = await new Promise((resolve) => stty.once('close', resolve))
+      if (code !== 0) throw new Error(`stty can't resize ${device}`)
       emulated.resize(newColumns, newRows)
     },
     shows: async (pattern, timeoutMs) => {
-      await until(
-        `${String(pattern)} on the terminal`,
-        () => {
-          const isThere = lines().some((line) => pattern.test(line))
-          if (!isThere && hasEnded) throw new Error(`ended without ${String(pattern)}:\n${written}`)
-          return isThere
-        },
-        timeoutMs,
-      )
+      const isThere = (): boolean => lines().some((line) => pattern.test(line))
+      try {
+        await until(`${String(pattern)} on the terminal`, () => isThere() || hasEnded, timeoutMs)
+      } finally {
+        if (!isThere()) process.stderr.write(`${lines().join('\n')}\n`)
+      }
+      if (!isThere()) throw new Error(`ended without ${String(pattern)}`)
     },
   }
-  await terminal.shows(/\/dev\//)
+  await until('its device is known', () => written.includes('/dev/') && written.includes('\u001b[2J'))
   return terminal
 }

@@ -56,8 +56,10 @@ function workerRows({ workers, tasks }: Show, nowMs: number, width: number): Lin
   return workers.map((worker, place): Line => [
     span(padded(worker.name, nameWidth), worker.state === 'killed' ? 'bad' : 'strong'),
     ...shown.map((task) => cellOf(task, worker, { place, places, nowMs, cellWidth })),
-    span(isCut ? paddedLeft('…', cellWidth) : '', 'dim'),
-    span(`  ${statusOf(worker, tasks)}`, worker.state === 'killed' ? 'bad' : 'dim'),
+    span(
+      isCut ? paddedLeft('…', cellWidth) : `  ${statusOf(worker, tasks)}`,
+      worker.state === 'killed' ? 'bad' : 'dim',
+    ),
   ])
 }
 

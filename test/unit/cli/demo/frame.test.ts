@@ -106,8 +106,8 @@ test('a narrow terminal has no charts, and cuts what is too long', () => {
 
 test('tasks for which there is no room are left out, and it says so', () => {
   const many = looked(begunShow(), nowWith(BEGAN_MS, Array<string>(60).fill(w1)), FIGURES)
-  expect(rowOf(textOf(many, BEGAN_MS, 40), w1)).toBe('worker-1     0   1   2   3   4   5   …  …')
-  expect(rowOf(textOf(many, BEGAN_MS, 100), w1)).toMatch(/ 20 {3}…/)
+  expect(rowOf(textOf(many, BEGAN_MS, 40), w1)).toBe('worker-1     0   1   2   3   4   5   …')
+  expect(rowOf(textOf(many, BEGAN_MS, 100), w1)).toMatch(/ 20 {2}.*…$/)
 })
 
 test('before feeding begins there are no charts', () => {
