@@ -12,6 +12,8 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const pages = join(root, 'site/dist/pages')
 
 const MAP = 'docs/README.md'
+/** Search is for pages that explain. */
+const UNSEARCHED = '---\nsearch: false\n---\n\n'
 const IMAGES = new Set(['.svg', '.png'])
 const LANGUAGES = { '.ts': 'ts', '.mjs': 'js', '.json': 'json', '.yml': 'yaml', '.yaml': 'yaml', '.java': 'java' }
 
@@ -37,12 +39,12 @@ function stage(path) {
   if (isFolder(path)) {
     const entries = readdirSync(join(root, path)).map((name) => posix.join(path, name))
     const lines = entries.map((entry) => `- [${posix.basename(entry)}](${linkFrom(path, entry)})`)
-    writeFileSync(place, `# ${path}\n\n${lines.join('\n')}\n`)
+    writeFileSync(place, `${UNSEARCHED}# ${path}\n\n${lines.join('\n')}\n`)
     return entries
   }
   const text = readFileSync(join(root, path), 'utf8')
   if (!path.endsWith('.md')) {
-    writeFileSync(place, `# ${path}\n\n\`\`\`\`${LANGUAGES[extname(path)] ?? 'text'}\n${text}\n\`\`\`\`\n`)
+    writeFileSync(place, `${UNSEARCHED}# ${path}\n\n\`\`\`\`${LANGUAGES[extname(path)] ?? 'text'}\n${text}\n\`\`\`\`\n`)
     return []
   }
   const linked = []
@@ -66,7 +68,9 @@ function linkFrom(path, to) {
 /** Stages all pages; gives how many there are. */
 export function stagePages() {
   rmSync(pages, { recursive: true, force: true })
-  const waiting = readdirSync(join(root, 'docs')).map((name) => posix.join('docs', name))
+  const waiting = readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => posix.join('docs', name))
   const staged = new Set()
   for (const path of waiting) {
     if (staged.has(path)) continue

@@ -1,4 +1,8 @@
-/** Potoroo's public API: nothing else may be imported from the package. */
+/**
+ * Potoroo's public API: nothing else may be imported from the package.
+ *
+ * @module potoroo
+ */
 export { application, type Application } from './api/application.js'
 export { days, hours, minutes, seconds } from './api/durations.js'
 export {

@@ -9,6 +9,8 @@ export default defineConfig({
   title: 'Potoroo',
   description: 'Stateful stream processing for TypeScript on Kafka',
   lang: 'en-GB',
+  // None, said so: browsers ask for one otherwise.
+  head: [['link', { rel: 'icon', href: 'data:,' }]],
   // Where the site does not lie at the root of its host: DOCS_BASE=/potoroo/ npm run docs
   base: process.env.DOCS_BASE || '/',
   // stage.mjs puts the pages there.

@@ -1,4 +1,8 @@
-/** `potoroo/schema-registry`: codecs for topics whose schemas are in a registry. */
+/**
+ * `potoroo/schema-registry`: codecs for topics whose schemas are in a registry.
+ *
+ * @module potoroo/schema-registry
+ */
 import type { Codec } from '../api/codec.js'
 import { shown } from '../api/names.js'
 import { PotorooError } from '../errors.js'

@@ -1,4 +1,8 @@
-/** `potoroo/testing`: tests of applications. */
+/**
+ * `potoroo/testing`: what applications are tested with.
+ *
+ * @module potoroo/testing
+ */
 export { TestDriver, type DrivenWorker, type OutputRecord, type Piped, type TestDriverOptions } from './test-driver.js'
 export type { Answer, AnswerOptions, DrivenCalls } from './calls.js'
 export type { DeadLetter, DueLetter } from './dead-letters.js'
