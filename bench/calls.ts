@@ -119,10 +119,10 @@ class Results {
   }
 
   async #failure(reader: OutputReader, used: Promise<unknown>): Promise<void> {
-    let isOver = false
-    const over = (): void => void (isOver = true)
+    const state = { isOver: false }
+    const over = (): void => void (state.isOver = true)
     used.then(over, over)
-    while (!isOver) {
+    while (!state.isOver) {
       reader.assertReading()
       await delay(50)
     }

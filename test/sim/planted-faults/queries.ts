@@ -224,8 +224,4 @@ export const queriesFaults: readonly PlantedFault[] = [
       },
     ],
   },
-  {
-    what: 'query: a worker tells less than it has told before',
-    plants: [{ file: router, find: '(this.#seen.get(task) ?? -1) : -1)', replace: '-1 : -1)' }],
-  },
 ]
