@@ -226,9 +226,10 @@ export class Task {
    * have had the task since it became active here, which only a commit would find out. Never rejects.
    */
   async answer(question: Question, isFenced: boolean): Promise<TaskAnswer> {
-    const [tenure, number] = [this.env.tenure(), this.#activations.running?.number]
+    const tenure = this.env.tenure()
     const answer = await this.#answers.answer(question, isFenced || tenure !== this.#tenure)
-    if (answer.kind !== 'not here' && number === this.#activations.running?.number) this.#tenure = tenure
+    // An activation that has begun meanwhile has begun in that tenure, or in a later one.
+    if (answer.kind !== 'not here') this.#tenure = Math.max(this.#tenure, tenure)
     return answer
   }
 
