@@ -9,6 +9,8 @@
  * 2. What the store is told goes with the records that it is about: entries before the records that need them, removals after
  *    those that made them superfluous, and only what is committed.
  * 3. An interval that is taken back has removed nothing.
+ * 4. What was put and removed between two writes, both committed, is said to the store only where it may have it: where it can't, there is
+ *    nothing to remove. Most windows of a backlog open and close so.
  */
 import type { ByteString } from '../records/byte-string.js'
 import { NO_TIMES, readNextTimes, type DueClock, type TimerEntry, type Times } from './header.js'
@@ -47,6 +49,13 @@ export function nextDueOf(times: Times, clock: DueClock): NextDue | undefined {
   if (timer !== undefined) return { kind: 'timer', ...timer }
   if (clock === 'wall' || times.endsMs === 0 || times.wall.length > 0) return undefined
   return { kind: 'end', dueMs: times.endsMs }
+}
+
+/** When that is due; undefined: never. */
+export function nextDueMs({ endsMs, time, wall }: Times, clock: DueClock): number | undefined {
+  const timers = clock === 'time' ? time : wall
+  if (timers.length > 0) return timers[0]?.dueMs
+  return clock === 'wall' || endsMs === 0 || wall.length > 0 ? undefined : endsMs
 }
 
 /**
@@ -89,8 +98,8 @@ export class ReplayedDues {
     const remove: ClockedEntry[] = []
     for (const [key, { before, between, now }] of this.#of)
       for (const clock of CLOCKS) {
-        const [from, to] = [nextDueOf(before, clock)?.dueMs, nextDueOf(now, clock)?.dueMs]
-        const passed = new Set(between.flatMap((times) => nextDueOf(times, clock)?.dueMs ?? []))
+        const [from, to] = [nextDueMs(before, clock), nextDueMs(now, clock)]
+        const passed = new Set(between.flatMap((times) => nextDueMs(times, clock) ?? []))
         for (const dueMs of passed) put.push({ clock, dueMs, key })
         if (to !== undefined) put.push({ clock, dueMs: to, key })
         if (from !== undefined) passed.add(from)
@@ -164,17 +173,32 @@ export class DueIndex {
 
   /** The log has what was collected last. */
   committed(): void {
-    merge(this.#unstored, this.#collected)
+    for (const of of this.#collected.values())
+      if (of instanceof Map) for (const noted of of.values()) this.#committed(noted)
+      else this.#committed(of)
     this.#collected = new Map()
+  }
+
+  /** Invariant 4 */
+  #committed(noted: Noted): void {
+    if (noted.op === 'remove' && !this.#clocks[noted.clock].storeMayHave(noted.dueMs)) drop(this.#unstored, noted)
+    else note(this.#unstored, noted)
   }
 
   /** What the store is to be told; `stored` it afterwards. */
   takeUnstored(): DueChanges {
     this.#storing = this.#unstored
     this.#unstored = new Map()
-    const ops = allOf(this.#storing)
-    const of = (wanted: Op) => ops.filter(({ op }) => op === wanted)
-    return { put: of('put'), remove: of('remove') }
+    const put: Noted[] = []
+    const remove: Noted[] = []
+    for (const noted of allOf(this.#storing)) {
+      if (noted.op === 'remove') remove.push(noted)
+      else {
+        put.push(noted)
+        this.#clocks[noted.clock].told(noted.dueMs)
+      }
+    }
+    return { put, remove }
   }
 
   /** The store has it now: what is far away is not needed here. */
@@ -220,10 +244,13 @@ function allOf(ops: Ops): Noted[] {
   return all
 }
 
-function merge(into: Ops, later: Ops): void {
-  for (const of of later.values())
-    if (of instanceof Map) for (const noted of of.values()) note(into, noted)
-    else note(into, of)
+/** Nothing is to be said of that entry. */
+function drop(ops: Ops, { clock, dueMs, key }: ClockedEntry): void {
+  const known = ops.get(key)
+  if (known instanceof Map) {
+    known.delete(placeOf(clock, dueMs))
+    if (known.size === 0) ops.delete(key)
+  } else if (known !== undefined && isOf(known, clock, dueMs)) ops.delete(key)
 }
 
 /** Entries by one clock: a heap of those in memory, and the next ones of the store. */
@@ -237,11 +264,25 @@ class ClockEntries {
   #isEnd = false
   /** Behind it the store is read on. */
   #after: DueEntry | undefined
+  /** The latest that the store had when its end was read first; Infinity: that is not known yet. */
+  #foundToMs = Infinity
+  /** The latest that it was told of. */
+  #toldToMs = -Infinity
 
   constructor(
     private readonly clock: DueClock,
     private readonly load: LoadDues,
   ) {}
+
+  /** Whether the store may have entries of that time: it has none later than what it had, or was told of. */
+  storeMayHave(dueMs: number): boolean {
+    return dueMs <= this.#foundToMs || dueMs <= this.#toldToMs
+  }
+
+  /** The store is told of an entry of that time. */
+  told(dueMs: number): void {
+    if (dueMs > this.#toldToMs) this.#toldToMs = dueMs
+  }
 
   least(): DueEntry | undefined {
     if (this.#at === this.#read.length && !this.#isEnd) this.#readOn()
@@ -299,6 +340,8 @@ class ClockEntries {
     this.#read = this.load(this.clock, this.#after, READ_AT_ONCE)
     this.#at = 0
     this.#isEnd = this.#read.length < READ_AT_ONCE
+    if (!this.#isEnd || this.#foundToMs !== Infinity) return
+    this.#foundToMs = (this.#read.at(-1) ?? this.#after)?.dueMs ?? -Infinity
   }
 
   #popHeap(): DueEntry | undefined {

@@ -222,6 +222,19 @@ class Model {
     }
   }
 
+  /** Everything has fired: the store is told so, and no entry is left there that nobody will ask for. */
+  checkNothingIsLeft(): void {
+    // What the wall clock's timers did has let something live on.
+    this.fire('time', Infinity)
+    this.commit()
+    this.endWrite()
+    this.collect()
+    this.commit()
+    this.beginWrite()
+    this.endWrite()
+    expect([...this.store.dues.keys()]).toEqual([])
+  }
+
   /** What is in the store has an entry at or before what it has due. */
   checkStore(): void {
     for (const [key, packed] of this.store.values) {
@@ -393,9 +406,96 @@ describe('the index of what falls due', () => {
           model.checkStore()
         }
         for (const by of CLOCKS) model.fire(by, Infinity)
+        model.checkNothingIsLeft()
       }),
       { numRuns: 1000 },
     )
+  })
+
+  /** An index with the entries `due`, of keys of their own, in one commit. */
+  const indexWith = (store: Store, due: readonly number[]): DueIndex => {
+    const index = new DueIndex((by, after, most) => store.load(by, after, most))
+    for (const [i, dueMs] of due.entries()) index.add('time', dueMs, `k${String(i)}`)
+    return index
+  }
+  const commit = (index: DueIndex): void => {
+    index.collect()
+    index.committed()
+  }
+  const write = (index: DueIndex, store: Store): DueChanges => {
+    const told = index.takeUnstored()
+    store.write([], told)
+    index.stored()
+    return told
+  }
+
+  it('says nothing of what came and went between two writes, where the store can not have it (invariant 4)', () => {
+    const store = new Store()
+    const index = indexWith(store, [5, 10])
+    expect(index.least('time')?.dueMs).toBe(5)
+    commit(index)
+    index.move('time', 7)
+    commit(index)
+    expect(write(index, store)).toMatchObject({ put: [{ dueMs: 10 }, { dueMs: 7 }], remove: [] })
+    // It was told of 10, so it may have 9, for all that is known.
+    index.add('time', 9, 'late')
+    index.add('time', 11, 'later')
+    commit(index)
+    for (const dueMs of [7, 9, 10, 11]) {
+      expect(index.least('time')?.dueMs).toBe(dueMs)
+      index.move('time', undefined)
+    }
+    commit(index)
+    const told = write(index, store)
+    expect(told.put).toEqual([])
+    expect(told.remove.map(({ dueMs }) => dueMs).sort((a, b) => a - b)).toEqual([7, 9, 10])
+    expect(store.dues.size).toBe(0)
+  })
+
+  it('puts what went in an interval that was taken back (invariants 3 and 4)', () => {
+    const store = new Store()
+    const index = indexWith(store, [5])
+    index.least('time')
+    commit(index)
+    index.move('time', undefined)
+    index.rollBack()
+    expect(write(index, store)).toMatchObject({ put: [{ dueMs: 5 }], remove: [] })
+  })
+
+  it('removes what went while the write that puts it was under way (invariant 4)', () => {
+    const store = new Store()
+    const index = indexWith(store, [5])
+    index.least('time')
+    commit(index)
+    const first = index.takeUnstored()
+    index.move('time', undefined)
+    commit(index)
+    store.write([], first)
+    index.stored()
+    expect(write(index, store)).toMatchObject({ put: [], remove: [{ dueMs: 5 }] })
+    expect(store.dues.size).toBe(0)
+  })
+
+  it('removes what the store has from before, whether its end was read or not (invariant 4)', () => {
+    const store = new Store()
+    const before = indexWith(
+      store,
+      Array.from({ length: 600 }, (_, i) => i),
+    )
+    commit(before)
+    write(before, store)
+    const index = new DueIndex((by, after, most) => store.load(by, after, most))
+    for (let i = 0; i < 600; i++) {
+      index.least('time')
+      index.move('time', undefined)
+      if (i === 3) {
+        commit(index)
+        expect(write(index, store).remove).toHaveLength(4)
+      }
+    }
+    commit(index)
+    write(index, store)
+    expect(store.dues.size).toBe(0)
   })
 
   it('reads on where the store has more than is read at once, and forgets what the store has', () => {
