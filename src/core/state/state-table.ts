@@ -23,7 +23,16 @@ import { closes } from '../../api/window-ranks.js'
 import { PotorooError } from '../../errors.js'
 import { byteString, bytesOf, type ByteString } from '../records/byte-string.js'
 import { Changes, GatheredChanges } from './changes.js'
-import { CLOCKS, nextDueOf, timesOf, type DueChanges, type DueClock, type DueIndex, type NextDue } from './due-index.js'
+import {
+  CLOCKS,
+  nextDueMs,
+  nextDueOf,
+  timesOf,
+  type DueChanges,
+  type DueClock,
+  type DueIndex,
+  type NextDue,
+} from './due-index.js'
 import { hasTimes, MANY_TIMERS, NO_TIMES, readHeader, type TimerEntry, type Times } from './header.js'
 import { LiveTimes } from './live-times.js'
 import { sameBytes } from '../records/copy-bytes.js'
@@ -437,7 +446,7 @@ export class StateTable {
     let place = this.find(definition, bytes, start, end)
     if (place === NOWHERE) place = this.bring(definition, bytes, start, end)
     const times = this.#timesOf(definition, place)
-    return times.time.length > 0 ? undefined : nextDueOf(times, 'time')?.dueMs
+    return times.time.length > 0 ? undefined : nextDueMs(times, 'time')
   }
 
   /** The state object that something of has come to its time, touched; undefined where that is not so any more. Throws as `touch`. */
@@ -492,12 +501,13 @@ export class StateTable {
   /** Invariant 1 of the index. */
   #changeTimes(live: Live, change: (times: LiveTimes) => void): void {
     const times = live.times ?? new LiveTimes()
-    const [timeMs, wallMs] = [nextDueOf(times, 'time')?.dueMs, nextDueOf(times, 'wall')?.dueMs]
+    const timeMs = nextDueMs(times, 'time')
+    const wallMs = nextDueMs(times, 'wall')
     change(times)
     live.times = times.isEmpty ? undefined : times
     for (const clock of CLOCKS) {
       const was = clock === 'time' ? timeMs : wallMs
-      const is = nextDueOf(times, clock)?.dueMs
+      const is = nextDueMs(times, clock)
       if (is !== undefined && (was === undefined || is < was)) this.dues?.add(clock, is, this.#storeKeyOf(live))
     }
   }
