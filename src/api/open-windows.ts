@@ -35,7 +35,13 @@ export function upgradeWindows(plain: unknown, step: (stored: object) => object)
 }
 
 function fieldsOf(plain: unknown): readonly unknown[] {
-  if (typeof plain === 'object' && plain !== null && 'w' in plain && Array.isArray(plain.w) && plain.w.length % WINDOW_FIELDS === 0)
+  if (
+    typeof plain === 'object' &&
+    plain !== null &&
+    'w' in plain &&
+    Array.isArray(plain.w) &&
+    plain.w.length % WINDOW_FIELDS === 0
+  )
     return plain.w as unknown[]
   throw noWindows()
 }
