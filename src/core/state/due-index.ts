@@ -110,10 +110,13 @@ export class ReplayedDues {
   }
 }
 
-/** How many are read from the store at once. */
-const READ_AT_ONCE = 512
-/** So many in memory are not worth looking through for what the store has. */
-const FEW = 4096
+export interface DueLimits {
+  /** How many are read from the store at once. */
+  readonly readAtOnce: number
+  /** So many in memory are not worth looking through for what the store has. */
+  readonly few: number
+}
+const LIMITS: DueLimits = { readAtOnce: 512, few: 4096 }
 
 /** An entry that was added, as it is in memory. */
 interface Entry extends ClockedEntry {
@@ -147,8 +150,8 @@ export class DueIndex {
   /** How many of those unstored are gone, about. */
   #gone = 0
 
-  constructor(load: LoadDues) {
-    this.#clocks = { time: new ClockEntries('time', load), wall: new ClockEntries('wall', load) }
+  constructor(load: LoadDues, limits = LIMITS) {
+    this.#clocks = { time: new ClockEntries('time', load, limits), wall: new ClockEntries('wall', load, limits) }
   }
 
   /** The least entry. */
@@ -274,7 +277,8 @@ class ClockEntries {
   /** Whether what was popped last was there once, in memory. */
   wasOnly = false
   readonly #heap: Entry[] = []
-  #few = FEW
+  /** More than so many are worth looking through. */
+  #few: number
   /** Of the store, in their order; those before `#at` were popped. */
   #read: readonly DueEntry[] = []
   #at = 0
@@ -290,7 +294,10 @@ class ClockEntries {
   constructor(
     private readonly clock: DueClock,
     private readonly load: LoadDues,
-  ) {}
+    private readonly limits: DueLimits,
+  ) {
+    this.#few = limits.few
+  }
 
   /** Whether the store may have entries of that time: it has none later than what it had, or was told of. */
   storeMayHave(dueMs: number): boolean {
@@ -348,16 +355,16 @@ class ClockEntries {
     const kept = this.#heap.filter((entry) => entry.isWaiting || (after !== undefined && !isBefore(after, entry)))
     this.#heap.length = 0
     for (const entry of kept) this.push(entry)
-    this.#few = Math.max(FEW, kept.length * 2)
+    this.#few = Math.max(this.limits.few, kept.length * 2)
     this.#read = []
     this.#at = 0
     this.#isEnd = false
   }
 
   #readOn(): void {
-    this.#read = this.load(this.clock, this.#after, READ_AT_ONCE)
+    this.#read = this.load(this.clock, this.#after, this.limits.readAtOnce)
     this.#at = 0
-    this.#isEnd = this.#read.length < READ_AT_ONCE
+    this.#isEnd = this.#read.length < this.limits.readAtOnce
     if (!this.#isEnd || this.#foundToMs !== Infinity) return
     this.#foundToMs = (this.#read.at(-1) ?? this.#after)?.dueMs ?? -Infinity
   }

@@ -88,7 +88,7 @@ export function readWindows(
   const reader = new Reader(bytes, start, end)
   const fields = reader.count()
   if (reader.hasFailed || fields % WINDOW_FIELDS !== 0) return undefined
-  const list: OpenWindow[] = []
+  let list: OpenWindow[] | undefined
   for (let i = 0; i < fields; i += WINDOW_FIELDS) {
     const startMs = reader.number()
     const endMs = startMs + reader.number()
@@ -96,11 +96,15 @@ export function readWindows(
     const plain = reader.hasFailed ? undefined : shapes.readNext(bytes, reader.at, end)
     if (plain === undefined) return undefined
     reader.at = shapes.at
-    list.push({ startMs, endMs, messages, state: plain })
+    const window = { startMs, endMs, messages, state: plain }
+    // A list that something is pushed to gets room for many.
+    if (list === undefined) list = [window]
+    else list.push(window)
   }
   if (!reader.isAtEnd) return undefined
-  for (const window of list) window.state = fromPlain(window.state, key)
   const open = new OpenWindows()
+  if (list === undefined) return open
+  for (const window of list) window.state = fromPlain(window.state, key)
   open.list = list
   return open
 }

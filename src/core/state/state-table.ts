@@ -40,6 +40,7 @@ import { NaNWatch, type StoredNaN } from './nan-fields.js'
 import { pack, packer, unpackBehind, unpackBody, unpackRange, versionBytes } from './packing.js'
 import type { RecordWriter } from '../records/records.js'
 import { KeyPrefix, MAX_AHEAD, NOWHERE, StateMemory } from './state-memory.js'
+import { storeKeyOf } from './store-key.js'
 
 /** In the place of a live object: it does not exist any more. */
 const FORGOTTEN = Object.freeze({})
@@ -84,6 +85,8 @@ interface Live {
 
 /** A state object has come to a time. */
 export interface DueObject {
+  /** By which clock; undefined: a message has come to a state object whose end lies before it. */
+  readonly clock: DueClock | undefined
   readonly definition: StateDefinition
   /** Its key, in UTF-8. */
   readonly keyBytes: Buffer
@@ -167,6 +170,8 @@ type Fits = (keyBytes: number, valueBytes: number) => boolean
 
 export class StateTable {
   readonly #prefixes: ReadonlyMap<StateDefinition, KeyPrefix>
+  /** What their store keys begin with. */
+  readonly #names: readonly { readonly definition: StateDefinition; readonly prefix: ByteString }[]
   readonly #memory: StateMemory
   readonly #touched = new Touched()
   /** Of definitions with the same initial value for every key. */
@@ -209,6 +214,7 @@ export class StateTable {
     this.#prefixes = new Map(
       definitions.map((definition, i) => [definition, new KeyPrefix(i, definition.name, secret)]),
     )
+    this.#names = definitions.map((definition) => ({ definition, prefix: storeKeyOf(definition.name, '') }))
     const touched = this.#touched
     this.#memory = new StateMemory(
       maxBytes,
@@ -436,7 +442,7 @@ export class StateTable {
       }
       const keyBytes = bytesOf(storeKey.slice(this.#prefixOf(definition).bytes.length))
       const what = nextDueOf(this.#timesOf(definition, this.#placeOf(definition, keyBytes)), clock)
-      if (what !== undefined && what.dueMs <= entry.dueMs) return { definition, keyBytes, storeKey, what }
+      if (what !== undefined && what.dueMs <= entry.dueMs) return { clock, definition, keyBytes, storeKey, what }
       dues.move(clock, what?.dueMs)
     }
   }
@@ -488,8 +494,7 @@ export class StateTable {
   }
 
   #definitionOf(storeKey: ByteString): StateDefinition | undefined {
-    const name = storeKey.slice(0, storeKey.indexOf('\0'))
-    for (const definition of this.#prefixes.keys()) if (definition.name === name) return definition
+    for (const { definition, prefix } of this.#names) if (storeKey.startsWith(prefix)) return definition
     return undefined
   }
 

@@ -105,7 +105,8 @@ describe('windows of a key', () => {
             if (n < 0) throw new Error('below zero')
             return { n }
           },
-          unpack: ({ n }, key) => {
+          unpack: (plain, key) => {
+            const { n } = plain as Count
             if (n === 7) throw new Error(`seven, of ${key}`)
             return new Count(n)
           },
