@@ -129,12 +129,20 @@ module.exports = {
       to: { path: 'node_modules/(avsc|protobufjs)/' },
     },
     {
+      name: 'bars-in-one-place-only',
+      severity: 'error',
+      comment: 'users who want progress bars install what draws them',
+      from: { path: '^(src|topics)/', pathNot: '^src/cli/progress\\.ts$' },
+      to: { path: 'node_modules/cli-progress/' },
+    },
+    {
       name: 'nothing-of-development',
       severity: 'error',
       comment: 'what runs at users must be a dependency of the package',
       from: { path: '^(src|topics)/' },
       to: {
-        pathNot: 'node_modules/(avsc|protobufjs)/',
+        // Optional peers: each may be imported in one place, as said above.
+        pathNot: 'node_modules/(avsc|cli-progress|protobufjs|zod)/',
         dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
         dependencyTypesNot: ['type-only'],
       },

@@ -31,6 +31,8 @@ WORKDIR /app
 COPY --from=dependencies /build/node_modules/ node_modules/
 COPY --from=build /build/package.json node_modules/potoroo/
 COPY --from=build /build/dist/ node_modules/potoroo/dist/
+# Of the bundled application, and of most others.
+COPY --from=build /build/node_modules/zod/ node_modules/zod/
 # Of an application: `import … from 'potoroo'` in /app finds the package above.
 RUN echo '{ "type": "module" }' > package.json
 # State directories are /var/lib/potoroo/<application>/<name>.

@@ -49,7 +49,7 @@ const beyondLimits = [
   // Lists: of options, of columns, of what a topic may be given.
   ['src/api/topic.ts', { complexity: 34 }],
   ['src/cli/commands/run.ts', { 'max-lines-per-function': 120 }],
-  ['src/cli/status/text.ts', { 'max-lines-per-function': 125 }],
+  ['src/cli/status/text.ts', { 'max-lines-per-function': 108 }],
   // Steps one after the other, with nothing to share.
   ['src/cli/dead-letters/try.ts', { 'max-lines-per-function': 82 }],
   ['src/cli/producing.ts', { 'max-depth': 5 }],
@@ -82,7 +82,14 @@ export default defineConfig(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ['eslint.config.js', '.dependency-cruiser.cjs', 'vitest.config.ts'] },
+        projectService: {
+          allowDefaultProject: [
+            'eslint.config.js',
+            '.dependency-cruiser.cjs',
+            'vitest.config.ts',
+            '.ci/release-rules.d.mts',
+          ],
+        },
         tsconfigRootDir: import.meta.dirname,
       },
     },

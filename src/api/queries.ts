@@ -25,6 +25,8 @@ export interface Answer<S> {
   readonly timers: readonly SetTimer[]
   readonly asOf: AsOf
   readonly from: 'owner' | 'standby'
+  /** The name of the worker that has answered. Absent where that is of an earlier version of Potoroo. */
+  readonly worker?: string
 }
 
 export interface QueryOptions {

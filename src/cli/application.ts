@@ -6,6 +6,7 @@ import { type Application, definitionOf } from '../api/application.js'
 import type { ApplicationDefinition, TopicDefinition } from '../api/definition.js'
 import { topicsOf } from '../api/graph.js'
 import { isPotorooError, messageOf, PotorooError } from '../errors.js'
+import { shellQuoted } from './shell-quoted.js'
 import { howToCompile, isTypeScript, whatWasMeant } from './typescript.js'
 
 /** Market Spread, as it lies beside the built command line. */
@@ -36,7 +37,10 @@ export function moduleFile(path: string): string {
   return file
 }
 
-/** Rejects with INVALID_CONFIGURATION (no such module) or INVALID_DEFINITION (it does not load, or is no application). */
+/**
+ * Rejects with INVALID_CONFIGURATION (no such module), DEPENDENCY_MISSING (a package that it imports is not installed) or
+ * INVALID_DEFINITION (it does not load, or is no application).
+ */
 export async function loadApplication(path: string): Promise<LoadedApplication> {
   const file = moduleFile(path)
   let module: unknown
@@ -59,13 +63,26 @@ function notLoaded(file: string, cause: unknown): PotorooError {
 
 const orHowToCompile = (file: string): string => howToCompile(file).replace(/^./, (first) => first.toLowerCase())
 
+/** The name of a package, by what Node's import says of it, and what its `require` does. */
+function missingPackage(errorCode: string, text: string): string | undefined {
+  if (errorCode !== 'ERR_MODULE_NOT_FOUND' && errorCode !== 'MODULE_NOT_FOUND') return undefined
+  return /^Cannot find (?:package|module) '((?:@[^/']+\/)?[^./'][^/']*)/.exec(text)?.[1]
+}
+
 /** What of it can be told from the error that Node gives. */
 function whyNot(
   file: string,
   cause: unknown,
-): { readonly code: 'INVALID_CONFIGURATION' | 'INVALID_DEFINITION'; readonly cure?: string } {
+): {
+  readonly code: 'INVALID_CONFIGURATION' | 'INVALID_DEFINITION' | 'DEPENDENCY_MISSING'
+  readonly cure?: string
+} {
   const text = messageOf(cause)
   const errorCode = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  const missing = missingPackage(errorCode, text)
+  if (missing !== undefined) return { code: 'DEPENDENCY_MISSING', cure: `npm install ${shellQuoted(missing)}` }
+  // It loads, but for its schemas: they are those of a version that the project may not have.
+  if (file === bundledApplication()) return { code: 'DEPENDENCY_MISSING', cure: 'npm install zod@latest' }
   // Without a loader, Node takes TypeScript from 22.18 on; and of that, only what is gone when types are taken out.
   if (isTypeScript(file)) {
     const refused = [

@@ -1,5 +1,7 @@
-/** A progress bar on a terminal; nothing elsewhere. Lines that are printed meanwhile stand above it. */
-import { SingleBar } from 'cli-progress'
+/**
+ * A progress bar on a terminal, where the package that draws it is installed; nothing elsewhere. Lines that are printed meanwhile
+ * stand above it.
+ */
 import type { Writable } from 'node:stream'
 import { printable } from './printable.js'
 
@@ -11,13 +13,21 @@ export interface Progress {
   stop(): void
 }
 
-export function progressOn(stream: Writable & { readonly isTTY?: boolean }, totalBytes: number | undefined): Progress {
-  if (stream.isTTY !== true)
+const libraryOfBars = () => import('cli-progress').catch(() => undefined)
+
+export async function progressOn(
+  stream: Writable & { readonly isTTY?: boolean },
+  totalBytes: number | undefined,
+  load = libraryOfBars,
+): Promise<Progress> {
+  const library = stream.isTTY === true ? await load() : undefined
+  if (library === undefined)
     return {
       update: () => undefined,
       print: (line) => void stream.write(`${printable(line)}\n`),
       stop: () => undefined,
     }
+  const { SingleBar } = library.default
   const format =
     totalBytes === undefined
       ? '{lines} lines, {duration_formatted}'

@@ -65,6 +65,12 @@ export class Dues {
     }
   }
 
+  /** LMDB knows how many it has. */
+  size(): number {
+    const { entryCount } = this.database.getStats() as { readonly entryCount: number }
+    return Math.max(0, entryCount - 1)
+  }
+
   read(clock: DueClock, after: DueEntry | undefined, most: number): readonly DueEntry[] {
     const first = CLOCK_BYTES[clock]
     const start = after === undefined ? first : keyOf(clock, after)

@@ -216,6 +216,10 @@ export class LmdbStore implements StateStore {
     }
   }
 
+  duesSize(): number {
+    return this.#closing === undefined ? (this.#dues?.size() ?? 0) : 0
+  }
+
   /** Makes the index of what is there, where there is none. */
   async indexDues(): Promise<void> {
     this.#dues = await Dues.open(this.#root, this.#objects)

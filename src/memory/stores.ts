@@ -276,6 +276,10 @@ class MemoryStateStore implements StateStore {
       .map(({ dueMs, key }) => ({ dueMs, key }))
   }
 
+  duesSize(): number {
+    return this.contents.dues?.size ?? 0
+  }
+
   write(changes: readonly Changes[], meta: StoreMeta | undefined, dues?: DueChanges): Promise<void> {
     if (this.#closed) return Promise.reject(new PotorooError('STORE_FAILED', `The store of ${this.task} is closed`))
     const written = this.#last.then(() => this.#write(changes, meta, dues))

@@ -193,6 +193,13 @@ export const instruments = {
     attributes: ['subTopology'],
     help: 'How far the time of the slowest running task is behind the clock; only of what has a time. Idle, it is the lateness of its topics and about two seconds; in a backlog as much as that is old. Where it grows, windows do not close and timers do not fire: `potoroo status` says what each task waits for.',
   },
+  waiting: {
+    name: 'potoroo.state.waiting',
+    kind: 'observed gauge',
+    unit: '{object}',
+    attributes: ['subTopology'],
+    help: 'State objects in the store that wait for a time, for a timer, the end of a window or their own; about. Only of what has such.',
+  },
   codecWaits: {
     name: 'potoroo.codec.waits',
     kind: 'counter',

@@ -243,6 +243,8 @@ export class WorkerMetrics implements Observer {
     if (behind.length > 0) of('timeLag', Math.max(...behind) / 1000, own)
     of('stateObjects', sum(running.map(({ state }) => state.objects)), { ...own, place: 'memory' })
     of('stateObjects', sum(running.map(({ store }) => store?.objects ?? 0)), { ...own, place: 'store' })
+    const waiting = running.flatMap(({ store }) => store?.waiting ?? [])
+    if (waiting.length > 0) of('waiting', sum(waiting), own)
     of('stateSize', sum(running.map(({ state }) => state.bytes)), { ...own, place: 'memory' })
     of('stateSize', sum(running.map(({ store }) => store?.bytes ?? 0)), { ...own, place: 'store' })
     of('unstored', sum(running.map(({ state }) => state.unstoredBytes)), own)

@@ -16,7 +16,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { StateDefinition } from '../api/definition.js'
-import { CONSISTENCIES, consistencyOf, MAX_PAGE_ENTRIES, type Consistency } from '../core/query/question.js'
+import { CONSISTENCIES, consistencyOf, givenOf, MAX_PAGE_ENTRIES, type Consistency } from '../core/query/question.js'
 import { askedRange, decodeCursor, encodeCursor, textOf, type ByteRange } from '../core/query/range.js'
 import { shownState } from '../core/query/shown.js'
 import { timersIn } from '../core/query/visible-state.js'
@@ -136,8 +136,10 @@ async function one(
   consistency: Consistency | undefined,
   atLeast: number | undefined,
 ): Promise<object> {
-  const { packed, asOf, from } = await queries.get(state, key, { consistency, atLeast })
-  return { key, ...(packed === undefined ? { state: null } : told(queries.definition(state), packed, key)), asOf, from }
+  const found = await queries.get(state, key, { consistency, atLeast })
+  const { packed } = found
+  const fields = packed === undefined ? { state: null } : told(queries.definition(state), packed, key)
+  return { key, ...fields, ...givenOf(found) }
 }
 
 async function page(
@@ -150,9 +152,9 @@ async function page(
   const { entries, rest, parts } = await queries.page(state, range, Math.min(limit, MAX_PAGE_ENTRIES), consistency)
   const definition = queries.definition(state)
   return {
-    entries: entries.map(({ key: bytes, packed, asOf, from }) => {
-      const key = textOf(bytes)
-      return { key, ...told(definition, packed, key), asOf, from }
+    entries: entries.map((entry) => {
+      const key = textOf(entry.key)
+      return { key, ...told(definition, entry.packed, key), ...givenOf(entry) }
     }),
     ...(rest === undefined ? {} : { cursor: encodeCursor(rest) }),
     parts,

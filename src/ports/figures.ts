@@ -52,6 +52,8 @@ export interface StateFigures {
 
 export interface Stored {
   readonly objects: number
+  /** State objects that wait for a time, by either clock; about. Undefined where none of them can. */
+  readonly waiting?: number | undefined
   /** On disk. */
   readonly bytes: number
 }

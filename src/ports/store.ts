@@ -41,6 +41,8 @@ export interface StateStore {
   dues(clock: DueClock, after: DueEntry | undefined, most: number): readonly DueEntry[]
   /** Whether it has an index of what falls due. */
   readonly hasDues: boolean
+  /** How many entries that has; 0 where there is none, or the store is closed. Not counted one by one. */
+  duesSize(): number
   /** Number of stored objects. */
   size(): number
   /** What they take on disk. */

@@ -47,7 +47,7 @@ import { Answers } from './task/answers.js'
 import { Committer } from './task/committer.js'
 import { Isolation } from './task/isolation.js'
 import { Marker } from './task/marker.js'
-import { isTimed, lagOf, processorTime } from './task/processor-time.js'
+import { isTimed, lagOf, processorTime, waitingIn } from './task/processor-time.js'
 import { Runner } from './task/runner.js'
 import { Sources } from './task/sources.js'
 import { StoreWriter } from './task/store-writer.js'
@@ -169,6 +169,7 @@ export class Task {
       heldBy: holder?.topic,
       heldByTask: holder?.task,
       nextDueMs: firings?.nextMs('time'),
+      waiting: waitingIn(this.holder.store),
       late: this.#late === 0 ? undefined : this.#late,
     }
   }
@@ -215,7 +216,7 @@ export class Task {
       time,
       timeLagMs: lagOf(time, this.env.clock),
       state: { ...processor.inMemory, unstoredBytes: processor.unstoredBytes },
-      store: store && { objects: store.size(), bytes: store.bytes() },
+      store: store && { objects: store.size(), waiting: waitingIn(store), bytes: store.bytes() },
     }
     return { ...figures, running }
   }

@@ -6,7 +6,7 @@ import type { ApplicationDefinition, StateDefinition } from '../api/definition.j
 import type { Queries } from '../api/queries.js'
 import { CommitPhase } from '../core/commit/commit-phase.js'
 import { topologyOf, namesOf } from '../core/plan/topology.js'
-import type { Question, TaskAnswer } from '../core/query/question.js'
+import { answeredBy, type Question, type TaskAnswer } from '../core/query/question.js'
 import type { WorkerStatus } from '../core/group/worker-status.js'
 import { messageOf, PotorooError } from '../errors.js'
 import type { Timer } from '../ports/clock.js'
@@ -289,7 +289,7 @@ export class Worker {
     const names = namesOf(options.topicPrefix, application.name)
     const queries = this.#openQueries(names.group)
     const address = await ports.peers.listen({
-      answer: (question) => this.#answer(question),
+      answer: (question) => this.#answer(question).then((answer) => answeredBy(options.name, answer)),
       queries,
       memberId: () => this.#membership?.memberId ?? '',
       snapshot: async (id) => (this.#hasState(id) ? stores.snapshot(id) : undefined),
@@ -366,7 +366,7 @@ export class Worker {
     this.#queries = new QueryRouter(this.#plans.values(), {
       ...{ clock, observer, log, peers, group },
       memberId: () => this.#membership?.memberId ?? '',
-      answer: (question) => this.#answer(question),
+      answer: (question) => this.#answer(question).then((answer) => answeredBy(this.options.name, answer)),
     })
     return this.#queries
   }

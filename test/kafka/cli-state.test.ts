@@ -47,10 +47,10 @@ it('shows one and many, and the examples of docs/queries.md do what it says', as
 
   const one = await ask('alice')
   expect([one.code, one.stderr]).toEqual([0, []])
-  expect(one.stdout.join('\n')).toMatch(/"balance": 5[^]*as of 2\d{3}-.*from its owner/)
+  expect(one.stdout.join('\n')).toMatch(/"balance": 5[^]*as of 2\d{3}-.*from its owner, w1$/)
   expect((await ask('nobody')).stdout).toEqual(["no ledger of key 'nobody'"])
   const [found] = jsonOf((await ask('zoë', '--json', '--consistency', 'fenced')).stdout)
-  expect(found).toMatchObject({ key: 'zoë', state: { balance: 3 }, from: 'owner' })
+  expect(found).toMatchObject({ key: 'zoë', state: { balance: 3 }, from: 'owner', worker: 'w1' })
   const many = jsonOf((await ask('--prefix', 'al', '--json')).stdout) as { readonly key: string }[]
   expect(many.map(({ key }) => key)).toEqual(['alan', 'alice'])
   expect((await ask('--limit', '3')).stdout.map((line) => line.split('\t', 1)[0])).toEqual(accounts.slice(0, 3))

@@ -1,6 +1,6 @@
 /** The package as npm packs it, installed into an empty folder: what a user gets, and nothing of this checkout. */
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
@@ -14,9 +14,15 @@ const folder = temporaryFolder()
 const app = join(folder, 'app')
 const installed = (...path: string[]): string => join(app, 'node_modules', 'potoroo', ...path)
 const run = promisify(execFile)
-const { version } = JSON.parse(readDocument('package.json')) as { version: string }
+const { version, peerDependencies } = JSON.parse(readDocument('package.json')) as {
+  readonly version: string
+  readonly peerDependencies: Readonly<Record<string, string>>
+}
 
 const env = npmEnvironment
+const potoroo = (...args: string[]) => run(join(app, 'node_modules', '.bin', 'potoroo'), args, { cwd: app, env })
+let fresh: readonly string[] = []
+let withoutZod = ''
 
 beforeAll(async () => {
   await run('npm', ['pack', '--pack-destination', folder], { cwd: ROOT, env })
@@ -24,7 +30,13 @@ beforeAll(async () => {
   writeFiles(app, { 'package.json': JSON.stringify({ name: 'app', private: true, type: 'module' }) })
   const flags = ['--prefer-offline', '--no-audit', '--no-fund']
   await run('npm', ['install', join(folder, `potoroo-${version}.tgz`), ...flags], { cwd: app, env })
-  linkPackages(app, ['@types/node'])
+  // Who installs nothing else: before anything of this file links it.
+  fresh = readdirSync(join(app, 'node_modules'))
+  withoutZod = await potoroo('produce', 'orders', '/dev/null').then(
+    () => '',
+    (error: unknown) => String(error),
+  )
+  linkPackages(app, ['@types/node', 'zod'])
 })
 
 const node = (source: string) => run(process.execPath, ['--input-type=module', '--eval', source], { cwd: app, env })
@@ -35,6 +47,16 @@ test('an import gives the public API, and nothing else', async () => {
     'PotorooError,application,broadcast,bytesCodec,counting,days,from,hopping,hours,intervalJoin,isPotorooError,merge,messagePackCodec,minutes,seconds,session,startWorker,stateObject,stringCodec,table,timer,topic,tumbling,windowed',
   )
   await expect(node(`await import('potoroo/dist/core/records.js')`)).rejects.toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED')
+})
+
+test('what only some need is installed by those, and what needs it says so, as a command', () => {
+  const optional = Object.keys(peerDependencies)
+  expect(optional).toContain('zod')
+  expect(fresh).toContain('kafkajs')
+  expect(fresh.filter((name) => optional.includes(name))).toEqual([])
+  expect(withoutZod).toMatch(
+    /error DEPENDENCY_MISSING: .*market-spread.*Cannot find package 'zod'.*\. npm install zod\n/,
+  )
 })
 
 test('require gives the same where Node can: nothing in the package awaits while it is loaded', async () => {
@@ -49,7 +71,8 @@ test('require gives the same where Node can: nothing in the package awaits while
 /** What `npm init` writes today, and TypeScript as its own documentation sets it up. */
 describe('a CommonJS project', () => {
   const project = join(app, 'commonjs')
-  const potoroo = (...args: string[]) => run(join(app, 'node_modules', '.bin', 'potoroo'), args, { cwd: project, env })
+  const inProject = (...args: string[]) =>
+    run(join(app, 'node_modules', '.bin', 'potoroo'), args, { cwd: project, env })
   const source = (end: string): string => `
     import * as z from 'zod'
     import { application, from, stateObject, topic, type Message, type State } from 'potoroo'
@@ -84,7 +107,7 @@ describe('a CommonJS project', () => {
       expect(await compile(project)).toBe('')
       expect(readFileSync(join(project, 'dist', 'default.js'), 'utf8')).toContain('require("potoroo")')
       for (const name of ['default', 'named', 'several'])
-        expect((await potoroo('topology', `dist/${name}.js`, '--json')).stdout).toContain('"application":"pages"')
+        expect((await inProject('topology', `dist/${name}.js`, '--json')).stdout).toContain('"application":"pages"')
     },
   )
 
@@ -94,8 +117,8 @@ describe('a CommonJS project', () => {
       'module/package.json': '{ "type": "module" }',
       'module/cjs.js': `const { application } = require('potoroo')\nmodule.exports = application`,
     })
-    await expect(potoroo('topology', 'esm.js')).rejects.toThrow('npm pkg set type=module')
-    await expect(potoroo('topology', 'module/cjs.js')).rejects.toThrow('It is CommonJS, and its package.json says')
+    await expect(inProject('topology', 'esm.js')).rejects.toThrow('npm pkg set type=module')
+    await expect(inProject('topology', 'module/cjs.js')).rejects.toThrow('It is CommonJS, and its package.json says')
   })
 })
 
@@ -166,9 +189,8 @@ test('types compile, those of its declarations among them', { timeout: 120_000 }
 })
 
 test('the command line runs, and knows its version', async () => {
-  const potoroo = join(app, 'node_modules', '.bin', 'potoroo')
-  expect((await run(potoroo, ['--help'], { cwd: app, env })).stdout).toContain('Usage: potoroo')
-  expect((await run(potoroo, ['--version'], { cwd: app, env })).stdout.trim()).toBe(version)
+  expect((await potoroo('--help')).stdout).toContain('Usage: potoroo')
+  expect((await potoroo('--version')).stdout.trim()).toBe(version)
 })
 
 test('the bundled application is where the command line looks for it, with its topics', async () => {
@@ -177,9 +199,8 @@ test('the bundled application is where the command line looks for it, with its t
   const { stdout } = await node(`console.log((await import(${JSON.stringify(path)})).default.name)`)
   expect(stdout.trim()).toBe('market-spread')
   writeFiles(app, { 'orders.ndjson': '' })
-  const potoroo = join(app, 'node_modules', '.bin', 'potoroo')
   // A topic that the application does not declare: it was loaded, and nothing was connected.
-  await expect(run(potoroo, ['produce', 'nix', 'orders.ndjson'], { cwd: app, env })).rejects.toThrow(
+  await expect(potoroo('produce', 'nix', 'orders.ndjson')).rejects.toThrow(
     'it takes the topics of the bundled Market Spread: market-data, orders, rejections',
   )
 })

@@ -49,7 +49,7 @@ it('answers with what is committed, whichever worker is asked', async () => {
   await until('b', async () => (await asked.get('b')).state?.n === 1)
   await until('a', async () => (await asked.get('a')).state?.n === 2)
   const found = await asked.get('a')
-  expect(found).toMatchObject({ state: { n: 2, sum: 3 }, from: 'owner' })
+  expect(found).toMatchObject({ state: { n: 2, sum: 3 }, from: 'owner', worker: 'w1' })
   expect(Math.abs(found.asOf.commitMs - Date.now())).toBeLessThan(60_000)
   expect(await asked.get('a', { consistency: 'fenced' })).toMatchObject({ state: { n: 2, sum: 3 } })
   expect((await asked.get('nobody')).state).toBeUndefined()
@@ -58,6 +58,14 @@ it('answers with what is committed, whichever worker is asked', async () => {
   for (const worker of ['w1', 'w2'])
     for (const key of ['a', 'b', 'c', 'd', 'e', 'f'])
       expect((await workers.query(worker, counter).get(key)).state?.n, `${key} of ${worker}`).toBe({ a: 2, b: 1 }[key])
+  // Both say the same of who has what, and each has some.
+  const ownersBy = (worker: string) =>
+    Promise.all(
+      ['a', 'b', 'c', 'd', 'e', 'f'].map(async (key) => (await workers.query(worker, counter).get(key)).worker),
+    )
+  const owners = await ownersBy('w1')
+  expect(await ownersBy('w2')).toEqual(owners)
+  expect([...new Set(owners)].sort()).toEqual(['w1', 'w2'])
   const keys: string[] = []
   await until('both are stored', async () => {
     keys.length = 0

@@ -154,7 +154,7 @@ describe('potoroo ui', () => {
       const answer = (await get(`/v1/ledger/${encodeURIComponent(hostile)}`)) as { readonly state?: unknown }
       return (answer.state ?? null) !== null && answer
     })
-    expect(found).toMatchObject({ key: hostile, state: { balance: 7 }, from: 'owner' })
+    expect(found).toMatchObject({ key: hostile, state: { balance: 7 }, from: 'owner', worker: 'w1' })
     const graph = (await get('/api/topology')) as LaidOut
     expect(graph.nodes.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['source', 'state']))
 
@@ -180,8 +180,17 @@ describe('potoroo ui', () => {
       return now.length === 2 && now
     })
     expect(states).toEqual(['open', 'replayed'])
+    const [open] = (await list()).letters.flatMap(({ letter, state }) => (state === 'open' ? [letter] : []))
+    expect(await post('/api/try', { letters: [open] })).toMatchObject({
+      status: 200,
+      body: { isDone: false, text: expect.stringMatching(/failed with NOT_JSON/) as unknown },
+    })
+    expect(await post('/api/try', { letters: ['0:1', '0:2'] })).toMatchObject({ status: 400 })
+    expect(await post('/api/drop', { letters: [open] })).toMatchObject({ status: 400, body: { code: 'QUERY_INVALID' } })
     const stream = listen(url)
     await until('the count is told', () => stream.now()?.sample.deadLetters === 1)
+    expect(await post('/api/drop', { letters: [open], confirmed: true })).toMatchObject({ body: { done: 1 } })
+    await until('it is done with', () => stream.now()?.sample.deadLetters === 0)
     cli.kill('SIGTERM')
     expect(await cli.exited).toEqual({ code: 0, signal: null })
   })

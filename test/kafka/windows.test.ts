@@ -49,7 +49,7 @@ async function live<M extends Message>(
   await send([...under.slice(2 * third), ...ending])
   await seen(bench)
   const status = await bench.command('status')
-  expect(status.stdout.join('\n')).toMatch(/has everything up to.*next due +late/)
+  expect(status.stdout.join('\n')).toMatch(/has everything up to.*next due +waiting +late/)
   for (const worker of [second, added]) {
     worker.kill('SIGTERM')
     expect(await worker.exited, worker.stdout.slice(-2).join('\n')).toEqual({ code: 0, signal: null })

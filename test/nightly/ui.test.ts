@@ -1,22 +1,37 @@
 /** The page of `potoroo ui` in a real browser (test/support/browser.ts). */
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest'
+import { type Application, definitionOf } from '../../src/api/application.js'
 import { visible } from '../../src/api/visible.js'
 import type { StatusReport, TaskReport, WorkerReport } from '../../src/cli/status/report.js'
 import type { Assets } from '../../src/cli/ui/assets.js'
+import { graphOf } from '../../src/cli/ui/graph.js'
 import { Live } from '../../src/cli/ui/live.js'
 import { UiServer, type UiService } from '../../src/cli/ui/server.js'
 import type { Begin } from '../../src/cli/ui/wire.js'
+import { namesOf, topologyOf } from '../../src/core/plan/topology.js'
 import { systemClock } from '../../src/system.js'
 import { openPage, seriousFindings } from '../support/browser.js'
 import { startCli } from '../support/cli.js'
+import { ROOT } from '../support/documents.js'
 import { APPLICATION, events, MarketSpreadBench } from '../support/market-spread.js'
 import { OwnBroker } from '../support/own-broker.js'
 import { until } from '../support/until.js'
 
+const EXAMPLES = join(ROOT, 'examples')
 const VIEWS = ['overview', 'tasks', 'topology', 'state', 'dead-letters', 'time'] as const
+
+/** What is there once a view has what it shows, of Market Spread. */
+const SEEN: Readonly<Record<(typeof VIEWS)[number], string>> = {
+  overview: 'Records per second',
+  tasks: 'Last moves',
+  topology: 'rejections',
+  state: 'State object or table',
+  'dead-letters': 'There are no dead letters',
+  time: 'No running task has a time',
+}
 
 const heading = (page: Page, name: string | RegExp) => page.getByRole('heading', { name })
 const chips = (page: Page, worker: string) =>
@@ -70,6 +85,13 @@ describe('with a group that runs', () => {
       .first()
       .waitFor()
     await pictured(page, 'moved')
+    // As it is with a group that runs: another page, into which axe may be brought.
+    const other = await openPage(url, { bypassCSP: true })
+    for (const view of VIEWS) {
+      await other.page.goto(`${url}#${view}`)
+      await other.page.getByText(SEEN[view]).first().waitFor()
+      expect(await seriousFindings(other.page), view).toEqual([])
+    }
 
     workers[0]?.kill('SIGKILL')
     await until(
@@ -120,7 +142,7 @@ const taskWith = (some: Partial<TaskReport>): TaskReport => ({
   lag: 0,
   inputs: [],
   standbys: [],
-  time: { timeMs: 1_000, heldBy: HOSTILE, heldByTask: HOSTILE, nextDueMs: 2_000, late: 1 },
+  time: { timeMs: 1_000, heldBy: HOSTILE, heldByTask: HOSTILE, nextDueMs: 2_000, waiting: 7, late: 1 },
   held: [{ topic: HOSTILE, why: HOSTILE, waitedMs: 5 }],
   ...some,
 })
@@ -142,7 +164,7 @@ const graph = {
   ...{ width: 600, height: 80, nodes: [node('a', 'source', 10), node('b', 'state', 390)] },
   edges: [{ from: 'a', to: 'b', topic: HOSTILE, isRead: false, points: [[210, 32], [300, 32], [390, 32]] }], // prettier-ignore
 }
-const replays: unknown[] = []
+const finished: (readonly [string, unknown])[] = []
 
 /** The built page, with a group that is made up. */
 async function serve(
@@ -183,6 +205,7 @@ async function serve(
                 state: { [HOSTILE]: HOSTILE },
                 asOf: { commitMs: 1, changelogPosition: 2 },
                 from: 'owner',
+                worker: HOSTILE,
               },
       ),
     answers: {
@@ -191,8 +214,13 @@ async function serve(
     },
     actions: {
       'dead-letter': () => Promise.resolve({ ...letter, ...rest }),
+      try: () => Promise.resolve({ isDone: false, text: `${HOSTILE}\n` }),
       replay: (body) => {
-        replays.push(body)
+        finished.push(['replay', body])
+        return Promise.resolve({ done: 1, before: 0, refusals: [] })
+      },
+      drop: (body) => {
+        finished.push(['drop', body])
         return Promise.resolve({ done: 1, before: 0, refusals: [] })
       },
     },
@@ -227,6 +255,37 @@ const hostileGroup = (): Partial<StatusReport> => ({
   ],
 })
 
+describe.each(readdirSync(EXAMPLES).filter((name) => !name.includes('.')))('the topology of the example %s', (name) => {
+  it('is drawn whole, and has no serious finding of axe-core', async () => {
+    const { default: example } = (await import(join(EXAMPLES, name, 'application.ts'))) as {
+      readonly default: Application
+    }
+    const definition = definitionOf(example)
+    const drawn = graphOf(topologyOf(definition), namesOf('x-', definition.name))
+    const url = await serve(hostileGroup, undefined, { answers: { topology: () => Promise.resolve(drawn) } })
+    const { page, wrongs } = await openPage(url, { bypassCSP: true })
+    await page.goto(`${url}#topology`)
+    const graph = page.getByRole('img', { name: `${String(drawn.nodes.length)} topics, steps and state objects` })
+    await graph.waitFor()
+    // Nothing lies outside of the picture, and no two things on each other.
+    const boxes = drawn.nodes.map(({ x, y, width, height }) => ({
+      left: x,
+      right: x + width,
+      top: y,
+      bottom: y + height,
+    }))
+    for (const [i, a] of boxes.entries()) {
+      expect(a.left >= 0 && a.top >= 0 && a.right <= drawn.width && a.bottom <= drawn.height, name).toBe(true)
+      for (const b of boxes.slice(i + 1))
+        expect(a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top, name).toBe(true)
+    }
+    expect(await graph.locator('rect').count()).toBe(drawn.nodes.length)
+    await pictured(page, `topology-${name}`)
+    expect(await seriousFindings(page)).toEqual([])
+    expect(wrongs).toEqual([])
+  })
+})
+
 it('shows hostile names as the text that they are', async () => {
   let owner: string | null = HOSTILE
   const url = await serve(() => {
@@ -247,23 +306,38 @@ it('shows hostile names as the text that they are', async () => {
   expect(wrongs).toEqual([])
 })
 
-it('shows a state object and a dead letter as they are, and replays it when that was asked twice', async () => {
+it('shows a state object and a dead letter as they are, tries it, and replays or drops it when that was asked twice', async () => {
   const url = await serve(hostileGroup)
   const { page, wrongs } = await openPage(url)
   await page.goto(`${url}#state`)
   await page.getByRole('button', { name: 'Ask' }).click()
   await page.getByRole('listitem').getByRole('button').click()
-  await page.getByText('From its owner; as of the commit of').waitFor()
+  await page.getByText(`From its owner, ${SHOWN}; as of the commit of`).waitFor()
   await page.goto(`${url}#dead-letters`)
   await page.getByRole('button', { name: '0:17' }).click()
   await page.getByRole('button', { name: 'Replay …' }).click()
   const dialog = page.getByRole('dialog')
   await dialog.getByRole('button', { name: 'Leave it' }).click()
-  expect(replays).toEqual([])
+  expect(finished).toEqual([])
   await page.getByRole('button', { name: 'Replay …' }).click()
   await dialog.getByRole('button', { name: 'Replay it' }).click()
   await page.getByText('0:17 was replayed').waitFor()
-  expect(replays).toEqual([{ letters: ['0:17'], confirmed: true }])
+  await page.getByRole('button', { name: '0:17' }).click()
+  await page.getByRole('button', { name: 'Try' }).click()
+  await heading(page, 'Tried: it did not go through').waitFor()
+  await page.getByRole('button', { name: 'Drop …' }).click()
+  // The keyboard's way out of it.
+  await page.keyboard.press('Escape')
+  await dialog.waitFor({ state: 'detached' })
+  expect(finished).toHaveLength(1)
+  await page.getByRole('button', { name: 'Drop …' }).click()
+  await dialog.getByRole('button', { name: 'Drop it' }).click()
+  await page.getByText('0:17 was dropped').waitFor()
+  const body = { letters: ['0:17'], confirmed: true }
+  expect(finished).toEqual([
+    ['replay', body],
+    ['drop', body],
+  ])
   expect(await page.locator('main img, main script').count()).toBe(0)
   expect(wrongs).toEqual([])
 })

@@ -112,7 +112,7 @@ async function produceInto(
   context: CliContext,
 ): Promise<void> {
   const producer = await IdempotentProducer.open(kafkaOptions(context, flags))
-  const progress = progressOn(context.stderr, input.totalBytes)
+  const progress = await progressOn(context.stderr, input.totalBytes)
   let bytesRead = 0
   const counted = async function* (): AsyncGenerator<Buffer> {
     for await (const chunk of input.bytes) {

@@ -109,11 +109,14 @@ async function runState(
   }
 }
 
-function oneText(state: string, { key, state: fields, timers, asOf, from }: Found): string {
+function oneText(state: string, { key, state: fields, timers, asOf, from, worker }: Found): string {
   if (fields === null) return printable(`no ${state} of key '${String(key)}'\n`)
   const { commitMs } = isRecord(asOf) ? asOf : {}
   const when = typeof commitMs === 'number' && commitMs > 0 ? new Date(commitMs).toISOString() : 'unknown'
-  return printable(`${JSON.stringify(fields, null, 2)}\n${timerLines(timers)}as of ${when}, from its ${String(from)}\n`)
+  const by = typeof worker === 'string' ? `, ${worker.replaceAll('\n', ' ')}` : ''
+  return printable(
+    `${JSON.stringify(fields, null, 2)}\n${timerLines(timers)}as of ${when}, from its ${String(from)}${by}\n`,
+  )
 }
 
 const timerLines = (timers: unknown): string =>

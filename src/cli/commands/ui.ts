@@ -21,7 +21,7 @@ export function registerUi(program: Command, context: CliContext): void {
     .summary('serve a page that shows all of this, live')
     .description(
       'Serves a page for a browser: workers, tasks and where they move, lag, latency, the topology, state objects, dead\n' +
-        'letters and time, live, until Ctrl-C. Nothing but a replay of dead letters, which is asked twice, changes anything.',
+        'letters and time, live, until Ctrl-C. Nothing but a replay or a drop of dead letters, asked twice, changes anything.',
     )
     .argument('<application>', 'a JavaScript module whose default export is an application')
     .option('--host <host>', 'where to listen; anything but loopback needs a token', listenHost, '127.0.0.1')

@@ -80,6 +80,8 @@ export interface TaskReport {
     readonly timeMs: number | null
     readonly heldBy: string | null
     readonly nextDueMs: number | null
+    /** State objects that wait for a time, about; absent where it is not known. */
+    readonly waiting?: number
     readonly late: number
     /** Where that is a repartition, the task that writes to it and is not as far as others. */
     readonly heldByTask: string | null
@@ -155,6 +157,7 @@ const timeOf = ({
   heldByTask,
   heldByCall,
   nextDueMs,
+  waiting,
   late,
 }: TimeStatus): NonNullable<TaskReport['time']> => ({
   timeMs: timeMs ?? null,
@@ -162,6 +165,7 @@ const timeOf = ({
   heldByTask: heldByTask ?? null,
   ...(heldByCall !== undefined && { heldByCall }),
   nextDueMs: nextDueMs ?? null,
+  ...(waiting !== undefined && { waiting }),
   late: late ?? 0,
 })
 

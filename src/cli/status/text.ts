@@ -37,24 +37,7 @@ export function textOf(report: StatusReport): string {
       ),
     )
   const timed = tasks.filter(({ time }) => time !== undefined)
-  if (timed.length > 0)
-    parts.push(
-      'time\n' +
-        table(
-          ['task', 'has everything up to', 'seconds ago', 'waits for', 'next due', 'late'],
-          timed.map(({ task, time }) => {
-            const timeMs = time?.timeMs ?? undefined
-            return [
-              task,
-              timeMs === undefined ? '-' : new Date(timeMs).toISOString(),
-              timeMs === undefined ? '-' : seconds(report.atMs - timeMs),
-              heldBy(time),
-              typeof time?.nextDueMs === 'number' ? new Date(time.nextDueMs).toISOString() : '-',
-              time?.late ?? 0,
-            ]
-          }),
-        ),
-    )
+  if (timed.length > 0) parts.push(`time\n${timesOf(timed, report.atMs)}`)
   const held = tasks.flatMap(({ task, held: all = [] }) => all.map((one) => ({ task, ...one })))
   if (held.length > 0)
     parts.push(
@@ -143,6 +126,23 @@ function headline({ application, group, state, describedMsAgo, workers, tasks }:
   const old = `rebalancing; its workers as of ${seconds(describedMsAgo)} s ago`
   return `${name}${state === 'rebalancing' ? old : state}, ${count(workers.length, 'worker')}${behind}`
 }
+
+const timesOf = (timed: readonly TaskReport[], atMs: number): string =>
+  table(
+    ['task', 'has everything up to', 'seconds ago', 'waits for', 'next due', 'waiting', 'late'],
+    timed.map(({ task, time }) => {
+      const timeMs = time?.timeMs ?? undefined
+      return [
+        task,
+        timeMs === undefined ? '-' : new Date(timeMs).toISOString(),
+        timeMs === undefined ? '-' : seconds(atMs - timeMs),
+        heldBy(time),
+        typeof time?.nextDueMs === 'number' ? new Date(time.nextDueMs).toISOString() : '-',
+        time?.waiting ?? NOT_KNOWN,
+        time?.late ?? 0,
+      ]
+    }),
+  )
 
 /** The topic, the task that writes to it, or the call that is made for it. */
 const heldBy = (time: TaskReport['time']): string => {

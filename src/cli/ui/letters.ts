@@ -58,14 +58,14 @@ export class LetterBook {
     throw new PotorooError('QUERY_INVALID', 'there is no such dead letter')
   }
 
-  /** Writes them to where they came from, each once. */
-  async replay(body: unknown): Promise<object> {
+  /** Writes them to where they came from, or marks them as done, each once. */
+  async finish(how: 'replay' | 'drop', body: unknown): Promise<object> {
     // Whoever asks has asked a person, with what it would do.
     if (!isRecord(body) || body['confirmed'] !== true)
-      throw new PotorooError('QUERY_INVALID', 'a replay has to be confirmed')
+      throw new PotorooError('QUERY_INVALID', `a ${how} has to be confirmed`)
     const refusals: string[] = []
     const { done, before, refused } = await finishLetters({ log: this.log, clock: this.clock }, this.names, {
-      how: 'replay',
+      how,
       choice: { places: placesIn(body) },
       refused: (letter, reason) => refusals.push(`${letterId(letter)}: ${reason}`),
       signal: this.#ended.signal,
@@ -146,6 +146,13 @@ export class LetterBook {
         .map(({ json }) => json as LetterList['letters'][number]),
     }
   }
+}
+
+/** The only one that is named, as `<partition>:<offset>`. Throws QUERY_INVALID. */
+export function namedLetter(body: unknown): string {
+  const [place, ...others] = placesIn(body)
+  if (place === undefined || others.length > 0) throw new PotorooError('QUERY_INVALID', 'letters: one, as 0:17')
+  return `${String(place.partition)}:${String(place.offset)}`
 }
 
 function placesIn(body: unknown): { readonly partition: number; readonly offset: number }[] {

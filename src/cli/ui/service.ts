@@ -5,9 +5,10 @@ import type { PeersSettings } from '../../peers/options.js'
 import { Asker } from '../asker.js'
 import { copyable, type Invocation } from '../invocation.js'
 import { graphOf } from './graph.js'
-import type { LetterBook } from './letters.js'
+import { namedLetter, type LetterBook } from './letters.js'
 import type { Live } from './live.js'
 import type { UiService } from './server.js'
+import type { Trials } from './trial.js'
 import type { Begin } from './wire.js'
 
 export interface ServiceOptions {
@@ -16,6 +17,7 @@ export interface ServiceOptions {
   readonly names: ReturnType<typeof namesOf>
   readonly live: Live
   readonly letters: LetterBook
+  readonly trials: Trials
   readonly settings: PeersSettings
   readonly invocation: Invocation
 }
@@ -26,6 +28,7 @@ export function serviceOf({
   names,
   live,
   letters,
+  trials,
   settings,
   invocation,
 }: ServiceOptions): UiService {
@@ -56,7 +59,9 @@ export function serviceOf({
     },
     actions: {
       'dead-letter': (body) => letters.show(body),
-      replay: (body) => letters.replay(body),
+      replay: (body) => letters.finish('replay', body),
+      drop: (body) => letters.finish('drop', body),
+      try: async (body) => trials.try(namedLetter(body)),
     },
   }
 }

@@ -15,6 +15,7 @@ import { LetterBook } from './letters.js'
 import { Live } from './live.js'
 import { UiServer } from './server.js'
 import { serviceOf } from './service.js'
+import { Trials } from './trial.js'
 
 export interface Serving {
   /** The page's address. */
@@ -52,6 +53,8 @@ export async function serveUi(options: ServingOptions): Promise<Serving> {
     const looker = new Looker(definition, topicPrefix, { log, view, peers, clock: systemClock })
     const letters = new LetterBook(log, names, systemClock)
     closing.push(() => letters.close())
+    const trials = new Trials(invocation)
+    closing.push(() => trials.close())
     const live = new Live({ look: (signal) => looker.look(0, signal), deadLetters: () => letters.open }, systemClock)
     const service = serviceOf({
       definition,
@@ -59,6 +62,7 @@ export async function serveUi(options: ServingOptions): Promise<Serving> {
       names,
       live,
       letters,
+      trials,
       settings,
       invocation,
     })

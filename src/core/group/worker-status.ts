@@ -68,6 +68,11 @@ export interface TimeStatus {
   readonly heldBy?: string | undefined
   /** When something is due next by it, a timer, an end or a window, at the earliest; absent: nothing is, or not known. */
   readonly nextDueMs?: number | undefined
+  /**
+   * How many state objects wait for a time, for timers, ends or windows, by either clock: about, and as the store has them, which is
+   * written some time after commits. Absent without a store, and from earlier versions.
+   */
+  readonly waiting?: number | undefined
   /** Messages that were late for windows since the task is here; absent: none. */
   readonly late?: number | undefined
   /** Where that is a repartition, the task that writes to it and is not as far as others. Absent from earlier versions. */
@@ -159,6 +164,7 @@ const isTime = (value: unknown): value is TimeStatus =>
   (value.timeMs === undefined || isNumber(value.timeMs)) &&
   (value.heldBy === undefined || isText(value.heldBy)) &&
   (value.nextDueMs === undefined || isNumber(value.nextDueMs)) &&
+  (value.waiting === undefined || isNumber(value.waiting)) &&
   (value.late === undefined || isNumber(value.late)) &&
   (value.heldByTask === undefined || isText(value.heldByTask)) &&
   (value.heldByCall === undefined || isText(value.heldByCall))

@@ -41,6 +41,8 @@ export type Question = PointQuestion | PageQuestion
 export interface Given {
   readonly asOf: AsOf
   readonly from: 'owner' | 'standby'
+  /** The name of the worker that answers; earlier versions do not say it. */
+  readonly worker?: string
 }
 export interface StateAnswer extends Given {
   readonly kind: 'state'
@@ -89,6 +91,16 @@ export function decodeQuestion(text: string): Question | undefined {
   })
 }
 
+/** Of an answer, what it rests on. */
+export const givenOf = ({ asOf, from, worker }: Given): Given => ({
+  asOf,
+  from,
+  ...(worker === undefined ? {} : { worker }),
+})
+
+export const answeredBy = (worker: string, answer: TaskAnswer): TaskAnswer =>
+  answer.kind === 'state' || answer.kind === 'page' ? { ...answer, worker } : answer
+
 export const encodeAnswer = (answer: TaskAnswer): string =>
   JSON.stringify(answer, (name, value: unknown) =>
     (name === 'packed' || name === 'key' || name === 'next') && isText(value) ? base64(value) : value,
@@ -99,15 +111,17 @@ export function decodeAnswer(text: string): TaskAnswer | undefined {
   return parseOr(() => {
     const value: unknown = JSON.parse(text)
     if (!isRecord(value)) return undefined
-    const { kind, code, message, asOf, from, packed, entries, next } = value
+    const { kind, code, message, asOf, from, worker, packed, entries, next } = value
     if (kind === 'not here') return { kind }
     if (kind === 'failed') return isErrorCode(code) && isText(message) ? { kind, code, message } : undefined
     if (!isAsOf(asOf) || (from !== 'owner' && from !== 'standby')) return undefined
+    if (worker !== undefined && !isText(worker)) return undefined
+    const given = givenOf({ asOf, from, ...(worker === undefined ? {} : { worker }) })
     if (kind === 'state')
-      return packed === undefined || isText(packed) ? { kind, asOf, from, packed: bytesIn(packed) } : undefined
+      return packed === undefined || isText(packed) ? { kind, ...given, packed: bytesIn(packed) } : undefined
     if (kind !== 'page' || !isList(entries, isEntry) || (next !== undefined && !isText(next))) return undefined
     const all = entries.map((entry) => ({ key: textIn(entry.key), packed: textIn(entry.packed) }))
-    return { kind, asOf, from, entries: all, next: bytesIn(next) }
+    return { kind, ...given, entries: all, next: bytesIn(next) }
   })
 }
 

@@ -10,7 +10,7 @@
 import { PotorooError } from '../../errors.js'
 import { parseOr } from '../json-shape.js'
 import { bytesOf, utf8ByteString, type ByteString } from '../records/byte-string.js'
-import { MAX_PAGE_ENTRIES, type Given, type PageAnswer, type PageEntry } from './question.js'
+import { givenOf, MAX_PAGE_ENTRIES, type Given, type PageAnswer, type PageEntry } from './question.js'
 
 export interface ByteRange {
   readonly from: ByteString
@@ -82,7 +82,7 @@ export function mergePages(range: ByteRange, pages: readonly PageAnswer[], limit
   let told = range.before
   for (const { next } of pages) if (next !== undefined && (told === undefined || next < told)) told = next
   const entries = pages
-    .flatMap(({ entries: own, asOf, from }) => own.map((entry) => ({ ...entry, asOf, from })))
+    .flatMap((page) => page.entries.map((entry) => ({ ...entry, ...givenOf(page) })))
     .filter(({ key }) => told === undefined || key < told)
     .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
   const last = entries[limit - 1]

@@ -14,6 +14,7 @@ import { decodeAssignment, decodeSubscription } from '../../core/group/group-met
 import { partitionOf } from '../../core/plan/partitioner.js'
 import { taskId } from '../../core/plan/topology.js'
 import {
+  givenOf,
   isConsistency,
   MAX_PAGE_ENTRIES,
   type Consistency,
@@ -141,7 +142,7 @@ export class QueryRouter implements QueryService {
         allOf(home).map(async (partition) => asPage(await this.#ask({ kind: 'scan', partition, ...part }, home, -1))),
       )
       const merged: MergedPage = mergePages(range, pages, limit)
-      return { ...merged, parts: pages.map(({ asOf, from: by }, partition) => ({ partition, asOf, from: by })) }
+      return { ...merged, parts: pages.map((page, partition) => ({ partition, ...givenOf(page) })) }
     })
   }
 

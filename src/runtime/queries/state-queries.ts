@@ -5,8 +5,7 @@ import { isKey, shownKey } from '../../api/names.js'
 import { pairsDefinition } from '../../api/pairs.js'
 import { stateDefinition } from '../../api/state-object.js'
 import { windowsDefinition } from '../../api/windows.js'
-import type { Given } from '../../core/query/question.js'
-import { MAX_PAGE_ENTRIES } from '../../core/query/question.js'
+import { givenOf, MAX_PAGE_ENTRIES, type Given } from '../../core/query/question.js'
 import { askedRange, textOf, type ByteRange } from '../../core/query/range.js'
 import { timersIn, visibleState } from '../../core/query/visible-state.js'
 import { bytesOf, type ByteString } from '../../core/records/byte-string.js'
@@ -42,16 +41,16 @@ export class StateQueries<S> implements Queries<S> {
     let rest: ByteRange | undefined = rangeOf(range)
     while (rest !== undefined) {
       const page = await this.#service().page(this.definition.name, rest, MAX_PAGE_ENTRIES, consistency)
-      for (const { key: bytes, packed, asOf, from } of page.entries) {
-        const key = textOf(bytes)
-        yield { key, ...this.#answerOf(packed, key, { asOf, from }) }
+      for (const entry of page.entries) {
+        const key = textOf(entry.key)
+        yield { key, ...this.#answerOf(entry.packed, key, entry) }
       }
       rest = page.rest
     }
   }
 
-  #answerOf(packed: ByteString | undefined, key: string, { asOf, from }: Given): Answer<S> {
-    const given = { asOf: { ...asOf }, from }
+  #answerOf(packed: ByteString | undefined, key: string, found: Given): Answer<S> {
+    const given = { ...givenOf(found), asOf: { ...found.asOf } }
     if (packed === undefined) return { state: undefined, timers: [], ...given }
     const state = visibleState(this.definition, unpack(this.definition, packed, key), key) as S
     return { state, timers: timersIn(bytesOf(packed)), ...given }

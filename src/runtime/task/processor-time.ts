@@ -6,6 +6,7 @@ import { Marks } from '../../core/processing/marks.js'
 import { Watermark } from '../../core/processing/watermark.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Observer } from '../../ports/observer.js'
+import type { StateStore } from '../../ports/store.js'
 import type { RecordTime } from '../record-time.js'
 import type { TaskPlan } from '../task-plan.js'
 
@@ -50,6 +51,10 @@ export function processorTime(
     nowMs: () => env.recordTime.now(),
   }
 }
+
+/** How many state objects of the store wait for a time, about; undefined where none of them can. */
+export const waitingIn = (store: StateStore | undefined): number | undefined =>
+  store?.hasDues === true ? store.duesSize() : undefined
 
 /** How far a task's time is behind the clock; undefined where it has none. */
 export const lagOf = (time: TimeStatus | undefined, clock: Pick<Clock, 'now'>): number | undefined =>

@@ -1,3 +1,4 @@
+/** What applications may say of tables, broadcasts and joins, and what is made of it (`src/api/table.ts`, `broadcast.ts`, `pairs.ts`). */
 import { describe, expect, it } from 'vitest'
 import { application, definitionOf } from '../../../src/api/application.js'
 import { repartitionsOf, topicsOf } from '../../../src/api/graph.js'

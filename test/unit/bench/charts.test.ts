@@ -1,3 +1,4 @@
+/** Charts of the benchmarks, as SVG: bench/charts. */
 import { describe, expect, it } from 'vitest'
 import { barChart } from '../../../bench/charts/bars.js'
 import { linearTicks, powerTicks } from '../../../bench/charts/svg.js'

@@ -39,6 +39,27 @@ describe('loadApplication', () => {
     })
   })
 
+  test.each([
+    ['app.mjs', "import 'not-there'", 'not-there'],
+    ['app.mjs', "import '@not/there/at-all.js'", '@not/there'],
+    ['app.cjs', "require('not-there/at-all')", 'not-there'],
+    ['app.mjs', "await import('not-there')", 'not-there'],
+  ])('says which package is not installed (%s, %s)', async (name, text, missing) => {
+    await expect(loadApplication(module(name, text))).rejects.toMatchObject({
+      code: 'DEPENDENCY_MISSING',
+      cure: `npm install ${missing}`,
+    })
+  })
+
+  test.each([
+    ['app.mjs', "import './not-there.js'"],
+    ['app.cjs', "require('./not-there.js')"],
+    ['app.cjs', "require('/not-there')"],
+    ['app.mjs', "import '#not-there'"],
+  ])('takes a file that is not there for no package (%s, %s)', async (name, text) => {
+    await expect(loadApplication(module(name, text))).rejects.toMatchObject({ code: 'INVALID_DEFINITION' })
+  })
+
   test.each(['export const a = 1', 'export default 7', 'export default { name: "a" }'])(
     'takes no %j for an application',
     async (text) => {

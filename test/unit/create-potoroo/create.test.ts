@@ -72,7 +72,7 @@ test('versions follow those of this checkout', () => {
   expect([package_.version, package_.engines]).toEqual([root.version, root.engines])
   const template = json(TEMPLATE, 'package.json')
   expect(template.engines).toEqual(root.engines)
-  expect(template.dependencies).toEqual({ potoroo: `^${root.version}`, zod: root.dependencies['zod'] })
+  expect(template.dependencies).toEqual({ potoroo: `^${root.version}`, zod: root.devDependencies['zod'] })
   for (const [name, version] of Object.entries(template.devDependencies))
     expect([name, version]).toEqual([name, root.devDependencies[name]])
 })

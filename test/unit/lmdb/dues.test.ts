@@ -51,14 +51,16 @@ it('gives entries in their order by each clock, behind any of them, also when it
   expect(store.dues('time', { dueMs: 256, key: 'aa' }, 10)).toEqual(all.slice(2))
   expect(store.dues('wall', undefined, 10)).toEqual([{ dueMs: 1, key: 'a' }])
   expect(store.dues('wall', { dueMs: 1, key: 'a' }, 10)).toEqual([])
+  expect(store.duesSize()).toBe(5)
   await stores.close()
+  expect(store.duesSize()).toBe(0)
 })
 
 it('is made from what a store has that was written without one', async () => {
   const directory = temporaryFolder()
   let stores = await storesIn(directory)
   const store = await stores.open('task')
-  expect([store.hasDues, store.dues('time', undefined, 10)]).toEqual([false, []])
+  expect([store.hasDues, store.dues('time', undefined, 10), store.duesSize()]).toEqual([false, [], 0])
   const values = {
     plain: byteString(Buffer.from('80', 'hex')),
     ends: packed({ endsMs: 30 }),

@@ -164,6 +164,17 @@ test('how far time is behind the clock is that of the slowest task, and of none 
   expect(all.by('potoroo_sub_topology', 'potoroo_time_lag_seconds')).toEqual({ symbol: 61 })
 })
 
+test('what waits for a time is the sum of all tasks, and nothing is said where nothing can', async () => {
+  const waiting = (count: number | undefined, subTopology = 'symbol') => {
+    const one = running({})
+    const store = { objects: 9, bytes: 9, waiting: count }
+    return { ...one, subTopology, running: one.running && { ...one.running, store } }
+  }
+  const tasks = [waiting(3), waiting(4), waiting(undefined, 'other')]
+  const all = await measuring(() => ({ ...NOTHING, subTopologies: ['symbol', 'other'], tasks })).after()
+  expect(all.by('potoroo_sub_topology', 'potoroo_state_waiting')).toEqual({ symbol: 7 })
+})
+
 test('tasks by state: each state has its number, also 0', async () => {
   const task = { ...running({}), running: undefined }
   const figures: WorkerFigures = {

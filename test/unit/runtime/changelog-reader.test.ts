@@ -41,6 +41,9 @@ class RecordingStore implements StateStore {
   dues(): [] {
     return []
   }
+  duesSize(): number {
+    return 0
+  }
   size(): number {
     return this.values.size
   }

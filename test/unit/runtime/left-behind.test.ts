@@ -32,6 +32,7 @@ function follow(atEndMs?: number, end?: number) {
     },
     hasDues: false,
     dues: () => [],
+    duesSize: () => 0,
     size: () => 0,
     bytes: () => 0,
     close: () => Promise.resolve(),

@@ -1,3 +1,4 @@
+/** A record whose timestamp lies ahead of the clock, through the whole runtime. */
 import { expect, it } from 'vitest'
 import { TestDriver } from '../../../src/testing/index.js'
 import { ping, pinging, pings, pongs } from '../../support/pinging.js'

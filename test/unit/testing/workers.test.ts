@@ -1,3 +1,4 @@
+/** Workers of `TestDriver` that come, stop and are killed, and its time. */
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { application, from, stateObject } from '../../../src/index.js'
 import { SeededRandom } from '../../../src/memory/random.js'

@@ -92,7 +92,7 @@ clearing_0  clearing          3       20  61.0             x-trades at 7        
   })
 
   it('says what time waits for: a topic, the task that writes there, or a call', () => {
-    const time = { timeMs: 0, heldBy: 'x-trades' }
+    const time = { timeMs: 0, heldBy: 'x-trades', waiting: 17 }
     const active = [
       { task: 'a_0', state: 'running' as const, time },
       { task: 'b_0', state: 'running' as const, time: { ...time, heldByTask: 'clearing_0' } },
@@ -102,7 +102,7 @@ clearing_0  clearing          3       20  61.0             x-trades at 7        
     const text = textOf(report([member('w1', { active: tasks })], { w1: { status: says('w1', { active }) } }))
     const waits = text.split('\n').filter((line) => line.includes('1970-01-01T00:00:00.000Z'))
     expect(waits).toEqual([
-      expect.stringMatching(/^a_0 .* x-trades +- /),
+      expect.stringMatching(/^a_0 .* x-trades +- +17 +0$/),
       expect.stringMatching(/^b_0 .* clearing_0 \(in x-trades\) +- /),
       expect.stringMatching(/^clearing_0 .* call clearing +- /),
     ])

@@ -24,6 +24,8 @@ const answers: readonly TaskAnswer[] = [
   { kind: 'state', packed: undefined, asOf, from: 'standby' },
   { kind: 'page', entries: [{ key: every, packed: every }], next: every, asOf, from: 'owner' },
   { kind: 'page', entries: [], next: undefined, asOf, from: 'owner' },
+  { kind: 'state', packed: every, asOf, from: 'owner', worker: 'w1' },
+  { kind: 'page', entries: [], next: undefined, asOf, from: 'standby', worker: 'ü' },
 ]
 
 test.each(questions)('a question comes as it was sent: %j', (question) => {
@@ -46,9 +48,9 @@ test.each([
 ])('what is no question is none: %s', (text) => {
   expect(decodeQuestion(text)).toBeUndefined()
 })
-test.each(['', '{"kind":"state"}', '{"kind":"page","entries":[1]}', '{"kind":"failed","code":"NONE","message":""}'])(
-  'what is no answer is none: %s',
-  (text) => {
-    expect(decodeAnswer(text)).toBeUndefined()
-  },
-)
+test.each([
+  ...['', '{"kind":"state"}', '{"kind":"page","entries":[1]}', '{"kind":"failed","code":"NONE","message":""}'],
+  JSON.stringify({ kind: 'state', asOf, from: 'owner', worker: 7 }),
+])('what is no answer is none: %s', (text) => {
+  expect(decodeAnswer(text)).toBeUndefined()
+})

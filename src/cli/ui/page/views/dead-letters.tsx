@@ -45,7 +45,7 @@ export function DeadLetters({ seen, connection }: ViewProps): JSX.Element {
       },
     )
   }
-  const replayed = (words: string): void => {
+  const finished = (words: string): void => {
     setSaid(words)
     setShown(undefined)
     load()
@@ -54,7 +54,7 @@ export function DeadLetters({ seen, connection }: ViewProps): JSX.Element {
   return (
     <>
       <p role="status">{said}</p>
-      {shown !== undefined && <One key={shown.letter} letter={shown} connection={connection} replayed={replayed} />}
+      {shown !== undefined && <One key={shown.letter} letter={shown} connection={connection} finished={finished} />}
       {list.letters.length === 0 ? (
         <Empty title="There are no dead letters">
           <p>A message whose computation fails, or that can't be read, comes here. In a terminal:</p>
@@ -104,42 +104,78 @@ export function DeadLetters({ seen, connection }: ViewProps): JSX.Element {
   )
 }
 
+/** What can be done with one, in words. */
+const ENDS = {
+  replay: {
+    verb: 'Replay',
+    doing: 'Replaying …',
+    done: 'replayed',
+    what: (letter: Letter) =>
+      `The message is written to ${originOf(letter)} once more, as its last record, and is marked as replayed. What made it fail will do so again, unless that was mended.`,
+  },
+  drop: {
+    verb: 'Drop',
+    doing: 'Dropping …',
+    done: 'dropped',
+    what: () =>
+      'It is marked as done: nothing is written anywhere, what is in the topic stays, and no replay will take it any more.',
+  },
+} as const
+type End = keyof typeof ENDS
+
+interface Trial {
+  readonly isDone: boolean
+  readonly text: string
+}
+
 function One({
   letter,
   connection,
-  replayed,
+  finished,
 }: {
   readonly letter: Letter
   readonly connection: Connection
-  readonly replayed: (words: string) => void
+  readonly finished: (words: string) => void
 }): JSX.Element {
-  const dialog = useRef<HTMLDialogElement>(null)
   const place = useRef<HTMLElement>(null)
-  const [isReplaying, setIsReplaying] = useState(false)
+  const [asked, setAsked] = useState<End>()
+  const [trial, setTrial] = useState<Trial | 'under way' | { readonly failed: string }>()
   useEffect(() => {
     place.current?.focus()
   }, [])
-  const replay = (): void => {
-    setIsReplaying(true)
-    connection.post('/api/replay', { letters: [letter.letter], confirmed: true }).then(
+  const tryIt = (): void => {
+    setTrial('under way')
+    connection.post('/api/try', { letters: [letter.letter] }).then(
       (found) => {
-        replayed(outcomeOf(letter.letter, found as Outcome))
+        setTrial(found as Trial)
       },
       (error: unknown) => {
-        replayed(wordsOf(error))
+        setTrial({ failed: wordsOf(error) })
       },
     )
   }
+  const isOpen = letter.state === 'open'
   return (
     <section class="card" ref={place} tabIndex={-1} aria-label={`Dead letter ${letter.letter}`}>
       <div class="toolbar">
         <h2 class="summary">{`Dead letter ${letter.letter}`}</h2>
-        {letter.state === 'open' && letter.source !== undefined && (
-          <button type="button" onClick={() => dialog.current?.showModal()}>
+        {letter.source !== undefined && (
+          <button type="button" disabled={trial === 'under way'} onClick={tryIt}>
+            {trial === 'under way' ? 'Trying …' : 'Try'}
+          </button>
+        )}
+        {isOpen && letter.source !== undefined && (
+          <button type="button" onClick={() => setAsked('replay')}>
             Replay …
           </button>
         )}
+        {isOpen && (
+          <button type="button" onClick={() => setAsked('drop')}>
+            Drop …
+          </button>
+        )}
       </div>
+      <div aria-live="polite">{trial !== undefined && trial !== 'under way' && <Tried trial={trial} />}</div>
       <dl class="facts">
         <dt>Code</dt>
         <dd>{visible(letter.code)}</dd>
@@ -178,28 +214,81 @@ function One({
           <pre class="value">{linesOf(letter.stacktrace)}</pre>
         </>
       )}
-      <dialog ref={dialog} aria-label="Replay">
-        <form method="dialog">
-          <h2>{`Replay ${letter.letter}?`}</h2>
-          <p>
-            {`The message is written to ${originOf(letter)} once more, as its last record, and is marked as replayed. What made it fail will do so again, unless that was mended.`}
-          </p>
-          <div class="row">
-            <button type="button" class="danger" disabled={isReplaying} onClick={replay}>
-              {isReplaying ? 'Replaying …' : 'Replay it'}
-            </button>
-            <button
-              type="button"
-              onClick={() => {
-                dialog.current?.close()
-              }}
-            >
-              Leave it
-            </button>
-          </div>
-        </form>
-      </dialog>
+      {asked !== undefined && (
+        <Sure
+          end={asked}
+          letter={letter}
+          connection={connection}
+          finished={finished}
+          left={() => {
+            setAsked(undefined)
+          }}
+        />
+      )}
     </section>
+  )
+}
+
+/** What the command line's `try` has said. */
+function Tried({ trial }: { readonly trial: Trial | { readonly failed: string } }): JSX.Element {
+  if ('failed' in trial) return <p class="card error">{trial.failed}</p>
+  return (
+    <>
+      <h3>{trial.isDone ? 'Tried: it went through' : 'Tried: it did not go through'}</h3>
+      <p class="hint">
+        With the code that potoroo ui has loaded, on the state objects that the message met. Nothing was written.
+      </p>
+      <pre class="value">{linesOf(trial.text)}</pre>
+    </>
+  )
+}
+
+/** Asks once more. */
+function Sure({
+  end,
+  letter,
+  connection,
+  finished,
+  left,
+}: {
+  readonly end: End
+  readonly letter: Letter
+  readonly connection: Connection
+  readonly finished: (words: string) => void
+  readonly left: () => void
+}): JSX.Element {
+  const dialog = useRef<HTMLDialogElement>(null)
+  const [isUnderWay, setIsUnderWay] = useState(false)
+  const { verb, doing, done, what } = ENDS[end]
+  useEffect(() => {
+    dialog.current?.showModal()
+  }, [])
+  const doIt = (): void => {
+    setIsUnderWay(true)
+    connection.post(`/api/${end}`, { letters: [letter.letter], confirmed: true }).then(
+      (found) => {
+        finished(outcomeOf(letter.letter, done, found as Outcome))
+      },
+      (error: unknown) => {
+        finished(wordsOf(error))
+      },
+    )
+  }
+  return (
+    <dialog ref={dialog} aria-label={verb} onClose={left}>
+      <form method="dialog">
+        <h2>{`${verb} ${letter.letter}?`}</h2>
+        <p>{what(letter)}</p>
+        <div class="row">
+          <button type="button" class="danger" disabled={isUnderWay} onClick={doIt}>
+            {isUnderWay ? doing : `${verb} it`}
+          </button>
+          <button type="button" onClick={() => dialog.current?.close()}>
+            Leave it
+          </button>
+        </div>
+      </form>
+    </dialog>
   )
 }
 
@@ -209,8 +298,8 @@ interface Outcome {
   readonly refusals: readonly string[]
 }
 
-const outcomeOf = (letter: string, { done, before, refusals }: Outcome): string => {
-  if (done > 0) return `${letter} was replayed.`
+const outcomeOf = (letter: string, words: string, { done, before, refusals }: Outcome): string => {
+  if (done > 0) return `${letter} was ${words}.`
   if (before > 0) return `${letter} had been done before.`
   return `${letter} stays open: ${visible(refusals.join('; '))}`
 }

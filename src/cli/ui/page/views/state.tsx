@@ -14,6 +14,8 @@ interface Entry {
   readonly state: unknown
   readonly asOf?: { readonly commitMs: number; readonly changelogPosition: number }
   readonly from?: string
+  /** Workers of earlier versions do not say who they are. */
+  readonly worker?: string
   readonly timers?: unknown
 }
 interface Page {
@@ -205,12 +207,12 @@ function Shown({
   )
 }
 
-function One({ entry: { key, state, asOf, from, timers } }: { readonly entry: Entry }): JSX.Element {
+function One({ entry: { key, state, asOf, from, worker, timers } }: { readonly entry: Entry }): JSX.Element {
   return (
     <section class="card">
       <h2>{state === null ? `The key ${visible(key)} has none` : visible(key)}</h2>
       <p class="hint">
-        {`From its ${from ?? 'owner'}; as of ${
+        {`From its ${from ?? 'owner'}${worker === undefined ? '' : `, ${visible(worker)}`}; as of ${
           asOf === undefined || asOf.commitMs === 0
             ? 'before the first commit'
             : `the commit of ${timestamp(asOf.commitMs)}, at ${String(asOf.changelogPosition)} of the changelog`

@@ -88,7 +88,10 @@ function Tasks({ now, timed }: { readonly now: Now; readonly timed: readonly Tim
   return (
     <section class="card">
       <h2>Watermarks</h2>
-      <p class="hint">Up to when each task has everything, and when a timer, an end or a window is due next.</p>
+      <p class="hint">
+        Up to when each task has everything, when a timer, an end or a window is due next, and about how many state
+        objects wait for such a time.
+      </p>
       <Table
         label="Watermarks"
         columns={[
@@ -97,6 +100,7 @@ function Tasks({ now, timed }: { readonly now: Now; readonly timed: readonly Tim
           { name: 'ago', isNumber: true },
           { name: 'waits for' },
           { name: 'next due' },
+          { name: 'waiting', isNumber: true },
           { name: 'late', isNumber: true },
         ]}
       >
@@ -107,6 +111,7 @@ function Tasks({ now, timed }: { readonly now: Now; readonly timed: readonly Tim
             <td class="number">{duration(time.timeMs === null ? null : now.atMs - time.timeMs)}</td>
             <td>{time.heldByCall ?? time.heldByTask ?? time.heldBy ?? 'nothing'}</td>
             <td class="mono">{timestamp(time.nextDueMs)}</td>
+            <td class="number">{count(time.waiting ?? null)}</td>
             <td class="number">{count(time.late)}</td>
           </tr>
         ))}
