@@ -22,6 +22,7 @@ interface Placed {
 
 /** Most have an end alone, as windows do: then there is no list of their own for them. */
 const NO_TIMERS: TimerEntry[] = []
+Object.freeze(NO_TIMERS)
 
 export class LiveTimes implements Times {
   endsMs: number
