@@ -93,7 +93,7 @@ export function readWindows(
     const startMs = reader.number()
     const endMs = startMs + reader.number()
     const messages = reader.number()
-    const plain = reader.hasFailed ? undefined : shapes.readNext(bytes, reader.at, end)
+    const plain = shapes.readNext(bytes, reader.at, end)
     if (plain === undefined) return undefined
     reader.at = shapes.at
     const window = { startMs, endMs, messages, state: plain }

@@ -41,6 +41,7 @@ import { pack, packer, unpackBehind, unpackBody, unpackRange, versionBytes } fro
 import type { RecordWriter } from '../records/records.js'
 import { KeyPrefix, MAX_AHEAD, NOWHERE, StateMemory } from './state-memory.js'
 import { storeKeyOf } from './store-key.js'
+import { NONE, Touched } from './touched.js'
 
 /** In the place of a live object: it does not exist any more. */
 const FORGOTTEN = Object.freeze({})
@@ -50,8 +51,6 @@ const PACKED = Object.freeze({})
 const MAX_LIVE = 1024
 /** For what stands in front of records, and the commit record behind them. */
 const SPARE_BYTES = 1024
-/** A record is no live one, or nothing was noted down of it. */
-const NONE = -1
 const NOTHING = Buffer.alloc(0)
 
 /** Of a key. */
@@ -92,54 +91,6 @@ export interface DueObject {
   readonly keyBytes: Buffer
   readonly storeKey: ByteString
   readonly what: NextDue
-}
-
-/** What messages of an interval touched, by number; four numbers each. */
-class Touched {
-  #words = new Int32Array(4 * 16)
-  count = 0
-
-  add(place: number): number {
-    const index = this.count++
-    if (index * 4 >= this.#words.length) {
-      const grown = new Int32Array(this.#words.length * 2)
-      grown.set(this.#words)
-      this.#words = grown
-    }
-    this.#words[index * 4] = place
-    this.#words[index * 4 + 1] = this.#words[index * 4 + 2] = NONE
-    this.#words[index * 4 + 3] = 0
-    return index
-  }
-
-  /** In memory. */
-  place(index: number): number {
-    return this.#words[index * 4] ?? NOWHERE
-  }
-  /** Its number among the live ones, or NONE. */
-  live(index: number): number {
-    return this.#words[index * 4 + 1] ?? NONE
-  }
-  /** The number of what was noted down, or NONE. */
-  noted(index: number): number {
-    return this.#words[index * 4 + 2] ?? NONE
-  }
-  /** How often its value in memory was put. */
-  puts(index: number): number {
-    return this.#words[index * 4 + 3] ?? 0
-  }
-  setPlace(index: number, place: number): void {
-    this.#words[index * 4] = place
-  }
-  setLive(index: number, live: number): void {
-    this.#words[index * 4 + 1] = live
-  }
-  setNoted(index: number, noted: number): void {
-    this.#words[index * 4 + 2] = noted
-  }
-  countPut(index: number): void {
-    this.#words[index * 4 + 3] = this.puts(index) + 1
-  }
 }
 
 /** What the store is to have, as of one commit after another. */
