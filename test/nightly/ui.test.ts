@@ -327,6 +327,7 @@ it('shows a state object and a dead letter as they are, tries it, and replays or
   await page.getByRole('button', { name: 'Try' }).click()
   await heading(page, 'Tried: it did not go through').waitFor()
   await page.getByRole('button', { name: 'Drop …' }).click()
+  await dialog.waitFor()
   // The keyboard's way out of it.
   await page.keyboard.press('Escape')
   await dialog.waitFor({ state: 'detached' })
