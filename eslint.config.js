@@ -73,6 +73,8 @@ export default defineConfig(
     'dist/',
     'bench/dist/',
     'create-potoroo/dist/',
+    'site/dist/',
+    'site/*.d.mts',
     'coverage/',
     'node_modules/',
     'wasm/*.ts',

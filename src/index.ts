@@ -18,11 +18,21 @@ export {
   type WindowContext,
 } from './api/stream.js'
 export type { Call, CallOptions } from './api/call.js'
-export { broadcast, type Broadcast, type BroadcastOptions } from './api/broadcast.js'
+export { broadcast, type AnyBroadcast, type Broadcast, type BroadcastOptions } from './api/broadcast.js'
 export type { Table } from './api/table.js'
 export type { IntervalJoinOptions } from './api/pairs.js'
 export { bytesCodec, messagePackCodec, stringCodec, type Codec } from './api/codec.js'
-export { stateObject, type Expired, type StateClass, type StateObject, type StateOptions } from './api/state-object.js'
+export type { PartitionerName } from './api/definition.js'
+export type { BigIntegers } from './api/json/codec.js'
+export {
+  stateObject,
+  type AnyStateObject,
+  type Packing,
+  type Expired,
+  type StateClass,
+  type StateObject,
+  type StateOptions,
+} from './api/state-object.js'
 export {
   counting,
   hopping,
@@ -63,5 +73,7 @@ export {
 } from './api/topic.js'
 export { PotorooError, isPotorooError, type ErrorCode } from './errors.js'
 export type { NotReady, Readiness } from './ports/figures.js'
+export type { SaslOptions } from './kafka/options.js'
+export type { PeerOptions } from './peers/options.js'
 export type { Logger } from './ports/logger.js'
 export { startWorker, type RunningWorker, type WorkerOptions } from './start-worker.js'

@@ -21,7 +21,7 @@ import { startWatchdog } from './kafka/watchdog.js'
 import { checkedTls, type BrokerConnection } from './kafka/options.js'
 import { jsonLogger } from './output.js'
 import { openStateStores } from './lmdb/stores.js'
-import { createPeers, type PeersOptions } from './peers/peers.js'
+import { createPeers, type PeerOptions } from './peers/peers.js'
 import { globalMeter, globalTracer } from './metrics/meter.js'
 import { WorkerMetrics, type MeasuredWorker } from './metrics/worker-metrics.js'
 import { namesOf } from './core/plan/topology.js'
@@ -31,6 +31,7 @@ import type { Observer } from './ports/observer.js'
 import type { QueryService } from './ports/queries.js'
 import type { StateStores } from './ports/store.js'
 import { askedDefinition } from './runtime/queries/state-queries.js'
+import { wholeNumberOptions as numbers, type WholeNumberOption } from './runtime/option-table.js'
 import { defaults, MIN_INPUT_BYTES, type RuntimeOptions } from './runtime/options.js'
 import { Worker } from './runtime/worker.js'
 import { memoryShare, systemClock, systemRandom } from './system.js'
@@ -51,7 +52,7 @@ export interface WorkerOptions extends BrokerConnection, Partial<Omit<RuntimeOpt
    * Where this worker listens to the others of its group, for copies of stores and to notice a death at once. Default:
    * loopback, any free port. Anything but loopback needs a token that all workers share.
    */
-  readonly peers?: Pick<PeersOptions, 'host' | 'port' | 'advertise' | 'token' | 'maxSnapshotBytesPerSecond'>
+  readonly peers?: PeerOptions
   /**
    * Any pino logger, or any object with debug, info, warn and error; what it throws is ignored. Default: JSON lines on
    * standard output. They never wait for who reads them: up to 1 MiB is kept, and what is dropped beyond that is counted.
@@ -93,7 +94,7 @@ const number = v.number(mustBe('a number'))
 const object = v.custom<object>((value) => Object(value) === value, mustBe('an object'))
 const oneOf = <const T extends readonly string[]>(...words: T) => v.picklist(words, mustBe(words.join(' or ')))
 
-function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER) {
+function wholeNumber({ least, most = Number.MAX_SAFE_INTEGER }: WholeNumberOption) {
   const to = most === Number.MAX_SAFE_INTEGER ? 'or more' : `to ${String(most)}`
   const message = mustBe(`a whole number, ${String(least)} ${to}`)
   return v.pipe(v.number(message), v.safeInteger(message), v.minValue(least, message), v.maxValue(most, message))
@@ -129,24 +130,24 @@ const optionsSchema = fields({
   logger: v.optional(object),
   signal: v.optional(v.instance(AbortSignal, mustBe('an AbortSignal'))),
   topicPrefix: v.pipe(text, v.maxLength(100, mustBe('a string of 100 characters at most'))),
-  commitIntervalMs: wholeNumber(1, 10_000),
-  backlogCommitIntervalMs: wholeNumber(1, 10_000),
-  storeIntervalMs: wholeNumber(0, 60_000),
-  backlogStoreIntervalMs: wholeNumber(0, 600_000),
-  maxUnstoredBytes: wholeNumber(0),
-  maxHoldMs: wholeNumber(0, 3_600_000),
-  memoryBytes: wholeNumber(2 * 1024 * 1024),
-  bufferBytes: wholeNumber(1024 * 1024),
+  commitIntervalMs: wholeNumber(numbers.commitIntervalMs),
+  backlogCommitIntervalMs: wholeNumber(numbers.backlogCommitIntervalMs),
+  storeIntervalMs: wholeNumber(numbers.storeIntervalMs),
+  backlogStoreIntervalMs: wholeNumber(numbers.backlogStoreIntervalMs),
+  maxUnstoredBytes: wholeNumber(numbers.maxUnstoredBytes),
+  maxHoldMs: wholeNumber(numbers.maxHoldMs),
+  memoryBytes: wholeNumber(numbers.memoryBytes),
+  bufferBytes: wholeNumber(numbers.bufferBytes),
   onError: oneOf('dead-letter', 'stop'),
   deadLetterState: v.boolean(mustBe('true or false')),
-  replicationFactor: v.optional(wholeNumber(1, 100)),
-  sessionTimeoutMs: wholeNumber(1000, 1_800_000),
-  heartbeatIntervalMs: wholeNumber(10, 60_000),
-  rebalanceTimeoutMs: wholeNumber(500, 1_800_000),
-  maxComputationMs: wholeNumber(0, 3_600_000),
-  standbys: wholeNumber(0, 10),
-  warmLag: wholeNumber(0),
-  handOverTimeoutMs: wholeNumber(0, 3_600_000),
+  replicationFactor: v.optional(wholeNumber(numbers.replicationFactor)),
+  sessionTimeoutMs: wholeNumber(numbers.sessionTimeoutMs),
+  heartbeatIntervalMs: wholeNumber(numbers.heartbeatIntervalMs),
+  rebalanceTimeoutMs: wholeNumber(numbers.rebalanceTimeoutMs),
+  maxComputationMs: wholeNumber(numbers.maxComputationMs),
+  standbys: wholeNumber(numbers.standbys),
+  warmLag: wholeNumber(numbers.warmLag),
+  handOverTimeoutMs: wholeNumber(numbers.handOverTimeoutMs),
 } satisfies Record<keyof WorkerOptions, v.GenericSchema>)
 
 /**

@@ -11,8 +11,9 @@ import { isUtf8 } from 'node:buffer'
 import { Packr } from 'msgpackr'
 import { isPotorooError, messageOf, PotorooError, type ErrorCode } from '../errors.js'
 import type { TopicDefinition } from './definition.js'
-import { validated, type Validator } from './json/codec.js'
+import { validated } from './json/codec.js'
 import { invalid, isPromise, shortened, shown } from './names.js'
+import type { Check } from './schema.js'
 import { visible } from './visible.js'
 
 /**
@@ -117,7 +118,7 @@ const MAX_REASON_LENGTH = 400
 export type Format = Pick<TopicDefinition, 'decode' | 'encode' | 'codec'>
 
 /** Throws INVALID_DEFINITION for what is no codec. */
-export function codecFormat(topic: string, value: unknown, schema: Validator | undefined): Format {
+export function codecFormat(topic: string, value: unknown, check: Check | undefined): Format {
   const codec = checked(topic, value)
   const { name } = codec
   const decoded = (bytes: Buffer, start: number, end: number): unknown => {
@@ -133,8 +134,7 @@ export function codecFormat(topic: string, value: unknown, schema: Validator | u
   const notWritable = (reason: string, cause?: unknown): PotorooError =>
     new PotorooError('OUTPUT_INVALID', `An output can't be written to topic ${topic} as ${name}: ${reason}.`, { cause })
   return {
-    decode:
-      schema === undefined ? decoded : (bytes, start, end) => validated(topic, schema, decoded(bytes, start, end)),
+    decode: check === undefined ? decoded : (bytes, start, end) => validated(topic, check, decoded(bytes, start, end)),
     encode: (message) => {
       let value: unknown
       try {

@@ -2,11 +2,11 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { PotorooError } from '../errors.js'
 import { codecFormat, type Codec, type Format } from './codec.js'
-import { decodeMessage, encodeMessage, type BigIntegers, type Validator } from './json/codec.js'
+import { decodeMessage, encodeMessage, type BigIntegers } from './json/codec.js'
 import { JsonShapes } from './json/json-shape.js'
 import type { KeyDefinition, PartitionerName, TimedDefinition, TopicDefinition } from './definition.js'
 import { checkFunction, checkTopicName, invalid, isHex, isKey, shown, shownKey } from './names.js'
-import { isZodSchema, zodValidator } from './zod-schema.js'
+import { checkOf, type Check } from './schema.js'
 
 /** Registered, so that an application and a command line that have a copy of Potoroo each understand one another. */
 export const originKey: unique symbol = Symbol.for('potoroo.topic')
@@ -196,8 +196,8 @@ export function topic(name: string, options: AnyTopicOptions): Origin<unknown> {
   } = options
   const format =
     codec === undefined
-      ? jsonFormat(name, validatorOf(name, schema), bigIntegers)
-      : codecFormat(name, codec, schema === undefined ? undefined : validatorOf(name, schema))
+      ? jsonFormat(name, checkOf(name, schema), bigIntegers)
+      : codecFormat(name, codec, schema === undefined ? undefined : checkOf(name, schema))
   if ('key' in options) checkFunction(`The key of topic ${name}`, key)
   if (!Number.isInteger(partitions) || partitions < 1)
     throw invalid(`Topic ${name} has partitions: ${shown(partitions)}. It has to be a whole number, 1 or more.`)
@@ -244,10 +244,10 @@ export function topic(name: string, options: AnyTopicOptions): Origin<unknown> {
 export const isDurationMs = (value: unknown): value is number =>
   Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= MAX_DURATION_MS
 
-function jsonFormat(name: string, validator: Validator, bigIntegers: BigIntegers): Format {
+function jsonFormat(name: string, check: Check, bigIntegers: BigIntegers): Format {
   const shapes = new JsonShapes()
   return {
-    decode: (bytes, from, to) => decodeMessage(name, validator, shapes, bytes, from, to, bigIntegers),
+    decode: (bytes, from, to) => decodeMessage(name, check, shapes, bytes, from, to, bigIntegers),
     encode: (message) => encodeMessage(name, message, bigIntegers),
   }
 }
@@ -265,21 +265,6 @@ const keyDefinition = (topic: string, key: (message: unknown) => unknown, hexKey
     )
   },
 })
-
-function validatorOf(name: string, schema: unknown): Validator {
-  // a schema may be a function, too
-  if ((typeof schema === 'object' && schema !== null) || typeof schema === 'function') {
-    const standard: unknown = (schema as Partial<StandardSchemaV1>)['~standard']
-    if (
-      typeof standard === 'object' &&
-      standard !== null &&
-      'validate' in standard &&
-      typeof standard.validate === 'function'
-    )
-      return isZodSchema(schema) ? zodValidator(schema) : (standard as Validator)
-  }
-  throw invalid(`The schema of topic ${name} doesn't implement Standard Schema (https://standardschema.dev).`)
-}
 
 /** The definition behind a topic. Throws INVALID_DEFINITION for anything else, naming `where` it was found. */
 export function topicDefinition(value: unknown, where: string): TopicDefinition {

@@ -1,7 +1,8 @@
 /** Options that several commands share, and how their values are read. */
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { CONSISTENCIES, consistencyOf } from '../core/query/question.js'
 import type { RecordHeader } from '../core/records/records.js'
+import type { WholeNumberOption } from '../runtime/option-table.js'
 
 export interface ConnectionFlags {
   readonly brokers?: string
@@ -30,6 +31,15 @@ export const wholeNumber =
         : `It has to be a whole number from ${String(min)} to ${String(max)}.`,
     )
   }
+
+/** An option of a worker, with the bounds and the default that it has everywhere. */
+export function numberOption(option: WholeNumberOption & { readonly flag: string }): Option {
+  const { flag, unit, help, least, most, default: value } = option
+  const name = `${flag} <${unit === 'ms' ? 'ms' : 'n'}>`
+  if (value === undefined)
+    return new Option(name, `${help} (default: the broker's)`).argParser(wholeNumber(least, most))
+  return new Option(name, help).argParser(wholeNumber(least, most)).default(value)
+}
 
 export const MAX_PORT = 65_535
 export const port = wholeNumber(0, MAX_PORT)

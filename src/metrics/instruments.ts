@@ -15,7 +15,7 @@ export const commonAttributes = {
 export const attributes = {
   topic: 'messaging.destination.name',
   partition: 'messaging.destination.partition.id',
-  /** A code of docs/operations.md and of `PotorooError`, or `INTERNAL`. */
+  /** A code of docs/errors.md and of `PotorooError`, or `INTERNAL`. */
   error: 'error.type',
   subTopology: 'potoroo.sub_topology',
   taskState: 'potoroo.task.state',

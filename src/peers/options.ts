@@ -4,7 +4,8 @@ import { PotorooError } from '../errors.js'
 import type { Clock } from '../ports/clock.js'
 import type { Logger } from '../ports/logger.js'
 
-export interface PeersOptions {
+/** What `startWorker` takes of it. */
+export interface PeerOptions {
   /**
    * Where to listen. Default: 127.0.0.1, which only peers on this machine reach. Anything but loopback needs a token.
    */
@@ -24,6 +25,9 @@ export interface PeersOptions {
    * costs the messages that are processed meanwhile.
    */
   readonly maxSnapshotBytesPerSecond?: number | undefined
+}
+
+export interface PeersOptions extends PeerOptions {
   /** After that long without a byte a snapshot counts as broken off, on both sides. Default: 10 s. */
   readonly stallTimeoutMs?: number | undefined
   readonly logger: Logger

@@ -10,7 +10,7 @@ import { settingsOf, type PeersOptions, type PeersSettings } from './options.js'
 import { PeerServer } from './server.js'
 import { Watch } from './watch.js'
 
-export type { PeersOptions } from './options.js'
+export type { PeerOptions, PeersOptions } from './options.js'
 
 /** Throws INVALID_CONFIGURATION. Nothing is open before `listen` or `watch`. */
 export const createPeers = (options: PeersOptions): Peers => new HttpPeers(settingsOf(options))

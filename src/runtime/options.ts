@@ -1,4 +1,4 @@
-/** What a worker can be told. Defaults in `defaults`; the command line and startWorker fill in the rest. */
+/** What a worker can be told. Bounds and defaults of numbers are in option-table.ts; the command line and startWorker fill in the rest. */
 import type { Clock, Random } from '../ports/clock.js'
 import type { Log } from '../ports/log.js'
 import type { Logger } from '../ports/logger.js'
@@ -7,6 +7,7 @@ import type { Peers } from '../ports/peers.js'
 import type { StateStores } from '../ports/store.js'
 import type { Outside } from '../ports/outside.js'
 import type { Watchdog } from '../ports/watchdog.js'
+import { wholeNumberOptions as numbers } from './option-table.js'
 
 export interface RuntimeOptions {
   /** The worker's name, in logs and in the group's metadata. */
@@ -102,24 +103,24 @@ export const MAX_INPUT_BYTES = 8 * 1024 * 1024
 
 export const defaults = {
   topicPrefix: '',
-  commitIntervalMs: 15,
-  backlogCommitIntervalMs: 200,
-  storeIntervalMs: 1000,
-  backlogStoreIntervalMs: 30_000,
-  maxUnstoredBytes: 256 * 1024 * 1024,
-  maxHoldMs: 60_000,
-  memoryBytes: 256 * 1024 * 1024,
-  bufferBytes: 192 * 1024 * 1024,
+  commitIntervalMs: numbers.commitIntervalMs.default,
+  backlogCommitIntervalMs: numbers.backlogCommitIntervalMs.default,
+  storeIntervalMs: numbers.storeIntervalMs.default,
+  backlogStoreIntervalMs: numbers.backlogStoreIntervalMs.default,
+  maxUnstoredBytes: numbers.maxUnstoredBytes.default,
+  maxHoldMs: numbers.maxHoldMs.default,
+  memoryBytes: numbers.memoryBytes.default,
+  bufferBytes: numbers.bufferBytes.default,
   onError: 'dead-letter',
   deadLetterState: true,
-  replicationFactor: undefined,
-  sessionTimeoutMs: 6000,
-  heartbeatIntervalMs: 300,
-  rebalanceTimeoutMs: 3000,
-  maxComputationMs: 60_000,
-  standbys: 0,
-  warmLag: 10_000,
-  handOverTimeoutMs: 10_000,
+  replicationFactor: numbers.replicationFactor.default,
+  sessionTimeoutMs: numbers.sessionTimeoutMs.default,
+  heartbeatIntervalMs: numbers.heartbeatIntervalMs.default,
+  rebalanceTimeoutMs: numbers.rebalanceTimeoutMs.default,
+  maxComputationMs: numbers.maxComputationMs.default,
+  standbys: numbers.standbys.default,
+  warmLag: numbers.warmLag.default,
+  handOverTimeoutMs: numbers.handOverTimeoutMs.default,
   purge: { lookMs: 10_000, records: 10_000, afterMs: 30_000 },
 } as const satisfies Partial<RuntimeOptions>
 

@@ -95,7 +95,7 @@ describe('bad input', () => {
     expect((await worker.exited).code).toBe(0)
   })
 
-  it('a batch that can not be read is skipped as docs/operations.md says, and nothing else is', async () => {
+  it('a batch that can not be read is skipped as docs/reprocessing.md says, and nothing else is', async () => {
     const bench = new LedgerBench()
     await bench.createTopics()
     const { testKafka, withAdmin } = await import('../support/topics.js')

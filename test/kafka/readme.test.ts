@@ -1,31 +1,17 @@
-/**
- * Everything that the README, the tutorial and the pages on API, command line and configuration show is done here: commands,
- * code, tables.
- */
+/** Everything that the README, the tutorial and the page on the API show is done here, command by command. */
 import { execFile, spawn } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { PassThrough } from 'node:stream'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
-import type { Command } from 'commander'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { createProgram } from '../../src/cli/program.js'
-import { exitCodes } from '../../src/errors.js'
-import { defaults } from '../../src/runtime/options.js'
 import { testBrokers, uniqueName } from '../support/broker.js'
 import { runCli, startCli } from '../support/cli.js'
-import { blockWith, codeBlocks, compile, linkPackages, readDocument, ROOT, writeFiles } from '../support/documents.js'
+import { blockWith, codeBlocks, compile, linkPackages, readDocument, writeFiles } from '../support/documents.js'
 import { readCommitted } from '../support/read-committed.js'
-import { silentLogger } from '../support/silent-logger.js'
 import { temporaryFolder } from '../support/temporary.js'
 import { createTopics } from '../support/topics.js'
 
 const readme = codeBlocks(readDocument('README.md'), '## Your first application', '## The API on one screen')
-const commandLine = readDocument('docs/command-line.md')
-const configuration = readDocument('docs/configuration.md')
-const documents = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md'].concat(
-  readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
-)
 const tutorialPage = readDocument('docs/tutorial.md')
 const tutorial = codeBlocks(tutorialPage, '## 1. Set up', '## A worker inside your own program')
 
@@ -183,126 +169,6 @@ describe('an application of one’s own', () => {
     expect(existsSync(join(folder, 'state/bank-1'))).toBe(true)
   })
 })
-
-describe('what they say about the command line', async () => {
-  const stream = new PassThrough()
-  const program = await createProgram(
-    [],
-    {
-      env: {},
-      stdin: stream,
-      stdout: stream,
-      stderr: stream,
-      logger: silentLogger,
-      stopRequested: () => new AbortController().signal,
-      exitCode: () => undefined,
-    },
-    '0.0.0',
-  )
-  const commandOf = (name: string): Command | undefined => program.commands.find((command) => command.name() === name)
-  const optionsOf = (command: Command): string[] =>
-    ['--help', '--debug', '--version'].concat(command.options.flatMap(({ long }) => long ?? []))
-
-  test.each(documents)('every command that %s shows is known, with its options and arguments', (document) => {
-    const text = readDocument(document)
-    const spans = [...text.matchAll(/`((?:npx )?potoroo [^`\n]+)`/g)].map(([, span = '']) => wordsOf(span))
-    const shown = [...shellLines(codeBlocks(text)), ...spans].filter(([first]) => first === 'potoroo')
-    if (document === 'docs/command-line.md') expect(shown.length).toBeGreaterThan(10)
-    for (const [, name = '', ...words] of shown) {
-      if (name === '<command>' || name.startsWith('--')) continue
-      const command = commandOf(name)
-      expect(command, `potoroo ${name}`).toBeDefined()
-      if (command === undefined) continue
-      const values = words.filter((word) => !word.startsWith('-'))
-      const flags = words.filter((word) => word.startsWith('-'))
-      for (const flag of flags) expect(optionsOf(command), `potoroo ${name} ${flag}`).toContain(flag)
-      const taken = command.options.filter(({ long, required }) => required && flags.includes(long ?? '')).length
-      expect(values.length - taken, `arguments of potoroo ${[name, ...words].join(' ')}`).toBeLessThanOrEqual(
-        command.registeredArguments.length,
-      )
-    }
-  })
-
-  test('docs/command-line.md names every command, and only options that there are', () => {
-    for (const command of program.commands)
-      expect(commandLine.includes(`\`potoroo ${command.name()}`), command.name()).toBe(true)
-    const known = new Set(program.commands.flatMap(optionsOf))
-    for (const [, flag = ''] of [commandLine, configuration, readDocument('README.md')]
-      .join()
-      .matchAll(/`(--[a-z-]+)/g))
-      expect(known, flag).toContain(flag)
-  })
-
-  test('docs/command-line.md has every exit code', () => {
-    const codes = [...commandLine.matchAll(/^\| (\d) +\|/gm)].map(([, code]) => Number(code))
-    expect(codes).toEqual(Object.values(exitCodes).sort())
-  })
-})
-
-describe('the tables of docs/configuration.md', () => {
-  const rowOf = (name: string): string[] | undefined =>
-    configuration
-      .split('\n')
-      .filter((line) => line.startsWith(`| \`${name}\``))
-      .map((line) => line.split('|').map((cell) => cell.trim()))[0]
-
-  // When repartitions are purged is no option of users.
-  const { purge: _purge, ...options } = defaults
-  test.each(Object.entries(options))('%s has its default', (name, value) => {
-    const cell = rowOf(name)?.[3] ?? ''
-    // by the machine, where the worker is started
-    if (name === 'memoryBytes') expect(cell).toBe("a quarter of the machine's, shared by all `--workers`")
-    else if (name === 'maxUnstoredBytes') expect(cell).toBe(`${String(defaults.maxUnstoredBytes >> 20)} MiB`)
-    else if (name === 'bufferBytes')
-      expect(cell).toBe(`${String(defaults.bufferBytes >> 20)} MiB, a quarter of \`memoryBytes\` at most`)
-    else if (typeof value === 'number') expect(Number(/^[\d,]+/.exec(cell)?.[0].replaceAll(',', ''))).toBe(value)
-    else if (value === '') expect(cell).toBe("`''`")
-    else expect(cell).toContain(value ?? "the broker's")
-  })
-
-  test('have every variable that the code reads', () => {
-    const sources = [
-      'src/kafka/environment.ts',
-      'src/broker/jars.ts',
-      'src/broker/java.ts',
-      'src/cli/main.ts',
-      'src/cli/commands/run.ts',
-    ]
-    const read = [...sources, 'src/start-worker.ts'].flatMap((path) =>
-      [...readDocument(path).matchAll(/(?:KAFKA|XDG|JAVA|POTOROO)_[A-Z_]*[A-Z]\b|\bDEBUG\b/g)].map(([name]) => name),
-    )
-    expect(new Set(read).size).toBeGreaterThan(5)
-    for (const name of new Set(read))
-      if (name !== 'KAFKA_VERSION') expect(configuration.includes(`\`${name}\``), name).toBe(true)
-  })
-})
-
-describe('links and names in the documents', () => {
-  test.each(documents)('%s points at what is there', (document) => {
-    for (const [, target = ''] of readDocument(document).matchAll(/\]\(([^)]+)\)/g)) {
-      if (/^https?:/.test(target)) continue
-      const [path = '', anchor] = target.split('#')
-      const file = path === '' ? document : join(dirname(document), path)
-      expect(existsSync(join(ROOT, file)), `${document}: ${target}`).toBe(true)
-      if (anchor !== undefined) expect(anchors(readDocument(file)), `${document}: ${target}`).toContain(anchor)
-    }
-  })
-
-  test.each(documents)('%s names files of the project that exist', (document) => {
-    const paths = [...readDocument(document).matchAll(/`((?:src|test|topics|docs)\/[\w./-]+\.\w+)`/g)]
-    for (const [, path = ''] of paths)
-      // That one is the reader's own.
-      if (path !== 'src/application.ts') expect(existsSync(join(ROOT, path)), `${document}: ${path}`).toBe(true)
-  })
-})
-
-const anchors = (markdown: string): string[] =>
-  [...markdown.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
-    heading
-      .toLowerCase()
-      .replace(/[^\w\s-]/g, '')
-      .replaceAll(' ', '-'),
-  )
 
 /** Commands in shell blocks, in words, with `npx` and comments left out. */
 const shellLines = (blocks: readonly { readonly language: string; readonly text: string }[]): string[][] =>

@@ -1,6 +1,6 @@
 /** What the documents show, for the tests that hold them to it. */
 import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,21 +9,52 @@ import { promisify } from 'node:util'
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 export const readDocument = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
 
+/** Markdown files below a folder, as paths from the root, without what is installed or built. */
+function pagesBelow(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) return /^(?:\..*|node_modules|dist|target)$/.test(entry.name) ? [] : pagesBelow(path)
+    return entry.name.endsWith('.md') ? [path] : []
+  })
+}
+
+/** Every page of the project: a new one is held to what the tests ask of all. */
+export const documents: readonly string[] = pagesBelow('').sort()
+
 export interface CodeBlock {
   readonly language: string
   readonly text: string
+  /** Where its first line is in the page, counted from 1. */
+  readonly line: number
+}
+
+/** The fenced blocks of a page, those within lists and those without a language ('') among them. Throws where one has no end. */
+function fencedBlocks(markdown: string): CodeBlock[] {
+  const blocks: CodeBlock[] = []
+  let open: { fence: string; indent: string; language: string; line: number; lines: string[] } | undefined
+  for (const [i, line] of markdown.split('\n').entries()) {
+    if (open === undefined) {
+      const [, indent = '', fence = '', language = ''] = /^(\s*)(`{3,}|~{3,})\s*([^\s`]*)/.exec(line) ?? []
+      if (fence !== '') open = { fence, indent, language, line: i + 2, lines: [] }
+    } else if (line.trim() === open.fence) {
+      blocks.push({ language: open.language, text: open.lines.map((one) => `${one}\n`).join(''), line: open.line })
+      open = undefined
+    } else open.lines.push(line.startsWith(open.indent) ? line.slice(open.indent.length) : line)
+  }
+  if (open !== undefined) throw new Error(`the block that begins in line ${String(open.line)} has no end`)
+  return blocks
 }
 
 /** The fenced blocks between two headings, in their order; without headings, all. Throws where a heading is missing. */
 export function codeBlocks(markdown: string, from?: string, to?: string): CodeBlock[] {
-  const at = (heading: string | undefined, otherwise: number): number => {
+  const lineOf = (heading: string | undefined, otherwise: number): number => {
     if (heading === undefined) return otherwise
-    const found = markdown.indexOf(`\n${heading}\n`)
+    const found = markdown.split('\n').indexOf(heading)
     if (found < 0) throw new Error(`there is no heading ${heading}`)
     return found
   }
-  const part = markdown.slice(at(from, 0), at(to, markdown.length))
-  return [...part.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = '', text = '']) => ({ language, text }))
+  const [first, end] = [lineOf(from, 0), lineOf(to, Infinity)]
+  return fencedBlocks(markdown).filter(({ line }) => line > first && line <= end)
 }
 
 /** The only block of a language that has this in it. */

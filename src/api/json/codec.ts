@@ -13,14 +13,12 @@ import { isPotorooError, messageOf, PotorooError } from '../../errors.js'
 import { parseBigIntegers, stringifyBigIntegers } from './big-integers.js'
 import { alteredNumber } from './json-numbers.js'
 import type { JsonReader } from './json-reader.js'
-import { classNameOf, invalid, isPromise, shortened, shown } from '../names.js'
+import { classNameOf, isPromise, shortened, shown } from '../names.js'
+import { Refused, type Check } from '../schema.js'
 import { likeness, visible } from '../visible.js'
 
 const MAX_ISSUES = 3
 const MAX_ISSUE_LENGTH = 160
-
-/** What of a Standard Schema is asked. */
-export type Validator = Pick<StandardSchemaV1['~standard'], 'validate'>
 
 /** What becomes of whole numbers that JavaScript alters. `refuse`: they condemn the message. */
 export type BigIntegers = 'refuse' | 'text' | 'bigint'
@@ -31,29 +29,23 @@ export type BigIntegers = 'refuse' | 'text' | 'bigint'
  */
 export function decodeMessage(
   topic: string,
-  schema: Validator,
+  check: Check,
   reader: JsonReader,
   bytes: Buffer,
   start: number,
   end: number,
   bigIntegers: BigIntegers = 'refuse',
 ): unknown {
-  return validated(topic, schema, readJson(topic, reader, bytes, start, end, bigIntegers))
+  return validated(topic, check, readJson(topic, reader, bytes, start, end, bigIntegers))
 }
 
 /** What the schema makes of a value. Throws SCHEMA_MISMATCH, or INVALID_DEFINITION if it is asynchronous. */
-export function validated(topic: string, schema: Validator, value: unknown): unknown {
+export function validated(topic: string, check: Check, value: unknown): unknown {
   let reason: string
   try {
-    const result = schema.validate(value)
-    if (result instanceof Promise || isPromise(result)) {
-      result.then(undefined, () => undefined)
-      throw invalid(
-        `The schema of topic ${topic} is asynchronous. Messages are checked synchronously: take another schema.`,
-      )
-    }
-    if (result.issues === undefined) return result.value
-    reason = described(result.issues)
+    const checked = check(value)
+    if (!(checked instanceof Refused)) return checked
+    reason = described(checked.issues)
   } catch (error) {
     if (isPotorooError(error, 'INVALID_DEFINITION')) throw error
     // the schema, or its result is none as Standard Schema has them

@@ -39,38 +39,38 @@ const REST = 64
 /**
  * Whether a look pays that may find nothing: it does while more than half of a trial's looks find something. Where it does not,
  * nothing is looked for during a rest, and then it is tried again, for longer: what comes later may be of another kind, and
- * what was looked up in a table that fills may be found once it is full.
+ * what was looked up in a table that fills may be found once it is full. A trial ends with a look that finds nothing, so that
+ * one that finds something costs no more than to count it.
  */
 class Trial {
-  #left = TRIAL
-  /** How many texts it is of. */
-  texts = TRIAL
-  isResting = false
   found = 0
+  isResting = false
+  #missed = 0
+  /** How many looks it is of, at least. */
+  #looks = TRIAL
+  /** Texts until the rest is over. */
+  #rest = 0
 
-  constructor(private readonly ended: (pays: boolean) => void) {}
+  constructor(private readonly ended: (pays: boolean, missed: number) => void) {}
 
-  /** Before each look. False: none is to be made. */
-  begins(): boolean {
-    if (--this.#left === 0) this.#end()
-    return !this.isResting
+  /** A look has found nothing. */
+  miss(): void {
+    this.#missed++
+    if (this.found + this.#missed < this.#looks) return
+    const pays = this.found > this.#missed
+    this.ended(pays, this.#missed)
+    if (pays) this.#looks = TRIAL
+    else {
+      this.#rest = this.#looks * REST
+      this.#looks = Math.min(this.#looks * 4, MAX_TRIAL)
+      this.isResting = true
+    }
+    this.found = this.#missed = 0
   }
 
-  #end(): void {
-    if (this.isResting) this.isResting = false
-    else {
-      const pays = this.found * 2 > this.texts
-      this.ended(pays)
-      if (pays) this.texts = TRIAL
-      else {
-        this.#left = this.texts * REST
-        this.texts = Math.min(this.texts * 4, MAX_TRIAL)
-        this.isResting = true
-        return
-      }
-    }
-    this.#left = this.texts
-    this.found = 0
+  /** During a rest a text has come, which is not looked for. */
+  rest(): void {
+    if (--this.#rest === 0) this.isResting = false
   }
 }
 
@@ -81,8 +81,8 @@ export class JsonShapes implements JsonReader {
   #shapes: Shape[] = []
   readonly #tables = new Tables()
   readonly #altered: Altered = { found: false }
-  readonly #trial = new Trial((pays) => {
-    this.#judge(pays)
+  readonly #trial = new Trial((pays, missed) => {
+    this.#judge(pays, missed)
   })
 
   /**
@@ -90,15 +90,19 @@ export class JsonShapes implements JsonReader {
    * afterwards.
    */
   read(bytes: Buffer, start: number, end: number): object | undefined {
-    if (!this.#isPossible || !this.#trial.begins()) return undefined
+    if (!this.#isPossible) return undefined
+    const trial = this.#trial
+    if (trial.isResting) {
+      trial.rest()
+      return undefined
+    }
     const scanner = this.#scanner
     const at = scanner?.bring(bytes, start, end) ?? -1
-    if (scanner === undefined || at < 0) return undefined
     const shapes = this.#shapes
-    for (let i = 0; i < shapes.length; i++) {
+    for (let i = 0; scanner !== undefined && at >= 0 && i < shapes.length; i++) {
       const shape = shapes[i]
       if (shape === undefined || !scanner.scan(shape.id, at, at + end - start)) continue
-      this.#trial.found++
+      trial.found++
       shape.found++
       // the next text is likely to have the same
       if (i > 0) [shapes[0], shapes[i]] = [shape, shapes[0] ?? shape]
@@ -108,6 +112,7 @@ export class JsonShapes implements JsonReader {
       this.#altered.found = false
       return undefined
     }
+    trial.miss()
     return undefined
   }
 
@@ -131,11 +136,11 @@ export class JsonShapes implements JsonReader {
   }
 
   /** The shape that is least used makes room where texts of others come more often. */
-  #judge(pays: boolean): void {
+  #judge(pays: boolean, missed: number): void {
     const shapes = this.#shapes
     if (!pays) for (const { words } of shapes.splice(0)) for (const one of words) one.forget()
     else if (shapes.length === MAX_SHAPES) {
-      const seldom = makeRoom(shapes, this.#trial.texts - this.#trial.found)
+      const seldom = makeRoom(shapes, missed)
       for (const one of seldom?.words ?? []) one.forget()
     }
     for (const shape of shapes) shape.found = 0
@@ -217,21 +222,27 @@ class Words {
 
   /** bytes[start, end), which are ASCII, and their hash. */
   of(bytes: Buffer, start: number, end: number, hash: number): string {
-    const length = end - start
-    if (length > MAX_WORD || !this.#trial.begins()) return latin1Text(bytes, start, end)
-    const slots = (this.#slots ??= this.tables.take())
-    if (slots === undefined) return latin1Text(bytes, start, end)
-    const slot = hash & (SLOTS - 1)
-    const there = slots[slot] ?? ''
-    if (there.length === length) {
-      let i = 0
-      while (i < length && there.charCodeAt(i) === bytes[start + i]) i++
-      if (i === length) {
-        this.#trial.found++
-        return there
-      }
+    // Apart from what does not find one: short enough to be compiled into its callers.
+    const there = this.#slots?.[hash & (SLOTS - 1)]
+    if (there?.length === end - start && isAt(there, bytes, start)) {
+      this.#trial.found++
+      return there
     }
-    return (slots[slot] = latin1Text(bytes, start, end))
+    return this.#missed(bytes, start, end, hash)
+  }
+
+  #missed(bytes: Buffer, start: number, end: number, hash: number): string {
+    const text = latin1Text(bytes, start, end)
+    if (text.length > MAX_WORD) return text
+    if (this.#trial.isResting) {
+      this.#trial.rest()
+      return text
+    }
+    const slots = (this.#slots ??= this.tables.take())
+    if (slots === undefined) return text
+    slots[hash & (SLOTS - 1)] = text
+    this.#trial.miss()
+    return text
   }
 
   forget(): void {
@@ -239,6 +250,11 @@ class Words {
     this.#slots = undefined
     this.tables.giveBack()
   }
+}
+
+function isAt(text: string, bytes: Buffer, start: number): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) !== bytes[start + i]) return false
+  return true
 }
 
 /** Undefined for a text whose like is to be read by JSON.parse. `json`: what that gave for it. */

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { PotorooError } from '../../errors.js'
 import { jsonLogger } from '../../output.js'
+import { wholeNumberOptions as numbers } from '../../runtime/option-table.js'
 import { defaults } from '../../runtime/options.js'
 import { moduleFile } from '../application.js'
 import type { CliContext } from '../context.js'
@@ -9,6 +10,7 @@ import {
   connectionHelp,
   listenHost,
   MAX_PORT,
+  numberOption,
   path as pathOption,
   port,
   size,
@@ -47,18 +49,8 @@ export function registerRun(program: Command, context: CliContext): void {
       'where its state stores lie (default: ~/.local/state/potoroo/<application>/<name>); of several: <dir>/1, <dir>/2, ...',
       pathOption,
     )
-    .option(
-      '--commit-interval <ms>',
-      'how long changes are gathered before they are committed',
-      wholeNumber(1, 10_000),
-      defaults.commitIntervalMs,
-    )
-    .option(
-      '--backlog-commit-interval <ms>',
-      'the same while there is a backlog to work off',
-      wholeNumber(1, 10_000),
-      defaults.backlogCommitIntervalMs,
-    )
+    .addOption(numberOption(numbers.commitIntervalMs))
+    .addOption(numberOption(numbers.backlogCommitIntervalMs))
     .addOption(
       new Option('--on-error <what>', 'when a computation throws')
         .choices(['dead-letter', 'stop'])
@@ -68,36 +60,16 @@ export function registerRun(program: Command, context: CliContext): void {
       '--no-dead-letter-state',
       'keep state objects out of dead letters: those of failed computations carry what their message met, up to 64 KiB',
     )
-    .option('--replication-factor <n>', "of topics that it creates (default: the broker's)", wholeNumber(1, 100))
+    .addOption(numberOption(numbers.replicationFactor))
     .option(
       '--memory <size>',
       "for fetched records and state objects, beside what the process itself takes: 512m, 2g (default: a quarter of the machine's, shared by all --workers)",
-      size(2 * 1024 * 1024),
+      size(numbers.memoryBytes.least),
     )
-    .option(
-      '--store-interval <ms>',
-      'how long what is committed is gathered before the store on disk has it',
-      wholeNumber(0, 60_000),
-      defaults.storeIntervalMs,
-    )
-    .option(
-      '--backlog-store-interval <ms>',
-      'the same while there is a backlog to work off',
-      wholeNumber(0, 600_000),
-      defaults.backlogStoreIntervalMs,
-    )
-    .option(
-      '--max-computation <ms>',
-      'how long one message may be computed; then it is ended, and --on-error decides (0: no bound)',
-      wholeNumber(0, 3_600_000),
-      defaults.maxComputationMs,
-    )
-    .option(
-      '--standbys <n>',
-      'workers that keep a copy of each task beside its owner',
-      wholeNumber(0, 10),
-      defaults.standbys,
-    )
+    .addOption(numberOption(numbers.storeIntervalMs))
+    .addOption(numberOption(numbers.backlogStoreIntervalMs))
+    .addOption(numberOption(numbers.maxComputationMs))
+    .addOption(numberOption(numbers.standbys))
     .option('--peer-host <host>', 'where to listen to the other workers', '127.0.0.1')
     .option(
       '--peer-port <port>',

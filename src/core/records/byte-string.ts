@@ -35,13 +35,13 @@ export function utf8ByteString(text: string): ByteString {
   return text
 }
 
-/** Whether bytes[start, end) are the text in UTF-8. */
+/** Whether bytes[start, end) are the text in UTF-8. A text with a lone surrogate has no UTF-8. */
 export function isUtf8Of(text: string, bytes: Uint8Array, start: number, end: number): boolean {
   const { length } = text
   if (end - start < length) return false
   for (let i = 0; i < length; i++) {
     const unit = text.charCodeAt(i)
-    if (unit > 0x7f) return Buffer.from(text).equals(bytes.subarray(start, end))
+    if (unit > 0x7f) return text.isWellFormed() && Buffer.from(text).equals(bytes.subarray(start, end))
     if (bytes[start + i] !== unit) return false
   }
   return end - start === length
