@@ -63,6 +63,17 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
         },
       },
+      {
+        extends: true,
+        test: {
+          // No tests: `npm run screenshots`.
+          name: 'screenshots',
+          include: ['test/screenshots/pictures.ts'],
+          ...onBroker,
+          testTimeout: 600_000,
+          sequence: { groupOrder: 3 },
+        },
+      },
     ],
   },
 })

@@ -1,5 +1,5 @@
 /** How fast one worker works off a backlog, exactly once, and what it costs. */
-import { partitionsOf, Rejections } from '#potoroo/cli/demo/observe.js'
+import { partitionsOf, Rejections } from '#potoroo/cli/demo/rejections.js'
 import { compare, rejectionsOf } from '#potoroo/market-spread/calculation.js'
 import type { Rejection } from '#topics/rejections.js'
 import { Arena, SOURCES } from './arena.js'

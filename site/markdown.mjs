@@ -9,7 +9,8 @@ export const slug = (heading) =>
     .replaceAll(' ', '-')
 
 const CODE = /^(`{3,}|~{3,})[^\n]*\n.*?^\s*\1[^\n]*$|`[^`\n]+`/gms
-const LINK = /(\]\()([^)\s]+)(\))/g
+/** Of Markdown, and of pictures that are HTML. */
+const LINK = /(\]\(|\s(?:src|srcset)=")([^)"\s]+)(\)|")/g
 
 /** The text with each link's target replaced by what `to` makes of it. What lies in code is left alone. */
 export function mapLinks(markdown, to) {

@@ -66,7 +66,9 @@ function linkFrom(path, to) {
 /** Stages all pages; gives how many there are. */
 export function stagePages() {
   rmSync(pages, { recursive: true, force: true })
-  const waiting = readdirSync(join(root, 'docs')).map((name) => posix.join('docs', name))
+  const waiting = readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => posix.join('docs', name))
   const staged = new Set()
   for (const path of waiting) {
     if (staged.has(path)) continue

@@ -334,6 +334,8 @@ export const errorKinds = {
     false,
     'The operating system refused that: look at the path, its permissions, and the space on the disk.',
   ),
+  /** A worker of the demonstration ended without having been told to. */
+  WORKER_ENDED: kind(failure, true, 'See in the last lines of its log what ended it, then start again.'),
   /** Something happened that can't happen. */
   INTERNAL: kind(failure, false, 'This is a defect of Potoroo: please report it.'),
 } as const satisfies Record<string, ErrorKind>

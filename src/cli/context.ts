@@ -9,7 +9,7 @@ export type Environment = Readonly<Record<string, string | undefined>>
 export interface CliContext {
   readonly env: Environment
   readonly stdin: Readable
-  readonly stdout: Writable & { readonly isTTY?: boolean }
+  readonly stdout: Writable & { readonly isTTY?: boolean; hasColors?(env: object): boolean }
   readonly stderr: Writable & { readonly isTTY?: boolean }
   /** For what goes on below: warnings and errors as lines on stderr, more of it with --debug. */
   readonly logger: Logger

@@ -29,7 +29,8 @@ type Output = Pick<CliContext, 'stdout' | 'stderr'>
 
 /**
  * A terminal is handed on as it is, so that workers write to it as they would alone; else their lines are passed on.
- * `mistaken` is called with what a worker finds wrong before it starts, before its end is told.
+ * `mistaken` is called with what a worker finds wrong before it starts, before its end is told. `hasOwnGroup`: signals of the
+ * terminal, as Ctrl-C, do not come to it.
  */
 export const workerProcesses =
   (
@@ -37,12 +38,14 @@ export const workerProcesses =
     output: Output,
     clock: Clock,
     mistaken: (mistake: PotorooError) => void,
+    hasOwnGroup = false,
   ): StartWorker =>
   (worker, events) => {
     let child: ChildProcess
     try {
       child = fork(MAIN, [...argumentsOf(worker)], {
         stdio: ['ignore', to(output.stdout), to(output.stderr), 'ipc'],
+        detached: hasOwnGroup,
       })
     } catch (error) {
       clock.soon(() => {

@@ -7,16 +7,18 @@ import { marketEvents } from '../../market-spread/generator.js'
 import { roundsOf } from '../../market-spread/rounds.js'
 import type { TopicInfo } from '../../ports/log.js'
 import { recordsOf } from './event-records.js'
+import { paced, symbolsFor } from './paced.js'
 
 export interface FeedOptions {
   readonly seed: number
   readonly topicPrefix: string
   readonly eventsPerSecond: number
-  readonly seconds: number
-  readonly stop: AbortSignal
+  /** Asked before each round. */
+  readonly isEnough: (seconds: number) => boolean
 }
 
-const ROUND_EVENTS = 200
+/** A round is what happens in that time. */
+const ROUND_MS = 50
 
 export class Feed {
   readonly events: Event[] = []
@@ -30,17 +32,20 @@ export class Feed {
 
   /** Resolves when everything is acknowledged. Rejects when something is not. */
   async run(): Promise<void> {
-    const { seed, eventsPerSecond, seconds, stop } = this.options
-    // One ms of record time per event, so that the order of events is the order of record timestamps; ends about now.
-    const startMs = Date.now() - eventsPerSecond * seconds
+    const { seed, eventsPerSecond, isEnough } = this.options
     const producer = await IdempotentProducer.open(this.kafka)
     try {
       const began = performance.now()
-      for (const { quotes, orders } of roundsOf(marketEvents({ seed, startMs }), ROUND_EVENTS)) {
-        const elapsed = (performance.now() - began) / 1000
-        if (elapsed >= seconds || stop.aborted) return
-        const ahead = this.events.length / eventsPerSecond - elapsed
-        if (ahead > 0) await pause(ahead * 1000)
+      const secondsSince = (): number => (performance.now() - began) / 1000
+      const market = marketEvents({ seed, symbols: symbolsFor(eventsPerSecond) })
+      const events = paced(market, Date.now, eventsPerSecond)
+      const roundEvents = Math.max(1, Math.round((eventsPerSecond * ROUND_MS) / 1000))
+      for (const { quotes, orders } of roundsOf(events, roundEvents)) {
+        if (isEnough(secondsSince())) return
+        // All of the round has happened by then.
+        const dueSeconds = (this.events.length + quotes.length + orders.length) / eventsPerSecond
+        const aheadSeconds = dueSeconds - secondsSince()
+        if (aheadSeconds > 0) await pause(aheadSeconds * 1000)
         for (const part of [quotes, orders]) await this.#send(producer, part)
       }
     } finally {

@@ -10,7 +10,7 @@ import { isPotorooError, messageOf } from '../../errors.js'
 import type { Clock, Timer } from '../../ports/clock.js'
 import { abortable } from '../../runtime/abortable.js'
 import type { StatusReport } from '../status/report.js'
-import { History, nowOf, positionsOf, type Positions } from './figures.js'
+import { countersOf, History, nowOf, type Counters } from './figures.js'
 import type { Away, Now, UiEvent } from './wire.js'
 
 export interface LiveSource {
@@ -31,7 +31,7 @@ export class Live {
   readonly #listeners = new Set<Listener>()
   readonly #history = new History()
   readonly #ended = new AbortController()
-  #positions: Positions | undefined
+  #counters: Counters | undefined
   #now: Now | undefined
   #away: Away | undefined
   #seenAtMs: number
@@ -99,8 +99,8 @@ export class Live {
   readonly #isEnded = (): boolean => this.#ended.signal.aborted
 
   #seen(report: StatusReport): void {
-    this.#now = nowOf(report, this.#positions, this.source.deadLetters())
-    this.#positions = positionsOf(report)
+    this.#now = nowOf(report, this.#counters, this.source.deadLetters())
+    this.#counters = countersOf(report)
     this.#away = undefined
     this.#seenAtMs = this.clock.monotonic()
     this.#history.add(this.#now.sample)

@@ -16,10 +16,13 @@ import { Live } from './live.js'
 import { UiServer } from './server.js'
 import { serviceOf } from './service.js'
 import { Trials } from './trial.js'
+import type { UiEvent } from './wire.js'
 
 export interface Serving {
   /** The page's address. */
   readonly url: string
+  /** What the page is told, for whoever else wants to hear it; returns what ends that. */
+  subscribe(listener: (event: UiEvent) => void): () => void
   close(): Promise<void>
 }
 
@@ -33,11 +36,13 @@ export interface ServingOptions {
   readonly port: number
   /** For the commands that the page shows. */
   readonly invocation: Invocation
+  /** While somebody watches; default 1,000. */
+  readonly lookEveryMs?: number
 }
 
 /** Rejects with INVALID_CONFIGURATION where it can't listen, and with what Kafka refuses. */
 export async function serveUi(options: ServingOptions): Promise<Serving> {
-  const { definition, log, kafka, logger, token, host, port, invocation } = options
+  const { definition, log, kafka, logger, token, host, port, invocation, lookEveryMs } = options
   const { topicPrefix } = invocation
   const names = namesOf(topicPrefix, definition.name)
   const settings = settingsOf({ token, logger, clock: systemClock })
@@ -55,7 +60,11 @@ export async function serveUi(options: ServingOptions): Promise<Serving> {
     closing.push(() => letters.close())
     const trials = new Trials(invocation)
     closing.push(() => trials.close())
-    const live = new Live({ look: (signal) => looker.look(0, signal), deadLetters: () => letters.open }, systemClock)
+    const live = new Live(
+      { look: (signal) => looker.look(0, signal), deadLetters: () => letters.open },
+      systemClock,
+      lookEveryMs,
+    )
     const service = serviceOf({
       definition,
       topology: topologyOf(definition),
@@ -74,7 +83,7 @@ export async function serveUi(options: ServingOptions): Promise<Serving> {
       await server.close()
       await running
     })
-    return { url, close }
+    return { url, subscribe: (listener) => live.subscribe(listener), close }
   } catch (error) {
     await close()
     throw error

@@ -146,6 +146,8 @@ th, td { max-width: 28rem; padding: 0.375rem 1.5rem 0.375rem 0; text-align: left
 tr:last-child > * { border-bottom: 0; }
 thead th { font-weight: 500; color: var(--soft); white-space: nowrap; }
 tbody th { font-weight: 600; }
+tbody th:not(:has(button)) { min-width: 7.5rem; }
+.prose { min-width: 16rem; }
 tbody th, td { overflow-wrap: break-word; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 

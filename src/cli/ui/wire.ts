@@ -23,6 +23,9 @@ export interface Sample {
   readonly lag: number
   readonly p50Ms: number | null
   readonly p99Ms: number | null
+  /** The same of what was committed since the look before, where that is known. */
+  readonly newP50Ms: number | null
+  readonly newP99Ms: number | null
   /** Dead letters that are open; null while that is not known. */
   readonly deadLetters: number | null
 }

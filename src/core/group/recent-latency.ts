@@ -59,3 +59,18 @@ export function latencyQuantile(counts: LatencyCounts, share: number): number | 
   }
   return sorted.at(-1)?.[0]
 }
+
+/**
+ * What one worker recorded between two of its counts. Undefined where it let older ones go meanwhile, or began anew: then nobody
+ * knows.
+ */
+export function latencyBetween(before: LatencyCounts, after: LatencyCounts): LatencyCounts | undefined {
+  const left = new Map(before)
+  const came = after.map(([upToMs, messages]) => {
+    const known = left.get(upToMs) ?? 0
+    left.delete(upToMs)
+    return [upToMs, messages - known] as const
+  })
+  if (left.size > 0 || came.some(([, messages]) => messages < 0)) return undefined
+  return came.filter(([, messages]) => messages > 0)
+}

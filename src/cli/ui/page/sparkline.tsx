@@ -1,8 +1,10 @@
-/** A figure over the last ten minutes. */
+/** A figure over the last minutes: ten, or as many as there are. */
 import type { JSX } from 'preact'
 import type { Sample } from '../wire.js'
 
-const SPAN_MS = 600_000
+const MINUTE_MS = 60_000
+/** The shortest that has room for all is shown. */
+const SPANS_MS = [1, 2, 5, 10].map((minutes) => minutes * MINUTE_MS)
 const WIDTH = 300
 const HEIGHT = 56
 /** Samples further apart have something missing between them. */
@@ -23,6 +25,9 @@ interface Point {
 
 export function Sparkline({ history, valueOf, format, label }: SparklineProps): JSX.Element {
   const endMs = history.at(-1)?.atMs ?? 0
+  const shownMs = endMs - (history[0]?.atMs ?? endMs)
+  const spanMs = SPANS_MS.find((ms) => ms >= shownMs) ?? 10 * MINUTE_MS
+  const minutes = `${String(spanMs / MINUTE_MS)} min`
   const values = history.flatMap((sample) => {
     const value = valueOf(sample)
     return value === null ? [] : [{ atMs: sample.atMs, value }]
@@ -31,10 +36,11 @@ export function Sparkline({ history, valueOf, format, label }: SparklineProps): 
   const top = highest === 0 ? 1 : highest
   const points = values.map(({ atMs, value }): Point => ({
     atMs,
-    x: WIDTH * (1 - (endMs - atMs) / SPAN_MS),
+    x: WIDTH * (1 - (endMs - atMs) / spanMs),
     y: HEIGHT - 2 - (value / top) * (HEIGHT - 6),
   }))
-  const text = values.length === 0 ? `${label}: nothing yet` : `${label}: at most ${format(highest)} in ten minutes`
+  const text =
+    values.length === 0 ? `${label}: nothing yet` : `${label}: at most ${format(highest)} in the last ${minutes}`
   const runs = runsOf(points)
   return (
     <figure class="spark">
@@ -51,7 +57,7 @@ export function Sparkline({ history, valueOf, format, label }: SparklineProps): 
         ))}
       </svg>
       <figcaption aria-hidden="true">
-        <span>10 min ago</span>
+        <span>{`${minutes} ago`}</span>
         <span>{values.length === 0 ? '' : `max ${format(highest)}`}</span>
         <span>now</span>
       </figcaption>

@@ -192,7 +192,10 @@ class Chip extends Component<ChipProps> {
 }
 
 const cameFrom = ({ from, reason, pauseMs, snapshotBytes, replayed }: HandOff): string =>
-  `from ${from}: ${reason}; paused ${duration(pauseMs)}, copied ${bytes(snapshotBytes)}, replayed ${count(replayed)}`
+  `from ${from}: ${reason}; paused ${whole(duration(pauseMs))}, copied ${whole(bytes(snapshotBytes))}, replayed ${count(replayed)}`
+
+/** A figure stays on one line with its unit. */
+const whole = (figure: string): string => figure.replaceAll(' ', '\u00a0')
 
 const StandbyChip = ({
   task,

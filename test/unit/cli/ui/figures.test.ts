@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
-import type { StatusReport, TaskReport } from '../../../../src/cli/status/report.js'
-import { History, nowOf, positionsOf } from '../../../../src/cli/ui/figures.js'
+import type { StatusReport, TaskReport, WorkerReport } from '../../../../src/cli/status/report.js'
+import type { LatencyCounts } from '../../../../src/core/group/recent-latency.js'
+import { History, nowOf, countersOf } from '../../../../src/cli/ui/figures.js'
 import { reportWith } from './support.js'
 
 const task = (id: string, topic: string, committed: number | null, end: number, lag: number): TaskReport => ({
@@ -19,7 +20,7 @@ const at = (atMs: number, source: number, repartition: number): StatusReport => 
 })
 
 test('rates are of what was read between two looks, the headline of sources alone', () => {
-  const before = positionsOf(at(1_000, 100, 40))
+  const before = countersOf(at(1_000, 100, 40))
   const now = nowOf(at(3_000, 500, 60), before, 2)
   expect(now.topics.map(({ topic, recordsPerSecond }) => [topic, recordsPerSecond])).toEqual([
     ['orders', 200],
@@ -30,14 +31,14 @@ test('rates are of what was read between two looks, the headline of sources alon
 
 test('the first look, and a topic that was made anew, have no rate', () => {
   expect(nowOf(at(1_000, 100, 40), undefined, null).sample.recordsPerSecond).toBeNull()
-  const [orders, byUser] = nowOf(at(2_000, 90, 60), positionsOf(at(1_000, 100, 40)), null).topics
+  const [orders, byUser] = nowOf(at(2_000, 90, 60), countersOf(at(1_000, 100, 40)), null).topics
   expect([orders?.recordsPerSecond, byUser?.recordsPerSecond]).toEqual([null, 20])
 })
 
 test('what is read for the first time counts from where it begins', () => {
   const first = { ...at(1_000, 0, 0), tasks: [task('a_0', 'orders', null, 1_000, 400)] }
   const then = { ...at(2_000, 0, 0), tasks: [task('a_0', 'orders', 700, 1_000, 300)] }
-  expect(nowOf(then, positionsOf(first), null).topics[0]?.recordsPerSecond).toBe(100)
+  expect(nowOf(then, countersOf(first), null).topics[0]?.recordsPerSecond).toBe(100)
 })
 
 test('how many workers there are is not known while the group has never told it', () => {
@@ -53,4 +54,25 @@ test('the history is of ten minutes', () => {
   }
   expect(history.samples).toHaveLength(600)
   expect(history.samples[0]?.atMs).toBe(900_000)
+})
+
+test('latency since the look before is of what came since, of workers of which that is known', () => {
+  const worker = (memberId: string, latency: LatencyCounts, live = true): WorkerReport => ({
+    ...{ worker: memberId, memberId, address: null, leaving: false, live, problem: null, generation: 1 },
+    ...{ active: [], standby: [], broadcasts: [], latency },
+  })
+  const seen = (atMs: number, ...workers: readonly WorkerReport[]) => ({ ...reportWith({ workers }), atMs })
+  const latest = (before: StatusReport | undefined, after: StatusReport) => {
+    const { newP50Ms, newP99Ms } = nowOf(after, before && countersOf(before), null).sample
+    return [newP50Ms, newP99Ms]
+  }
+  const before = seen(1_000, worker('a', [[10, 100]]), worker('b', [[20, 100]]))
+  expect(latest(undefined, before)).toEqual([null, null])
+  // What was there before does not count, and who comes anew counts whole.
+  const after = seen(2_000, worker('a', [[10, 101], [400, 1]]), worker('b', [[20, 100]]), worker('c', [[30, 1]])) // prettier-ignore
+  expect(latest(before, after)).toEqual([30, 400])
+  // One that let older ones go says nothing; one that did not answer has nothing to compare with.
+  expect(latest(before, seen(2_000, worker('a', [[10, 5]]), worker('b', [[20, 104]])))).toEqual([20, 20])
+  expect(latest(seen(1_000, worker('a', [], false)), seen(2_000, worker('a', [[10, 5]])))).toEqual([null, null])
+  expect(latest(before, before)).toEqual([null, null])
 })

@@ -1,6 +1,6 @@
 /** src/core/group/recent-latency.ts; its invariants are at the head of that file. */
 import { expect, test } from 'vitest'
-import { latencyQuantile, RecentLatency } from '../../../../src/core/group/recent-latency.js'
+import { latencyBetween, latencyQuantile, RecentLatency } from '../../../../src/core/group/recent-latency.js'
 
 test('quantiles are bounds that are no more than a quarter too high', () => {
   const recent = new RecentLatency()
@@ -41,4 +41,25 @@ test('what clocks that differ make of it stays in bounds (invariant 2)', () => {
   const counts = recent.counts(0)
   expect(counts).toHaveLength(2)
   expect(counts[0]).toEqual([1, 3])
+})
+
+test('what came between two counts is known until older ones are let go', () => {
+  const recent = new RecentLatency()
+  recent.record(0, 8, 100)
+  const first = recent.counts(1_000)
+  recent.record(1_000, 300, 2)
+  recent.record(1_500, 8, 3)
+  const second = recent.counts(2_000)
+  expect(latencyBetween(first, second)?.map(([, messages]) => messages)).toEqual([3, 2])
+  expect(latencyQuantile(latencyBetween(first, second) ?? [], 1)).toBe(latencyQuantile([...second], 1))
+  expect(latencyBetween(second, recent.counts(3_000))).toEqual([])
+  expect(latencyBetween([], first)).toEqual(first)
+  // What there was before goes at 20 s.
+  recent.record(12_000, 8, 5)
+  const third = recent.counts(12_000)
+  recent.record(20_000, 8, 1)
+  expect(latencyBetween(third, recent.counts(20_000))).toBeUndefined()
+  // One that began anew has fewer of some, or none.
+  expect(latencyBetween(third, [[8.4, 1]])).toBeUndefined()
+  expect(latencyBetween(third, [])).toBeUndefined()
 })

@@ -92,7 +92,7 @@ export function DeadLetters({ seen, connection }: ViewProps): JSX.Element {
                 <td>{visible(one.code)}</td>
                 <td>{originOf(one)}</td>
                 <td>{keyOf(one)}</td>
-                <td>{visible(one.message)}</td>
+                <td class="prose">{visible(one.message)}</td>
                 <td>{one.state}</td>
               </tr>
             ))}

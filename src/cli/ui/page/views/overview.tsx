@@ -7,6 +7,8 @@ import { Sparkline, type SparklineProps } from '../sparkline.js'
 interface Tile extends Pick<SparklineProps, 'valueOf' | 'format'> {
   readonly label: string
   readonly hint: string
+  /** What the line shows, where it is not the figure. */
+  readonly drawn?: SparklineProps['valueOf']
 }
 
 const tiles: readonly Tile[] = [
@@ -27,12 +29,14 @@ const tiles: readonly Tile[] = [
     label: 'Latency, median',
     hint: "from a message's timestamp to its commit",
     valueOf: ({ p50Ms }) => p50Ms,
+    drawn: ({ newP50Ms }) => newP50Ms,
     format: duration,
   },
   {
     label: 'Latency, 99th percentile',
     hint: "from a message's timestamp to its commit",
     valueOf: ({ p99Ms }) => p99Ms,
+    drawn: ({ newP99Ms }) => newP99Ms,
     format: duration,
   },
   {
@@ -55,14 +59,14 @@ export function Overview({ seen }: ViewProps): JSX.Element {
         </Empty>
       )}
       <section class="tiles" aria-label="Figures of the last ten minutes">
-        {tiles.map(({ label, hint, valueOf, format }) => {
+        {tiles.map(({ label, hint, valueOf, drawn = valueOf, format }) => {
           const value = valueOf(now.sample)
           return (
             <div class="card tile" key={label}>
               <h2>{label}</h2>
               <p class="figure">{value === null ? '–' : format(value)}</p>
               <p class="hint">{hint}</p>
-              <Sparkline history={history} valueOf={valueOf} format={format} label={label} />
+              <Sparkline history={history} valueOf={drawn} format={format} label={label} />
             </div>
           )
         })}

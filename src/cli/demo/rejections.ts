@@ -1,24 +1,8 @@
-/** What a person wants to see of a running group: who owns what, how far it is, what came out. All of it read from Kafka. */
-import type { GroupView } from '../../kafka/group-view.js'
+/** What came out of Market Spread, read from Kafka. */
 import type { Rejection } from '#topics/rejections.js'
 import type { Log, TopicPartition } from '../../ports/log.js'
 import { describeTopic } from '../connection.js'
-import { inputLags } from '../lag.js'
 import { Tail } from '../tailing.js'
-
-export interface Holding {
-  readonly worker: string
-  readonly tasks: readonly string[]
-}
-
-/** Who owns which tasks; undefined while the group rebalances, for then it says nothing. */
-export async function holdings(view: GroupView): Promise<readonly Holding[] | undefined> {
-  const { state, members } = await view.describe()
-  if (state !== 'stable') return undefined
-  return members
-    .map(({ memberId, info, assignment }) => ({ worker: info?.worker ?? memberId, tasks: assignment?.active ?? [] }))
-    .sort((a, b) => a.worker.localeCompare(b.worker))
-}
 
 export const partitionsOf = async (log: Log, topics: readonly string[]): Promise<TopicPartition[]> =>
   (
@@ -29,19 +13,6 @@ export const partitionsOf = async (log: Log, topics: readonly string[]): Promise
       }),
     )
   ).flat()
-
-export interface Lag {
-  readonly done: number
-  readonly left: number
-}
-
-export async function lagOf(log: Log, view: GroupView, partitions: readonly TopicPartition[]): Promise<Lag> {
-  const inputs = await inputLags(log, view, partitions)
-  return {
-    done: inputs.reduce((sum, { committed }) => sum + (committed ?? 0), 0),
-    left: inputs.reduce((sum, { lag }) => sum + lag, 0),
-  }
-}
 
 /** Reads rejections as they are committed. `until` resolves once everything below the end of that moment was read. */
 export class Rejections {
