@@ -1,77 +1,77 @@
 /**
- * `npm run bench:calls`: what calls cost. One worker on the broker that KAFKA_BROKERS names, or on a local one.
+ * `npm run bench:calls -- [--messages 200000] [--rate 200] [--seconds 20] [--only backlog|throughput|latency]`: what calls cost. One worker in a
+ * process of its own, on the cluster that KAFKA_BROKERS names, or on a local one.
  *
- * Throughput: a backlog, calls that take 10 ms, 32 at once, 8 partitions: how much of what the overlap allows is done. Latency, under a
- * steady load: from handing a message to the producer until a read-committed reader has what comes of it, without a call, with
+ * Throughput: a backlog that is there before the worker starts, in 8 partitions, 32 calls at once in each: how much of what the overlap
+ * allows is done. What it allows is 8 x 32 calls under way, each of them for as long as it takes and no longer: 25,600 a second of calls that
+ * take 10 ms. So many is more than the broker and one event loop do on two cores, whatever the messages are for; calls of 100 ms, 2,560 a
+ * second, show what the overlap alone costs. Each result is held against what was sent, and has to come once.
+ *
+ * Latency, under a steady load: from handing a message to the producer until a read-committed reader has what comes of it, without a call, with
  * one, and with one between two computations on a state object.
  */
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
-import * as z from 'zod'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import { startBroker } from '#potoroo/broker/local-broker.js'
 import { partitionOf } from '#potoroo/core/plan/partitioner.js'
-import { application, from, startWorker, stateObject, topic, type Application } from '#potoroo/index.js'
+import { connectionFromEnvironment } from '#potoroo/kafka/environment.js'
 import { systemClock } from '#potoroo/system.js'
+import { CALL_VARIABLE, OVERLAP_VARIABLE, SHAPE_VARIABLE, type Ask, type Shape } from './called-application.js'
 import { Cluster } from './cluster.js'
 import { OutputReader } from './output-reader.js'
 import { quantile } from './statistics.js'
+import { delay, until } from './waiting.js'
+import { WorkerProcess } from './worker.js'
 
 const CALL_MS = 10
+const LONG_CALL_MS = 100
 const OVERLAP = 32
 const PARTITIONS = 8
+const KEYS = 10_000
+const PER_REQUEST = 5_000
+const START_MS = 60_000
+const OUTSTANDING_MS = 300_000
+const APPLICATION = fileURLToPath(new URL('./called-application.js', import.meta.url))
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
-interface Ask {
-  readonly key: string
-  readonly n: number
-}
-const schema = z.object({ key: z.string(), n: z.number() })
-const asks = topic('asks', { schema, key: ({ key }) => key, partitions: PARTITIONS })
-const told = topic('told', { schema, key: ({ key }) => key, partitions: PARTITIONS })
-const account = stateObject('account', () => ({ n: 0 }))
+const { values } = parseArgs({
+  options: {
+    messages: { type: 'string', default: '200000' },
+    rate: { type: 'string', default: '200' },
+    seconds: { type: 'string', default: '20' },
+    only: { type: 'string' },
+    /** Of the throughput with calls of 10 ms. */
+    rounds: { type: 'string', default: '1' },
+    /** The worker writes a profile of its processor time there. */
+    profile: { type: 'string' },
+  },
+})
 
-const outside = async (ask: Ask): Promise<Ask> => {
-  await delay(CALL_MS)
-  return ask
-}
-const options = { overlap: OVERLAP } as const
-const counted = (state: { n: number }, ask: Ask): Ask => {
-  state.n++
-  return ask
-}
-const shapes: Readonly<Record<string, (name: string) => Application>> = {
-  'no call': (name) => application(name, from(asks).sink(told)),
-  'a call': (name) => application(name, from(asks).call('outside', outside, options).sink(told)),
-  'two computations': (name) => application(name, from(asks).to(account, counted).keyBy(({ key }) => key).to(stateObject('other', () => ({ n: 0 })), counted).sink(told)), // prettier-ignore
-  'a call between two computations': (name) =>
-    application(
-      name,
-      from(asks).to(account, counted).call('outside', outside, options).to(account, counted).sink(told),
-    ),
-}
-
+/** What a worker does, on topics of its own. */
 interface Run {
   readonly cluster: Cluster
-  readonly brokers: readonly string[]
+  readonly send: (asks: readonly Ask[]) => Promise<void>
+  readonly output: string
+  start(): Promise<WorkerProcess>
 }
 
-/** Runs a worker on topics of its own while `use` goes on. */
-async function withWorker(
-  { cluster, brokers }: Run,
-  shape: string,
-  use: (send: (asks: readonly Ask[]) => Promise<void>, output: string) => Promise<void>,
-): Promise<void> {
-  const name = `bench-calls-${Math.random().toString(36).slice(2)}`
-  const prefix = `${name}-`
-  const app = shapes[shape]?.(name)
-  if (app === undefined) throw new RangeError(shape)
+async function withTopics<T>(
+  cluster: Cluster,
+  brokers: string,
+  { shape, callMs }: { readonly shape: Shape; readonly callMs: number },
+  use: (run: Run) => Promise<T>,
+): Promise<T> {
+  const prefix = `bench-calls-${randomBytes(4).toString('hex')}-`
   await cluster.createTopics([`${prefix}asks`, `${prefix}told`], PARTITIONS)
-  const stateDir = await mkdtemp(join(tmpdir(), 'potoroo-bench-calls-'))
+  const directory = await mkdtemp(join(tmpdir(), 'potoroo-bench-calls-'))
+  let worker: WorkerProcess | undefined
   try {
-    await cluster.withProducerTo(`${prefix}asks`, async (sendAll, partitions) => {
+    return await cluster.withProducerTo(`${prefix}asks`, (sendAll, partitions) => {
       const send = (all: readonly Ask[]): Promise<void> =>
         sendAll(
           all.map((ask) => {
@@ -79,104 +79,164 @@ async function withWorker(
             return { key, value: JSON.stringify(ask), partition: partitionOf('murmur2', key, partitions) }
           }),
         )
-      const worker = await startWorker(app, { brokers, name: 'w1', stateDir, topicPrefix: prefix, logger: silent })
-      await use(send, `${prefix}told`)
-      await worker.stop()
+      const start = async (): Promise<WorkerProcess> => {
+        const main = fileURLToPath(import.meta.resolve('#potoroo/cli/main.js'))
+        const profiled = values.profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', values.profile]
+        const flags = ['--brokers', brokers, '--topic-prefix', prefix, '--state-dir', join(directory, 'state')]
+        const args = [...profiled, main, 'run', APPLICATION, ...flags]
+        const env = { [SHAPE_VARIABLE]: shape, [CALL_VARIABLE]: String(callMs), [OVERLAP_VARIABLE]: String(OVERLAP) }
+        worker = await WorkerProcess.start('w1', { command: process.execPath, args, env }, join(directory, 'w1.log'))
+        return worker
+      }
+      return use({ cluster, send, output: `${prefix}told`, start })
     })
   } finally {
-    await rm(stateDir, { recursive: true, force: true })
-    await cluster.removeBeginningWith(prefix, [], [`${prefix}${name}`])
+    await worker?.end('SIGTERM')
+    await rm(directory, { recursive: true, force: true })
+    await cluster.removeBeginningWith(prefix, [], [`${prefix}called`])
   }
 }
 
-/** Resolves once so many have come, with when each did, by number. */
-async function collected(
-  cluster: Cluster,
-  output: string,
-  count: number,
-  during: () => Promise<void>,
-): Promise<number[]> {
-  const cameMs: number[] = []
-  let left = count
-  const reader = await OutputReader.open(cluster, output, (value, atMs) => {
-    cameMs[(value as Ask).n] = atMs
-    left--
-  })
-  await during()
-  while (left > 0) {
-    reader.assertReading()
-    await delay(5)
-  }
-  await reader.close()
-  return cameMs
-}
+/** When each result came, by its number. Throws for one that comes twice. */
+class Results {
+  readonly cameMs: number[] = []
+  came = 0
 
-async function throughput(run: Run, shape: string, count: number): Promise<void> {
-  await withWorker(run, shape, async (send, output) => {
-    const all = Array.from({ length: count }, (_, n): Ask => ({ key: `k${String(n % 10_000)}`, n }))
-    const sent = collected(run.cluster, output, count, async () => {
-      for (let at = 0; at < count; at += 5_000) await send(all.slice(at, at + 5_000))
+  async reading<T>({ cluster, output }: Run, use: () => Promise<T>): Promise<T> {
+    const reader = await OutputReader.open(cluster, output, (value, atMs) => {
+      const { n } = value as Ask
+      if (this.cameMs[n] !== undefined) throw new Error(`result ${String(n)} has come twice`)
+      this.cameMs[n] = atMs
+      this.came++
     })
-    const cameMs = [...(await sent)].sort((a, b) => a - b)
-    // Between the first and the last tenth, all partitions are busy.
-    const [fromMs = NaN, toMs = NaN] = [cameMs[Math.floor(count * 0.1)], cameMs[Math.floor(count * 0.9)]]
-    const perSecond = (count * 0.8) / ((toMs - fromMs) / 1000)
-    const allowed = (PARTITIONS * OVERLAP * 1000) / CALL_MS
-    say(
-      `${shape}: ${perSecond.toFixed(0)} a second, ${((100 * perSecond) / allowed).toFixed(0)} % of the ${String(allowed)} that calls of ` +
-        `${String(CALL_MS)} ms, ${String(OVERLAP)} at once in ${String(PARTITIONS)} tasks, allow`,
-    )
+    try {
+      const used = use()
+      await Promise.race([used, this.#failure(reader, used)])
+      return await used
+    } finally {
+      await reader.close()
+    }
+  }
+
+  async #failure(reader: OutputReader, used: Promise<unknown>): Promise<void> {
+    const state = { isOver: false }
+    const over = (): void => void (state.isOver = true)
+    used.then(over, over)
+    while (!state.isOver) {
+      reader.assertReading()
+      await delay(50)
+    }
+  }
+}
+
+async function throughput(
+  cluster: Cluster,
+  brokers: string,
+  shape: Shape,
+  callMs: number,
+  count: number,
+): Promise<void> {
+  await withTopics(cluster, brokers, { shape, callMs }, async (run) => {
+    const all = Array.from({ length: count }, (_, n): Ask => ({ key: `k${String(n % KEYS)}`, n }))
+    for (let at = 0; at < count; at += PER_REQUEST) await run.send(all.slice(at, at + PER_REQUEST))
+    const results = new Results()
+    await results.reading(run, async () => {
+      const worker = await run.start()
+      const reached = async (share: number): Promise<{ readonly atMs: number; readonly cpuSeconds: number }> => {
+        await until(
+          `${String(100 * share)} % are done`,
+          () => {
+            worker.assertAlive()
+            return results.came >= share * count
+          },
+          { timeoutMs: START_MS + OUTSTANDING_MS, everyMs: 5 },
+        )
+        return { atMs: performance.now(), cpuSeconds: worker.usage().cpuSeconds }
+      }
+      // Before, code is compiled; behind, not all partitions are busy.
+      const [from, to] = [await reached(0.2), await reached(0.9)]
+      await reached(1)
+      const done = 0.7 * count
+      const perSecond = done / ((to.atMs - from.atMs) / 1000)
+      const allowed = (PARTITIONS * OVERLAP * 1000) / callMs
+      say(
+        `${shape}, ${String(callMs)} ms each: ${perSecond.toFixed(0)} a second, ${((100 * perSecond) / allowed).toFixed(0)} % of the ` +
+          `${String(allowed)} that ${String(OVERLAP)} at once in ${String(PARTITIONS)} tasks allow, ` +
+          `${((1e6 * (to.cpuSeconds - from.cpuSeconds)) / done).toFixed(1)} µs of the worker's processor time each`,
+      )
+    })
   })
 }
 
-async function latency(run: Run, shape: string, perSecond: number, seconds: number): Promise<number> {
-  let median = NaN
-  await withWorker(run, shape, async (send, output) => {
-    const count = perSecond * seconds
+async function latency(cluster: Cluster, brokers: string, shape: Shape): Promise<number> {
+  const [perSecond, seconds] = [Number(values.rate), Number(values.seconds)]
+  return withTopics(cluster, brokers, { shape, callMs: CALL_MS }, async (run) => {
+    const results = new Results()
     const sentMs: number[] = []
-    const cameMs = await collected(run.cluster, output, count, async () => {
+    let sent = 0
+    const send = (): Promise<void> => {
+      const n = sent++
+      sentMs[n] = performance.now()
+      return run.send([{ key: `k${String(n % 1000)}`, n }])
+    }
+    const all = (): Promise<void> =>
+      until('all results are there', () => results.came === sent, { timeoutMs: OUTSTANDING_MS, everyMs: 5 })
+    return results.reading(run, async () => {
+      await run.start()
+      await send()
+      await until('the worker works', () => results.came === 1, { timeoutMs: START_MS })
       const beganMs = performance.now()
       const sending: Promise<void>[] = []
-      for (let n = 0; n < count; n++) {
-        const waitMs = beganMs + (n * 1000) / perSecond - performance.now()
+      const [first, count] = [sent, perSecond * seconds]
+      for (let i = 0; i < count; i++) {
+        const waitMs = beganMs + (i * 1000) / perSecond - performance.now()
         if (waitMs > 0) await delay(waitMs)
-        sentMs[n] = performance.now()
-        sending.push(send([{ key: `k${String(n % 1000)}`, n }]))
+        sending.push(send())
       }
       await Promise.all(sending)
+      await all()
+      // In the first quarter code is compiled yet.
+      const took = results.cameMs.flatMap((ms, n) => (n < first + count / 4 ? [] : [ms - (sentMs[n] ?? NaN)]))
+      const median = quantile(took, 0.5)
+      say(
+        `${shape}, ${String(perSecond)} a second: p50 ${median.toFixed(1)} ms, p99 ${quantile(took, 0.99).toFixed(1)} ms`,
+      )
+      return median
     })
-    // What came while the worker started is another matter.
-    const took = cameMs.flatMap((ms, n) => (n < count / 4 ? [] : [ms - (sentMs[n] ?? NaN)]))
-    median = quantile(took, 0.5)
-    say(
-      `${shape}, ${String(perSecond)} a second: p50 ${median.toFixed(1)} ms, p99 ${quantile(took, 0.99).toFixed(1)} ms`,
-    )
   })
-  return median
 }
 
-const [count = 200_000, perSecond = 200, seconds = 20] = process.argv.slice(2).map(Number)
 const given = process.env['KAFKA_BROKERS']
 const local = given === undefined ? await startBroker({ logger: silent }) : undefined
-const brokers = (given ?? local?.brokers ?? '').split(',')
-const cluster = await Cluster.connect({ brokers, clientId: 'bench-calls', logger: silent, clock: systemClock })
+const brokers = given ?? local?.brokers ?? ''
+const cluster = await Cluster.connect({
+  ...connectionFromEnvironment({ ...process.env, KAFKA_BROKERS: brokers }),
+  clientId: 'bench-calls',
+  logger: silent,
+  clock: systemClock,
+})
 try {
-  const run = { cluster, brokers }
-  await throughput(run, 'a call', count)
-  await throughput(run, 'a call between two computations', count)
-  const [plain, called] = [
-    await latency(run, 'no call', perSecond, seconds),
-    await latency(run, 'a call', perSecond, seconds),
-  ]
-  const [staged, between] = [
-    await latency(run, 'two computations', perSecond, seconds),
-    await latency(run, 'a call between two computations', perSecond, seconds),
-  ]
-  say(
-    `more than the call's own ${String(CALL_MS)} ms: ${(called - plain - CALL_MS).toFixed(1)} ms right behind a source, ` +
-      `${(between - staged - CALL_MS).toFixed(1)} ms between two computations that have a repartition between them anyway, ` +
-      `${(between - plain - CALL_MS).toFixed(1)} ms with all that is around it`,
-  )
+  if (values.only !== 'latency') {
+    const count = Number(values.messages)
+    for (let round = 0; round < Number(values.rounds); round++)
+      await throughput(cluster, brokers, 'one call', CALL_MS, count)
+    if (values.only !== 'backlog') {
+      await throughput(cluster, brokers, 'one call', LONG_CALL_MS, Math.ceil((count * CALL_MS) / LONG_CALL_MS))
+      await throughput(cluster, brokers, 'a call between two', CALL_MS, count)
+    }
+  }
+  if (values.only === undefined || values.only === 'latency') {
+    const [plain, called] = [await latency(cluster, brokers, 'none'), await latency(cluster, brokers, 'one call')]
+    const [staged, between] = [
+      await latency(cluster, brokers, 'two computations'),
+      await latency(cluster, brokers, 'a call between two'),
+    ]
+    say(
+      `more than the call's own ${String(CALL_MS)} ms: ${(called - plain - CALL_MS).toFixed(1)} ms right behind a source, ` +
+        `${(between - staged - CALL_MS).toFixed(1)} ms between two computations that have a repartition between them anyway, ` +
+        `${(between - plain - CALL_MS).toFixed(1)} ms with all that is around it`,
+    )
+  }
 } finally {
   await cluster.close()
   await local?.stop()

@@ -2,7 +2,7 @@
  * What the page of `potoroo ui` costs workers: messages at a steady rate through two workers and, in every other stretch, the page
  * open in one client. Prints the workers' CPU and the latency of both, and the CPU of the page's own process.
  *
- *     npm run -s bench:page -- [--rate 1000] [--stretch-ms 20000] [--rounds 3]
+ *     npm run -s bench:page -- [--rate 1000] [--stretch-ms 15000] [--rounds 4]
  *
  * On the cluster of KAFKA_BROKERS, or on a broker of its own.
  */
@@ -24,7 +24,8 @@ import { WorkerProcess } from './worker.js'
 
 const SYMBOLS = 10_000
 const PARTITIONS = 8
-const WARM_UP_MS = 5_000
+/** What runs often is compiled by then. */
+const WARM_UP_MS = 15_000
 /** Of the page's process, and of the code that answers it. */
 const SETTLE_MS = 3_000
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
@@ -32,8 +33,8 @@ const silent = { debug: () => undefined, info: () => undefined, warn: () => unde
 const { values } = parseArgs({
   options: {
     rate: { type: 'string', default: '1000' },
-    'stretch-ms': { type: 'string', default: '20000' },
-    rounds: { type: 'string', default: '3' },
+    'stretch-ms': { type: 'string', default: '15000' },
+    rounds: { type: 'string', default: '4' },
   },
 })
 const rate = Number(values.rate)
@@ -132,7 +133,8 @@ try {
   await delay(WARM_UP_MS)
   const stretches: Stretch[] = []
   for (let i = 0; i < 2 * rounds; i++) {
-    const opened = i % 2 === 1 ? await openPage() : undefined
+    // Each is first as often as the other: closed, open, open, closed.
+    const opened = (i + 1) % 4 > 1 ? await openPage() : undefined
     await delay(SETTLE_MS)
     const fromMs = performance.now()
     const before = {

@@ -104,6 +104,9 @@ export interface WindowsDefinition {
   readonly late: 'dead-letter' | 'drop'
   /** The initial state of a window. */
   initial(key: string): object
+  /** Of the state of one window, as `toPlain` and `fromPlain` of a state object. */
+  readonly toPlain: (state: object) => unknown
+  readonly fromPlain: (plain: unknown, key: string) => object
   /** Of sessions: the earlier of two takes over what the later one has. */
   readonly merge: ((earlier: object, later: object) => void) | undefined
 }

@@ -13,13 +13,14 @@ export function windowsToPlain({ list }: OpenWindows, toPlain: (state: object) =
   return { w }
 }
 
-const FIELDS = 4
+/** Of a window. */
+export const WINDOW_FIELDS = 4
 
 /** Throws a TypeError for anything that `windowsToPlain` did not write. */
 export function windowsFromPlain(plain: unknown, fromPlain: (plain: unknown) => object): OpenWindows {
   const open = new OpenWindows()
   const w = fieldsOf(plain)
-  for (let i = 0; i < w.length; i += FIELDS) {
+  for (let i = 0; i < w.length; i += WINDOW_FIELDS) {
     const [startMs, lengthMs, messages, state] = [w[i], w[i + 1], w[i + 2], w[i + 3]]
     if (typeof startMs !== 'number' || typeof lengthMs !== 'number' || typeof messages !== 'number') throw noWindows()
     open.list.push({ startMs, endMs: startMs + lengthMs, messages, state: fromPlain(state) })
@@ -29,12 +30,18 @@ export function windowsFromPlain(plain: unknown, fromPlain: (plain: unknown) => 
 
 /** The same windows, with `step` applied to each stored state. Throws as `windowsFromPlain`. */
 export function upgradeWindows(plain: unknown, step: (stored: object) => object): object {
-  const w = fieldsOf(plain).map((field, i) => (i % FIELDS === FIELDS - 1 ? step(field as object) : field))
+  const w = fieldsOf(plain).map((field, i) => (i % WINDOW_FIELDS === WINDOW_FIELDS - 1 ? step(field as object) : field))
   return { w }
 }
 
 function fieldsOf(plain: unknown): readonly unknown[] {
-  if (typeof plain === 'object' && plain !== null && 'w' in plain && Array.isArray(plain.w) && plain.w.length % 4 === 0)
+  if (
+    typeof plain === 'object' &&
+    plain !== null &&
+    'w' in plain &&
+    Array.isArray(plain.w) &&
+    plain.w.length % WINDOW_FIELDS === 0
+  )
     return plain.w as unknown[]
   throw noWindows()
 }

@@ -172,7 +172,14 @@ export function windowed<S extends object>(
     toPlain: (open) => windowsToPlain(open as OpenWindows, inner.toPlain),
     fromPlain: (plain, key) => windowsFromPlain(plain, (one) => inner.fromPlain(one, key)),
     upgrades: upgrades.map((step) => upgradeOf(step)),
-    windows: { shape, late, initial: inner.initial, merge: mergeOf(name, shape, merge) },
+    windows: {
+      shape,
+      late,
+      initial: inner.initial,
+      toPlain: inner.toPlain,
+      fromPlain: inner.fromPlain,
+      merge: mergeOf(name, shape, merge),
+    },
   }
   const closed = { name: `${name}-closed`, [originKey]: { kind: 'closed', state: definition } as const }
   return { name, closed, [windowsKey]: definition }

@@ -95,7 +95,8 @@ export class CallTask {
   }
 
   get isBacklogged(): boolean {
-    return this.#activations.running !== undefined && (this.#hasLeft || (this.#sources.hasMore && !this.#sources.isDry))
+    if (this.#activations.running === undefined) return false
+    return this.#hasLeft || this.#caller.isBehind || (this.#sources.hasMore && !this.#sources.isDry)
   }
 
   /** A slow call is waiting, not computing. */

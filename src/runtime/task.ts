@@ -226,10 +226,10 @@ export class Task {
    * have had the task since it became active here, which only a commit would find out. Never rejects.
    */
   async answer(question: Question, isFenced: boolean): Promise<TaskAnswer> {
-    const [ownershipEpoch, number] = [this.env.ownershipEpoch(), this.#activations.running?.number]
+    const ownershipEpoch = this.env.ownershipEpoch()
     const answer = await this.#answers.answer(question, isFenced || ownershipEpoch !== this.#ownershipEpoch)
-    if (answer.kind !== 'not here' && number === this.#activations.running?.number)
-      this.#ownershipEpoch = ownershipEpoch
+    // An activation that has begun meanwhile has begun in that epoch of ownership, or in a later one.
+    if (answer.kind !== 'not here') this.#ownershipEpoch = Math.max(this.#ownershipEpoch, ownershipEpoch)
     return answer
   }
 

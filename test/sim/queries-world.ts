@@ -22,11 +22,14 @@ import { MemoryDisk } from '../../src/memory/stores.js'
 import { defaults } from '../../src/runtime/options.js'
 import { Worker } from '../../src/runtime/worker.js'
 import { anything } from './application.js'
+import { LateAnswers } from './late-answers.js'
 import { livedThrough, type OperatorOutcome } from './lived-through.js'
 import { chunksOf } from './upstream.js'
 import { PartitionView } from './views.js'
-import { drawClimate, Weather } from './weather.js'
+import { drawClimate, Weather, type Climate } from './weather.js'
+import type { Faults } from '../../src/memory/faults.js'
 import type { FoundPage } from '../../src/ports/queries.js'
+import type { StateStores } from '../../src/ports/store.js'
 
 interface Step {
   readonly id: string
@@ -34,10 +37,13 @@ interface Step {
   readonly forgets: boolean
   /** It fails when it has changed the state object. */
   readonly throws: boolean
+  /** How large it makes the state object. */
+  readonly size?: number | undefined
 }
 interface Count {
   n: number
   last: string
+  filling?: string
 }
 
 const steps = topic('steps', { schema: anything<Step>(), key: ({ key }) => key })
@@ -45,9 +51,10 @@ const count = stateObject('count', (): Count => ({ n: 0, last: '' }))
 const counting = definitionOf(
   application(
     'counting',
-    from(steps).to(count, (state, { id, forgets, throws }, context) => {
+    from(steps).to(count, (state, { id, forgets, throws, size }, context) => {
       state.n++
       state.last = id
+      if (size !== undefined) state.filling = 'x'.repeat(size)
       if (throws) throw new Error(id)
       if (forgets) context.forget()
     }),
@@ -69,11 +76,35 @@ export async function simulateQueries(
 ): Promise<OperatorOutcome | undefined> {
   const random = new SeededRandom(seed ^ 0x71c5b3e9)
   const tracing = options.trace === true
-  if (random.chance(1 / 5)) return new QueriesWorld(random, tracing).run()
-  // Most of what is asked in these is ranges, of stores that are often behind, while acknowledgements come late.
+  if (random.chance(1 / 5)) return new QueriesWorld(random, tracing, 'any').run()
   const scanning = new SeededRandom(seed ^ 0x52a7c11f)
-  return scanning.chance(1 / 8) ? new QueriesWorld(scanning, tracing, true).run() : undefined
+  return scanning.chance(1 / 8) ? new QueriesWorld(scanning, tracing, 'scans').run() : undefined
 }
+
+/** More of them, in every fourth seed. */
+export async function simulateMoreQueries(
+  seed: number,
+  options: { readonly trace?: boolean } = {},
+): Promise<OperatorOutcome | undefined> {
+  const random = new SeededRandom(seed ^ 0x3ad8025f)
+  if (!random.chance(1 / 4)) return undefined
+  return new QueriesWorld(random, options.trace === true, random.pick(['pages', 'unaware', 'unaware'])).run()
+}
+
+/**
+ * scans: most of what is asked is ranges, of stores that are often behind, while acknowledgements come late.
+ * pages: ranges that do not go into one page, because what is stored is large, or the disk slow.
+ * unaware: whoever has lost a task, or has committed, is told late.
+ */
+type Kind = 'any' | 'scans' | 'pages' | 'unaware'
+
+/** Longer than a page may take to read is what so many entries take. */
+const SLOW_READ_MS = 0.4
+const LARGE_BYTES = 200_000
+const LATE = {
+  syncGroup: { rate: 0.6, fromMs: 400, toMs: 950 },
+  endTxn: { rate: 0.1, fromMs: 350, toMs: 900 },
+} as const
 
 type Consistency = 'committed' | 'fenced' | number
 
@@ -98,6 +129,12 @@ interface Scanned {
   readonly keys: readonly string[]
 }
 
+/** What a client asks next. */
+interface Asked {
+  readonly worker: string
+  readonly key: string
+}
+
 /** What a key has from a commit on. */
 interface Version {
   readonly state: string | undefined
@@ -115,6 +152,7 @@ class QueriesWorld {
   readonly #scheduler = new Scheduler()
   readonly #cluster: MemoryCluster
   readonly #weather: Weather
+  readonly #faults: Faults
   readonly #peers = new MemoryPeerNetwork(this.#scheduler)
   readonly #disks = new Map<string, MemoryDisk>()
   readonly #lives = new Map<string, Life>()
@@ -127,6 +165,8 @@ class QueriesWorld {
   readonly #decided = new Map<string, number[]>()
   readonly #told: Told[] = []
   readonly #scanned: Scanned[] = []
+  readonly #isSlow: boolean
+  readonly #isLarge: boolean
   #fed = 0
   #lives_ = 0
   #unanswered = 0
@@ -134,13 +174,18 @@ class QueriesWorld {
   constructor(
     private readonly random: SeededRandom,
     private readonly tracing: boolean,
-    private readonly scans = false,
+    private readonly kind: Kind,
   ) {
-    this.#partitions = random.pick([1, 2, 4])
+    this.#isSlow = kind === 'pages' && random.chance(0.5)
+    this.#isLarge = kind === 'pages' && !this.#isSlow
+    this.#partitions = random.pick(kind === 'pages' ? [1, 2] : [1, 2, 4])
     // More than fit into little memory, in some worlds.
-    this.#keys = Array.from({ length: random.pick([3, 12, 60]) }, (_, i) => `k${String(i)}${i % 5 === 0 ? 'ü' : ''}`)
+    this.#keys = Array.from(
+      { length: random.pick(this.#isSlow ? [40, 60] : this.#isLarge ? [12, 16] : [3, 12, 60]) },
+      (_, i) => `k${String(i)}${i % 5 === 0 ? 'ü' : ''}`,
+    )
     // An acknowledgement that comes late meets a successor.
-    const climate = { ...drawClimate(random), lateRate: random.pick(scans ? [0.03, 0.1] : [0, 0.002, 0.03]) }
+    const climate = climateOf(kind, random)
     this.#weather = new Weather(random.fork(), climate, {
       crash: (process, why, afterMs) => {
         this.#scheduler.after(undefined, afterMs, () => {
@@ -154,9 +199,10 @@ class QueriesWorld {
       writeFailed: () => undefined,
       markerIsLate: () => undefined,
     })
+    this.#faults = kind === 'unaware' ? new LateAnswers(this.#weather, random.fork(), LATE) : this.#weather
     this.#cluster = new MemoryCluster({
       scheduler: this.#scheduler,
-      faults: this.#weather,
+      faults: this.#faults,
       random: random.fork(),
       brokers: random.pick([1, 2]),
       transactionVersion: random.pick([1, 2]),
@@ -170,7 +216,7 @@ class QueriesWorld {
     this.#runtime = {
       ...defaults,
       commitIntervalMs: random.pick([1, 15, 100]),
-      storeIntervalMs: random.pick(scans ? [1_000, 5_000] : [0, 50, 1000]),
+      storeIntervalMs: random.pick(kind === 'any' || kind === 'pages' ? [0, 50, 1000] : [1_000, 5_000]),
       standbys: random.pick([0, 1]),
       // Whoever does not reach its group soon has successors, and does not know it.
       sessionTimeoutMs: random.pick([1_500, 6_000]),
@@ -226,8 +272,8 @@ class QueriesWorld {
       { ...this.#runtime, name },
       {
         log: this.#cluster.log({ process, clientId: name }),
-        stores: disk.open({ process, faults: this.#weather }),
-        peers: this.#peers.peers({ process, faults: this.#weather }),
+        stores: this.#storesOf(disk, process),
+        peers: this.#peers.peers({ process, faults: this.#faults }),
         clock: process.clock,
         random: this.random.fork(),
         logger,
@@ -239,6 +285,24 @@ class QueriesWorld {
     }
     worker.start().catch(ended)
     worker.ended.then(ended, ended)
+  }
+
+  #storesOf(disk: MemoryDisk, process: SimulatedProcess): StateStores {
+    const stores = disk.open({ process, faults: this.#weather })
+    if (!this.#isSlow) return stores
+    const open = stores.open.bind(stores)
+    stores.open = async (...what) => {
+      const store = await open(...what)
+      const scan = store.scan.bind(store)
+      store.scan = (from, before, take) => {
+        scan(from, before, (...entry) => {
+          process.compute(SLOW_READ_MS)
+          return take(...entry)
+        })
+      }
+      return store
+    }
+    return stores
   }
 
   /** It comes back some time later. */
@@ -260,14 +324,16 @@ class QueriesWorld {
       const lives = [...this.#lives]
       return lives.length === 0 ? undefined : random.pick(lives)
     }
-    const feeds = 20 + random.below(500)
+    const feeds = 20 + random.below(this.#isLarge || this.kind === 'unaware' ? 80 : 500)
+    // Each time, tasks move.
+    const moves = this.kind === 'unaware' ? 6 : 0
     for (let i = 0; i < feeds; i++) at(() => this.#feed(random.chance(0.1) ? 20 : 1))
     for (let i = 0; i < random.below(5); i++)
       at(() => {
         const [name] = some() ?? []
         if (name !== undefined) this.#kill(name, 'SIGKILL')
       })
-    for (let i = 0; i < random.below(3); i++)
+    for (let i = 0; i < moves / 2 + random.below(3); i++)
       at(() => {
         const [, life] = some() ?? []
         void life?.worker.stop()
@@ -293,7 +359,8 @@ class QueriesWorld {
           this.#weather.cutOff.delete(life.process.name)
         })
       })
-    for (let i = 0; i < random.below(3); i++) at(() => this.#start(`w${String(1 + random.below(MOST_WORKERS))}`))
+    for (let i = 0; i < moves + random.below(3); i++)
+      at(() => this.#start(`w${String(1 + random.below(MOST_WORKERS))}`))
     const clients = 1 + random.below(3)
     for (let i = 0; i < clients; i++) this.#client(random.fork())
   }
@@ -303,7 +370,8 @@ class QueriesWorld {
     for (let i = 0; i < most; i++) {
       const key = random.pick(this.#keys)
       const id = `s${String(++this.#fed)}`
-      const text = JSON.stringify({ id, key, forgets: random.chance(0.05), throws: random.chance(0.03) })
+      const step: Step = { id, key, forgets: random.chance(0.05), throws: random.chance(0.03) }
+      const text = JSON.stringify(this.#isLarge ? { ...step, size: LARGE_BYTES } : step)
       const event = { topic: 'steps', key, text, atMs: Math.floor(this.#scheduler.elapsedMs) }
       this.#cluster.append(
         { topic: 'steps', partition: this.#partitionOf(key) },
@@ -314,14 +382,16 @@ class QueriesWorld {
 
   /** Asks one question after the other, of whichever worker. */
   #client(random: SeededRandom): void {
-    const everyMs = random.pick([3, 15, 60])
+    const everyMs = random.pick(this.kind === 'unaware' ? [3] : [3, 15, 60])
     /** By key: the highest position of an owner that it has seen, which it says in some worlds. */
-    const seen = random.chance(0.5) ? new Map<string, number>() : undefined
+    const seen = this.kind === 'unaware' || random.chance(0.5) ? new Map<string, number>() : undefined
     const last = new Map<string, number>()
+    const asksNext: Asked[] = []
     const ask = async (): Promise<void> => {
       const lives = [...this.#lives]
       if (lives.length === 0) return
-      const [name, { worker, process }] = random.pick(lives)
+      const next = asksNext.shift()
+      const [name, { worker, process }] = lives.find(([one]) => one === next?.worker) ?? random.pick(lives)
       // Of a process that stands still, an answer may come much later.
       const gone = new Promise<void>((resolve) => {
         process.onDeath(resolve)
@@ -329,12 +399,19 @@ class QueriesWorld {
       })
       if (worker.queries === undefined) return
       const queries = worker.query<Count>(definition)
-      if (random.chance(this.scans ? 0.6 : 0.1)) {
+      if (next === undefined && random.chance({ any: 0.1, scans: 0.6, pages: 0.6, unaware: 0.1 }[this.kind])) {
         await Promise.race([gone, this.#scan(worker, name, random)])
         return
       }
-      const key = random.pick(this.#keys)
-      const consistency = random.pick<Consistency>(['committed', 'committed', 'fenced', 0, 300, 1_500])
+      const isComparing = next === undefined && this.kind === 'unaware' && random.chance(0.5)
+      const key = next?.key ?? random.pick(this.#keys)
+      const consistency =
+        next !== undefined
+          ? 'committed'
+          : isComparing
+            ? 'fenced'
+            : random.pick<Consistency>(['committed', 'committed', 'fenced', 0, 300, 1_500])
+      if (isComparing) asksNext.push(...this.#comparison(key, name, random))
       const askedMs = this.#scheduler.elapsedMs
       const atLeast = seen?.get(key)
       const asking = queries.get(key, { consistency, ...(atLeast !== undefined && { atLeast }) }).then(
@@ -343,7 +420,7 @@ class QueriesWorld {
           const told: Told = {
             ...{ key, partition: this.#partitionOf(key), consistency, askedMs, worker: name, position, from },
             toldMs: this.#scheduler.elapsedMs,
-            state: state && JSON.stringify(state),
+            state: state && shown(state),
             isScanned: false,
           }
           this.#told.push(told)
@@ -376,13 +453,29 @@ class QueriesWorld {
     next()
   }
 
+  /** What one has told, another is to have; and it has told that from then on, whatever it is asked for. */
+  #comparison(key: string, asked: string, random: SeededRandom): readonly Asked[] {
+    const others = [...this.#lives.keys()].filter((name) => name !== asked)
+    const beside = this.#keys.filter((one) => one !== key && this.#partitionOf(one) === this.#partitionOf(key))
+    if (others.length === 0 || beside.length === 0) return []
+    const worker = random.pick(others)
+    return [
+      { worker, key },
+      { worker, key: random.pick(beside) },
+    ]
+  }
+
   /** Page by page, of whatever length. */
   async #scan({ queries }: Worker, name: string, random: SeededRandom): Promise<void> {
     if (queries === undefined) return
     const bounds = [random.pick(this.#keys), random.pick(this.#keys)].sort()
     const [from = '', before] = random.chance(0.3) ? [''] : bounds
-    const consistency = random.pick<Consistency>(this.scans ? [0, 50, 300, 'fenced'] : ['committed', 'fenced', 300])
-    const limit = random.pick([1, 3, 1_000])
+    const consistency = random.pick<Consistency>(
+      { any: ['committed', 'fenced', 300], scans: [0, 50, 300, 'fenced'], pages: ['fenced', 300], unaware: [300] }[
+        this.kind
+      ] as Consistency[],
+    )
+    const limit = random.pick(this.kind === 'pages' ? [1_000] : [1, 3, 1_000])
     const keys: string[] = []
     const askedMs = this.#scheduler.elapsedMs
     try {
@@ -391,7 +484,7 @@ class QueriesWorld {
         const page: FoundPage = await queries.page('count', rest, limit, consistency)
         for (const { key: bytes, packed, asOf, from: by } of page.entries) {
           const key = textOf(bytes)
-          const state = JSON.stringify(unpackRange(definition, bytesOf(packed), 0, packed.length, key))
+          const state = shown(unpackRange(definition, bytesOf(packed), 0, packed.length, key))
           keys.push(key)
           this.#told.push({
             ...{ key, partition: this.#partitionOf(key), consistency, state, worker: name, from: by, isScanned: true },
@@ -443,7 +536,7 @@ class QueriesWorld {
         const versions = histories.get(key)
         for (const consistency of ['committed', 'fenced', 2_000] as const) {
           const { state } = await worker.query<Count>(definition).get(key, { consistency })
-          const told = state && JSON.stringify(state)
+          const told = state && shown(state)
           const due = versions?.at(-1)?.state
           if (told !== due)
             this.#problems.push(`in the end ${name} tells ${String(told)} of ${key}, and it is ${String(due)}`)
@@ -468,7 +561,7 @@ class QueriesWorld {
           if (!isCommitKey(buffer, keyStart, keyEnd)) {
             const key = buffer.toString('utf8', keyStart, keyEnd).slice('count\0'.length)
             const state = valueStart < 0 ? undefined : unpackRange(definition, buffer, valueStart, valueEnd, key)
-            changed.set(key, state && JSON.stringify(state))
+            changed.set(key, state && shown(state))
             return
           }
           decodeCommitRecord(buffer.subarray(valueStart, valueEnd), 'changelog')
@@ -530,6 +623,17 @@ class QueriesWorld {
 }
 
 const definition = stateDefinition(count, 'count')
+
+/** As answers are compared: what fills it is always the same. */
+const shown = (state: object): string =>
+  JSON.stringify(state, (name, value: unknown) => (name === 'filling' ? undefined : value))
+
+function climateOf(kind: Kind, random: SeededRandom): Climate {
+  const climate = drawClimate(random)
+  if (kind === 'unaware')
+    return { ...climate, lateRate: 0, latencyMs: random.pick([0.2, 1, 5]), markerMs: 2, diskMs: 2 }
+  return { ...climate, lateRate: random.pick(kind === 'scans' ? [0.03, 0.1] : [0, 0.002, 0.03]) }
+}
 
 /** What is wrong with an answer, by what was; undefined: nothing. */
 function wrongOf(told: Told, versions: readonly Version[]): string | undefined {

@@ -24,7 +24,7 @@ import { checkStore } from './disk-check.js'
 import { LeaderTrouble } from './leader-trouble.js'
 import { planMachines } from './machine-trouble.js'
 import { simulateOperator, withOperator } from './operator.js'
-import { simulateQueries } from './queries-world.js'
+import { simulateMoreQueries, simulateQueries } from './queries-world.js'
 import { simulateReplays } from './replays.js'
 import { placesOf, stateOf, type Places, type SubTopologyPlace } from './places.js'
 import { PurgeWatch } from './purge-watch.js'
@@ -107,6 +107,7 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
     await simulateReset(seed, options),
     await simulateReplays(seed, options),
     await simulateQueries(seed, options),
+    await simulateMoreQueries(seed, options),
   ]
   return others.reduce(withOperator, outcome)
 }

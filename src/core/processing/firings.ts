@@ -42,10 +42,7 @@ export interface ProcessorTime {
 }
 
 /** Something is due, and its turn has come. */
-export interface Firing extends DueObject {
-  /** By which clock; undefined: a message has come to a state object whose end lies before it. */
-  readonly clock: DueClock | undefined
-}
+export type Firing = DueObject
 
 export interface FiringPlan {
   readonly subTopology: SubTopology
@@ -106,10 +103,10 @@ export class Firings {
     const { time } = this
     const { states } = this.parts
     const due = states.due('time', time.reached(inputs, next?.index))
-    if (due !== undefined) return { ...due, clock: 'time' }
+    if (due !== undefined) return due
     if (this.dues.least('wall') !== undefined) {
       const byWall = states.due('wall', time.wallReached(inputs, nowMs()))
-      if (byWall !== undefined) return { ...byWall, clock: 'wall' }
+      if (byWall !== undefined) return byWall
     }
     const ended = next && this.#endedBefore(next)
     if (ended !== undefined) return ended

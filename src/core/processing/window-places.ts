@@ -7,7 +7,7 @@
  * 2. A window that has closed takes nothing more. Where the clock closed it, not records, a message may be late that is not so by
  *    its bound: it is counted apart.
  */
-import type { OpenWindow, WindowShape } from '../../api/definition.js'
+import type { OpenWindow, WindowsDefinition } from '../../api/definition.js'
 import type { OpenWindows } from '../../api/open-windows.js'
 import { MAX_OPEN_WINDOWS } from '../../api/windows.js'
 import { PotorooError } from '../../errors.js'
@@ -25,10 +25,6 @@ export interface Moment extends Reached {
   /** 0 or more. */
   readonly atMs: number
 }
-export interface Begin {
-  readonly initial: () => object
-  readonly merge: ((earlier: object, later: object) => void) | undefined
-}
 export interface Places {
   /** Open, with their states, in the order of their beginning; some are new. */
   readonly windows: readonly OpenWindow[]
@@ -38,35 +34,41 @@ export interface Places {
 const NONE: readonly never[] = []
 
 /** Takes the message into account: windows are there that it begins, and sessions are one that it has joined; it is not counted in them yet. */
-export function placesFor(open: OpenWindows, shape: WindowShape, moment: Moment, begin: Begin): Places {
+export function placesFor(open: OpenWindows, of: Begin, moment: Moment, key: string): Places {
+  const { shape } = of
   switch (shape.kind) {
     case 'tumbling':
-      return steady(open, shape.sizeMs, shape.sizeMs, moment, begin)
+      return steady(open, shape.sizeMs, shape.sizeMs, moment, of, key)
     case 'hopping':
-      return steady(open, shape.sizeMs, shape.everyMs, moment, begin)
+      return steady(open, shape.sizeMs, shape.everyMs, moment, of, key)
     case 'session':
-      return sessionOf(open, shape.gapMs, moment, begin)
+      return sessionOf(open, shape.gapMs, moment, of, key)
     case 'counting':
-      return counted(open, moment, begin)
+      return counted(open, moment, of, key)
   }
 }
 
-function steady(open: OpenWindows, sizeMs: number, everyMs: number, moment: Moment, begin: Begin): Places {
+/** What a window begins with, and how two become one. */
+type Begin = Pick<WindowsDefinition, 'shape' | 'initial' | 'merge'>
+
+function steady(open: OpenWindows, sizeMs: number, everyMs: number, moment: Moment, begin: Begin, key: string): Places {
   const { atMs } = moment
   const lastMs = Math.floor(atMs / everyMs) * everyMs
   const firstMs = everyMs === sizeMs ? lastMs : (Math.floor((atMs - sizeMs) / everyMs) + 1) * everyMs
+  if (firstMs === lastMs && lateBy(lastMs + sizeMs, moment) === undefined)
+    return { windows: [at(open, lastMs, lastMs + sizeMs, begin, key)], late: NONE }
   const windows: OpenWindow[] = []
   let late: LateWindow[] | undefined
   for (let startMs = firstMs; startMs <= lastMs; startMs += everyMs) {
     const endMs = startMs + sizeMs
     const by = lateBy(endMs, moment)
     if (by !== undefined) (late ??= []).push({ startMs, endMs, by })
-    else windows.push(at(open, startMs, endMs, begin))
+    else windows.push(at(open, startMs, endMs, begin, key))
   }
   return { windows, late: late ?? NONE }
 }
 
-function at(open: OpenWindows, startMs: number, endMs: number, begin: Begin): OpenWindow {
+function at(open: OpenWindows, startMs: number, endMs: number, begin: Begin, key: string): OpenWindow {
   const { list } = open
   // Most messages lie in the newest.
   let i = list.length
@@ -75,10 +77,10 @@ function at(open: OpenWindows, startMs: number, endMs: number, begin: Begin): Op
     if (window === undefined || window.startMs < startMs) break
     if (window.startMs === startMs) return window
   }
-  return insert(open, i, startMs, endMs, begin)
+  return insert(open, i, startMs, endMs, begin, key)
 }
 
-function insert(open: OpenWindows, at: number, startMs: number, endMs: number, begin: Begin): OpenWindow {
+function insert(open: OpenWindows, at: number, startMs: number, endMs: number, begin: Begin, key: string): OpenWindow {
   const { list } = open
   if (list.length >= MAX_OPEN_WINDOWS)
     throw new PotorooError(
@@ -86,13 +88,15 @@ function insert(open: OpenWindows, at: number, startMs: number, endMs: number, b
       `a window from ${new Date(startMs).toISOString()} on would begin, and the key has ${String(MAX_OPEN_WINDOWS)} open, the first from ` +
         `${new Date(list[0]?.startMs ?? 0).toISOString()} on`,
     )
-  const made = { startMs, endMs, messages: 0, state: begin.initial() }
-  if (at === list.length) list.push(made)
+  const made = { startMs, endMs, messages: 0, state: begin.initial(key) }
+  // A list that something is pushed to gets room for many.
+  if (list.length === 0) open.list = [made]
+  else if (at === list.length) list.push(made)
   else list.splice(at, 0, made)
   return made
 }
 
-function sessionOf(open: OpenWindows, gapMs: number, moment: Moment, begin: Begin): Places {
+function sessionOf(open: OpenWindows, gapMs: number, moment: Moment, begin: Begin, key: string): Places {
   const [startMs, endMs] = [moment.atMs, moment.atMs + gapMs]
   const by = lateBy(endMs, moment)
   if (by !== undefined) return { windows: NONE, late: [{ startMs, endMs, by }] }
@@ -102,7 +106,7 @@ function sessionOf(open: OpenWindows, gapMs: number, moment: Moment, begin: Begi
   const [one, ...others] = joined
   if (one === undefined) {
     const place = open.list.findIndex((window) => window.startMs > startMs)
-    return { windows: [insert(open, place < 0 ? open.list.length : place, startMs, endMs, begin)], late: NONE }
+    return { windows: [insert(open, place < 0 ? open.list.length : place, startMs, endMs, begin, key)], late: NONE }
   }
   for (const other of others) {
     begin.merge?.(one.state, other.state)
@@ -115,8 +119,8 @@ function sessionOf(open: OpenWindows, gapMs: number, moment: Moment, begin: Begi
   return { windows: [one], late: NONE }
 }
 
-function counted(open: OpenWindows, { atMs }: Moment, begin: Begin): Places {
-  const window = open.list[0] ?? insert(open, 0, atMs, atMs + 1, begin)
+function counted(open: OpenWindows, { atMs }: Moment, begin: Begin, key: string): Places {
+  const window = open.list[0] ?? insert(open, 0, atMs, atMs + 1, begin, key)
   window.startMs = Math.min(window.startMs, atMs)
   window.endMs = Math.max(window.endMs, atMs + 1)
   return { windows: [window], late: NONE }

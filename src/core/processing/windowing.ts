@@ -65,23 +65,24 @@ export class Windowing {
     const open = states.touch(definition, key, place) as OpenWindows
     record.hasEffects = true
     const isTimed = hasTimeWindows(definition)
-    const moment = {
-      atMs: Math.max(0, context.timestampMs),
-      ...(isTimed ? closings.reached(definition) : NEVER),
-    }
-    const { shape, merge } = windows
-    const places = placesFor(open, shape, moment, { initial: () => windows.initial(key), merge })
-    const results: unknown[] = []
+    const { boundMs, closedMs } = isTimed ? closings.reached(definition) : NEVER
+    const moment = { atMs: Math.max(0, context.timestampMs), boundMs, closedMs }
+    const places = placesFor(open, windows, moment, key)
+    // Most messages lie in one.
+    const results: unknown[] | undefined = places.windows.length > 1 ? [] : undefined
+    let result: unknown
     for (const window of places.windows) {
       window.messages++
       context.beginWindow(key, definition, window)
-      results.push(compute(window.state, message, context))
+      result = compute(window.state, message, context)
+      results?.push(result)
       if (context.forgotten) remove(open, window)
     }
     const full = isTimed ? undefined : takeFull(open, windows)
     this.#keep(definition, open, isTimed)
     if (places.late.length > 0) this.#late(definition, windows, places.late)
-    for (const result of results) parts.goOn(next, result, emit)
+    if (results === undefined) parts.goOn(next, result, emit)
+    else for (const one of results) parts.goOn(next, one, emit)
     if (full !== undefined) this.#give(definition, key, [full], emit)
   }
 
@@ -95,7 +96,7 @@ export class Windowing {
     const open = this.parts.states.touchDue(firing, key) as OpenWindows | undefined
     if (open === undefined) return []
     const due = this.#dueIn(firing, open)
-    open.list = open.list.filter((window) => !due.includes(window))
+    open.list = due.length === open.list.length ? [] : open.list.filter((window) => !due.includes(window))
     this.#keep(firing.definition, open, true)
     return due
   }
@@ -114,6 +115,8 @@ export class Windowing {
 
   #dueIn({ definition, what: { dueMs } }: DueObject, { list }: OpenWindows): readonly OpenWindow[] {
     const endMs = dueMs - this.parts.closings.rankOf(definition)
+    // Most keys have one open.
+    if (list.length === 1 && list[0] !== undefined && list[0].endMs <= endMs) return list
     return list.filter((window) => window.endMs <= endMs)
   }
 

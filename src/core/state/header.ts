@@ -26,6 +26,9 @@ import { isUtf8Of } from '../records/byte-string.js'
 
 export const HEADER = 0xc0
 
+/** Of what has no timers. */
+const NO_TIMERS: readonly TimerEntry[] = Object.freeze([])
+
 const VERSION = 1
 const ENDS = 2
 const TIMERS = 4
@@ -50,7 +53,7 @@ export interface Times {
   readonly time: readonly TimerEntry[]
   readonly wall: readonly TimerEntry[]
   /** As a header has them, from the first on: whoever packs them notes it down here, where there are many. */
-  readonly packed?: Partial<Record<DueClock, Uint8Array | undefined>>
+  readonly packed?: Partial<Record<DueClock, Uint8Array | undefined>> | undefined
 }
 
 /** From so many on it pays to note down what timers are packed, and to look one up instead of looking for it. */
@@ -61,7 +64,7 @@ export interface Header extends Times {
   readonly version: number
 }
 
-export const NO_TIMES: Times = Object.freeze({ endsMs: 0, time: [], wall: [] })
+export const NO_TIMES: Times = Object.freeze({ endsMs: 0, time: NO_TIMERS, wall: NO_TIMERS })
 
 export const compareTimers = (a: TimerEntry, b: TimerEntry): number =>
   a.dueMs - b.dueMs || compareTexts(a.name, b.name) || compareTexts(a.id, b.id)
@@ -73,17 +76,29 @@ export type ReadHeader =
   | { readonly kind: 'unknown'; readonly flags: number }
   | { readonly kind: 'damaged' }
 
-type ToEncode = Pick<Header, 'version'> & Partial<Times>
-
 /** Nothing for what has nothing to say. */
-export const encodeHeader = (header: ToEncode): Uint8Array => new HeaderWriter().write(header)
+export function encodeHeader({
+  version,
+  endsMs = 0,
+  time = NO_TIMERS,
+  wall = NO_TIMERS,
+}: Pick<Header, 'version'> & Partial<Times>): Uint8Array {
+  const writer = new HeaderWriter()
+  const length = writer.write(version, { endsMs, time, wall })
+  return writer.bytes.subarray(0, length)
+}
 
 /** Writes one header after the other in the same piece of memory. */
 export class HeaderWriter {
   readonly #writer = new Writer()
 
-  /** Good until the next. */
-  write({ version, endsMs = 0, time = [], wall = [], packed }: ToEncode): Uint8Array {
+  /** What was written last begins here. */
+  get bytes(): Uint8Array {
+    return this.#writer.bytes
+  }
+
+  /** Returns how many bytes it takes. */
+  write(version: number, { endsMs, time, wall, packed }: Times): number {
     const flags =
       (version > 0 ? VERSION : 0) |
       (endsMs > 0 ? ENDS : 0) |
@@ -91,14 +106,14 @@ export class HeaderWriter {
       (wall.length > 0 ? WALL_TIMERS : 0)
     const writer = this.#writer
     writer.begin()
-    if (flags === 0) return writer.written
+    if (flags === 0) return 0
     writer.byte(HEADER)
     writer.byte(flags)
     if (version > 0) writer.varint(version)
     if (endsMs > 0) writer.varint(endsMs)
     this.#timers(time, 'time', packed)
     this.#timers(wall, 'wall', packed)
-    return writer.written
+    return writer.length
   }
 
   #timers(timers: readonly TimerEntry[], clock: DueClock, packed: Times['packed']): void {
@@ -110,14 +125,14 @@ export class HeaderWriter {
       writer.raw(there)
       return
     }
-    const from = writer.written.length
+    const from = writer.length
     for (const { dueMs, name, id } of timers) {
       writer.varint(dueMs)
       writer.text(name)
       writer.text(id)
     }
     if (packed !== undefined && timers.length > MANY_TIMERS)
-      packed[clock] = Uint8Array.from(writer.written.subarray(from))
+      packed[clock] = Uint8Array.from(writer.bytes.subarray(from, writer.length))
   }
 }
 
@@ -143,8 +158,8 @@ export function readNextTimes(bytes: Uint8Array, start: number, end: number): Ti
   const reader = new Reader(bytes, start + 2, end)
   if ((flags & VERSION) !== 0) reader.varint()
   const endsMs = (flags & ENDS) === 0 ? 0 : (reader.varint() ?? 0)
-  const time = (flags & TIMERS) === 0 ? [] : reader.timers(1, (flags & WALL_TIMERS) === 0)
-  const wall = (flags & WALL_TIMERS) === 0 ? [] : reader.timers(1, true)
+  const time = (flags & TIMERS) === 0 ? NO_TIMERS : reader.timers(1, (flags & WALL_TIMERS) === 0)
+  const wall = (flags & WALL_TIMERS) === 0 ? NO_TIMERS : reader.timers(1, true)
   return reader.hasFailed ? NO_TIMES : { endsMs, time, wall }
 }
 
@@ -160,8 +175,8 @@ export function readHeader(bytes: Uint8Array, start: number, end: number, most =
   if (flags > KNOWN) return { kind: 'unknown', flags }
   const version = (flags & VERSION) === 0 ? 0 : (reader.varint() ?? 0)
   const endsMs = (flags & ENDS) === 0 ? 0 : (reader.varint() ?? 0)
-  const time = (flags & TIMERS) === 0 ? [] : reader.timers(most)
-  const wall = (flags & WALL_TIMERS) === 0 ? [] : reader.timers(most)
+  const time = (flags & TIMERS) === 0 ? NO_TIMERS : reader.timers(most)
+  const wall = (flags & WALL_TIMERS) === 0 ? NO_TIMERS : reader.timers(most)
   const isWhole =
     !reader.hasFailed && version > 0 === ((flags & VERSION) !== 0) && endsMs > 0 === ((flags & ENDS) !== 0)
   if (!isWhole) return damaged
@@ -186,8 +201,12 @@ class Writer {
     if (this.#bytes.length > MAX_KEPT_BYTES) this.#bytes = Buffer.allocUnsafeSlow(64)
   }
 
-  get written(): Uint8Array {
-    return this.#bytes.subarray(0, this.#at)
+  get bytes(): Uint8Array {
+    return this.#bytes
+  }
+  /** Of what is written. */
+  get length(): number {
+    return this.#at
   }
 
   raw(bytes: Uint8Array): void {

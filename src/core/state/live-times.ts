@@ -20,18 +20,24 @@ interface Placed {
   readonly entry: TimerEntry
 }
 
+/** Most have an end alone, as windows do: then there is no list of their own for them. */
+const NO_TIMERS: TimerEntry[] = []
+Object.freeze(NO_TIMERS)
+
 export class LiveTimes implements Times {
   endsMs: number
-  readonly time: TimerEntry[]
-  readonly wall: TimerEntry[]
-  readonly packed: Partial<Record<DueClock, Uint8Array | undefined>> = {}
+  time = NO_TIMERS
+  wall = NO_TIMERS
+  /** Undefined while there have been no timers. */
+  packed: Partial<Record<DueClock, Uint8Array | undefined>> | undefined
   /** By name and id; undefined while there are few, or nobody has asked. */
   #placed: Map<string, Placed> | undefined
 
   constructor({ endsMs, time, wall }: Times = NO_TIMES) {
     this.endsMs = endsMs
-    this.time = [...time]
-    this.wall = [...wall]
+    this.packed = undefined
+    if (time.length > 0) this.#own('time', [...time])
+    if (wall.length > 0) this.#own('wall', [...wall])
   }
 
   get count(): number {
@@ -61,25 +67,36 @@ export class LiveTimes implements Times {
 
   /** What has this name and id must not be there. */
   add(clock: DueClock, entry: TimerEntry): void {
+    if (this[clock] === NO_TIMERS) this.#own(clock, [])
     const timers = this[clock]
     timers.splice(placeIn(timers, entry), 0, entry)
-    this.packed[clock] = undefined
+    this.#repack(clock, undefined)
     this.#placed?.set(nameOf(entry), { clock, entry })
   }
 
   /** What `find` gave. */
   remove({ clock, entry }: Placed): void {
     const timers = this[clock]
-    const packed = this.packed[clock]
+    const packed = this.packed?.[clock]
     // What fires is the first, of many perhaps.
     if (timers[0] === entry) {
       timers.shift()
-      if (packed !== undefined) this.packed[clock] = packed.subarray(firstTimerBytes(packed))
+      if (packed !== undefined) this.#repack(clock, packed.subarray(firstTimerBytes(packed)))
     } else {
       timers.splice(placeIn(timers, entry), 1)
-      this.packed[clock] = undefined
+      this.#repack(clock, undefined)
     }
     this.#placed?.delete(nameOf(entry))
+  }
+
+  #own(clock: DueClock, timers: TimerEntry[]): void {
+    this[clock] = timers
+    this.packed ??= {}
+  }
+
+  /** Invariant 2 */
+  #repack(clock: DueClock, packed: Uint8Array | undefined): void {
+    if (this.packed !== undefined) this.packed[clock] = packed
   }
 }
 

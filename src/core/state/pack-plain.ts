@@ -10,14 +10,26 @@
  * 2. The same values in the same order give the same bytes.
  */
 
+import { WINDOW_FIELDS } from '../../api/open-windows.js'
+
 /** Deeper than anything but a mistake; leaves the stack alone. */
 export const MAX_DEPTH = 200
 /** Up to here, strings are copied character by character: calls into Buffer cost more. */
 const SHORT_STRING = 40
 const INITIAL_BYTES = 8192
 const MAX_KNOWN = 8
+/** As deep as it lies in what `windowsToPlain` gives. */
+const WINDOW_STATE_DEPTH = 2
 /** A scratch buffer that a large object made larger than this is not kept. */
 const MAX_KEPT_BYTES = 1 << 20
+
+/** A window, as it is packed: see api/open-windows.ts. */
+interface WindowToWrite {
+  readonly startMs: number
+  readonly endMs: number
+  readonly messages: number
+  readonly state: object
+}
 
 export class PlainWriter {
   #bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES)
@@ -48,10 +60,43 @@ export class PlainWriter {
     this.#hasNaN = false
     if (this.#bytes.length > MAX_KEPT_BYTES) this.#resize(INITIAL_BYTES)
     try {
-      return this.#fields(root, 0) ? this.#end : undefined
+      return this.#fields(root, 0, true) ? this.#end : undefined
     } finally {
       if (this.#seen.size > 0) this.#seen.clear()
     }
+  }
+
+  /** What `write` writes of `windowsToPlain`, without making that; undefined as there, also where `toPlain` gives no plain object. */
+  writeWindows(
+    windows: readonly WindowToWrite[],
+    toPlain: (state: object) => unknown,
+    from: number,
+  ): number | undefined {
+    this.#end = from
+    this.#hasNaN = false
+    if (this.#bytes.length > MAX_KEPT_BYTES) this.#resize(INITIAL_BYTES)
+    try {
+      this.#header(1, 0x80, 0xde)
+      this.#string('w')
+      this.#header(windows.length * WINDOW_FIELDS, 0x90, 0xdc)
+      for (const { startMs, endMs, messages, state } of windows) {
+        this.#number(startMs)
+        this.#number(endMs - startMs)
+        this.#number(messages)
+        if (!this.#windowState(toPlain(state), windows.length > 1)) return undefined
+      }
+      return this.#end
+    } finally {
+      if (this.#seen.size > 0) this.#seen.clear()
+    }
+  }
+
+  /** As a root, because it is made as one is (invariant 1). */
+  #windowState(plain: unknown, hasOthers: boolean): boolean {
+    if (typeof plain !== 'object' || plain === null || Object.getPrototypeOf(plain) !== Object.prototype) return false
+    const before = this.#seen.size
+    if (hasOthers && this.#seen.add(plain).size === before) return false
+    return this.#fields(plain, WINDOW_STATE_DEPTH, true)
   }
 
   #value(value: unknown, depth: number): boolean {
@@ -85,33 +130,34 @@ export class PlainWriter {
     const before = this.#seen.size
     if (depth > MAX_DEPTH || this.#seen.add(value).size === before) return false
     const prototype: unknown = Object.getPrototypeOf(value)
-    if (prototype === Object.prototype) return this.#fields(value, depth)
+    if (prototype === Object.prototype) return this.#fields(value, depth, false)
     return prototype === Array.prototype && Array.isArray(value) && this.#array(value, depth)
   }
 
-  #fields(object: object, depth: number): boolean {
+  #fields(object: object, depth: number, isRoot: boolean): boolean {
     const keys = Object.keys(object)
     if (hasHidden(object, keys.length)) return false
     this.#header(keys.length, 0x80, 0xde)
-    return depth === 0 && this.#isKnown(object, keys) ? this.#values(object, keys) : this.#lookedAt(object, keys, depth)
+    if (isRoot && this.#isKnown(object, keys)) return this.#values(object, keys, depth)
+    return this.#lookedAt(object, keys, depth, isRoot)
   }
 
   /** Of the root, whose fields are those of one that was looked at. */
-  #values(root: object, keys: readonly string[]): boolean {
+  #values(root: object, keys: readonly string[], depth: number): boolean {
     for (const key of keys) {
       if (key === '__proto__' || !this.#string(key)) return false
-      if (!this.#value((root as Record<string, unknown>)[key], 0)) return false
+      if (!this.#value((root as Record<string, unknown>)[key], depth)) return false
     }
     return true
   }
 
-  #lookedAt(object: object, keys: readonly string[], depth: number): boolean {
+  #lookedAt(object: object, keys: readonly string[], depth: number, isRoot: boolean): boolean {
     for (const key of keys) {
       if (key === '__proto__' || !this.#string(key)) return false
       const field = Object.getOwnPropertyDescriptor(object, key)
       if (field === undefined || isAccessor(field) || !this.#value(field.value, depth)) return false
     }
-    if (depth === 0)
+    if (isRoot)
       this.#known = [{ prototype: Object.getPrototypeOf(object), keys }, ...this.#known.slice(0, MAX_KNOWN - 1)]
     return true
   }

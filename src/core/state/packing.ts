@@ -14,12 +14,15 @@
  */
 import { Packr, Unpackr } from 'msgpackr'
 import type { StateDefinition } from '../../api/definition.js'
+import type { OpenWindows } from '../../api/open-windows.js'
 import { visible } from '../../api/visible.js'
 import { isPotorooError, messageOf, PotorooError } from '../../errors.js'
 import { byteString, bytesOf, type ByteString } from '../records/byte-string.js'
+import { copyBytes } from '../records/copy-bytes.js'
 import { encodeHeader, HEADER, HeaderWriter, readHeader, type ReadHeader, type Times } from './header.js'
 import { PlainWriter } from './pack-plain.js'
 import { lookAt } from './packable.js'
+import { learnWindows, readWindows } from './packed-windows.js'
 import { PlainShapes } from './plain-shapes.js'
 import { upgrade, upgradeFailed } from './upgrade.js'
 
@@ -64,13 +67,41 @@ class Packer {
 
   /** Returns how many bytes it takes. `times`: undefined where it has none. Throws STATE_NOT_PACKABLE. */
   pack(definition: StateDefinition, state: object, times?: Times): number {
-    const header =
-      times !== undefined
-        ? this.#header.write({ version: definition.upgrades.length, ...times })
-        : definition.upgrades.length === 0
-          ? NO_HEADER
-          : headerOf(definition)
-    return this.packPlain(definition, plainOf(definition, state), header)
+    let header: Uint8Array = NO_HEADER
+    let headerBytes = 0
+    if (times !== undefined) {
+      headerBytes = this.#header.write(definition.upgrades.length, times)
+      header = this.#header.bytes
+    } else if (definition.upgrades.length > 0) {
+      header = headerOf(definition)
+      headerBytes = header.length
+    }
+    return (
+      this.#packWindows(definition, state, header, headerBytes) ??
+      this.packPlain(definition, plainOf(definition, state), header, headerBytes)
+    )
+  }
+
+  /** Undefined: it is none, or one that `packPlain` has to say of what is wrong with it, or how else it is packed. */
+  #packWindows(
+    { windows }: StateDefinition,
+    state: object,
+    header: Uint8Array,
+    headerBytes: number,
+  ): number | undefined {
+    if (windows === undefined) return undefined
+    this.headerBytes = headerBytes
+    let length: number | undefined
+    try {
+      length = this.#plain.writeWindows((state as OpenWindows).list, windows.toPlain, headerBytes)
+    } catch {
+      return undefined
+    }
+    if (length === undefined) return undefined
+    this.#hasNaN = this.#plain.hasNaN
+    this.#bytes = this.#plain.bytes
+    copyBytes(header, 0, headerBytes, this.#bytes, 0)
+    return length
   }
 
   /** Its fields alone. */
@@ -79,13 +110,13 @@ class Packer {
   }
 
   /** What is plain already, behind such a header. */
-  packPlain(definition: StateDefinition, plain: object, header: Uint8Array): number {
-    this.headerBytes = header.length
+  packPlain(definition: StateDefinition, plain: object, header: Uint8Array, headerBytes = header.length): number {
+    this.headerBytes = headerBytes
     try {
-      const length = this.#plain.write(plain, header.length)
+      const length = this.#plain.write(plain, headerBytes)
       this.#hasNaN = this.#plain.hasNaN
-      this.#bytes = length === undefined ? this.#packRich(definition, plain, header) : this.#plain.bytes
-      if (header.length > 0) this.#bytes.set(header)
+      this.#bytes = length === undefined ? this.#packRich(definition, plain, headerBytes) : this.#plain.bytes
+      if (headerBytes > 0) copyBytes(header, 0, headerBytes, this.#bytes, 0)
       return length ?? this.#bytes.length
     } catch (error) {
       if (error instanceof PotorooError) throw error
@@ -95,11 +126,11 @@ class Packer {
   }
 
   /** Leaves room for the header. */
-  #packRich(definition: StateDefinition, plain: object, header: Uint8Array): Buffer {
+  #packRich(definition: StateDefinition, plain: object, headerBytes: number): Buffer {
     const { unpackable, hasNaN } = lookAt(plain)
     if (unpackable !== undefined) throw notPackable(definition, unpackable)
     this.#hasNaN = hasNaN
-    return packRich(definition, plain, header)
+    return packRich(definition, plain, headerBytes)
   }
 }
 
@@ -138,7 +169,7 @@ function headerOf(definition: StateDefinition): Uint8Array {
 }
 
 /** What can be packed, behind room for the header. */
-function packRich(definition: StateDefinition, plain: object, header: Uint8Array): Buffer {
+function packRich(definition: StateDefinition, plain: object, headerBytes: number): Buffer {
   // msgpackr would ask a class for its own ideas of packing
   const fields = Object.getPrototypeOf(plain) === Object.prototype ? plain : { ...plain }
   let packed: Buffer
@@ -147,9 +178,9 @@ function packRich(definition: StateDefinition, plain: object, header: Uint8Array
   } catch (error) {
     throw notPackable(definition, messageOf(error), error)
   }
-  const bytes = Buffer.allocUnsafeSlow(header.length + 1 + packed.length)
-  bytes[header.length] = RICH
-  packed.copy(bytes, header.length + 1)
+  const bytes = Buffer.allocUnsafeSlow(headerBytes + 1 + packed.length)
+  bytes[headerBytes] = RICH
+  packed.copy(bytes, headerBytes + 1)
   return bytes
 }
 
@@ -174,7 +205,7 @@ export function unpackRange(
 ): object {
   return bytes[start] === HEADER || definition.upgrades.length > 0
     ? unpackVersion(definition, bytes, start, end, key)
-    : definition.fromPlain(readBody(definition, bytes, start, end), key)
+    : unpackBody(definition, bytes, start, end, key)
 }
 
 function unpackVersion(definition: StateDefinition, bytes: Buffer, start: number, end: number, key: string): object {
@@ -182,18 +213,24 @@ function unpackVersion(definition: StateDefinition, bytes: Buffer, start: number
   const header = known === 0 ? NO_HEADER : headerOf(definition)
   // Nearly all are of the newest version.
   if (header.length > 0 && beginsWith(bytes, start, end, header))
-    return definition.fromPlain(readBody(definition, bytes, start + header.length, end), key)
+    return unpackBody(definition, bytes, start + header.length, end, key)
   return unpackAfter(definition, bytes, readHeader(bytes, start, end, 0), end, key)
 }
 
 /** As `unpackRange`, of what is of the newest version, and without its header. */
-export const unpackBody = (
+export function unpackBody(
   definition: StateDefinition,
   bytes: Buffer,
   start: number,
   end: number,
   key: string,
-): object => definition.fromPlain(readBody(definition, bytes, start, end), key)
+): object {
+  const { windows } = definition
+  return (
+    (windows && readWindows(windows, shapesFor(definition), bytes, start, end, key)) ??
+    definition.fromPlain(readBody(definition, bytes, start, end), key)
+  )
+}
 
 /** As `unpackRange`, of what has that header. */
 export function unpackAfter(
@@ -214,9 +251,8 @@ export function unpackAfter(
       key,
       `has version ${String(version)}, but the newest version that this application knows is ${String(known)}`,
     )
-  const stored = readBody(definition, bytes, found.end, end)
-  if (version === known) return definition.fromPlain(stored, key)
-  return upgraded(definition, key, version, stored)
+  if (version === known) return unpackBody(definition, bytes, found.end, end, key)
+  return upgraded(definition, key, version, readBody(definition, bytes, found.end, end))
 }
 
 /**
@@ -261,9 +297,15 @@ function beginsWith(bytes: Buffer, start: number, end: number, header: Uint8Arra
 }
 
 function readBody(definition: StateDefinition, bytes: Buffer, start: number, end: number): object {
+  const shapes = shapesFor(definition)
+  return shapes.read(bytes, start, end) ?? unpackAny(definition, shapes, bytes, start, end)
+}
+
+/** Of windows, those of their states. */
+function shapesFor(definition: StateDefinition): PlainShapes {
   let shapes = shapesOf.get(definition)
   if (shapes === undefined) shapesOf.set(definition, (shapes = new PlainShapes()))
-  return shapes.read(bytes, start, end) ?? unpackAny(definition, shapes, bytes, start, end)
+  return shapes
 }
 
 function unpackAny(
@@ -283,7 +325,10 @@ function unpackAny(
     throw unreadable(definition, messageOf(error), error)
   }
   if (typeof plain !== 'object' || plain === null) throw unreadable(definition, 'they hold no object')
-  if (!rich) shapes.learn(bytes, start, end)
+  if (!rich) {
+    if (definition.windows === undefined) shapes.learn(bytes, start, end)
+    else learnWindows(shapes, bytes, start, end)
+  }
   return plain
 }
 

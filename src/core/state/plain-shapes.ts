@@ -44,20 +44,49 @@ export class PlainShapes {
     const shapes = this.#shapes
     for (let i = 0; i < shapes.length; i++) {
       const shape = shapes[i]
-      if (shape === undefined || !this.#matches(shape, bytes, start, end)) continue
-      shape.found++
-      // the next one is likely to have the same
-      if (i > 0) [shapes[0], shapes[i]] = [shape, shapes[0] ?? shape]
-      return shape.build(this.#values, this.#numbers, number)
+      if (shape === undefined || !this.#matches(shape, bytes, start, end) || this.#at !== end) continue
+      return this.#found(shape, i)
     }
     return undefined
   }
 
+  /** As `read`, of the object that begins there and ends at `end` or before it: then `at` is behind it. */
+  readNext(bytes: Buffer, start: number, end: number): object | undefined {
+    const shapes = this.#shapes
+    for (let i = 0; i < shapes.length; i++) {
+      const shape = shapes[i]
+      if (shape !== undefined && this.#matches(shape, bytes, start, end)) return this.#found(shape, i)
+    }
+    return undefined
+  }
+
+  /** Behind what was read last. */
+  get at(): number {
+    return this.#at
+  }
+
+  #found(shape: Shape, i: number): object {
+    const shapes = this.#shapes
+    shape.found++
+    // the next one is likely to have the same
+    if (i > 0) [shapes[0], shapes[i]] = [shape, shapes[0] ?? shape]
+    return shape.build(this.#values, this.#numbers, number)
+  }
+
   /** To be told of what `read` left to msgpackr. */
   learn(bytes: Buffer, start: number, end: number): void {
+    this.#learn(bytes, start, end, true)
+  }
+
+  /** To be told of what `readNext` left to msgpackr. */
+  learnNext(bytes: Buffer, start: number, end: number): void {
+    this.#learn(bytes, start, end, false)
+  }
+
+  #learn(bytes: Buffer, start: number, end: number, isWhole: boolean): void {
     if (this.#shapes.length >= MAX_SHAPES && !this.#makesRoom()) return
     const shape = this.#shapeOf(bytes, start, end)
-    if (shape !== undefined) this.#shapes.push(shape)
+    if (shape !== undefined && (!isWhole || this.#at === end)) this.#shapes.push(shape)
   }
 
   #makesRoom(): boolean {
@@ -77,7 +106,7 @@ export class PlainShapes {
       this.#values[field] = value
       at = this.#at
     }
-    return at === end
+    return true
   }
 
   #value(bytes: Buffer, at: number, end: number, field: number): unknown {
@@ -126,6 +155,7 @@ export class PlainShapes {
     return byteString(bytes, start, behind)
   }
 
+  /** Of the object that begins there; `#at` is behind it. */
   #shapeOf(bytes: Buffer, start: number, end: number): Shape | undefined {
     const fields = (bytes[start] ?? 0) - 0x80
     if (fields < 1 || fields > MAX_FIELDS) return undefined
@@ -145,6 +175,6 @@ export class PlainShapes {
       const at = `[${String(i)}]`
       return `values${at} === number ? numbers${at} : values${at}`
     }) as Literal | undefined
-    return at === end && build !== undefined ? { gaps, build, found: 0 } : undefined
+    return build && { gaps, build, found: 0 }
   }
 }

@@ -23,7 +23,16 @@ import { closes } from '../../api/window-ranks.js'
 import { PotorooError } from '../../errors.js'
 import { byteString, bytesOf, type ByteString } from '../records/byte-string.js'
 import { Changes, GatheredChanges } from './changes.js'
-import { CLOCKS, nextDueOf, timesOf, type DueChanges, type DueClock, type DueIndex, type NextDue } from './due-index.js'
+import {
+  CLOCKS,
+  nextDueMs,
+  nextDueOf,
+  timesOf,
+  type DueChanges,
+  type DueClock,
+  type DueIndex,
+  type NextDue,
+} from './due-index.js'
 import { hasTimes, MANY_TIMERS, NO_TIMES, readHeader, type TimerEntry, type Times } from './header.js'
 import { LiveTimes } from './live-times.js'
 import { sameBytes } from '../records/copy-bytes.js'
@@ -31,6 +40,8 @@ import { NaNWatch, type StoredNaN } from './nan-fields.js'
 import { pack, packer, unpackAfter, unpackBody, unpackRange, versionBytes } from './packing.js'
 import type { RecordWriter } from '../records/records.js'
 import { KeyPrefix, MAX_AHEAD, NOWHERE, StateMemory } from './state-memory.js'
+import { storeKeyOf } from './store-key.js'
+import { NONE, Touched } from './touched.js'
 
 /** In the place of a live object: it does not exist any more. */
 const FORGOTTEN = Object.freeze({})
@@ -40,8 +51,6 @@ const PACKED = Object.freeze({})
 const MAX_LIVE = 1024
 /** For what stands in front of records, and the commit record after them. */
 const SPARE_BYTES = 1024
-/** A record is no live one, or nothing was noted down of it. */
-const NONE = -1
 const NOTHING = Buffer.alloc(0)
 
 /** Of a key. */
@@ -75,59 +84,13 @@ interface Live {
 
 /** A state object has come to a time. */
 export interface DueObject {
+  /** By which clock; undefined: a message has come to a state object whose end lies before it. */
+  readonly clock: DueClock | undefined
   readonly definition: StateDefinition
   /** Its key, in UTF-8. */
   readonly keyBytes: Buffer
   readonly storeKey: ByteString
   readonly what: NextDue
-}
-
-/** What messages of an interval touched, by number; four numbers each. */
-class Touched {
-  #words = new Int32Array(4 * 16)
-  count = 0
-
-  add(place: number): number {
-    const index = this.count++
-    if (index * 4 >= this.#words.length) {
-      const grown = new Int32Array(this.#words.length * 2)
-      grown.set(this.#words)
-      this.#words = grown
-    }
-    this.#words[index * 4] = place
-    this.#words[index * 4 + 1] = this.#words[index * 4 + 2] = NONE
-    this.#words[index * 4 + 3] = 0
-    return index
-  }
-
-  /** In memory. */
-  place(index: number): number {
-    return this.#words[index * 4] ?? NOWHERE
-  }
-  /** Its number among the live ones, or NONE. */
-  live(index: number): number {
-    return this.#words[index * 4 + 1] ?? NONE
-  }
-  /** The number of what was noted down, or NONE. */
-  noted(index: number): number {
-    return this.#words[index * 4 + 2] ?? NONE
-  }
-  /** How often its value in memory was put. */
-  puts(index: number): number {
-    return this.#words[index * 4 + 3] ?? 0
-  }
-  setPlace(index: number, place: number): void {
-    this.#words[index * 4] = place
-  }
-  setLive(index: number, live: number): void {
-    this.#words[index * 4 + 1] = live
-  }
-  setNoted(index: number, noted: number): void {
-    this.#words[index * 4 + 2] = noted
-  }
-  countPut(index: number): void {
-    this.#words[index * 4 + 3] = this.puts(index) + 1
-  }
 }
 
 /** What the store is to have, as of one commit after another. */
@@ -158,6 +121,8 @@ type Fits = (keyBytes: number, valueBytes: number) => boolean
 
 export class StateTable {
   readonly #prefixes: ReadonlyMap<StateDefinition, KeyPrefix>
+  /** What their store keys begin with. */
+  readonly #names: readonly { readonly definition: StateDefinition; readonly prefix: ByteString }[]
   readonly #memory: StateMemory
   readonly #touched = new Touched()
   /** Of definitions with the same initial value for every key. */
@@ -200,6 +165,7 @@ export class StateTable {
     this.#prefixes = new Map(
       definitions.map((definition, i) => [definition, new KeyPrefix(i, definition.name, secret)]),
     )
+    this.#names = definitions.map((definition) => ({ definition, prefix: storeKeyOf(definition.name, '') }))
     const touched = this.#touched
     this.#memory = new StateMemory(
       maxBytes,
@@ -427,7 +393,7 @@ export class StateTable {
       }
       const keyBytes = bytesOf(storeKey.slice(this.#prefixOf(definition).bytes.length))
       const what = nextDueOf(this.#timesOf(definition, this.#placeOf(definition, keyBytes)), clock)
-      if (what !== undefined && what.dueMs <= entry.dueMs) return { definition, keyBytes, storeKey, what }
+      if (what !== undefined && what.dueMs <= entry.dueMs) return { clock, definition, keyBytes, storeKey, what }
       dues.move(clock, what?.dueMs)
     }
   }
@@ -437,7 +403,7 @@ export class StateTable {
     let place = this.find(definition, bytes, start, end)
     if (place === NOWHERE) place = this.bring(definition, bytes, start, end)
     const times = this.#timesOf(definition, place)
-    return times.time.length > 0 ? undefined : nextDueOf(times, 'time')?.dueMs
+    return times.time.length > 0 ? undefined : nextDueMs(times, 'time')
   }
 
   /** The state object that something of has come to its time, touched; undefined where that is not so any more. Throws as `touch`. */
@@ -479,8 +445,7 @@ export class StateTable {
   }
 
   #definitionOf(storeKey: ByteString): StateDefinition | undefined {
-    const name = storeKey.slice(0, storeKey.indexOf('\0'))
-    for (const definition of this.#prefixes.keys()) if (definition.name === name) return definition
+    for (const { definition, prefix } of this.#names) if (storeKey.startsWith(prefix)) return definition
     return undefined
   }
 
@@ -492,12 +457,13 @@ export class StateTable {
   /** Invariant 1 of the index. */
   #changeTimes(live: Live, change: (times: LiveTimes) => void): void {
     const times = live.times ?? new LiveTimes()
-    const [timeMs, wallMs] = [nextDueOf(times, 'time')?.dueMs, nextDueOf(times, 'wall')?.dueMs]
+    const timeMs = nextDueMs(times, 'time')
+    const wallMs = nextDueMs(times, 'wall')
     change(times)
     live.times = times.isEmpty ? undefined : times
     for (const clock of CLOCKS) {
       const was = clock === 'time' ? timeMs : wallMs
-      const is = nextDueOf(times, clock)?.dueMs
+      const is = nextDueMs(times, clock)
       if (is !== undefined && (was === undefined || is < was)) this.dues?.add(clock, is, this.#storeKeyOf(live))
     }
   }

@@ -81,6 +81,8 @@ interface Current {
   readonly called: CalledInput
   readonly processor: Processor
   isCommitted: boolean
+  /** Messages are here that there was no room for. */
+  isBehind: boolean
   /** Of what is kept. */
   keptBytes: number
   /** Messages of this interval that nothing came of. */
@@ -132,7 +134,8 @@ export class Caller {
     const window = new CallWindow<Kept>(this.call.overlap, position, done)
     const called = new CalledInput(input, window)
     const processor = new Processor({ ...work.plan, subTopology: this.#resultsOf() })
-    this.#current = { work, window, input, called, processor, isCommitted, keptBytes: 0, silent: 0, failed: [] }
+    const state = { isCommitted, isBehind: false, keptBytes: 0, silent: 0, failed: [] }
+    this.#current = { work, window, input, called, processor, ...state }
     this.#attempts.begin()
     return processor
   }
@@ -161,6 +164,11 @@ export class Caller {
   get isFull(): boolean {
     const current = this.#current
     return current !== undefined && current.processor.outputBytes >= this.env.inputBytes()
+  }
+
+  /** Whether messages are here that wait for those before them: calls are not made as fast as they come. */
+  get isBehind(): boolean {
+    return this.#current?.isBehind === true
   }
 
   /** Undefined while nothing runs. */
@@ -348,12 +356,14 @@ export class Caller {
     const { merge } = this.sources
     const monotonic = (): number => this.env.clock.monotonic()
     let left: Remaining = 'nothing'
+    current.isBehind = false
     for (let n = 1; left === 'nothing'; n++) {
       // They are no messages: also where there is no room for any, or nobody needs to know.
       if (this.#isRepartition) takeMarks([input], current.processor.time)
       if (!this.#mayDoMore() || merge.next(monotonic) === undefined) break
       const isKeptFull = current.keptBytes > 0 && current.keptBytes >= this.env.inputBytes()
-      if (isKeptFull || !window.hasRoomFor(input.cursor.offset)) break
+      current.isBehind = isKeptFull || !window.hasRoomFor(input.cursor.offset)
+      if (current.isBehind) break
       this.#takeOne(current)
       input.advance()
       if (n % RECORDS_PER_LOOK === 0 && isLate()) left = 'more'

@@ -204,4 +204,24 @@ export const queriesFaults: readonly PlantedFault[] = [
     what: 'scan: what is under way is not waited for, though it may have been decided long ago',
     plants: [{ file: answers, find: "if (consistency !== 'fenced') await this.committer.underWay()", replace: '' }],
   },
+  {
+    what: 'scan: a store is behind since the acknowledgement of a commit, not since it began',
+    plants: [
+      {
+        file: writer,
+        find: 'current.behindSinceMs ??= begunMs',
+        replace: 'current.behindSinceMs ??= this.env.clock.monotonic()',
+      },
+    ],
+  },
+  {
+    what: 'scan: what a page that was cut by its bytes or its time has not told is passed over',
+    plants: [
+      {
+        file: 'src/runtime/queries/stored.ts',
+        find: 'next = key\n',
+        replace: 'next = entries.length === limit ? key : undefined\n',
+      },
+    ],
+  },
 ]

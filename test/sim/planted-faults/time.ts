@@ -119,21 +119,27 @@ export const timeFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: dueIndex,
-        find: "    return { put: of('put'), remove: of('remove') }",
-        replace: "    return { put: [], remove: of('remove') }",
+        find: '      } else remove.push(noted)\n    return { put, remove }\n',
+        replace: '      } else remove.push(noted)\n    return { put: [], remove }\n',
       },
     ],
   },
   {
     what: 'index: an entry is dropped when what is due moves on',
-    plants: [{ file: dueIndex, find: '    if (toMs !== undefined) this.add(clock, toMs, entry.key)\n', replace: '' }],
+    plants: [
+      {
+        file: dueIndex,
+        find: '    if (key !== undefined && toMs !== undefined) this.add(clock, toMs, key)\n',
+        replace: '',
+      },
+    ],
   },
   {
     what: 'index: what was rolled back stays removed',
     plants: [
       {
         file: dueIndex,
-        find: '    for (const { clock, ...entry } of this.#popped) this.#clocks[clock].push(entry)\n',
+        find: '      else this.#clocks[noted.clock].push(noted.entry)\n',
         replace: '',
       },
     ],
@@ -143,9 +149,9 @@ export const timeFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: dueIndex,
-        find: '    this.#storing = this.#unstored\n    this.#unstored = new Map()\n',
+        find: '    this.#storing = this.#unstored\n    this.#unstored = []\n',
         replace:
-          '    merge(this.#unstored, this.#interval)\n    this.#interval = new Map()\n    this.#storing = this.#unstored\n    this.#unstored = new Map()\n',
+          '    this.#storing = [...this.#unstored, ...this.#interval]\n    this.#interval = []\n    this.#unstored = []\n',
       },
     ],
   },

@@ -12,9 +12,9 @@ export const windowsFaults: readonly PlantedFault[] = [
     plants: [
       {
         file: windowing,
-        find: '      ...(isTimed ? closings.reached(definition) : NEVER),\n',
+        find: '    const { boundMs, closedMs } = isTimed ? closings.reached(definition) : NEVER\n',
         replace:
-          '      ...(isTimed ? closings.reached(definition) : NEVER),\n      ...(isTimed && { boundMs: closings.reached(definition).closedMs + closings.rankOf(definition) }),\n',
+          '    const { closedMs } = isTimed ? closings.reached(definition) : NEVER\n    const boundMs = isTimed ? closedMs + closings.rankOf(definition) : -Infinity\n',
       },
     ],
   },

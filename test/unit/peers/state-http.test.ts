@@ -23,7 +23,7 @@ const definition = stateDefinition(
   's',
 )
 const asOf = { commitMs: 5, changelogPosition: 7 }
-const given = { asOf, from: 'owner' } as const
+const given = { asOf, from: 'owner', worker: 'w1' } as const
 
 /** Accounts of these keys, each with its key as its name. */
 function accounts(keys: readonly string[], over: Partial<QueryService> = {}): QueryService & { asked: unknown[] } {
@@ -67,7 +67,7 @@ test('one state object, whatever its key is', async () => {
   for (const key of keys)
     expect(await get(`${url}/v1/account/${encodeURIComponent(key)}`), key).toEqual({
       status: 200,
-      body: { key, state: { name: key }, asOf, from: 'owner' },
+      body: { key, state: { name: key }, ...given },
     })
   expect((await get(`${url}/v1/account/a/b`)).body['key']).toBe('a/b')
   expect(await get(`${url}/v1/account/nobody`)).toMatchObject({
@@ -128,16 +128,14 @@ test('pages of a range, each with the cursor of the next', async () => {
     expect(status).toBe(200)
     found.push(...(body['entries'] as { key: string }[]).map(({ key }) => key))
     if (body['cursor'] === undefined) {
-      expect([pages, body['parts']]).toEqual([3, [{ partition: 0, asOf, from: 'owner' }]])
+      expect([pages, body['parts']]).toEqual([3, [{ partition: 0, ...given }]])
       break
     }
     cursor = `&cursor=${body['cursor'] as string}`
   }
   expect(found).toEqual(keys)
   const { body } = await get(`${url}/v1/account?from=k248&before=other+${encodeURIComponent('ü')}`)
-  expect(body['entries']).toEqual(
-    [keys[248], keys[249]].map((key) => ({ key, state: { name: key }, asOf, from: 'owner' })),
-  )
+  expect(body['entries']).toEqual([keys[248], keys[249]].map((key) => ({ key, state: { name: key }, ...given })))
 })
 
 test('more than a page may have is a page', async () => {

@@ -1,21 +1,15 @@
 /** Invariants are those of window-places.ts. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { WindowShape } from '../../../../src/api/definition.js'
+import type { WindowsDefinition, WindowShape } from '../../../../src/api/definition.js'
 import { OpenWindows } from '../../../../src/api/open-windows.js'
-import {
-  firstEnd,
-  placesFor,
-  remove,
-  type Begin,
-  type LateWindow,
-} from '../../../../src/core/processing/window-places.js'
+import { firstEnd, placesFor, remove, type LateWindow } from '../../../../src/core/processing/window-places.js'
 import { isPotorooError } from '../../../../src/errors.js'
 
 interface Sum {
   n: number
 }
-const begin: Begin = {
+const begin: Pick<WindowsDefinition, 'initial' | 'merge'> = {
   initial: () => ({ n: 0 }),
   merge: (earlier, later) => {
     ;(earlier as Sum).n += (later as Sum).n
@@ -46,7 +40,7 @@ class Task {
     this.#boundMs = Math.max(boundMs, atMs - this.latenessMs)
     this.closeBy(this.#boundMs)
     const moment = { atMs, boundMs: this.#boundMs, closedMs: this.#boundMs }
-    const { windows, late } = placesFor(this.#open, this.shape, moment, begin)
+    const { windows, late } = placesFor(this.#open, { shape: this.shape, ...begin }, moment, 'k')
     this.late.push(...late)
     for (const window of windows) {
       window.messages++
@@ -115,15 +109,16 @@ describe('windows', () => {
   it('that have closed by the clock take nothing more, and say so (invariant 2)', () => {
     const open = new OpenWindows()
     const shape: WindowShape = { kind: 'hopping', sizeMs: 100, everyMs: 50 }
-    const { windows, late } = placesFor(open, shape, { atMs: 120, boundMs: 100, closedMs: 160 }, begin)
+    const { windows, late } = placesFor(open, { shape, ...begin }, { atMs: 120, boundMs: 100, closedMs: 160 }, 'k')
     expect(windows.map(({ startMs }) => startMs)).toEqual([100])
     expect(late).toEqual([{ startMs: 50, endMs: 150, by: 'clock' }])
   })
 
   it('are 1,000 of a key at once, and no more', () => {
     const open = new OpenWindows()
+    const ten: WindowShape = { kind: 'tumbling', sizeMs: 10 }
     const at = (atMs: number) =>
-      placesFor(open, { kind: 'tumbling', sizeMs: 10 }, { atMs, boundMs: -Infinity, closedMs: -Infinity }, begin)
+      placesFor(open, { shape: ten, ...begin }, { atMs, boundMs: -Infinity, closedMs: -Infinity }, 'k')
     for (let i = 0; i < 1_000; i++) at(i * 10)
     expect(at(9_995).windows).toHaveLength(1)
     expect(() => at(10_000)).toThrow(

@@ -53,6 +53,19 @@ test('pages of any length over any number of tasks have each key once, in the or
   )
 })
 
+test('an entry says of which commit it is, and which worker has told it', () => {
+  const given = (worker: string, changelogPosition: number) =>
+    ({ asOf: { commitMs: 1, changelogPosition }, from: 'owner', worker }) as const
+  const pages = [given('w1', 5), given('w2', 7)].map((of, i): PageAnswer => {
+    const key = `key-${String(i)}`
+    return { kind: 'page', entries: [{ key, packed: key }], next: undefined, ...of }
+  })
+  expect(mergePages(askedRange({}), pages, 10).entries).toEqual([
+    { key: 'key-0', packed: 'key-0', ...given('w1', 5) },
+    { key: 'key-1', packed: 'key-1', ...given('w2', 7) },
+  ])
+})
+
 test('a range of a prefix has what begins so, whatever bytes its keys have', () => {
   for (const prefix of ['a', 'é', '\u{10ffff}', '\u007f', 'a\0']) {
     const range = prefixRange(prefix)

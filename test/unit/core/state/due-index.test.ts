@@ -15,6 +15,7 @@ import {
   type ClockedEntry,
   type DueChanges,
   type DueClock,
+  type DueLimits,
 } from '../../../../src/core/state/due-index.js'
 import { compareTimers, encodeHeader, type TimerEntry } from '../../../../src/core/state/header.js'
 import { NOWHERE, StateTable, type Unstored } from '../../../../src/core/state/state-table.js'
@@ -75,9 +76,13 @@ class Model {
   storedUpTo = 0
   committed = new Map<ByteString, Plain>()
   current = new Map<ByteString, Plain>()
-  table = this.begin()
+  table: StateTable
   collected: { readonly state: Map<ByteString, Plain>; readonly changes: readonly Change[] } | undefined
   writing: { readonly unstored: Unstored; readonly upTo: number } | undefined
+
+  constructor(private readonly limits?: DueLimits) {
+    this.table = this.begin()
+  }
 
   begin(): StateTable {
     return new StateTable(
@@ -87,7 +92,7 @@ class Model {
       this.store.values.size === 0,
       () => true,
       'secret',
-      new DueIndex((clock, after, most) => this.store.load(clock, after, most)),
+      new DueIndex((clock, after, most) => this.store.load(clock, after, most), this.limits),
     )
   }
 
@@ -220,6 +225,19 @@ class Model {
         this.changed(which, key, what.dueMs, true)
       }
     }
+  }
+
+  /** Everything has fired: the store is told so, and no entry is left there that nobody will ask for. */
+  checkNothingIsLeft(): void {
+    // What the wall clock's timers did has let something live on.
+    this.fire('time', Infinity)
+    this.commit()
+    this.endWrite()
+    this.collect()
+    this.commit()
+    this.beginWrite()
+    this.endWrite()
+    expect([...this.store.dues.keys()]).toEqual([])
   }
 
   /** What is in the store has an entry at or before what it has due. */
@@ -386,16 +404,104 @@ function message(model: Model, act: Extract<Act, { readonly which: number }>): v
 describe('the index of what falls due', () => {
   it('is brute force over all state objects, after any sequence of set, clear, commit, take-back, crash, restore', () => {
     fc.assert(
-      fc.property(acts, (all) => {
-        const model = new Model()
+      // So few that they are forgotten, and read again, all the time.
+      fc.property(acts, fc.constantFrom(undefined, { few: 0, readAtOnce: 2 }), (all, limits) => {
+        const model = new Model(limits)
         for (const act of all) {
           carryOut(model, act)
           model.checkStore()
         }
         for (const by of CLOCKS) model.fire(by, Infinity)
+        model.checkNothingIsLeft()
       }),
       { numRuns: 1000 },
     )
+  })
+
+  /** An index with the entries `due`, of keys of their own, in one commit. */
+  const indexWith = (store: Store, due: readonly number[]): DueIndex => {
+    const index = new DueIndex((by, after, most) => store.load(by, after, most))
+    for (const [i, dueMs] of due.entries()) index.add('time', dueMs, `k${String(i)}`)
+    return index
+  }
+  const commit = (index: DueIndex): void => {
+    index.collect()
+    index.committed()
+  }
+  const write = (index: DueIndex, store: Store): DueChanges => {
+    const told = index.takeUnstored()
+    store.write([], told)
+    index.stored()
+    return told
+  }
+
+  it("says nothing of what came and went between two writes, where the store can't have it (invariant 4)", () => {
+    const store = new Store()
+    const index = indexWith(store, [5, 10])
+    expect(index.least('time')?.dueMs).toBe(5)
+    commit(index)
+    index.move('time', 7)
+    commit(index)
+    expect(write(index, store)).toMatchObject({ put: [{ dueMs: 10 }, { dueMs: 7 }], remove: [] })
+    // It was told of 10, so it may have 9, for all that is known.
+    index.add('time', 9, 'late')
+    index.add('time', 11, 'later')
+    commit(index)
+    for (const dueMs of [7, 9, 10, 11]) {
+      expect(index.least('time')?.dueMs).toBe(dueMs)
+      index.move('time', undefined)
+    }
+    commit(index)
+    const told = write(index, store)
+    expect(told.put).toEqual([])
+    expect(told.remove.map(({ dueMs }) => dueMs).sort((a, b) => a - b)).toEqual([7, 9, 10])
+    expect(store.dues.size).toBe(0)
+  })
+
+  it('puts what went in an interval that was rolled back (invariants 3 and 4)', () => {
+    const store = new Store()
+    const index = indexWith(store, [5])
+    index.least('time')
+    commit(index)
+    index.move('time', undefined)
+    index.rollBack()
+    expect(write(index, store)).toMatchObject({ put: [{ dueMs: 5 }], remove: [] })
+  })
+
+  it('removes what went while the write that puts it was under way (invariant 4)', () => {
+    const store = new Store()
+    const index = indexWith(store, [5])
+    index.least('time')
+    commit(index)
+    const first = index.takeUnstored()
+    index.move('time', undefined)
+    commit(index)
+    store.write([], first)
+    index.stored()
+    expect(write(index, store)).toMatchObject({ put: [], remove: [{ dueMs: 5 }] })
+    expect(store.dues.size).toBe(0)
+  })
+
+  it('removes what the store has from before, whether its end was read or not (invariant 4)', () => {
+    const store = new Store()
+    const before = indexWith(
+      store,
+      Array.from({ length: 600 }, (_, i) => i),
+    )
+    commit(before)
+    write(before, store)
+    const index = new DueIndex((by, after, most) => store.load(by, after, most))
+    for (let i = 0; i < 600; i++) {
+      index.least('time')
+      index.move('time', undefined)
+      if (i === 3) {
+        commit(index)
+        expect(write(index, store).remove).toHaveLength(4)
+      }
+    }
+    commit(index)
+    write(index, store)
+    expect(store.dues.size).toBe(0)
   })
 
   it('reads on where the store has more than is read at once, and forgets what the store has', () => {

@@ -17,7 +17,7 @@ import { StateQueries } from '../../../../src/runtime/queries/state-queries.js'
 import { TestDriver } from '../../../../src/testing/index.js'
 import { anySchema } from '../../../support/schemas.js'
 
-const given = { asOf: { commitMs: 5, changelogPosition: 7 }, from: 'owner' } as const
+const given = { asOf: { commitMs: 5, changelogPosition: 7 }, from: 'owner', worker: 'w1' } as const
 
 function packed(definition: StateDefinition, state: object, times?: Partial<Times>): ByteString {
   const length = packer.pack(definition, state, times && { ...NO_TIMES, ...times })

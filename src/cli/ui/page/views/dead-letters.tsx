@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { LetterList } from '../../wire.js'
 import { Refused, type Connection } from '../connection.js'
 import { count, plural, timestamp } from '../format.js'
@@ -260,7 +260,8 @@ function Sure({
   const dialog = useRef<HTMLDialogElement>(null)
   const [isUnderWay, setIsUnderWay] = useState(false)
   const { verb, doing, done, what } = ENDS[end]
-  useEffect(() => {
+  // Before anything else can be pressed.
+  useLayoutEffect(() => {
     dialog.current?.showModal()
   }, [])
   const doIt = (): void => {
