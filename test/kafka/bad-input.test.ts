@@ -130,7 +130,9 @@ describe('bad input', () => {
     )
     // 4.
     const again = bench.worker()
-    expect(await again.line(/it was reset, so the worker starts there/)).toMatch(/offset 4 is not the committed position 2/)
+    expect(await again.line(/it was reset, so the worker starts there/)).toMatch(
+      /offset 4 is not the committed position 2/,
+    )
     expect(await bench.balances(3)).toEqual([1, 3, 13])
     again.kill('SIGTERM')
     expect((await again.exited).code).toBe(0)

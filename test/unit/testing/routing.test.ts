@@ -218,9 +218,7 @@ it('flatMap() that gives no array fails for its message', async () => {
   )
   await driver.settle()
   expect(driver.read(sums)).toEqual([{ name: 'n', sum: 2 }])
-  expect(driver.readDeadLetters().map(({ error }) => error)).toEqual([
-    'flatMap() must return an array, not number',
-  ])
+  expect(driver.readDeadLetters().map(({ error }) => error)).toEqual(['flatMap() must return an array, not number'])
 })
 
 it('a topic without key takes outputs, which have none', async () => {
