@@ -147,9 +147,9 @@ test('more than a page may have is a page', async () => {
 })
 
 test.each([
-  ['/v1/account/%ff', 'no UTF-8'],
-  ['/v1/account/%', 'no UTF-8'],
-  ['/v1/account?prefix=%c3', 'no UTF-8'],
+  ['/v1/account/%ff', 'not percent-encoded UTF-8'],
+  ['/v1/account/%', 'not percent-encoded UTF-8'],
+  ['/v1/account?prefix=%c3', 'not percent-encoded UTF-8'],
   ['/v1/account?limit=0', 'limit'],
   ['/v1/account?limit=-1', 'limit'],
   ['/v1/account?limit=1e3', 'limit'],

@@ -155,7 +155,7 @@ describe('workers', () => {
   it('are named as they are', async () => {
     const driver = await start()
     expect(() => driver.crash('worker-2')).toThrow(
-      failsWith('INVALID_TEST', 'There is no worker worker-2: there are worker-1'),
+      failsWith('INVALID_TEST', 'There is no worker worker-2: the workers are worker-1'),
     )
     await expect(driver.restart('worker-1')).rejects.toThrow(failsWith('INVALID_TEST', 'worker-1 is not down'))
     driver.crash()
