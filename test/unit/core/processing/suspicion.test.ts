@@ -20,7 +20,7 @@ function workOff(count: number, bad: ReadonlySet<number>) {
     const last = { input: 0, offset: until - 1 }
     if (taken.some((offset) => bad.has(offset) && !condemned.includes(offset))) {
       const narrower = suspect(suspicion, { messages: taken.length, last, positions: [until], error })
-      if (narrower === undefined) throw new Error('a culprit was refused again')
+      if (narrower === undefined) throw new Error('a failing message was refused again')
       // Invariant 1.
       if (narrower.failingMessage === undefined && taken.length > 1) expect(narrower.atMost).toBeLessThan(taken.length)
       suspicion = narrower
@@ -36,13 +36,13 @@ function workOff(count: number, bad: ReadonlySet<number>) {
   return { done, passedOver, commits }
 }
 
-test('exactly the culprits are skipped, and in the end all others are done, in their order', () => {
+test('exactly the failing messages are skipped, and in the end all others are done, in their order', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 3_000 }),
       fc.uniqueArray(fc.nat(2_999), { maxLength: 40 }),
-      (count, culprits) => {
-        const bad = new Set(culprits.filter((offset) => offset < count))
+      (count, failing) => {
+        const bad = new Set(failing.filter((offset) => offset < count))
         const { done, passedOver } = workOff(count, bad)
         expect(passedOver).toEqual([...bad].sort((a, b) => a - b))
         expect(done).toEqual(Array.from({ length: count }, (_, i) => i).filter((offset) => !bad.has(offset)))
