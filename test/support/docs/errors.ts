@@ -27,7 +27,7 @@ export function errorTables(): string {
 /** Commands in a text that is said in a terminal, as code. */
 const asCode = (cure: string): string =>
   cure.replace(
-    /npx potoroo [a-z-]+(?: <application>| replay)?|kafka-(?:configs|acls)[^),]*/g,
+    /npx potoroo [a-z-]+(?: <application>(?: replay)?| replay)?|kafka-(?:configs|acls)[^),]*/g,
     (command) => `\`${command}\``,
   )
 
