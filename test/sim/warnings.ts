@@ -284,7 +284,7 @@ const rules: readonly Rule[] = [
   ],
   // Of src/kafka, where brokers speak its protocol.
   [
-    /^broker is gone|^waiting for the (last transaction of this id|transaction coordinator)|^where the log begins and ends|^throttled: |: no answer yet, still trying$/,
+    /^broker is gone|^waiting for the (last transaction of this id|transaction coordinator)|^the broker can't be asked where the log|^throttled: |: no answer yet, still trying$/,
     byRequests,
   ],
   [/^the group cannot be reached/, byRequests],
@@ -293,7 +293,7 @@ const rules: readonly Rule[] = [
     (_, { chronicle }) => chronicle.schemasAreFetched,
   ],
   [/^the task is suspended here$/, (line, { chronicle }) => chronicle.explainsOutdated(line)],
-  [/^the event loop was held up/, (_, { chronicle }) => chronicle.messagesAreSlow],
+  [/^a computation blocked the event loop/, (_, { chronicle }) => chronicle.messagesAreSlow],
   [/^the broker rejects this worker's timestamps/, (_, { chronicle }) => chronicle.recordsAreRefused],
   [/^could not leave the group/, byRequests],
   [/^repartition topics are not purged/, (_, { chronicle }) => chronicle.deletingIsRefused],
