@@ -55,7 +55,9 @@ describe('a message that is computed for longer than the session timeout', { tim
     const held = workers.flatMap((worker) => linesOf(worker, /a computation blocked the event loop/))
     expect(held).toHaveLength(1)
     expect(held[0]).toMatch(/"topic":"[^"]*work","partition":\d,"offset":0,"tookMs":(8|9)\d\d\d\b/)
-    expect(workers.flatMap((worker) => linesOf(worker, /fenced|forgotten this worker|restarts from its last commit/))).toEqual([])
+    expect(
+      workers.flatMap((worker) => linesOf(worker, /fenced|forgotten this worker|restarts from its last commit/)),
+    ).toEqual([])
     await stopped(...workers)
   })
 
