@@ -16,12 +16,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { startBroker } from '#potoroo/broker/local-broker.js'
 import { partitionOf } from '#potoroo/core/plan/partitioner.js'
-import { connectionFromEnvironment } from '#potoroo/kafka/environment.js'
-import { systemClock } from '#potoroo/system.js'
 import { CALL_VARIABLE, OVERLAP_VARIABLE, SHAPE_VARIABLE, type Ask, type Shape } from './called-application.js'
-import { Cluster } from './cluster.js'
+import type { Cluster } from './cluster.js'
+import { openCluster } from './opened-cluster.js'
 import { OutputReader } from './output-reader.js'
 import { quantile } from './statistics.js'
 import { delay, until } from './waiting.js'
@@ -36,7 +34,6 @@ const PER_REQUEST = 5_000
 const START_MS = 60_000
 const OUTSTANDING_MS = 300_000
 const APPLICATION = fileURLToPath(new URL('./called-application.js', import.meta.url))
-const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
 const { values } = parseArgs({
@@ -206,15 +203,8 @@ async function latency(cluster: Cluster, brokers: string, shape: Shape): Promise
   })
 }
 
-const given = process.env['KAFKA_BROKERS']
-const local = given === undefined ? await startBroker({ logger: silent }) : undefined
-const brokers = given ?? local?.brokers ?? ''
-const cluster = await Cluster.connect({
-  ...connectionFromEnvironment({ ...process.env, KAFKA_BROKERS: brokers }),
-  clientId: 'bench-calls',
-  logger: silent,
-  clock: systemClock,
-})
+const opened = await openCluster('calls')
+const { cluster, brokers } = opened
 try {
   if (values.only !== 'latency') {
     const count = Number(values.messages)
@@ -238,6 +228,5 @@ try {
     )
   }
 } finally {
-  await cluster.close()
-  await local?.stop()
+  await opened.close()
 }

@@ -1,20 +1,15 @@
 /** `npm run bench`: see README.md beside this file. */
-import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
-import { type LocalBroker, startBroker } from '#potoroo/broker/local-broker.js'
 import { wholeNumber } from '#potoroo/cli/options.js'
 import { messageOf } from '#potoroo/errors.js'
-import { connectionFromEnvironment } from '#potoroo/kafka/environment.js'
-import { systemClock } from '#potoroo/system.js'
 import type { BenchContext } from './benchmark.js'
-import { Cluster } from './cluster.js'
 import { type Contender, type ContenderName, kafkaStreams, potoroo } from './contenders.js'
 import { handoff } from './handoff.js'
 import { latency } from './latency.js'
+import { openCluster } from './opened-cluster.js'
 import { buildPeer, PeerMissing } from './peer.js'
 import { asMarkdown, asText, type Findings, machineLine, notMeasured, type Report } from './report.js'
 import { restore } from './restore.js'
@@ -114,22 +109,14 @@ async function main(what: BenchmarkName | 'all', flags: Flags): Promise<void> {
   if (process.platform !== 'linux')
     throw new Error('CPU and memory of the workers are read from /proc: this needs Linux')
   const say = (line: string): void => console.error(line)
-  const directory = await mkdtemp(join(tmpdir(), 'potoroo-bench-'))
-  const given = connectionFromEnvironment(process.env)
-  let local: LocalBroker | undefined
-  let cluster: Cluster | undefined
+  const opened = await openCluster('all', () => {
+    say('starting a local Kafka')
+  })
   try {
-    if (given.brokers.length === 0) {
-      say('starting a local Kafka')
-      local = await startBroker({ dataDir: join(directory, 'kafka'), logger: quiet })
-    }
-    const brokers = local === undefined ? given.brokers : [local.brokers]
-    cluster = await Cluster.connect({ ...given, brokers, clientId: 'bench', logger: quiet, clock: systemClock })
-    const { contenders, java } = await findContenders(brokers.join(), flags, say)
-    const surroundings = await lookAround(java, local === undefined ? 'given' : 'local')
+    const { cluster, brokers, brokerLogs, directory, prefix: namePrefix } = opened
+    const { contenders, java } = await findContenders(brokers, flags, say)
+    const surroundings = await lookAround(java, brokerLogs === undefined ? 'given' : 'local')
     say(`on ${machineLine(surroundings)}`)
-    const namePrefix = `bench-${randomBytes(3).toString('hex')}-`
-    const brokerLogs = local === undefined ? undefined : join(local.dataDir, 'log')
     const context = { cluster, contenders, directory, brokerLogs, namePrefix, say }
     const settings = settingsOf(flags)
     for (const name of what === 'all' ? benchmarks : [what]) {
@@ -142,9 +129,7 @@ async function main(what: BenchmarkName | 'all', flags: Flags): Promise<void> {
     }
     console.log(`not measured:\n${notMeasured.map((line) => `  ${line}\n`).join('')}`)
   } finally {
-    await cluster?.close()
-    await local?.stop()
-    await rm(directory, { recursive: true, force: true })
+    await opened.close()
   }
 }
 
@@ -216,14 +201,6 @@ async function writeResults(
 }
 
 const words = (text: string): string[] => text.split(/\s+/).filter((word) => word !== '')
-
-const ignore = (): void => undefined
-const quiet = {
-  debug: ignore,
-  info: ignore,
-  warn: ignore,
-  error: (fields: object, message: string): void => console.error(message, fields),
-}
 
 // Its children end with it, brokers and workers among them: see src/broker/launcher.ts.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))

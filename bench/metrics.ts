@@ -6,27 +6,18 @@
  *
  * On the cluster of KAFKA_BROKERS, or on a broker of its own.
  */
-import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { startBroker } from '#potoroo/broker/local-broker.js'
-import { connectionFromEnvironment } from '#potoroo/kafka/environment.js'
-import { systemClock } from '#potoroo/system.js'
 import { Arena, SOURCES } from './arena.js'
-import { Cluster } from './cluster.js'
 import { potoroo } from './contenders.js'
 import { RunningRate } from './figures.js'
 import { backlog } from './input.js'
+import { openCluster } from './opened-cluster.js'
 import { spreadOf } from './statistics.js'
-import { until } from './waiting.js'
 
 const SYMBOLS = 2_000
 const PARTITIONS = 8
 const SCRAPE_MS = 1_000
 const TIMEOUT_MS = 300_000
-const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 
 const { values } = parseArgs({
   options: { records: { type: 'string', default: '2000000' }, pairs: { type: 'string', default: '6' } },
@@ -34,19 +25,8 @@ const { values } = parseArgs({
 const records = Number(values.records)
 const pairs = Number(values.pairs)
 
-const directory = await mkdtemp(join(tmpdir(), 'potoroo-bench-metrics-'))
-const own =
-  process.env['KAFKA_BROKERS'] === undefined
-    ? await startBroker({ dataDir: join(directory, 'broker'), logger: silent })
-    : undefined
-const brokers = own === undefined ? (process.env['KAFKA_BROKERS'] ?? '') : own.brokers
-const cluster = await Cluster.connect({
-  ...connectionFromEnvironment({ ...process.env, KAFKA_BROKERS: brokers }),
-  clientId: 'bench',
-  logger: silent,
-  clock: systemClock,
-})
-const topicPrefix = `bench-${randomBytes(4).toString('hex')}-`
+const opened = await openCluster('metrics')
+const { cluster, brokers, directory, prefix: topicPrefix } = opened
 const sources = SOURCES.map((name) => `${topicPrefix}${name}`)
 const without = await potoroo(brokers, [])
 const withMetrics = without.withSettings(['--http-port', '0'])
@@ -71,9 +51,7 @@ async function run(isServed: boolean): Promise<Run> {
   })
   return arena.open(PARTITIONS, async () => {
     const worker = await arena.start('w1')
-    const urlIn = (): string | undefined => /"url":"(http:[^"]+)"/.exec(worker.log())?.[1]
-    if (isServed) await until('it says where it answers', () => urlIn() !== undefined, { timeoutMs: 60_000 })
-    const url = urlIn()
+    const url = isServed ? await worker.url() : undefined
     let scrapes = 0
     const scraper =
       url === undefined
@@ -130,7 +108,5 @@ try {
   }
 } finally {
   await cluster.remove(sources, [])
-  await cluster.close()
-  await own?.stop()
-  await rm(directory, { recursive: true, force: true })
+  await opened.close()
 }

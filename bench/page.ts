@@ -6,17 +6,11 @@
  *
  * On the cluster of KAFKA_BROKERS, or on a broker of its own.
  */
-import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { startBroker } from '#potoroo/broker/local-broker.js'
-import { connectionFromEnvironment } from '#potoroo/kafka/environment.js'
-import { systemClock } from '#potoroo/system.js'
-import { Cluster } from './cluster.js'
 import { everySymbol } from './input.js'
+import { openCluster } from './opened-cluster.js'
 import { quantile } from './statistics.js'
 import { SteadyLoad } from './steady-load.js'
 import { delay, until } from './waiting.js'
@@ -28,7 +22,6 @@ const PARTITIONS = 8
 const WARM_UP_MS = 15_000
 /** Of the page's process, and of the code that answers it. */
 const SETTLE_MS = 3_000
-const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 
 const { values } = parseArgs({
   options: {
@@ -75,19 +68,8 @@ interface Stretch {
   readonly looks: number
 }
 
-const directory = await mkdtemp(join(tmpdir(), 'potoroo-bench-page-'))
-const own =
-  process.env['KAFKA_BROKERS'] === undefined
-    ? await startBroker({ dataDir: join(directory, 'broker'), logger: silent })
-    : undefined
-const brokers = own === undefined ? (process.env['KAFKA_BROKERS'] ?? '') : own.brokers
-const cluster = await Cluster.connect({
-  ...connectionFromEnvironment({ ...process.env, KAFKA_BROKERS: brokers }),
-  clientId: 'bench',
-  logger: silent,
-  clock: systemClock,
-})
-const topicPrefix = `bench-${randomBytes(4).toString('hex')}-`
+const opened = await openCluster('page')
+const { cluster, brokers, directory, prefix: topicPrefix } = opened
 const main = fileURLToPath(import.meta.resolve('#potoroo/cli/main.js'))
 const application = fileURLToPath(import.meta.resolve('#potoroo/market-spread/application.js'))
 const processes: WorkerProcess[] = []
@@ -184,7 +166,5 @@ try {
   await cluster.removeBeginningWith(topicPrefix, [], [`${topicPrefix}market-spread`])
 } finally {
   for (const one of processes) if (one.running) await one.end('SIGKILL')
-  await cluster.close()
-  await own?.stop()
-  await rm(directory, { recursive: true, force: true })
+  await opened.close()
 }

@@ -6,18 +6,12 @@
  *
  * On the cluster of KAFKA_BROKERS, or on a broker of its own.
  */
-import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
 import { Agent, get } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { startBroker } from '#potoroo/broker/local-broker.js'
-import { connectionFromEnvironment } from '#potoroo/kafka/environment.js'
-import { systemClock } from '#potoroo/system.js'
-import { Cluster } from './cluster.js'
 import { anySymbol, everySymbol, symbolName } from './input.js'
+import { openCluster } from './opened-cluster.js'
 import { pump } from './paced-load.js'
 import { quantile } from './statistics.js'
 import { SteadyLoad } from './steady-load.js'
@@ -28,7 +22,6 @@ const SYMBOLS = 10_000
 const PARTITIONS = 8
 const CONNECTIONS = 48
 const WARM_UP_MS = 5_000
-const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 
 interface Asked {
   readonly atMs: number
@@ -68,19 +61,8 @@ const questions = Number(values.questions)
 const stretchMs = Number(values['stretch-ms'])
 const rounds = Number(values.rounds)
 const { consistency } = values
-const directory = await mkdtemp(join(tmpdir(), 'potoroo-bench-queries-'))
-const own =
-  process.env['KAFKA_BROKERS'] === undefined
-    ? await startBroker({ dataDir: join(directory, 'broker'), logger: silent })
-    : undefined
-const brokers = own === undefined ? (process.env['KAFKA_BROKERS'] ?? '') : own.brokers
-const cluster = await Cluster.connect({
-  ...connectionFromEnvironment({ ...process.env, KAFKA_BROKERS: brokers }),
-  clientId: 'bench',
-  logger: silent,
-  clock: systemClock,
-})
-const topicPrefix = `bench-${randomBytes(4).toString('hex')}-`
+const opened = await openCluster('queries')
+const { cluster, brokers, directory, prefix: topicPrefix } = opened
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
 try {
   await cluster.createTopics(
@@ -94,9 +76,7 @@ try {
   const command = { command: process.execPath, args: [main, ...args, '--state-dir', join(directory, 'w1')], env: {} }
   const worker = await WorkerProcess.start('w1', command, join(directory, 'w1.log'))
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS })
-  const urlIn = (): string | undefined => /"url":"(http:[^"]+)"/.exec(worker.log())?.[1]
-  await until('it says where it answers', () => urlIn() !== undefined, { timeoutMs: 60_000 })
-  const url = urlIn() ?? ''
+  const url = await worker.url()
   const picks = anySymbol(SYMBOLS, 3)
   const urlOf = (): string => `${url}/v1/symbol/${symbolName(picks.next().value)}?consistency=${consistency}`
   await until('it knows all symbols', async () => (await ask(urlOf(), agent)).isRight, { timeoutMs: 60_000 })
@@ -148,7 +128,5 @@ try {
   await worker.end('SIGTERM')
   await cluster.removeBeginningWith(topicPrefix, [], [`${topicPrefix}market-spread`])
 } finally {
-  await cluster.close()
-  await own?.stop()
-  await rm(directory, { recursive: true, force: true })
+  await opened.close()
 }

@@ -13,9 +13,9 @@ import { NOWHERE, StateTable } from '#potoroo/core/state/state-table.js'
 import { stateObject } from '#potoroo/index.js'
 import { openStateStores } from '#potoroo/lmdb/stores.js'
 import type { StateStore } from '#potoroo/ports/store.js'
+import { quiet } from './quiet.js'
 
 const MEBIBYTE = 1024 * 1024
-const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 const META = { identity: 'bench', inputPositions: {}, atEndMs: 1 }
 
 /** The state objects of a task, committed and written to the store every so many messages. */
@@ -87,7 +87,7 @@ class Bench {
 
 async function withStore<T>(use: (store: StateStore) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'potoroo-bench-timers-'))
-  const stores = await openStateStores({ directory, worker: 'bench', logger: silent })
+  const stores = await openStateStores({ directory, worker: 'bench', logger: quiet })
   try {
     return await use(await stores.open('task', { dues: true }))
   } finally {

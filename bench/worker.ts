@@ -3,11 +3,12 @@ import { appendFileSync, readFileSync } from 'node:fs'
 import { launch, type Launched } from '#potoroo/broker/launcher.js'
 import type { Command } from './contenders.js'
 import { type Usage, usageOf } from './usage.js'
-import { delay } from './waiting.js'
+import { delay, until } from './waiting.js'
 
 const SAMPLE_MS = 50
 /** Kafka Streams takes its time. */
 const STOP_TIMEOUT_MS = 60_000
+const START_TIMEOUT_MS = 60_000
 
 export class WorkerProcess {
   readonly startedMs: number
@@ -62,6 +63,18 @@ export class WorkerProcess {
   /** All it has printed so far. */
   log(): string {
     return readFileSync(this.logFile, 'utf8')
+  }
+
+  /** Where a worker of Potoroo that was given `--http-port` answers, once it has said so. */
+  async url(): Promise<string> {
+    let url: string | undefined
+    const isKnown = (): boolean => {
+      this.assertAlive()
+      url = /"url":"(http:[^"]+)"/.exec(this.log())?.[1]
+      return url !== undefined
+    }
+    await until(`worker ${this.name} says where it answers`, isKnown, { timeoutMs: START_TIMEOUT_MS })
+    return url ?? ''
   }
 
   /** Resolves when it has ended. Rejects when SIGTERM does not end it; then it is killed. */
